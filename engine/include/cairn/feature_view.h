@@ -1,0 +1,101 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cairn/clock.h"
+
+namespace cairn {
+
+/// What a row of features describes.
+enum class EntityKind : std::uint8_t {
+  kUser = 1,   ///< key: the user's id
+  kPlace = 2,  ///< key: the place's id
+  kCell = 3,   ///< key: a geohash, of the view's `cell_precision` letters
+};
+
+/// What the values of a view are spread over. Each distinct dimension value of an entity is one sparse entry.
+enum class Dimension : std::uint8_t {
+  kNone = 0,        ///< a single value per entity
+  kPlace = 1,       ///< the place's id
+  kCategory = 2,    ///< the place's category in the catalogue when the event is applied; none, no entry
+  kCell = 3,        ///< geohash of the place (of the event where the place is unknown)
+  kHourOfWeek = 4,  ///< 0 (Monday 00:00 UTC) to 167
+  kType = 5,        ///< the interaction's type
+  kHour = 6,        ///< whole hours since the epoch: a tile, windows are sums of tiles
+};
+
+/// How events become one value. Every one is a commutative monoid: order and batching do not change the result.
+enum class Aggregate : std::uint8_t {
+  kCount = 1,       ///< number of events
+  kSum = 2,         ///< sum of weights, in fixed point of 1e-6, exact
+  kMean = 3,        ///< sum / count
+  kMin = 4,         ///< smallest weight
+  kMax = 5,         ///< largest weight
+  kLast = 6,        ///< weight of the newest event by event time; among equals the largest
+  kDecayedSum = 7,  ///< sum of weight * 2^-((now - event time) / half_life); forward decay (Cormode et al., ICDE 2009)
+  kSequence = 8,    ///< the newest `max_entries` events themselves, as (event time, dimension, weight)
+};
+
+/// How much an event of one type counts in a view.
+struct EventWeight {
+  std::string type;              ///< an interaction type
+  std::string expression = "1";  ///< arithmetic over the event's `value`: `1`, `value - 2.5`, `min(value / 600, 3)`
+};
+
+/// The declaration of one set of features. In TOML:
+///
+///     [[feature_view]]
+///     name = "user_place_affinity"
+///     entity = "user"
+///     dimension = "place"
+///     aggregate = "decayed_sum"
+///     half_life = "30d"
+///     ttl = "365d"
+///     max_entries = 512
+///     events = { visit = "1", save = "3", rate = "value - 2.5" }
+struct FeatureViewSpec {
+  std::string name;  ///< [a-z][a-z0-9_]{0,62}, unique
+  EntityKind entity = EntityKind::kUser;
+  Dimension dimension = Dimension::kNone;
+  Aggregate aggregate = Aggregate::kCount;
+  std::chrono::seconds half_life{0};  ///< decayed_sum only, and there > 0
+  std::chrono::seconds ttl{0};       ///< an entry older than this (by its newest event) is not served; 0: never expires
+  std::uint32_t max_entries = 1024;  ///< bound on entries per entity; the ones with the newest events stay
+  int cell_precision = 6;            ///< letters of the geohash where entity or dimension is a cell: 1 to 12
+  std::vector<EventWeight> events;   ///< which types count and how much; empty: every type with weight 1
+};
+
+/// How a value stands towards the question (Feast's names).
+enum class FeatureStatus : std::uint8_t {
+  kPresent,        ///< value is usable
+  kNullValue,      ///< the entity exists, this view has no value for it
+  kNotFound,       ///< nothing is known of the entity
+  kOutsideMaxAge,  ///< there was a value, its newest event is older than the TTL
+};
+
+[[nodiscard]] constexpr std::string_view to_string(FeatureStatus status) noexcept {
+  constexpr std::string_view kNames[] = {"PRESENT", "NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE"};
+  return kNames[static_cast<std::size_t>(status)];
+}
+
+/// One sparse entry as served.
+struct FeatureEntry {
+  std::string dimension;   ///< a place id, a category, a geohash, "0".."167", a type, RFC 3339 hour; empty for kNone
+  double value = 0.0;      ///< by the view's aggregate; for kSequence the event's weight
+  std::int64_t count = 0;  ///< events behind the value
+  EventTime newest;        ///< event time of the newest of them
+};
+
+/// All that one view knows of one entity.
+struct FeatureVector {
+  std::string view;
+  FeatureStatus status = FeatureStatus::kNotFound;
+  std::vector<FeatureEntry> entries;  ///< empty unless status is kPresent; kSequence: oldest first; else by dimension
+};
+
+}  // namespace cairn

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "cairn/feature_view.h"
+#include "cairn/log.h"
+
+namespace cairn {
+
+/// A file of interactions, one JSON object a line. Its partition is its index in EngineOptions::files.
+struct FileSourceOptions {
+  std::string name;    ///< of the source; offsets are kept under it
+  std::string path;    ///< plain or gzip (recognised by content)
+  bool follow = true;  ///< wait for growth and rotation; false: the source ends at the end of the file
+};
+
+/// A Kafka topic, all its partitions.
+struct KafkaSourceOptions {
+  std::string name = "kafka";
+  std::string brokers;  ///< "host:port,host:port"; empty: no Kafka
+  std::string topic;
+  std::string group = "cairn";                    ///< committed to for lag tooling only; never read
+  std::map<std::string, std::string> properties;  ///< passed to librdkafka
+};
+
+/// What is accepted from a stream.
+struct DecodeOptions {
+  std::size_t event_bytes_max = 64 * 1024;                          ///< longer events go to the dead letters
+  std::chrono::hours future_max{24};                                ///< a time further ahead of the clock is impossible
+  std::chrono::sys_days time_min{std::chrono::year{2000} / 1 / 1};  ///< an earlier time is impossible
+  std::vector<std::string> declared_types;                          ///< beyond the built-in ones, in stored order
+  std::chrono::seconds dedup_window{24 * 3600};  ///< a repeat of an event_id within this of the first changes nothing
+};
+
+/// PostgreSQL. Without `dsn` the engine runs on its own state alone.
+struct SqlOptions {
+  std::string dsn;               ///< libpq connection string; empty: no PostgreSQL
+  std::string schema = "cairn";  ///< [a-z_][a-z0-9_]{0,62}; created when absent
+  int pool_size = 4;
+  int partitions_ahead_months = 3;  ///< month partitions kept ready beyond the current month
+  int partitions_max = 600;         ///< bound on month partitions a stream may cause
+  std::chrono::milliseconds statement_timeout{60'000};
+  std::size_t batch_rows_max = 20'000;  ///< interactions per transaction
+};
+
+/// RocksDB and the micro-batches written to it.
+struct StateOptions {
+  std::size_t block_cache_bytes = 256u << 20;
+  std::size_t memtable_bytes = 64u << 20;
+  std::size_t batch_events_max = 20'000;         ///< events per write batch
+  std::chrono::milliseconds batch_wait_max{20};  ///< an event waits at most this long for its batch
+  bool sync = true;  ///< fsync each write batch; false: lost on power failure, re-read from the source
+  std::uint64_t free_bytes_min = 256u << 20;  ///< ingest pauses while the disk has less free than this
+  std::size_t l1_bytes = 256u << 20;          ///< decoded rows kept in memory
+};
+
+/// How candidates are scored: score = sum of weight * ranking feature. The ranking features are named functions
+/// (`ranking_features()` lists them with their meaning).
+struct RankingOptions {
+  std::map<std::string, double> weights;  ///< by ranking feature; absent features weigh nothing; empty: the defaults
+  double radius_meters_default = 50'000;
+  double radius_meters_max = 500'000;
+  std::size_t limit_max = 1'000;           ///< most places per answer
+  std::size_t candidates_max = 2'000'000;  ///< most places scored per answer; beyond, the nearest ones are
+};
+
+/// Everything an engine needs to open.
+struct EngineOptions {
+  std::string state_dir;  ///< created when absent; one engine at a time, by lock
+  StateOptions state;
+  DecodeOptions decode;
+  SqlOptions sql;
+  RankingOptions ranking;
+  std::vector<FileSourceOptions> files;
+  KafkaSourceOptions kafka;
+  std::vector<FeatureViewSpec>
+      feature_views;             ///< beside the built-in ones (`builtin_feature_views()`), which ranking reads
+  std::string dead_letter_path;  ///< empty: STATE_DIR/dead-letters.ndjson
+  std::uint64_t event_log_segment_bytes = 64u << 20;
+  Logger log;
+};
+
+}  // namespace cairn

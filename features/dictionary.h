@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace cairn::features {
+
+/// Strings to dense ids 0, 1, 2 … and back: what place ids and categories are stored as inside rows. An id is given
+/// once and never changes; it must be stored no later than the first row that uses it (`take_pending`).
+/// Thread-safe.
+class Dictionary {
+ public:
+  /// The id of `name`, given out when new.
+  std::uint64_t intern(std::string_view name);
+  [[nodiscard]] std::optional<std::uint64_t> find(std::string_view name) const;
+  /// Requires: `id` was given out.
+  [[nodiscard]] std::string name(std::uint64_t id) const;
+  [[nodiscard]] std::size_t size() const;
+
+  /// Restores a stored pair. Pairs may come in any order; every id below the largest must come before intern() is
+  /// called.
+  void restore(std::string_view name, std::uint64_t id);
+
+  /// The pairs given out since the last confirmed call. They are handed out again until `confirm_pending` says that
+  /// they are stored, so that a failed write loses none.
+  [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> pending() const;
+  /// Marks every pair up to and including `last_id` as stored.
+  void confirm_pending(std::uint64_t last_id);
+
+ private:
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view s) const noexcept { return std::hash<std::string_view>{}(s); }
+  };
+  mutable std::shared_mutex mutex_;
+  std::unordered_map<std::string, std::uint64_t, Hash, std::equal_to<>> ids_;
+  std::vector<std::string> names_;
+  std::uint64_t stored_ = 0;  ///< ids below this are stored
+};
+
+}  // namespace cairn::features

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "cairn/clock.h"
+#include "cairn/feature_view.h"
+#include "features/row.h"
+#include "features/schema.h"
+
+namespace cairn::features {
+
+/// The number that a stored value stands for at the instant `as_of`: decay applied for kDecayedSum, division for kMean.
+[[nodiscard]] double value_at(const View& view, const Value& value, EventTime as_of);
+
+/// Whether the entry is still served at `as_of` under the view's TTL (the one TTL rule, for every tier).
+[[nodiscard]] bool within_ttl(const View& view, const Value& value, EventTime as_of) noexcept;
+
+/// Names dimensions for people: dictionary id to place id or category, geohash bits to letters, and so on.
+using DimensionNamer = std::function<std::string(const View& view, std::uint64_t dimension)>;
+
+/// One view of an entity as served. `row` null: the entity is unknown.
+[[nodiscard]] FeatureVector read_view(const View& view, const Row* row, EventTime as_of, const DimensionNamer& name);
+
+/// The name of a dimension value that needs no dictionary (cell, hour of week, hour); nullopt for place, category,
+/// type.
+[[nodiscard]] std::optional<std::string> plain_dimension_name(const View& view, std::uint64_t dimension);
+
+}  // namespace cairn::features

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cairn/log.h"
+#include "cairn/status.h"
+#include "storage/write_batch.h"
+
+namespace cairn::storage {
+
+/// Joins operands (oldest first) to a base value, or to nothing, and writes the new value to `*merged`.
+/// Must be pure, associative over operands and callable from any thread. It cannot fail: an operand that makes no
+/// sense is left out and counted in the return value, a base that makes no sense is kept as it is.
+/// Returns: the number of operands left out.
+using MergeFunction = std::function<std::size_t(std::optional<std::string_view> base,
+                                                std::span<const std::string_view> operands, std::string* merged)>;
+
+/// Whether write() returns before or after the write-ahead log has reached the disk.
+enum class Durability : std::uint8_t { kBuffered, kSynced };
+
+struct StateStoreOptions {
+  std::string path;  ///< directory; created when absent
+  MergeFunction merge;
+  std::size_t block_cache_bytes = 256u << 20;
+  std::size_t memtable_bytes = 64u << 20;
+  std::uint64_t free_bytes_min = 256u << 20;  ///< writes are refused while the disk has less free than this
+  Logger log;
+};
+
+struct StateStoreStats {
+  std::uint64_t disk_bytes = 0;
+  std::uint64_t free_bytes = 0;            ///< of the disk that holds the store
+  std::uint64_t quarantined_operands = 0;  ///< merge operands left out since open
+  bool accepting_writes = true;            ///< false: disk nearly full, or a write has failed
+  std::string detail;                      ///< why not accepting, with the remedy
+};
+
+/// Keys and values by family, written in atomic batches. Knows bytes only.
+///
+/// Threads: all methods from any thread; writes are serialised inside. Views passed to callbacks live for the call.
+class StateStore {
+ public:
+  virtual ~StateStore() = default;
+  StateStore(const StateStore&) = delete;
+  StateStore& operator=(const StateStore&) = delete;
+
+  /// Applies the batch: all of it or none of it, also across a crash.
+  /// Returns: RESOURCE_EXHAUSTED when the disk is nearly full (nothing was written; retry after space was freed),
+  /// UNAVAILABLE after an I/O error (the store stays read-only until reopened).
+  virtual Status write(const WriteBatch& batch, Durability durability) = 0;
+
+  /// Returns: the value, nullopt when absent; DATA_LOSS for a damaged block, UNAVAILABLE for an I/O error.
+  [[nodiscard]] virtual Result<std::optional<std::string>> get(Family family, std::string_view key) const = 0;
+
+  /// Like get() for many keys at once; `values` has the shape of `keys`. Keys need not be distinct.
+  virtual Status multi_get(Family family, std::span<const std::string> keys,
+                           std::vector<std::optional<std::string>>* values) const = 0;
+
+  /// Calls `visit` for every key with the prefix, in byte order, over one snapshot, until it returns false.
+  virtual Status scan(Family family, std::string_view prefix,
+                      const std::function<bool(std::string_view key, std::string_view value)>& visit) const = 0;
+
+  /// A consistent copy of everything written so far, in a directory that must not exist. Writers go on meanwhile.
+  /// Returns: ALREADY_EXISTS, RESOURCE_EXHAUSTED, UNAVAILABLE.
+  virtual Status checkpoint(const std::string& path) = 0;
+
+  [[nodiscard]] virtual StateStoreStats stats() const = 0;
+
+  /// Flushes and closes; later calls are UNAVAILABLE. Idempotent.
+  virtual Status close() = 0;
+
+ protected:
+  StateStore() = default;
+};
+
+/// The real one: RocksDB with LZ4.
+/// Returns: FAILED_PRECONDITION when another process holds the directory (message names its pid where known) or the
+/// format is another version's; DATA_LOSS when files are damaged (message names the file); RESOURCE_EXHAUSTED.
+[[nodiscard]] Result<std::unique_ptr<StateStore>> open_rocksdb_store(StateStoreOptions options);
+
+/// A small working twin in memory that passes the same contract tests; `path` and the disk gate are ignored, except
+/// that checkpoint() writes a directory that open_memory_store cannot read back.
+[[nodiscard]] std::unique_ptr<StateStore> open_memory_store(MergeFunction merge);
+
+}  // namespace cairn::storage

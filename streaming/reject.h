@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace cairn::streaming {
+
+/// Why a record cannot be used. The names are part of the dead letters' format and of a metric's label.
+enum class Reject : std::uint8_t {
+  kNone,
+  kOversized,
+  kTruncatedGzip,
+  kMalformedJson,
+  kNotAnObject,
+  kDuplicateKey,
+  kMissingField,
+  kBadId,
+  kUnknownType,
+  kBadTime,
+  kImpossibleTime,
+  kBadValue,
+  kBadPosition,
+  kBadEventId,
+};
+inline constexpr int kRejects = 14;
+
+[[nodiscard]] constexpr std::string_view to_string(Reject reject) noexcept {
+  constexpr std::string_view kNames[kRejects] = {
+      "none",   "oversized",    "truncated_gzip", "malformed_json",  "not_an_object", "duplicate_key", "missing_field",
+      "bad_id", "unknown_type", "bad_time",       "impossible_time", "bad_value",     "bad_position",  "bad_event_id"};
+  return kNames[static_cast<std::size_t>(reject)];
+}
+
+}  // namespace cairn::streaming
