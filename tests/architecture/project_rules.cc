@@ -1,0 +1,74 @@
+#include "tests/architecture/project_rules.h"
+
+namespace cairn::architecture {
+namespace {
+
+/// tools ► engine/serving ► engine ► { streaming, sql, storage, features, gpu } ► engine/include
+std::vector<Room> rooms() {
+  return {
+      {.folder = "engine/include", .may_include = {}, .std_only = true},
+
+      {.folder = "gpu", .may_include = {}},
+      {.folder = "features", .may_include = {}},
+      {.folder = "storage", .may_include = {}},
+      {.folder = "streaming", .may_include = {}},
+      {.folder = "sql", .may_include = {}},
+
+      // Data sets are files of lines like any source's, read by the same line reader.
+      {.folder = "engine/datasets", .may_include = {"streaming"}},
+      // The file that describes an engine; it fills EngineOptions and knows nothing of what they do.
+      {.folder = "engine/config", .may_include = {}},
+      {.folder = "engine", .may_include = {"streaming", "sql", "storage", "features", "gpu"}},
+      // Clients of engine.h only.
+      {.folder = "engine/serving", .may_include = {}},
+
+      {.folder = "tools", .may_include = {"engine", "engine/serving", "engine/config", "engine/datasets"}},
+
+      {.folder = "tests", .may_include = {"*"}},
+      {.folder = "bench", .may_include = {"*"}},
+  };
+}
+
+/// Adapters first; tests and bench may use each library beside ours, as oracle or peer.
+std::vector<ForeignLibrary> libraries() {
+  std::vector<ForeignLibrary> libraries = {
+      {"RocksDB", {"rocksdb/"}, {"storage/rocksdb"}},
+      {"librdkafka", {"librdkafka/"}, {"streaming/kafka"}},
+      {"simdjson", {"simdjson.h"}, {"streaming/simdjson"}},
+      {"zlib", {"zlib.h"}, {"streaming/gzip"}},
+      {"libpqxx", {"pqxx/"}, {"sql/postgres"}},
+      {"libpq", {"libpq-fe.h", "libpq/", "postgresql/"}, {"sql/postgres"}},
+      {"toml++", {"toml++/"}, {"engine/config"}},
+      {"Boost", {"boost/"}, {"engine/serving/http", "tools/cairn"}},
+      {"prometheus-cpp", {"prometheus/"}, {"engine/serving/metrics"}},
+      {"nlohmann-json", {"nlohmann/"}, {"engine/serving/json", "tools"}},
+      {"CLI11", {"CLI/"}, {"tools"}},
+      {"spdlog", {"spdlog/"}, {"tools/cairnd"}},
+      {"oneTBB", {"tbb/", "oneapi/"}, {"gpu", "engine"}},
+      {"CUDA",
+       {"cuda_", "cuda.h", "cublas_", "cooperative_groups", "cooperative_groups/", "cub/", "thrust/", "mma.h",
+        "nvtx3/"},
+       {"gpu/cuda"}},
+      {"doctest", {"doctest/"}, {}},
+  };
+  for (ForeignLibrary& library : libraries) {
+    library.folders.push_back("tests");
+    if (library.name != "doctest") library.folders.push_back("bench");
+  }
+  return libraries;
+}
+
+}  // namespace
+
+Rules project_rules() {
+  return {
+      .rooms = rooms(),
+      .open_rooms = {"engine/include"},
+      .sealed_rooms = {"gpu", "features", "storage", "streaming", "sql"},
+      .spellings = {{"cairn/", "engine/include"}},
+      .libraries = libraries(),
+      .forbidden_names = {"common", "util", "utils", "helper", "helpers", "misc"},
+  };
+}
+
+}  // namespace cairn::architecture
