@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "cairn/status.h"
+
 namespace cairn::storage {
 
 /// What a key belongs to. Families are separate key spaces with tuning of their own (RocksDB column families).
@@ -18,6 +20,9 @@ enum class Family : std::uint8_t {
   kQuarantine = 5,  ///< merge operands that made no sense, for the record
 };
 inline constexpr std::size_t kFamilies = 6;
+
+/// The longest key a store takes.
+inline constexpr std::size_t kKeyBytesMax = 4096;
 
 /// Changes that take effect together. Owns its bytes; reusable after clear(). Not thread-safe.
 class WriteBatch {
@@ -32,14 +37,17 @@ class WriteBatch {
 
   void put(Family family, std::string_view key, std::string_view value) { add(Kind::kPut, family, key, value); }
   /// Hands `operand` to the store's MergeFunction. Requires: family is kState.
-  void merge(Family family, std::string_view key, std::string_view operand) { add(Kind::kMerge, family, key, operand); }
+  void merge(Family family, std::string_view key, std::string_view operand);
   void remove(Family family, std::string_view key) { add(Kind::kRemove, family, key, {}); }
-  /// Removes every key that begins with `prefix`, which must not be empty.
-  void remove_prefix(Family family, std::string_view prefix) { add(Kind::kRemovePrefix, family, prefix, {}); }
+  /// Removes every key that begins with `prefix`; what this batch puts after it stays. Requires: prefix is not empty.
+  void remove_prefix(Family family, std::string_view prefix);
 
   void clear() noexcept { ops_.clear(); }
   [[nodiscard]] bool empty() const noexcept { return ops_.empty(); }
   [[nodiscard]] const std::vector<Op>& ops() const noexcept { return ops_; }
+
+  /// Returns: INVALID_ARGUMENT when a key is longer than kKeyBytesMax. Every store asks this first.
+  [[nodiscard]] Status check_key_sizes() const;
 
  private:
   void add(Kind kind, Family family, std::string_view key, std::string_view value) {

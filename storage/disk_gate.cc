@@ -1,0 +1,84 @@
+#include "storage/disk_gate.h"
+
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+#include <system_error>
+#include <utility>
+
+namespace cairn::storage {
+namespace {
+
+std::uint64_t saturating_add(std::uint64_t a, std::uint64_t b) {
+  return a > std::numeric_limits<std::uint64_t>::max() - b ? std::numeric_limits<std::uint64_t>::max() : a + b;
+}
+
+}  // namespace
+
+Result<std::uint64_t> free_space(const std::string& path) {
+  struct statvfs disk {};
+  if (::statvfs(path.c_str(), &disk) != 0) {
+    return unavailable("cannot ask for the free space of " + path + ": " + std::generic_category().message(errno) +
+                       "; check that the disk is mounted");
+  }
+  return static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
+}
+
+DiskGate::DiskGate(Options options) : options_(std::move(options)) {}
+
+Status DiskGate::admit(std::size_t bytes) {
+  const std::lock_guard lock(mutex_);
+  const Instant now = std::chrono::steady_clock::now();
+  if (!asked_ || now - probed_ >= options_.probe_interval || admitted_ >= kBytesPerProbe) probe_locked(now);
+  CAIRN_RETURN_IF_ERROR(judge_locked(bytes));
+  admitted_ += bytes;
+  free_bytes_ -= std::min<std::uint64_t>(free_bytes_, bytes);
+  return ok_status();
+}
+
+DiskGate::Reading DiskGate::read() {
+  const std::lock_guard lock(mutex_);
+  probe_locked(std::chrono::steady_clock::now());
+  Status status = judge_locked(0);
+  return {free_bytes_, std::move(status)};
+}
+
+void DiskGate::hold(std::string reason) {
+  const std::lock_guard lock(mutex_);
+  hold_ = std::move(reason);
+}
+
+void DiskGate::release() {
+  const std::lock_guard lock(mutex_);
+  hold_.clear();
+}
+
+bool DiskGate::held() const {
+  const std::lock_guard lock(mutex_);
+  return !hold_.empty();
+}
+
+void DiskGate::probe_locked(Instant now) {
+  Result<std::uint64_t> answer = options_.probe(options_.path);
+  asked_ = true;
+  probed_ = now;
+  admitted_ = 0;
+  free_bytes_ = answer.ok() ? *answer : 0;
+  probe_status_ = answer.status();
+}
+
+Status DiskGate::judge_locked(std::uint64_t bytes) {
+  CAIRN_RETURN_IF_ERROR(Status(probe_status_));
+  if (!hold_.empty()) return resource_exhausted(hold_);
+  const std::uint64_t least = options_.free_bytes_min;
+  const std::uint64_t needed = open_ ? least : saturating_add(least, least / 8);
+  open_ = free_bytes_ >= saturating_add(needed, bytes);
+  if (open_) return ok_status();
+  return resource_exhausted("the disk of " + options_.path + " has " + std::to_string(free_bytes_) +
+                            " bytes free and writing stops below " + std::to_string(least) +
+                            "; free space there or move state_dir to a larger disk, writing then resumes by itself");
+}
+
+}  // namespace cairn::storage

@@ -1,0 +1,174 @@
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <mutex>
+#include <shared_mutex>
+#include <utility>
+
+#include "storage/format_version.h"
+#include "storage/merger.h"
+#include "storage/prefix.h"
+#include "storage/state_store.h"
+
+namespace cairn::storage {
+namespace {
+
+using Rows = std::map<std::string, std::string, std::less<>>;
+
+Status closed() { return unavailable("the state store is closed; open it again"); }
+
+std::size_t index_of(Family family) { return static_cast<std::size_t>(family); }
+
+void append_sized(std::ofstream& out, std::string_view bytes) {
+  std::string size;
+  for (int shift = 0; shift < 32; shift += 8) size.push_back(static_cast<char>(bytes.size() >> shift));
+  out << size << bytes;
+}
+
+/// Threads: rows_ and closed_ are guarded by mutex_. Visitors run outside of it, over a copy, so they may call back.
+class MemoryStore final : public StateStore {
+ public:
+  explicit MemoryStore(MergeFunction merge) : merger_(std::move(merge), &quarantine_) {
+    rows(Family::kMeta)[std::string(kFormatVersionKey)] = std::to_string(kFormatVersion);
+  }
+
+  Status write(const WriteBatch& batch, Durability) override {
+    CAIRN_RETURN_IF_ERROR(batch.check_key_sizes());
+    const std::unique_lock lock(mutex_);
+    if (closed_) return closed();
+    for (const WriteBatch::Op& op : batch.ops()) apply(op);
+    for (Quarantine::Row& row : quarantine_.take()) rows(Family::kQuarantine)[row.key] = std::move(row.value);
+    return ok_status();
+  }
+
+  Result<std::optional<std::string>> get(Family family, std::string_view key) const override {
+    const std::shared_lock lock(mutex_);
+    if (closed_) return closed();
+    return find(family, key);
+  }
+
+  Status multi_get(Family family, std::span<const std::string> keys,
+                   std::vector<std::optional<std::string>>* values) const override {
+    const std::shared_lock lock(mutex_);
+    if (closed_) return closed();
+    values->clear();
+    values->reserve(keys.size());
+    for (const std::string& key : keys) values->push_back(find(family, key));
+    return ok_status();
+  }
+
+  Status scan(Family family, std::string_view prefix,
+              const std::function<bool(std::string_view, std::string_view)>& visit) const override {
+    std::vector<std::pair<std::string, std::string>> snapshot;
+    {
+      const std::shared_lock lock(mutex_);
+      if (closed_) return closed();
+      const Rows& all = rows_[index_of(family)];
+      const auto [begin, end] = range(all, prefix);
+      snapshot.assign(begin, end);
+    }
+    for (const auto& [key, value] : snapshot) {
+      if (!visit(key, value)) break;
+    }
+    return ok_status();
+  }
+
+  Status checkpoint(const std::string& path) override {
+    const std::shared_lock lock(mutex_);
+    if (closed_) return closed();
+    std::error_code error;
+    if (std::filesystem::exists(path, error)) {
+      return {StatusCode::kAlreadyExists, path + " exists already; name a directory that does not"};
+    }
+    std::filesystem::create_directories(path, error);
+    if (error) return unavailable("cannot create " + path + ": " + error.message());
+    return dump(path + "/MEMORY");
+  }
+
+  StateStoreStats stats() const override {
+    const std::shared_lock lock(mutex_);
+    StateStoreStats stats;
+    stats.quarantined_operands = quarantine_.count();
+    stats.accepting_writes = !closed_;
+    if (closed_) stats.detail = closed().message();
+    return stats;
+  }
+
+  Status close() override {
+    const std::unique_lock lock(mutex_);
+    closed_ = true;
+    return ok_status();
+  }
+
+ private:
+  Rows& rows(Family family) { return rows_[index_of(family)]; }
+
+  static std::pair<Rows::const_iterator, Rows::const_iterator> range(const Rows& all, std::string_view prefix) {
+    const std::optional<std::string> end = prefix_end(prefix);
+    return {all.lower_bound(prefix), end ? all.lower_bound(*end) : all.end()};
+  }
+
+  std::optional<std::string> find(Family family, std::string_view key) const {
+    const Rows& all = rows_[index_of(family)];
+    const auto found = all.find(key);
+    return found == all.end() ? std::nullopt : std::optional(found->second);
+  }
+
+  void apply(const WriteBatch::Op& op) {
+    Rows& all = rows(op.family);
+    switch (op.kind) {
+      case WriteBatch::Kind::kPut:
+        all[op.key] = op.value;
+        break;
+      case WriteBatch::Kind::kMerge:
+        merge(all, op);
+        break;
+      case WriteBatch::Kind::kRemove:
+        all.erase(op.key);
+        break;
+      case WriteBatch::Kind::kRemovePrefix: {
+        const auto [begin, end] = range(all, op.key);
+        all.erase(begin, end);
+        break;
+      }
+    }
+  }
+
+  void merge(Rows& all, const WriteBatch::Op& op) {
+    const auto found = all.find(op.key);
+    const std::optional<std::string_view> base =
+        found == all.end() ? std::nullopt : std::optional<std::string_view>(found->second);
+    const std::string_view operand = op.value;
+    std::string merged;
+    merger_.merge(op.key, base, {&operand, 1}, &merged);
+    all[op.key] = std::move(merged);
+  }
+
+  Status dump(const std::string& path) const {
+    std::ofstream out(path, std::ios::binary);
+    for (std::size_t family = 0; family < kFamilies; ++family) {
+      for (const auto& [key, value] : rows_[family]) {
+        out.put(static_cast<char>(family));
+        append_sized(out, key);
+        append_sized(out, value);
+      }
+    }
+    out.close();
+    return out ? ok_status() : unavailable("cannot write " + path + "; check the disk's free space and health");
+  }
+
+  mutable std::shared_mutex mutex_;
+  Quarantine quarantine_;
+  Merger merger_;
+  std::array<Rows, kFamilies> rows_;
+  bool closed_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<StateStore> open_memory_store(MergeFunction merge) {
+  return std::make_unique<MemoryStore>(std::move(merge));
+}
+
+}  // namespace cairn::storage

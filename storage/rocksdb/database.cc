@@ -1,0 +1,172 @@
+#include "storage/rocksdb/database.h"
+
+#include <rocksdb/env.h>
+#include <rocksdb/utilities/checkpoint.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include "storage/format_version.h"
+#include "storage/rocksdb/status_translation.h"
+
+namespace cairn::storage {
+namespace fs = std::filesystem;
+namespace {
+
+enum class Content { kNothing, kDatabase };
+
+/// True for a file that only a store with data in it has. A crash while a store is being made can leave its first
+/// MANIFEST and nothing else.
+bool holds_data(const fs::path& file) {
+  const std::string name = file.filename().string();
+  return file.extension() == ".sst" || file.extension() == ".log" ||
+         (name.starts_with("MANIFEST-") && name != "MANIFEST-000001");
+}
+
+// RocksDB takes a directory without CURRENT for an empty one, makes a new database in it and deletes the files of the
+// old one.
+Result<Content> inspect(const std::string& path) {
+  std::error_code error;
+  if (fs::exists(path + "/CURRENT", error)) return Content::kDatabase;
+  if (error) return unavailable("cannot look into " + path + ": " + error.message());
+  for (fs::directory_iterator file(path, error), end; !error && file != end; file.increment(error)) {
+    if (!holds_data(file->path())) continue;
+    return data_loss("the state in " + path + " is damaged: " + path + "/CURRENT is missing but " +
+                     file->path().filename().string() +
+                     " is there; restore a checkpoint, or move the directory away and let the events be read again "
+                     "from the start");
+  }
+  if (error) return unavailable("cannot look into " + path + ": " + error.message());
+  return Content::kNothing;
+}
+
+Status check_families(const DatabaseOptions& options) {
+  std::vector<std::string> found;
+  const rocksdb::Status listed = rocksdb::DB::ListColumnFamilies(options.db, options.path, &found);
+  if (!listed.ok()) return open_failure(listed, options.path);
+  for (const std::string& name : found) {
+    const bool known = std::any_of(options.families.begin(), options.families.end(),
+                                   [&](const rocksdb::ColumnFamilyDescriptor& ours) { return ours.name == name; });
+    if (known) continue;
+    return failed_precondition(options.path + " has a family '" + name +
+                               "' that this version does not know; use the version of Cairn that made it, or choose "
+                               "another state_dir");
+  }
+  return ok_status();
+}
+
+std::optional<int> parse_version(const std::string& text) {
+  int version = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return version;
+}
+
+Status check_version(const std::string& text, const std::string& path) {
+  const std::optional<int> version = parse_version(text);
+  if (!version) return data_loss("the state in " + path + " is damaged: its format version reads '" + text + "'");
+  if (*version == kFormatVersion) return ok_status();
+  return failed_precondition("the state in " + path + " has format version " + text +
+                             " and this version of Cairn reads " + std::to_string(kFormatVersion) +
+                             "; use the version that wrote it, or let the events be read again into another state_dir");
+}
+
+/// RocksDB writes its diary into every directory it opens, also to read only.
+class SilentLogger final : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options) {
+  CAIRN_ASSIGN_OR_RETURN(const Content content, inspect(options.path));
+  if (content == Content::kDatabase) CAIRN_RETURN_IF_ERROR(check_families(options));
+  std::unique_ptr<Database> database(new Database(options));
+  rocksdb::DBOptions db_options = options.db;
+  db_options.create_if_missing = content == Content::kNothing;
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status opened =
+      rocksdb::DB::Open(db_options, options.path, options.families, &database->handles_, &db);
+  if (!opened.ok()) return open_failure(opened, options.path);
+  database->db_.reset(db);
+  CAIRN_RETURN_IF_ERROR(database->settle_format_version());
+  return database;
+}
+
+Database::Database(DatabaseOptions options) : options_(std::move(options)) {}
+
+Database::~Database() {
+  if (db_ == nullptr) return;
+  for (rocksdb::ColumnFamilyHandle* handle : handles_) db_->DestroyColumnFamilyHandle(handle).PermitUncheckedError();
+  db_->Close().PermitUncheckedError();
+}
+
+Status Database::settle_format_version() const {
+  std::string text;
+  const rocksdb::Slice key(kFormatVersionKey.data(), kFormatVersionKey.size());
+  const rocksdb::Status found = db_->Get({}, handle(Family::kMeta), key, &text);
+  if (found.ok()) return check_version(text, options_.path);
+  if (!found.IsNotFound()) return open_failure(found, options_.path);
+  if (!is_empty()) {
+    return failed_precondition(options_.path +
+                               " holds data without a format version, so it is not Cairn's; choose "
+                               "another state_dir");
+  }
+  rocksdb::WriteOptions synced;
+  synced.sync = true;
+  return from_rocksdb(db_->Put(synced, handle(Family::kMeta), key, std::to_string(kFormatVersion)));
+}
+
+bool Database::is_empty() const {
+  return std::all_of(handles_.begin(), handles_.end(), [&](rocksdb::ColumnFamilyHandle* handle) {
+    const std::unique_ptr<rocksdb::Iterator> rows(db_->NewIterator({}, handle));
+    rows->SeekToFirst();
+    return !rows->Valid() && rows->status().ok();
+  });
+}
+
+Status Database::flush() const {
+  for (rocksdb::ColumnFamilyHandle* handle : handles_) {
+    CAIRN_RETURN_IF_ERROR(from_rocksdb(db_->Flush({}, handle)));
+  }
+  return ok_status();
+}
+
+std::uint64_t Database::memtable_bytes() const {
+  std::uint64_t sum = 0;
+  for (rocksdb::ColumnFamilyHandle* handle : handles_) {
+    std::uint64_t bytes = 0;
+    if (db_->GetIntProperty(handle, rocksdb::DB::Properties::kCurSizeAllMemTables, &bytes)) sum += bytes;
+  }
+  return sum;
+}
+
+Status Database::checkpoint(const std::string& path) const {
+  rocksdb::Checkpoint* raw = nullptr;
+  CAIRN_RETURN_IF_ERROR(from_rocksdb(rocksdb::Checkpoint::Create(db_.get(), &raw)));
+  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(raw);
+  // Zero: flush first, because the copied log is not fully synced (rocksdb #12882).
+  CAIRN_RETURN_IF_ERROR(from_rocksdb(checkpoint->CreateCheckpoint(path, 0)));
+  return verify_copy(path);
+}
+
+Status Database::verify_copy(const std::string& path) const {
+  rocksdb::DBOptions options = options_.db;
+  options.listeners.clear();
+  options.info_log = std::make_shared<SilentLogger>();
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* raw = nullptr;
+  const rocksdb::Status opened = rocksdb::DB::OpenForReadOnly(options, path, options_.families, &handles, &raw);
+  if (!opened.ok()) return open_failure(opened, path);
+  const std::unique_ptr<rocksdb::DB> db(raw);
+  for (rocksdb::ColumnFamilyHandle* handle : handles) db->DestroyColumnFamilyHandle(handle).PermitUncheckedError();
+  return ok_status();
+}
+
+}  // namespace cairn::storage

@@ -1,0 +1,46 @@
+#include "storage/rocksdb/health_listener.h"
+
+#include <utility>
+
+namespace cairn::storage {
+namespace {
+
+bool is_resumed_by_rocksdb(rocksdb::BackgroundErrorReason reason, const rocksdb::Status& error) {
+  return error.IsNoSpace() &&
+         (reason == rocksdb::BackgroundErrorReason::kFlush || reason == rocksdb::BackgroundErrorReason::kCompaction);
+}
+
+}  // namespace
+
+HealthListener::HealthListener(DiskGate* gate, Logger log) : gate_(gate), log_(std::move(log)) {}
+
+void HealthListener::fail(const std::string& reason) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (failure_) return;
+    failure_ = "the state store is read-only after an error: " + reason +
+               "; check the disk, then restart or open the store again";
+  }
+  log_.error("storage.failed", "the state store has become read-only", {{"reason", reason}});
+}
+
+std::optional<std::string> HealthListener::failure() const {
+  const std::lock_guard lock(mutex_);
+  return failure_;
+}
+
+void HealthListener::OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) {
+  const std::string text = error->ToString();
+  if (!is_resumed_by_rocksdb(reason, *error)) return fail(text);
+  gate_->hold("a background flush or compaction found the disk full (" + text +
+              "); free space there, writing then resumes by itself within seconds");
+  log_.error("storage.disk_full", "a background flush or compaction found the disk full", {{"error", text}});
+}
+
+void HealthListener::OnErrorRecoveryEnd(const rocksdb::BackgroundErrorRecoveryInfo& info) {
+  if (!info.new_bg_error.ok()) return;
+  gate_->release();
+  log_.info("storage.resumed", "the disk has space again and background work has resumed");
+}
+
+}  // namespace cairn::storage

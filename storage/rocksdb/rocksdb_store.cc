@@ -1,0 +1,358 @@
+#include "storage/rocksdb/rocksdb_store.h"
+
+#include <fcntl.h>
+#include <rocksdb/write_batch.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include "storage/directory_owner.h"
+#include "storage/in_flight.h"
+#include "storage/merger.h"
+#include "storage/prefix.h"
+#include "storage/rocksdb/database.h"
+#include "storage/rocksdb/health_listener.h"
+#include "storage/rocksdb/merge_operator.h"
+#include "storage/rocksdb/status_translation.h"
+#include "storage/rocksdb/tuning.h"
+
+namespace cairn::storage {
+namespace fs = std::filesystem;
+namespace {
+
+/// What a record costs in the log beyond its bytes, generously.
+constexpr std::size_t kRecordOverheadBytes = 32;
+
+rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+
+Status closed() { return unavailable("the state store is closed; open it again"); }
+
+std::size_t wal_bytes(const WriteBatch& batch) {
+  std::size_t bytes = 0;
+  for (const WriteBatch::Op& op : batch.ops()) bytes += op.key.size() + op.value.size() + kRecordOverheadBytes;
+  return bytes;
+}
+
+std::string range_end(std::string_view prefix) {
+  // No key is longer than kKeyBytesMax, so one more 0xff than that is behind all of them.
+  return prefix_end(prefix).value_or(std::string(kKeyBytesMax + 1, '\xff'));
+}
+
+std::uint64_t directory_bytes(const std::string& path) {
+  std::uint64_t sum = 0;
+  std::error_code error;
+  for (fs::directory_iterator file(path, error), end; !error && file != end; file.increment(error)) {
+    std::error_code gone;  // files come and go while we look
+    const std::uintmax_t size = file->file_size(gone);
+    if (!gone) sum += size;
+  }
+  return sum;
+}
+
+bool on_same_disk(const std::string& a, const std::string& b) {
+  struct stat sa {};
+  struct stat sb {};
+  return ::stat(a.c_str(), &sa) == 0 && ::stat(b.c_str(), &sb) == 0 && sa.st_dev == sb.st_dev;
+}
+
+Status sync_directory(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = fd >= 0 && ::fsync(fd) == 0;
+  const int error = errno;
+  if (fd >= 0) ::close(fd);
+  if (synced) return ok_status();
+  return unavailable("cannot sync " + path + ": " + std::generic_category().message(error));
+}
+
+Status make_directory(const std::string& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (!error) return ok_status();
+  return failed_precondition("cannot create " + path + ": " + error.message() +
+                             "; make its parent writable for this user or choose another state_dir");
+}
+
+/// Threads: reads and writes from any thread; RocksDB orders the writes, and joins the log syncs of those that come
+/// together. `calls_` keeps the database alive while they run. What the database borrows stands before it.
+class RocksDbStore final : public StateStore {
+ public:
+  RocksDbStore(StateStoreOptions options, RocksDbWorld world, DirectoryOwner owner)
+      : options_(std::move(options)),
+        world_(std::move(world)),
+        owner_(std::move(owner)),
+        gate_({.path = options_.path,
+               .free_bytes_min = options_.free_bytes_min,
+               .probe = world_.free_space,
+               .probe_interval = world_.probe_interval}),
+        merger_(options_.merge, &quarantine_),
+        health_(std::make_shared<HealthListener>(&gate_, options_.log)) {}
+
+  ~RocksDbStore() override {
+    if (const Status status = close(); !status.ok()) {
+      options_.log.error("storage.close", "closing the state store failed", {{"error", status.to_string()}});
+    }
+  }
+
+  Status open() {
+    CAIRN_RETURN_IF_ERROR(check_room_to_open());
+    auto merge = std::make_shared<MergerOperator>(&merger_);
+    CAIRN_ASSIGN_OR_RETURN(database_, Database::open({.path = options_.path,
+                                                      .db = database_options(options_, health_, world_.env),
+                                                      .families = family_descriptors(options_, std::move(merge))}));
+    return ok_status();
+  }
+
+  Status write(const WriteBatch& batch, Durability durability) override {
+    const InFlight::Entry call = calls_.enter();
+    if (!call) return closed();
+    CAIRN_RETURN_IF_ERROR(batch.check_key_sizes());
+    return commit(batch, durability);
+  }
+
+  Result<std::optional<std::string>> get(Family family, std::string_view key) const override {
+    const InFlight::Entry call = calls_.enter();
+    if (!call) return closed();
+    std::string value;
+    const rocksdb::Status found = database_->db().Get({}, database_->handle(family), slice(key), &value);
+    if (found.IsNotFound()) return std::optional<std::string>();
+    if (!found.ok()) return from_rocksdb(found);
+    return std::optional<std::string>(std::move(value));
+  }
+
+  Status multi_get(Family family, std::span<const std::string> keys,
+                   std::vector<std::optional<std::string>>* values) const override;
+
+  Status scan(Family family, std::string_view prefix,
+              const std::function<bool(std::string_view, std::string_view)>& visit) const override {
+    const InFlight::Entry call = calls_.enter();
+    if (!call) return closed();
+    const std::optional<std::string> end = prefix_end(prefix);
+    const rocksdb::Slice upper = end ? slice(*end) : rocksdb::Slice();
+    rocksdb::ReadOptions options;
+    options.fill_cache = false;  // a scan must not push out the rows that are read by key
+    if (end) options.iterate_upper_bound = &upper;
+    const std::unique_ptr<rocksdb::Iterator> rows(database_->db().NewIterator(options, database_->handle(family)));
+    for (rows->Seek(slice(prefix)); rows->Valid(); rows->Next()) {
+      if (!visit(rows->key().ToStringView(), rows->value().ToStringView())) return ok_status();
+    }
+    return from_rocksdb(rows->status());
+  }
+
+  Status checkpoint(const std::string& path) override {
+    const InFlight::Entry call = calls_.enter();
+    if (!call) return closed();
+    std::error_code error;
+    const fs::path target = fs::absolute(path, error);
+    if (!error && fs::exists(target, error)) {
+      return {StatusCode::kAlreadyExists, path + " exists already; name a directory that does not"};
+    }
+    const std::string parent = target.parent_path().string();
+    CAIRN_RETURN_IF_ERROR(make_directory(parent));
+    CAIRN_RETURN_IF_ERROR(check_room_for_copy(parent));
+    write_quarantine();
+    if (Status made = database_->checkpoint(target.string()); !made.ok()) {
+      fs::remove_all(target, error);
+      return std::move(made).with_context("cannot make a checkpoint in " + path);
+    }
+    return sync_directory(parent);
+  }
+
+  StateStoreStats stats() const override;
+  Status close() override;
+
+ private:
+  Status check_room_to_open() const;
+  Status check_room_for_copy(const std::string& parent) const;
+  Status commit(const WriteBatch& batch, Durability durability) const;
+  Status admit(std::size_t bytes) const;
+  void write_quarantine() const;
+  rocksdb::WriteBatch translate(const WriteBatch& batch, const std::vector<Quarantine::Row>& parked,
+                                std::size_t bytes) const;
+  Status judge_write(const rocksdb::Status& written) const;
+  Status finish() const;
+
+  // Fixed after construction.
+  const StateStoreOptions options_;
+  const RocksDbWorld world_;
+
+  std::optional<DirectoryOwner> owner_;  ///< guarded by close_mutex_
+  // Synchronise themselves. Mutable where reading the store has a part in it: merging, counting calls, asking the disk.
+  mutable DiskGate gate_;
+  mutable Quarantine quarantine_;
+  const Merger merger_;
+  const std::shared_ptr<HealthListener> health_;
+  mutable InFlight calls_;
+
+  std::mutex close_mutex_;
+  std::unique_ptr<Database> database_;  ///< set by open(); reset under close_mutex_ when no call is under way
+};
+
+// Opening replays the log into new files, which the reserve is there for; a store whose disk is nearly full can thus
+// still be opened and read.
+Status RocksDbStore::check_room_to_open() const {
+  CAIRN_ASSIGN_OR_RETURN(const std::uint64_t free, world_.free_space(options_.path));
+  const std::uint64_t needed = options_.free_bytes_min / 4;
+  if (free >= needed) return ok_status();
+  return resource_exhausted("the disk of " + options_.path + " has " + std::to_string(free) +
+                            " bytes free and opening " + "the state needs " + std::to_string(needed) +
+                            "; free space there");
+}
+
+// Table files are linked where the copy is on the same disk; then only what is not flushed yet takes space.
+Status RocksDbStore::check_room_for_copy(const std::string& parent) const {
+  CAIRN_ASSIGN_OR_RETURN(const std::uint64_t free, world_.free_space(parent));
+  const bool linked = on_same_disk(parent, options_.path);
+  const std::uint64_t copied = linked ? 0 : directory_bytes(options_.path);
+  const std::uint64_t needed = copied + database_->memtable_bytes();
+  if (free >= needed && free - needed >= options_.free_bytes_min) return ok_status();
+  return resource_exhausted("a checkpoint in " + parent + " needs " + std::to_string(needed) +
+                            " bytes beside a reserve of " + std::to_string(options_.free_bytes_min) +
+                            " and the disk has " + std::to_string(free) +
+                            " free; free space there or choose another disk");
+}
+
+Status RocksDbStore::admit(std::size_t bytes) const {
+  if (const std::optional<std::string> failure = health_->failure()) return unavailable(*failure);
+  return gate_.admit(bytes);
+}
+
+Status RocksDbStore::commit(const WriteBatch& batch, Durability durability) const {
+  const std::size_t bytes = wal_bytes(batch);
+  CAIRN_RETURN_IF_ERROR(admit(bytes));
+  std::vector<Quarantine::Row> parked = quarantine_.take();
+  rocksdb::WriteBatch native = translate(batch, parked, bytes);
+  rocksdb::WriteOptions options;
+  options.sync = durability == Durability::kSynced;
+  Status status = judge_write(database_->db().Write(options, &native));
+  if (!status.ok()) quarantine_.give_back(std::move(parked));
+  return status;
+}
+
+rocksdb::WriteBatch RocksDbStore::translate(const WriteBatch& batch, const std::vector<Quarantine::Row>& parked,
+                                            std::size_t bytes) const {
+  rocksdb::WriteBatch native(bytes);
+  for (const WriteBatch::Op& op : batch.ops()) {
+    rocksdb::ColumnFamilyHandle* const family = database_->handle(op.family);
+    rocksdb::Status added;
+    switch (op.kind) {
+      case WriteBatch::Kind::kPut:
+        added = native.Put(family, op.key, op.value);
+        break;
+      case WriteBatch::Kind::kMerge:
+        added = native.Merge(family, op.key, op.value);
+        break;
+      case WriteBatch::Kind::kRemove:
+        added = native.Delete(family, op.key);
+        break;
+      case WriteBatch::Kind::kRemovePrefix:
+        added = native.DeleteRange(family, op.key, range_end(op.key));
+        break;
+    }
+    CAIRN_CHECK_MSG(added.ok(), added.ToString());
+  }
+  for (const Quarantine::Row& row : parked) {
+    const rocksdb::Status added = native.Put(database_->handle(Family::kQuarantine), row.key, row.value);
+    CAIRN_CHECK_MSG(added.ok(), added.ToString());
+  }
+  return native;
+}
+
+Status RocksDbStore::judge_write(const rocksdb::Status& written) const {
+  if (written.ok()) return ok_status();
+  // RocksDB refuses writes, before it tries them, while background work waits for space.
+  if (written.IsNoSpace() && gate_.held() && !health_->failure()) return gate_.read().status;
+  health_->fail(written.ToString());
+  return unavailable(health_->failure().value());
+}
+
+// What cannot be written now waits for the next occasion.
+void RocksDbStore::write_quarantine() const {
+  const Status written = quarantine_.has_pending() ? commit({}, Durability::kBuffered) : ok_status();
+  if (written.ok()) return;
+  options_.log.warning("storage.quarantine", "operands that were left out cannot be written to quarantine yet",
+                       {{"error", written.to_string()}});
+}
+
+Status RocksDbStore::multi_get(Family family, std::span<const std::string> keys,
+                               std::vector<std::optional<std::string>>* values) const {
+  const InFlight::Entry call = calls_.enter();
+  if (!call) return closed();
+  // Sorted and distinct: MultiGet may answer a repeated key wrongly (RocksDB HISTORY 9.0), and sorting is its own first
+  // step.
+  std::vector<rocksdb::Slice> distinct(keys.begin(), keys.end());
+  const auto less = [](const rocksdb::Slice& a, const rocksdb::Slice& b) { return a.compare(b) < 0; };
+  std::sort(distinct.begin(), distinct.end(), less);
+  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
+  std::vector<rocksdb::PinnableSlice> found(distinct.size());
+  std::vector<rocksdb::Status> statuses(distinct.size());
+  database_->db().MultiGet({}, database_->handle(family), distinct.size(), distinct.data(), found.data(),
+                           statuses.data(), /*sorted_input=*/true);
+  values->assign(keys.size(), std::nullopt);
+  for (const rocksdb::Status& status : statuses) {
+    if (!status.ok() && !status.IsNotFound()) return from_rocksdb(status);
+  }
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const auto at = std::lower_bound(distinct.begin(), distinct.end(), rocksdb::Slice(keys[i]), less);
+    const auto j = static_cast<std::size_t>(at - distinct.begin());
+    if (statuses[j].ok()) (*values)[i] = found[j].ToString();
+  }
+  return ok_status();
+}
+
+StateStoreStats RocksDbStore::stats() const {
+  StateStoreStats stats;
+  stats.quarantined_operands = quarantine_.count();
+  const InFlight::Entry call = calls_.enter();
+  if (!call) {
+    stats.accepting_writes = false;
+    stats.detail = closed().message();
+    return stats;
+  }
+  write_quarantine();
+  stats.disk_bytes = directory_bytes(options_.path);
+  const DiskGate::Reading disk = gate_.read();
+  stats.free_bytes = disk.free_bytes;
+  const std::optional<std::string> failure = health_->failure();
+  stats.accepting_writes = !failure && disk.status.ok();
+  stats.detail = failure.value_or(disk.status.message());
+  return stats;
+}
+
+Status RocksDbStore::close() {
+  const std::lock_guard lock(close_mutex_);
+  calls_.close();
+  if (database_ == nullptr) return ok_status();
+  Status status = finish();
+  database_.reset();
+  owner_.reset();
+  return status;
+}
+
+// Nothing is lost when there is no flush: the log has it all.
+Status RocksDbStore::finish() const {
+  write_quarantine();
+  if (health_->failure() || !gate_.read().status.ok()) return ok_status();
+  return database_->flush().with_context("cannot flush the state in " + options_.path);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<StateStore>> open_rocksdb_store(StateStoreOptions options, RocksDbWorld world) {
+  CAIRN_RETURN_IF_ERROR(make_directory(options.path));
+  CAIRN_ASSIGN_OR_RETURN(DirectoryOwner owner, DirectoryOwner::acquire(options.path));
+  auto store = std::make_unique<RocksDbStore>(std::move(options), std::move(world), std::move(owner));
+  CAIRN_RETURN_IF_ERROR(store->open());
+  return std::unique_ptr<StateStore>(std::move(store));
+}
+
+Result<std::unique_ptr<StateStore>> open_rocksdb_store(StateStoreOptions options) {
+  return open_rocksdb_store(std::move(options), RocksDbWorld{});
+}
+
+}  // namespace cairn::storage
