@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstdint>
+#include <ctime>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "cairn/status.h"
+
+namespace cairn::streaming::posix {
+
+/// A failed system call as a Status, "what 'path': reason; remedy". ENOENT is NOT_FOUND, a full disk or quota
+/// RESOURCE_EXHAUSTED, everything else UNAVAILABLE: what fails on a disk may be mended under a running process.
+[[nodiscard]] Status io_error(std::string_view what, const std::string& path, int error);
+
+/// What a file is, apart from its name.
+struct FileId {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  friend bool operator==(const FileId&, const FileId&) = default;
+};
+
+struct FileInfo {
+  FileId id;
+  std::int64_t size = 0;
+  std::timespec modified{};
+  bool regular = false;
+};
+
+/// Returns: NOT_FOUND, UNAVAILABLE.
+[[nodiscard]] Result<FileInfo> file_info(const std::string& path);
+
+/// An open file descriptor, closed with the object. Retries what a signal interrupts. The path is for messages only.
+class File {
+ public:
+  File() = default;
+  ~File();
+  File(File&& other) noexcept;
+  File& operator=(File&& other) noexcept;
+
+  /// open(2) with O_CLOEXEC added.
+  [[nodiscard]] static Result<File> open(const std::string& path, int flags, int mode = 0644);
+
+  [[nodiscard]] bool is_open() const noexcept { return fd_ >= 0; }
+  [[nodiscard]] const std::string& path() const noexcept { return path_; }
+
+  [[nodiscard]] Result<FileInfo> info() const;
+  /// Reads until `to` is full or the file ends. Returns: the bytes read; UNAVAILABLE.
+  [[nodiscard]] Result<std::size_t> read_at(std::span<char> to, std::int64_t offset) const;
+  /// Writes all of `bytes`; some may have been written when it fails.
+  [[nodiscard]] Status write_at(std::string_view bytes, std::int64_t offset);
+  [[nodiscard]] Status truncate(std::int64_t size);
+  /// fdatasync(2): contents and size are on the disk.
+  [[nodiscard]] Status sync();
+  /// Takes the exclusive lock flock(2). Returns: UNAVAILABLE when another process holds it.
+  [[nodiscard]] Status lock();
+  /// Bytes that an unprivileged process may still write on this file's file system.
+  [[nodiscard]] Result<std::uint64_t> free_bytes() const;
+
+ private:
+  File(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
+
+  int fd_ = -1;
+  std::string path_;
+};
+
+/// Puts names created in or removed from `directory` on the disk.
+[[nodiscard]] Status sync_directory(const std::string& directory);
+
+/// The directory that holds `path`: "." when `path` names none.
+[[nodiscard]] std::string directory_of(const std::string& path);
+
+}  // namespace cairn::streaming::posix
