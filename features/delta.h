@@ -33,7 +33,10 @@ struct EntityDelta {
   Row row;
 };
 
-/// Turns a micro-batch of events into one delta row per entity. Not thread-safe; reusable after take().
+/// Turns a micro-batch of events into one delta row per entity. An event counts in a view when the view weighs its
+/// type, the weight can be computed, and the view's entity and dimension are known for it; an entity that no event
+/// counts for gets no row. Not thread-safe; reusable after take(). Its memory grows with the distinct entries since the
+/// last one.
 class DeltaAccumulator {
  public:
   /// `schema` must outlive the accumulator.
@@ -47,8 +50,19 @@ class DeltaAccumulator {
   [[nodiscard]] std::size_t entities() const noexcept { return rows_.size(); }
 
  private:
-  const Schema& schema_;
-  std::unordered_map<std::string, Row> rows_;
+  /// The views of one kind of entity (of one precision, for cells): an event finds their row once.
+  struct Group {
+    EntityKind kind;
+    int letters;  ///< of the cell that is the entity; 0 for other kinds
+    std::vector<const View*> views;
+  };
+
+  bool make_key(const Group& group, const ResolvedEvent& event);
+  void add_to_group(const Group& group, const ResolvedEvent& event);
+
+  std::vector<Group> groups_;
+  std::unordered_map<std::string, Row> rows_;  ///< entries in the order they came; take() brings them into a row's
+  std::string key_;                            ///< of the row looked up last; kept for its memory
 };
 
 }  // namespace cairn::features

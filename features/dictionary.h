@@ -14,10 +14,13 @@
 namespace cairn::features {
 
 /// Strings to dense ids 0, 1, 2 … and back: what place ids and categories are stored as inside rows. An id is given
-/// once and never changes; it must be stored no later than the first row that uses it (`take_pending`).
+/// once and never changes; it must be stored no later than the first row that uses it (`pending`).
 /// Thread-safe.
 class Dictionary {
  public:
+  /// Ids are below this: a bound on what a damaged pair can make restore() allocate.
+  static constexpr std::uint64_t kIdsMax = std::uint64_t{1} << 32;
+
   /// The id of `name`, given out when new.
   std::uint64_t intern(std::string_view name);
   [[nodiscard]] std::optional<std::uint64_t> find(std::string_view name) const;
@@ -26,13 +29,14 @@ class Dictionary {
   [[nodiscard]] std::size_t size() const;
 
   /// Restores a stored pair. Pairs may come in any order; every id below the largest must come before intern() is
-  /// called.
+  /// called. Restored pairs are not pending.
+  /// Requires: id < kIdsMax; neither `name` nor `id` was given out or restored with another partner.
   void restore(std::string_view name, std::uint64_t id);
 
   /// The pairs given out since the last confirmed call. They are handed out again until `confirm_pending` says that
   /// they are stored, so that a failed write loses none.
   [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> pending() const;
-  /// Marks every pair up to and including `last_id` as stored.
+  /// Marks every pair up to and including `last_id` as stored. Requires: `last_id` was given out.
   void confirm_pending(std::uint64_t last_id);
 
  private:
@@ -42,8 +46,8 @@ class Dictionary {
   };
   mutable std::shared_mutex mutex_;
   std::unordered_map<std::string, std::uint64_t, Hash, std::equal_to<>> ids_;
-  std::vector<std::string> names_;
-  std::uint64_t stored_ = 0;  ///< ids below this are stored
+  std::vector<const std::string*> names_;  ///< by id; the keys of ids_, which never move
+  std::uint64_t stored_ = 0;               ///< ids below this are stored
 };
 
 }  // namespace cairn::features

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -10,9 +11,10 @@
 namespace cairn::features {
 
 /// Arithmetic over an event's `value`: numbers, `value`, + - * /, parentheses, min(a, b), max(a, b), clamp(x, lo, hi),
-/// log1p(x), abs(x). Immutable; evaluable from any thread.
+/// log1p(x), abs(x). IEEE arithmetic throughout; clamp is min(max(x, lo), hi). Immutable; evaluable from any thread.
 class Expression {
  public:
+  /// At most 1,024 bytes, nested at most 32 deep.
   /// Returns: INVALID_ARGUMENT with the column of the problem and what was expected there.
   [[nodiscard]] static Result<Expression> parse(std::string_view text);
 
@@ -40,6 +42,11 @@ class Expression {
     double number = 0.0;
   };
   friend class ExpressionParser;
+
+  Expression() = default;  // parse() makes them: an empty one has no value
+  static std::size_t operands_of(Op op) noexcept;
+  static double apply(Op op, const double* operands) noexcept;
+
   std::vector<Step> steps_;  ///< postfix
 };
 

@@ -24,7 +24,8 @@ using DimensionNamer = std::function<std::string(const View& view, std::uint64_t
 /// One view of an entity as served. `row` null: the entity is unknown.
 [[nodiscard]] FeatureVector read_view(const View& view, const Row* row, EventTime as_of, const DimensionNamer& name);
 
-/// The name of a dimension value that needs no dictionary (cell, hour of week, hour); nullopt for place, category,
+/// The name of a dimension value that needs no dictionary (none: empty; cell; hour of week; hour, in RFC 3339 up to
+/// year 9999, beyond it the number of hours); nullopt for place, category,
 /// type.
 [[nodiscard]] std::optional<std::string> plain_dimension_name(const View& view, std::uint64_t dimension);
 

@@ -22,8 +22,7 @@ inline constexpr double kMicrosPerUnit = 1e6;
 ///   kSum, kMean          count, micros (sum; saturates at the ends of int64)
 ///   kMin, kMax, kLast    count, micros (the weight kept)
 ///   kDecayedSum          count, mantissa * 2^exponent: the sum of weight * 2^((t - landmark) / half_life), landmark
-///   the
-///                        Unix epoch; exponent whole half-lives, so that aligning two sums scales by a power of two
+///                        the Unix epoch; a half-life is a factor of two, so that aligning two sums is exact
 ///   kSequence            count (of identical events), micros (weight)
 struct Value {
   std::int64_t count = 0;
@@ -46,7 +45,7 @@ struct Entry {
 struct ViewBlock {
   std::uint32_t view = 0;  ///< View::id
   Aggregate aggregate = Aggregate::kCount;
-  std::uint32_t max_entries = 0;
+  std::uint32_t max_entries = 0;  ///< 0: no bound
   std::vector<Entry>
       entries;  ///< ascending by dimension, distinct; kSequence: ascending by (newest_ms, dimension, micros), distinct
 
@@ -63,18 +62,25 @@ struct Row {
   friend bool operator==(const Row&, const Row&) = default;
 };
 
-/// Adds `delta` to `*row`. Commutative and associative, up to the rounding of kDecayedSum's mantissa and up to entries
-/// that `max_entries` has already dropped. Blocks whose aggregate differs: the block of `delta` wins (a view's
-/// definition changed under the same id, which the view registry prevents).
+/// Adds `delta` to `*row`. Commutative and associative, up to the rounding of kDecayedSum's mantissa (two operands:
+/// bit for bit commutative) and up to entries that `max_entries` has already dropped; a sequence, which keeps the
+/// newest, loses nothing that way. Sums and counts stop at the ends of int64.
+///
+/// The bound of `delta` holds, as the later one: the entries with the newest newest_ms stay, the larger dimension among
+/// equals; of a sequence the newest by (newest_ms, dimension, micros). Equal events of a sequence add their counts.
+/// Blocks whose aggregate differs: the block of `delta` wins (a view's definition changed under the same id, which the
+/// view registry prevents).
 void merge_row(Row* row, const Row& delta);
 
-/// Encodes to format.md's version 1: header, delta-varint entries, CRC-32C.
+/// Writes the row to `*bytes`, in format.md's version 1: header, delta-varint entries, CRC-32C. Equal rows have equal
+/// bytes. Requires: blocks and entries ascending and distinct, counts >= 0, mantissas finite.
 void encode_row(const Row& row, std::string* bytes);
 
 /// Returns: DATA_LOSS for a wrong checksum, an unknown version or malformed content; `*row` is then unspecified.
 Status decode_row(std::string_view bytes, Row* row);
 
-/// merge_row over encoded rows, in the shape that storage wants (storage::MergeFunction): never fails.
+/// merge_row over encoded rows, in the shape that storage wants (storage::MergeFunction): never fails. With neither a
+/// base nor a good operand `*merged` is the row without views.
 /// Returns: the number of operands left out because they could not be decoded. A base that cannot be decoded is kept
 /// byte for byte, and every operand is then left out.
 std::size_t merge_encoded_rows(std::optional<std::string_view> base, std::span<const std::string_view> operands,

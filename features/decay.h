@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+
+namespace cairn::features {
+
+/// An instant on the scale of a half-life, counted from the Unix epoch: `half_lives + fraction`.
+struct DecayTime {
+  std::int64_t half_lives;  ///< whole half-lives, rounded down; exact
+  double fraction;          ///< [0, 1)
+};
+
+/// Requires: half_life_ms > 0.
+[[nodiscard]] DecayTime decay_time(std::int64_t time_ms, std::int64_t half_life_ms) noexcept;
+
+/// A forward-decayed sum (Cormode, Shkapenyuk, Srivastava, Xu: "Forward Decay", ICDE 2009) with the Unix epoch as its
+/// landmark: mantissa * 2^exponent. The power of two is kept apart because 2^(t / half_life) leaves the range of a
+/// double within 1024 half-lives. Normal form: 0.5 <= |mantissa| < 1, or both zero, so that equal sums have equal bits.
+struct DecayedSum {
+  double mantissa = 0.0;
+  std::int64_t exponent = 0;
+};
+
+/// The sum of one event: weight * 2^time, in normal form. Requires: `weight` finite.
+[[nodiscard]] DecayedSum decayed(double weight, DecayTime time) noexcept;
+
+/// a + b in normal form: commutative bit for bit, associative up to rounding. What lies below the larger one's last bit
+/// is rounded away.
+[[nodiscard]] DecayedSum add(DecayedSum a, DecayedSum b) noexcept;
+
+/// The sum as seen at `time`: halves with every half-life. Always finite: held at the largest double where `time` is
+/// very far before the events.
+[[nodiscard]] double value_at(DecayedSum sum, DecayTime time) noexcept;
+
+}  // namespace cairn::features

@@ -1,0 +1,100 @@
+#include "features/read.h"
+
+#include <chrono>
+#include <cstdio>
+#include <limits>
+#include <utility>
+
+#include "cairn/check.h"
+#include "features/decay.h"
+#include "features/geohash.h"
+#include "features/value.h"
+
+namespace cairn::features {
+namespace {
+
+double units(std::int64_t micros) noexcept { return static_cast<double>(micros) / kMicrosPerUnit; }
+
+double mean(const Value& value) noexcept {
+  return value.count == 0 ? 0.0 : units(value.micros) / static_cast<double>(value.count);
+}
+
+std::int64_t in_ms(std::chrono::seconds duration) noexcept { return std::chrono::milliseconds(duration).count(); }
+
+// RFC 3339 where it has a spelling (years to 9999), else the number itself.
+std::string hour_name(std::uint64_t hour) {
+  constexpr std::uint64_t kYear10000 = 70'389'528;  // hours from 1970-01-01 to 10000-01-01
+  if (hour >= kYear10000) return std::to_string(hour);
+  const std::chrono::sys_days day{std::chrono::days(hour / 24)};
+  const std::chrono::year_month_day date(day);
+  char text[32];
+  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02u:00:00Z", static_cast<int>(date.year()),
+                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                static_cast<unsigned>(hour % 24));
+  return text;
+}
+
+}  // namespace
+
+double value_at(const View& view, const Value& value, EventTime as_of) {
+  switch (view.spec.aggregate) {
+    case Aggregate::kCount:
+      return static_cast<double>(value.count);
+    case Aggregate::kMean:
+      return mean(value);
+    case Aggregate::kDecayedSum:
+      return value_at(DecayedSum{value.mantissa, value.exponent}, decay_time(to_ms(as_of), in_ms(view.spec.half_life)));
+    case Aggregate::kSum:
+    case Aggregate::kMin:
+    case Aggregate::kMax:
+    case Aggregate::kLast:
+    case Aggregate::kSequence:
+      return units(value.micros);
+  }
+  CAIRN_CHECK_MSG(false, view.spec.name + " has no known aggregate");
+}
+
+bool within_ttl(const View& view, const Value& value, EventTime as_of) noexcept {
+  if (view.spec.ttl.count() == 0) return true;
+  return saturating_subtract(to_ms(as_of), value.newest_ms) <= in_ms(view.spec.ttl);
+}
+
+FeatureVector read_view(const View& view, const Row* row, EventTime as_of, const DimensionNamer& name) {
+  FeatureVector vector{.view = view.spec.name, .status = FeatureStatus::kNotFound, .entries = {}};
+  if (row == nullptr) return vector;
+  const ViewBlock* block = row->find(view.id);
+  if (block == nullptr || block->entries.empty()) {
+    vector.status = FeatureStatus::kNullValue;
+    return vector;
+  }
+  vector.entries.reserve(block->entries.size());
+  for (const Entry& entry : block->entries) {
+    if (!within_ttl(view, entry.value, as_of)) continue;
+    vector.entries.push_back({.dimension = name(view, entry.dimension),
+                              .value = value_at(view, entry.value, as_of),
+                              .count = entry.value.count,
+                              .newest = event_time_from_ms(entry.value.newest_ms)});
+  }
+  vector.status = vector.entries.empty() ? FeatureStatus::kOutsideMaxAge : FeatureStatus::kPresent;
+  return vector;
+}
+
+std::optional<std::string> plain_dimension_name(const View& view, std::uint64_t dimension) {
+  switch (view.spec.dimension) {
+    case Dimension::kNone:
+      return std::string();
+    case Dimension::kCell:
+      return geohash_text(dimension, view.spec.cell_precision);
+    case Dimension::kHourOfWeek:
+      return std::to_string(dimension);
+    case Dimension::kHour:
+      return hour_name(dimension);
+    case Dimension::kPlace:
+    case Dimension::kCategory:
+    case Dimension::kType:
+      break;
+  }
+  return std::nullopt;
+}
+
+}  // namespace cairn::features
