@@ -1,0 +1,112 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cairn/log.h"
+#include "cairn/options.h"
+#include "cairn/status.h"
+
+namespace cairn::config {
+
+enum class LogFormat : std::uint8_t { kText, kJson };
+
+/// What the daemon needs beside the engine's options: sections [http] and [log].
+struct ServerConfig {
+  std::string http_address = "127.0.0.1";  ///< a numeric IPv4 or IPv6 address
+  std::uint16_t http_port = 7077;          ///< 0: any free one
+  bool http_allow_remote = false;  ///< consent to an address beyond loopback: the API asks nobody for a password
+  int http_threads = 4;
+  std::size_t http_header_bytes_max = 8 * 1024;
+  std::size_t http_body_bytes_max = 1 << 20;
+  std::size_t http_connections_max = 1024;
+  std::chrono::milliseconds http_request_timeout{5'000};
+  std::chrono::milliseconds http_idle_timeout{60'000};
+  std::chrono::milliseconds drain_timeout{10'000};  ///< how long a stop waits for requests in flight
+  LogLevel log_level = LogLevel::kInfo;
+  LogFormat log_format = LogFormat::kText;
+};
+
+/// Everything that can be configured. Default-constructed: what an empty file means.
+struct Config {
+  Config() { engine.state_dir = "/var/lib/cairn"; }
+  EngineOptions engine;
+  ServerConfig server;
+};
+
+/// Environment variables by name. Only names of the form CAIRN_<SECTION>__<KEY> are looked at.
+using Environment = std::map<std::string, std::string, std::less<>>;
+
+/// The environment of this process. Call before other threads may change it.
+[[nodiscard]] Environment process_environment();
+
+/// Names that the configuration refers to and that the engine knows. An empty list is not checked against.
+struct Vocabulary {
+  std::vector<std::string> ranking_features;  ///< what [ranking.weights] may name
+  std::vector<std::string> builtin_views;     ///< names that no [[feature_view]] may take
+};
+
+/// Something wrong, and where.
+struct Problem {
+  std::string place;    ///< "cairn.toml:12:3", or "environment variable CAIRN_HTTP__LISTEN"
+  std::string message;  ///< what is wrong and what to write instead; never holds a secret
+  [[nodiscard]] std::string to_string() const { return place + ": " + message; }
+};
+
+enum class Origin : std::uint8_t { kDefault, kFile, kEnvironment };
+
+/// One key with its effective value.
+struct Setting {
+  std::string key;    ///< "state.block_cache", "feature_view[0].name", "kafka.properties.linger.ms"
+  std::string value;  ///< as TOML; secrets, also those inside a connection string, stand as ***
+  Origin origin = Origin::kDefault;
+  std::string place;         ///< where it was set; empty for a default
+  bool live = false;         ///< takes effect at a reload, without a restart
+  std::size_t identity = 0;  ///< differs when the value differs, secrets included; means nothing across processes
+};
+
+/// The outcome of checking a configuration: every problem, not the first one.
+struct ConfigReport {
+  Config config;  ///< to be used only when ok()
+  std::vector<Problem> problems;
+  std::vector<Setting> settings;  ///< every key there is, in the sample file's order
+  [[nodiscard]] bool ok() const noexcept { return problems.empty(); }
+  /// One problem a line, each ended by a newline.
+  [[nodiscard]] std::string problems_text() const;
+};
+
+/// Checks a configuration's text together with the environment's overrides, which win over the text. Reads the files
+/// that `*_file` keys name (connection strings, passwords) and nothing else. `filename` is only written into places.
+[[nodiscard]] ConfigReport check_config(std::string_view text, std::string_view filename,
+                                        const Environment& environment, const Vocabulary& vocabulary);
+
+/// The same for a file of at most 1 MiB. One that cannot be read is a problem like any other.
+[[nodiscard]] ConfigReport check_config_file(const std::string& path, const Environment& environment,
+                                             const Vocabulary& vocabulary);
+
+/// The configuration of a file and the environment, for a program that embeds the engine.
+/// Returns: INVALID_ARGUMENT with every problem, one a line.
+[[nodiscard]] Result<Config> load_config(const std::string& path, const Environment& environment,
+                                         const Vocabulary& vocabulary);
+
+/// A file that documents every key with its unit, bounds and default, and, as it stands, means the defaults.
+[[nodiscard]] std::string sample_config();
+
+enum class ShowOrigin : bool { kNo, kYes };
+
+/// The effective configuration, one "key = value" a line, with where each value comes from when asked.
+[[nodiscard]] std::string show_settings(const ConfigReport& report, ShowOrigin show_origin);
+
+/// What a changed configuration means for a running process.
+struct ConfigChanges {
+  std::vector<std::string> live;     ///< keys that take effect at once
+  std::vector<std::string> restart;  ///< keys that need a restart
+};
+[[nodiscard]] ConfigChanges changes_between(const ConfigReport& running, const ConfigReport& fresh);
+
+}  // namespace cairn::config

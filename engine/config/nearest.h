@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cairn::config {
+
+/// The candidate that `word` is most likely a slip of: fewest edits (insert, delete, replace, swap neighbours), at most
+/// a third of its letters and at least 2 allowed; among equals the first. Empty when none is near.
+[[nodiscard]] std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
+
+/// "; did you mean 'half_life'?", or "" when nothing is near.
+[[nodiscard]] std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);
+
+/// "a, b, c".
+[[nodiscard]] std::string joined(const std::vector<std::string>& words);
+
+/// A foreign word as it may stand in a one-line message: control characters escaped, cut after 80 bytes.
+[[nodiscard]] std::string printable(std::string_view text);
+
+}  // namespace cairn::config

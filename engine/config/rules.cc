@@ -1,0 +1,149 @@
+#include <set>
+
+#include "cairn/interaction.h"
+#include "engine/config/draft.h"
+#include "engine/config/nearest.h"
+#include "engine/config/quantity.h"
+
+namespace cairn::config {
+namespace {
+
+/// Where a problem between keys is reported: at the first of them that was given.
+const Where* first_given(const Draft& draft, std::initializer_list<std::string> keys) {
+  for (const std::string& key : keys) {
+    if (const Where* where = draft.where(key)) return where;
+  }
+  return nullptr;
+}
+
+void check_radius(Draft* draft) {
+  const RankingOptions& ranking = draft->config.engine.ranking;
+  if (ranking.radius_meters_default <= ranking.radius_meters_max) return;
+  const Where* where = first_given(*draft, {"ranking.radius_default", "ranking.radius_max"});
+  if (where == nullptr) return;
+  draft->problem(*where, "ranking.radius_default (" + format_distance(ranking.radius_meters_default) +
+                             ") is larger than ranking.radius_max (" + format_distance(ranking.radius_meters_max) +
+                             "); raise radius_max or lower radius_default");
+}
+
+void check_kafka(Draft* draft) {
+  const KafkaSourceOptions& kafka = draft->config.engine.kafka;
+  const Where* brokers = draft->where("kafka.brokers");
+  const Where* topic = draft->where("kafka.topic");
+  if (draft->incomplete) return;
+  if (brokers != nullptr && topic == nullptr && !kafka.brokers.empty()) {
+    draft->problem(*brokers, "kafka.brokers is given without kafka.topic; name the topic to read");
+  }
+  if (topic != nullptr && brokers == nullptr && !kafka.topic.empty()) {
+    draft->problem(*topic, "kafka.topic is given without kafka.brokers; name the brokers to read from");
+  }
+}
+
+void check_listen(Draft* draft) {
+  const ServerConfig& server = draft->config.server;
+  const ListenAddress listen{server.http_address, server.http_port};
+  const Where* where = draft->where("http.listen");
+  if (where == nullptr || listen.loopback() || server.http_allow_remote) return;
+  draft->problem(*where, "http.listen: " + format_listen(listen) +
+                             " can be reached from other machines, and the API asks nobody for a password; listen on "
+                             "127.0.0.1 behind a proxy that does, or set http.allow_remote = true");
+}
+
+void check_source_names(Draft* draft) {
+  const EngineOptions& engine = draft->config.engine;
+  std::map<std::string, std::string> owners;
+  if (!engine.kafka.brokers.empty()) owners[engine.kafka.name] = "kafka.name";
+  for (std::size_t i = 0; i < engine.files.size(); ++i) {
+    const std::string key = "file[" + std::to_string(i) + "].name";
+    const Where* where = draft->where(key);
+    if (where == nullptr || engine.files[i].name.empty()) continue;
+    const auto [owner, fresh] = owners.emplace(engine.files[i].name, key);
+    if (!fresh) {
+      draft->problem(*where, key + ": \"" + printable(engine.files[i].name) + "\" is the name of " + owner->second +
+                                 " already; a source's name must be its own");
+    }
+  }
+}
+
+void check_weights(const Vocabulary& vocabulary, Draft* draft) {
+  if (vocabulary.ranking_features.empty()) return;
+  const std::set<std::string> known(vocabulary.ranking_features.begin(), vocabulary.ranking_features.end());
+  for (const auto& [name, weight] : draft->config.engine.ranking.weights) {
+    const Where* where = draft->where(full_key("ranking.weights", name));
+    if (known.contains(name) || where == nullptr) continue;
+    draft->problem(*where, "unknown ranking feature '" + printable(name) + "'" +
+                               did_you_mean(name, vocabulary.ranking_features) + "; there are " +
+                               joined(vocabulary.ranking_features));
+  }
+}
+
+void check_half_life(const FeatureViewSpec& view, const std::string& path, Draft* draft) {
+  const Where* half_life = draft->where(full_key(path, "half_life"));
+  const Where* aggregate = draft->where(full_key(path, "aggregate"));
+  const bool decayed = view.aggregate == Aggregate::kDecayedSum;
+  if (draft->incomplete) return;
+  if (half_life != nullptr && !decayed) {
+    draft->problem(*half_life, path +
+                                   ".half_life is given, but the aggregate is not \"decayed_sum\"; leave it out or "
+                                   "set aggregate = \"decayed_sum\"");
+  }
+  if (half_life == nullptr && aggregate != nullptr && decayed) {
+    draft->problem(*aggregate, path +
+                                   ".aggregate is \"decayed_sum\" without half_life; add one such as half_life = "
+                                   "\"30d\"");
+  }
+}
+
+void check_cell(const FeatureViewSpec& view, const std::string& path, Draft* draft) {
+  const Where* where = draft->where(full_key(path, "cell_precision"));
+  const bool cell = view.entity == EntityKind::kCell || view.dimension == Dimension::kCell;
+  if (where == nullptr || cell || draft->incomplete) return;
+  draft->problem(*where, path + ".cell_precision is given, but neither entity nor dimension is \"cell\"; leave it out");
+}
+
+void check_event_types(const FeatureViewSpec& view, const std::string& path, Draft* draft) {
+  const auto types = InteractionTypes::with_declared(draft->config.engine.decode.declared_types);
+  if (!types.ok() || draft->incomplete) return;  // reported at types.declared
+  std::vector<std::string> known;
+  for (std::size_t i = 0; i < types->size(); ++i) known.push_back(types->name({static_cast<std::uint8_t>(i)}));
+  for (const EventWeight& event : view.events) {
+    const Where* where = draft->where(full_key(path, "events." + event.type));
+    if (types->find(event.type) || where == nullptr) continue;
+    std::string hint = did_you_mean(event.type, known);
+    if (hint.empty()) hint = "; declare it in [types] or use one of " + joined(known);
+    draft->problem(*where, path + ".events: unknown interaction type '" + printable(event.type) + "'" + hint);
+  }
+}
+
+void check_views(const Vocabulary& vocabulary, Draft* draft) {
+  std::map<std::string, std::string> owners;
+  for (const std::string& name : vocabulary.builtin_views) owners[name] = "a built-in view";
+  const std::vector<FeatureViewSpec> views = draft->config.engine.feature_views;
+  for (std::size_t i = 0; i < views.size(); ++i) {
+    const std::string path = "feature_view[" + std::to_string(i) + "]";
+    const Where* where = draft->where(path + ".name");
+    if (where != nullptr && !views[i].name.empty()) {
+      const auto [owner, fresh] = owners.emplace(views[i].name, path);
+      if (!fresh) {
+        draft->problem(*where, path + ".name: \"" + printable(views[i].name) + "\" is the name of " + owner->second +
+                                   " already; choose another");
+      }
+    }
+    check_half_life(views[i], path, draft);
+    check_cell(views[i], path, draft);
+    check_event_types(views[i], path, draft);
+  }
+}
+
+}  // namespace
+
+void check_rules(const Vocabulary& vocabulary, Draft* draft) {
+  check_radius(draft);
+  check_kafka(draft);
+  check_listen(draft);
+  check_source_names(draft);
+  check_weights(vocabulary, draft);
+  check_views(vocabulary, draft);
+}
+
+}  // namespace cairn::config
