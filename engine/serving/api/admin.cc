@@ -1,0 +1,155 @@
+#include <algorithm>
+
+#include "engine/serving/api/encode.h"
+#include "engine/serving/api/handlers.h"
+#include "engine/serving/json/fields.h"
+
+namespace cairn::serving {
+namespace {
+
+constexpr std::int64_t kWaitMsMax = 600'000;
+constexpr std::int64_t kWaitMsDefault = 30'000;
+
+void write_check(json::Writer& out, const ReadinessCheck& check) {
+  out.begin_object();
+  out.key("name").text(check.name);
+  out.key("ok").boolean(check.ok);
+  out.key("required").boolean(check.required);
+  out.key("detail").text(check.detail);
+  out.end_object();
+}
+
+void write_consumer(json::Writer& out, const ConsumerStatus& consumer) {
+  out.begin_object();
+  out.key("consumer").text(consumer.consumer);
+  out.key("source").text(consumer.source);
+  out.key("partition").integer(consumer.partition.value);
+  out.key("offset").integer(consumer.next_offset.value);
+  out.key("end_offset");
+  consumer.end_offset ? out.integer(consumer.end_offset->value) : out.null();
+  out.key("lag");
+  consumer.end_offset ? out.integer(std::max<std::int64_t>(0, consumer.end_offset->value - consumer.next_offset.value))
+                      : out.null();
+  out.key("at_end").boolean(consumer.at_end);
+  out.end_object();
+}
+
+void write_counts(json::Writer& out, const EngineStatus& status) {
+  out.key("events_applied").unsigned_integer(status.events_applied);
+  out.key("events_rejected").unsigned_integer(status.events_rejected);
+  out.key("events_repeated").unsigned_integer(status.events_repeated);
+  out.key("places").unsigned_integer(status.places);
+  out.key("state_bytes").unsigned_integer(status.state_bytes);
+  out.key("l1_bytes").unsigned_integer(status.l1_bytes);
+  out.key("l1_hits").unsigned_integer(status.l1_hits);
+  out.key("l1_misses").unsigned_integer(status.l1_misses);
+  out.key("recommendations").unsigned_integer(status.recommendations);
+  out.key("sql_rows").unsigned_integer(status.sql_rows);
+}
+
+/// The checks that count for this caller: all, less those named by ?exclude=.
+std::vector<ReadinessCheck> checks_for(const ApiRequest& request, const EngineStatus& status, bool draining) {
+  std::vector<ReadinessCheck> checks = status.checks;
+  checks.push_back({.name = "serving",
+                    .ok = !draining,
+                    .required = true,
+                    .detail = draining ? "shutting down: finishing what is in flight" : "accepting requests"});
+  const std::vector<std::string> excluded = request.query_values("exclude");
+  std::erase_if(checks, [&](const ReadinessCheck& check) {
+    return std::find(excluded.begin(), excluded.end(), check.name) != excluded.end();
+  });
+  return checks;
+}
+
+std::string failing_names(const std::vector<ReadinessCheck>& checks) {
+  std::string names;
+  for (const ReadinessCheck& check : checks) {
+    if (check.required && !check.ok) names += (names.empty() ? "" : ", ") + check.name + " (" + check.detail + ")";
+  }
+  return names;
+}
+
+}  // namespace
+
+ApiResponse Handlers::status(const ApiRequest&) const {
+  const EngineStatus status = engine_.status();
+  json::Writer out;
+  out.begin_object();
+  out.key("version").text(status.version);
+  out.key("started");
+  write_time_or_null(out, status.started);
+  out.key("ready").boolean(status.ready() && !draining_.load(std::memory_order_relaxed));
+  out.key("compute_backend").text(status.compute_backend);
+  write_counts(out, status);
+  out.key("newest_event");
+  write_time_or_null(out, status.newest_event);
+  out.key("consumers").begin_array();
+  for (const ConsumerStatus& consumer : status.consumers) write_consumer(out, consumer);
+  out.end_array().key("checks").begin_array();
+  for (const ReadinessCheck& check : status.checks) write_check(out, check);
+  out.end_array().end_object();
+  return json_response(std::move(out).take());
+}
+
+ApiResponse Handlers::checkpoint(const ApiRequest& request) const {
+  const Result<json::Value> body = json::parse(request.body);
+  if (!body.ok()) return error_response(body.status());
+  json::Fields fields(*body, "");
+  const std::string path = fields.text("path").value_or("");
+  if (!path.starts_with('/'))
+    fields.fail("path is required: an absolute path on the server's disk that does not exist");
+  if (const Status status = fields.finish(); !status.ok()) return error_response(status);
+  const Result<CheckpointInfo> info = engine_.checkpoint(path);
+  if (!info.ok()) return error_response(info.status());
+  json::Writer out;
+  out.begin_object().key("path").text(info->path).key("bytes").unsigned_integer(info->bytes);
+  out.key("watermarks").begin_array();
+  for (const Watermark& watermark : info->watermarks) write_watermark(out, watermark);
+  out.end_array().end_object();
+  return json_response(std::move(out).take());
+}
+
+ApiResponse Handlers::wait_caught_up(const ApiRequest& request) const {
+  std::chrono::milliseconds timeout{kWaitMsDefault};
+  if (!request.body.empty()) {
+    const Result<json::Value> body = json::parse(request.body);
+    if (!body.ok()) return error_response(body.status());
+    json::Fields fields(*body, "");
+    timeout = std::chrono::milliseconds(fields.integer("timeout_ms", 0, kWaitMsMax).value_or(kWaitMsDefault));
+    if (const Status status = fields.finish(); !status.ok()) return error_response(status);
+  }
+  if (const Status status = engine_.wait_caught_up(timeout); !status.ok()) return error_response(status);
+  return json_response(R"({"caught_up":true})");
+}
+
+ApiResponse Handlers::live(const ApiRequest&) const { return json_response(R"({"status":"ok"})"); }
+
+ApiResponse Handlers::ready(const ApiRequest& request) const {
+  const auto checks = checks_for(request, engine_.status(), draining_.load(std::memory_order_relaxed));
+  const std::string failing = failing_names(checks);
+  json::Writer out;
+  out.begin_object().key("ready").boolean(failing.empty());
+  out.key("checks").begin_array();
+  for (const ReadinessCheck& check : checks) write_check(out, check);
+  out.end_array();
+  if (!failing.empty()) {
+    out.key("error").begin_object();
+    out.key("code").text(to_string(StatusCode::kUnavailable));
+    out.key("message").text("not ready: " + failing);
+    out.end_object();
+  }
+  out.end_object();
+  ApiResponse response = json_response(std::move(out).take(), failing.empty() ? 200 : 503);
+  if (!failing.empty()) response.status = StatusCode::kUnavailable;
+  return response;
+}
+
+ApiResponse Handlers::metrics(const ApiRequest&) const {
+  ApiResponse response = json_response(metrics_.render(engine_.status()));
+  response.content_type = Metrics::kContentType;
+  return response;
+}
+
+ApiResponse Handlers::openapi(const ApiRequest&) const { return json_response(std::string(openapi_document())); }
+
+}  // namespace cairn::serving

@@ -1,0 +1,93 @@
+#include "engine/serving/api/encode.h"
+
+#include "engine/serving/json/time_text.h"
+
+namespace cairn::serving {
+
+void write_watermark(json::Writer& out, const Watermark& watermark) {
+  out.begin_object();
+  out.key("source").text(watermark.source);
+  out.key("partition").integer(watermark.partition.value);
+  out.key("offset").integer(watermark.next_offset.value);
+  out.end_object();
+}
+
+void write_time_or_null(json::Writer& out, EventTime time) {
+  if (time == EventTime{}) {
+    out.null();
+  } else {
+    out.text(json::format_time(time));
+  }
+}
+
+void write_freshness(json::Writer& out, const Freshness& freshness) {
+  out.begin_object().key("watermarks").begin_array();
+  for (const Watermark& watermark : freshness.watermarks) write_watermark(out, watermark);
+  out.end_array().key("newest_event");
+  write_time_or_null(out, freshness.newest_event);
+  out.key("tier").text(freshness.tier).end_object();
+}
+
+void write_place_members(json::Writer& out, const Place& place) {
+  out.key("place_id").text(place.id.str());
+  out.key("name").text(place.name);
+  out.key("lat").number(place.position.lat);
+  out.key("lon").number(place.position.lon);
+  out.key("category").text(place.category);
+}
+
+std::string_view name_of(EntityKind kind) noexcept {
+  switch (kind) {
+    case EntityKind::kUser:
+      return "user";
+    case EntityKind::kPlace:
+      return "place";
+    case EntityKind::kCell:
+      return "cell";
+  }
+  return "";
+}
+
+std::string_view name_of(Dimension dimension) noexcept {
+  switch (dimension) {
+    case Dimension::kNone:
+      return "none";
+    case Dimension::kPlace:
+      return "place";
+    case Dimension::kCategory:
+      return "category";
+    case Dimension::kCell:
+      return "cell";
+    case Dimension::kHourOfWeek:
+      return "hour_of_week";
+    case Dimension::kType:
+      return "type";
+    case Dimension::kHour:
+      return "hour";
+  }
+  return "";
+}
+
+std::string_view name_of(Aggregate aggregate) noexcept {
+  switch (aggregate) {
+    case Aggregate::kCount:
+      return "count";
+    case Aggregate::kSum:
+      return "sum";
+    case Aggregate::kMean:
+      return "mean";
+    case Aggregate::kMin:
+      return "min";
+    case Aggregate::kMax:
+      return "max";
+    case Aggregate::kLast:
+      return "last";
+    case Aggregate::kDecayedSum:
+      return "decayed_sum";
+    case Aggregate::kSequence:
+      return "sequence";
+  }
+  return "";
+}
+
+}  // namespace cairn::serving

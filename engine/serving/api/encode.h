@@ -1,0 +1,21 @@
+#pragma once
+
+#include "cairn/engine.h"
+#include "engine/serving/json/writer.h"
+
+namespace cairn::serving {
+
+/// The engine's words in JSON, the same in every answer. A watermark is written as recommendation requests take it:
+/// {"source":"api","partition":0,"offset":12}.
+void write_watermark(json::Writer& out, const Watermark& watermark);
+void write_freshness(json::Writer& out, const Freshness& freshness);
+void write_place_members(json::Writer& out, const Place& place);
+
+/// RFC 3339; null for the epoch, which the engine uses for "none".
+void write_time_or_null(json::Writer& out, EventTime time);
+
+[[nodiscard]] std::string_view name_of(EntityKind kind) noexcept;
+[[nodiscard]] std::string_view name_of(Dimension dimension) noexcept;
+[[nodiscard]] std::string_view name_of(Aggregate aggregate) noexcept;
+
+}  // namespace cairn::serving

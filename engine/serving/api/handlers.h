@@ -1,0 +1,50 @@
+#pragma once
+
+#include <atomic>
+#include <string>
+#include <string_view>
+
+#include "cairn/engine.h"
+#include "engine/serving/api/message.h"
+#include "engine/serving/metrics/metrics.h"
+
+namespace cairn::serving {
+
+/// What each route does: reads the request's JSON, asks the engine, writes the answer's JSON. Knows nothing of sockets.
+///
+/// `engine` and `metrics` must outlive it. Threads: every method from any thread.
+class Handlers {
+ public:
+  Handlers(Engine& engine, Metrics& metrics) : engine_(engine), metrics_(metrics) {}
+
+  ApiResponse recommend(const ApiRequest& request) const;
+  ApiResponse ingest(const ApiRequest& request) const;
+  ApiResponse get_online_features(const ApiRequest& request) const;
+  ApiResponse get_features(const ApiRequest& request) const;
+  ApiResponse list_feature_views(const ApiRequest& request) const;
+  ApiResponse list_ranking_features(const ApiRequest& request) const;
+  ApiResponse get_place(const ApiRequest& request) const;
+  ApiResponse upsert_places(const ApiRequest& request) const;
+  ApiResponse status(const ApiRequest& request) const;
+  ApiResponse checkpoint(const ApiRequest& request) const;
+  ApiResponse wait_caught_up(const ApiRequest& request) const;
+  ApiResponse live(const ApiRequest& request) const;
+  ApiResponse ready(const ApiRequest& request) const;
+  ApiResponse metrics(const ApiRequest& request) const;
+  ApiResponse openapi(const ApiRequest& request) const;
+
+  /// From here on /readyz answers 503, so that load balancers look elsewhere.
+  void set_draining() noexcept { draining_.store(true, std::memory_order_relaxed); }
+
+ private:
+  ApiResponse answer_recommendation(const ApiRequest& request) const;
+
+  Engine& engine_;
+  Metrics& metrics_;
+  std::atomic<bool> draining_{false};
+};
+
+/// The document behind GET /openapi.json (openapi.json beside this file, embedded at build time).
+[[nodiscard]] std::string_view openapi_document() noexcept;
+
+}  // namespace cairn::serving

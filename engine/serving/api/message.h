@@ -1,0 +1,53 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "cairn/status.h"
+
+namespace cairn::serving {
+
+/// What a handler sees of one HTTP request. Independent of the library that read it from the socket.
+struct ApiRequest {
+  std::string method;  ///< as sent; HEAD is served as GET, its body is left out later
+  std::string target;  ///< path and query, still percent-encoded
+  std::string content_type;
+  std::string body;
+  std::chrono::steady_clock::time_point received;  ///< when the last byte had been read
+
+  std::vector<std::string> path_parameters;                ///< decoded, in the pattern's order; set by the router
+  std::vector<std::pair<std::string, std::string>> query;  ///< decoded; set by the router
+
+  /// Every value of a query parameter, in order.
+  [[nodiscard]] std::vector<std::string> query_values(std::string_view name) const;
+};
+
+/// What goes back. `status` is what the answer says in gRPC's terms, for metrics and logs.
+struct ApiResponse {
+  int http_code = 200;
+  StatusCode status = StatusCode::kOk;
+  std::string_view content_type = kJson;
+  std::string body;
+  std::string allow;            ///< methods, with 405
+  int retry_after_seconds = 0;  ///< > 0 with 503
+  bool close = false;           ///< end the connection after this answer
+
+  static constexpr std::string_view kJson = "application/json";
+};
+
+/// The HTTP code for a status code, as google/rpc/code.proto maps them, with one difference: RESOURCE_EXHAUSTED is 503,
+/// not 429, because what is exhausted here is always the server's own (queue, disk), never a caller's quota.
+[[nodiscard]] int http_code_of(StatusCode code) noexcept;
+
+/// {"error":{"code":"NOT_FOUND","message":"..."}} with the code's own HTTP code. 503 carries Retry-After.
+[[nodiscard]] ApiResponse error_response(const Status& status);
+/// The same with an HTTP code that says more than the mapped one (405, 413, 431).
+[[nodiscard]] ApiResponse error_response(int http_code, const Status& status);
+
+[[nodiscard]] ApiResponse json_response(std::string body, int http_code = 200);
+
+}  // namespace cairn::serving

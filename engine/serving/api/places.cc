@@ -1,0 +1,59 @@
+#include "engine/serving/api/body.h"
+#include "engine/serving/api/encode.h"
+#include "engine/serving/api/handlers.h"
+#include "engine/serving/json/fields.h"
+
+namespace cairn::serving {
+namespace {
+
+Result<Place> read_place(std::string_view text, std::size_t index) {
+  const std::string what = "place " + std::to_string(index);
+  Result<json::Value> value = json::parse(text);
+  if (!value.ok()) return std::move(value).status().with_context(what);
+  json::Fields fields(*value, what);
+  Place place;
+  place.id = PlaceId(fields.required_id("place_id"));
+  place.name = fields.text("name").value_or("");
+  const std::optional<GeoPoint> position = fields.position();
+  if (!position) fields.fail("lat and lon are required");
+  place.position = position.value_or(GeoPoint{});
+  place.category = fields.text("category").value_or("");
+  CAIRN_RETURN_IF_ERROR(fields.finish());
+  return place;
+}
+
+Result<std::vector<Place>> read_places(const ApiRequest& request) {
+  CAIRN_ASSIGN_OR_RETURN(const auto records, split_records(request));
+  std::vector<Place> places;
+  places.reserve(records.size());
+  for (const std::string_view record : records) {
+    CAIRN_ASSIGN_OR_RETURN(Place place, read_place(record, places.size()));
+    places.push_back(std::move(place));
+  }
+  return places;
+}
+
+}  // namespace
+
+ApiResponse Handlers::get_place(const ApiRequest& request) const {
+  const std::string& id = request.path_parameters.at(0);
+  if (!valid_id(id)) return error_response(invalid_argument("a place id has 1 to 128 bytes"));
+  const Result<Place> place = engine_.get_place(PlaceId(id));
+  if (!place.ok()) return error_response(place.status());
+  json::Writer out;
+  out.begin_object();
+  write_place_members(out, *place);
+  out.end_object();
+  return json_response(std::move(out).take());
+}
+
+ApiResponse Handlers::upsert_places(const ApiRequest& request) const {
+  const Result<std::vector<Place>> places = read_places(request);
+  if (!places.ok()) return error_response(places.status());
+  if (const Status status = engine_.upsert_places(*places); !status.ok()) return error_response(status);
+  json::Writer out;
+  out.begin_object().key("upserted").unsigned_integer(places->size()).end_object();
+  return json_response(std::move(out).take());
+}
+
+}  // namespace cairn::serving

@@ -1,0 +1,117 @@
+#include <cmath>
+
+#include "engine/serving/api/encode.h"
+#include "engine/serving/api/handlers.h"
+#include "engine/serving/json/fields.h"
+
+namespace cairn::serving {
+namespace {
+
+constexpr std::int64_t kDeadlineMsMax = 60'000;
+constexpr std::size_t kCategoriesMax = 256;
+
+std::optional<Watermark> read_min_offset(json::Fields& outer) {
+  const json::Value* value = outer.any("min_offset");
+  if (!value) return std::nullopt;
+  json::Fields fields(*value, "min_offset");
+  Watermark watermark;
+  watermark.source = fields.text("source").value_or("");
+  if (watermark.source.empty()) fields.fail("source is required");
+  watermark.partition.value = static_cast<std::int32_t>(fields.integer("partition", 0, INT32_MAX).value_or(0));
+  watermark.next_offset.value = fields.required_integer("offset", 0, INT64_MAX);
+  if (const Status status = fields.finish(); !status.ok()) outer.fail(status.message());
+  return watermark;
+}
+
+OnStale read_on_stale(json::Fields& fields) {
+  const std::string text = fields.text("on_stale").value_or("wait");
+  if (text == "degrade") return OnStale::kDegrade;
+  if (text == "fail") return OnStale::kFail;
+  if (text != "wait") fields.fail("on_stale must be wait, degrade or fail");
+  return OnStale::kWait;
+}
+
+Result<RecommendRequest> read_request(const json::Value& body) {
+  json::Fields fields(body, "");
+  RecommendRequest request;
+  request.user = UserId(fields.required_id("user_id"));
+  request.position = fields.position();
+  request.time = fields.time("time");
+  request.limit = static_cast<std::size_t>(
+      fields.integer("limit", 1, INT32_MAX).value_or(static_cast<std::int64_t>(request.limit)));
+  request.radius_meters = fields.number("radius_meters");
+  if (request.radius_meters && !(*request.radius_meters > 0)) fields.fail("radius_meters must be greater than 0");
+  request.categories = fields.texts("categories", kCategoriesMax);
+  request.exclude_seen = fields.flag("exclude_seen", request.exclude_seen);
+  request.explain = fields.flag("explain", request.explain);
+  request.min_offset = read_min_offset(fields);
+  request.on_stale = read_on_stale(fields);
+  request.deadline =
+      std::chrono::milliseconds(fields.integer("deadline_ms", 1, kDeadlineMsMax).value_or(request.deadline.count()));
+  CAIRN_RETURN_IF_ERROR(fields.finish());
+  return request;
+}
+
+void write_item(json::Writer& out, const Recommended& item, bool explain) {
+  out.begin_object();
+  write_place_members(out, item.place);
+  out.key("score").number(item.score);
+  out.key("distance_meters").number(item.distance_meters);
+  if (explain) {
+    out.key("reasons").begin_array();
+    for (const Reason& reason : item.reasons) {
+      out.begin_object();
+      out.key("feature").text(reason.feature);
+      out.key("value").number(reason.value);
+      out.key("contribution").number(reason.contribution);
+      out.key("text").text(reason.text);
+      out.end_object();
+    }
+    out.end_array();
+  }
+  out.end_object();
+}
+
+std::string write_answer(const Recommendations& answer, bool explain) {
+  json::Writer out;
+  out.begin_object().key("items").begin_array();
+  for (const Recommended& item : answer.items) write_item(out, item, explain);
+  out.end_array();
+  out.key("candidates").unsigned_integer(answer.candidates);
+  out.key("shortfall").text(answer.shortfall);
+  out.key("degraded").boolean(answer.degraded);
+  out.key("freshness");
+  write_freshness(out, answer.freshness);
+  out.end_object();
+  return std::move(out).take();
+}
+
+/// Time spent in our queue is the caller's time: it counts against the deadline.
+Status charge_queueing(RecommendRequest& request, std::chrono::steady_clock::time_point received) {
+  const auto waited =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - received);
+  if (waited >= request.deadline) return deadline_exceeded("the request waited past its deadline_ms before it ran");
+  request.deadline -= waited;
+  return {};
+}
+
+}  // namespace
+
+ApiResponse Handlers::answer_recommendation(const ApiRequest& request) const {
+  const Result<json::Value> body = json::parse(request.body);
+  if (!body.ok()) return error_response(body.status());
+  Result<RecommendRequest> read = read_request(*body);
+  if (!read.ok()) return error_response(read.status());
+  if (const Status late = charge_queueing(*read, request.received); !late.ok()) return error_response(late);
+  const Result<Recommendations> answer = engine_.recommend(*read);
+  if (!answer.ok()) return error_response(answer.status());
+  return json_response(write_answer(*answer, read->explain));
+}
+
+ApiResponse Handlers::recommend(const ApiRequest& request) const {
+  ApiResponse response = answer_recommendation(request);
+  metrics_.observe_recommendation(response.status, std::chrono::steady_clock::now() - request.received);
+  return response;
+}
+
+}  // namespace cairn::serving

@@ -1,0 +1,158 @@
+#include "engine/serving/api/routes.h"
+
+#include <optional>
+
+#include "engine/serving/api/handlers.h"
+#include "engine/serving/json/utf8.h"
+
+namespace cairn::serving {
+namespace {
+
+constexpr Route kRoutes[] = {
+    {"POST", "/v1/recommendations", Lane::kRead, &Handlers::recommend},
+    {"POST", "/v1/interactions", Lane::kWrite, &Handlers::ingest},
+    {"POST", "/get-online-features", Lane::kRead, &Handlers::get_online_features},
+    {"GET", "/v1/features/{entity}/{key}", Lane::kRead, &Handlers::get_features},
+    {"GET", "/v1/places/{id}", Lane::kRead, &Handlers::get_place},
+    {"POST", "/v1/places", Lane::kWrite, &Handlers::upsert_places},
+    {"GET", "/v1/status", Lane::kProbe, &Handlers::status},
+    {"POST", "/v1/checkpoint", Lane::kWait, &Handlers::checkpoint},
+    {"POST", "/v1/wait-caught-up", Lane::kWait, &Handlers::wait_caught_up},
+    {"GET", "/v1/feature-views", Lane::kRead, &Handlers::list_feature_views},
+    {"GET", "/v1/ranking-features", Lane::kInline, &Handlers::list_ranking_features},
+    {"GET", "/healthz", Lane::kInline, &Handlers::live},
+    {"GET", "/livez", Lane::kInline, &Handlers::live},
+    {"GET", "/readyz", Lane::kProbe, &Handlers::ready},
+    {"GET", "/metrics", Lane::kProbe, &Handlers::metrics},
+    {"GET", "/openapi.json", Lane::kInline, &Handlers::openapi},
+};
+
+int hex_digit(char c) noexcept {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+enum class Plus : std::uint8_t { kLiteral, kSpace };
+
+/// RFC 3986 percent-decoding; in queries '+' is a space, as HTML forms write it.
+std::optional<std::string> percent_decode(std::string_view text, Plus plus) {
+  std::string decoded;
+  decoded.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '+' && plus == Plus::kSpace) {
+      decoded += ' ';
+    } else if (text[i] != '%') {
+      decoded += text[i];
+    } else {
+      const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
+      const int low = i + 2 < text.size() ? hex_digit(text[i + 2]) : -1;
+      if (high < 0 || low < 0) return std::nullopt;
+      decoded += static_cast<char>(high * 16 + low);
+      i += 2;
+    }
+  }
+  if (!json::valid_utf8(decoded) || decoded.find('\0') != std::string::npos) return std::nullopt;
+  return decoded;
+}
+
+/// Takes the text before the next `separator` from the front of `rest`.
+std::string_view take_until(std::string_view& rest, char separator) {
+  const std::size_t at = rest.find(separator);
+  const std::string_view taken = rest.substr(0, at);
+  rest.remove_prefix(at == std::string_view::npos ? rest.size() : at + 1);
+  return taken;
+}
+
+bool is_parameter(std::string_view segment) { return !segment.empty() && segment.front() == '{'; }
+
+/// Whether `path` has the pattern's shape; its parameters, still encoded, go to `parameters`.
+bool matches(std::string_view pattern, std::string_view path, std::vector<std::string_view>& parameters) {
+  parameters.clear();
+  while (!pattern.empty() && !path.empty()) {
+    const std::string_view expected = take_until(pattern, '/');
+    const std::string_view found = take_until(path, '/');
+    if (is_parameter(expected)) {
+      if (found.empty()) return false;
+      parameters.push_back(found);
+    } else if (expected != found) {
+      return false;
+    }
+    if (pattern.empty() != path.empty()) return false;
+  }
+  return pattern.empty() && path.empty();
+}
+
+ApiResponse malformed_target() {
+  return error_response(
+      invalid_argument("the address is malformed: percent-encoded UTF-8 without NUL is expected (RFC 3986)"));
+}
+
+bool decode_query(std::string_view query, ApiRequest& request) {
+  while (!query.empty()) {
+    std::string_view pair = take_until(query, '&');
+    if (pair.empty()) continue;
+    const std::string_view name = take_until(pair, '=');
+    auto decoded_name = percent_decode(name, Plus::kSpace);
+    auto decoded_value = percent_decode(pair, Plus::kSpace);
+    if (!decoded_name || !decoded_value) return false;
+    request.query.emplace_back(std::move(*decoded_name), std::move(*decoded_value));
+  }
+  return true;
+}
+
+bool decode_parameters(const std::vector<std::string_view>& encoded, ApiRequest& request) {
+  for (const std::string_view parameter : encoded) {
+    auto decoded = percent_decode(parameter, Plus::kLiteral);
+    if (!decoded) return false;
+    request.path_parameters.push_back(std::move(*decoded));
+  }
+  return true;
+}
+
+/// The path and query of a target in absolute form ("http://host/path"), which RFC 9112 wants accepted.
+std::string_view without_authority(std::string_view target) {
+  constexpr std::string_view kScheme = "http://";
+  if (!target.starts_with(kScheme)) return target;
+  const std::size_t path = target.find('/', kScheme.size());
+  return path == std::string_view::npos ? std::string_view("/") : target.substr(path);
+}
+
+ApiResponse no_route(const ApiRequest& request, std::string_view path, const std::string& allow) {
+  if (allow.empty()) {
+    return error_response(
+        not_found("there is no " + std::string(path.substr(0, 200)) + " here; GET /openapi.json lists what there is"));
+  }
+  ApiResponse response = error_response(
+      405, {StatusCode::kUnimplemented, request.method.substr(0, 32) + " is not possible here; use " + allow});
+  response.allow = allow;
+  return response;
+}
+
+}  // namespace
+
+std::span<const Route> routes() noexcept { return kRoutes; }
+
+const Route* match_route(ApiRequest& request, ApiResponse& refusal) {
+  std::string_view query = without_authority(request.target);
+  const std::string_view path = take_until(query, '?');
+  const std::string_view method = request.method == "HEAD" ? std::string_view("GET") : request.method;
+  std::string allow;
+  std::vector<std::string_view> parameters;
+  for (const Route& route : kRoutes) {
+    if (!matches(route.pattern, path, parameters)) continue;
+    if (route.method != method) {
+      allow += allow.empty() ? "" : ", ";
+      allow += route.method == "GET" ? "GET, HEAD" : route.method;
+      continue;
+    }
+    if (decode_parameters(parameters, request) && decode_query(query, request)) return &route;
+    refusal = malformed_target();
+    return nullptr;
+  }
+  refusal = no_route(request, path, allow);
+  return nullptr;
+}
+
+}  // namespace cairn::serving

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+
+#include "engine/serving/api/dispatcher.h"
+#include "engine/serving/http_server.h"
+
+namespace cairn::serving {
+
+class Session;
+
+/// The sessions alive, so that they can be counted, drained and waited for. Threads: any.
+class SessionRegistry {
+ public:
+  void add(Session* session, std::weak_ptr<Session> reference);
+  void remove(Session* session);
+  [[nodiscard]] std::size_t size() const;
+
+  /// Calls `visit` on every session alive, outside the lock.
+  void for_each(const std::function<void(Session&)>& visit) const;
+  /// Waits until there is none. Returns false when `limit` came first.
+  [[nodiscard]] bool wait_until_empty(std::chrono::milliseconds limit) const;
+
+ private:
+  mutable std::mutex mutex_;
+  mutable std::condition_variable empty_;
+  std::unordered_map<Session*, std::weak_ptr<Session>> sessions_;  // guarded by mutex_
+};
+
+/// What all sessions of a server share. Outlives them.
+struct SessionContext {
+  const HttpOptions& options;
+  Dispatcher& dispatcher;
+  SessionRegistry& registry;
+  std::atomic<bool>& draining;
+};
+
+}  // namespace cairn::serving

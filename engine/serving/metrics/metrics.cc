@@ -1,0 +1,181 @@
+#include "engine/serving/metrics/metrics.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/family.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <algorithm>
+#include <sstream>
+
+namespace cairn::serving {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using Labels = std::vector<ClientMetric::Label>;
+
+// 0.1 ms to 5 s: from an answer out of memory to the longest deadline anyone would wait for.
+const prometheus::Histogram::BucketBoundaries kSeconds = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
+                                                          0.05,   0.1,     0.25,   0.5,   1.0,    2.5,   5.0};
+
+// A deployment with thousands of partitions keeps its metrics readable (prometheus-cpp #646: series are never dropped).
+constexpr std::size_t kSeriesPerFamilyMax = 5000;
+
+double seconds(std::chrono::nanoseconds took) { return std::chrono::duration<double>(took).count(); }
+double epoch_seconds(EventTime time) { return static_cast<double>(to_ms(time)) / 1000.0; }
+
+/// Collects families of values that are read, not counted, at the moment of the scrape.
+class Snapshot {
+ public:
+  void counter(std::string name, std::string help, double value) {
+    ClientMetric metric;
+    metric.counter.value = value;
+    family(std::move(name), std::move(help), MetricType::Counter).metric.push_back(std::move(metric));
+  }
+  void gauge(std::string name, std::string help, double value, Labels labels = {}) {
+    add_gauge(family(std::move(name), std::move(help), MetricType::Gauge), value, std::move(labels));
+  }
+  MetricFamily& family(std::string name, std::string help, MetricType type) {
+    return families_.emplace_back(MetricFamily{std::move(name), std::move(help), type, {}});
+  }
+  static void add_gauge(MetricFamily& family, double value, Labels labels) {
+    if (family.metric.size() == kSeriesPerFamilyMax) return;
+    ClientMetric metric;
+    metric.gauge.value = value;
+    metric.label = std::move(labels);
+    family.metric.push_back(std::move(metric));
+  }
+  [[nodiscard]] std::vector<MetricFamily> take() && { return std::move(families_); }
+
+ private:
+  std::vector<MetricFamily> families_;
+};
+
+void add_counts(Snapshot& out, const EngineStatus& status) {
+  const auto counter = [&out](const char* name, const char* help, std::uint64_t value) {
+    out.counter(name, help, static_cast<double>(value));
+  };
+  counter("cairn_events_applied_total", "Interactions applied since the state directory was made",
+          status.events_applied);
+  counter("cairn_events_rejected_total", "Interactions sent to the dead letters", status.events_rejected);
+  counter("cairn_events_repeated_total", "Interactions dropped because their event_id had been seen",
+          status.events_repeated);
+  counter("cairn_l1_hits_total", "Rows found in memory", status.l1_hits);
+  counter("cairn_l1_misses_total", "Rows read from the state store", status.l1_misses);
+  counter("cairn_recommendations_total", "Recommendations answered by the engine, through any API",
+          status.recommendations);
+  counter("cairn_sql_rows_total", "Interactions written to PostgreSQL by this process", status.sql_rows);
+}
+
+void add_sizes(Snapshot& out, const EngineStatus& status, std::int64_t connections) {
+  out.gauge("cairn_places", "Places in the catalogue", static_cast<double>(status.places));
+  out.gauge("cairn_state_bytes", "State on disk", static_cast<double>(status.state_bytes));
+  out.gauge("cairn_l1_bytes", "Decoded rows in memory", static_cast<double>(status.l1_bytes));
+  out.gauge("cairn_newest_event_timestamp_seconds", "Largest event time applied; 0 when none",
+            epoch_seconds(status.newest_event));
+  out.gauge("cairn_start_timestamp_seconds", "When this process opened the engine", epoch_seconds(status.started));
+  out.gauge("cairn_http_connections", "Open HTTP connections", static_cast<double>(connections));
+  out.gauge("cairn_build_info", "Always 1; what runs is in the labels", 1.0,
+            {{"version", status.version}, {"compute_backend", status.compute_backend}});
+  const double looked_up = static_cast<double>(status.l1_hits + status.l1_misses);
+  out.gauge("recommendations_cache_hit_rate", "Share of row reads the tier answered, since start",
+            looked_up > 0 ? static_cast<double>(status.l1_hits) / looked_up : 0.0, {{"tier", "L1"}});
+}
+
+void add_checks(Snapshot& out, const EngineStatus& status) {
+  out.gauge("cairn_ready", "1 when every required check passes", status.ready() ? 1.0 : 0.0);
+  MetricFamily& checks = out.family("cairn_check_ok", "1 when the named readiness check passes", MetricType::Gauge);
+  for (const ReadinessCheck& check : status.checks) {
+    Snapshot::add_gauge(checks, check.ok ? 1.0 : 0.0, {{"check", check.name}});
+  }
+}
+
+Labels labels_of(const ConsumerStatus& consumer) {
+  return {{"consumer", consumer.consumer},
+          {"source", consumer.source},
+          {"partition", std::to_string(consumer.partition.value)}};
+}
+
+void add_consumers(Snapshot& out, const EngineStatus& status) {
+  MetricFamily& offsets =
+      out.family("cairn_consumer_offset", "Offset of the next record the consumer reads", MetricType::Gauge);
+  for (const ConsumerStatus& consumer : status.consumers) {
+    Snapshot::add_gauge(offsets, static_cast<double>(consumer.next_offset.value), labels_of(consumer));
+  }
+  MetricFamily& lags = out.family(
+      "cairn_consumer_lag", "Source's end less the consumer's offset: messages for Kafka, bytes for files and the log",
+      MetricType::Gauge);
+  for (const ConsumerStatus& consumer : status.consumers) {
+    if (!consumer.end_offset) continue;
+    const std::int64_t lag = std::max<std::int64_t>(0, consumer.end_offset->value - consumer.next_offset.value);
+    Snapshot::add_gauge(lags, static_cast<double>(lag), labels_of(consumer));
+  }
+}
+
+}  // namespace
+
+struct Metrics::Instruments {
+  explicit Instruments(std::vector<std::string> route_labels) : routes(std::move(route_labels)) {
+    routes.push_back("other");
+    for (const std::string& route : routes) {
+      request_seconds.push_back(&request_duration.Add({{"route", route}}, kSeconds));
+    }
+    recommendations.Add({{"code", std::string(to_string(StatusCode::kOk))}});  // there from the first scrape on
+  }
+
+  [[nodiscard]] std::size_t index_of(std::size_t route) const { return std::min(route, routes.size() - 1); }
+
+  prometheus::Registry registry;
+  prometheus::Family<prometheus::Counter>& requests =
+      prometheus::BuildCounter().Name("cairn_http_requests_total").Help("HTTP requests answered").Register(registry);
+  prometheus::Family<prometheus::Histogram>& request_duration =
+      prometheus::BuildHistogram()
+          .Name("cairn_http_request_duration_seconds")
+          .Help("From the request's last byte read to its answer being ready")
+          .Register(registry);
+  prometheus::Family<prometheus::Counter>& recommendations = prometheus::BuildCounter()
+                                                                 .Name("recommendations_requests_total")
+                                                                 .Help("Recommendation requests, by outcome")
+                                                                 .Register(registry);
+  prometheus::Family<prometheus::Histogram>& recommendation_duration =
+      prometheus::BuildHistogram()
+          .Name("recommendations_request_duration_seconds")
+          .Help("Recommendation requests, queueing included")
+          .Register(registry);
+  prometheus::Histogram& recommendation_seconds = recommendation_duration.Add({}, kSeconds);
+  std::vector<std::string> routes;
+  std::vector<prometheus::Histogram*> request_seconds;
+};
+
+Metrics::Metrics(std::vector<std::string> routes) : instruments_(std::make_unique<Instruments>(std::move(routes))) {}
+Metrics::~Metrics() = default;
+
+void Metrics::observe_request(std::size_t route, int http_code, std::chrono::nanoseconds took) {
+  const std::size_t index = instruments_->index_of(route);
+  // Add returns the existing counter of these labels; codes are the few that error_response can give.
+  instruments_->requests.Add({{"route", instruments_->routes[index]}, {"code", std::to_string(http_code)}}).Increment();
+  instruments_->request_seconds[index]->Observe(seconds(took));
+}
+
+void Metrics::observe_recommendation(StatusCode code, std::chrono::nanoseconds took) {
+  instruments_->recommendations.Add({{"code", std::string(to_string(code))}}).Increment();
+  instruments_->recommendation_seconds.Observe(seconds(took));
+}
+
+std::string Metrics::render(const EngineStatus& status) const {
+  Snapshot snapshot;
+  add_counts(snapshot, status);
+  add_sizes(snapshot, status, connections_.load(std::memory_order_relaxed));
+  add_checks(snapshot, status);
+  add_consumers(snapshot, status);
+  std::vector<MetricFamily> families = instruments_->registry.Collect();
+  for (MetricFamily& family : std::move(snapshot).take()) families.push_back(std::move(family));
+  std::ostringstream text;
+  prometheus::TextSerializer().Serialize(text, families);
+  return std::move(text).str();
+}
+
+}  // namespace cairn::serving
