@@ -18,7 +18,9 @@ namespace cairn::storage {
 
 /// Joins operands (oldest first) to a base value, or to nothing, and writes the new value to `*merged`.
 /// Must be pure, associative over operands and callable from any thread. It cannot fail: an operand that makes no
-/// sense is left out and counted in the return value, a base that makes no sense is kept as it is.
+/// sense is left out and counted in the return value, a base that makes no sense is kept as it is. When nothing remains
+/// `*merged` is left empty, which is then a value like any other: an empty base must mean the same as none.
+/// `*merged` comes empty. Must not throw.
 /// Returns: the number of operands left out.
 using MergeFunction = std::function<std::size_t(std::optional<std::string_view> base,
                                                 std::span<const std::string_view> operands, std::string* merged)>;
@@ -38,14 +40,15 @@ struct StateStoreOptions {
 struct StateStoreStats {
   std::uint64_t disk_bytes = 0;
   std::uint64_t free_bytes = 0;            ///< of the disk that holds the store
-  std::uint64_t quarantined_operands = 0;  ///< merge operands left out since open
+  std::uint64_t quarantined_operands = 0;  ///< distinct merge operands left out since open
   bool accepting_writes = true;            ///< false: disk nearly full, or a write has failed
   std::string detail;                      ///< why not accepting, with the remedy
 };
 
 /// Keys and values by family, written in atomic batches. Knows bytes only.
 ///
-/// Threads: all methods from any thread; writes are serialised inside. Views passed to callbacks live for the call.
+/// Threads: all methods from any thread, close() as well; writes are serialised inside. Views passed to callbacks live
+/// for the call.
 class StateStore {
  public:
   virtual ~StateStore() = default;
@@ -54,7 +57,8 @@ class StateStore {
 
   /// Applies the batch: all of it or none of it, also across a crash.
   /// Returns: RESOURCE_EXHAUSTED when the disk is nearly full (nothing was written; retry after space was freed),
-  /// UNAVAILABLE after an I/O error (the store stays read-only until reopened).
+  /// UNAVAILABLE after an I/O error (the store stays read-only until reopened), INVALID_ARGUMENT for a key longer than
+  /// kKeyBytesMax (nothing was written).
   virtual Status write(const WriteBatch& batch, Durability durability) = 0;
 
   /// Returns: the value, nullopt when absent; DATA_LOSS for a damaged block, UNAVAILABLE for an I/O error.
@@ -64,7 +68,9 @@ class StateStore {
   virtual Status multi_get(Family family, std::span<const std::string> keys,
                            std::vector<std::optional<std::string>>* values) const = 0;
 
-  /// Calls `visit` for every key with the prefix, in byte order, over one snapshot, until it returns false.
+  /// Calls `visit` for every key with the prefix (empty: all), in byte order, over one snapshot, until it returns
+  /// false. `visit` may call the store, but not close() it. kMeta also has the store's own keys, which begin with
+  /// "storage.".
   virtual Status scan(Family family, std::string_view prefix,
                       const std::function<bool(std::string_view key, std::string_view value)>& visit) const = 0;
 
@@ -74,7 +80,8 @@ class StateStore {
 
   [[nodiscard]] virtual StateStoreStats stats() const = 0;
 
-  /// Flushes and closes; later calls are UNAVAILABLE. Idempotent.
+  /// Waits for the calls under way, flushes and closes; later calls are UNAVAILABLE. Idempotent. A failed flush is
+  /// returned and loses nothing: the log has it. Must be over before main() returns; the destructor calls it.
   virtual Status close() = 0;
 
  protected:

@@ -83,6 +83,7 @@ rocksdb::DBOptions database_options(const StateStoreOptions& options, std::share
   db.compaction_readahead_size = 2u << 20;
   db.bytes_per_sync = 1u << 20;
   db.stats_persist_period_sec = 0;
+  db.info_log_level = rocksdb::INFO_LEVEL;  // the default depends on how the including code was compiled
   db.max_log_file_size = 16u << 20;
   db.keep_log_file_num = 4;
 
