@@ -16,8 +16,9 @@ std::vector<Room> rooms() {
 
       // Data sets are files of lines like any source's, read by the same line reader.
       {.folder = "engine/datasets", .may_include = {"streaming"}},
-      // The file that describes an engine; it fills EngineOptions and knows nothing of what they do.
-      {.folder = "engine/config", .may_include = {}},
+      // The file that describes an engine. It fills EngineOptions and knows nothing of what they do, except that the
+      // expressions of feature views are checked by the parser that will run them.
+      {.folder = "engine/config", .may_include = {"features"}},
       {.folder = "engine", .may_include = {"streaming", "sql", "storage", "features", "gpu"}},
       // Clients of engine.h only.
       {.folder = "engine/serving", .may_include = {}},
