@@ -74,9 +74,10 @@ struct FeatureResponse {
 enum class OnStale : std::uint8_t { kWait, kDegrade, kFail };
 
 struct RecommendRequest {
-  UserId user;                       ///< may be unknown: the answer is then by place and distance
-  std::optional<GeoPoint> position;  ///< absent: the user's last known place; unknown too: INVALID_ARGUMENT
-  std::optional<EventTime> time;     ///< absent: the clock
+  UserId user;                             ///< may be unknown: the answer is then by place and distance
+  std::optional<GeoPoint> position;        ///< absent: the user's last known place; unknown too: INVALID_ARGUMENT
+  std::optional<EventTime> position_time;  ///< when the position was fixed; absent: the moment asked for
+  std::optional<EventTime> time;           ///< the moment asked for; absent: the clock
   std::size_t limit = 20;
   std::optional<double> radius_meters;  ///< absent: RankingOptions::radius_meters_default
   std::vector<std::string> categories;  ///< empty: any

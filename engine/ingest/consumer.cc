@@ -1,0 +1,236 @@
+#include "engine/ingest/consumer.h"
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+namespace cairn::ingest {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr milliseconds kPollWait{200};
+constexpr milliseconds kRetryFirst{50};
+constexpr milliseconds kRetryLast{5'000};
+
+/// Doubling waits with jitter, so that consumers that failed together do not return together.
+class Backoff {
+ public:
+  milliseconds next() {
+    const milliseconds wait = std::min(wait_, kRetryLast);
+    wait_ = wait * 2;
+    std::uniform_int_distribution<milliseconds::rep> jitter(wait.count() / 2, wait.count());
+    return milliseconds(jitter(random_));
+  }
+
+ private:
+  milliseconds wait_ = kRetryFirst;
+  std::minstd_rand random_{std::random_device{}()};
+};
+
+const SourcePosition* find_partition(std::span<const SourcePosition> positions, Partition partition) {
+  const auto found = std::find_if(positions.begin(), positions.end(),
+                                  [&](const SourcePosition& p) { return p.partition == partition; });
+  return found == positions.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+struct Consumer::Work {
+  Work(const InteractionTypes& types, const DecodeOptions& options, const Clock& clock)
+      : decoder(types, options, clock) {}
+
+  std::unique_ptr<streaming::Source> source;
+  streaming::Decoder decoder;
+  streaming::RecordBatch batch;
+  std::vector<Interaction> interactions;  ///< the first `decoded` are this batch's; the rest keep their buffers
+  std::size_t decoded = 0;
+  std::vector<Refused> refused;
+  std::vector<SourcePosition> positions;  ///< of all partitions, after the last applied batch
+  std::vector<SourcePosition> before;     ///< of the partitions that the batch moves
+  steady_clock::time_point applied_at;
+  bool small = false;  ///< the last batch would have had room for many more
+};
+
+Consumer::Consumer(Options options, SourceFactory make_source, Sink& sink, const InteractionTypes& types,
+                   const Clock& clock)
+    : options_(std::move(options)),
+      make_source_(std::move(make_source)),
+      sink_(sink),
+      types_(types),
+      clock_(clock),
+      source_name_(make_source_()->name()),
+      thread_([this](const std::stop_token& stop) { run(stop); }) {}
+
+Consumer::~Consumer() { stop(); }
+
+void Consumer::stop() {
+  thread_.request_stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+// ---- the thread ---------------------------------------------------------------------------------------------------
+
+void Consumer::run(const std::stop_token& stop) {
+  Backoff backoff;
+  while (!stop.stop_requested()) {
+    const Status ended = consume(stop);
+    if (ended.ok()) return;
+    set_trouble(ended);
+    if (!is_retryable(ended.code())) {
+      options_.log.error("consumer.stopped", ended.message(),
+                         {{"consumer", options_.consumer}, {"source", source_name_}});
+      return;
+    }
+    if (!pause(stop, backoff.next())) return;
+  }
+}
+
+Status Consumer::consume(const std::stop_token& stop) {
+  Work work(types_, options_.decode, clock_);
+  CAIRN_ASSIGN_OR_RETURN(work.positions, sink_.resume(source_name_));
+  work.source = make_source_();
+  CAIRN_RETURN_IF_ERROR(work.source->start(work.positions));
+  report(work, 0);
+  while (!stop.stop_requested()) {
+    Status done = poll_and_apply(stop, work);
+    if (done.code() == StatusCode::kCancelled) break;
+    if (!done.ok()) {
+      work.source->close();
+      return done;
+    }
+  }
+  work.source->close();
+  return ok_status();
+}
+
+Status Consumer::poll_and_apply(const std::stop_token& stop, Work& work) {
+  if (work.small) {
+    const auto since = std::chrono::duration_cast<milliseconds>(steady_clock::now() - work.applied_at);
+    if (since < options_.batch_wait_max && !pause(stop, options_.batch_wait_max - since))
+      return {StatusCode::kCancelled, ""};
+  }
+  const std::uint64_t seen_mark = marks_.load();
+  CAIRN_RETURN_IF_ERROR(work.source->poll(options_.records_max, kPollWait, &work.batch));
+  work.small = work.batch.records.size() < options_.records_max / 8;
+  const bool ended = work.batch.at_end || work.batch.finished;
+  if (!work.batch.positions.empty()) {
+    decode(work);
+    CAIRN_RETURN_IF_ERROR(apply_until_taken(stop, work));
+    for (const SourcePosition& after : work.batch.positions) {
+      if (const SourcePosition* old = find_partition(work.positions, after.partition)) {
+        work.positions[static_cast<std::size_t>(old - work.positions.data())] = after;
+      } else {
+        work.positions.push_back(after);
+      }
+    }
+    work.applied_at = steady_clock::now();
+  }
+  set_trouble(ok_status());
+  if (ended || !work.batch.positions.empty()) report(work, ended ? seen_mark : 0);
+  if (work.batch.finished && !pause(stop, kPollWait)) return {StatusCode::kCancelled, ""};
+  return ok_status();
+}
+
+void Consumer::decode(Work& work) {
+  work.decoded = 0;
+  work.refused.clear();
+  work.before.clear();
+  for (const SourcePosition& after : work.batch.positions) {
+    if (const SourcePosition* old = find_partition(work.positions, after.partition)) work.before.push_back(*old);
+  }
+  if (work.interactions.size() < work.batch.records.size()) work.interactions.resize(work.batch.records.size());
+  for (const streaming::Record& record : work.batch.records) {
+    streaming::Reject reject = record.reject;
+    std::string detail;
+    if (reject == streaming::Reject::kNone) {
+      reject = work.decoder.decode(record.payload, &work.interactions[work.decoded]);
+      if (reject != streaming::Reject::kNone) detail = work.decoder.detail();
+    }
+    if (reject == streaming::Reject::kNone) {
+      ++work.decoded;
+    } else {
+      work.refused.push_back({record.partition, record.offset, reject, std::move(detail), record.payload});
+    }
+  }
+}
+
+Status Consumer::apply_until_taken(const std::stop_token& stop, const Work& work) {
+  const DecodedBatch batch{std::span(work.interactions).first(work.decoded), work.refused, work.before,
+                           work.batch.positions};
+  Backoff backoff;
+  while (true) {
+    Status applied = sink_.apply(source_name_, batch);
+    if (applied.ok() || applied.code() == StatusCode::kAborted || !is_retryable(applied.code())) return applied;
+    set_trouble(applied);
+    if (!pause(stop, backoff.next())) return {StatusCode::kCancelled, "stopped"};
+  }
+}
+
+bool Consumer::pause(const std::stop_token& stop, milliseconds time) const {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, stop, time, [] { return false; });
+  return !stop.stop_requested();
+}
+
+// ---- what others see ----------------------------------------------------------------------------------------------
+
+void Consumer::set_trouble(const Status& status) {
+  const std::string now = status.ok() ? "" : status.to_string();
+  {
+    const std::lock_guard lock(mutex_);
+    if (trouble_ == now) return;
+    trouble_ = now;
+  }
+  if (now.empty()) {
+    options_.log.info("consumer.recovered", "consuming again",
+                      {{"consumer", options_.consumer}, {"source", source_name_}});
+  } else {
+    options_.log.warning("consumer.waiting", now, {{"consumer", options_.consumer}, {"source", source_name_}});
+  }
+}
+
+void Consumer::report(const Work& work, std::uint64_t seen_mark) {
+  std::vector<ConsumerStatus> status;
+  for (const SourcePosition& position : work.positions) {
+    status.push_back({options_.consumer, source_name_, position.partition, position.offset, std::nullopt,
+                      work.batch.at_end || work.batch.finished});
+  }
+  if (const auto ends = work.source->end_positions(); ends.ok()) {
+    for (const SourcePosition& end : *ends) {
+      for (ConsumerStatus& one : status) {
+        if (one.partition == end.partition) one.end_offset = end.offset;
+      }
+    }
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    passed_ = std::max(passed_, seen_mark);
+    status_ = std::move(status);
+  }
+  changed_.notify_all();
+}
+
+std::uint64_t Consumer::mark() { return ++marks_; }
+
+Status Consumer::wait_passed(std::uint64_t mark, steady_clock::time_point deadline) const {
+  std::unique_lock lock(mutex_);
+  if (changed_.wait_until(lock, deadline, [&] { return passed_ >= mark; })) return ok_status();
+  std::string message = "the " + options_.consumer + " consumer has not reached the end of '" + source_name_ + "'";
+  if (!trouble_.empty()) message += "; it waits: " + trouble_;
+  return deadline_exceeded(std::move(message));
+}
+
+std::vector<ConsumerStatus> Consumer::status() const {
+  const std::lock_guard lock(mutex_);
+  return status_;
+}
+
+std::string Consumer::trouble() const {
+  const std::lock_guard lock(mutex_);
+  return trouble_;
+}
+
+}  // namespace cairn::ingest

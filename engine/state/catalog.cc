@@ -1,0 +1,150 @@
+#include "engine/state/catalog.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/state/bytes.h"
+#include "engine/state/keys.h"
+
+namespace cairn::state {
+
+namespace {
+
+std::string encode_place(const Catalog::Stored& stored) {
+  std::string bytes;
+  ByteWriter out(&bytes);
+  out.integer(stored.version);
+  out.number(stored.place.position.lat);
+  out.number(stored.place.position.lon);
+  out.text(stored.place.name);
+  out.text(stored.place.category);
+  return bytes;
+}
+
+bool decode_place(std::string_view key, std::string_view bytes, Catalog::Stored* stored) {
+  ByteReader in(bytes);
+  stored->version = in.integer<std::uint64_t>();
+  stored->place.position.lat = in.number();
+  stored->place.position.lon = in.number();
+  stored->place.name = in.text();
+  stored->place.category = in.text();
+  stored->place.id = PlaceId(key);
+  return in.complete() && valid_position(stored->place.position);
+}
+
+Status check_place(const Place& place, std::size_t index) {
+  const auto bad = [&](const std::string& what) {
+    return invalid_argument("place " + std::to_string(index) + " ('" + place.id.str().substr(0, kIdBytesMax) +
+                            "'): " + what);
+  };
+  if (!valid_id(place.id.str())) return bad("place_id must have 1 to 128 bytes and no NUL");
+  if (!valid_position(place.position)) return bad("lat must be in [-90, 90] and lon in [-180, 180]");
+  if (place.name.size() > 1024 || place.name.find('\0') != std::string::npos) {
+    return bad("name must have at most 1,024 bytes and no NUL");
+  }
+  if (place.category.size() > kIdBytesMax || place.category.find('\0') != std::string::npos) {
+    return bad("category must have at most 128 bytes and no NUL");
+  }
+  return ok_status();
+}
+
+}  // namespace
+
+Status Catalog::load() {
+  Status damaged;
+  CAIRN_RETURN_IF_ERROR(store_.scan(storage::Family::kPlaces, "", [&](std::string_view key, std::string_view value) {
+    Stored stored;
+    if (!decode_place(key, value, &stored)) {
+      damaged = data_loss("the stored place '" + std::string(key) + "' cannot be read; restore a checkpoint");
+      return false;
+    }
+    stored.id = place_ids_.intern(key);
+    keep(std::move(stored));
+    return true;
+  }));
+  return damaged;
+}
+
+Status Catalog::upsert(std::span<const Place> places) {
+  for (std::size_t i = 0; i < places.size(); ++i) CAIRN_RETURN_IF_ERROR(check_place(places[i], i));
+  if (places.empty()) return ok_status();
+  const std::lock_guard one_at_a_time(upsert_mutex_);
+  return write(places, version() + 1);
+}
+
+Status Catalog::rise_above(std::uint64_t version) {
+  const std::lock_guard one_at_a_time(upsert_mutex_);
+  std::vector<Place> all;
+  for (Stored& stored : newer_than(0)) all.push_back(std::move(stored.place));
+  return write(all, std::max(version, this->version()) + 1);
+}
+
+Status Catalog::write(std::span<const Place> places, std::uint64_t version) {
+  std::vector<Stored> stored;
+  stored.reserve(places.size());
+  for (const Place& place : places) {
+    if (!place.category.empty()) category_ids_.intern(place.category);
+    stored.push_back({place_ids_.intern(place.id.str()), version, place});
+  }
+  storage::WriteBatch batch;
+  const PendingIds place_ids(place_ids_, kPlaceIdPrefix, &batch);
+  const PendingIds category_ids(category_ids_, kCategoryIdPrefix, &batch);
+  for (const Stored& one : stored) batch.put(storage::Family::kPlaces, one.place.id.str(), encode_place(one));
+  CAIRN_RETURN_IF_ERROR(store_.write(batch, storage::Durability::kSynced));
+  place_ids.confirm();
+  category_ids.confirm();
+  const std::unique_lock lock(mutex_);
+  for (Stored& one : stored) keep(std::move(one));
+  version_ = version;
+  return ok_status();
+}
+
+void Catalog::keep(Stored stored) {
+  version_ = std::max(version_, stored.version);
+  if (facts_.size() <= stored.id) facts_.resize(stored.id + 1);
+  PlaceFacts facts{stored.place.position, std::nullopt};
+  if (!stored.place.category.empty()) facts.category = category_ids_.intern(stored.place.category);
+  facts_[stored.id] = facts;
+  const auto [found, added] = by_id_.try_emplace(stored.id, stored_.size());
+  if (added) {
+    stored_.push_back(std::move(stored));
+  } else {
+    stored_[found->second] = std::move(stored);
+  }
+}
+
+Result<Place> Catalog::get(const PlaceId& id) const {
+  const auto number = place_ids_.find(id.str());
+  const std::shared_lock lock(mutex_);
+  const auto found = number ? by_id_.find(*number) : by_id_.end();
+  if (found == by_id_.end()) return not_found("no place has the id '" + id.str() + "'");
+  return stored_[found->second].place;
+}
+
+std::optional<PlaceFacts> Catalog::facts(std::uint64_t place) const {
+  const std::shared_lock lock(mutex_);
+  return place < facts_.size() ? facts_[place] : std::nullopt;
+}
+
+std::size_t Catalog::size() const {
+  const std::shared_lock lock(mutex_);
+  return stored_.size();
+}
+
+std::uint64_t Catalog::version() const {
+  const std::shared_lock lock(mutex_);
+  return version_;
+}
+
+std::vector<Catalog::Stored> Catalog::newer_than(std::uint64_t version) const {
+  std::vector<Stored> newer;
+  {
+    const std::shared_lock lock(mutex_);
+    std::copy_if(stored_.begin(), stored_.end(), std::back_inserter(newer),
+                 [&](const Stored& stored) { return stored.version > version; });
+  }
+  std::stable_sort(newer.begin(), newer.end(), [](const Stored& a, const Stored& b) { return a.version < b.version; });
+  return newer;
+}
+
+}  // namespace cairn::state

@@ -1,0 +1,129 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <shared_mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "cairn/clock.h"
+#include "cairn/engine.h"
+#include "cairn/interaction.h"
+#include "cairn/log.h"
+#include "cairn/options.h"
+#include "cairn/source_position.h"
+#include "cairn/status.h"
+#include "engine/state/catalog.h"
+#include "engine/state/counters.h"
+#include "engine/state/row_cache.h"
+#include "features/delta.h"
+#include "features/dictionary.h"
+#include "features/schema.h"
+#include "storage/state_store.h"
+
+namespace cairn::state {
+
+/// What a micro-batch brings: interactions of one source, and where the source stands after them.
+struct MicroBatch {
+  std::string_view source;
+  std::span<const Interaction> interactions;
+  std::span<const SourcePosition> positions;
+  std::uint64_t rejected = 0;  ///< records among those read that went to the dead letters
+};
+
+/// Every feature of every entity, fresh to the last applied micro-batch: the state store, the decoded rows in memory,
+/// the dictionaries, the catalogue, and how far each source has been read. Deltas and positions are one write batch.
+///
+/// Threads: any; apply() serialises its callers.
+class FeatureState {
+ public:
+  /// Recovers from what the store holds. `store` must outlive the state.
+  /// Returns: INVALID_ARGUMENT for bad views; FAILED_PRECONDITION when the declared types do not continue the stored
+  /// ones; DATA_LOSS.
+  [[nodiscard]] static Result<std::unique_ptr<FeatureState>> open(storage::StateStore& store,
+                                                                  const EngineOptions& options, InteractionTypes types);
+
+  /// Applies a micro-batch: all of it or, with an error, none of it. A position that lies before the stored one is an
+  /// error of the caller (a replay it should have skipped).
+  /// Returns: what the store returned.
+  Status apply(const MicroBatch& batch);
+
+  /// The row of an entity, from memory or the store.
+  [[nodiscard]] Result<RowCache::Found> row(EntityKind kind, std::string_view id) const;
+
+  /// Told of every delta after its batch committed, in commit order, by the applying thread; and once, at
+  /// registration, of every stored row of `kind`. For what ranking keeps in dense arrays.
+  using Observer = std::function<void(std::span<const features::EntityDelta>)>;
+  Status observe(EntityKind kind, Observer observer);
+
+  [[nodiscard]] std::vector<SourcePosition> positions(std::string_view source) const;
+  [[nodiscard]] std::vector<Watermark> watermarks() const;
+  /// Waits until everything before `watermark` is reflected. Returns: DEADLINE_EXCEEDED.
+  Status wait_for(const Watermark& watermark, std::chrono::milliseconds timeout) const;
+  [[nodiscard]] bool reached(const Watermark& watermark) const;
+
+  [[nodiscard]] Counters counters() const;
+  [[nodiscard]] RowCache::Stats cache_stats() const { return cache_.stats(); }
+
+  [[nodiscard]] const features::Schema& schema() const noexcept { return schema_; }
+  [[nodiscard]] const InteractionTypes& types() const noexcept { return types_; }
+  [[nodiscard]] Catalog& catalog() noexcept { return catalog_; }
+  [[nodiscard]] const Catalog& catalog() const noexcept { return catalog_; }
+  [[nodiscard]] const features::Dictionary& place_ids() const noexcept { return place_ids_; }
+  [[nodiscard]] const features::Dictionary& category_ids() const noexcept { return category_ids_; }
+  /// What a dimension value is called, for people.
+  [[nodiscard]] std::string dimension_name(const features::View& view, std::uint64_t dimension) const;
+
+  /// Forgets event ids that no repeat inside the dedup window can match any more. Call now and then.
+  Status forget_old_event_ids();
+
+ private:
+  FeatureState(storage::StateStore& store, const EngineOptions& options, InteractionTypes types);
+
+  Status recover(const std::vector<FeatureViewSpec>& views);
+  Status recover_types();
+  Status recover_ids();
+  Status recover_positions();
+
+  /// The indexes of interactions that are no repeats; remembers their event ids in `batch`.
+  Result<std::vector<std::size_t>> drop_repeats(std::span<const Interaction> interactions, storage::WriteBatch* batch);
+  Counters accumulate(const MicroBatch& batch, std::span<const std::size_t> fresh, features::DeltaAccumulator* deltas);
+  void publish(const MicroBatch& batch, std::span<const features::EntityDelta> deltas, const Counters& counters);
+
+  // Fixed after construction.
+  storage::StateStore& store_;
+  const InteractionTypes types_;
+  const std::int64_t dedup_window_ms_;
+  const storage::Durability durability_;
+  const Logger log_;
+  features::Schema schema_;
+
+  // Synchronise themselves.
+  features::Dictionary place_ids_;
+  features::Dictionary category_ids_;
+  Catalog catalog_;
+  mutable RowCache cache_;
+
+  std::mutex apply_mutex_;
+  // Guarded by apply_mutex_.
+  std::vector<std::pair<EntityKind, Observer>> observers_;
+  std::int64_t oldest_dedup_bucket_ = INT64_MIN;
+
+  mutable std::mutex mutex_;
+  mutable std::condition_variable advanced_;
+  // Guarded by mutex_.
+  std::map<std::pair<std::string, Partition>, SourcePosition, std::less<>> positions_;
+  Counters counters_;
+};
+
+}  // namespace cairn::state

@@ -1,0 +1,94 @@
+#include "engine/state/keys.h"
+
+#include "engine/state/bytes.h"
+#include "engine/state/counters.h"
+
+namespace cairn::state {
+
+std::string position_key(std::string_view source, Partition partition) {
+  std::string key(kPositionPrefix);
+  append_big_endian(static_cast<std::uint32_t>(partition.value), 4, &key);
+  return key.append(source);
+}
+
+bool parse_position_key(std::string_view key, std::string* source, Partition* partition) {
+  if (!key.starts_with(kPositionPrefix) || key.size() < kPositionPrefix.size() + 4) return false;
+  key.remove_prefix(kPositionPrefix.size());
+  partition->value = static_cast<std::int32_t>(read_big_endian(key.substr(0, 4)));
+  *source = key.substr(4);
+  return true;
+}
+
+std::string encode_position(const SourcePosition& position) {
+  std::string bytes;
+  ByteWriter out(&bytes);
+  out.integer(static_cast<std::uint64_t>(position.offset.value));
+  out.text(position.cursor);
+  return bytes;
+}
+
+Result<SourcePosition> decode_position(Partition partition, std::string_view bytes) {
+  ByteReader in(bytes);
+  SourcePosition position{partition, Offset{static_cast<std::int64_t>(in.integer<std::uint64_t>())},
+                          std::string(in.text())};
+  if (!in.complete()) return data_loss("a stored source position cannot be read; restore a checkpoint");
+  return position;
+}
+
+std::int64_t dedup_bucket(EventTime time, std::int64_t window_ms) noexcept {
+  const std::int64_t ms = to_ms(time);
+  return ms >= 0 ? ms / window_ms : -((-ms + window_ms - 1) / window_ms);
+}
+
+std::string dedup_prefix(std::int64_t bucket) {
+  std::string key;
+  append_big_endian(static_cast<std::uint64_t>(bucket) ^ (std::uint64_t{1} << 63), 8, &key);
+  return key;
+}
+
+std::string dedup_key(std::int64_t bucket, std::string_view event_id) { return dedup_prefix(bucket).append(event_id); }
+
+PendingIds::PendingIds(features::Dictionary& dictionary, std::string_view prefix, storage::WriteBatch* batch)
+    : dictionary_(dictionary), pairs_(dictionary.pending()) {
+  for (const auto& [name, id] : pairs_) {
+    std::string value;
+    ByteWriter(&value).integer(id);
+    batch->put(storage::Family::kIds, std::string(prefix).append(name), value);
+  }
+}
+
+void PendingIds::confirm() const {
+  if (!pairs_.empty()) dictionary_.confirm_pending(pairs_.back().second);
+}
+
+bool restore_id(std::string_view name, std::string_view value, features::Dictionary* dictionary) {
+  ByteReader in(value);
+  const auto id = in.integer<std::uint64_t>();
+  constexpr std::uint64_t kIdMax = std::uint64_t{1} << 40;  // a larger one is damage, not a catalogue
+  if (!in.complete() || id > kIdMax) return false;
+  dictionary->restore(name, id);
+  return true;
+}
+
+std::string Counters::encode() const {
+  std::string bytes;
+  ByteWriter out(&bytes);
+  out.integer(applied);
+  out.integer(rejected);
+  out.integer(repeated);
+  out.integer(static_cast<std::uint64_t>(newest_event_ms));
+  return bytes;
+}
+
+Result<Counters> Counters::decode(std::string_view bytes) {
+  ByteReader in(bytes);
+  Counters counters;
+  counters.applied = in.integer<std::uint64_t>();
+  counters.rejected = in.integer<std::uint64_t>();
+  counters.repeated = in.integer<std::uint64_t>();
+  counters.newest_event_ms = static_cast<std::int64_t>(in.integer<std::uint64_t>());
+  if (!in.complete()) return data_loss("the stored counters cannot be read; restore a checkpoint");
+  return counters;
+}
+
+}  // namespace cairn::state
