@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cairn/ids.h"
+#include "cairn/status.h"
+#include "streaming/log/record.h"
+#include "streaming/posix/file.h"
+
+namespace cairn::streaming {
+
+/// One file of the log: a header, then records from offset `start` on (format.md). Written by one thread; what is
+/// written may be read by any.
+class Segment {
+ public:
+  /// Creates the file, empty, under its final name; header and name are on the disk when it returns. A file of that
+  /// name that is left from an earlier attempt is replaced.
+  /// Returns: RESOURCE_EXHAUSTED, UNAVAILABLE.
+  [[nodiscard]] static Result<std::shared_ptr<Segment>> create(const std::string& directory, Offset start);
+
+  /// Returns: DATA_LOSS for a header that is not this segment's, UNAVAILABLE.
+  [[nodiscard]] static Result<std::shared_ptr<Segment>> open(const std::string& directory, Offset start);
+
+  /// The starts of the segments in `directory`, by file name, ascending.
+  [[nodiscard]] static Result<std::vector<Offset>> list(const std::string& directory);
+
+  [[nodiscard]] static std::string path(const std::string& directory, Offset start);
+
+  /// Whether the file is what a crash within create() leaves: no records, and no valid header either.
+  [[nodiscard]] static Result<bool> is_unfinished(const std::string& directory, Offset start);
+
+  [[nodiscard]] Offset start() const noexcept { return start_; }
+  [[nodiscard]] const std::string& path() const noexcept { return file_.path(); }
+  /// The offset after the file's last byte, whole record or not.
+  [[nodiscard]] Result<Offset> end_of_file() const;
+
+  /// Reads up to `bytes` from `offset` on. Returns: what is there; UNAVAILABLE.
+  [[nodiscard]] Status read(Offset offset, std::size_t bytes, std::string* into) const;
+  [[nodiscard]] Status write(Offset offset, std::string_view bytes);
+  [[nodiscard]] Status cut(Offset end);
+  [[nodiscard]] Status sync() { return file_.sync(); }
+  [[nodiscard]] Result<std::uint64_t> free_bytes() const { return file_.free_bytes(); }
+
+ private:
+  Segment(posix::File file, Offset start) : file_(std::move(file)), start_(start) {}
+
+  posix::File file_;
+  const Offset start_;
+};
+
+/// Walks a segment's records from `from` to `end`.
+class RecordWalk {
+ public:
+  /// `segment` must outlive the walk.
+  RecordWalk(const Segment& segment, Offset from, Offset end) : segment_(segment), at_(from), end_(end) {}
+
+  /// Parses the record at offset() and goes past it when it is whole. A record that `end` cuts off is kCutOff; views
+  /// are valid until the next call.
+  /// Requires: offset() < end. Returns: UNAVAILABLE.
+  [[nodiscard]] Result<ParsedRecord> next();
+
+  [[nodiscard]] Offset offset() const noexcept { return at_; }
+  [[nodiscard]] bool at_end() const noexcept { return at_ >= end_; }
+
+ private:
+  const Segment& segment_;
+  Offset at_;
+  const Offset end_;
+  std::string window_;
+  Offset window_start_;
+};
+
+/// How far a segment's records are whole.
+struct Tail {
+  Offset end;                     ///< after the last whole record
+  std::optional<Offset> damaged;  ///< set when acknowledged records follow what is not whole at `end`
+};
+
+/// Looks at every record of the newest segment. What is not whole at its end is the torn last group, unless a record
+/// of a later group follows: that group was begun after the damaged one was on the disk.
+/// Returns: UNAVAILABLE.
+[[nodiscard]] Result<Tail> find_tail(const Segment& segment);
+
+}  // namespace cairn::streaming
