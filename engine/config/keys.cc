@@ -325,7 +325,7 @@ std::vector<Key<Config>> http_limit_keys() {
       make_key<Config>(CAIRN_AT(server.http_request_timeout),
                        {.name = "request_timeout",
                         .type = KeyType::kDuration,
-                        .doc = "Longest time for reading a request, answering it and writing the answer, each.",
+                        .doc = "Longest time for reading one request, and for writing its answer.",
                         .min = 10,
                         .max = 5 * kMinute}),
       make_key<Config>(CAIRN_AT(server.http_idle_timeout),
@@ -354,7 +354,7 @@ Section http_section() {
                                                "password: put a proxy that does in front of it."}),
                       make_key<Config>(CAIRN_AT(server.http_threads), {.name = "threads",
                                                                        .type = KeyType::kInteger,
-                                                                       .doc = "Threads that serve requests.",
+                                                                       .doc = "Threads that serve connections; handlers have their own.",
                                                                        .min = 1,
                                                                        .max = 256}),
                   }};

@@ -1,0 +1,255 @@
+#include "tools/cairnd/daemon.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "cairn/engine.h"
+#include "engine/serving/http_server.h"
+#include "tools/cairnd/log/log.h"
+#include "tools/cairnd/reports.h"
+
+namespace cairn::cairnd {
+namespace {
+
+using std::chrono::milliseconds;
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+constexpr milliseconds kTick{1'000};
+constexpr milliseconds kStatusPeriod{5'000};
+constexpr milliseconds kRecoveryBeat{5'000};
+constexpr std::chrono::microseconds kRecoveryExtension{30'000'000};
+
+/// Tells the service manager every few seconds that start-up goes on, for as long as it lives.
+class RecoveryBeat {
+ public:
+  explicit RecoveryBeat(const Notifier& notifier) : notifier_(notifier), thread_([this] { run(); }) {}
+  ~RecoveryBeat() {
+    {
+      const std::lock_guard lock(mutex_);
+      done_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+  RecoveryBeat(const RecoveryBeat&) = delete;
+  RecoveryBeat& operator=(const RecoveryBeat&) = delete;
+
+ private:
+  void run() {
+    const SteadyTime begin = std::chrono::steady_clock::now();
+    std::unique_lock lock(mutex_);
+    do {
+      const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - begin);
+      notifier_.extend_timeout(kRecoveryExtension,
+                               "opening the state directory, " + std::to_string(seconds.count()) + " s so far");
+    } while (!changed_.wait_for(lock, kRecoveryBeat, [this] { return done_; }));
+  }
+
+  const Notifier& notifier_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool done_ = false;  ///< guarded by mutex_
+  std::thread thread_;
+};
+
+LogStyle style_of(config::LogFormat format) {
+  return format == config::LogFormat::kJson ? LogStyle::kJson : text_style_for_stderr();
+}
+
+serving::HttpOptions http_options(const config::ServerConfig& server, Logger log) {
+  return {.address = server.http_address,
+          .port = server.http_port,
+          .threads = server.http_threads,
+          .header_bytes_max = server.http_header_bytes_max,
+          .body_bytes_max = server.http_body_bytes_max,
+          .connections_max = server.http_connections_max,
+          .request_timeout = server.http_request_timeout,
+          .idle_timeout = server.http_idle_timeout,
+          .log = std::move(log)};
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string all;
+  for (const std::string& word : words) all += (all.empty() ? "" : " ") + word;
+  return all;
+}
+
+/// One run of the daemon.
+class Daemon {
+ public:
+  Daemon(config::ConfigReport report, const ConfigSource& source, Signals& signals, const Notifier& notifier)
+      : report_(std::move(report)),
+        source_(source),
+        signals_(signals),
+        notifier_(notifier),
+        log_(report_.config.server.log_level, style_of(report_.config.server.log_format)),
+        logger_(log_.logger()) {}
+
+  ExitCode run() {
+    logger_.info("daemon.starting", "opening the state directory",
+                 {{"version", std::string(version())},
+                  {"pid", std::to_string(::getpid())},
+                  {"config", source_.path},
+                  {"state_dir", report_.config.engine.state_dir}});
+    if (const ExitCode code = open(); code != kExitOk) return code;
+    if (!signals_.stop_requested()) {
+      if (const ExitCode code = listen(); code != kExitOk) return close(code);
+      supervise();
+    }
+    return stop();
+  }
+
+ private:
+  ExitCode open() {
+    EngineOptions options = report_.config.engine;
+    options.log = logger_;
+    const RecoveryBeat beat(notifier_);
+    Result<std::unique_ptr<Engine>> opened = Engine::open(std::move(options));
+    if (!opened.ok()) {
+      logger_.error(
+          "daemon.open_failed", opened.status().message(),
+          {{"code", std::string(to_string(opened.status().code()))}, {"state_dir", report_.config.engine.state_dir}});
+      return exit_code_for_open(opened.status().code());
+    }
+    engine_ = std::move(opened).value();
+    return kExitOk;
+  }
+
+  ExitCode listen() {
+    Result<std::unique_ptr<serving::HttpServer>> started =
+        serving::HttpServer::start(http_options(report_.config.server, logger_), *engine_);
+    const std::string wanted =
+        report_.config.server.http_address + " port " + std::to_string(report_.config.server.http_port);
+    if (!started.ok()) {
+      const StatusCode code = started.status().code();
+      const std::string remedy =
+          code == StatusCode::kAlreadyExists ? "; stop what listens there, or set http.listen to another port" : "";
+      logger_.error("daemon.listen_failed", "cannot listen on " + wanted + ": " + started.status().message() + remedy,
+                    {{"code", std::string(to_string(code))}});
+      return exit_code_for_listen(code);
+    }
+    http_ = std::move(started).value();
+    return kExitOk;
+  }
+
+  void supervise() {
+    const EngineStatus status = engine_->status();
+    logger_.info("daemon.ready", "serving",
+                 {{"address", report_.config.server.http_address},
+                  {"port", std::to_string(http_->port())},
+                  {"backend", status.compute_backend}});
+    last_status_ = status_line(status);
+    notifier_.ready(last_status_);
+    for (;;) {
+      const std::optional<SignalRequest> request = signals_.take(tick());
+      if (request == SignalRequest::kStop) return;
+      if (request == SignalRequest::kReload) reload();
+      log_.tick();
+      beat();
+    }
+  }
+
+  /// How often to look around: often enough for the watchdog.
+  [[nodiscard]] milliseconds tick() const { return std::min(kTick, beat_period()); }
+
+  [[nodiscard]] milliseconds beat_period() const {
+    const auto interval = notifier_.watchdog_interval();
+    if (!interval) return kStatusPeriod;
+    const auto half = std::chrono::duration_cast<milliseconds>(*interval / 2);
+    return std::clamp(half, milliseconds{1}, kStatusPeriod);
+  }
+
+  /// Asks the engine how it is, and passes the answer on. An engine that does not answer keeps this thread here, the
+  /// watchdog goes hungry, and the service manager restarts the process: just what a watchdog is for.
+  void beat() {
+    const SteadyTime now = std::chrono::steady_clock::now();
+    if (now - last_beat_ < beat_period()) return;
+    last_beat_ = now;
+    const std::string line = status_line(engine_->status());
+    if (line != last_status_) notifier_.status(line);
+    last_status_ = line;
+    notifier_.watchdog();
+  }
+
+  void reload() {
+    notifier_.reloading();
+    config::ConfigReport fresh = config::check_config_file(source_.path, source_.environment, source_.vocabulary);
+    if (fresh.ok()) {
+      apply(fresh);
+    } else {
+      for (const config::Problem& problem : fresh.problems) {
+        logger_.error("config.problem", problem.message, {{"place", problem.place}});
+      }
+      logger_.error("config.rejected", "the configuration has problems; the running one stays in force",
+                    {{"problems", std::to_string(fresh.problems.size())}});
+    }
+    notifier_.ready(last_status_);
+  }
+
+  void apply(const config::ConfigReport& fresh) {
+    const config::ConfigChanges changes = config::changes_between(report_, fresh);
+    for (const config::Setting& setting : fresh.settings) {
+      const auto running = std::find_if(report_.settings.begin(), report_.settings.end(),
+                                        [&](const config::Setting& other) { return other.key == setting.key; });
+      if (setting.live && running != report_.settings.end()) *running = setting;
+    }
+    log_.set_level(fresh.config.server.log_level);
+    if (!changes.restart.empty()) {
+      logger_.warning("config.needs_restart", "these keys changed and take effect at the next start",
+                      {{"keys", joined(changes.restart)}});
+    }
+    logger_.info("config.reloaded", "the configuration was read again", {{"applied", joined(changes.live)}});
+  }
+
+  ExitCode stop() {
+    logger_.info("daemon.stopping", "finishing requests in flight");
+    notifier_.stopping("finishing requests in flight");
+    if (http_ && !http_->drain(report_.config.server.drain_timeout)) {
+      logger_.warning("daemon.drain_cut", "requests were still in flight when http.drain_timeout ended");
+    }
+    return close(kExitOk);
+  }
+
+  /// Ends with `code`, or with a failure when the engine could not store what it has.
+  ExitCode close(ExitCode code) {
+    const Status closed = engine_->close();
+    http_.reset();  // waits for handlers inside the engine, which close() has sent home
+    engine_.reset();
+    if (!closed.ok()) {
+      logger_.error("daemon.close_failed", closed.message(), {{"code", std::string(to_string(closed.code()))}});
+      return code == kExitOk ? kExitFailure : code;
+    }
+    logger_.info("daemon.stopped", "everything is stored", {{"exit_code", std::to_string(code)}});
+    return code;
+  }
+
+  // Fixed after construction, except that a reload replaces the settings that are live.
+  config::ConfigReport report_;
+  const ConfigSource& source_;
+  Signals& signals_;
+  const Notifier& notifier_;
+  Log log_;
+  const Logger logger_;
+  // In the order in which they may be destroyed: the server borrows the engine.
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<serving::HttpServer> http_;
+  // Touched by the supervising thread only.
+  std::string last_status_;
+  SteadyTime last_beat_{};
+};
+
+}  // namespace
+
+ExitCode run_daemon(config::ConfigReport report, const ConfigSource& source, Signals& signals,
+                    const Notifier& notifier) {
+  return Daemon(std::move(report), source, signals, notifier).run();
+}
+
+}  // namespace cairn::cairnd

@@ -1,0 +1,72 @@
+#include "tools/cairnd/signals.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace cairn::cairnd {
+namespace {
+
+/// Wakes the waiting thread when it shall end; no one else sends it.
+int wake_signal() { return SIGRTMIN; }
+
+sigset_t watched_signals() {
+  sigset_t set;
+  ::sigemptyset(&set);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, wake_signal()}) ::sigaddset(&set, signal);
+  return set;
+}
+
+}  // namespace
+
+void Signals::block() {
+  const sigset_t set = watched_signals();
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+}
+
+Signals::Signals() : thread_([this] { watch(); }) {}
+
+Signals::~Signals() {
+  ::pthread_kill(thread_.native_handle(), wake_signal());
+  thread_.join();
+}
+
+void Signals::watch() {
+  const sigset_t set = watched_signals();
+  for (;;) {
+    int signal = 0;
+    if (::sigwait(&set, &signal) != 0) continue;
+    if (signal == wake_signal()) return;
+    if (signal == SIGHUP) {
+      push(SignalRequest::kReload);
+      continue;
+    }
+    if (stop_requested()) ::_exit(128 + signal);
+    push(SignalRequest::kStop);
+  }
+}
+
+void Signals::push(SignalRequest request) {
+  const std::lock_guard lock(mutex_);
+  if (request == SignalRequest::kStop) stop_requested_ = true;
+  if (std::find(requests_.begin(), requests_.end(), request) == requests_.end()) requests_.push_back(request);
+  arrived_.notify_all();
+}
+
+std::optional<SignalRequest> Signals::take(std::chrono::milliseconds wait) {
+  std::unique_lock lock(mutex_);
+  if (!arrived_.wait_for(lock, wait, [this] { return !requests_.empty(); })) return std::nullopt;
+  const SignalRequest request = requests_.front();
+  requests_.pop_front();
+  return request;
+}
+
+bool Signals::stop_requested() const {
+  const std::lock_guard lock(mutex_);
+  return stop_requested_;
+}
+
+}  // namespace cairn::cairnd

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+namespace cairn::cairnd {
+
+enum class SignalRequest : std::uint8_t { kStop, kReload };
+
+/// Turns SIGTERM, SIGINT and SIGHUP into requests that another thread takes when it is ready, by a thread that waits
+/// for them: no code runs in a signal handler. The second SIGTERM or SIGINT ends the process at once, with the status
+/// 128 + its number, also while everything else hangs.
+class Signals {
+ public:
+  /// Blocks the signals in this thread and all it starts, and ignores SIGPIPE. Call before any thread is started.
+  static void block();
+
+  /// Starts the waiting thread. Requires: block() was called.
+  Signals();
+  ~Signals();
+  Signals(const Signals&) = delete;
+  Signals& operator=(const Signals&) = delete;
+
+  /// The oldest request not taken yet, waiting up to `wait` for one.
+  [[nodiscard]] std::optional<SignalRequest> take(std::chrono::milliseconds wait);
+
+  [[nodiscard]] bool stop_requested() const;
+
+ private:
+  void watch();
+  void push(SignalRequest request);
+
+  mutable std::mutex mutex_;
+  std::condition_variable arrived_;
+  std::deque<SignalRequest> requests_;  ///< guarded by mutex_; at most one of each kind
+  bool stop_requested_ = false;         ///< guarded by mutex_
+  std::thread thread_;
+};
+
+}  // namespace cairn::cairnd
