@@ -1,0 +1,61 @@
+#include "sql/hourly_stats.h"
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+
+namespace cairn::sql {
+namespace {
+
+HourlyStat stat_of(const Interaction& interaction, const InteractionTypes& types) {
+  HourlyStat stat{.place = interaction.place.str(),
+                  .hour = std::chrono::floor<std::chrono::hours>(interaction.time),
+                  .type = types.name(interaction.type),
+                  .events = 1};
+  if (interaction.value) {
+    stat.value_count = 1;
+    stat.value_sum_micros = value_micros(*interaction.value);
+    stat.value_min = stat.value_max = *interaction.value;
+  }
+  return stat;
+}
+
+auto key(const HourlyStat& stat) { return std::tie(stat.place, stat.hour, stat.type); }
+
+void add(const HourlyStat& delta, HourlyStat* stat) {
+  if (delta.value_count > 0) {
+    stat->value_min = stat->value_count > 0 ? std::min(stat->value_min, delta.value_min) : delta.value_min;
+    stat->value_max = stat->value_count > 0 ? std::max(stat->value_max, delta.value_max) : delta.value_max;
+  }
+  stat->events += delta.events;
+  stat->value_count += delta.value_count;
+  stat->value_sum_micros += delta.value_sum_micros;
+}
+
+}  // namespace
+
+std::int64_t value_micros(double value) noexcept {
+  constexpr double kMicrosMax = 9.2e18;  // below 2^63
+  return std::llround(std::clamp(value * 1e6, -kMicrosMax, kMicrosMax));
+}
+
+std::vector<HourlyStat> aggregate_hourly(std::span<const Interaction> interactions,
+                                         std::span<const std::size_t> included, const InteractionTypes& types) {
+  std::vector<HourlyStat> stats;
+  stats.reserve(included.size());
+  for (const std::size_t index : included) stats.push_back(stat_of(interactions[index], types));
+  std::sort(stats.begin(), stats.end(), [](const auto& a, const auto& b) { return key(a) < key(b); });
+
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < stats.size(); ++i) {
+    if (kept > 0 && key(stats[kept - 1]) == key(stats[i])) {
+      add(stats[i], &stats[kept - 1]);
+    } else {
+      stats[kept++] = stats[i];
+    }
+  }
+  stats.resize(kept);
+  return stats;
+}
+
+}  // namespace cairn::sql

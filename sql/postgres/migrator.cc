@@ -1,0 +1,114 @@
+#include "sql/postgres/migrator.h"
+
+#include <pqxx/pqxx>
+#include <string>
+
+#include "sql/migrations.h"
+
+namespace cairn::sql {
+namespace {
+
+constexpr int kServerVersionMin = 130000;
+
+Status check_server(pqxx::work& transaction) {
+  const pqxx::row row = transaction.exec1(
+      "SELECT current_setting('server_version_num')::int, current_setting('server_version'), "
+      "current_setting('server_encoding'), current_database()");
+  if (row[0].as<int>() < kServerVersionMin) {
+    return failed_precondition("the server is PostgreSQL " + row[1].as<std::string>() + "; 13 or later is needed");
+  }
+  if (row[2].as<std::string>() != "UTF8") {
+    return failed_precondition("database '" + row[3].as<std::string>() + "' is encoded in " + row[2].as<std::string>() +
+                               "; make one with: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0");
+  }
+  return ok_status();
+}
+
+bool exists(pqxx::work& transaction, const std::string& query, const std::string& name) {
+  return transaction.exec_params1("SELECT EXISTS (" + query + ")", name)[0].as<bool>();
+}
+
+/// The server's refusals that mean "the extension cannot be had", and not "try again".
+bool is_refusal(const std::string& sqlstate) {
+  return sqlstate == "42501" || sqlstate.starts_with("0A") || sqlstate.starts_with("58P") || sqlstate == "3F000";
+}
+
+Status ensure_postgis(pqxx::work& transaction) {
+  if (exists(transaction, "SELECT FROM pg_extension WHERE extname = $1", "postgis")) return ok_status();
+  try {
+    transaction.exec("CREATE EXTENSION postgis SCHEMA public");
+  } catch (const pqxx::sql_error& e) {
+    if (!is_refusal(e.sqlstate())) throw;
+    return failed_precondition(
+        "the database has no PostGIS, and this role cannot add it. As a superuser, in this database: CREATE EXTENSION "
+        "postgis (its package on Debian: postgresql-15-postgis-3)");
+  }
+  return ok_status();
+}
+
+void ensure_schema(pqxx::work& transaction, const std::string& schema) {
+  // Asked first: CREATE SCHEMA IF NOT EXISTS wants the right to create one even where it is there.
+  if (!exists(transaction, "SELECT FROM pg_namespace WHERE nspname = $1", schema)) {
+    transaction.exec("CREATE SCHEMA \"" + schema + "\"");
+    transaction.exec("COMMENT ON SCHEMA \"" + schema + "\" IS 'Cairn: places, interactions and their aggregates'");
+  }
+}
+
+void ensure_record(pqxx::work& transaction) {
+  if (transaction.exec1("SELECT to_regclass('schema_migrations') IS NOT NULL")[0].as<bool>()) return;
+  transaction.exec(
+      "CREATE TABLE schema_migrations (version int PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, "
+      "applied_at timestamptz NOT NULL DEFAULT now()); "
+      "COMMENT ON TABLE schema_migrations IS 'The steps that made this schema; checksum is the SHA-256 of the step.'");
+}
+
+/// Compares what is recorded with what this program knows.
+/// Returns: the last version recorded.
+Result<int> check_recorded(pqxx::work& transaction, const std::string& schema) {
+  int last = 0;
+  for (const pqxx::row& row : transaction.exec("SELECT version, name, checksum FROM schema_migrations ORDER BY 1")) {
+    const int version = row[0].as<int>();
+    const auto name = row[1].as<std::string>();
+    if (version > static_cast<int>(migrations().size())) {
+      return failed_precondition("schema '" + schema + "' is at " + name + ", this program knows " +
+                                 std::string(migrations().back().name) + " as the last step; run a newer program");
+    }
+    const Migration& known = migrations()[static_cast<std::size_t>(version - 1)];
+    if (version != ++last || row[2].as<std::string>() != known.checksum) {
+      return failed_precondition("schema '" + schema + "' was made by another history: step " +
+                                 std::to_string(version) + " is recorded as " + name +
+                                 " with another content; name another sql.schema");
+    }
+  }
+  return last;
+}
+
+void run(pqxx::work& transaction, const Migration& migration) {
+  transaction.exec(std::string(migration.sql));
+  transaction.exec_params("INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)",
+                          migration.version, std::string(migration.name), std::string(migration.checksum));
+}
+
+}  // namespace
+
+Status migrate_schema(Session& session, const std::string& schema, const Logger& log) {
+  pqxx::work transaction(session.connection());
+  // An index on a large table takes its time. The lock is one for all schemas of the database: they share extensions.
+  transaction.exec(
+      "SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock(hashtextextended('cairn schema', 0))");
+  CAIRN_RETURN_IF_ERROR(check_server(transaction));
+  CAIRN_RETURN_IF_ERROR(ensure_postgis(transaction));
+  ensure_schema(transaction, schema);
+  session.set_search_path(transaction);
+  ensure_record(transaction);
+  CAIRN_ASSIGN_OR_RETURN(const int last, check_recorded(transaction, schema));
+  for (const Migration& migration : migrations().subspan(static_cast<std::size_t>(last))) run(transaction, migration);
+  transaction.commit();
+  if (last < static_cast<int>(migrations().size())) {
+    log.info("sql.migrated", "the schema was brought up to date",
+             {{"schema", schema}, {"from", std::to_string(last)}, {"to", std::to_string(migrations().size())}});
+  }
+  return ok_status();
+}
+
+}  // namespace cairn::sql

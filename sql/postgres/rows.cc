@@ -1,0 +1,118 @@
+#include "sql/postgres/rows.h"
+
+#include <algorithm>
+#include <array>
+#include <tuple>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "sql/postgres/text.h"
+
+namespace cairn::sql {
+namespace {
+
+using Columns = std::vector<std::string>;
+
+const char* or_null(const std::string& text) { return text.empty() ? nullptr : text.c_str(); }
+
+std::vector<std::string> event_keys(std::span<const Interaction> interactions) {
+  std::unordered_set<std::string> keys;
+  for (const Interaction& interaction : interactions) {
+    if (!interaction.event_id.empty()) keys.insert(event_key(interaction.event_id));
+  }
+  return {keys.begin(), keys.end()};
+}
+
+void stream_row(pqxx::stream_to& rows, const Interaction& interaction, const std::string& type,
+                const std::string& source) {
+  const std::string time = time_text(interaction.time);
+  const std::string value = interaction.value ? double_text(*interaction.value) : "";
+  const std::string location = interaction.position ? geography_text(*interaction.position) : "";
+  rows << std::make_tuple(time.c_str(), or_null(value), interaction.user.str().c_str(), interaction.place.str().c_str(),
+                          type.c_str(), source.c_str(), or_null(interaction.event_id), or_null(location));
+}
+
+void stream_row(pqxx::stream_to& rows, const HourlyStat& stat) {
+  const bool valued = stat.value_count > 0;
+  const std::string min = valued ? double_text(stat.value_min) : "";
+  const std::string max = valued ? double_text(stat.value_max) : "";
+  const std::string sum = micros_text(stat.value_sum_micros);
+  const std::string hour = time_text(stat.hour);
+  const std::string place(stat.place);
+  const std::string type(stat.type);
+  rows << std::make_tuple(place.c_str(), hour.c_str(), type.c_str(), stat.events, stat.value_count, sum.c_str(),
+                          or_null(min), or_null(max));
+}
+
+}  // namespace
+
+SeenEventIds lock_and_read_event_ids(pqxx::transaction_base& transaction, std::span<const Interaction> interactions) {
+  SeenEventIds seen;
+  const std::vector<std::string> keys = event_keys(interactions);
+  if (keys.empty()) return seen;
+  // Without it two writers could each find an id absent and both write it. An advisory lock, not LOCK TABLE, which
+  // would keep autovacuum away from a table that is deleted from every hour.
+  transaction.exec("SELECT pg_advisory_xact_lock(hashtextextended('cairn event ids ' || current_schema(), 0))");
+  const pqxx::result rows = transaction.exec_params(
+      "SELECT event_id, (extract(epoch FROM occurred_at) * 1000)::bigint FROM seen_event_ids "
+      "WHERE event_id = ANY ($1::text[])",
+      array_text(keys));
+  for (const pqxx::row& row : rows) {
+    seen[row[0].as<std::string>()].push_back(event_time_from_ms(row[1].as<std::int64_t>()));
+  }
+  return seen;
+}
+
+void write_interactions(pqxx::transaction_base& transaction, const std::string& source,
+                        std::span<const Interaction> interactions, std::span<const std::size_t> included,
+                        const InteractionTypes& types) {
+  static const Columns kColumns{"occurred_at", "value",  "user_id",  "place_id",
+                                "type",        "source", "event_id", "location"};
+  if (included.empty()) return;
+  pqxx::stream_to rows(transaction, "user_interactions", kColumns);
+  for (const std::size_t index : included) {
+    stream_row(rows, interactions[index], types.name(interactions[index].type), source);
+  }
+  rows.complete();
+}
+
+void add_stats(pqxx::transaction_base& transaction, std::span<const HourlyStat> stats) {
+  static const Columns kColumns{"place_id",    "hour",      "type",      "events",
+                                "value_count", "value_sum", "value_min", "value_max"};
+  if (stats.empty()) return;
+  transaction.exec(
+      "CREATE TEMP TABLE IF NOT EXISTS cairn_staged_stats (place_id text COLLATE \"C\", hour timestamptz, "
+      "type text COLLATE \"C\", events bigint, value_count bigint, value_sum numeric, value_min float8, "
+      "value_max float8) ON COMMIT DELETE ROWS");
+  pqxx::stream_to rows(transaction, "cairn_staged_stats", kColumns);
+  for (const HourlyStat& stat : stats) stream_row(rows, stat);
+  rows.complete();
+  transaction.exec(
+      "INSERT INTO place_stats_hourly AS old "
+      "(place_id, hour, type, events, value_count, value_sum, value_min, value_max) "
+      "SELECT place_id, hour, type, events, value_count, value_sum, value_min, value_max FROM cairn_staged_stats "
+      "ORDER BY place_id, hour, type "
+      "ON CONFLICT (place_id, hour, type) DO UPDATE SET events = old.events + excluded.events, "
+      "value_count = old.value_count + excluded.value_count, value_sum = old.value_sum + excluded.value_sum, "
+      "value_min = least(old.value_min, excluded.value_min), value_max = greatest(old.value_max, excluded.value_max)");
+}
+
+void write_event_ids(pqxx::transaction_base& transaction, std::span<const Deduplicated::NewId> ids) {
+  static const Columns kColumns{"event_id", "occurred_at"};
+  if (ids.empty()) return;
+  pqxx::stream_to rows(transaction, "seen_event_ids", kColumns);
+  for (const Deduplicated::NewId& id : ids) rows << std::make_tuple(id.key, time_text(id.time));
+  rows.complete();
+}
+
+std::size_t remove_event_ids(pqxx::transaction_base& transaction, EventTime until, std::size_t rows_max) {
+  return transaction
+      .exec_params(
+          "DELETE FROM seen_event_ids WHERE ctid = ANY (ARRAY(SELECT ctid FROM seen_event_ids "
+          "WHERE written_at < $1::timestamptz AND occurred_at < $1::timestamptz LIMIT $2))",
+          time_text(until), rows_max)
+      .affected_rows();
+}
+
+}  // namespace cairn::sql
