@@ -76,7 +76,7 @@ TEST_CASE("the Foursquare trace has the counts that plain tools find in its file
   CHECK(std::count_if(loaded->places.begin(), loaded->places.end(),
                       [](const Place& place) { return !place.category.empty(); }) == 3'238);
   CHECK(in_time_order(*loaded));
-  CHECK(loaded->interactions.back().time == at(2012, 12, 21, 13, 29, 0));
+  CHECK(loaded->interactions.back().time == at(2012, 12, 21, 13, 28, 0));
   CHECK(events_per_user(*loaded) ==
         counts_by_shell("zcat '" + folder +
                         "/foursquare_nyc/checkins.csv.gz' | tail -n +2 | cut -d, -f1 | sort | uniq -c"));
