@@ -11,8 +11,6 @@
 namespace cairn::features {
 namespace {
 
-bool uses_cell(const View& view) noexcept { return view.spec.entity == EntityKind::kCell; }
-
 std::optional<GeoPoint> position_of(const ResolvedEvent& event) noexcept {
   const std::optional<GeoPoint> position = event.place_position ? event.place_position : event.interaction->position;
   return position && valid_position(*position) ? position : std::nullopt;
@@ -77,13 +75,14 @@ ViewBlock& block_of(const View& view, Row* row) {
 }
 
 // Entries are appended as they come and combined when the vector is full; it grows only when that has not freed half of
-// it. So repeats cost no memory, and one entity with very many entries costs a sort now and then, no insertions.
+// it. So repeats cost no memory, and one entity with very many entries costs a sort now and then, no insertions. The
+// usual block has one entry and takes memory for one.
 void append(const Entry& entry, ViewBlock* block) {
-  constexpr std::size_t kCapacityMin = 4;
+  constexpr std::size_t kCapacitySecond = 4;
   std::vector<Entry>& entries = block->entries;
-  if (entries.size() == entries.capacity()) {
+  if (!entries.empty() && entries.size() == entries.capacity()) {
     sort_and_combine(block->aggregate, &entries);
-    if (entries.size() * 2 >= entries.capacity()) entries.reserve(std::max(kCapacityMin, 2 * entries.capacity()));
+    if (entries.size() * 2 >= entries.capacity()) entries.reserve(std::max(kCapacitySecond, 2 * entries.capacity()));
   }
   entries.push_back(entry);
 }
@@ -100,7 +99,7 @@ std::string entity_key(EntityKind kind, std::string_view id) {
 
 DeltaAccumulator::DeltaAccumulator(const Schema& schema) {
   for (const View& view : schema.views()) {
-    const int letters = uses_cell(view) ? view.spec.cell_precision : 0;
+    const int letters = view.spec.entity == EntityKind::kCell ? view.spec.cell_precision : 0;
     const auto same = [&](const Group& g) { return g.kind == view.spec.entity && g.letters == letters; };
     auto group = std::find_if(groups_.begin(), groups_.end(), same);
     if (group == groups_.end()) group = groups_.insert(group, Group{view.spec.entity, letters, {}});
@@ -143,6 +142,7 @@ void DeltaAccumulator::add_to_group(const Group& group, const ResolvedEvent& eve
     if (row == nullptr) {
       if (!make_key(group, event)) return;
       row = &rows_[key_];
+      row->blocks.reserve(group.views.size());
     }
     append({.dimension = *dimension, .value = value_of(*view, *weight, interaction.time)}, &block_of(*view, row));
   }

@@ -53,13 +53,14 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }
 
 std::string unknown_type(std::string_view name, const InteractionTypes& types) {
+  name = name.substr(0, 64);  // twice the longest there is
   std::string nearest;
   std::string all;
   std::size_t distance = name.size() / 2 + 1;  // further than half the name away is no misspelling of it
   for (std::size_t i = 0; i < types.size(); ++i) {
     const std::string& type = types.name(TypeIndex{static_cast<std::uint8_t>(i)});
     all += (all.empty() ? "" : ", ") + type;
-    const std::size_t d = edit_distance(name.substr(0, 64), type);
+    const std::size_t d = edit_distance(name, type);
     if (d < distance) {
       distance = d;
       nearest = type;

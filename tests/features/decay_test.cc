@@ -1,0 +1,91 @@
+#include "features/decay.h"
+
+#include <doctest/doctest.h>
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <random>
+
+using namespace cairn::features;
+
+namespace {
+
+constexpr std::int64_t kDay = 86'400'000;
+
+bool same_bits(DecayedSum a, DecayedSum b) {
+  return std::bit_cast<std::uint64_t>(a.mantissa) == std::bit_cast<std::uint64_t>(b.mantissa) &&
+         a.exponent == b.exponent;
+}
+
+}  // namespace
+
+TEST_CASE("an instant is split into whole half-lives, rounded down, and the rest") {
+  const DecayTime after = decay_time(25 * kDay, 10 * kDay);
+  CHECK(after.half_lives == 2);
+  CHECK(after.fraction == 0.5);
+  const DecayTime before = decay_time(-kDay, 4 * kDay);
+  CHECK(before.half_lives == -1);
+  CHECK(before.fraction == 0.75);
+  CHECK(decay_time(-8 * kDay, 4 * kDay).half_lives == -2);
+  CHECK(decay_time(-8 * kDay, 4 * kDay).fraction == 0.0);
+}
+
+TEST_CASE("a weight halves with every half-life, and grows before its event") {
+  const DecayedSum sum = decayed(3.0, decay_time(100 * kDay, 10 * kDay));
+  CHECK(value_at(sum, decay_time(100 * kDay, 10 * kDay)) == 3.0);
+  CHECK(value_at(sum, decay_time(110 * kDay, 10 * kDay)) == 1.5);
+  CHECK(value_at(sum, decay_time(130 * kDay, 10 * kDay)) == 0.375);
+  CHECK(value_at(sum, decay_time(90 * kDay, 10 * kDay)) == 6.0);
+  CHECK(value_at(sum, decay_time(105 * kDay, 10 * kDay)) == doctest::Approx(3.0 / std::sqrt(2.0)).epsilon(1e-15));
+}
+
+TEST_CASE("a sum is in normal form, and zero has one spelling") {
+  const DecayedSum sum = decayed(12.0, {5, 0.0});
+  CHECK(sum.mantissa == 0.75);
+  CHECK(sum.exponent == 9);
+  const DecayedSum zero = add(decayed(2.5, {7, 0.25}), decayed(-2.5, {7, 0.25}));
+  CHECK(same_bits(zero, {0.0, 0}));
+  CHECK(same_bits(decayed(-0.0, {7, 0.25}), {0.0, 0}));
+  CHECK(same_bits(add({0.0, 999}, {0.5, -4}), {0.5, -4}));
+}
+
+TEST_CASE("a sum far below the other leaves it as it is") {
+  const DecayedSum now = decayed(1.0, {1'000'000, 0.5});
+  const DecayedSum long_ago = decayed(1e300, {-1'000'000, 0.5});
+  CHECK(same_bits(add(now, long_ago), now));
+  CHECK(same_bits(add(long_ago, now), now));
+}
+
+TEST_CASE("exponents at the ends of 64 bits stop there and break nothing") {
+  constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
+  constexpr std::int64_t kMin = std::numeric_limits<std::int64_t>::min();
+  CHECK(add({0.75, kMax}, {0.75, kMax}).exponent == kMax);
+  CHECK(same_bits(add({0.5, kMax}, {0.5, kMin}), {0.5, kMax}));
+  CHECK(value_at({0.5, kMax}, {kMin, 0.0}) == std::numeric_limits<double>::max());
+  CHECK(value_at({-0.5, kMax}, {0, 0.0}) == -std::numeric_limits<double>::max());
+  CHECK(value_at({0.5, kMin}, {kMax, 0.0}) == 0.0);
+}
+
+TEST_CASE("addition of two sums commutes bit for bit, whatever their form") {
+  const std::uint64_t seed = 20240601;
+  INFO("seed ", seed);
+  std::mt19937_64 random(seed);
+  std::uniform_real_distribution<double> weight(-1e6, 1e6);
+  std::uniform_int_distribution<std::int64_t> exponent(-80, 80);
+  for (int i = 0; i < 20'000; ++i) {
+    const DecayedSum a{weight(random), exponent(random)};
+    const DecayedSum b{weight(random), exponent(random)};
+    CHECK(same_bits(add(a, b), add(b, a)));
+  }
+}
+
+TEST_CASE("the largest weights add up without overflow") {
+  constexpr double kMax = std::numeric_limits<double>::max();
+  const DecayTime time{10, 0.999};
+  const DecayedSum sum = add(decayed(kMax, time), decayed(kMax, time));
+  CHECK(std::isfinite(sum.mantissa));
+  // Two half-lives later the sum of two is half of one.
+  CHECK(value_at(sum, {12, 0.999}) == doctest::Approx(kMax / 2).epsilon(1e-15));
+}
