@@ -1,0 +1,367 @@
+#include <fcntl.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "streaming/file/content_reader.h"
+#include "streaming/file/cursor.h"
+#include "streaming/file/line_buffer.h"
+#include "streaming/file/rotation.h"
+#include "streaming/source.h"
+
+namespace cairn::streaming {
+namespace {
+
+constexpr std::size_t kReadBytes = 1 << 20;
+constexpr std::size_t kPollBytesMax = 16 << 20;  // of lines in one batch
+constexpr int kPollReadsMax = 64;                // so that a poll ends within a line without end, too
+constexpr std::chrono::milliseconds kLookEvery{20};
+
+/// A file of which nothing was read, whose content begins at `base` in the stream.
+FileCursor beginning_at(std::int64_t base) { return {.id = {}, .base = base, .head = {}, .damage_told = false}; }
+
+bool is_blank(std::string_view line) { return line.find_first_not_of(" \t\r") == std::string_view::npos; }
+
+/// Follows one name through the files that bear it one after the other. The stream is their contents, end to end.
+class FileSource final : public Source {
+ public:
+  FileSource(FileSourceOptions options, Partition partition, std::size_t event_bytes_max, Logger log)
+      : options_(std::move(options)), partition_(partition), log_(std::move(log)), lines_(event_bytes_max) {}
+
+  const std::string& name() const noexcept override { return options_.name; }
+  Status start(std::span<const SourcePosition> resume) override;
+  Status poll(std::size_t records_max, std::chrono::milliseconds wait, RecordBatch* batch) override;
+  Result<std::vector<SourcePosition>> end_positions() const override;
+  void close() override;
+
+ private:
+  enum class Step { kMore, kNothingNow, kFinished };
+
+  struct Pending {
+    LineBuffer::Line line;
+    Offset offset;
+    Reject reject;
+  };
+
+  // Opening.
+  Status open_first();
+  Status open_resumed(const FileCursor& cursor);
+  Status open_instead(const FileCursor& lost);
+  Status open(const FoundFile& found, const FileCursor& cursor, std::int64_t content_offset);
+  Result<FoundFile> at_path() const;
+  Status out_of_range(std::string_view why) const;
+
+  // Reading.
+  Result<Step> take(std::size_t records_max);
+  Result<Step> advance();
+  Result<Step> at_content_end();
+  Result<bool> read_more();
+  Result<Step> follow_truncation();
+  Result<Step> switch_to(const FoundFile& next);
+  void end_file(bool damaged);
+  void emit(const LineBuffer::Line& line, std::int64_t terminator);
+  bool wait_for_change(std::chrono::steady_clock::time_point deadline);
+  void deliver(Step step, RecordBatch* batch);
+  void publish();
+
+  // Fixed after construction.
+  const FileSourceOptions options_;
+  const Partition partition_;
+  const Logger log_;
+
+  // Of the polling thread.
+  std::optional<ContentReader> content_;  ///< none while the file to begin with is awaited
+  FileCursor cursor_;                     ///< of content_
+  Offset next_;                           ///< of the first line not delivered
+  SourcePosition reported_;               ///< what the consumer knows
+  LineBuffer lines_;
+  std::vector<Pending> pending_;  ///< this poll's records; views are made when the buffer moves no more
+
+  struct Whereabouts {
+    posix::FileId id;
+    std::int64_t base = 0;
+    std::int64_t size = 0;
+    bool known = false;
+    bool gzip = false;
+  };
+  mutable std::mutex mutex_;
+  std::condition_variable closing_;
+  // Guarded by mutex_.
+  Whereabouts whereabouts_;
+  bool closed_ = false;
+};
+
+// ---- opening ------------------------------------------------------------------------------------------------------
+
+Status FileSource::start(std::span<const SourcePosition> resume) {
+  reported_ = {partition_, Offset{0}, {}};
+  for (const SourcePosition& position : resume) {
+    if (position.partition == partition_) reported_ = position;
+  }
+  next_ = reported_.offset;
+  Status status = open_first();
+  if (status.code() == StatusCode::kNotFound) {
+    if (options_.follow) return ok_status();  // poll() waits for it
+    return unavailable(status.message() + "; create it, or correct the path of source '" + options_.name + "'");
+  }
+  publish();
+  return status;
+}
+
+/// Returns: NOT_FOUND when there is no file yet.
+Status FileSource::open_first() {
+  if (reported_.cursor.empty()) {
+    CAIRN_ASSIGN_OR_RETURN(const FoundFile found, at_path());
+    return open(found, FileCursor{}, reported_.offset.value);
+  }
+  CAIRN_ASSIGN_OR_RETURN(const FileCursor cursor, decode_cursor(reported_.cursor));
+  return open_resumed(cursor);
+}
+
+Status FileSource::open_resumed(const FileCursor& cursor) {
+  const std::int64_t content_offset = reported_.offset.value - cursor.base;
+  if (content_offset < 0) return invalid_argument("the stored position of source '" + options_.name + "' is damaged");
+  CAIRN_ASSIGN_OR_RETURN(const auto found, find_file(options_.path, cursor, content_offset));
+  return found ? open(*found, cursor, content_offset) : open_instead(cursor);
+}
+
+/// The file that was being read is gone. Another one in its place is gone on with; the same one, shortened, is not:
+/// what of it was read already cannot be told.
+Status FileSource::open_instead(const FileCursor& lost) {
+  CAIRN_ASSIGN_OR_RETURN(const FoundFile found, at_path());
+  CAIRN_ASSIGN_OR_RETURN(const posix::File file, posix::File::open(found.path, O_RDONLY));
+  Fingerprint head = lost.head;
+  CAIRN_ASSIGN_OR_RETURN(const bool same_beginning, verify(file, &head));
+  if (lost.head.size > 0 && same_beginning) return out_of_range("the file was shortened");
+  if (!options_.follow) return out_of_range("another file stands there now");
+  log_.warning("source.gap", "the file that was being read is gone with what it still held; going on with the new one",
+               {{"source", options_.name}, {"path", options_.path}, {"offset", std::to_string(next_.value)}});
+  return open(found, beginning_at(next_.value), 0);
+}
+
+Result<FoundFile> FileSource::at_path() const {
+  CAIRN_ASSIGN_OR_RETURN(const posix::FileInfo info, posix::file_info(options_.path));
+  return FoundFile{options_.path, info};
+}
+
+/// Opens `found` as the file that `cursor` means and goes to `content_offset` in it.
+Status FileSource::open(const FoundFile& found, const FileCursor& cursor, std::int64_t content_offset) {
+  if (!found.info.regular) return failed_precondition("'" + found.path + "' is no regular file; name one");
+  CAIRN_ASSIGN_OR_RETURN(posix::File file, posix::File::open(found.path, O_RDONLY));
+  CAIRN_ASSIGN_OR_RETURN(const posix::FileInfo info, file.info());
+  FileCursor opened = cursor;
+  opened.id = info.id;
+  CAIRN_ASSIGN_OR_RETURN(const bool same, verify(file, &opened.head));
+  if (!same || info.id != found.info.id) return unavailable("'" + found.path + "' was replaced while it was opened");
+  ContentReader content(std::move(file));
+  CAIRN_ASSIGN_OR_RETURN(const std::int64_t reached, content.skip_to(content_offset));
+  if (reached < content_offset) return out_of_range("the file was shortened");
+  cursor_ = opened;
+  content_.emplace(std::move(content));
+  return ok_status();
+}
+
+Status FileSource::out_of_range(std::string_view why) const {
+  return {StatusCode::kOutOfRange, "source '" + options_.name + "' is to resume at offset " +
+                                       std::to_string(reported_.offset.value) + ", which '" + options_.path +
+                                       "' does not hold: " + std::string(why) +
+                                       "; restore the file, or forget the source's position to read it anew"};
+}
+
+// ---- reading ------------------------------------------------------------------------------------------------------
+
+Status FileSource::poll(std::size_t records_max, std::chrono::milliseconds wait, RecordBatch* batch) {
+  const auto deadline = std::chrono::steady_clock::now() + wait;
+  batch->clear();
+  lines_.release();
+  pending_.clear();
+  while (true) {
+    const auto step = take(records_max);
+    if (!step.ok() && pending_.empty()) return step.status();
+    const Step reached = step.ok() ? *step : Step::kMore;  // the next poll meets the failure again
+    const bool idle = pending_.empty() && reached == Step::kNothingNow;
+    if (idle && wait_for_change(deadline)) continue;
+    deliver(reached, batch);
+    return ok_status();
+  }
+}
+
+/// Takes lines until there are `records_max`, or kPollBytesMax of them, or no more, or too much was read for them.
+Result<FileSource::Step> FileSource::take(std::size_t records_max) {
+  for (int reads = 0; reads < kPollReadsMax && lines_.taken_bytes() < kPollBytesMax;) {
+    if (pending_.size() >= records_max) break;
+    if (const auto line = lines_.next()) {
+      emit(*line, 1);
+      continue;
+    }
+    CAIRN_ASSIGN_OR_RETURN(const Step step, advance());
+    if (step != Step::kMore) return step;
+    ++reads;
+  }
+  return Step::kMore;
+}
+
+Result<FileSource::Step> FileSource::advance() {
+  if (!content_) {
+    Status status = open_first();
+    if (status.code() == StatusCode::kNotFound) return Step::kNothingNow;
+    CAIRN_RETURN_IF_ERROR(std::move(status));
+  }
+  CAIRN_ASSIGN_OR_RETURN(const posix::FileInfo info, content_->file().info());
+  CAIRN_ASSIGN_OR_RETURN(const bool same, verify(content_->file(), &cursor_.head));
+  if (!same || info.size < content_->file_position()) return follow_truncation();
+  CAIRN_ASSIGN_OR_RETURN(const bool more, read_more());
+  return more ? Result<Step>(Step::kMore) : at_content_end();
+}
+
+/// Returns: whether something was read. Damage ends the content, once it was told of.
+Result<bool> FileSource::read_more() {
+  const auto read = content_->read(lines_.room(kReadBytes));
+  if (read.ok()) {
+    lines_.filled(*read);
+    return *read > 0;
+  }
+  if (read.status().code() != StatusCode::kDataLoss) return read.status();
+  if (!cursor_.damage_told) {
+    log_.warning("source.gzip_damaged", read.status().message(), {{"source", options_.name}});
+    end_file(/*damaged=*/true);
+  }
+  return false;
+}
+
+/// Everything that the file has at present is read.
+Result<FileSource::Step> FileSource::at_content_end() {
+  CAIRN_ASSIGN_OR_RETURN(const posix::FileInfo info, content_->file().info());
+  CAIRN_ASSIGN_OR_RETURN(const auto next, file_after(options_.path, info));
+  if (!next && options_.follow) return Step::kNothingNow;
+  // Written between the last read and the rotation?
+  CAIRN_ASSIGN_OR_RETURN(const bool more, read_more());
+  if (more) return Step::kMore;
+  end_file(/*damaged=*/!content_->at_boundary());
+  return next ? switch_to(*next) : Result<Step>(Step::kFinished);
+}
+
+/// The file is shorter than what was read of it, or begins otherwise: emptied in place and begun anew. What it held may
+/// live on in the copy that copytruncate makes.
+Result<FileSource::Step> FileSource::follow_truncation() {
+  const std::string path = content_->file().path();
+  if (!options_.follow) return data_loss("'" + path + "' was shortened while it was read; restore it");
+  const std::int64_t read = content_->position();
+  CAIRN_ASSIGN_OR_RETURN(const auto copy, find_file(options_.path, cursor_, read));
+  if (copy && copy->info.id != cursor_.id && !content_->is_gzip()) {
+    CAIRN_RETURN_IF_ERROR(open(*copy, cursor_, read));
+    return Step::kMore;
+  }
+  const auto emptied = at_path();
+  if (!emptied.ok()) {
+    return emptied.status().code() == StatusCode::kNotFound ? Result<Step>(Step::kNothingNow) : emptied.status();
+  }
+  log_.warning("source.truncated", "the file was emptied in place; what was not yet read of it is lost",
+               {{"source", options_.name}, {"path", path}, {"offset", std::to_string(cursor_.base + read)}});
+  end_file(/*damaged=*/!content_->at_boundary());
+  return switch_to(*emptied);
+}
+
+Result<FileSource::Step> FileSource::switch_to(const FoundFile& next) {
+  const std::int64_t base = cursor_.base + content_->position();
+  CAIRN_RETURN_IF_ERROR(open(next, beginning_at(base), 0));
+  CAIRN_CHECK(!lines_.rest());
+  next_ = Offset{base};
+  log_.info("source.rotated", "going on with the next file",
+            {{"source", options_.name}, {"path", next.path}, {"offset", std::to_string(base)}});
+  return Step::kMore;
+}
+
+/// Delivers what follows the file's last newline: as its last line, or as what damage left of one. The latter keeps its
+/// offset, so that it is read whole when the file is mended.
+void FileSource::end_file(bool damaged) {
+  const auto rest = lines_.rest();
+  if (!damaged) {
+    if (rest) emit(*rest, 0);
+    return;
+  }
+  if (cursor_.damage_told) return;
+  cursor_.damage_told = true;
+  LineBuffer::Line torn = rest.value_or(LineBuffer::Line{});
+  torn.size = std::min(torn.size, LineBuffer::kCutBytes);
+  pending_.push_back({torn, next_, Reject::kTruncatedGzip});
+}
+
+void FileSource::emit(const LineBuffer::Line& line, std::int64_t terminator) {
+  const Reject reject = line.oversized ? Reject::kOversized : Reject::kNone;
+  if (line.oversized || !is_blank(lines_.view(line))) pending_.push_back({line, next_, reject});
+  next_.value += line.length + terminator;
+  cursor_.damage_told = false;
+}
+
+/// Returns: false when it is time to answer.
+bool FileSource::wait_for_change(std::chrono::steady_clock::time_point deadline) {
+  const auto now = std::chrono::steady_clock::now();
+  std::unique_lock lock(mutex_);
+  if (closed_ || now >= deadline) return false;
+  return !closing_.wait_until(lock, std::min(deadline, now + kLookEvery), [&] { return closed_; });
+}
+
+void FileSource::deliver(Step step, RecordBatch* batch) {
+  batch->records.reserve(pending_.size());
+  for (const Pending& p : pending_) {
+    batch->records.push_back({partition_, p.offset, lines_.view(p.line), p.reject});
+  }
+  batch->finished = step == Step::kFinished;
+  batch->at_end = step != Step::kMore;
+  if (!content_) return;
+  SourcePosition now{partition_, next_, encode(cursor_)};
+  // A file merely opened is no progress; one that the stored cursor does not name any more is.
+  const bool moved = now.offset != reported_.offset || (!reported_.cursor.empty() && now != reported_);
+  if (moved) batch->positions.push_back(reported_ = std::move(now));
+  publish();
+}
+
+// ---- other threads ------------------------------------------------------------------------------------------------
+
+void FileSource::publish() {
+  if (!content_) return;
+  const Whereabouts now{.id = cursor_.id,
+                        .base = cursor_.base,
+                        .size = content_->file_position(),
+                        .known = true,
+                        .gzip = content_->is_gzip()};
+  const std::lock_guard lock(mutex_);
+  whereabouts_ = now;
+}
+
+Result<std::vector<SourcePosition>> FileSource::end_positions() const {
+  Whereabouts known;
+  {
+    const std::lock_guard lock(mutex_);
+    known = whereabouts_;
+  }
+  if (known.gzip) return std::vector<SourcePosition>{};
+  const auto info = posix::file_info(options_.path);
+  if (!info.ok() && info.status().code() != StatusCode::kNotFound) return info.status();
+  if (!known.known && !info.ok()) return std::vector<SourcePosition>{};
+  std::int64_t end = known.base + known.size;
+  if (info.ok()) {
+    const bool same = known.known && info->id == known.id;
+    end = same ? known.base + info->size : end + info->size;
+  }
+  return std::vector<SourcePosition>{{partition_, Offset{end}, {}}};
+}
+
+void FileSource::close() {
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+  closing_.notify_all();
+}
+
+}  // namespace
+
+std::unique_ptr<Source> make_file_source(FileSourceOptions options, Partition partition, std::size_t event_bytes_max,
+                                         Logger log) {
+  return std::make_unique<FileSource>(std::move(options), partition, event_bytes_max, std::move(log));
+}
+
+}  // namespace cairn::streaming

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace cairn::streaming {
+
+/// Bytes as they are read, cut into lines. A line that grows past the bound is kept by its first kCutBytes only, and
+/// the rest is counted and dropped, so that memory is bounded whatever a file holds. Lines taken stay where they are
+/// until release(). One thread.
+class LineBuffer {
+ public:
+  /// What is kept of a line longer than the bound.
+  static constexpr std::size_t kCutBytes = 64 << 10;
+
+  explicit LineBuffer(std::size_t line_bytes_max) : line_bytes_max_(line_bytes_max) {}
+
+  /// A line by its place: views would not survive room().
+  struct Line {
+    std::size_t begin = 0;
+    std::size_t size = 0;     ///< bytes kept, without the newline
+    std::int64_t length = 0;  ///< bytes in the file, without the newline
+    bool oversized = false;   ///< longer than the bound; size is at most kCutBytes then
+  };
+
+  /// Forgets the lines taken.
+  void release();
+  /// Space for `bytes` more at the end. Announce what was put there by filled().
+  [[nodiscard]] std::span<char> room(std::size_t bytes);
+  void filled(std::size_t bytes) { end_ += bytes; }
+
+  /// Takes the next whole line.
+  [[nodiscard]] std::optional<Line> next();
+  /// Takes what follows the last newline, as a line; nullopt when that is nothing.
+  [[nodiscard]] std::optional<Line> rest();
+
+  /// Valid until release() or room(). kPayloadPadding readable bytes follow.
+  [[nodiscard]] std::string_view view(const Line& line) const { return {bytes_.get() + line.begin, line.size}; }
+  /// Bytes of lines taken since release().
+  [[nodiscard]] std::size_t taken_bytes() const noexcept { return begin_ - released_; }
+
+ private:
+  [[nodiscard]] Line take(std::size_t end);
+  void drop_excess();
+
+  const std::size_t line_bytes_max_;
+  std::unique_ptr<char[]> bytes_;  ///< capacity_ and padding; [begin_, end_) is not taken, no newline before scanned_
+  std::size_t capacity_ = 0;
+  std::size_t released_ = 0;
+  std::size_t begin_ = 0;
+  std::size_t scanned_ = 0;
+  std::size_t end_ = 0;
+  std::int64_t dropped_ = 0;  ///< bytes of the unfinished line that were dropped
+};
+
+}  // namespace cairn::streaming

@@ -1,0 +1,98 @@
+#include "streaming/kafka/config.h"
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace cairn::streaming::kafka {
+namespace {
+
+struct Setting {
+  const char* name;
+  const char* value;
+};
+
+/// What suits a reader that follows many partitions closely; the user may know better.
+constexpr std::array kDefaults = {
+    Setting{"client.id", "cairn"},
+    // librdkafka 2.0.2 has no fetch.queue.backoff.ms: with the default of 100000 messages a fast reader empties the
+    // queue and idles for up to a second.
+    Setting{"queued.min.messages", "500000"},
+    Setting{"fetch.wait.max.ms", "100"},  // also how long the end of a partition takes to be noticed
+    Setting{"socket.timeout.ms", "15000"},
+    Setting{"socket.keepalive.enable", "true"},
+    Setting{"reconnect.backoff.max.ms", "2000"},
+    Setting{"topic.metadata.refresh.interval.ms", "10000"},  // new partitions; stuck leaders (librdkafka #4970)
+};
+
+/// What exactness and the design rest on.
+constexpr std::array kRequired = {
+    Setting{"enable.auto.commit", "false"},
+    Setting{"enable.auto.offset.store", "false"},
+    Setting{"auto.offset.reset", "error"},  // the default skips silently to the end
+    Setting{"enable.partition.eof", "true"},
+    Setting{"check.crcs", "true"},
+    Setting{"allow.auto.create.topics", "false"},
+    Setting{"socket.nagle.disable", "true"},  // librdkafka #4986
+};
+
+/// Given elsewhere in the options, harmful with positions of our own, or code from a file.
+constexpr std::array<std::string_view, 8> kRefused = {
+    "bootstrap.servers", "metadata.broker.list",
+    "group.id",          "group.instance.id",
+    "auto.commit.enable", "client.rack",  // librdkafka #4616: out of range on a follower never ends
+    "plugin.library.paths", "ssl.engine.location",
+};
+
+bool is_ours(std::string_view name) {
+  for (const Setting& setting : kRequired) {
+    if (name == setting.name) return true;
+  }
+  for (const std::string_view refused : kRefused) {
+    if (name == refused) return true;
+  }
+  return false;
+}
+
+/// Without the value, and so without librdkafka's sentence, which quotes it.
+Status set(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
+  switch (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), nullptr, 0)) {
+    case RD_KAFKA_CONF_OK:
+      return ok_status();
+    case RD_KAFKA_CONF_UNKNOWN:
+      return invalid_argument("kafka.properties: librdkafka " + std::string(rd_kafka_version_str()) +
+                              " has no property '" + name + "'; its CONFIGURATION.md lists them");
+    default:
+      return invalid_argument("kafka.properties: librdkafka does not take the value of '" + name +
+                              "'; its CONFIGURATION.md says which it takes");
+  }
+}
+
+Status set_user_properties(rd_kafka_conf_t* conf, const KafkaSourceOptions& options) {
+  for (const auto& [name, value] : options.properties) {
+    if (is_ours(name)) {
+      return invalid_argument("kafka.properties: '" + name +
+                              "' is not to be set there (Cairn keeps the positions itself, and brokers and group have "
+                              "their own options); remove it");
+    }
+    CAIRN_RETURN_IF_ERROR(set(conf, name, value));
+  }
+  return ok_status();
+}
+
+}  // namespace
+
+Result<Conf> make_conf(const KafkaSourceOptions& options) {
+  if (options.brokers.empty()) return invalid_argument("kafka.brokers is empty; name a broker as host:port");
+  if (options.topic.empty()) return invalid_argument("kafka.topic is empty; name the topic to read");
+  Conf conf(rd_kafka_conf_new());
+  for (const Setting& setting : kDefaults) CAIRN_RETURN_IF_ERROR(set(conf.get(), setting.name, setting.value));
+  CAIRN_RETURN_IF_ERROR(set_user_properties(conf.get(), options));
+  for (const Setting& setting : kRequired) CAIRN_RETURN_IF_ERROR(set(conf.get(), setting.name, setting.value));
+  CAIRN_RETURN_IF_ERROR(set(conf.get(), "bootstrap.servers", options.brokers));
+  CAIRN_RETURN_IF_ERROR(set(conf.get(), "group.id", options.group.empty() ? "cairn" : options.group));
+  return conf;
+}
+
+}  // namespace cairn::streaming::kafka
