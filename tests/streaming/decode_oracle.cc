@@ -1,0 +1,151 @@
+#include "tests/streaming/decode_oracle.h"
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <variant>
+
+#include "streaming/decode.h"
+
+namespace cairn::streaming {
+namespace {
+
+using nlohmann::json;
+
+/// The top level of one document, as the parser's events tell it.
+struct TopLevel final : nlohmann::json_sax<json> {
+  std::map<std::string, json> fields;
+  bool duplicate = false;
+  bool is_object = false;
+  bool began = false;
+  int depth = 0;
+  int deepest = 0;
+  std::string key_now;
+
+  bool value(json v) {
+    if (!began) began = true;
+    if (depth == 1 && is_object) fields[key_now] = std::move(v);
+    return true;
+  }
+  bool open(bool object) {
+    if (!began) is_object = object;
+    value(object ? json::object() : json::array());
+    deepest = std::max(deepest, ++depth);
+    return true;
+  }
+  bool close() {
+    --depth;
+    return true;
+  }
+  bool null() override { return value(nullptr); }
+  bool boolean(bool v) override { return value(v); }
+  bool number_integer(number_integer_t v) override { return value(v); }
+  bool number_unsigned(number_unsigned_t v) override { return value(v); }
+  bool number_float(number_float_t v, const string_t&) override { return value(v); }
+  bool string(string_t& v) override { return value(v); }
+  bool binary(binary_t&) override { return false; }
+  bool start_object(std::size_t) override { return open(true); }
+  bool end_object() override { return close(); }
+  bool start_array(std::size_t) override { return open(false); }
+  bool end_array() override { return close(); }
+  bool key(string_t& v) override {
+    if (depth == 1 && is_object) {
+      duplicate = duplicate || fields.count(v) > 0;
+      fields[v] = nullptr;
+      key_now = v;
+    }
+    return true;
+  }
+  bool parse_error(std::size_t, const std::string&, const json::exception&) override { return false; }
+};
+
+bool good_text(const json& v) {
+  if (!v.is_string()) return false;
+  const auto& text = v.get_ref<const std::string&>();
+  return text.size() >= 1 && text.size() <= 128 && text.find('\0') == std::string::npos;
+}
+
+Reject take_id(const TopLevel& top, const char* name, std::string* id) {
+  const auto found = top.fields.find(name);
+  if (found == top.fields.end()) return Reject::kMissingField;
+  const json& v = found->second;
+  if (good_text(v)) {
+    *id = v.get<std::string>();
+  } else if (v.is_number_integer() && (v.is_number_unsigned() || v.get<std::int64_t>() >= 0)) {
+    *id = std::to_string(v.get<std::uint64_t>());
+  } else {
+    return Reject::kBadId;
+  }
+  return Reject::kNone;
+}
+
+Reject take_time(const TopLevel& top, const DecodeOptions& options, EventTime now, EventTime* time) {
+  const auto found = top.fields.find("ts");
+  if (found == top.fields.end()) return Reject::kMissingField;
+  const json& v = found->second;
+  if (v.is_number_unsigned() && v.get<std::uint64_t>() > 9223372036854775807u) return Reject::kImpossibleTime;
+  if (v.is_number_integer()) {
+    *time = event_time_from_ms(v.get<std::int64_t>());
+  } else if (!v.is_string() || !parse_rfc3339(v.get_ref<const std::string&>(), time)) {
+    return Reject::kBadTime;
+  }
+  const bool possible = *time >= options.time_min && *time <= now + options.future_max;
+  return possible ? Reject::kNone : Reject::kImpossibleTime;
+}
+
+/// Optional: absent and null are the same.
+json optional_field(const TopLevel& top, const char* name) {
+  const auto found = top.fields.find(name);
+  return found == top.fields.end() ? json(nullptr) : found->second;
+}
+
+Reject take_optional(const TopLevel& top, Interaction* out) {
+  const json value = optional_field(top, "value");
+  if (!value.is_null() && !value.is_number()) return Reject::kBadValue;
+  out->value = value.is_null() ? std::nullopt : std::optional(value.get<double>());
+
+  const json lat = optional_field(top, "lat");
+  const json lon = optional_field(top, "lon");
+  out->position.reset();
+  if (!lat.is_null() || !lon.is_null()) {
+    if (!lat.is_number() || !lon.is_number()) return Reject::kBadPosition;
+    const GeoPoint p{lat.get<double>(), lon.get<double>()};
+    if (std::abs(p.lat) > 90 || std::abs(p.lon) > 180) return Reject::kBadPosition;
+    out->position = p;
+  }
+
+  const json event_id = optional_field(top, "event_id");
+  if (!event_id.is_null() && !good_text(event_id)) return Reject::kBadEventId;
+  out->event_id = event_id.is_null() ? std::string() : event_id.get<std::string>();
+  return Reject::kNone;
+}
+
+}  // namespace
+
+Reject oracle_decode(std::string_view payload, const InteractionTypes& types, const DecodeOptions& options,
+                     EventTime now, Interaction* interaction) {
+  if (payload.size() > options.event_bytes_max) return Reject::kOversized;
+  // This parser takes NUL for the end and skips a byte order mark; JSON allows neither anywhere.
+  if (payload.find('\0') != std::string_view::npos) return Reject::kMalformedJson;
+  if (payload.substr(0, 3) == "\xEF\xBB\xBF") return Reject::kMalformedJson;
+  TopLevel top;
+  if (!json::sax_parse(payload, &top) || top.deepest > 1000) return Reject::kMalformedJson;
+  if (!top.is_object) return Reject::kNotAnObject;
+  if (top.duplicate) return Reject::kDuplicateKey;
+  std::string user;
+  std::string place;
+  if (const Reject r = take_id(top, "user_id", &user); r != Reject::kNone) return r;
+  if (const Reject r = take_id(top, "place_id", &place); r != Reject::kNone) return r;
+  const auto type = top.fields.find("type");
+  if (type == top.fields.end()) return Reject::kMissingField;
+  const auto index = type->second.is_string() ? types.find(type->second.get_ref<const std::string&>()) : std::nullopt;
+  if (!index) return Reject::kUnknownType;
+  if (const Reject r = take_time(top, options, now, &interaction->time); r != Reject::kNone) return r;
+  interaction->user = UserId(user);
+  interaction->place = PlaceId(place);
+  interaction->type = *index;
+  return take_optional(top, interaction);
+}
+
+}  // namespace cairn::streaming

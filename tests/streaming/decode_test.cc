@@ -1,0 +1,389 @@
+#include "streaming/decode.h"
+
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "streaming/source.h"
+#include "tests/streaming/decode_oracle.h"
+
+namespace cairn::streaming {
+namespace {
+
+constexpr std::int64_t kNowMs = 1714566600000;  // 2024-05-01T12:30:00Z
+
+/// A payload in memory of its own, with the padding that the decoder may read and must not heed.
+class Padded {
+ public:
+  explicit Padded(std::string_view payload) : size_(payload.size()), bytes_(new char[size_ + kPayloadPadding]) {
+    std::memcpy(bytes_.get(), payload.data(), size_);
+    constexpr std::string_view kHostile = "\"}]9e,\\{";
+    for (std::size_t i = 0; i < kPayloadPadding; ++i) bytes_[size_ + i] = kHostile[i % kHostile.size()];
+  }
+  [[nodiscard]] std::string_view view() const { return {bytes_.get(), size_}; }
+
+ private:
+  std::size_t size_;
+  std::unique_ptr<char[]> bytes_;
+};
+
+class Bench {
+ public:
+  Reject decode(std::string_view payload) {
+    const Padded padded(payload);
+    return decoder.decode(padded.view(), &got);
+  }
+
+  const InteractionTypes types = InteractionTypes::with_declared({"share"}).value();
+  DecodeOptions options;
+  ManualClock clock{event_time_from_ms(kNowMs)};
+  Decoder decoder{types, options, clock};
+  Interaction got;
+};
+
+std::string event_with(std::string_view extra) {
+  return R"({"user_id":"u","place_id":"p","type":"view","ts":1714566600000)" +
+         (extra.empty() ? std::string() : "," + std::string(extra)) + "}";
+}
+
+TEST_CASE("an event with every field is decoded to what it says") {
+  Bench bench;
+  const std::string payload =
+      R"( {"event_id":"e\u0031","lon":-0.1276,"lat":51.5072,"value":4.5,"ts":"2024-05-01T14:00:00.250+02:00",)"
+      R"("type":"rate","place_id":18446744073709551615,"user_id":"gr\u00fc\u00dfe","unknown":{"ts":[1,{"a":null}]}} )";
+  REQUIRE(bench.decode(payload) == Reject::kNone);
+  CHECK(bench.got.user == UserId("grüße"));
+  CHECK(bench.got.place == PlaceId("18446744073709551615"));
+  CHECK(bench.types.name(bench.got.type) == "rate");
+  CHECK(to_ms(bench.got.time) == 1714564800250);  // 12:00:00.250Z
+  CHECK(bench.got.value == 4.5);
+  CHECK(bench.got.position == GeoPoint{51.5072, -0.1276});
+  CHECK(bench.got.event_id == "e1");
+}
+
+TEST_CASE("what an event leaves out does not linger from the one before") {
+  Bench bench;
+  REQUIRE(bench.decode(event_with(R"("value":1,"lat":1,"lon":2,"event_id":"e")")) == Reject::kNone);
+  REQUIRE(bench.decode(event_with("")) == Reject::kNone);
+  CHECK_FALSE(bench.got.value);
+  CHECK_FALSE(bench.got.position);
+  CHECK(bench.got.event_id.empty());
+}
+
+TEST_CASE("each way of being wrong has its reason and says where") {
+  struct Case {
+    Reject reject;
+    std::string payload;
+    std::string_view detail;  ///< part of it
+  };
+  const std::string id128(128, 'x');
+  const std::string id129(129, 'x');
+  const auto users = [](const std::string& id) {
+    return R"({"user_id":)" + id + R"(,"place_id":"p","type":"view","ts":1714566600000})";
+  };
+  const auto at = [](const std::string& ts) {
+    return R"({"user_id":"u","place_id":"p","type":"view","ts":)" + ts + "}";
+  };
+  const auto of_type = [](const std::string& type) {
+    return R"({"user_id":"u","place_id":"p","ts":1714566600000,"type":)" + type + "}";
+  };
+  const Case cases[] = {
+      {Reject::kNone, event_with(""), ""},
+      {Reject::kOversized, event_with(R"("x":")" + std::string(65536, ' ') + "\""), "65536"},
+
+      {Reject::kMalformedJson, "", "empty"},
+      {Reject::kMalformedJson, " \t\r\n", "empty"},
+      {Reject::kMalformedJson, "{", ""},
+      {Reject::kMalformedJson, event_with("") + "x", ""},
+      {Reject::kMalformedJson, event_with("") + "{}", ""},
+      {Reject::kMalformedJson, event_with("") + std::string(1, '\0'), ""},
+      {Reject::kMalformedJson, "\xEF\xBB\xBF" + event_with(""), "byte order mark"},
+      {Reject::kMalformedJson, event_with("\"x\":tru"), ""},
+      {Reject::kMalformedJson, event_with("\"x\":01"), ""},
+      {Reject::kMalformedJson, event_with("\"x\":1."), ""},
+      {Reject::kMalformedJson, event_with("\"x\":+1"), ""},
+      {Reject::kMalformedJson, event_with("\"x\":NaN"), ""},
+      {Reject::kMalformedJson, event_with("\"value\":1e999"), ""},
+      {Reject::kMalformedJson, event_with("\"x\":'a'"), ""},
+      {Reject::kMalformedJson, event_with("\"x\":1,"), ""},
+      {Reject::kMalformedJson, event_with("x:1"), ""},
+      {Reject::kMalformedJson, event_with("\"x\":\"\x01\""), ""},
+      {Reject::kMalformedJson, event_with("\"x\":\"\xff\""), ""},
+      {Reject::kMalformedJson, event_with("\"x\":\"\xed\xa0\x80\""), ""},  // a surrogate in UTF-8
+      {Reject::kMalformedJson, event_with("\"x\":\"\xc0\x80\""), ""},      // an overlong NUL
+      {Reject::kMalformedJson, event_with("\"x\":\"\\ud800\""), ""},
+      {Reject::kMalformedJson, event_with("\"x\":\"\\q\""), ""},
+      {Reject::kMalformedJson, event_with("\"x\":" + std::string(2000, '[') + std::string(2000, ']')), ""},
+      {Reject::kMalformedJson, "[1,2", ""},
+      {Reject::kMalformedJson, "1,2", "more than one"},
+      {Reject::kMalformedJson, "1],[2", ""},
+      {Reject::kMalformedJson, "nul", ""},
+      {Reject::kMalformedJson, "}", ""},
+
+      {Reject::kNotAnObject, "[]", "array"},
+      {Reject::kNotAnObject, "[" + event_with("") + "]", "array"},
+      {Reject::kNotAnObject, " null ", "null"},
+      {Reject::kNotAnObject, "\"{}\"", "'{}'"},
+      {Reject::kNotAnObject, "-1.5e3", "-1500"},
+      {Reject::kNotAnObject, "true", "true"},
+      {Reject::kNotAnObject, "18446744073709551616", ""},
+
+      {Reject::kDuplicateKey, event_with(R"("user_id":"u")"), "user_id"},
+      {Reject::kDuplicateKey, event_with(R"("user\u005fid":"u")"), "user_id"},
+      {Reject::kDuplicateKey, event_with(R"("x":1,"y":2,"\u0078":3)"), "'x'"},
+      {Reject::kDuplicateKey, event_with(R"("value":null,"value":null)"), "value"},
+      {Reject::kNone, event_with(R"("x":{"a":1,"a":2})"), ""},  // nested objects are nobody's business here
+
+      {Reject::kMissingField, "{}", "user_id"},
+      {Reject::kMissingField, R"({"user_id":"u","type":"view","ts":1714566600000})", "place_id"},
+      {Reject::kMissingField, R"({"user_id":"u","place_id":"p","ts":1714566600000})", "type"},
+      {Reject::kMissingField, R"({"user_id":"u","place_id":"p","type":"view"})", "ts"},
+      {Reject::kMissingField, R"({"USER_ID":"u","place_id":"p","type":"view","ts":1714566600000})", "user_id"},
+
+      {Reject::kNone, users("\"" + id128 + "\""), ""},
+      {Reject::kBadId, users("\"" + id129 + "\""), "user_id"},
+      {Reject::kBadId, users("\"\""), "user_id"},
+      {Reject::kBadId, users(R"("a\u0000b")"), "NUL"},
+      {Reject::kNone, users("0"), ""},
+      {Reject::kBadId, users("-1"), "-1"},
+      {Reject::kBadId, users("1.0"), ""},
+      {Reject::kBadId, users("1e3"), ""},
+      {Reject::kBadId, users("18446744073709551616"), ""},
+      {Reject::kBadId, users("null"), "null"},
+      {Reject::kBadId, users("true"), "true"},
+      {Reject::kBadId, users("[]"), "array"},
+      {Reject::kBadId, users("{}"), "object"},
+      // Wide integers elsewhere are nobody's business, and touch no neighbour.
+      {Reject::kNone, event_with(R"("x":99999999999999999999999,"s":"\"99999999999999999999999")"), ""},
+      {Reject::kNone,
+       R"({"x":-99999999999999999999,"user_id":9223372036854775808,"place_id":1,"type":"view","ts":"2024-05-01T00:00:00Z"})",
+       ""},
+
+      {Reject::kNone, of_type("\"share\""), ""},
+      {Reject::kUnknownType, of_type("\"View\""), "View"},
+      {Reject::kUnknownType, of_type("\"\""), "type"},
+      {Reject::kUnknownType, of_type("0"), "type"},
+      {Reject::kUnknownType, of_type("null"), "type"},
+
+      {Reject::kBadTime, at("\"yesterday\""), "yesterday"},
+      {Reject::kBadTime, at("1714566600000.0"), "ts"},
+      {Reject::kBadTime, at("null"), "ts"},
+      {Reject::kBadTime, at("\"1714566600000\""), "ts"},
+      {Reject::kNone, at("946684800000"), ""},  // 2000-01-01T00:00:00Z, the earliest
+      {Reject::kImpossibleTime, at("946684799999"), "earliest"},
+      {Reject::kImpossibleTime, at("-9223372036854775808"), "earliest"},
+      {Reject::kNone, at("1714653000000"), ""},  // a day ahead
+      {Reject::kImpossibleTime, at("1714653000001"), "future"},
+      {Reject::kImpossibleTime, at("\"9999-12-31T23:59:59Z\""), "future"},
+      {Reject::kImpossibleTime, at("9223372036854775807"), "future"},
+      {Reject::kImpossibleTime, at("9223372036854775808"), "future"},
+
+      {Reject::kNone, event_with(R"("value":null,"lat":null,"lon":null,"event_id":null)"), ""},
+      {Reject::kNone, event_with(R"("value":-1e-400)"), ""},
+      {Reject::kNone, event_with(R"("value":99999999999999999999)"), ""},
+      {Reject::kBadValue, event_with(R"("value":"5")"), "value"},
+      {Reject::kBadValue, event_with(R"("value":false)"), "false"},
+      {Reject::kBadValue, event_with(R"("value":[5])"), "value"},
+
+      {Reject::kNone, event_with(R"("lat":-90,"lon":180)"), ""},
+      {Reject::kBadPosition, event_with(R"("lat":91.2,"lon":0)"), "field 'lat': 91.2 is not in [-90, 90]"},
+      {Reject::kBadPosition, event_with(R"("lat":0,"lon":-180.0001)"), "lon"},
+      {Reject::kBadPosition, event_with(R"("lat":0)"), "without 'lon'"},
+      {Reject::kBadPosition, event_with(R"("lon":0,"lat":null)"), "without 'lat'"},
+      {Reject::kBadPosition, event_with(R"("lat":"0","lon":"0")"), "lat"},
+
+      {Reject::kBadEventId, event_with(R"("event_id":"")"), "event_id"},
+      {Reject::kBadEventId, event_with(R"("event_id":1)"), "event_id"},
+      {Reject::kBadEventId, event_with("\"event_id\":\"" + id129 + "\""), "..."},
+  };
+  Bench bench;
+  for (const Case& c : cases) {
+    INFO(c.payload.substr(0, 200));
+    const Reject got = bench.decode(c.payload);
+    CHECK(to_string(got) == to_string(c.reject));
+    if (got == Reject::kNone) continue;
+    INFO(bench.decoder.detail());
+    CHECK_FALSE(bench.decoder.detail().empty());
+    CHECK(bench.decoder.detail().find(c.detail) != std::string::npos);
+  }
+}
+
+TEST_CASE("the decoder goes on unharmed after any rejection") {
+  Bench bench;
+  for (const std::string_view bad : {"", "{", "[1]", "\"x", "{}", "{\"a\":1,\"a\":2}", "nul"}) {
+    CHECK(bench.decode(bad) != Reject::kNone);
+    REQUIRE(bench.decode(event_with("")) == Reject::kNone);
+    CHECK(bench.got.user == UserId("u"));
+  }
+}
+
+TEST_CASE("many unknown keys are compared fast and one repeat among them is found") {
+  Bench bench;
+  std::string extra;
+  for (int i = 0; i < 5000; ++i) extra += "\"k" + std::to_string(i) + "\":0,";
+  CHECK(bench.decode(event_with(extra + "\"z\":0")) == Reject::kNone);
+  CHECK(bench.decode(event_with(extra + "\"k1234\":0")) == Reject::kDuplicateKey);
+  CHECK(bench.decoder.detail().find("k1234") != std::string::npos);
+}
+
+/// Makes payloads that are nearly events.
+class Generator {
+ public:
+  explicit Generator(std::uint64_t seed) : random_(seed) {}
+
+  std::string next() {
+    std::string payload = event();
+    const int mutations = pick(4) == 0 ? 1 + pick(3) : 0;
+    for (int i = 0; i < mutations; ++i) mutate(&payload);
+    return payload;
+  }
+
+ private:
+  int pick(int n) { return static_cast<int>(random_() % static_cast<unsigned>(n)); }
+
+  std::string one_of(const std::vector<std::string>& choices) {
+    return choices[static_cast<std::size_t>(pick(static_cast<int>(choices.size())))];
+  }
+
+  std::string space() { return pick(8) == 0 ? one_of({" ", "\t", "\r", "\n", "  "}) : ""; }
+
+  std::string odd_value() {
+    return one_of({"null",
+                   "true",
+                   "false",
+                   "0",
+                   "-0",
+                   "-1",
+                   "1.5",
+                   "1e3",
+                   "1E+400",
+                   "18446744073709551615",
+                   "18446744073709551616",
+                   "-9223372036854775809",
+                   "9223372036854775808",
+                   "\"\"",
+                   "\"a\\u0000\"",
+                   "[]",
+                   "{}",
+                   "[[{}]]",
+                   "{\"ts\":1,\"ts\":2}",
+                   "\"\\ud83d\\ude00\"",
+                   "\"\\ud83d\"",
+                   "\"\\/\\b\"",
+                   "\"\xc3\xa9\"",
+                   "\"\xc3\"",
+                   "91",
+                   "-180",
+                   "180.00000001",
+                   "5e-324",
+                   "0.1",
+                   "123456789012345678",
+                   "\"" + std::string(128, 'i') + "\"",
+                   "\"" + std::string(129, 'i') + "\""});
+  }
+
+  std::string usual_value(const std::string& name) {
+    if (name == "type") return "\"" + one_of({"view", "click", "visit", "rate", "save", "dismiss", "share"}) + "\"";
+    if (name == "ts") {
+      return one_of({"\"2024-05-01T12:00:00Z\"", "1714566600000", "\"2024-05-01 12:00:00.5+02:00\"", "946684800000"});
+    }
+    if (name == "value" || name == "lat" || name == "lon") return std::to_string(pick(180000) / 1000.0 - 90.0);
+    return pick(3) == 0 ? std::to_string(random_()) : "\"id-" + std::to_string(pick(1000)) + "\"";
+  }
+
+  std::string key(const std::string& name) {
+    if (pick(20) != 0) return "\"" + name + "\"";
+    std::string escaped = "\"";
+    for (const char c : name) {
+      char unit[7];
+      std::snprintf(unit, sizeof unit, "\\u%04x", static_cast<unsigned>(c));
+      escaped += pick(3) == 0 ? std::string(unit) : std::string(1, c);
+    }
+    return escaped + "\"";
+  }
+
+  std::string event() {
+    std::vector<std::string> names = {"user_id", "place_id", "type", "ts"};
+    for (const char* optional : {"value", "event_id", "source", "x"}) {
+      if (pick(3) == 0) names.emplace_back(optional);
+    }
+    if (pick(3) == 0) names.insert(names.end(), {"lat", "lon"});
+    if (pick(30) == 0) names.push_back(one_of(names));
+    if (pick(30) == 0) names.erase(names.begin() + pick(static_cast<int>(names.size())));
+    std::shuffle(names.begin(), names.end(), random_);
+    std::string text = space() + "{" + space();
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      text += i > 0 ? "," + space() : "";
+      text += key(names[i]) + space() + ":" + space() + (pick(25) == 0 ? odd_value() : usual_value(names[i])) + space();
+    }
+    return text + "}" + space();
+  }
+
+  void mutate(std::string* text) {
+    if (text->empty()) return;
+    const auto at = static_cast<std::size_t>(pick(static_cast<int>(text->size())));
+    switch (pick(6)) {
+      case 0:
+        (*text)[at] = static_cast<char>(random_());
+        break;
+      case 1:
+        text->erase(at, 1 + static_cast<std::size_t>(pick(4)));
+        break;
+      case 2:
+        text->insert(
+            at, one_of({"\"", "\\", ",", ":", "{", "}", "[", "]", "\0x", "e", "-", ".", "0", "\xEF\xBB\xBF", "//"}));
+        break;
+      case 3:
+        text->resize(at);
+        break;
+      case 4:
+        text->insert(at, odd_value());
+        break;
+      default:
+        text->insert(at, text->substr(static_cast<std::size_t>(pick(static_cast<int>(text->size()))), 20));
+        break;
+    }
+  }
+
+  std::mt19937_64 random_;
+};
+
+TEST_CASE("generated and damaged events are judged as another parser and the contract judge them") {
+  const std::uint64_t seed = 42;
+  INFO("seed ", seed);
+  Generator generator(seed);
+  Bench bench;
+  int seen[kRejects] = {};
+  for (int i = 0; i < 60'000; ++i) {
+    const std::string payload = generator.next();
+    Interaction expected;
+    const Reject reject = oracle_decode(payload, bench.types, bench.options, bench.clock.now(), &expected);
+    const Reject got = bench.decode(payload);
+    ++seen[static_cast<int>(got)];
+    if (got == reject && got != Reject::kNone) continue;
+    INFO("event ", i, ": ", payload);
+    INFO("detail: ", bench.decoder.detail());
+    REQUIRE(to_string(got) == to_string(reject));
+    REQUIRE(bench.got.user == expected.user);
+    REQUIRE(bench.got.place == expected.place);
+    REQUIRE(bench.got.type == expected.type);
+    REQUIRE(bench.got.time == expected.time);
+    REQUIRE(bench.got.value == expected.value);
+    REQUIRE(bench.got.position == expected.position);
+    REQUIRE(bench.got.event_id == expected.event_id);
+  }
+  // The generator reaches every verdict that a decoder gives on events of this size.
+  for (int r = 0; r < kRejects; ++r) {
+    const auto reject = static_cast<Reject>(r);
+    if (reject == Reject::kOversized || reject == Reject::kTruncatedGzip || reject == Reject::kNotAnObject) continue;
+    INFO(to_string(reject));
+    CHECK(seen[r] > 0);
+  }
+}
+
+}  // namespace
+}  // namespace cairn::streaming
