@@ -73,12 +73,13 @@ Status DiskGate::judge_locked(std::uint64_t bytes) {
   CAIRN_RETURN_IF_ERROR(Status(probe_status_));
   if (!hold_.empty()) return resource_exhausted(hold_);
   const std::uint64_t least = options_.free_bytes_min;
-  const std::uint64_t needed = open_ ? least : saturating_add(least, least / 8);
-  open_ = free_bytes_ >= saturating_add(needed, bytes);
+  const std::uint64_t resume = saturating_add(least, least / 8);
+  open_ = free_bytes_ >= saturating_add(open_ ? least : resume, bytes);
   if (open_) return ok_status();
   return resource_exhausted("the disk of " + options_.path + " has " + std::to_string(free_bytes_) +
-                            " bytes free and writing stops below " + std::to_string(least) +
-                            "; free space there or move state_dir to a larger disk, writing then resumes by itself");
+                            " bytes free; writing stops below " + std::to_string(least) +
+                            " and resumes by itself above " + std::to_string(resume) +
+                            ": free space there or move state_dir to a larger disk");
 }
 
 }  // namespace cairn::storage

@@ -6,8 +6,10 @@ namespace cairn::storage {
 namespace {
 
 bool is_resumed_by_rocksdb(rocksdb::BackgroundErrorReason reason, const rocksdb::Status& error) {
+  using Reason = rocksdb::BackgroundErrorReason;
+  // RocksDB speaks of a flush without a log also when the log has only just been switched.
   return error.IsNoSpace() &&
-         (reason == rocksdb::BackgroundErrorReason::kFlush || reason == rocksdb::BackgroundErrorReason::kCompaction);
+         (reason == Reason::kFlush || reason == Reason::kFlushNoWAL || reason == Reason::kCompaction);
 }
 
 }  // namespace

@@ -21,6 +21,7 @@ std::vector<std::string_view> views(const Slices& slices) {
 bool MergerOperator::FullMergeV2(const MergeOperationInput& in, MergeOperationOutput* out) const noexcept {
   std::optional<std::string_view> base;
   if (in.existing_value != nullptr) base = in.existing_value->ToStringView();
+  out->new_value.clear();  // an iterator of RocksDB 7.8 hands in the row before
   merger_->merge(in.key.ToStringView(), base, views(in.operand_list), &out->new_value);
   return true;
 }

@@ -147,6 +147,7 @@ class RocksDbStore final : public StateStore {
   Status checkpoint(const std::string& path) override {
     const InFlight::Entry call = calls_.enter();
     if (!call) return closed();
+    const std::lock_guard lock(checkpoint_mutex_);  // two of the same path must not clear away each other's
     std::error_code error;
     const fs::path target = fs::absolute(path, error);
     if (!error && fs::exists(target, error)) {
@@ -189,6 +190,7 @@ class RocksDbStore final : public StateStore {
   const std::shared_ptr<HealthListener> health_;
   mutable InFlight calls_;
 
+  std::mutex checkpoint_mutex_;
   std::mutex close_mutex_;
   std::unique_ptr<Database> database_;  ///< set by open(); reset under close_mutex_ when no call is under way
 };
@@ -334,11 +336,12 @@ Status RocksDbStore::close() {
   return status;
 }
 
-// Nothing is lost when there is no flush: the log has it all.
+// Nothing is lost when there is no flush: the log has it all. A flush merges, so quarantine is written after it.
 Status RocksDbStore::finish() const {
+  const bool can_flush = !health_->failure() && gate_.read().status.ok();
+  Status flushed = can_flush ? database_->flush() : ok_status();
   write_quarantine();
-  if (health_->failure() || !gate_.read().status.ok()) return ok_status();
-  return database_->flush().with_context("cannot flush the state in " + options_.path);
+  return std::move(flushed).with_context("cannot flush the state in " + options_.path);
 }
 
 }  // namespace

@@ -18,6 +18,14 @@ bool names_a_file(const std::string& text) {
   return mentions(text, ".sst") || mentions(text, "MANIFEST") || mentions(text, ".log") || mentions(text, "CURRENT");
 }
 
+// Of a table file that is missing RocksDB names the spelling that it tried last, LevelDB's.
+std::string with_current_extension(std::string text) {
+  for (std::size_t at = text.find(".ldb"); at != std::string::npos; at = text.find(".ldb", at)) {
+    text.replace(at, 4, ".sst");
+  }
+  return text;
+}
+
 }  // namespace
 
 Status from_rocksdb(const rocksdb::Status& status) {
@@ -28,7 +36,7 @@ Status from_rocksdb(const rocksdb::Status& status) {
 }
 
 Status open_failure(const rocksdb::Status& status, const std::string& path) {
-  const std::string text = status.ToString();
+  const std::string text = with_current_extension(status.ToString());
   if (is_damage(status)) {
     const std::string where = names_a_file(text) ? "" : " (in the MANIFEST that CURRENT names)";
     return data_loss("the state in " + path + " is damaged: " + text + where + std::string(kRestore));

@@ -1,0 +1,162 @@
+// Damaged directories: refused with the file named, or recovered to a prefix of what was written.
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <vector>
+
+#include "tests/storage/numbered_check.h"
+
+namespace cairn::storage {
+namespace fs = std::filesystem;
+namespace {
+
+std::vector<fs::path> files_with(const std::string& directory, const std::string& part) {
+  std::vector<fs::path> files;
+  for (const auto& file : fs::directory_iterator(directory)) {
+    if (file.path().filename().string().find(part) != std::string::npos) files.push_back(file.path());
+  }
+  std::sort(files.begin(), files.end());
+  REQUIRE(!files.empty());
+  return files;
+}
+
+void flip_bit(const fs::path& path, std::uintmax_t offset) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekg(static_cast<std::streamoff>(offset));
+  const int byte = file.get();
+  REQUIRE(byte != EOF);
+  file.seekp(static_cast<std::streamoff>(offset));
+  file.put(static_cast<char>(byte ^ 0x10));
+  REQUIRE(file.good());
+}
+
+/// A closed store with the batches 1 to 200 and one large row that fills blocks of its own.
+void make_store(const std::string& path) {
+  auto store = open_small(path);
+  write_numbered(*store, 1, 200);
+  WriteBatch batch;
+  for (int i = 0; i < 200; ++i) batch.put(Family::kPlaces, "place " + std::to_string(i), std::string(1000, 'p'));
+  must(store->write(batch, Durability::kSynced));
+  must(store->close());
+}
+
+void check_refused_naming(const std::string& path, const std::string& file) {
+  const auto refused = open_rocksdb_store(small_options(path));
+  REQUIRE(!refused.ok());
+  INFO(refused.status().to_string());
+  CHECK(refused.status().code() == StatusCode::kDataLoss);
+  CHECK(refused.status().message().find(file) != std::string::npos);
+  CHECK(refused.status().message().find(path) != std::string::npos);
+  CHECK(refused.status().message().find("restore a checkpoint") != std::string::npos);
+}
+
+TEST_CASE("a table file with a damaged end is named when the store is opened") {
+  TempDir dir;
+  make_store(dir / "state");
+  const fs::path table = files_with(dir / "state", ".sst").front();
+  flip_bit(table, fs::file_size(table) - 3);
+  check_refused_naming(dir / "state", table.filename().string());
+}
+
+TEST_CASE("a table file that was cut short is named") {
+  TempDir dir;
+  make_store(dir / "state");
+  const fs::path table = files_with(dir / "state", ".sst").front();
+  fs::resize_file(table, fs::file_size(table) / 2);
+  check_refused_naming(dir / "state", table.filename().string());
+}
+
+TEST_CASE("a table file that is missing is named") {
+  TempDir dir;
+  make_store(dir / "state");
+  const fs::path table = files_with(dir / "state", ".sst").front();
+  fs::remove(table);
+  check_refused_naming(dir / "state", table.filename().string());
+}
+
+TEST_CASE("a damaged MANIFEST is named") {
+  TempDir dir;
+  make_store(dir / "state");
+  const fs::path manifest = files_with(dir / "state", "MANIFEST-").back();
+  flip_bit(manifest, 20);
+  check_refused_naming(dir / "state", "MANIFEST");
+}
+
+TEST_CASE("a missing MANIFEST is named") {
+  TempDir dir;
+  make_store(dir / "state");
+  const fs::path manifest = files_with(dir / "state", "MANIFEST-").back();
+  fs::remove(manifest);
+  check_refused_naming(dir / "state", manifest.filename().string());
+}
+
+TEST_CASE("a damaged CURRENT is named") {
+  TempDir dir;
+  make_store(dir / "state");
+  std::ofstream(dir / "state/CURRENT", std::ios::trunc) << "MANIFEST-0000";
+  check_refused_naming(dir / "state", "CURRENT");
+}
+
+TEST_CASE("a missing CURRENT is named and nothing is deleted or made anew") {
+  TempDir dir;
+  make_store(dir / "state");
+  fs::rename(dir / "state/CURRENT", dir / "CURRENT");
+  check_refused_naming(dir / "state", "CURRENT");
+  fs::rename(dir / "CURRENT", dir / "state/CURRENT");
+  CHECK(check_numbered(*open_small(dir / "state")) == 200);
+}
+
+TEST_CASE("a damaged block is DATA_LOSS for the rows in it, by get, multi_get and scan, and names the file") {
+  TempDir dir;
+  make_store(dir / "state");
+  // The largest table file holds the places; its first block is at its beginning.
+  auto tables = files_with(dir / "state", ".sst");
+  const fs::path table = *std::max_element(tables.begin(), tables.end(), [](const fs::path& a, const fs::path& b) {
+    return fs::file_size(a) < fs::file_size(b);
+  });
+  flip_bit(table, 100);
+  auto store = open_small(dir / "state");
+  std::vector<std::optional<std::string>> values;
+  const std::vector<std::string> keys = {"place 0", "place 99"};
+  for (const Status& status :
+       {store->get(Family::kPlaces, "place 0").status(), store->multi_get(Family::kPlaces, keys, &values),
+        store->scan(Family::kPlaces, "", [](auto, auto) { return true; })}) {
+    INFO(status.to_string());
+    CHECK(status.code() == StatusCode::kDataLoss);
+    CHECK(status.message().find(table.filename().string()) != std::string::npos);
+  }
+  CHECK(must_get(*store, Family::kPlaces, "place 99") == std::string(1000, 'p'));
+}
+
+TEST_CASE("after a bit flip in the log the store holds a prefix of the batches, each whole") {
+  TempDir dir;
+  constexpr int kBatches = 300;
+  auto store = open_small(dir / "state");
+  write_numbered(*store, 1, kBatches, Durability::kBuffered);
+  // What a machine that died now would leave.
+  fs::copy(dir / "state", dir / "image");
+  must(store->close());
+  const fs::path log = files_with(dir / "image", ".log").back();
+  const std::uintmax_t size = fs::file_size(log);
+  int previous = -1;
+  for (const std::uintmax_t percent : {20u, 50u, 80u}) {
+    const std::string damaged = dir / ("damaged at " + std::to_string(percent));
+    fs::copy(dir / "image", damaged);
+    flip_bit(fs::path(damaged) / log.filename(), size * percent / 100);
+    auto recovered = open_small(damaged);
+    const int held = check_numbered(*recovered);
+    CHECK(held < kBatches);
+    CHECK(held > previous);
+    previous = held;
+    // The consumer reads on from the position in the store and ends where it would have ended.
+    write_numbered(*recovered, held + 1, kBatches);
+    CHECK(check_numbered(*recovered) == kBatches);
+  }
+  CHECK(previous > 0);
+}
+
+}  // namespace
+}  // namespace cairn::storage

@@ -1,0 +1,228 @@
+// What only the store on disk can be asked: reopening, its directory, its format, checkpoints that open.
+
+#include <doctest/doctest.h>
+#include <rocksdb/db.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <thread>
+
+#include "tests/storage/numbered_check.h"
+
+namespace cairn::storage {
+namespace fs = std::filesystem;
+namespace {
+
+std::size_t table_files(const std::string& path) {
+  return static_cast<std::size_t>(std::count_if(fs::directory_iterator(path), fs::directory_iterator(),
+                                                [](const auto& file) { return file.path().extension() == ".sst"; }));
+}
+
+TEST_CASE("a store that was closed is found again as it was") {
+  TempDir dir;
+  std::vector<Pairs> before;
+  {
+    auto store = open_small(dir / "state");
+    write_numbered(*store, 1, 40);
+    WriteBatch batch;
+    batch.remove_prefix(Family::kIds, "id 2");
+    batch.put(Family::kPlaces, std::string("\0\xff", 2), "bytes");
+    batch.merge(Family::kState, "total", "poison");
+    must(store->write(batch, Durability::kBuffered));
+    CHECK(must_count(*store, "total") == 40);
+    CHECK(store->stats().quarantined_operands == 1);
+    before = must_dump(*store);
+    must(store->close());
+  }
+  const auto again = open_small(dir / "state");
+  CHECK(must_dump(*again) == before);
+}
+
+TEST_CASE("a store that is destroyed without close keeps everything") {
+  TempDir dir;
+  { write_numbered(*open_small(dir / "state"), 1, 10); }
+  CHECK(check_numbered(*open_small(dir / "state")) == 10);
+}
+
+TEST_CASE("an operand that makes no sense stops neither flush, nor opening, nor compaction") {
+  TempDir dir;
+  // Each close flushes a table file; the fourth in level 0 starts a compaction, which merges with the poison in it.
+  constexpr int kRounds = 7;
+  for (int round = 1; round <= kRounds; ++round) {
+    auto store = open_small(dir / "state");
+    WriteBatch batch;
+    batch.merge(Family::kState, "user", counter(1));
+    batch.merge(Family::kState, "user", "poison of round " + std::to_string(round));
+    batch.merge(Family::kState, "lonely", "poison");
+    must(store->write(batch, Durability::kSynced));
+    must(store->close());
+  }
+  auto store = open_small(dir / "state");
+  while (table_files(dir / "state") > kRounds) std::this_thread::yield();  // more than one family has a file each round
+  CHECK(must_count(*store, "user") == kRounds);
+  CHECK(must_get(*store, Family::kState, "lonely") == "");
+  CHECK(store->stats().accepting_writes);
+  const Pairs parked = must_scan(*store, Family::kQuarantine, "user");
+  REQUIRE(parked.size() == kRounds);
+  for (int round = 1; round <= kRounds; ++round) {
+    const std::string operand = "poison of round " + std::to_string(round);
+    CHECK(std::any_of(parked.begin(), parked.end(), [&](const auto& row) { return row.second == operand; }));
+  }
+}
+
+TEST_CASE("the directory is held against a second store of the same process") {
+  TempDir dir;
+  auto first = open_small(dir / "state");
+  const auto second = open_rocksdb_store(small_options(dir / "state"));
+  REQUIRE(second.status().code() == StatusCode::kFailedPrecondition);
+  CHECK(second.status().message().find("held by process " + std::to_string(::getpid())) != std::string::npos);
+  must(first->close());
+  CHECK(open_rocksdb_store(small_options(dir / "state")).ok());
+}
+
+TEST_CASE("a store of a newer format is refused with both versions") {
+  TempDir dir;
+  {
+    auto store = open_small(dir / "state");
+    CHECK(must_get(*store, Family::kMeta, "storage.format_version") == "1");
+    WriteBatch batch;
+    batch.put(Family::kMeta, "storage.format_version", "2");
+    must(store->write(batch, Durability::kSynced));
+  }
+  const auto refused = open_rocksdb_store(small_options(dir / "state"));
+  REQUIRE(refused.status().code() == StatusCode::kFailedPrecondition);
+  CHECK(refused.status().message().find("format version 2") != std::string::npos);
+  CHECK(refused.status().message().find("reads 1") != std::string::npos);
+}
+
+TEST_CASE("a format version that is no number is damage") {
+  TempDir dir;
+  {
+    auto store = open_small(dir / "state");
+    WriteBatch batch;
+    batch.put(Family::kMeta, "storage.format_version", "1x");
+    must(store->write(batch, Durability::kSynced));
+  }
+  CHECK(open_rocksdb_store(small_options(dir / "state")).status().code() == StatusCode::kDataLoss);
+}
+
+TEST_CASE("another program's database and a family of the future are refused and left alone") {
+  TempDir dir;
+  rocksdb::Options options;
+  options.create_if_missing = true;
+  rocksdb::DB* raw = nullptr;
+  REQUIRE(rocksdb::DB::Open(options, dir / "state", &raw).ok());
+  std::unique_ptr<rocksdb::DB> db(raw);
+  REQUIRE(db->Put({}, "theirs", "value").ok());
+  SUBCASE("rows without a format version") {
+    db.reset();
+    const auto refused = open_rocksdb_store(small_options(dir / "state"));
+    REQUIRE(refused.status().code() == StatusCode::kFailedPrecondition);
+    CHECK(refused.status().message().find("not Cairn's") != std::string::npos);
+  }
+  SUBCASE("an unknown family") {
+    rocksdb::ColumnFamilyHandle* handle = nullptr;
+    REQUIRE(db->CreateColumnFamily({}, "hologram", &handle).ok());
+    REQUIRE(db->DestroyColumnFamilyHandle(handle).ok());
+    db.reset();
+    const auto refused = open_rocksdb_store(small_options(dir / "state"));
+    REQUIRE(refused.status().code() == StatusCode::kFailedPrecondition);
+    CHECK(refused.status().message().find("hologram") != std::string::npos);
+  }
+}
+
+TEST_CASE("a crash while the store was being made does not keep it from being made") {
+  TempDir dir;
+  fs::create_directories(dir / "state");
+  std::ofstream(dir / "state/MANIFEST-000001") << "cut short";
+  auto store = open_small(dir / "state");
+  write_numbered(*store, 1, 3);
+  CHECK(check_numbered(*store) == 3);
+}
+
+TEST_CASE("a path that cannot be a directory is refused by name") {
+  TempDir dir;
+  std::ofstream(dir / "file") << "x";
+  const auto refused = open_rocksdb_store(small_options(dir / "file/state"));
+  REQUIRE(refused.status().code() == StatusCode::kFailedPrecondition);
+  CHECK(refused.status().message().find(dir / "file/state") != std::string::npos);
+}
+
+TEST_CASE("a checkpoint opens as a store and equals the state at its time") {
+  TempDir dir;
+  auto store = open_small(dir / "state");
+  write_numbered(*store, 1, 50);
+  WriteBatch batch;
+  batch.merge(Family::kState, "total", "poison");
+  batch.remove_prefix(Family::kIds, "id 3");
+  must(store->write(batch, Durability::kBuffered));
+  CHECK(must_count(*store, "total") == 50);  // the read finds the poison; the checkpoint must hold it already
+  must(store->checkpoint(dir / "copy"));
+  const auto then = must_dump(*store);
+  CHECK(then[static_cast<std::size_t>(Family::kQuarantine)].size() == 1);
+  write_numbered(*store, 51, 80);
+
+  auto copy = open_small(dir / "copy");
+  CHECK(must_dump(*copy) == then);
+  must(store->close());
+  fs::remove_all(dir / "state");
+  CHECK(must_dump(*copy) == then);
+}
+
+TEST_CASE("a relative path and missing parents are fine for a checkpoint") {
+  TempDir dir;
+  const fs::path before = fs::current_path();
+  auto store = open_small(dir / "state");
+  write_numbered(*store, 1, 5);
+  fs::current_path(dir.path());
+  const Status made = store->checkpoint("backups/monday");
+  fs::current_path(before);
+  must(made);
+  CHECK(check_numbered(*open_small(dir / "backups/monday")) == 5);
+}
+
+TEST_CASE("a checkpoint under writes holds whole batches, all that were written before it and none by half") {
+  TempDir dir;
+  auto store = open_small(dir / "state");
+  std::atomic<int> written = 0;
+  std::atomic<bool> stop = false;
+  std::thread writer([&] {
+    for (int n = 1; !stop; ++n) {
+      must(store->write(numbered_batch(n), Durability::kBuffered));
+      written = n;
+    }
+  });
+  for (int round = 0; round < 4; ++round) {
+    while (written < 100 * (round + 1)) std::this_thread::yield();
+    const int before = written;
+    const std::string path = dir / ("copy " + std::to_string(round));
+    must(store->checkpoint(path));
+    const int after = written + 1;
+    const int held = check_numbered(*open_small(path));
+    CHECK(held >= before);
+    CHECK(held <= after);
+  }
+  stop = true;
+  writer.join();
+}
+
+TEST_CASE("stats tell the bytes on disk and of the disk") {
+  TempDir dir;
+  auto store = open_small(dir / "state");
+  WriteBatch batch;
+  batch.put(Family::kPlaces, "place", std::string(100'000, 'p'));
+  must(store->write(batch, Durability::kSynced));
+  const StateStoreStats stats = store->stats();
+  CHECK(stats.disk_bytes >= 100'000);
+  CHECK(stats.disk_bytes < 100'000'000);
+  CHECK(stats.free_bytes > 0);
+  CHECK(stats.accepting_writes);
+}
+
+}  // namespace
+}  // namespace cairn::storage
