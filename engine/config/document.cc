@@ -15,6 +15,9 @@ namespace cairn::config {
 namespace {
 
 constexpr int kSyntaxErrorsMax = 20;
+// A dotted key nests a table per part, and toml++ 3.3 bounds the nesting of arrays and inline tables only: without a
+// bound, reading and freeing a key of a hundred thousand parts would run off the stack.
+constexpr int kDotsPerLineMax = 1'000;
 
 TextPosition position(const toml::source_region& region) {
   return {std::max(1, static_cast<int>(region.begin.line)), std::max(1, static_cast<int>(region.begin.column))};
@@ -73,6 +76,21 @@ Node convert(const toml::node& from) {
   return node;
 }
 
+/// The first line with more dots than any key or address list has; nullopt when there is none.
+std::optional<int> line_with_too_many_dots(std::string_view text) {
+  int line = 1;
+  int dots = 0;
+  for (const char c : text) {
+    if (c == '\n') {
+      ++line;
+      dots = 0;
+    } else if (c == '.' && ++dots > kDotsPerLineMax) {
+      return line;
+    }
+  }
+  return std::nullopt;
+}
+
 /// The bytes of a line (counted from 1), without its end.
 std::pair<std::size_t, std::size_t> line_bounds(std::string_view text, int line) {
   std::size_t begin = 0;
@@ -121,6 +139,11 @@ std::string_view kind_name(Node::Kind kind) noexcept {
 
 Document parse_document(std::string_view text) {
   Document document;
+  if (const std::optional<int> line = line_with_too_many_dots(text)) {
+    document.errors.push_back({{*line, 1}, "this line has more than " + std::to_string(kDotsPerLineMax) + " dots"});
+    document.complete = false;
+    return document;
+  }
   std::string rest(text);
   for (int i = 0; i < kSyntaxErrorsMax; ++i) {
     const toml::parse_result parsed = toml::parse(std::string_view(rest));

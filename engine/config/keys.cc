@@ -352,11 +352,12 @@ Section http_section() {
                                         .type = KeyType::kBool,
                                         .doc = "Needed to listen beyond this machine. The API asks nobody for a "
                                                "password: put a proxy that does in front of it."}),
-                      make_key<Config>(CAIRN_AT(server.http_threads), {.name = "threads",
-                                                                       .type = KeyType::kInteger,
-                                                                       .doc = "Threads that serve connections; handlers have their own.",
-                                                                       .min = 1,
-                                                                       .max = 256}),
+                      make_key<Config>(CAIRN_AT(server.http_threads),
+                                       {.name = "threads",
+                                        .type = KeyType::kInteger,
+                                        .doc = "Threads that serve connections; handlers have their own.",
+                                        .min = 1,
+                                        .max = 256}),
                   }};
   for (Key<Config>& key : http_limit_keys()) section.keys.push_back(std::move(key));
   return section;

@@ -1,0 +1,221 @@
+#include <doctest/doctest.h>
+
+#include "tests/engine/config/check_text.h"
+
+namespace cairn::config::test {
+namespace {
+
+TEST_CASE("an empty file means the defaults") {
+  const ConfigReport report = check("");
+  CHECK(report.ok());
+  CHECK(report.config.engine.state_dir == "/var/lib/cairn");
+  CHECK(report.config.engine.state.batch_events_max == StateOptions{}.batch_events_max);
+}
+
+TEST_CASE("every kind of value reaches its field") {
+  const ConfigReport report = check(R"([state]
+dir = "/srv/cairn"
+block_cache = "1GB"
+batch_events_max = 7
+batch_wait_max = "5ms"
+sync = false
+[decode]
+time_min = 1990-12-31
+future_max = "48h"
+dedup_window = "90s"
+[types]
+declared = ["book", "share"]
+[ranking]
+radius_default = "1.5km"
+[ranking.weights]
+distance = -2
+popularity = 0.5
+[http]
+listen = "[::1]:80"
+[log]
+level = "debug"
+format = "json"
+)");
+  REQUIRE_MESSAGE(report.ok(), report.problems_text());
+  const EngineOptions& engine = report.config.engine;
+  CHECK(engine.state_dir == "/srv/cairn");
+  CHECK(engine.state.block_cache_bytes == 1'000'000'000);
+  CHECK(engine.state.batch_events_max == 7);
+  CHECK(engine.state.batch_wait_max == std::chrono::milliseconds{5});
+  CHECK_FALSE(engine.state.sync);
+  CHECK(engine.decode.time_min == std::chrono::sys_days{std::chrono::year{1990} / 12 / 31});
+  CHECK(engine.decode.future_max == std::chrono::hours{48});
+  CHECK(engine.decode.dedup_window == std::chrono::seconds{90});
+  CHECK(engine.decode.declared_types == std::vector<std::string>{"book", "share"});
+  CHECK(engine.ranking.radius_meters_default == 1'500.0);
+  CHECK(engine.ranking.weights == std::map<std::string, double>{{"distance", -2.0}, {"popularity", 0.5}});
+  CHECK(report.config.server.http_address == "::1");
+  CHECK(report.config.server.http_port == 80);
+  CHECK(report.config.server.log_level == LogLevel::kDebug);
+  CHECK(report.config.server.log_format == LogFormat::kJson);
+}
+
+TEST_CASE("all problems are reported at once, from top to bottom, each with its line and column") {
+  CHECK(problems(R"([state]
+block_cach = "1MiB"
+  sync = "yes"
+batch_wait_max = "30 dais"
+[sql]
+pool_size = 101
+[htpp]
+)") == R"(c.toml:2:1: unknown key 'block_cach' in [state]; did you mean 'block_cache'?
+c.toml:3:10: state.sync: must be true or false, not a string
+c.toml:4:18: state.batch_wait_max: "30 dais" is not a duration: 'dais' is not a unit; write it like "30s" (units: ms, s, m, h, d)
+c.toml:6:13: sql.pool_size: is 101; it must be from 1 to 100
+c.toml:7:2: unknown table 'htpp'; did you mean 'http'?
+)");
+}
+
+TEST_CASE("a key in the wrong table is shown the right one") {
+  CHECK(problems("[state]\ndsn = \"host=x\"\n") == "c.toml:2:1: unknown key 'dsn' in [state]; it belongs in [sql]\n");
+  CHECK(problems("listen = \"127.0.0.1:1\"\n") ==
+        "c.toml:1:1: unknown key 'listen' outside any table; it belongs in [http]\n");
+}
+
+TEST_CASE("a key that is near nothing is answered with the keys there are") {
+  CHECK(problems("[log]\nzebra = 1\n") == "c.toml:2:1: unknown key 'zebra' in [log]; its keys are level, format\n");
+}
+
+TEST_CASE("a table where a list belongs, and the other way round") {
+  CHECK(problems("[[state]]\nsync = true\n") == "c.toml:1:3: 'state' is an array; write it as one table, [state]\n");
+  CHECK(problems("[file]\nname = \"a\"\n") == "c.toml:1:2: 'file' is a table; write each one as [[file]]\n");
+  CHECK(problems("state = 5\n") == "c.toml:1:1: 'state' is an integer; write it as one table, [state]\n");
+  CHECK(problems("[ranking]\nweights = 1\n") == "c.toml:2:11: ranking.weights: must be a table, not an integer\n");
+}
+
+TEST_CASE("every type of key says what it wants instead of another type") {
+  const std::string got = problems(R"([state]
+dir = 1
+batch_events_max = 1.5
+batch_wait_max = 20
+block_cache = true
+[decode]
+time_min = 5
+[ranking]
+radius_default = 50.0
+[types]
+declared = "book"
+[log]
+level = []
+)");
+  CHECK(got == R"(c.toml:2:7: state.dir: must be a string, not an integer
+c.toml:3:20: state.batch_events_max: must be an integer, not a number
+c.toml:4:18: state.batch_wait_max: must be a duration such as "30s" (units: ms, s, m, h, d), not an integer
+c.toml:5:15: state.block_cache: must be a size such as "64MiB" (units: B, KB, KiB, MB, MiB, GB, GiB, TB, TiB), not a boolean
+c.toml:7:12: decode.time_min: must be a date such as 2000-01-31, not an integer
+c.toml:9:18: ranking.radius_default: must be a distance such as "50km" (units: m, km), not a number
+c.toml:11:12: types.declared: must be an array of strings, not a string
+c.toml:13:9: log.level: must be a string, not an array
+)");
+}
+
+TEST_CASE("bounds are told in the unit of the key, and both ends are allowed") {
+  CHECK(problems("[state]\nmemtable = \"1KiB\"\n") ==
+        "c.toml:2:12: state.memtable: is 1KiB; it must be from 1MiB to 4GiB\n");
+  CHECK(problems("[http]\nidle_timeout = \"2h\"\n") ==
+        "c.toml:2:16: http.idle_timeout: is 2h; it must be from 1s to 1h\n");
+  CHECK(problems("[ranking]\nradius_max = \"30000km\"\n") ==
+        "c.toml:2:14: ranking.radius_max: is 30000km; it must be from 1m to 20040km\n");
+  CHECK(problems("[decode]\ntime_min = 1969-12-31\n") ==
+        "c.toml:2:12: decode.time_min: is 1969-12-31; it must be from 1970-01-01 to 2100-01-01\n");
+  CHECK(problems("[decode]\nfuture_max = \"90m\"\n") ==
+        "c.toml:2:14: decode.future_max: is \"90m\"; it must be a multiple of 1h\n");
+  CHECK(check("[state]\nmemtable = \"1MiB\"\n[http]\nidle_timeout = \"1h\"\n").ok());
+}
+
+TEST_CASE("a choice is answered with the choices") {
+  CHECK(problems("[log]\nlevel = \"warn\"\n") ==
+        "c.toml:2:9: log.level: is \"warn\"; it must be one of debug, info, warning, error\n");
+  CHECK(problems("[log]\nlevel = \"wraning\"\n") ==
+        "c.toml:2:9: log.level: is \"wraning\"; it must be one of debug, info, warning, error; did you mean "
+        "'warning'?\n");
+}
+
+TEST_CASE("names keep to their alphabets") {
+  CHECK(problems("[sql]\nschema = \"Foo-Bar\"\n") ==
+        "c.toml:2:10: sql.schema: \"Foo-Bar\" must have 1 to 63 characters, lower-case letters, digits and '_', the "
+        "first one no digit\n");
+  CHECK(problems("[kafka]\nbrokers = \"a:9092,b\"\ntopic = \"t\"\n") ==
+        "c.toml:2:11: kafka.brokers: \"b\" must be \"host:port\"; several are separated by commas\n");
+  CHECK(problems("[types]\ndeclared = [\"book\", \"view\"]\n") ==
+        "c.toml:2:12: types.declared: interaction type 'view' is declared twice\n");
+}
+
+TEST_CASE("a slip in the syntax does not hide the slips after it") {
+  const ConfigReport report = check("[state]\ndir = \"abc\nsync = 1\nsync = true\n[log]\nlevle = \"info\"\n");
+  REQUIRE(report.problems.size() == 4);
+  CHECK(report.problems[0].to_string().starts_with("c.toml:2:11: syntax error in string"));
+  CHECK(report.problems[0].message.ends_with("is the closing quote missing?"));
+  CHECK(report.problems[1].to_string() == "c.toml:3:8: state.sync: must be true or false, not an integer");
+  CHECK(report.problems[2].to_string().starts_with("c.toml:4:8: syntax error"));  // sync stands twice
+  CHECK(report.problems[3].to_string() == "c.toml:6:1: unknown key 'levle' in [log]; did you mean 'level'?");
+}
+
+TEST_CASE("a broken table header ends the reading: what follows cannot be placed") {
+  const ConfigReport report = check("[state\nsync = 1\n");
+  REQUIRE(report.problems.size() == 1);
+  CHECK(report.problems[0].place == "c.toml:1:7");
+}
+
+TEST_CASE("keys that contradict each other are reported where one of them stands") {
+  CHECK(problems("[ranking]\nradius_default = \"600km\"\n") ==
+        "c.toml:2:18: ranking.radius_default (600km) is larger than ranking.radius_max (500km); raise radius_max or "
+        "lower radius_default\n");
+  CHECK(problems("[kafka]\nbrokers = \"a:1\"\n") ==
+        "c.toml:2:11: kafka.brokers is given without kafka.topic; name the topic to read\n");
+  CHECK(problems("[kafka]\ntopic = \"t\"\n") ==
+        "c.toml:2:9: kafka.topic is given without kafka.brokers; name the brokers to read from\n");
+  CHECK(problems("[http]\nlisten = \"0.0.0.0:7077\"\n")
+            .starts_with("c.toml:2:10: http.listen: 0.0.0.0:7077 can be reached from other machines"));
+  CHECK(check("[http]\nlisten = \"0.0.0.0:7077\"\nallow_remote = true\n").ok());
+}
+
+TEST_CASE("a value that is wrong is one problem, not also a contradiction") {
+  CHECK(check("[kafka]\nbrokers = \"a\"\ntopic = \"t\"\n").problems.size() == 1);
+  CHECK(check("[kafka]\nbrokers = \"a:1\"\ntopic = \"a b\"\n").problems.size() == 1);
+}
+
+TEST_CASE("properties that would take offsets or code out of our hands are refused with the reason") {
+  CHECK(problems("[kafka.properties]\n\"group.id\" = \"x\"\nenable.auto.commit = true\n\"auto.offset.reset\" = 1\n"
+                 "\"plugin.library.paths\" = \"x\"\n") ==
+        R"(c.toml:2:14: kafka.properties.group.id: may not be set: set kafka.group instead
+c.toml:3:22: kafka.properties.enable.auto.commit: may not be set: offsets are stored with the state, and where to resume is decided there
+c.toml:4:23: kafka.properties.auto.offset.reset: may not be set: offsets are stored with the state, and where to resume is decided there
+c.toml:5:26: kafka.properties.plugin.library.paths: may not be set: it would run code of others inside the process
+)");
+}
+
+TEST_CASE("properties are passed on as text, quoted or dotted") {
+  const ConfigReport report =
+      check("[kafka.properties]\n\"linger.ms\" = 5\nfetch.wait.max.ms = 10\n\"check.crcs\" = true\n\"a.b\" = \"c\"\n");
+  REQUIRE_MESSAGE(report.ok(), report.problems_text());
+  CHECK(report.config.engine.kafka.properties ==
+        std::map<std::string, std::string>{
+            {"linger.ms", "5"}, {"fetch.wait.max.ms", "10"}, {"check.crcs", "true"}, {"a.b", "c"}});
+}
+
+TEST_CASE("a weight names a ranking feature and is a finite number") {
+  CHECK(problems("[ranking.weights]\ndistanse = 1\n") ==
+        "c.toml:2:12: unknown ranking feature 'distanse'; did you mean 'distance'?; there are distance, popularity, "
+        "user_affinity\n");
+  CHECK(problems("[ranking.weights]\ndistance = inf\n") ==
+        "c.toml:2:12: ranking.weights.distance: must be a finite number such as 0.5\n");
+  CHECK(problems("[ranking.weights]\ndistance = \"1\"\n") ==
+        "c.toml:2:12: ranking.weights.distance: must be a finite number such as 0.5, not a string\n");
+  CHECK(check_config("[ranking.weights]\nany = 1\n", "c.toml", {}, {}).ok());
+}
+
+TEST_CASE("a message stays on its line whatever the file holds") {
+  for (const Problem& problem : check("[state]\n\"a\\nb\" = 1\n[log]\nlevel = \"a\\u0007\\nb\"\n").problems) {
+    CHECK(problem.to_string().find('\n') == std::string::npos);
+    CHECK(problem.to_string().find('\a') == std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace cairn::config::test

@@ -1,0 +1,44 @@
+#include "engine/config/redact.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <utility>
+
+namespace cairn::config {
+namespace {
+
+TEST_CASE("a connection string shows where it leads and not how one gets in") {
+  const std::pair<const char*, const char*> cases[] = {
+      {"", ""},
+      {"host=db port=5432 dbname=cairn user=u password=geheim", "host=db port=5432 dbname=cairn user=u password=***"},
+      {"password = 'ge heim' host=db", "password=*** host=db"},
+      {"password='it\\'s' host=db", "password=*** host=db"},
+      {"password=a\\ b host=db", "password=*** host=db"},
+      {"host=db sslpassword=geheim passfile=/x", "host=db sslpassword=*** passfile=***"},
+      {"dbname='postgresql://u:geheim@h/d'", "dbname=***"},
+      {"dbname='host=h password=geheim'", "dbname=***"},
+      {"postgresql://u:geheim@db:5432/cairn", "postgresql://u:***@db:5432/cairn"},
+      {"postgres://u@db/cairn?sslmode=require", "postgres://u@db/cairn?sslmode=require"},
+      {"postgresql://db/cairn?user=u&password=geheim&connect_timeout=5",
+       "postgresql://db/cairn?user=u&password=***&connect_timeout=5"},
+      {"postgresql://db/cairn?p%61ssword=geheim", "postgresql://db/cairn?p%61ssword=***"},
+      {"postgresql://u:ge@h:eim@db/cairn", "postgresql://u:***@db/cairn"},
+      {"postgresql://:geheim@/cairn", "postgresql://:***@/cairn"},
+  };
+  for (const auto& [dsn, redacted] : cases) {
+    CAPTURE(dsn);
+    CHECK(redact_dsn(dsn) == redacted);
+  }
+}
+
+TEST_CASE("what cannot be understood is not shown at all") {
+  for (const char* dsn : {"geheim", "password='geheim", "host=db geheim", "=geheim", "host = a geheim = 'x",
+                          "password=geheim\\", "mysql://u:geheim@h"}) {
+    CAPTURE(dsn);
+    CHECK(redact_dsn(dsn).find("geheim") == std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace cairn::config
