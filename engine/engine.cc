@@ -93,6 +93,7 @@ class EngineImpl final : public Engine {
 
  private:
   Status open_sql(const InteractionTypes& types);
+  Status copy_state(const std::string& path);
   void start_consumers();
   void add_consumers(const ingest::Consumer::SourceFactory& factory);
 
@@ -134,6 +135,7 @@ class EngineImpl final : public Engine {
   steady_clock::time_point sql_maintained_{};
 
   std::mutex close_mutex_;
+  std::mutex trim_mutex_;  ///< held while the event log is trimmed or copied
   mutable std::mutex house_mutex_;
   mutable std::condition_variable_any house_call_;
   mutable bool house_called_ = false;  ///< guarded by house_mutex_
@@ -249,13 +251,29 @@ Status EngineImpl::upsert_places(std::span<const Place> places) {
 }
 
 Result<CheckpointInfo> EngineImpl::checkpoint(const std::string& path) {
-  CAIRN_RETURN_IF_ERROR(store_->checkpoint(path));
-  CheckpointInfo info{path, 0, state_->watermarks()};
+  namespace fs = std::filesystem;
   std::error_code error;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(path, error)) {
+  if (fs::exists(path, error)) return Status(StatusCode::kAlreadyExists, "'" + path + "' exists; name a new directory");
+  if (!fs::create_directory(path, error)) return invalid_argument("cannot create '" + path + "': " + error.message());
+  CheckpointInfo info{path, 0, state_->watermarks()};
+  Status copied = copy_state(path);
+  if (!copied.ok()) {
+    fs::remove_all(path, error);
+    return copied;
+  }
+  for (const auto& entry : fs::recursive_directory_iterator(path, error)) {
     if (entry.is_regular_file(error)) info.bytes += entry.file_size(error);
   }
   return info;
+}
+
+Status EngineImpl::copy_state(const std::string& path) {
+  // The log is copied after the state and not trimmed meanwhile, so it reaches from the state's position on.
+  const std::lock_guard no_trimming(trim_mutex_);
+  CAIRN_RETURN_IF_ERROR(store_->checkpoint(path + "/state"));
+  std::error_code error;
+  std::filesystem::copy(options_.state_dir + "/event-log", path + "/event-log", error);
+  return error ? unavailable("cannot copy the event log to '" + path + "': " + error.message()) : ok_status();
 }
 
 // ---- reading ------------------------------------------------------------------------------------------------------
@@ -482,6 +500,7 @@ void EngineImpl::push_places() {
 }
 
 void EngineImpl::trim_log() {
+  const std::lock_guard no_copying(trim_mutex_);
   Offset reached = event_log_->end_offset();
   for (const auto* consumers : {&feature_consumers_, &sql_consumers_}) {
     for (const auto& consumer : *consumers) {

@@ -220,8 +220,9 @@ class Engine {
   /// Returns: DEADLINE_EXCEEDED.
   [[nodiscard]] virtual Status wait_caught_up(std::chrono::milliseconds timeout) const = 0;
 
-  /// Copies a consistent state, offsets included, to `path` (which must not exist) while running.
-  /// Returns: ALREADY_EXISTS, INVALID_ARGUMENT, RESOURCE_EXHAUSTED.
+  /// Copies a consistent state, offsets and the API's log included, to the new directory `path` while running. The copy
+  /// is a state directory: an engine opened on it goes on from the watermarks named in the answer, or later ones.
+  /// Returns: ALREADY_EXISTS, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAVAILABLE; nothing is left behind then.
   [[nodiscard]] virtual Result<CheckpointInfo> checkpoint(const std::string& path) = 0;
 
   /// Stops in order: no new work, sources, last batch, sync, connections. Idempotent.

@@ -1,0 +1,238 @@
+#include "cairn/engine.h"
+
+#include <doctest/doctest.h>
+
+#include <unistd.h>
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using namespace cairn;
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+constexpr auto kPatience = 60'000ms;
+
+struct Folder {
+  fs::path path;
+  Folder() {
+    std::string pattern = (fs::temp_directory_path() / "cairn-engine-XXXXXX").string();
+    REQUIRE(mkdtemp(pattern.data()) != nullptr);
+    path = pattern;
+  }
+  ~Folder() { fs::remove_all(path); }
+};
+
+EngineOptions options_in(const fs::path& path) {
+  EngineOptions options;
+  options.state_dir = path.string();
+  options.state.free_bytes_min = 1 << 20;
+  return options;
+}
+
+std::unique_ptr<Engine> open(const EngineOptions& options) {
+  auto engine = Engine::open(options);
+  REQUIRE_MESSAGE(engine.ok(), engine.status().to_string());
+  return *std::move(engine);
+}
+
+std::string event(const std::string& user, const std::string& place, std::int64_t ms = 1'700'000'000'000) {
+  return R"({"user_id":")" + user + R"(","place_id":")" + place + R"(","type":"visit","ts":)" + std::to_string(ms) +
+         "}";
+}
+
+double visits(const Engine& engine, const std::string& place) {
+  const auto answer = engine.get_features({EntityKind::kPlace, {place}, {"place_visits"}, {}});
+  REQUIRE_MESSAGE(answer.ok(), answer.status().to_string());
+  const FeatureVector& vector = answer->entities.at(0).vectors.at(0);
+  return vector.entries.empty() ? 0.0 : vector.entries[0].value;
+}
+
+const std::vector<Place> kPlaces{{PlaceId("cafe"), "Cafe", {40.70, -74.0}, "Coffee"},
+                                 {PlaceId("bar"), "Bar", {40.71, -74.0}, "Bar"}};
+
+TEST_CASE("an event handed in is acknowledged, applied, recommended by, and still there after a restart") {
+  Folder folder;
+  {
+    const auto engine = open(options_in(folder.path));
+    REQUIRE(engine->upsert_places(kPlaces).ok());
+    const std::string one = event("ann", "bar");
+    const std::vector<std::string_view> events{one, "{bad"};
+    const auto ack = engine->ingest(events);
+    REQUIRE(ack.ok());
+    CHECK(ack->accepted == 1);
+    CHECK(ack->rejected == 1);
+    CHECK(ack->rejections.at(0).index == 1);
+    REQUIRE(engine->wait_caught_up(kPatience).ok());
+    const auto answer = engine->recommend({.user = UserId("ann"),
+                                           .position = GeoPoint{40.7, -74.0},
+                                           .time = event_time_from_ms(1'700'086'400'000),
+                                           .min_offset = ack->reflected_at});
+    REQUIRE_MESSAGE(answer.ok(), answer.status().to_string());
+    CHECK(answer->items.at(0).place.id.str() == "bar");
+    CHECK(answer->freshness.newest_event == event_time_from_ms(1'700'000'000'000));
+    CHECK(engine->close().ok());
+    CHECK(engine->ingest(events).status().code() == StatusCode::kUnavailable);
+  }
+  const auto engine = open(options_in(folder.path));
+  REQUIRE(engine->wait_caught_up(kPatience).ok());
+  CHECK(visits(*engine, "bar") == 1.0);
+  const EngineStatus status = engine->status();
+  CHECK(status.events_applied == 1);
+  CHECK(status.events_rejected == 1);
+  CHECK(status.places == 2);
+  CHECK(status.ready());
+  CHECK(engine->get_place(PlaceId("cafe"))->category == "Coffee");
+  std::ifstream letters(folder.path / "dead-letters.ndjson");
+  std::string line;
+  REQUIRE(std::getline(letters, line));
+  CHECK(line.find("malformed_json") != std::string::npos);
+  CHECK_FALSE(std::getline(letters, line));
+}
+
+TEST_CASE("a reader who names the offset of a write sees it") {
+  Folder folder;
+  const auto engine = open(options_in(folder.path));
+  REQUIRE(engine->upsert_places(kPlaces).ok());
+  for (int i = 1; i <= 20; ++i) {
+    const std::string one = event("bob", "cafe", 1'700'000'000'000 + i);
+    const std::vector<std::string_view> events{one};
+    const auto ack = engine->ingest(events);
+    REQUIRE(ack.ok());
+    const auto answer = engine->recommend({.user = UserId("bob"),
+                                           .position = GeoPoint{40.7, -74.0},
+                                           .min_offset = ack->reflected_at,
+                                           .deadline = kPatience});
+    REQUIRE_MESSAGE(answer.ok(), answer.status().to_string());
+    CHECK(visits(*engine, "cafe") == i);
+  }
+  const Watermark never{"api", Partition{0}, Offset{1'000'000'000}};
+  const auto ask = [&](OnStale on_stale) {
+    return engine->recommend({.user = UserId("bob"),
+                              .position = GeoPoint{40.7, -74.0},
+                              .min_offset = never,
+                              .on_stale = on_stale,
+                              .deadline = 5ms});
+  };
+  CHECK(ask(OnStale::kWait).status().code() == StatusCode::kDeadlineExceeded);
+  CHECK(ask(OnStale::kFail).status().code() == StatusCode::kFailedPrecondition);
+  CHECK(ask(OnStale::kDegrade)->degraded);
+}
+
+TEST_CASE("a file is consumed, and a checkpoint taken on the way opens as the state it was") {
+  Folder folder;
+  const fs::path file = folder.path / "events.ndjson";
+  {
+    std::ofstream out(file);
+    for (int i = 0; i < 1000; ++i) out << event("u" + std::to_string(i % 7), "cafe", 1'700'000'000'000 + i) << "\n";
+  }
+  EngineOptions options = options_in(folder.path / "state");
+  options.files = {{"stream", file.string(), true}};
+  const auto engine = open(options);
+  REQUIRE(engine->wait_caught_up(kPatience).ok());
+  CHECK(visits(*engine, "cafe") == 1000.0);
+  const std::string copy_path = (folder.path / "copy").string();
+  CHECK(engine->checkpoint((folder.path / "no" / "parent").string()).status().code() == StatusCode::kInvalidArgument);
+  const auto taken = engine->checkpoint(copy_path);
+  REQUIRE_MESSAGE(taken.ok(), taken.status().to_string());
+  CHECK(taken->bytes > 0);
+  CHECK(engine->checkpoint(copy_path).status().code() == StatusCode::kAlreadyExists);
+  {
+    std::ofstream out(file, std::ios::app);
+    out << event("later", "cafe") << "\n";
+  }
+  REQUIRE(engine->wait_caught_up(kPatience).ok());
+  CHECK(visits(*engine, "cafe") == 1001.0);
+
+  EngineOptions restored = options_in(copy_path);
+  const auto copy = open(restored);
+  CHECK(visits(*copy, "cafe") == 1000.0);
+  restored.files = options.files;  // and goes on from there
+  REQUIRE(copy->close().ok());
+  const auto resumed = open(restored);
+  REQUIRE(resumed->wait_caught_up(kPatience).ok());
+  CHECK(visits(*resumed, "cafe") == 1001.0);
+}
+
+TEST_CASE("a state directory that is held says by whom") {
+  Folder folder;
+  const auto engine = open(options_in(folder.path));
+  const auto second = Engine::open(options_in(folder.path));
+  CHECK(second.status().code() == StatusCode::kFailedPrecondition);
+  CHECK(second.status().message().find(std::to_string(getpid())) != std::string::npos);
+}
+
+TEST_CASE("options that contradict each other are refused") {
+  Folder folder;
+  EngineOptions options = options_in(folder.path);
+  options.files = {{"a", "/nowhere", false}, {"a", "/nowhere", false}};
+  CHECK(Engine::open(options).status().code() == StatusCode::kInvalidArgument);
+  options.files = {{"api", "/nowhere", false}};
+  CHECK(Engine::open(options).status().code() == StatusCode::kInvalidArgument);
+  options.files.clear();
+  options.ranking.weights = {{"nonsense", 1.0}};
+  CHECK(Engine::open(options).status().code() == StatusCode::kInvalidArgument);
+  options.ranking.weights.clear();
+  options.feature_views = {{.name = "Bad Name"}};
+  CHECK(Engine::open(options).status().code() == StatusCode::kInvalidArgument);
+  CHECK(Engine::open({}).status().code() == StatusCode::kInvalidArgument);
+}
+
+TEST_CASE("a declared view is served beside the built-in ones, with a status for everything missing") {
+  Folder folder;
+  EngineOptions options = options_in(folder.path);
+  FeatureViewSpec dwell{
+      .name = "dwell", .entity = EntityKind::kUser, .dimension = Dimension::kCategory, .aggregate = Aggregate::kSum};
+  dwell.events = {{"visit", "min(value / 60, 100)"}};
+  options.feature_views = {dwell};
+  const auto engine = open(options);
+  REQUIRE(engine->upsert_places(kPlaces).ok());
+  const std::string one = R"({"user_id":7,"place_id":"bar","type":"visit","ts":"2023-11-14T22:13:20Z","value":90})";
+  REQUIRE(engine->ingest(std::vector<std::string_view>{one}).ok());
+  REQUIRE(engine->wait_caught_up(kPatience).ok());
+  const auto answer = engine->get_features({EntityKind::kUser, {"7", "8"}, {"dwell", "user_dismissed"}, {}});
+  REQUIRE(answer.ok());
+  CHECK(answer->entities[0].vectors[0].status == FeatureStatus::kPresent);
+  CHECK(answer->entities[0].vectors[0].entries.at(0).dimension == "Bar");
+  CHECK(answer->entities[0].vectors[0].entries.at(0).value == 1.5);
+  CHECK(answer->entities[0].vectors[1].status == FeatureStatus::kNullValue);
+  CHECK(answer->entities[1].vectors[0].status == FeatureStatus::kNotFound);
+  CHECK_FALSE(engine->get_features({EntityKind::kPlace, {"bar"}, {"dwell"}, {}}).ok());
+  CHECK_FALSE(engine->get_features({EntityKind::kUser, {"7"}, {"nope"}, {}}).ok());
+}
+
+TEST_CASE("reading, writing and asking at once neither race nor lose") {
+  Folder folder;
+  const auto engine = open(options_in(folder.path));
+  REQUIRE(engine->upsert_places(kPlaces).ok());
+  constexpr int kWriters = 3;
+  constexpr int kEach = 40;
+  std::atomic<bool> done{false};
+  std::thread reader([&] {
+    while (!done) {
+      CHECK(engine->recommend({.user = UserId("u0"), .position = GeoPoint{40.7, -74.0}}).ok());
+      CHECK(engine->status().ready());
+    }
+  });
+  std::vector<std::thread> writers;
+  for (int w = 0; w < kWriters; ++w) {
+    writers.emplace_back([&, w] {
+      for (int i = 0; i < kEach; ++i) {
+        const std::string one = event("u" + std::to_string(w), "cafe", 1'700'000'000'000 + i);
+        CHECK(engine->ingest(std::vector<std::string_view>{one}).ok());
+      }
+    });
+  }
+  for (std::thread& writer : writers) writer.join();
+  REQUIRE(engine->wait_caught_up(kPatience).ok());
+  done = true;
+  reader.join();
+  CHECK(visits(*engine, "cafe") == kWriters * kEach);
+}
+
+}  // namespace

@@ -1,0 +1,196 @@
+#include "engine/state/feature_state.h"
+
+#include <doctest/doctest.h>
+
+#include <map>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "features/read.h"
+#include "features/row.h"
+
+namespace {
+
+using namespace cairn;
+using state::FeatureState;
+
+constexpr std::int64_t kHour = 3'600'000;
+
+struct Fixture {
+  std::unique_ptr<storage::StateStore> store = storage::open_memory_store(features::merge_encoded_rows);
+  EngineOptions options;
+  std::unique_ptr<FeatureState> state;
+
+  Fixture() { reopen(); }
+  void reopen() {
+    state.reset();
+    auto opened = FeatureState::open(*store, options, *InteractionTypes::with_declared(options.decode.declared_types));
+    REQUIRE_MESSAGE(opened.ok(), opened.status().to_string());
+    state = *std::move(opened);
+  }
+  Status apply(const std::vector<Interaction>& interactions, std::int64_t offset, std::uint64_t rejected = 0) {
+    const std::vector<SourcePosition> positions{{Partition{0}, Offset{offset}, "cursor"}};
+    return state->apply({"test", interactions, positions, rejected});
+  }
+  double value(EntityKind kind, const std::string& id, std::string_view view, std::string_view dimension = "",
+               std::int64_t at_ms = 0) {
+    const features::View* found = state->schema().find(view);
+    REQUIRE(found != nullptr);
+    const auto row = state->row(kind, id);
+    REQUIRE(row.ok());
+    const auto vector = features::read_view(*found, row->row.get(), event_time_from_ms(at_ms),
+                                            [&](const auto& v, auto d) { return state->dimension_name(v, d); });
+    for (const FeatureEntry& entry : vector.entries) {
+      if (entry.dimension == dimension) return entry.value;
+    }
+    return 0.0;
+  }
+};
+
+Interaction visit(std::string user, std::string place, std::int64_t ms, std::string event_id = "") {
+  return {UserId(std::move(user)), PlaceId(std::move(place)), TypeIndex{2}, event_time_from_ms(ms), {}, {},
+          std::move(event_id)};
+}
+
+TEST_CASE("what was applied is there, before and after a restart") {
+  Fixture f;
+  REQUIRE(f.state->catalog().upsert(std::vector<Place>{{PlaceId("cafe"), "Cafe", {40.7, -74.0}, "Coffee"}}).ok());
+  REQUIRE(f.apply({visit("u", "cafe", 10 * kHour), visit("u", "cafe", 11 * kHour), visit("v", "bar", 0)}, 100, 3).ok());
+  for (int round = 0; round < 2; ++round) {
+    CHECK(f.value(EntityKind::kPlace, "cafe", "place_visits") == 2.0);
+    CHECK(f.value(EntityKind::kPlace, "bar", "place_visits") == 1.0);
+    CHECK(f.value(EntityKind::kUser, "u", "user_category_affinity", "Coffee", 11 * kHour) ==
+          doctest::Approx(1.0 + std::exp2(-1.0 / 720.0)));
+    CHECK(f.value(EntityKind::kCell, "dr5regy", "cell_visits_30d") == 0.0);
+    CHECK(f.value(EntityKind::kCell, "dr5reg", "cell_visits_30d", "", 11 * kHour) > 1.9);
+    CHECK(f.state->counters().applied == 3);
+    CHECK(f.state->counters().rejected == 3);
+    CHECK(f.state->counters().newest_event_ms == 11 * kHour);
+    REQUIRE(f.state->positions("test").size() == 1);
+    CHECK(f.state->positions("test")[0] == SourcePosition{Partition{0}, Offset{100}, "cursor"});
+    CHECK(f.state->catalog().get(PlaceId("cafe"))->name == "Cafe");
+    f.reopen();
+  }
+}
+
+TEST_CASE("a repeated event_id inside the window changes nothing, outside it counts again") {
+  Fixture f;
+  const std::int64_t day = 24 * kHour;
+  REQUIRE(f.apply({visit("u", "p", 10 * day, "a"), visit("u", "p", 10 * day, "a"), visit("u", "p", 10 * day, "b")}, 1)
+              .ok());
+  CHECK(f.value(EntityKind::kPlace, "p", "place_visits") == 2.0);
+  f.reopen();                                                  // what was seen before a restart is still known
+  REQUIRE(f.apply({visit("u", "p", 11 * day, "a")}, 2).ok());  // one day later: just inside
+  CHECK(f.value(EntityKind::kPlace, "p", "place_visits") == 2.0);
+  REQUIRE(f.apply({visit("u", "p", 9 * day, "a")}, 3).ok());  // and late by one day
+  CHECK(f.value(EntityKind::kPlace, "p", "place_visits") == 2.0);
+  REQUIRE(f.apply({visit("u", "p", 11 * day + 1, "a")}, 4).ok());
+  CHECK(f.value(EntityKind::kPlace, "p", "place_visits") == 3.0);
+  CHECK(f.state->counters().repeated == 3);
+  CHECK(f.state->counters().applied == 3);
+}
+
+TEST_CASE("event ids far behind the newest event are forgotten") {
+  Fixture f;
+  const std::int64_t day = 24 * kHour;
+  REQUIRE(f.apply({visit("u", "p", 10 * day, "old"), visit("u", "p", 100 * day, "new")}, 1).ok());
+  REQUIRE(f.state->forget_old_event_ids().ok());
+  int kept = 0;
+  REQUIRE(f.store
+              ->scan(storage::Family::kDedup, "",
+                     [&](auto key, auto) {
+                       kept += key.ends_with("new");
+                       CHECK(!key.ends_with("old"));
+                       return true;
+                     })
+              .ok());
+  CHECK(kept == 1);
+}
+
+TEST_CASE("however events are split into batches and ordered, the counts are those of a plain aggregation") {
+  for (std::uint32_t seed = 1; seed <= 10; ++seed) {
+    INFO("seed ", seed);
+    std::mt19937 random(seed);
+    Fixture f;
+    std::map<std::string, int> expected;
+    std::vector<Interaction> all;
+    for (int i = 0; i < 500; ++i) {
+      const std::string place = "p" + std::to_string(random() % 20);
+      all.push_back(
+          visit("u" + std::to_string(random() % 10), place, static_cast<std::int64_t>(random() % 1'000) * kHour));
+      ++expected[place];
+    }
+    std::shuffle(all.begin(), all.end(), random);
+    for (std::size_t begin = 0; begin < all.size();) {
+      const std::size_t size = std::min<std::size_t>(1 + random() % 90, all.size() - begin);
+      REQUIRE(f.apply({all.begin() + static_cast<std::ptrdiff_t>(begin),
+                       all.begin() + static_cast<std::ptrdiff_t>(begin + size)},
+                      static_cast<std::int64_t>(begin + size))
+                  .ok());
+      begin += size;
+      if (random() % 8 == 0) f.reopen();
+    }
+    for (const auto& [place, count] : expected) CHECK(f.value(EntityKind::kPlace, place, "place_visits") == count);
+  }
+}
+
+TEST_CASE("an observer is told of what is stored and then of every commit") {
+  Fixture f;
+  REQUIRE(f.apply({visit("u", "p", 0)}, 1).ok());
+  const std::uint32_t view = f.state->schema().find("place_visits")->id;
+  std::map<std::string, std::int64_t> told;
+  REQUIRE(f.state
+              ->observe(EntityKind::kPlace,
+                        [&](std::span<const features::EntityDelta> deltas) {
+                          for (const auto& delta : deltas)
+                            told[delta.key.substr(1)] += delta.row.find(view)->entries.at(0).value.count;
+                        })
+              .ok());
+  CHECK(told == std::map<std::string, std::int64_t>{{"p", 1}});
+  REQUIRE(f.apply({visit("u", "p", 0), visit("u", "q", 0)}, 2).ok());
+  CHECK(told == std::map<std::string, std::int64_t>{{"p", 2}, {"q", 1}});
+}
+
+TEST_CASE("a reader can wait for its own write") {
+  Fixture f;
+  const Watermark mark{"test", Partition{0}, Offset{5}};
+  CHECK_FALSE(f.state->reached(mark));
+  CHECK(f.state->wait_for(mark, std::chrono::milliseconds(1)).code() == StatusCode::kDeadlineExceeded);
+  std::thread writer([&] { CHECK(f.apply({visit("u", "p", 0)}, 5).ok()); });
+  CHECK(f.state->wait_for(mark, std::chrono::seconds(60)).ok());
+  writer.join();
+  CHECK(f.value(EntityKind::kPlace, "p", "place_visits") == 1.0);
+}
+
+TEST_CASE("declared types may be appended, not reordered") {
+  Fixture f;
+  f.options.decode.declared_types = {"share", "book"};
+  f.reopen();
+  f.options.decode.declared_types = {"share", "book", "pay"};
+  f.reopen();
+  auto reordered = FeatureState::open(*f.store, f.options, *InteractionTypes::with_declared({"book", "share", "pay"}));
+  CHECK(reordered.status().code() == StatusCode::kFailedPrecondition);
+}
+
+TEST_CASE("a place may change, and rises above another catalogue's version") {
+  Fixture f;
+  auto& catalog = f.state->catalog();
+  REQUIRE(catalog.upsert(std::vector<Place>{{PlaceId("a"), "A", {1, 1}, "x"}, {PlaceId("b"), "B", {2, 2}, ""}}).ok());
+  REQUIRE(catalog.upsert(std::vector<Place>{{PlaceId("a"), "A2", {3, 3}, "y"}}).ok());
+  CHECK(catalog.size() == 2);
+  CHECK(catalog.version() == 2);
+  CHECK(catalog.get(PlaceId("a"))->name == "A2");
+  CHECK(catalog.newer_than(1).size() == 1);
+  CHECK(catalog.get(PlaceId("zz")).status().code() == StatusCode::kNotFound);
+  CHECK(catalog.upsert(std::vector<Place>{{PlaceId("c"), "", {91, 0}, ""}}).code() == StatusCode::kInvalidArgument);
+  CHECK(catalog.upsert(std::vector<Place>{{PlaceId(""), "", {1, 0}, ""}}).code() == StatusCode::kInvalidArgument);
+  REQUIRE(catalog.rise_above(50).ok());
+  CHECK(catalog.newer_than(50).size() == 2);
+  f.reopen();
+  CHECK(f.state->catalog().version() == 51);
+  CHECK(f.state->catalog().get(PlaceId("a"))->category == "y");
+}
+
+}  // namespace
