@@ -1,0 +1,197 @@
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <random>
+#include <thread>
+
+#include "tests/sql/interaction_stream.h"
+#include "tests/support/postgres_proxy.h"
+
+namespace cairn::sql {
+namespace {
+
+/// Consumes a stream as the engine does: from the stored position, and after every failure again from there.
+class Consumer {
+ public:
+  Consumer(Database& database, const InteractionStream& stream, std::uint64_t seed)
+      : database_(database), stream_(stream), random_(seed) {}
+
+  /// One batch, or one attempt to learn the position.
+  void step() {
+    if (!offset_) return reload();
+    const auto size = std::uniform_int_distribution<std::int64_t>(1, 300)(random_);
+    const auto applied = apply_range(database_, stream_, *offset_, *offset_ + size);
+    if (applied.ok()) {
+      *offset_ += size;
+    } else {
+      count_failure(applied.status());
+      offset_.reset();
+    }
+  }
+
+  void run_until(const std::atomic<bool>& stop) {
+    while (!stop) step();
+    while (!offset_) step();
+  }
+
+  [[nodiscard]] std::int64_t offset() const { return offset_.value(); }
+  [[nodiscard]] int unavailable() const { return unavailable_; }
+
+ private:
+  void reload() {
+    const auto positions = database_.load_positions("s");
+    if (!positions.ok()) return count_failure(positions.status());
+    offset_ = positions->empty() ? 0 : positions->front().offset.value;
+  }
+
+  void count_failure(const Status& status) {
+    if (status.code() == StatusCode::kUnavailable) ++unavailable_;
+    const bool expected = status.code() == StatusCode::kUnavailable || status.code() == StatusCode::kAborted;
+    CHECK_MESSAGE(expected, status.to_string());
+  }
+
+  Database& database_;
+  const InteractionStream& stream_;
+  std::mt19937_64 random_;
+  std::optional<std::int64_t> offset_;
+  int unavailable_ = 0;
+};
+
+void check_exact(const TestDatabase& made, const InteractionStream& stream, std::int64_t end) {
+  test::PgClient client = made.client();
+  const Expected found = read_tables(client);
+  const Expected expected = expect(stream.range(0, end));
+  CHECK(found.rows == expected.rows);
+  CHECK(found.stats == expected.stats);
+}
+
+TEST_CASE("sessions that are terminated at any moment lose and double nothing") {
+  const std::uint64_t seed = 31;
+  INFO("seed ", seed);
+  const TestDatabase made;
+  const InteractionStream stream(seed);
+  Consumer consumer(*made.database, stream, seed);
+  std::atomic<bool> stop = false;
+  std::thread killer([&] {
+    test::PgClient client = made.client();
+    std::mt19937_64 random(seed);
+    for (int kills = 0; kills < 30;) {
+      std::this_thread::sleep_for(std::chrono::microseconds(random() % 15'000));
+      kills += std::stoi(client.value(
+          "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'cairn' AND "
+          "datname = current_database() AND state <> 'idle'"));
+    }
+    stop = true;
+  });
+  consumer.run_until(stop);
+  killer.join();
+  CHECK(consumer.unavailable() > 10);
+  check_exact(made, stream, consumer.offset());
+}
+
+TEST_CASE("a server that crashes and comes back in the middle loses and doubles nothing") {
+  const std::uint64_t seed = 32;
+  INFO("seed ", seed);
+  test::TestCluster& cluster = test::TestCluster::shared();
+  const TestDatabase made;
+  const InteractionStream stream(seed);
+  Consumer consumer(*made.database, stream, seed);
+  std::atomic<bool> stop = false;
+  std::thread crasher([&] {
+    for (int crashes = 0; crashes < 2; ++crashes) {
+      test::PgClient client = made.client();
+      const std::string begin = client.value("SELECT count(*) FROM user_interactions");
+      while (client.value("SELECT count(*) FROM user_interactions") == begin) {
+      }
+      cluster.stop_immediate();
+      CHECK(made.database->ping().code() == StatusCode::kUnavailable);
+      cluster.start();
+    }
+    stop = true;
+  });
+  consumer.run_until(stop);
+  crasher.join();
+  CHECK(made.database->ping().ok());
+  CHECK(consumer.unavailable() > 0);
+  consumer.step();
+  check_exact(made, stream, consumer.offset());
+}
+
+std::unique_ptr<Database> open_through(const test::PostgresProxy& proxy, const TestDatabase& made) {
+  SqlOptions options = made.options;
+  options.dsn += " host=" + proxy.socket_folder();  // the last one counts
+  return open(options);
+}
+
+TEST_CASE("a commit whose answer is lost is found done") {
+  const test::TestCluster& cluster = test::TestCluster::shared();
+  const TestDatabase made;
+  test::PostgresProxy proxy(cluster.socket_folder(), cluster.port());
+  const auto database = open_through(proxy, made);
+  const InteractionStream stream(33);
+  REQUIRE(apply_range(*database, stream, 0, 100).ok());
+
+  proxy.arm(test::PostgresProxy::Cut::kAfterCommit);
+  const auto applied = apply_range(*database, stream, 100, 200);
+  REQUIRE_MESSAGE(applied.ok(), applied.status().to_string());
+  CHECK(applied->rows + applied->repeated == 100);
+  CHECK(*database->load_positions("s") == std::vector{position(200)});
+  check_exact(made, stream, 200);
+}
+
+TEST_CASE("a commit that never arrived is found undone and may be made again") {
+  const test::TestCluster& cluster = test::TestCluster::shared();
+  const TestDatabase made;
+  test::PostgresProxy proxy(cluster.socket_folder(), cluster.port());
+  const auto database = open_through(proxy, made);
+  const InteractionStream stream(34);
+  REQUIRE(apply_range(*database, stream, 0, 100).ok());
+
+  proxy.arm(test::PostgresProxy::Cut::kBeforeCommit);
+  CHECK(apply_range(*database, stream, 100, 200).status().code() == StatusCode::kUnavailable);
+  check_exact(made, stream, 100);
+  REQUIRE(apply_range(*database, stream, 100, 200).ok());
+  check_exact(made, stream, 200);
+}
+
+TEST_CASE("a commit that the server refuses is undone, and so is what it would have written") {
+  const TestDatabase made;
+  test::PgClient client = made.client();
+  client.query(
+      "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'refused' USING ERRCODE = '53100'; "
+      "END$$; CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE ON consumer_positions DEFERRABLE INITIALLY DEFERRED "
+      "FOR EACH ROW EXECUTE FUNCTION refuse()");
+  const InteractionStream stream(35);
+  CHECK(apply_range(*made.database, stream, 0, 50).status().code() == StatusCode::kResourceExhausted);
+  check_exact(made, stream, 0);
+  client.query("DROP TRIGGER refuse ON consumer_positions");
+  CHECK(apply_range(*made.database, stream, 0, 50).ok());
+  check_exact(made, stream, 50);
+}
+
+TEST_CASE("a lock that another session holds too long is unavailable and leaves the connection fit") {
+  const TestDatabase made(
+      {.dsn = "", .schema = "", .pool_size = 1, .statement_timeout = std::chrono::milliseconds(400)});
+  const InteractionStream stream(36);
+  REQUIRE(apply_range(*made.database, stream, 0, 10).ok());
+  test::PgClient holder = made.client();
+  holder.query("BEGIN; SELECT * FROM consumer_positions FOR UPDATE");
+  const Status status = apply_range(*made.database, stream, 10, 20).status();
+  CHECK(status.code() == StatusCode::kUnavailable);
+  CHECK(status.message().find("55P03") != std::string::npos);
+  holder.query("ROLLBACK");
+  CHECK(apply_range(*made.database, stream, 10, 20).ok());
+}
+
+TEST_CASE("idle connections that the server closed are not used") {
+  const TestDatabase made;
+  REQUIRE(made.database->ping().ok());
+  test::PgClient client = made.client();
+  client.query(
+      "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'cairn' AND "
+      "datname = current_database()");
+  CHECK(made.database->ping().ok());
+}
+
+}  // namespace
+}  // namespace cairn::sql
