@@ -22,7 +22,7 @@ struct HttpOptions {
   std::size_t connections_max = 1024;
   std::chrono::milliseconds request_timeout{5000};  ///< to read one request from its first byte; to write its answer
   std::chrono::milliseconds idle_timeout{60000};    ///< a connection between requests
-  Logger log;
+  Logger log = {};
 };
 
 /// The HTTP/JSON API (GET /openapi.json describes it) over one engine. Sockets are served by `threads` threads;

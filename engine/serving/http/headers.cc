@@ -52,9 +52,6 @@ std::optional<ApiResponse> refuse_by_body(const RequestHeader& header) {
 }  // namespace
 
 std::optional<ApiResponse> refuse_by_header(const RequestHeader& header) {
-  if (header.version() != 10 && header.version() != 11) {
-    return error_response(505, {StatusCode::kUnimplemented, "HTTP/1.1 is served here"});
-  }
   if (auto refusal = refuse_by_host(header)) return refusal;
   if (auto refusal = refuse_by_body(header)) return refusal;
   if (is_foreign_origin(header)) {

@@ -11,9 +11,9 @@ namespace cairn::serving {
 
 using RequestHeader = boost::beast::http::request_header<>;
 
-/// Refuses a request by its header alone: versions other than 1.0 and 1.1 (505), a missing or repeated Host (400), an
-/// expectation other than 100-continue (417), a compressed body (415), and writes that a browser sends on behalf of a
-/// page from elsewhere (403: without this any web page could write to a server on localhost). Empty when it is fine.
+/// Refuses a request by its header alone: a missing or repeated Host (400), an expectation other than 100-continue
+/// (417), a compressed body (415), and writes that a browser sends on behalf of a page from elsewhere (403: without
+/// this any web page could write to a server on localhost). Empty when it is fine.
 [[nodiscard]] std::optional<ApiResponse> refuse_by_header(const RequestHeader& header);
 
 /// The caller's X-Request-Id when it has 1 to 128 printable characters of ASCII, else a new one of 16 hex digits.

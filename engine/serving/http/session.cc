@@ -34,6 +34,9 @@ ApiResponse response_to(beast::error_code error, const HttpOptions& options) {
     return error_response(413, invalid_argument("the request's body exceeds " + std::to_string(options.body_bytes_max) +
                                                 " bytes; send it in parts"));
   }
+  if (error == http::error::bad_version) {
+    return error_response(505, {StatusCode::kUnimplemented, "HTTP/1.1 and 1.0 are served here"});
+  }
   return error_response(invalid_argument("malformed HTTP request: " + error.message()));
 }
 

@@ -1,0 +1,414 @@
+// Each route, asked well and badly, through a real socket.
+
+#include <atomic>
+#include <set>
+
+#include "engine/serving/api/handlers.h"
+#include "engine/serving/api/routes.h"
+#include "tests/engine/serving/server_fixture.h"
+
+using namespace cairn;
+using namespace cairn::serving_test;
+
+namespace {
+
+bool mentions(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+Answer post_lines(std::uint16_t port, std::string_view target, std::string_view body) {
+  return request(port, "POST", target, body, "Content-Type: application/x-ndjson; charset=utf-8\r\n");
+}
+
+}  // namespace
+
+TEST_SUITE_BEGIN("api");
+
+TEST_CASE_FIXTURE(Serving, "a recommendation request reaches the engine field by field") {
+  start();
+  const Answer answer = post(port(), "/v1/recommendations",
+                             R"({"user_id":18446744073709551615,"lat":40.7,"lon":-74,"time":"2024-05-01T12:00:00Z",
+                               "limit":7,"radius_meters":500,"categories":["cafe","bar"],"exclude_seen":true,
+                               "explain":true,"min_offset":{"source":"api","partition":2,"offset":42},
+                               "on_stale":"degrade","deadline_ms":30000})");
+  REQUIRE(answer.code == 200);
+  const RecommendRequest asked = engine.last_recommend();
+  CHECK(asked.user.str() == "18446744073709551615");
+  CHECK(asked.position == GeoPoint{40.7, -74.0});
+  CHECK(to_ms(*asked.time) == 1714564800000);
+  CHECK(asked.limit == 7);
+  CHECK(asked.radius_meters == 500.0);
+  CHECK(asked.categories == std::vector<std::string>{"cafe", "bar"});
+  CHECK(asked.exclude_seen);
+  CHECK(asked.min_offset->source == "api");
+  CHECK(asked.min_offset->partition == Partition{2});
+  CHECK(asked.min_offset->next_offset == Offset{42});
+  CHECK(asked.on_stale == OnStale::kDegrade);
+  CHECK(asked.deadline > std::chrono::milliseconds(0));
+  CHECK(asked.deadline <= std::chrono::milliseconds(30000));
+}
+
+TEST_CASE_FIXTURE(Serving, "a recommendation answer carries items, reasons and freshness") {
+  start();
+  const auto body = json_of(post(port(), "/v1/recommendations", R"({"user_id":"u1"})"));
+  const auto expected = nlohmann::json::parse(R"({
+    "items":[{"place_id":"p1","name":"Caffe \"Reggio\"","lat":40.7303,"lon":-74.0003,"category":"cafe","score":1.25,
+      "distance_meters":321.5,
+      "reasons":[{"feature":"affinity","value":0.5,"contribution":1.25,"text":"visited 12 times, last 2 days ago"}]}],
+    "candidates":17,"shortfall":"only 1 place within 500 m","degraded":false,
+    "freshness":{"watermarks":[{"source":"api","partition":0,"offset":42}],
+      "newest_event":"2024-05-01T12:00:00.123Z","tier":"L1"}})");
+  CHECK(body == expected);
+  const auto bare = json_of(post(port(), "/v1/recommendations", R"({"user_id":"u1","explain":false})"));
+  CHECK(!bare["items"][0].contains("reasons"));
+}
+
+TEST_CASE_FIXTURE(Serving, "a recommendation request with something wrong in it is refused by name") {
+  start();
+  const auto refused = [this](std::string_view body) {
+    return check_error(post(port(), "/v1/recommendations", body), 400, "INVALID_ARGUMENT");
+  };
+  CHECK(refused(R"({"user_id":"u","lmit":5})") == "unknown field 'lmit'; did you mean 'limit'?");
+  CHECK(refused(R"({})") == "user_id is required");
+  CHECK(mentions(refused(R"([])"), "an object is expected, not an array"));
+  CHECK(mentions(refused(R"({"user_id":""})"), "user_id must be"));
+  CHECK(mentions(refused(R"({"user_id":"u","lat":1})"), "together"));
+  CHECK(mentions(refused(R"({"user_id":"u","lat":91,"lon":0})"), "from -90 to 90"));
+  CHECK(mentions(refused(R"({"user_id":"u","limit":0})"), "limit must be an integer from 1"));
+  CHECK(mentions(refused(R"({"user_id":"u","limit":2.5})"), "limit must be an integer"));
+  CHECK(mentions(refused(R"({"user_id":"u","radius_meters":-1})"), "radius_meters must be greater than 0"));
+  CHECK(mentions(refused(R"({"user_id":"u","categories":"cafe"})"), "categories must be an array of strings"));
+  CHECK(mentions(refused(R"({"user_id":"u","time":"yesterday"})"), "RFC 3339"));
+  CHECK(mentions(refused(R"({"user_id":"u","on_stale":"panic"})"), "wait, degrade or fail"));
+  CHECK(refused(R"({"user_id":"u","min_offset":{"source":"api"}})") == "min_offset: offset is required");
+  CHECK(mentions(refused(R"({"user_id":"u","deadline_ms":60001})"), "deadline_ms"));
+  CHECK(mentions(refused("{\"user_id\":\"\xFF\"}"), "UTF-8"));
+  CHECK(mentions(refused(""), "empty"));
+}
+
+TEST_CASE_FIXTURE(Serving, "the engine's errors keep their code") {
+  engine.on_recommend = [](const RecommendRequest& asked) -> Status {
+    const std::string& user = asked.user.str();
+    if (user == "late") return deadline_exceeded("too late");
+    if (user == "stale") return failed_precondition("not fresh enough");
+    if (user == "full") return resource_exhausted("the disk is nearly full; free some space");
+    return internal_error("broken");
+  };
+  start();
+  const auto ask = [this](const std::string& user) {
+    return post(port(), "/v1/recommendations", R"({"user_id":")" + user + "\"}");
+  };
+  CHECK(check_error(ask("late"), 504, "DEADLINE_EXCEEDED") == "too late");
+  check_error(ask("stale"), 400, "FAILED_PRECONDITION");
+  check_error(ask("other"), 500, "INTERNAL");
+  const Answer full = ask("full");
+  check_error(full, 503, "RESOURCE_EXHAUSTED");
+  CHECK(full.headers.at("retry-after") == "1");
+}
+
+TEST_CASE_FIXTURE(Serving, "events reach the engine as the bytes that were sent") {
+  start();
+  const std::string event = R"({"user_id":"a", "user_id":"b","type":"view"})";
+  CHECK(post(port(), "/v1/interactions", " " + event + "\n").code == 202);
+  CHECK(post(port(), "/v1/interactions", "[" + event + " , {\"x\":\"],\"}]").code == 202);
+  CHECK(post_lines(port(), "/v1/interactions", event + "\r\n\n\xFF\xFE\n" + event).code == 202);
+  CHECK(engine.ingested() == std::vector<std::string>{event, event, R"({"x":"],"})", event, "\xFF\xFE", event});
+}
+
+TEST_CASE_FIXTURE(Serving, "an ingest answer says what was taken, what was not and where it is reflected") {
+  start();
+  const Answer answer = post_lines(port(), "/v1/interactions", "{\"type\":\"view\"}\n{}\n");
+  CHECK(answer.code == 202);
+  CHECK(json_of(answer) == nlohmann::json::parse(R"({"accepted":1,"rejected":1,
+    "rejections":[{"index":1,"reason":"type is required"}],
+    "reflected_at":{"source":"api","partition":0,"offset":2}})"));
+}
+
+TEST_CASE_FIXTURE(Serving, "a body without events is refused") {
+  start();
+  for (const char* body : {"", "[]", "hello", "[{]", "[{},]"}) {
+    CAPTURE(body);
+    check_error(post(port(), "/v1/interactions", body), 400, "INVALID_ARGUMENT");
+  }
+  check_error(post_lines(port(), "/v1/interactions", "\n \n"), 400, "INVALID_ARGUMENT");
+  CHECK(engine.ingested().empty());
+}
+
+TEST_CASE_FIXTURE(Serving, "online features come in Feast's shape with every status") {
+  start();
+  const auto body = json_of(post(port(), "/get-online-features", R"({
+    "features":["user_place","user_total:count","user_recent"],
+    "entities":{"user_id":["u1","nobody","idle","old"]}})"));
+  CHECK(body["metadata"]["feature_names"].dump() == R"(["user_id","user_place","count","user_recent"])");
+  CHECK(body["results"].size() == 4);
+  CHECK(body["results"][0]["values"].dump() == R"(["u1","nobody","idle","old"])");
+  CHECK(body["results"][1] == nlohmann::json::parse(R"({
+    "values":[{"p1":1.5,"p 2/ü":0.25},null,null,null],
+    "statuses":["PRESENT","NOT_FOUND","NULL_VALUE","OUTSIDE_MAX_AGE"],
+    "event_timestamps":["2024-05-01T12:00:00.123Z","1970-01-01T00:00:00Z","1970-01-01T00:00:00Z",
+      "1970-01-01T00:00:00Z"]})"));
+  CHECK(body["results"][2]["values"].dump() == "[7,null,null,null]");
+  CHECK(body["results"][3]["values"][0].dump() ==
+        R"([["p1","2024-05-01T12:00:00.123Z",1.5],["p 2/ü","2024-05-01T00:00:00Z",0.25]])");
+  CHECK(body["freshness"]["tier"] == "L2");
+}
+
+TEST_CASE_FIXTURE(Serving, "online features of two kinds of entity are columns of one table") {
+  start();
+  const auto body = json_of(post(port(), "/get-online-features", R"({"full_feature_names":true,
+    "features":["place_total:count","user_total:count"],
+    "entities":{"place_id":["p1",7],"user_id":["u1","nobody"]}})"));
+  CHECK(body["metadata"]["feature_names"].dump() ==
+        R"(["user_id","place_id","place_total__count","user_total__count"])");
+  CHECK(body["results"][1]["values"].dump() == R"(["p1","7"])");
+  CHECK(body["results"][2]["values"].dump() == "[7,7]");
+  CHECK(body["results"][3]["values"].dump() == "[7,null]");
+}
+
+TEST_CASE_FIXTURE(Serving, "online features that cannot be answered are refused by name") {
+  start();
+  const auto refused = [this](std::string_view body) {
+    return check_error(post(port(), "/get-online-features", body), 400, "INVALID_ARGUMENT");
+  };
+  CHECK(refused(R"({"features":["user_plac"],"entities":{"user_id":["u"]}})") ==
+        "unknown feature view 'user_plac'; did you mean 'user_place'?");
+  CHECK(mentions(refused(R"({"features":["user_place:sum"],"entities":{"user_id":["u"]}})"), "decayed_sum"));
+  CHECK(mentions(refused(R"({"features":["place_total"],"entities":{"user_id":["u"]}})"), "needs entities.place_id"));
+  CHECK(mentions(refused(R"({"features":["user_total:count","place_total:count"],
+    "entities":{"user_id":["u"],"place_id":["p"]}})"),
+                 "full_feature_names"));
+  CHECK(mentions(refused(R"({"features":["user_total"],"entities":{"user_id":["u"],"place_id":["p","q"]}})"),
+                 "same length"));
+  CHECK(refused(R"({"features":["user_total"],"entities":{"user":["u"]}})") ==
+        "entities: unknown field 'user'; did you mean 'user_id'?");
+  CHECK(mentions(refused(R"({"features":[],"entities":{"user_id":["u"]}})"), "at least one"));
+  CHECK(mentions(refused(R"({"features":["user_total"]})"), "entities is required"));
+}
+
+TEST_CASE_FIXTURE(Serving, "plain features carry counts and times") {
+  start();
+  const auto body = json_of(get(port(), "/v1/features/user/u1?views=user_total"));
+  CHECK(body == nlohmann::json::parse(R"({"entity":"user","key":"u1","features":[{"view":"user_total",
+    "status":"PRESENT","entries":[{"dimension":"","value":7.0,"count":7,"newest":"2024-05-01T12:00:00.123Z"}]}],
+    "freshness":{"watermarks":[{"source":"api","partition":0,"offset":42}],
+      "newest_event":"2024-05-01T12:00:00.123Z","tier":"L2"}})"));
+  CHECK(json_of(get(port(), "/v1/features/user/u1?views=user_total,user_place"))["features"].size() == 2);
+  CHECK(json_of(get(port(), "/v1/features/place/p1?as_of=2024-05-01T00:00:00Z"))["features"].size() == 1);
+  check_error(get(port(), "/v1/features/users/u1"), 400, "INVALID_ARGUMENT");
+  check_error(get(port(), "/v1/features/user/u1?views=none"), 400, "INVALID_ARGUMENT");
+  check_error(get(port(), "/v1/features/user/u1?view=user_total"), 400, "INVALID_ARGUMENT");
+  check_error(get(port(), "/v1/features/user/u1?as_of=now"), 400, "INVALID_ARGUMENT");
+  check_error(get(port(), "/v1/features/user/" + std::string(129, 'k')), 400, "INVALID_ARGUMENT");
+}
+
+TEST_CASE_FIXTURE(Serving, "a place is found by its percent-decoded id") {
+  start();
+  CHECK(json_of(get(port(), "/v1/places/p1")) ==
+        nlohmann::json::parse(
+            R"({"place_id":"p1","name":"Caffe \"Reggio\"","lat":40.7303,"lon":-74.0003,"category":"cafe"})"));
+  CHECK(json_of(get(port(), "/v1/places/a%2Fb%20%C3%BC"))["name"] == "odd id");
+  CHECK(mentions(check_error(get(port(), "/v1/places/nowhere"), 404, "NOT_FOUND"), "nowhere"));
+  check_error(get(port(), "/v1/places/%zz"), 400, "INVALID_ARGUMENT");
+  check_error(get(port(), "/v1/places/%C3%28"), 400, "INVALID_ARGUMENT");
+  check_error(get(port(), "/v1/places/a%00b"), 400, "INVALID_ARGUMENT");
+}
+
+TEST_CASE_FIXTURE(Serving, "places are added from an array, from lines and alone") {
+  start();
+  const Answer array =
+      post(port(), "/v1/places",
+           R"([{"place_id":"n1","lat":1,"lon":2},{"place_id":77,"name":"N","lat":3,"lon":4,"category":"c"}])");
+  CHECK(array.code == 200);
+  CHECK(json_of(array)["upserted"] == 2);
+  CHECK(engine.get_place(PlaceId("77"))->category == "c");
+  CHECK(post_lines(port(), "/v1/places", "{\"place_id\":\"n3\",\"lat\":1,\"lon\":2}\n").code == 200);
+  CHECK(post(port(), "/v1/places", R"({"place_id":"n4","lat":1,"lon":2})").code == 200);
+  CHECK(engine.get_place(PlaceId("n4"))->position == GeoPoint{1, 2});
+}
+
+TEST_CASE_FIXTURE(Serving, "one bad place refuses all of them and is named by its position") {
+  start();
+  const auto refused = [this](std::string_view body) {
+    return check_error(post(port(), "/v1/places", body), 400, "INVALID_ARGUMENT");
+  };
+  CHECK(refused(R"([{"place_id":"x","lat":1,"lon":2},{"place_id":"y","lat":1}])") ==
+        "place 1: lat and lon are given together or not at all");
+  CHECK(refused(R"([{"place_id":"x","lat":1,"lon":2,"categry":"c"}])") ==
+        "place 0: unknown field 'categry'; did you mean 'category'?");
+  CHECK(mentions(refused(R"([{"place_id":"x","place_id":"y","lat":1,"lon":2}])"), "place 0: "));
+  CHECK(mentions(refused(R"([{"lat":1,"lon":2}])"), "place_id is required"));
+  CHECK(mentions(refused(R"([{"place_id":"x"}])"), "lat and lon are required"));
+  CHECK(!engine.get_place(PlaceId("x")).ok());
+}
+
+TEST_CASE_FIXTURE(Serving, "the status carries counts, lag and checks") {
+  start();
+  const auto body = json_of(get(port(), "/v1/status"));
+  CHECK(body["version"] == "9.8.7");
+  CHECK(body["ready"] == true);
+  CHECK(body["events_applied"] == 1234);
+  CHECK(body["consumers"][0]["lag"] == 10);
+  CHECK(body["consumers"][1]["lag"].is_null());
+  CHECK(body["checks"][1]["name"] == "postgres");
+}
+
+TEST_CASE_FIXTURE(Serving, "a checkpoint needs an absolute path that is free") {
+  start();
+  const auto body = json_of(post(port(), "/v1/checkpoint", R"({"path":"/backup/a"})"));
+  CHECK(body["path"] == "/backup/a");
+  CHECK(body["bytes"] == 4096);
+  CHECK(body["watermarks"][0]["offset"] == 42);
+  check_error(post(port(), "/v1/checkpoint", R"({"path":"/exists"})"), 409, "ALREADY_EXISTS");
+  check_error(post(port(), "/v1/checkpoint", R"({"path":"relative"})"), 400, "INVALID_ARGUMENT");
+  check_error(post(port(), "/v1/checkpoint", "{}"), 400, "INVALID_ARGUMENT");
+}
+
+TEST_CASE_FIXTURE(Serving, "waiting passes its limit on and reports a timeout") {
+  std::atomic<std::int64_t> asked_ms{0};
+  engine.on_wait = [&](std::chrono::milliseconds timeout) {
+    asked_ms = timeout.count();
+    return timeout.count() == 1 ? deadline_exceeded("still behind") : Status();
+  };
+  start();
+  CHECK(json_of(post(port(), "/v1/wait-caught-up", R"({"timeout_ms":1234})"))["caught_up"] == true);
+  CHECK(asked_ms == 1234);
+  CHECK(post(port(), "/v1/wait-caught-up", "").code == 200);
+  CHECK(asked_ms == 30000);
+  check_error(post(port(), "/v1/wait-caught-up", R"({"timeout_ms":1})"), 504, "DEADLINE_EXCEEDED");
+  check_error(post(port(), "/v1/wait-caught-up", R"({"timeout_ms":-1})"), 400, "INVALID_ARGUMENT");
+}
+
+TEST_CASE_FIXTURE(Serving, "views and ranking features are listed") {
+  start();
+  const auto views = json_of(get(port(), "/v1/feature-views"))["feature_views"];
+  CHECK(views.size() == 4);
+  CHECK(views[2]["aggregate"] == "sequence");
+  CHECK(views[2]["dimension"] == "place");
+  const auto ranking = json_of(get(port(), "/v1/ranking-features"))["ranking_features"];
+  CHECK(ranking[1] ==
+        nlohmann::json({{"name", "affinity"}, {"meaning", "decayed visits of the user"}, {"default_weight", 2.5}}));
+}
+
+TEST_CASE_FIXTURE(Serving, "readiness follows the required checks, and those alone") {
+  engine.status_answer.checks = {{"state", true, true, ""}, {"postgres", false, false, "refused"}};
+  start();
+  CHECK(get(port(), "/healthz").code == 200);
+  CHECK(get(port(), "/livez").code == 200);
+  const Answer ready = get(port(), "/readyz");
+  CHECK(ready.code == 200);
+  CHECK(json_of(ready)["checks"].size() == 3);
+}
+
+TEST_CASE_FIXTURE(Serving, "a failing required check is named, and can be excluded") {
+  engine.status_answer.checks = {{"state", true, true, ""}, {"disk", false, true, "4 MB free"}};
+  start();
+  const Answer answer = get(port(), "/readyz");
+  CHECK(mentions(check_error(answer, 503, "UNAVAILABLE"), "disk (4 MB free)"));
+  CHECK(json_of(answer)["ready"] == false);
+  CHECK(get(port(), "/readyz?exclude=disk").code == 200);
+  CHECK(get(port(), "/readyz?exclude=state").code == 503);
+}
+
+TEST_CASE_FIXTURE(Serving, "an unknown path is 404, a known one asked wrongly 405 with Allow") {
+  start();
+  check_error(get(port(), "/v1/nothing"), 404, "NOT_FOUND");
+  check_error(get(port(), "/"), 404, "NOT_FOUND");
+  check_error(get(port(), "/v1/places/a/b"), 404, "NOT_FOUND");
+  const Answer got = get(port(), "/v1/recommendations");
+  check_error(got, 405, "UNIMPLEMENTED");
+  CHECK(got.headers.at("allow") == "POST");
+  const Answer posted = post(port(), "/metrics", "");
+  check_error(posted, 405, "UNIMPLEMENTED");
+  CHECK(posted.headers.at("allow") == "GET, HEAD");
+  CHECK(request(port(), "DELETE", "/v1/places/p1").code == 405);
+}
+
+TEST_CASE_FIXTURE(Serving, "HEAD answers with GET's header alone") {
+  start();
+  const Answer full = get(port(), "/v1/places/p1");
+  RawClient client(port());
+  client.send("HEAD /v1/places/p1 HTTP/1.1\r\nHost: t\r\n\r\nGET /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
+  const Answer head = client.read_answer(true);
+  CHECK(head.code == 200);
+  CHECK(head.headers.at("content-length") == std::to_string(full.body.size()));
+  CHECK(client.read_answer().body == R"({"status":"ok"})");
+}
+
+TEST_CASE_FIXTURE(Serving, "the request id is the caller's, or a new one") {
+  start();
+  const auto id_for = [this](const std::string& header) {
+    return request(port(), "GET", "/healthz", "", header).headers.at("x-request-id");
+  };
+  CHECK(id_for("X-Request-Id: abc-123\r\n") == "abc-123");
+  CHECK(id_for("X-Request-Id: has space\r\n").size() == 16);
+  CHECK(id_for("") != id_for(""));
+}
+
+TEST_CASE_FIXTURE(Serving, "a write that a browser sends for a foreign page is refused") {
+  start();
+  const auto from = [this](const std::string& origin) {
+    return request(port(), "POST", "/v1/interactions", "{\"type\":\"view\"}", "Origin: " + origin + "\r\n").code;
+  };
+  CHECK(from("http://test") == 202);
+  CHECK(from("http://evil.example") == 403);
+  CHECK(from("null") == 403);
+  CHECK(request(port(), "GET", "/healthz", "", "Origin: http://evil.example\r\n").code == 200);
+}
+
+TEST_CASE("openapi.json describes exactly the routes") {
+  const auto document = nlohmann::json::parse(serving::openapi_document());
+  CHECK(document["info"]["version"] == CAIRN_VERSION);
+  std::set<std::string> described;
+  for (const auto& [path, methods] : document["paths"].items()) {
+    for (const auto& [method, operation] : methods.items()) {
+      described.insert(method + " " + path);
+      CHECK(operation.contains("operationId"));
+      CHECK(operation["responses"].is_object());
+    }
+  }
+  std::set<std::string> served;
+  for (const serving::Route& route : serving::routes()) {
+    served.insert((route.method == "GET" ? "get " : "post ") + std::string(route.pattern));
+  }
+  CHECK(described == served);
+}
+
+TEST_CASE("every reference in openapi.json leads somewhere") {
+  const auto document = nlohmann::json::parse(serving::openapi_document());
+  const std::function<void(const nlohmann::json&)> visit = [&](const nlohmann::json& node) {
+    if (node.is_object() && node.contains("$ref")) {
+      const std::string target = node["$ref"];
+      CAPTURE(target);
+      CHECK(document.contains(nlohmann::json::json_pointer(target.substr(1))));
+    }
+    if (node.is_structured()) {
+      for (const auto& child : node) visit(child);
+    }
+  };
+  visit(document);
+}
+
+TEST_CASE_FIXTURE(Serving, "every field that openapi.json gives a recommendation is taken, and no other") {
+  start();
+  const auto schema = nlohmann::json::parse(serving::openapi_document())["components"]["schemas"]["RecommendRequest"];
+  nlohmann::json values = {{"user_id", "u"},
+                           {"lat", 1},
+                           {"lon", 2},
+                           {"time", 0},
+                           {"limit", 1},
+                           {"radius_meters", 1},
+                           {"categories", nlohmann::json::array()},
+                           {"exclude_seen", true},
+                           {"explain", true},
+                           {"min_offset", {{"source", "api"}, {"partition", 0}, {"offset", 0}}},
+                           {"on_stale", "wait"},
+                           {"deadline_ms", 5000}};
+  for (const auto& [name, ignored] : schema["properties"].items()) CHECK_MESSAGE(values.contains(name), name);
+  CHECK(schema["properties"].size() == values.size());
+  CHECK(post(port(), "/v1/recommendations", values.dump()).code == 200);
+}
+
+TEST_CASE_FIXTURE(Serving, "openapi.json is served") {
+  start();
+  CHECK(get(port(), "/openapi.json").body == serving::openapi_document());
+}
+
+TEST_SUITE_END();

@@ -1,0 +1,151 @@
+#include "tests/engine/serving/fake_engine.h"
+
+#include <algorithm>
+
+namespace cairn {
+
+std::vector<RankingFeatureInfo> ranking_features() {
+  return {{"distance", "exp(-metres / 1000)", 1.0}, {"affinity", "decayed visits of the user", 2.5}};
+}
+std::vector<FeatureViewSpec> builtin_feature_views() { return {}; }
+std::string_view version() noexcept { return "9.8.7"; }
+
+}  // namespace cairn
+
+namespace cairn::serving_test {
+namespace {
+
+const EventTime kNewest = event_time_from_ms(1'714'564'800'123);  // 2024-05-01T12:00:00.123Z
+
+FeatureViewSpec view(std::string name, EntityKind entity, Dimension dimension, Aggregate aggregate) {
+  FeatureViewSpec spec;
+  spec.name = std::move(name);
+  spec.entity = entity;
+  spec.dimension = dimension;
+  spec.aggregate = aggregate;
+  return spec;
+}
+
+FeatureVector vector_of(const std::string& key, const FeatureViewSpec& spec) {
+  FeatureVector vector{.view = spec.name, .status = FeatureStatus::kPresent, .entries = {}};
+  if (key == "nobody") vector.status = FeatureStatus::kNotFound;
+  if (key == "idle") vector.status = FeatureStatus::kNullValue;
+  if (key == "old") vector.status = FeatureStatus::kOutsideMaxAge;
+  if (vector.status != FeatureStatus::kPresent) return vector;
+  if (spec.dimension == Dimension::kNone) {
+    vector.entries = {{"", 7.0, 7, kNewest}};
+  } else {
+    vector.entries = {{"p1", 1.5, 3, kNewest}, {"p 2/ü", 0.25, 1, event_time_from_ms(1'714'521'600'000)}};
+  }
+  return vector;
+}
+
+}  // namespace
+
+FakeEngine::FakeEngine()
+    : views({view("user_place", EntityKind::kUser, Dimension::kPlace, Aggregate::kDecayedSum),
+             view("user_total", EntityKind::kUser, Dimension::kNone, Aggregate::kCount),
+             view("user_recent", EntityKind::kUser, Dimension::kPlace, Aggregate::kSequence),
+             view("place_total", EntityKind::kPlace, Dimension::kNone, Aggregate::kCount)}) {
+  status_answer.version = "9.8.7";
+  status_answer.started = event_time_from_ms(1'714'521'600'000);
+  status_answer.events_applied = 1234;
+  status_answer.events_rejected = 5;
+  status_answer.places = 2;
+  status_answer.state_bytes = 1'000'000;
+  status_answer.l1_hits = 3;
+  status_answer.l1_misses = 1;
+  status_answer.newest_event = kNewest;
+  status_answer.compute_backend = "cpu/avx2";
+  status_answer.consumers = {{"features", "api", Partition{0}, Offset{90}, Offset{100}, false},
+                             {"sql", "kafka", Partition{3}, Offset{7}, std::nullopt, true}};
+  status_answer.checks = {{"state", true, true, "open"}, {"postgres", true, false, "connected"}};
+  places_["p1"] = {PlaceId("p1"), "Caffe \"Reggio\"", {40.7303, -74.0003}, "cafe"};
+  places_["a/b ü"] = {PlaceId("a/b ü"), "odd id", {1.0, 2.0}, ""};
+}
+
+Result<IngestAck> FakeEngine::ingest(std::span<const std::string_view> events) {
+  CAIRN_RETURN_IF_ERROR(on_ingest());
+  const std::lock_guard lock(mutex_);
+  IngestAck ack;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    if (events[i].find("\"type\"") == std::string_view::npos) {
+      ++ack.rejected;
+      ack.rejections.push_back({i, "type is required"});
+    } else {
+      ++ack.accepted;
+    }
+    ingested_.emplace_back(events[i]);
+  }
+  ack.reflected_at = {"api", Partition{0}, Offset{static_cast<std::int64_t>(ingested_.size())}};
+  return ack;
+}
+
+Status FakeEngine::upsert_places(std::span<const Place> places) {
+  const std::lock_guard lock(mutex_);
+  for (const Place& place : places) places_[place.id.str()] = place;
+  return {};
+}
+
+Result<Place> FakeEngine::get_place(const PlaceId& id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = places_.find(id.str());
+  if (found == places_.end()) return not_found("there is no place '" + id.str() + "'");
+  return found->second;
+}
+
+Result<FeatureResponse> FakeEngine::get_features(const FeatureRequest& request) const {
+  FeatureResponse response;
+  std::vector<FeatureViewSpec> chosen;
+  for (const FeatureViewSpec& spec : views) {
+    const bool named = std::find(request.views.begin(), request.views.end(), spec.name) != request.views.end();
+    if (spec.entity == request.entity && (named || request.views.empty())) chosen.push_back(spec);
+  }
+  if (!request.views.empty() && chosen.size() != request.views.size()) return invalid_argument("unknown view");
+  for (const FeatureViewSpec& spec : chosen) response.views.push_back(spec.name);
+  for (const std::string& key : request.keys) {
+    auto& entity = response.entities.emplace_back();
+    entity.key = key;
+    for (const FeatureViewSpec& spec : chosen) entity.vectors.push_back(vector_of(key, spec));
+  }
+  response.freshness = {{{"api", Partition{0}, Offset{42}}}, kNewest, "L2"};
+  return response;
+}
+
+Result<Recommendations> FakeEngine::recommend(const RecommendRequest& request) const {
+  {
+    const std::lock_guard lock(mutex_);
+    last_recommend_ = request;
+  }
+  CAIRN_RETURN_IF_ERROR(on_recommend(request));
+  Recommendations answer;
+  answer.items.push_back({.place = {PlaceId("p1"), "Caffe \"Reggio\"", {40.7303, -74.0003}, "cafe"},
+                          .score = 1.25,
+                          .distance_meters = 321.5,
+                          .reasons = {{"affinity", 0.5, 1.25, "visited 12 times, last 2 days ago"}}});
+  answer.candidates = 17;
+  answer.shortfall = "only 1 place within 500 m";
+  answer.freshness = {{{"api", Partition{0}, Offset{42}}}, kNewest, "L1"};
+  return answer;
+}
+
+EngineStatus FakeEngine::status() const { return status_answer; }
+
+Status FakeEngine::wait_caught_up(std::chrono::milliseconds timeout) const { return on_wait(timeout); }
+
+Result<CheckpointInfo> FakeEngine::checkpoint(const std::string& path) {
+  if (path == "/exists") return Status(StatusCode::kAlreadyExists, "/exists exists; name a new directory");
+  return CheckpointInfo{path, 4096, {{"api", Partition{0}, Offset{42}}}};
+}
+
+std::vector<std::string> FakeEngine::ingested() const {
+  const std::lock_guard lock(mutex_);
+  return ingested_;
+}
+
+RecommendRequest FakeEngine::last_recommend() const {
+  const std::lock_guard lock(mutex_);
+  return last_recommend_;
+}
+
+}  // namespace cairn::serving_test

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "cairn/engine.h"
+
+namespace cairn::serving_test {
+
+/// An engine of a few lines that remembers what it was asked and answers from what a test put in. Set the answers
+/// before a server uses it; what was asked may be read at any time through the methods.
+class FakeEngine final : public Engine {
+ public:
+  FakeEngine();
+
+  Result<IngestAck> ingest(std::span<const std::string_view> events) override;
+  Status upsert_places(std::span<const Place> places) override;
+  Result<Place> get_place(const PlaceId& id) const override;
+  Result<FeatureResponse> get_features(const FeatureRequest& request) const override;
+  Result<Recommendations> recommend(const RecommendRequest& request) const override;
+  EngineStatus status() const override;
+  std::vector<FeatureViewSpec> feature_views() const override { return views; }
+  Status wait_caught_up(std::chrono::milliseconds timeout) const override;
+  Result<CheckpointInfo> checkpoint(const std::string& path) override;
+  Status close() override { return {}; }
+
+  std::vector<std::string> ingested() const;
+  RecommendRequest last_recommend() const;
+
+  // Answers. The defaults: events without "type" are rejected, one place and two users are known, all is ready.
+  std::vector<FeatureViewSpec> views;
+  EngineStatus status_answer;
+  std::function<Status()> on_ingest = [] { return Status(); };
+  std::function<Status(const RecommendRequest&)> on_recommend = [](const RecommendRequest&) { return Status(); };
+  std::function<Status(std::chrono::milliseconds)> on_wait = [](std::chrono::milliseconds) { return Status(); };
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<std::string> ingested_;
+  mutable RecommendRequest last_recommend_;
+  std::map<std::string, Place> places_;
+};
+
+/// A door that handlers wait at until the test opens it.
+class Gate {
+ public:
+  void wait() {
+    std::unique_lock lock(mutex_);
+    ++waiting_;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return open_; });
+  }
+  void open() {
+    const std::lock_guard lock(mutex_);
+    open_ = true;
+    changed_.notify_all();
+  }
+  void await_waiting(int count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this, count] { return waiting_ >= count; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int waiting_ = 0;
+  bool open_ = false;
+};
+
+}  // namespace cairn::serving_test

@@ -1,0 +1,176 @@
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "engine/serving/json/fields.h"
+#include "engine/serving/json/time_text.h"
+#include "engine/serving/json/utf8.h"
+#include "engine/serving/json/value.h"
+#include "engine/serving/json/writer.h"
+
+using namespace cairn;
+using namespace cairn::serving::json;
+
+namespace {
+
+std::string message_of(std::string_view text) {
+  const Result<Value> parsed = parse(text);
+  REQUIRE(!parsed.ok());
+  CHECK(parsed.status().code() == StatusCode::kInvalidArgument);
+  return parsed.status().message();
+}
+
+bool mentions(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("what is no JSON is refused with the byte it goes wrong at") {
+  CHECK(mentions(message_of(R"({"a":1,})"), "byte 8"));
+  CHECK(mentions(message_of("{\"a\":1} x"), "byte 9"));
+  CHECK(mentions(message_of("{\"a\":\"\xC3\x28\"}"), "UTF-8"));
+  CHECK(mentions(message_of("{\"a\":\"\xED\xA0\x80\"}"), "UTF-8"));
+  for (const char* text : {"", "  ", "{", "[1", "{\"a\":NaN}", "{\"a\":01}", "// c\n{}", "{'a':1}", "nul"}) {
+    CAPTURE(text);
+    CHECK(!parse(text).ok());
+  }
+}
+
+TEST_CASE("a number beyond double is refused") { CHECK(mentions(message_of(R"({"a":1e999})"), "1e999")); }
+
+TEST_CASE("a name given twice is refused, also when one is escaped") {
+  CHECK(mentions(message_of(R"({"a":1,"a":2})"), "'a' is given twice"));
+  CHECK(mentions(message_of(R"({"a":1,"\u0061":2})"), "'a' is given twice"));
+}
+
+TEST_CASE("NUL in a string is refused") { CHECK(mentions(message_of(R"({"a":"x\u0000y"})"), "NUL")); }
+
+TEST_CASE("nesting and members are bounded") {
+  CHECK(parse(std::string(32, '[') + std::string(32, ']')).ok());
+  CHECK(mentions(message_of(std::string(33, '[') + std::string(33, ']')), "nested"));
+  CHECK(mentions(message_of(std::string(1'000'000, '[')), "nested"));
+  std::string members = "{";
+  for (int i = 0; i < 257; ++i) members += (i ? ",\"m" : "\"m") + std::to_string(i) + "\":0";
+  CHECK(mentions(message_of(members + "}"), "members"));
+}
+
+TEST_CASE("integers keep every digit") {
+  const Result<Value> parsed = parse("[9007199254740993, -9223372036854775808, 18446744073709551615, 1.0]");
+  REQUIRE(parsed.ok());
+  const auto& array = *parsed->as<Value::Array>();
+  CHECK(*array[0].as<std::int64_t>() == 9007199254740993);
+  CHECK(*array[1].as<std::int64_t>() == INT64_MIN);
+  CHECK(*array[2].as<std::uint64_t>() == UINT64_MAX);
+  CHECK(*array[3].as<double>() == 1.0);
+}
+
+TEST_CASE("an array's elements are cut out byte for byte") {
+  const std::string text = R"( [ {"a":"]},[\"\\"} , [1,[2]],3 ,"x" ] )";
+  const auto elements = split_array(text);
+  REQUIRE(elements.ok());
+  CHECK(*elements == std::vector<std::string_view>{R"({"a":"]},[\"\\"})", "[1,[2]]", "3", "\"x\""});
+  CHECK(split_array("[]")->empty());
+  CHECK(split_array(" [ ] ")->empty());
+}
+
+TEST_CASE("a malformed array is refused") {
+  for (const char* text : {"[", "[1", "[1,]", "[,1]", "[1,,2]", "[1]]", "[1] 2", "[{]}", "[\"a]", "[\"a\\\"]", "{}"}) {
+    CAPTURE(text);
+    const auto elements = split_array(text);
+    REQUIRE(!elements.ok());
+    CHECK(mentions(elements.status().message(), "byte"));
+  }
+}
+
+TEST_CASE("what the writer writes, another library reads back") {
+  Writer out;
+  out.begin_object();
+  out.key("text").text("\"\\\b\n\r\t\x01 ü 日本 \xF0\x9F\x98\x80 \x7F");
+  out.key("broken").text("a\xC3(\xFF");
+  out.key("number").number(0.1).key("large").number(1e300).key("nan").number(0.0 / 0.0);
+  out.key("min").integer(INT64_MIN).key("max").unsigned_integer(UINT64_MAX);
+  out.key("list").begin_array().boolean(true).boolean(false).null().begin_array().end_array().end_array();
+  out.key("empty").begin_object().end_object();
+  out.end_object();
+  const auto read = nlohmann::json::parse(std::move(out).take());
+  CHECK(read["text"] == "\"\\\b\n\r\t\x01 ü 日本 \xF0\x9F\x98\x80 \x7F");
+  CHECK(read["broken"] == "a\xEF\xBF\xBD(\xEF\xBF\xBD");
+  CHECK(read["number"] == 0.1);
+  CHECK(read["large"] == 1e300);
+  CHECK(read["nan"].is_null());
+  CHECK(read["min"] == INT64_MIN);
+  CHECK(read["max"] == UINT64_MAX);
+  CHECK(read["list"].dump() == "[true,false,null,[]]");
+  CHECK(read["empty"].empty());
+}
+
+TEST_CASE("doubles of every magnitude survive writing") {
+  const unsigned seed = 20240501;
+  INFO("seed ", seed);
+  std::mt19937_64 random(seed);
+  for (int i = 0; i < 2000; ++i) {
+    const double value = std::ldexp(std::uniform_real_distribution<double>(-1, 1)(random),
+                                    std::uniform_int_distribution<int>(-1000, 1000)(random));
+    Writer out;
+    out.number(value);
+    CHECK(std::stod(std::move(out).take()) == value);
+  }
+}
+
+TEST_CASE("UTF-8 is judged by Unicode's table 3-7") {
+  CHECK(valid_utf8("plain ü 日本 \xF0\x9F\x98\x80"));
+  for (const char* text : {"\x80", "\xC0\xAF", "\xC1\xBF", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xF0\x8F\xBF\xBF",
+                           "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xC3", "\xE2\x82", "\xFF"}) {
+    CHECK(!valid_utf8(text));
+  }
+}
+
+TEST_CASE("an unknown field is named with its nearest neighbour") {
+  const Result<Value> value = parse(R"({"limti":5})");
+  Fields fields(*value, "");
+  CHECK(!fields.integer("limit", 1, 10));
+  CHECK(fields.text("source") == std::nullopt);
+  CHECK(fields.finish().message() == "unknown field 'limti'; did you mean 'limit'?");
+}
+
+TEST_CASE("a field of another kind is named") {
+  const Result<Value> value = parse(R"({"flag":1,"id":-1})");
+  Fields flags(*value, "thing");
+  CHECK(flags.flag("flag", true));
+  CHECK(flags.finish().message() == "thing: flag must be true or false, not an integer");
+  Fields ids(*value, "");
+  CHECK(!ids.id("id"));
+  CHECK(mentions(ids.finish().message(), "id must be a string of 1 to 128 bytes"));
+}
+
+TEST_CASE("null counts as absent") {
+  const Result<Value> value = parse(R"({"a":null,"b":null})");
+  Fields fields(*value, "");
+  CHECK(!fields.text("a"));
+  CHECK(fields.required_id("b").empty());
+  CHECK(fields.finish().message() == "b is required");
+}
+
+TEST_CASE("times are read as RFC 3339 writes them") {
+  // Expected values from date(1): date -d TEXT +%s%3N
+  CHECK(to_ms(*parse_time("2024-05-01T12:00:00Z")) == 1714564800000);
+  CHECK(to_ms(*parse_time("2024-05-01T14:00:00.5+02:00")) == 1714564800500);
+  CHECK(to_ms(*parse_time("2024-05-01t12:00:00.123456z")) == 1714564800123);
+  CHECK(to_ms(*parse_time("1969-12-31T23:59:59.999Z")) == -1);
+  CHECK(to_ms(*parse_time("2024-02-29T00:00:00-00:30")) == 1709166600000);
+  CHECK(to_ms(*parse_time("0000-01-01T00:00:00Z")) == kTimeMsMin);
+  CHECK(to_ms(*parse_time("9999-12-31T23:59:59.999Z")) == kTimeMsMax);
+  for (const char* text : {"", "2024-05-01", "2024-05-01T12:00:00", "2023-02-29T00:00:00Z", "2024-05-01T24:00:00Z",
+                           "2024-05-01T12:00:00+24:00", "2024-05-01T12:00:00.Z", "2024-13-01T00:00:00Z",
+                           "2024-05-01T12:00:00Zx", "x024-05-01T12:00:00Z"}) {
+    CAPTURE(text);
+    CHECK(!parse_time(text));
+  }
+}
+
+TEST_CASE("times are written so that they read back") {
+  CHECK(format_time(event_time_from_ms(0)) == "1970-01-01T00:00:00Z");
+  CHECK(format_time(event_time_from_ms(1714564800123)) == "2024-05-01T12:00:00.123Z");
+  CHECK(format_time(event_time_from_ms(-1)) == "1969-12-31T23:59:59.999Z");
+  CHECK(format_time(event_time_from_ms(INT64_MAX)) == "9999-12-31T23:59:59.999Z");
+}

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace cairn::serving_test {
+
+/// An HTTP answer as read from the socket. Header names are in lower case.
+struct Answer {
+  int code = 0;  ///< 0: the connection ended before an answer
+  std::map<std::string, std::string> headers;
+  std::string body;
+};
+
+/// A TCP connection to 127.0.0.1 that sends exactly the bytes it is given: what a library would refuse to send can be
+/// tested. Reads give up after ten seconds, by failing the test.
+class RawClient {
+ public:
+  explicit RawClient(std::uint16_t port);
+  ~RawClient();
+  RawClient(const RawClient&) = delete;
+  RawClient& operator=(const RawClient&) = delete;
+
+  static bool can_connect(std::uint16_t port);
+
+  /// Returns false when the peer has closed or reset the connection.
+  bool send(std::string_view bytes);
+  /// Reads one answer with Content-Length; `head`: one without a body.
+  Answer read_answer(bool head = false);
+  /// Reads until the peer closes; true when it does, in whichever way.
+  bool closed_by_peer();
+
+ private:
+  bool fill();
+
+  int socket_ = -1;
+  std::string buffer_;
+};
+
+/// One request on a connection of its own.
+Answer request(std::uint16_t port, std::string_view method, std::string_view target, std::string_view body = {},
+               std::string_view more_headers = {});
+inline Answer get(std::uint16_t port, std::string_view target) { return request(port, "GET", target); }
+inline Answer post(std::uint16_t port, std::string_view target, std::string_view body) {
+  return request(port, "POST", target, body, "Content-Type: application/json\r\n");
+}
+
+}  // namespace cairn::serving_test
