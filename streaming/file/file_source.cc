@@ -315,8 +315,8 @@ void FileSource::deliver(Step step, RecordBatch* batch) {
   if (!content_) return;
   SourcePosition now{partition_, next_, encode(cursor_)};
   // A file merely opened is no progress; one that the stored cursor does not name any more is.
-  const bool moved = now.offset != reported_.offset || (!reported_.cursor.empty() && now != reported_);
-  if (moved) batch->positions.push_back(reported_ = std::move(now));
+  const bool merely_opened = reported_.cursor.empty() && now.offset == reported_.offset && !cursor_.damage_told;
+  if (now != reported_ && !merely_opened) batch->positions.push_back(reported_ = std::move(now));
   publish();
 }
 
