@@ -56,7 +56,7 @@ Place at(const std::string& id, double north_km, std::string category = "") {
 using Ids = std::vector<std::string>;
 
 TEST_CASE("a user nobody knows is answered by distance and popularity") {
-  Fixture f({at("far", 3), at("near", 1), at("nearest", 0.1)});
+  Fixture f({at("far", 3), at("near", 1), at("nearest", 0.9)});
   CHECK(f.ask({.user = UserId("stranger"), .limit = 3}) == Ids{"nearest", "near", "far"});
   for (int i = 0; i < 30; ++i) f.happen("someone", "near", "visit", kHour * (i + 1));
   CHECK(f.ask({.user = UserId("stranger"), .limit = 1}) == Ids{"near"});

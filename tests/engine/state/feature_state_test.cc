@@ -63,8 +63,8 @@ TEST_CASE("what was applied is there, before and after a restart") {
     CHECK(f.value(EntityKind::kPlace, "bar", "place_visits") == 1.0);
     CHECK(f.value(EntityKind::kUser, "u", "user_category_affinity", "Coffee", 11 * kHour) ==
           doctest::Approx(1.0 + std::exp2(-1.0 / 720.0)));
-    CHECK(f.value(EntityKind::kCell, "dr5regy", "cell_visits_30d") == 0.0);
-    CHECK(f.value(EntityKind::kCell, "dr5reg", "cell_visits_30d", "", 11 * kHour) > 1.9);
+    CHECK(f.value(EntityKind::kCell, "dr5rs10", "cell_visits_30d") == 0.0);
+    CHECK(f.value(EntityKind::kCell, "dr5rs1", "cell_visits_30d", "", 11 * kHour) > 1.9);
     CHECK(f.state->counters().applied == 3);
     CHECK(f.state->counters().rejected == 3);
     CHECK(f.state->counters().newest_event_ms == 11 * kHour);
