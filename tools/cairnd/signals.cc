@@ -36,6 +36,7 @@ Signals::~Signals() {
 
 void Signals::watch() {
   const sigset_t set = watched_signals();
+  std::optional<std::chrono::steady_clock::time_point> first_stop;
   for (;;) {
     int signal = 0;
     if (::sigwait(&set, &signal) != 0) continue;
@@ -44,7 +45,10 @@ void Signals::watch() {
       push(SignalRequest::kReload);
       continue;
     }
-    if (stop_requested()) ::_exit(128 + signal);
+    const auto now = std::chrono::steady_clock::now();
+    if (first_stop && now - *first_stop >= kSameStop) ::_exit(128 + signal);
+    if (first_stop) continue;
+    first_stop = now;
     push(SignalRequest::kStop);
   }
 }

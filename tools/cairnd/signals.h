@@ -13,10 +13,13 @@ namespace cairn::cairnd {
 enum class SignalRequest : std::uint8_t { kStop, kReload };
 
 /// Turns SIGTERM, SIGINT and SIGHUP into requests that another thread takes when it is ready, by a thread that waits
-/// for them: no code runs in a signal handler. The second SIGTERM or SIGINT ends the process at once, with the status
-/// 128 + its number, also while everything else hangs.
+/// for them: no code runs in a signal handler. A second SIGTERM or SIGINT ends the process at once, with the status
+/// 128 + its number, also while everything else hangs; one that follows the first within kSameStop is the same wish
+/// (timeout(1) signals its child and then the group that the child is in).
 class Signals {
  public:
+  static constexpr std::chrono::milliseconds kSameStop{300};
+
   /// Blocks the signals in this thread and all it starts, and ignores SIGPIPE. Call before any thread is started.
   static void block();
 

@@ -54,7 +54,11 @@ struct Log::Impl {
   Impl(LogLevel level_in, LogStyle style_in) : style(style_in), level(level_in), repeats(RepeatFilter::Options{}) {}
 
   void write(const LogRecord& record) const {
-    backend->log(spdlog::level::info, spdlog::string_view_t(format(record, style)));
+    try {
+      backend->log(spdlog::level::info, spdlog::string_view_t(format(record, style)));
+    } catch (const spdlog::spdlog_ex&) {
+      // The pool is gone: the log has ended, and there is nowhere left to write to.
+    }
   }
 
   void take(LogRecord record) {

@@ -1,0 +1,245 @@
+// The program itself: what an operator, a service manager and a script see of it.
+#include <arpa/inet.h>
+#include <doctest/doctest.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+
+#include "tests/support/temporary_folder.h"
+#include "tests/tools/cairnd/notify_socket.h"
+#include "tests/tools/cairnd/process.h"
+
+namespace cairn::cairnd::test {
+namespace {
+
+using Variables = std::map<std::string, std::string>;
+
+/// A folder with a configuration that is quick to start: a state directory of its own, any free port, small buffers.
+class Site {
+ public:
+  Site() { configure(""); }
+
+  /// The file with something appended to it.
+  void configure(const std::string& more) const {
+    std::ofstream(config()) << "[state]\ndir = \"" << state() << "\"\nblock_cache = \"8MiB\"\nmemtable = \"4MiB\"\n"
+                            << "l1 = \"8MiB\"\nfree_min = \"0B\"\n[log]\nformat = \"json\"\n"
+                            << more;
+  }
+  [[nodiscard]] std::string config() const { return folder_.path() + "/cairn.toml"; }
+  [[nodiscard]] std::string state() const { return folder_.path() + "/state"; }
+  [[nodiscard]] std::string socket() const { return folder_.path() + "/notify"; }
+
+ private:
+  cairn::test::TemporaryFolder folder_;
+};
+
+Variables any_port() { return {{"CAIRN_HTTP__LISTEN", "127.0.0.1:0"}}; }
+
+Variables with(Variables all, const std::string& name, const std::string& value) {
+  all[name] = value;
+  return all;
+}
+
+/// The first log record of an event; empty object when there is none.
+nlohmann::json log_record(const std::string& log, const std::string& event) {
+  std::istringstream lines(log);
+  for (std::string line; std::getline(lines, line);) {
+    const auto record = nlohmann::json::parse(line, nullptr, false);
+    if (record.is_object() && record.value("event", "") == event) return record;
+  }
+  return nlohmann::json::object();
+}
+
+/// A daemon that is ready.
+class Running {
+ public:
+  explicit Running(const Site& site, const Variables& variables = any_port())
+      : process(CAIRND_PATH, {"--config", site.config()}, variables) {
+    REQUIRE_MESSAGE(process.wait_for_error_text("\"daemon.ready\""), process.error());
+    REQUIRE(process.wait_for_error_text("\n"));
+  }
+  [[nodiscard]] int port() const { return std::stoi(log_record(process.error(), "daemon.ready").value("port", "0")); }
+  Process process;
+};
+
+int connect_to(int port) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(static_cast<std::uint16_t>(port));
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof(to)) == 0) return fd;
+  ::close(fd);
+  return -1;
+}
+
+/// The status line that GET `path` answers; empty when nobody does.
+std::string get(int port, const std::string& path) {
+  const int fd = connect_to(port);
+  if (fd < 0) return {};
+  const std::string request = "GET " + path + " HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
+  REQUIRE(::send(fd, request.data(), request.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request.size()));
+  std::string answer;
+  std::array<char, 1024> buffer{};
+  for (ssize_t got = 0; (got = ::recv(fd, buffer.data(), buffer.size(), 0)) > 0;) {
+    answer.append(buffer.data(), static_cast<std::size_t>(got));
+  }
+  ::close(fd);
+  return answer.substr(0, answer.find("\r\n"));
+}
+
+TEST_CASE("it starts, answers, and stops on SIGTERM with 0") {
+  const Site site;
+  Running daemon(site);
+  CHECK(get(daemon.port(), "/healthz") == "HTTP/1.1 200 OK");
+  daemon.process.signal(SIGTERM);
+  CHECK(daemon.process.wait() == 0);
+  CHECK(log_record(daemon.process.error(), "daemon.stopped")["exit_code"] == "0");
+  CHECK(connect_to(daemon.port()) < 0);
+}
+
+TEST_CASE("SIGINT stops it as well, and what it left behind opens again") {
+  const Site site;
+  for (int round = 0; round < 2; ++round) {
+    Running daemon(site);
+    daemon.process.signal(SIGINT);
+    CHECK(daemon.process.wait() == 0);
+  }
+}
+
+TEST_CASE("the service manager is told of start, readiness and stop, in this order") {
+  const Site site;
+  NotifySocket socket(site.socket());
+  Running daemon(site, with(any_port(), "NOTIFY_SOCKET", socket.address()));
+  CHECK(socket.wait_for("EXTEND_TIMEOUT_USEC=").find("\nSTATUS=opening") != std::string::npos);
+  CHECK(socket.wait_for("READY=1").find("\nSTATUS=") != std::string::npos);
+  daemon.process.signal(SIGTERM);
+  CHECK_FALSE(socket.wait_for("STOPPING=1").empty());
+  CHECK(daemon.process.wait() == 0);
+}
+
+TEST_CASE("the watchdog is fed") {
+  const Site site;
+  NotifySocket socket(site.socket());
+  Variables variables = with(any_port(), "NOTIFY_SOCKET", socket.address());
+  Running daemon(site, with(variables, "WATCHDOG_USEC", "200000"));
+  for (int i = 0; i < 3; ++i) CHECK_FALSE(socket.wait_for("WATCHDOG=1").empty());
+  daemon.process.signal(SIGTERM);
+  CHECK(daemon.process.wait() == 0);
+}
+
+TEST_CASE("SIGHUP applies the log level, names what needs a restart, and refuses a bad file") {
+  const Site site;
+  NotifySocket socket(site.socket());
+  Running daemon(site, with(any_port(), "NOTIFY_SOCKET", socket.address()));
+  REQUIRE_FALSE(socket.wait_for("READY=1").empty());
+
+  site.configure("level = \"debug\"\n[ranking]\nlimit_max = 10\n");
+  daemon.process.signal(SIGHUP);
+  CHECK(socket.wait_for("RELOADING=1").find("\nMONOTONIC_USEC=") != std::string::npos);
+  CHECK_FALSE(socket.wait_for("READY=1").empty());
+  REQUIRE(daemon.process.wait_for_error_text("\"config.reloaded\""));
+  REQUIRE(daemon.process.wait_for_error_text("\"applied\":\"log.level\""));
+  CHECK(log_record(daemon.process.error(), "config.needs_restart")["keys"] == "ranking.limit_max");
+
+  site.configure("level = \"loud\"\n");
+  daemon.process.signal(SIGHUP);
+  CHECK_FALSE(socket.wait_for("READY=1").empty());
+  REQUIRE(daemon.process.wait_for_error_text("\"problems\":\"1\""));
+  CHECK(log_record(daemon.process.error(), "config.problem")["place"] == site.config() + ":9:9");
+  CHECK(get(daemon.port(), "/healthz") == "HTTP/1.1 200 OK");
+  daemon.process.signal(SIGTERM);
+  CHECK(daemon.process.wait() == 0);
+}
+
+TEST_CASE("a second process on the same state directory ends with 3 and leaves the first alone") {
+  const Site site;
+  Running first(site);
+  Process second(CAIRND_PATH, {"--config", site.config()}, any_port());
+  CHECK(second.wait() == 3);
+  const nlohmann::json record = log_record(second.error(), "daemon.open_failed");
+  CHECK(record["code"] == "FAILED_PRECONDITION");
+  CHECK(record["message"].get<std::string>().find(site.state()) != std::string::npos);
+  CHECK(get(first.port(), "/healthz") == "HTTP/1.1 200 OK");
+  first.process.signal(SIGTERM);
+  CHECK(first.process.wait() == 0);
+}
+
+TEST_CASE("a port that is taken ends with 4 and says what to do") {
+  const Site site;
+  const Site other;
+  Running first(site);
+  const std::string address = "127.0.0.1:" + std::to_string(first.port());
+  Process second(CAIRND_PATH, {"--config", other.config()}, {{"CAIRN_HTTP__LISTEN", address}});
+  CHECK(second.wait() == 4);
+  const std::string message = log_record(second.error(), "daemon.listen_failed").value("message", "");
+  CHECK(message.find("set http.listen") != std::string::npos);
+  first.process.signal(SIGTERM);
+  CHECK(first.process.wait() == 0);
+}
+
+TEST_CASE("a configuration is checked without starting anything") {
+  const Site site;
+  Process good(CAIRND_PATH, {"--config", site.config(), "--check-config"}, {});
+  CHECK(good.wait() == 0);
+  CHECK(good.output() == site.config() + ": no problems\n");
+  site.configure("levle = \"info\"\n[ranking.weights]\nnonsense_zzz = 1\n");
+  for (const bool check_only : {true, false}) {
+    std::vector<std::string> arguments = {"--config", site.config()};
+    if (check_only) arguments.emplace_back("--check-config");
+    Process bad(CAIRND_PATH, arguments, {});
+    CHECK(bad.wait() == 2);
+    CHECK(bad.error().find(site.config() + ":9:1: unknown key 'levle' in [log]; did you mean 'level'?\n") == 0);
+    CHECK(bad.error().find(site.config() + ":11:16: unknown ranking feature 'nonsense_zzz'") != std::string::npos);
+    CHECK(bad.error().ends_with("cairnd: the configuration has 2 problems\n"));
+  }
+  CHECK(::access(site.state().c_str(), F_OK) != 0);
+}
+
+TEST_CASE("what is in effect is shown with its origin and without its secrets") {
+  const Site site;
+  Process shown(CAIRND_PATH, {"--config", site.config(), "--show-config"},
+                {{"CAIRN_SQL__DSN", "host=db password=geheim"}, {"CAIRN_SQL__POOL_SIZE", "9"}});
+  CHECK(shown.wait() == 0);
+  CHECK(shown.output().find("sql.pool_size = 9  # environment variable CAIRN_SQL__POOL_SIZE\n") != std::string::npos);
+  CHECK(shown.output().find("log.format = \"json\"  # " + site.config() + ":8:10\n") != std::string::npos);
+  CHECK(shown.output().find("geheim") == std::string::npos);
+}
+
+TEST_CASE("the sample that the program prints is the one that is shipped, and the program accepts it") {
+  Process printed(CAIRND_PATH, {"--print-sample-config"}, {});
+  CHECK(printed.wait() == 0);
+  const std::string path = CAIRN_SOURCE_DIR "/tools/deploy/cairn.sample.toml";
+  std::ostringstream shipped;
+  shipped << std::ifstream(path).rdbuf();
+  CHECK(printed.output() == shipped.str());
+  Process checked(CAIRND_PATH, {"--config", path, "--check-config"}, {});
+  CHECK(checked.wait() == 0);
+}
+
+TEST_CASE("help teaches, version tells, and a wrong word is exit code 2") {
+  Process help(CAIRND_PATH, {"--help"}, {});
+  CHECK(help.wait() == 0);
+  for (const char* taught : {"--print-sample-config", "CAIRN_<SECTION>__<KEY>", "Exit codes:", "Signals:"}) {
+    CHECK(help.output().find(taught) != std::string::npos);
+  }
+  Process version(CAIRND_PATH, {"--version"}, {});
+  CHECK(version.wait() == 0);
+  CHECK(version.output().starts_with("cairnd "));
+  Process wrong(CAIRND_PATH, {"--confg", "x"}, {});
+  CHECK(wrong.wait() == 2);
+  Process missing(CAIRND_PATH, {"--config", "/nowhere/cairn.toml"}, {});
+  CHECK(missing.wait() == 2);
+  CHECK(missing.error().find("--print-sample-config") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace cairn::cairnd::test
