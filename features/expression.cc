@@ -4,9 +4,9 @@
 #include <charconv>
 #include <cmath>
 #include <cstddef>
-#include <span>
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include "cairn/check.h"
 

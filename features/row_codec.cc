@@ -2,7 +2,8 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
-#include <utility>
+#include <string>
+#include <string_view>
 
 #include "cairn/check.h"
 #include "features/bytes.h"
@@ -185,7 +186,7 @@ Status read_block(std::uint64_t view_min, ByteReader* in, ViewBlock* block) {
   CAIRN_RETURN_IF_ERROR(read_block_header(view_min, in, block, &count));
   if (count == 0) return ok_status();
   block->entries.reserve(count);
-  const Status status =
+  Status status =
       block->aggregate == Aggregate::kSequence ? read_sequence(count, in, block) : read_entries(count, in, block);
   if (status.ok() && !in->ok()) return malformed("cut off, or a number is not in its shortest form");
   return status;

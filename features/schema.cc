@@ -1,6 +1,7 @@
 #include "features/schema.h"
 
 #include <algorithm>
+#include <chrono>
 #include <numeric>
 #include <set>
 #include <string>
