@@ -253,9 +253,9 @@ Result<std::unique_ptr<DeadLetters>> open_dead_letter_file(const std::string& pa
   CAIRN_RETURN_IF_ERROR(file.lock());
   Written written;
   CAIRN_ASSIGN_OR_RETURN(const std::int64_t size, note_lines(file, &written));
-  CAIRN_RETURN_IF_ERROR(file.truncate(size));
-  CAIRN_RETURN_IF_ERROR(file.sync());
-  CAIRN_RETURN_IF_ERROR(posix::sync_directory(posix::directory_of(path)));
+  CAIRN_ASSIGN_OR_RETURN(const posix::FileInfo info, file.info());
+  if (info.size > size) CAIRN_RETURN_IF_ERROR(file.truncate(size));
+  if (info.size == 0) CAIRN_RETURN_IF_ERROR(posix::sync_directory(posix::directory_of(path)));
   return std::unique_ptr<DeadLetters>(std::make_unique<DeadLetterFile>(std::move(file), size, std::move(written)));
 }
 

@@ -27,7 +27,8 @@ struct DeadLetter {
 /// Keeps dead letters as NDJSON: {"source","partition","offset","reason","detail","seen","payload"} — "payload_base64"
 /// instead of "payload" where the bytes are not UTF-8, and "payload_bytes" where it was cut. Appended in offset order
 /// per partition, and each at most once also across crashes: what a crash makes come again is recognised by its offset.
-/// One thread at a time.
+/// A file that is emptied from outside is begun anew, and what stood in it may come once more after a restart.
+/// One thread at a time; one process at a time, by lock.
 class DeadLetters {
  public:
   virtual ~DeadLetters() = default;
@@ -38,6 +39,8 @@ class DeadLetters {
 };
 
 /// Opens or creates the file. A torn last line (crash in the middle of an append) is cut off.
+/// Returns: FAILED_PRECONDITION when the file holds something else, NOT_FOUND when its folder is missing, UNAVAILABLE
+/// when another process has it open or it cannot be read.
 [[nodiscard]] Result<std::unique_ptr<DeadLetters>> open_dead_letter_file(const std::string& path);
 
 }  // namespace cairn::streaming

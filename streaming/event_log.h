@@ -32,6 +32,7 @@ class EventLog {
   virtual ~EventLog() = default;
 
   /// Appends all payloads as consecutive records and returns once they are on disk.
+  /// Requires: at most 16 MiB a payload and 32 MiB in all, else INVALID_ARGUMENT.
   /// Returns: the offset after the last one; RESOURCE_EXHAUSTED when the disk is nearly full, UNAVAILABLE after an I/O
   /// error (the log then refuses appends until reopened).
   [[nodiscard]] virtual Result<Offset> append(std::span<const std::string_view> payloads) = 0;

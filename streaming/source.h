@@ -76,11 +76,13 @@ class EventLog;
 
 /// Lines of a file; partition `partition`; byte offset of the line's start as offset, counted over the whole stream:
 /// after a rotation the new file's bytes count on from where the old file's ended, and the cursor tells which file that
-/// is. Gzip: offsets count uncompressed bytes.
+/// is. Gzip: offsets count uncompressed bytes. Blank lines are skipped. A last line without newline is delivered when
+/// the file is done with: not followed, or rotated away. Gzip data that is cut off or damaged is told of once, by a
+/// record at the offset of the line it tore. A file that is not followed is read with those it was rotated into since.
 [[nodiscard]] std::unique_ptr<Source> make_file_source(FileSourceOptions options, Partition partition,
                                                        std::size_t event_bytes_max, Logger log);
 
-/// The records of the API's durable log, partition 0. `log` must outlive the source.
+/// The records of the API's durable log, partition 0. `log` must outlive the source. A poll waits at most 100 ms.
 [[nodiscard]] std::unique_ptr<Source> make_log_source(std::string name, EventLog& log);
 
 /// Every partition of a Kafka topic, assigned by hand (no group rebalancing), from our own positions; the group's
