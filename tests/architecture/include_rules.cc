@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <fstream>
-#include <iterator>
 #include <optional>
 #include <set>
+#include <sstream>
 
 namespace cairn::architecture {
 namespace fs = std::filesystem;
@@ -100,8 +100,9 @@ std::optional<std::string> include_fault(const Rules& rules, const std::string& 
 }
 
 std::string read_file(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
+  std::ostringstream text;
+  text << std::ifstream(path, std::ios::binary).rdbuf();
+  return text.str();
 }
 
 void check_names(const std::string& file, const Rules& rules, std::set<std::string>* reported,

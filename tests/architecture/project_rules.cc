@@ -20,10 +20,13 @@ std::vector<Room> rooms() {
       // expressions of feature views are checked by the parser that will run them.
       {.folder = "engine/config", .may_include = {"features"}},
       {.folder = "engine", .may_include = {"streaming", "sql", "storage", "features", "gpu"}},
+      // Replays data sets against the engine's own parts, offline.
+      {.folder = "engine/evaluate", .may_include = {"engine", "engine/datasets", "storage", "features"}},
       // Clients of engine.h only.
       {.folder = "engine/serving", .may_include = {}},
 
-      {.folder = "tools", .may_include = {"engine", "engine/serving", "engine/config", "engine/datasets"}},
+      {.folder = "tools",
+       .may_include = {"engine", "engine/serving", "engine/config", "engine/datasets", "engine/evaluate"}},
 
       {.folder = "tests", .may_include = {"*"}},
       {.folder = "bench", .may_include = {"*"}},

@@ -1,4 +1,4 @@
-#include <cairn/engine.h>
+#include "cairn/engine.h"
 
 #include <cstdio>
 #include <vector>
