@@ -1,6 +1,7 @@
 #include "engine/evaluate/evaluate.h"
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <memory>
 #include <span>
@@ -11,6 +12,7 @@
 #include "engine/state/feature_state.h"
 #include "features/row.h"
 #include "storage/state_store.h"
+#include "streaming/decode.h"
 
 namespace cairn::evaluate {
 
@@ -199,6 +201,22 @@ Result<Report> Replay::run() {
 }
 
 }  // namespace
+
+Status set_ask_from(const std::string& text, Options* options) {
+  double share = 0.0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), share);
+  if (error == std::errc() && end == text.data() + text.size()) {
+    if (!(share >= 0.0 && share < 1.0)) return invalid_argument("a share of warm-up must be at least 0 and below 1");
+    options->ask_from_fraction = share;
+    return ok_status();
+  }
+  EventTime time;
+  if (!streaming::parse_rfc3339(text, &time)) {
+    return invalid_argument("'" + text + "' is neither a share such as 0.8 nor a time such as 2012-06-01T00:00:00Z");
+  }
+  options->ask_from_time = time;
+  return ok_status();
+}
 
 Result<Report> evaluate(const datasets::Dataset& dataset, const Options& options) {
   if (dataset.interactions.empty()) return invalid_argument("the dataset has no interactions");

@@ -33,6 +33,10 @@ struct Options {
   std::function<void(std::size_t done, std::size_t total)> progress;  ///< called now and then, with interactions
 };
 
+/// Reads where the warm-up ends: a share of the interactions ("0.8") or an RFC 3339 time.
+/// Returns: INVALID_ARGUMENT saying what was expected.
+[[nodiscard]] Status set_ask_from(const std::string& text, Options* options);
+
 struct Report {
   std::string dataset;
   std::size_t interactions = 0;
