@@ -102,6 +102,8 @@ Status current_exception_status() {
     return unavailable(one_line(e.what()));
   } catch (const pqxx::transaction_rollback& e) {  // deadlock, serialization: carries no SQLSTATE
     return from_sqlstate("40000", e.what());
+  } catch (const pqxx::insufficient_privilege& e) {  // nor does this one, in 6.4
+    return from_sqlstate("42501", e.what());
   } catch (const pqxx::sql_error& e) {
     // A connection that breaks in the middle may come as an sql_error without a state (libpqxx #280).
     return e.sqlstate().empty() ? unavailable(one_line(e.what())) : from_sqlstate(e.sqlstate(), e.what());

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "sql/migrations.h"
+#include "sql/postgres/errors.h"
 
 namespace cairn::sql {
 namespace {
@@ -28,17 +29,12 @@ bool exists(pqxx::work& transaction, const std::string& query, const std::string
   return transaction.exec_params1("SELECT EXISTS (" + query + ")", name)[0].as<bool>();
 }
 
-/// The server's refusals that mean "the extension cannot be had", and not "try again".
-bool is_refusal(const std::string& sqlstate) {
-  return sqlstate == "42501" || sqlstate.starts_with("0A") || sqlstate.starts_with("58P") || sqlstate == "3F000";
-}
-
 Status ensure_postgis(pqxx::work& transaction) {
   if (exists(transaction, "SELECT FROM pg_extension WHERE extname = $1", "postgis")) return ok_status();
   try {
     transaction.exec("CREATE EXTENSION postgis SCHEMA public");
-  } catch (const pqxx::sql_error& e) {
-    if (!is_refusal(e.sqlstate())) throw;
+  } catch (const pqxx::sql_error&) {
+    if (current_exception_status().code() != StatusCode::kFailedPrecondition) throw;
     return failed_precondition(
         "the database has no PostGIS, and this role cannot add it. As a superuser, in this database: CREATE EXTENSION "
         "postgis (its package on Debian: postgresql-15-postgis-3)");
