@@ -19,6 +19,10 @@ for program in cairn cairnd; do
     { echo "$program is built but not installed"; exit 1; }
 done
 
+for file in lib/systemd/system/cairnd.service share/cairn/cairn.sample.toml; do
+  [[ -s $scratch/prefix/$file ]] || { echo "$file is not installed"; exit 1; }
+done
+
 cmake -S "$embedder" -B "$scratch/build" -G Ninja -DCMAKE_PREFIX_PATH="$scratch/prefix" "$@"
 cmake --build "$scratch/build"
 "$scratch/build/embedder" "$scratch/state"
