@@ -1,5 +1,6 @@
 #include "storage/rocksdb/database.h"
 
+#include <rocksdb/convenience.h>
 #include <rocksdb/env.h>
 #include <rocksdb/utilities/checkpoint.h>
 
@@ -137,6 +138,8 @@ Status Database::flush() const {
   }
   return ok_status();
 }
+
+void Database::stop_background_work() const { rocksdb::CancelAllBackgroundWork(db_.get(), /*wait=*/true); }
 
 std::uint64_t Database::memtable_bytes() const {
   std::uint64_t sum = 0;

@@ -43,6 +43,9 @@ class Database {
   /// Writes every memtable to disk, one family after the other.
   [[nodiscard]] Status flush() const;
 
+  /// Ends flushes and compactions, unfinished ones without effect, and starts no more. The log still takes writes.
+  void stop_background_work() const;
+
   /// Bytes of rows that no flush has written yet.
   [[nodiscard]] std::uint64_t memtable_bytes() const;
 

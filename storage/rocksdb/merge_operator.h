@@ -2,6 +2,9 @@
 
 #include <rocksdb/merge_operator.h>
 
+#include <deque>
+#include <string>
+
 #include "storage/merger.h"
 
 namespace cairn::storage {

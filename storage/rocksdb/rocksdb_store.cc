@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <mutex>
 #include <optional>
@@ -75,7 +76,7 @@ Status make_directory(const std::string& path) {
   fs::create_directories(path, error);
   if (!error) return ok_status();
   return failed_precondition("cannot create " + path + ": " + error.message() +
-                             "; make its parent writable for this user or choose another state_dir");
+                             "; make its parent writable for this user or choose another directory");
 }
 
 /// Threads: reads and writes from any thread; RocksDB orders the writes, and joins the log syncs of those that come
@@ -202,8 +203,7 @@ Status RocksDbStore::check_room_to_open() const {
   const std::uint64_t needed = options_.free_bytes_min / 4;
   if (free >= needed) return ok_status();
   return resource_exhausted("the disk of " + options_.path + " has " + std::to_string(free) +
-                            " bytes free and opening " + "the state needs " + std::to_string(needed) +
-                            "; free space there");
+                            " bytes free and opening the state needs " + std::to_string(needed) + "; free space there");
 }
 
 // Table files are linked where the copy is on the same disk; then only what is not flushed yet takes space.
@@ -336,10 +336,12 @@ Status RocksDbStore::close() {
   return status;
 }
 
-// Nothing is lost when there is no flush: the log has it all. A flush merges, so quarantine is written after it.
+// Nothing is lost when there is no flush: the log has it all. Flushes and compactions merge, so quarantine is written
+// when they have ended.
 Status RocksDbStore::finish() const {
   const bool can_flush = !health_->failure() && gate_.read().status.ok();
   Status flushed = can_flush ? database_->flush() : ok_status();
+  database_->stop_background_work();
   write_quarantine();
   return std::move(flushed).with_context("cannot flush the state in " + options_.path);
 }

@@ -28,22 +28,21 @@ inline std::optional<std::uint64_t> read_counter(std::string_view bytes) {
 /// Adds counters; leaves out what is none.
 inline std::size_t add_counters(std::optional<std::string_view> base, std::span<const std::string_view> operands,
                                 std::string* merged) {
-  const bool nothing = !base || base->empty();
-  std::optional<std::uint64_t> sum = nothing ? std::nullopt : read_counter(*base);
-  if (!nothing && !sum) {
+  const bool from_nothing = !base || base->empty();
+  if (!from_nothing && !read_counter(*base)) {
     merged->assign(*base);
     return operands.size();
   }
+  std::uint64_t sum = from_nothing ? 0 : *read_counter(*base);
   std::size_t left_out = 0;
   for (const std::string_view operand : operands) {
-    const std::optional<std::uint64_t> value = read_counter(operand);
-    if (value) {
-      sum = sum.value_or(0) + *value;
+    if (const auto value = read_counter(operand)) {
+      sum += *value;
     } else {
       ++left_out;
     }
   }
-  if (sum) *merged = counter(*sum);
+  if (!from_nothing || left_out < operands.size()) *merged = counter(sum);
   return left_out;
 }
 

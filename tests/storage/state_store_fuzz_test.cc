@@ -95,13 +95,15 @@ void check_equal(const StateStore& store, const Oracle& oracle, Fuzzer& fuzzer) 
   for (int i = 0; i < 40; ++i) keys.push_back(fuzzer.key(0));
   std::vector<std::optional<std::string>> values;
   must(store.multi_get(family, keys, &values));
-  REQUIRE(values.size() == keys.size());
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    const auto found = rows.find(keys[i]);
-    const auto expected = found == rows.end() ? std::nullopt : std::optional(found->second);
-    REQUIRE(values[i] == expected);
-    REQUIRE(must_get(store, family, keys[i]) == expected);
+  std::vector<std::optional<std::string>> expected;
+  std::vector<std::optional<std::string>> one_by_one;
+  for (const std::string& key : keys) {
+    const auto found = rows.find(key);
+    expected.push_back(found == rows.end() ? std::nullopt : std::optional(found->second));
+    one_by_one.push_back(must_get(store, family, key));
   }
+  REQUIRE(values == expected);
+  REQUIRE(one_by_one == expected);
 }
 
 // A store that merges late may never see an operand that was overwritten or removed before, so what it has parked is a
