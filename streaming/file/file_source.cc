@@ -214,7 +214,12 @@ Result<FileSource::Step> FileSource::advance() {
   CAIRN_ASSIGN_OR_RETURN(const bool same, verify(content_->file(), &cursor_.head));
   if (!same || info.size < content_->file_position()) return follow_truncation();
   CAIRN_ASSIGN_OR_RETURN(const bool more, read_more());
-  return more ? Result<Step>(Step::kMore) : at_content_end();
+  if (!more) return at_content_end();
+  // What was read and is less than a fingerprint's bytes is all in it: else a file that begins alike by chance could be
+  // taken for this one after a restart.
+  const bool covered = cursor_.head.size >= std::min<std::int64_t>(Fingerprint::kBytesMax, content_->file_position());
+  if (!covered) CAIRN_RETURN_IF_ERROR(verify(content_->file(), &cursor_.head).status());
+  return Step::kMore;
 }
 
 /// Returns: whether something was read. Damage ends the content, once it was told of.
