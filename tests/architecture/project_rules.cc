@@ -25,9 +25,11 @@ std::vector<Room> rooms() {
       // Clients of engine.h only.
       {.folder = "engine/serving", .may_include = {}},
 
-      // Of streaming, the reader of lines: `cairn ingest` and `places import` take the files that sources take.
+      // Of streaming, the reader of lines: `cairn ingest` and `places import` take the files that sources take. Of sql,
+      // what `cairn doctor` examines where no engine runs.
       {.folder = "tools",
-       .may_include = {"engine", "engine/serving", "engine/config", "engine/datasets", "engine/evaluate", "streaming"}},
+       .may_include = {"engine", "engine/serving", "engine/config", "engine/datasets", "engine/evaluate", "streaming",
+                       "sql"}},
 
       {.folder = "tests", .may_include = {"*"}},
       {.folder = "bench", .may_include = {"*"}},
