@@ -522,6 +522,12 @@ Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options, const Clock&
   return std::unique_ptr<Engine>(std::move(engine));
 }
 
+Status probe_postgres(const SqlOptions& options) {
+  const InteractionTypes types;
+  CAIRN_ASSIGN_OR_RETURN(const auto database, sql::open_database(options, types, std::chrono::hours(24), {}));
+  return database->ping();
+}
+
 std::string_view version() noexcept { return CAIRN_VERSION; }
 
 }  // namespace cairn

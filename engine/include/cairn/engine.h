@@ -245,6 +245,10 @@ struct RankingFeatureInfo {
 /// The views that ranking itself reads; always present.
 [[nodiscard]] std::vector<FeatureViewSpec> builtin_feature_views();
 
+/// Whether a PostgreSQL could be used as it is configured: one connection, one round trip.
+/// Returns: what sql says of it, with the remedy; see Engine's readiness check "postgres".
+[[nodiscard]] Status probe_postgres(const SqlOptions& options);
+
 /// Cairn's version, "major.minor.patch".
 [[nodiscard]] std::string_view version() noexcept;
 
