@@ -1,0 +1,226 @@
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <utility>
+
+#include "streaming/kafka/client.h"
+#include "streaming/kafka/payload_buffer.h"
+#include "streaming/source.h"
+
+namespace cairn::streaming {
+namespace {
+
+using kafka::Client;
+using kafka::Message;
+using kafka::OffsetRange;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr milliseconds kStartTimeout{5'000};
+constexpr milliseconds kRefreshTimeout{500};
+constexpr std::size_t kOversizedKept = 64 * 1024;  // of a payload that is too long; enough to recognise it by
+
+class KafkaSource final : public Source {
+ public:
+  KafkaSource(KafkaSourceOptions options, std::size_t event_bytes_max, Logger log)
+      : options_(std::move(options)), event_bytes_max_(event_bytes_max), log_(std::move(log)) {}
+  ~KafkaSource() override { close(); }
+
+  [[nodiscard]] const std::string& name() const noexcept override { return options_.name; }
+  Status start(std::span<const SourcePosition> resume) override;
+  Status poll(std::size_t records_max, milliseconds wait, RecordBatch* batch) override;
+  [[nodiscard]] Result<std::vector<SourcePosition>> end_positions() const override;
+  void close() override;
+
+ private:
+  struct Reading {
+    std::int64_t next = 0;  ///< offset of the next record to hand out
+    bool at_end = false;    ///< the end was seen, and nothing since
+  };
+
+  [[nodiscard]] Result<SourcePosition> start_of(std::int32_t partition, const OffsetRange& range,
+                                                std::span<const SourcePosition> resume) const;
+  Status assign_beyond(Client& client, std::int32_t known, std::int32_t count, milliseconds timeout,
+                       std::span<const SourcePosition> resume);
+  void look_for_new_partitions(Client& client);
+  void hand_out(Client& client, std::span<const Message> messages, RecordBatch* batch);
+  [[nodiscard]] std::shared_ptr<Client> client() const;
+
+  // Fixed after construction.
+  const KafkaSourceOptions options_;
+  const std::size_t event_bytes_max_;
+  const Logger log_;
+
+  mutable std::mutex mutex_;
+  std::shared_ptr<Client> client_;           ///< guarded by mutex_; null before start() and after close()
+  std::atomic<std::int32_t> partitions_{0};  ///< those being read: 0 to this - 1
+
+  // Touched by the polling thread only.
+  std::map<std::int32_t, Reading> reading_;
+  std::vector<Message> messages_;
+  kafka::PayloadBuffer payloads_;
+  std::vector<SourcePosition> handed_out_;  ///< positions of the last batch; stored by the time of the next poll
+  steady_clock::time_point refreshed_;
+};
+
+std::shared_ptr<Client> KafkaSource::client() const {
+  const std::lock_guard lock(mutex_);
+  return client_;
+}
+
+// ---- starting -----------------------------------------------------------------------------------------------------
+
+Status KafkaSource::start(std::span<const SourcePosition> resume) {
+  CAIRN_ASSIGN_OR_RETURN(std::shared_ptr<Client> client, Client::create(options_, log_));
+  CAIRN_ASSIGN_OR_RETURN(const std::int32_t count, client->partition_count(kStartTimeout));
+  for (const SourcePosition& position : resume) {
+    if (position.partition.value >= count) {
+      return {StatusCode::kOutOfRange, "topic '" + options_.topic + "' has " + std::to_string(count) +
+                                           " partitions, and partition " + std::to_string(position.partition.value) +
+                                           " was read before: the topic was made anew; give the source a new name"};
+    }
+  }
+  CAIRN_RETURN_IF_ERROR(assign_beyond(*client, 0, count, kStartTimeout, resume));
+  refreshed_ = steady_clock::now();
+  const std::lock_guard lock(mutex_);
+  client_ = std::move(client);
+  return ok_status();
+}
+
+Status KafkaSource::assign_beyond(Client& client, std::int32_t known, std::int32_t count, milliseconds timeout,
+                                  std::span<const SourcePosition> resume) {
+  CAIRN_ASSIGN_OR_RETURN(const std::vector<OffsetRange> ranges, client.ranges(count, timeout));
+  std::vector<SourcePosition> starts;
+  for (std::int32_t partition = known; partition < count; ++partition) {
+    CAIRN_ASSIGN_OR_RETURN(SourcePosition start,
+                           start_of(partition, ranges[static_cast<std::size_t>(partition)], resume));
+    starts.push_back(std::move(start));
+  }
+  CAIRN_RETURN_IF_ERROR(client.assign(starts));
+  for (const SourcePosition& start : starts) reading_[start.partition.value] = {start.offset.value, false};
+  partitions_.store(count);
+  return ok_status();
+}
+
+/// Our own position where there is one, else the partition's beginning. A position that the topic does not hold is a
+/// gap (librdkafka 2.0.2 does not detect truncation by leader epochs, KIP-320, so both ends are looked at).
+Result<SourcePosition> KafkaSource::start_of(std::int32_t partition, const OffsetRange& range,
+                                             std::span<const SourcePosition> resume) const {
+  const auto stored = std::find_if(resume.begin(), resume.end(),
+                                   [&](const SourcePosition& p) { return p.partition.value == partition; });
+  if (stored == resume.end()) return SourcePosition{Partition{partition}, Offset{range.begin}, {}};
+  const std::int64_t at = stored->offset.value;
+  if (at >= range.begin && at <= range.end) return *stored;
+  const bool trimmed = at < range.begin;
+  const std::int64_t gap = trimmed ? range.begin - at : at - range.end;
+  return Status(StatusCode::kOutOfRange,
+                "topic '" + options_.topic + "', partition " + std::to_string(partition) + ": the position is offset " +
+                    std::to_string(at) + ", the topic holds " + std::to_string(range.begin) + " to " +
+                    std::to_string(range.end) + "; " + std::to_string(gap) +
+                    (trimmed ? " records were trimmed before they were read. Restore them, or read on without them by "
+                               "giving the source a new name with a fresh state"
+                             : " records that were read are gone from the topic: it was made anew or lost data. Give "
+                               "the source a new name to read it from its beginning"));
+}
+
+/// A topic may grow; a new partition is read from its beginning.
+void KafkaSource::look_for_new_partitions(Client& client) {
+  const auto now = steady_clock::now();
+  if (client.refresh_interval().count() == 0 || now - refreshed_ < client.refresh_interval()) return;
+  refreshed_ = now;
+  const auto count = client.partition_count(kRefreshTimeout);
+  const std::int32_t known = partitions_.load();
+  if (!count.ok() || *count <= known) return;
+  if (const Status added = assign_beyond(client, known, *count, kRefreshTimeout, {}); !added.ok()) {
+    log_.warning("kafka.new_partitions", added.message(), {{"topic", options_.topic}});
+    return;
+  }
+  log_.info("kafka.new_partitions", "the topic has grown",
+            {{"topic", options_.topic}, {"partitions", std::to_string(*count)}});
+}
+
+// ---- reading ------------------------------------------------------------------------------------------------------
+
+Status KafkaSource::poll(std::size_t records_max, milliseconds wait, RecordBatch* batch) {
+  batch->clear();
+  const std::shared_ptr<Client> client = this->client();
+  if (!client) return unavailable("the Kafka source is closed");
+  client->commit(handed_out_);
+  handed_out_.clear();
+  look_for_new_partitions(*client);
+
+  messages_.clear();
+  client->take(records_max, wait, &messages_);
+  hand_out(*client, messages_, batch);
+  messages_.clear();
+  handed_out_ = batch->positions;
+  // What came before an error is good, and the error is still there at the next poll.
+  if (!batch->positions.empty()) return ok_status();
+  if (!client->failure().ok()) return client->failure();
+  return client->trouble();
+}
+
+void KafkaSource::hand_out(Client& client, std::span<const Message> messages, RecordBatch* batch) {
+  std::size_t bytes = 0;
+  const auto kept = [&](const rd_kafka_message_t& message) {
+    return message.len > event_bytes_max_ ? std::min(message.len, kOversizedKept) : message.len;
+  };
+  for (const Message& message : messages) {
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) bytes += kept(*message);
+  }
+  payloads_.clear();
+  char* next = payloads_.reserve(bytes);
+  std::map<std::int32_t, std::int64_t> moved;
+  for (const Message& message : messages) {
+    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+      reading_[message->partition].at_end = true;
+      continue;
+    }
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      client.note(*message);
+      continue;
+    }
+    Reading& reading = reading_[message->partition];
+    reading.at_end = false;
+    if (message->offset < reading.next) continue;  // librdkafka #4686: a rewound fetch brings records again
+    reading.next = message->offset + 1;
+    moved[message->partition] = reading.next;
+    if (message->payload == nullptr) continue;  // a tombstone says nothing of an interaction
+    const std::size_t size = kept(*message);
+    std::copy_n(static_cast<const char*>(message->payload), size, next);
+    const Reject reject = message->len > event_bytes_max_ ? Reject::kOversized : Reject::kNone;
+    batch->records.push_back({Partition{message->partition}, Offset{message->offset}, {next, size}, reject});
+    next += size;
+  }
+  for (const auto& [partition, offset] : moved) batch->positions.push_back({Partition{partition}, Offset{offset}, {}});
+  batch->at_end = std::all_of(reading_.begin(), reading_.end(), [](const auto& one) { return one.second.at_end; });
+}
+
+Result<std::vector<SourcePosition>> KafkaSource::end_positions() const {
+  std::vector<SourcePosition> ends;
+  const std::shared_ptr<Client> client = this->client();
+  if (!client) return ends;
+  for (std::int32_t partition = 0; partition < partitions_.load(); ++partition) {
+    const std::int64_t end = client->cached_end(partition);
+    if (end >= 0) ends.push_back({Partition{partition}, Offset{end}, {}});
+  }
+  return ends;
+}
+
+void KafkaSource::close() {
+  std::shared_ptr<Client> client;
+  {
+    const std::lock_guard lock(mutex_);
+    client = std::exchange(client_, nullptr);
+  }
+  if (client) client->wake();
+}
+
+}  // namespace
+
+std::unique_ptr<Source> make_kafka_source(KafkaSourceOptions options, std::size_t event_bytes_max, Logger log) {
+  return std::make_unique<KafkaSource>(std::move(options), event_bytes_max, std::move(log));
+}
+
+}  // namespace cairn::streaming
