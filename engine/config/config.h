@@ -21,7 +21,7 @@ struct ServerConfig {
   std::string http_address = "127.0.0.1";  ///< a numeric IPv4 or IPv6 address
   std::uint16_t http_port = 7077;          ///< 0: any free one
   bool http_allow_remote = false;  ///< consent to an address beyond loopback: the API asks nobody for a password
-  int http_threads = 1;  ///< sockets; handlers have threads of their own
+  int http_threads = 1;            ///< sockets; handlers have threads of their own
   std::size_t http_header_bytes_max = 8 * 1024;
   std::size_t http_body_bytes_max = 1 << 20;
   std::size_t http_connections_max = 1024;

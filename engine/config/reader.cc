@@ -1,5 +1,6 @@
 #include "engine/config/reader.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstddef>

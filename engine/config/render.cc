@@ -1,4 +1,7 @@
+#include <algorithm>
+#include <cstddef>
 #include <functional>
+#include <map>
 #include <set>
 #include <utility>
 

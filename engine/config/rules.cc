@@ -1,3 +1,6 @@
+#include <cstddef>
+#include <initializer_list>
+#include <map>
 #include <set>
 
 #include "cairn/interaction.h"
