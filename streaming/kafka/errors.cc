@@ -25,7 +25,7 @@ std::string_view remedy(rd_kafka_resp_err_t error) {
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
     case RD_KAFKA_RESP_ERR__TIMED_OUT:
       return "check that the brokers run, and kafka.brokers";
-    case RD_KAFKA_RESP_ERR_INVALID_TOPIC_EXCEPTION:
+    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
       return "correct kafka.topic";
     case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
       return "raise fetch.message.max.bytes and receive.message.max.bytes in kafka.properties";
@@ -47,7 +47,7 @@ StatusCode code(rd_kafka_resp_err_t error) {
     case RD_KAFKA_RESP_ERR__BAD_COMPRESSION:
     case RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED:
       return StatusCode::kDataLoss;
-    case RD_KAFKA_RESP_ERR_INVALID_TOPIC_EXCEPTION:
+    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
       return StatusCode::kInvalidArgument;
     case RD_KAFKA_RESP_ERR__FATAL:
       return StatusCode::kFailedPrecondition;

@@ -225,7 +225,8 @@ class Engine {
   /// Returns: ALREADY_EXISTS, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAVAILABLE; nothing is left behind then.
   [[nodiscard]] virtual Result<CheckpointInfo> checkpoint(const std::string& path) = 0;
 
-  /// Stops in order: no new work, sources, last batch, sync, connections. Idempotent.
+  /// Stops in order: no new work, sources, last batch, sync, connections. Idempotent. The state directory is given up by
+  /// the destructor.
   virtual Status close() = 0;
 
  protected:
