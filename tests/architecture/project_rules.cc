@@ -25,8 +25,8 @@ std::vector<Room> rooms() {
       // Clients of engine.h only.
       {.folder = "engine/serving", .may_include = {}},
 
-      // Of streaming, the reader of lines: `cairn ingest` and `places import` take the files that sources take. Of sql,
-      // what `cairn doctor` examines where no engine runs.
+      // Of streaming, the reader of lines and of times: commands take the files that sources take. Of sql, what `cairn
+      // doctor` examines where no engine runs.
       {.folder = "tools",
        .may_include = {"engine", "engine/serving", "engine/config", "engine/datasets", "engine/evaluate", "streaming",
                        "sql"}},
