@@ -1,0 +1,269 @@
+// The built program against a server over a FakeEngine.
+
+#include <atomic>
+#include <cstdlib>
+
+#include "tests/engine/serving/server_fixture.h"
+#include "tests/tools/cairn/run_cli.h"
+
+using namespace cairn;
+using namespace cairn::cli_test;
+using namespace cairn::serving_test;
+
+namespace {
+
+bool mentions(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+struct Cli : Serving {
+  Outcome run(std::vector<std::string> arguments, const std::string& input = "") {
+    if (!server) start();
+    arguments.insert(arguments.begin(), {"--url", "http://127.0.0.1:" + std::to_string(port())});
+    return run_cli(arguments, input);
+  }
+};
+
+std::string events(int count) {
+  std::string lines;
+  for (int i = 0; i < count; ++i) lines += R"({"user_id":"u","type":"view","n":)" + std::to_string(i) + "}\n";
+  return lines;
+}
+
+}  // namespace
+
+TEST_SUITE_BEGIN("cli");
+
+TEST_CASE_FIXTURE(Cli, "recommend shows ranked places with their reasons") {
+  const Outcome outcome = run({"recommend", "--user", "u1", "--at", "40.7,-74", "-c", "cafe", "-c", "bar", "--radius",
+                               "500", "--limit", "3", "--exclude-seen", "--time", "2024-05-01T12:00:00Z"});
+  CHECK(outcome.exit_code == 0);
+  CHECK(outcome.out ==
+        "#  PLACE           CATEGORY  DISTANCE  SCORE  WHY\n"
+        "1  Caffe \"Reggio\"  cafe         322 m  1.250  visited 12 times, last 2 days ago\n"
+        "\n"
+        "only 1 place within 500 m\n"
+        "\n"
+        "17 candidates, user's row from L1, newest event 2024-05-01T12:00:00.123Z\n");
+  const RecommendRequest asked = engine.last_recommend();
+  CHECK(asked.position == GeoPoint{40.7, -74.0});
+  CHECK(asked.categories == std::vector<std::string>{"cafe", "bar"});
+  CHECK(asked.radius_meters == 500.0);
+  CHECK(asked.limit == 3);
+  CHECK(asked.exclude_seen);
+  CHECK(to_ms(*asked.time) == 1714564800000);
+}
+
+TEST_CASE_FIXTURE(Cli, "json output is the server's answer, before or after the command's name") {
+  const Outcome before = run({"-o", "json", "recommend", "-u", "u1"});
+  CHECK(nlohmann::json::parse(before.out)["candidates"] == 17);
+  const Outcome after = run({"recommend", "-u", "u1", "-o", "json"});
+  CHECK(after.out == before.out);
+}
+
+TEST_CASE_FIXTURE(Cli, "a command line that makes no sense ends with 2") {
+  CHECK(run({"recommend"}).exit_code == 2);
+  CHECK(run({"recommend", "-u", "u", "--at", "here"}).exit_code == 2);
+  CHECK(run({"recomend"}).exit_code == 2);
+  CHECK(run({}).exit_code == 2);
+  CHECK(run({"-o", "xml", "status"}).exit_code == 2);
+  CHECK(run_cli({"--url", "nonsense", "status"}).exit_code == 2);
+}
+
+TEST_CASE("no server ends with 3 and says what to do") {
+  const Outcome outcome = run_cli({"--url", "http://127.0.0.1:1", "status"});
+  CHECK(outcome.exit_code == 3);
+  CHECK(mentions(outcome.err, "cannot reach http://127.0.0.1:1"));
+  CHECK(mentions(outcome.err, "cairn doctor"));
+  CHECK(outcome.out.empty());
+}
+
+TEST_CASE_FIXTURE(Cli, "the server's address may come from the environment") {
+  start();
+  const std::string url = "http://127.0.0.1:" + std::to_string(port());
+  CHECK(run_cli({"status"}, "", {{"CAIRN_URL", url}}).exit_code == 0);
+}
+
+TEST_CASE_FIXTURE(Cli, "the server's refusal is shown and ends with 1") {
+  const Outcome outcome = run({"recommend", "-u", "u", "--radius", "-5"});
+  CHECK(outcome.exit_code == 1);
+  CHECK(mentions(outcome.err, "INVALID_ARGUMENT: radius_meters must be greater than 0"));
+}
+
+TEST_CASE_FIXTURE(Cli, "what does not exist ends with 4") {
+  const Outcome place = run({"places", "get", "nowhere"});
+  CHECK(place.exit_code == 4);
+  CHECK(mentions(place.err, "NOT_FOUND"));
+  CHECK(run({"features", "get", "user", "nobody"}).exit_code == 4);
+}
+
+TEST_CASE_FIXTURE(Cli, "places and features of odd ids are found") {
+  CHECK(mentions(run({"places", "get", "a/b ü"}).out, "odd id"));
+  const Outcome features = run({"features", "get", "user", "u/1", "--view", "user_place", "--view", "user_total"});
+  CHECK(features.exit_code == 0);
+  CHECK(mentions(features.out, "user_place  p 2/ü"));
+  CHECK(mentions(features.out, "user_total"));
+  CHECK(!mentions(features.out, "user_recent"));
+  CHECK(mentions(run({"features", "views"}).out, "user_recent  user    place      sequence"));
+}
+
+TEST_CASE_FIXTURE(Cli, "status shows counts, lag and checks") {
+  const Outcome outcome = run({"status"});
+  CHECK(outcome.exit_code == 0);
+  CHECK(mentions(outcome.out, "ready"));
+  CHECK(mentions(outcome.out, "1,234 applied, 5 rejected"));
+  CHECK(mentions(outcome.out, "features  api             0      90   10  reading"));
+  CHECK(mentions(outcome.out, "postgres  OK     connected"));
+}
+
+TEST_CASE_FIXTURE(Cli, "ingest sends every line, in order, and reports rejects by line") {
+  const Outcome outcome = run({"ingest", "-"}, events(2500) + "\n{\"bad\":1}\n" + events(1));
+  CHECK(outcome.exit_code == 0);
+  CHECK(outcome.out == "2,501 events taken, 1 rejected; they are in the server's dead letters\n");
+  CHECK(mentions(outcome.err, "line 2,502: type is required"));
+  const auto sent = engine.ingested();
+  REQUIRE(sent.size() == 2502);
+  CHECK(sent[1777] == R"({"user_id":"u","type":"view","n":1777})");
+}
+
+TEST_CASE_FIXTURE(Cli, "ingest of nothing but rejects fails, of some only when strict") {
+  CHECK(run({"ingest", "-"}, "{}\n").exit_code == 1);
+  CHECK(run({"ingest", "--strict", "-"}, "{}\n" + events(1)).exit_code == 1);
+  CHECK(run({"ingest", "-"}, "{}\n" + events(1)).exit_code == 0);
+}
+
+TEST_CASE_FIXTURE(Cli, "ingest is patient with a server that is busy") {
+  std::atomic<int> refusals{2};
+  engine.on_ingest = [&refusals] {
+    return refusals.fetch_sub(1) > 0 ? resource_exhausted("busy; try again") : Status();
+  };
+  const Outcome outcome = run({"ingest", "-"}, events(3));
+  CHECK(outcome.exit_code == 0);
+  CHECK(engine.ingested().size() == 3);
+}
+
+TEST_CASE_FIXTURE(Cli, "ingest that breaks off says where to go on") {
+  std::atomic<int> calls{0};
+  engine.on_ingest = [&calls] { return calls.fetch_add(1) == 1 ? internal_error("disk broke") : Status(); };
+  const ScratchFolder scratch;
+  const std::string file = scratch.write("e.ndjson", events(1500));
+  const Outcome broken = run({"ingest", file});
+  CHECK(broken.exit_code == 1);
+  CHECK(mentions(broken.err, "1,000 events were taken; go on with: cairn ingest --from-line 1001 " + file));
+  CHECK(run({"ingest", "--from-line", "1001", file}).exit_code == 0);
+  CHECK(engine.ingested().size() == 1500);
+  CHECK(engine.ingested().back() == R"({"user_id":"u","type":"view","n":1499})");
+}
+
+TEST_CASE_FIXTURE(Cli, "ingest fits its chunks to a server with a lower limit") {
+  start({.body_bytes_max = 2000});
+  const Outcome outcome =
+      run({"ingest", "-"}, events(300) + R"({"type":"view","pad":")" + std::string(3000, 'x') + "\"}\n");
+  CHECK(outcome.exit_code == 0);
+  CHECK(engine.ingested().size() == 300);
+  CHECK(mentions(outcome.err, "line 301: longer than the server takes"));
+}
+
+TEST_CASE_FIXTURE(Cli, "places are imported from CSV, NDJSON and gzip alike") {
+  const ScratchFolder scratch;
+  const std::string csv =
+      scratch.write("p.csv", "place_id,name,lat,lon,category\r\nc1,\"A, \"\"B\"\"\nC\",1.5,2.5,bar\r\nc2,,3,4,\r\n");
+  CHECK(run({"places", "import", csv}).out == "2 places imported\n");
+  CHECK(engine.get_place(PlaceId("c1"))->name == "A, \"B\"\nC");
+  CHECK(engine.get_place(PlaceId("c2"))->position == GeoPoint{3, 4});
+  const std::string lines = scratch.write("p.ndjson", "{\"place_id\":\"n1\",\"lat\":1,\"lon\":2}\n");
+  CHECK(run({"-q", "places", "import", lines}).out.empty());
+  REQUIRE(std::system(("gzip -k " + lines).c_str()) == 0);
+  CHECK(run({"-o", "json", "places", "import", lines + ".gz"}).out == "{\"imported\":1}\n");
+}
+
+TEST_CASE_FIXTURE(Cli, "a bad place is reported by its line, and what to do after it") {
+  std::string csv = "place_id,lat,lon\n";
+  for (int i = 0; i < 1500; ++i) csv += "p" + std::to_string(i) + (i == 1200 ? ",95,2\n" : ",1,2\n");
+  const Outcome outcome = run({"places", "import", "-"}, csv);
+  CHECK(outcome.exit_code == 1);
+  CHECK(mentions(outcome.err, "line 1202: lat must be from -90 to 90"));
+  CHECK(mentions(outcome.err, "1,000 places were imported before that; run the same import again"));
+  const Outcome number = run({"places", "import", "-"}, "place_id,lat,lon\na,1,2\nb,x,2\n");
+  CHECK(mentions(number.err, "line 3: lat 'x' is no number of degrees"));
+  CHECK(run({"places", "import", "/nonexistent"}).exit_code == 4);
+}
+
+TEST_CASE_FIXTURE(Cli, "a checkpoint and a wait pass on what the server says") {
+  CHECK(run({"checkpoint", "/backup/x"}).out == "4.0 KiB in /backup/x\n  api/0 reflected up to offset 42\n");
+  const Outcome taken = run({"checkpoint", "/exists"});
+  CHECK(taken.exit_code == 1);
+  CHECK(mentions(taken.err, "ALREADY_EXISTS"));
+  CHECK(run({"wait"}).out == "caught up\n");
+}
+
+TEST_CASE_FIXTURE(Cli, "a wait that takes too long ends with 5") {
+  engine.on_wait = [](std::chrono::milliseconds) { return deadline_exceeded("still behind"); };
+  CHECK(run({"wait", "--timeout", "0.01"}).exit_code == 5);
+}
+
+TEST_CASE_FIXTURE(Cli, "doctor reports each check, and fails when one does") {
+  const ScratchFolder scratch;
+  const std::string config = scratch.write("cairn.toml", "[state]\ndir = \"" + scratch.path() + "/state\"\n");
+  const Outcome healthy = run({"-o", "json", "doctor", "--config", config});
+  INFO(healthy.out, healthy.err);
+  const auto report = nlohmann::json::parse(healthy.out);
+  std::map<std::string, std::string> health;
+  for (const auto& check : report["checks"]) health[check["check"]] = check["health"];
+  for (const char* name : {"configuration", "state directory", "free space", "file system", "sync cost", "postgresql",
+                           "open files", "clock", "server", "server: state", "server: computes on"}) {
+    CHECK_MESSAGE(health.count(name) == 1, name);
+  }
+  CHECK(health["configuration"] == "OK");
+  CHECK(health["state directory"] == "OK");
+  CHECK(health["server"] == "OK");
+  CHECK((healthy.exit_code == 0) == (report["ok"] == true));
+  CHECK(mentions(run({"doctor", "--config", config}).out, "server: computes on  OK      cpu/avx2"));
+}
+
+TEST_CASE("doctor names a bad configuration and an absent server, each with its remedy") {
+  const ScratchFolder scratch;
+  const std::string config = scratch.write("cairn.toml", "[state]\ndirr = \"x\"\n");
+  const Outcome outcome = run_cli({"--url", "http://127.0.0.1:1", "doctor", "--config", config});
+  CHECK(outcome.exit_code == 1);
+  CHECK(mentions(outcome.out, "configuration    FAIL"));
+  CHECK(mentions(outcome.out, "cairn.toml:2"));
+  CHECK(mentions(outcome.out, "server: start it: systemctl start cairnd"));
+  CHECK(run_cli({"doctor", "--config", scratch.path() + "/absent.toml"}).exit_code == 1);
+}
+
+TEST_CASE("configuration files are checked, shown and begun") {
+  const ScratchFolder scratch;
+  const Outcome sample = run_cli({"config", "sample"});
+  CHECK(sample.exit_code == 0);
+  const std::string good = scratch.write("good.toml", sample.out);
+  CHECK(run_cli({"config", "check", good}).exit_code == 0);
+  CHECK(mentions(run_cli({"config", "show", good, "--origin"}).out, "http.port") ==
+        mentions(run_cli({"config", "show", good}).out, "http.port"));
+  const std::string bad = scratch.write("bad.toml", "[http]\nprot = 1\n[sate]\n");
+  const Outcome checked = run_cli({"config", "check", bad});
+  CHECK(checked.exit_code == 1);
+  CHECK(mentions(checked.err, "bad.toml:2"));
+  const Outcome as_json = run_cli({"-o", "json", "config", "check", bad});
+  CHECK(nlohmann::json::parse(as_json.out)["problems"].size() >= 2);
+  CHECK(run_cli({"config", "show", bad}).exit_code == 1);
+}
+
+TEST_CASE("help teaches with examples and documents the exit codes") {
+  const Outcome help = run_cli({"--help"});
+  CHECK(help.exit_code == 0);
+  for (const char* part : {"Exit codes:", "CAIRN_URL", "NO_COLOR", "cairn doctor"}) CHECK(mentions(help.out, part));
+  const std::vector<std::vector<std::string>> commands = {
+      {"status"},           {"recommend"},     {"features", "get"}, {"features", "views"},
+      {"places", "import"}, {"places", "get"}, {"ingest"},          {"wait"},
+      {"checkpoint"},       {"doctor"},        {"config", "check"}, {"config", "show"},
+      {"config", "sample"}};
+  for (std::vector<std::string> command : commands) {
+    command.emplace_back("--help");
+    const Outcome outcome = run_cli(command);
+    CAPTURE(command[0]);
+    CHECK(outcome.exit_code == 0);
+    CHECK(mentions(outcome.out, "Examples:\n  "));
+  }
+  CHECK(mentions(run_cli({"version"}).out, "cairn "));
+}
+
+TEST_SUITE_END();

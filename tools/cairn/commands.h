@@ -1,0 +1,58 @@
+#pragma once
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "cairn/status.h"
+
+namespace cairn::cli {
+
+/// How `cairn` ends. Scripts depend on these; `cairn --help` lists them.
+enum ExitCode : int {
+  kExitOk = 0,
+  kExitFailed = 1,       ///< the request was understood and failed
+  kExitUsage = 2,        ///< the command line makes no sense
+  kExitUnreachable = 3,  ///< no server answers at the address
+  kExitNotFound = 4,     ///< what was asked for does not exist
+  kExitTimeout = 5,      ///< it did not happen in time
+};
+
+enum class OutputFormat : std::uint8_t { kTable, kJson };
+
+/// Options that stand before the command's name. Parsed by the time a command's callback runs.
+struct GlobalOptions {
+  std::string url = "http://127.0.0.1:7077";  ///< --url, else the environment's CAIRN_URL
+  OutputFormat output = OutputFormat::kTable;
+  bool quiet = false;  ///< nothing but the result: no progress, no remarks
+
+  [[nodiscard]] bool json() const noexcept { return output == OutputFormat::kJson; }
+};
+
+/// Ends the program with this exit code, from inside a command's callback. A command that succeeded returns instead.
+[[noreturn]] void exit_with(int exit_code);
+/// Writes "cairn: CODE: message" to standard error and ends with the exit code that the status stands for.
+[[noreturn]] void fail(const Status& status);
+/// The exit code a status stands for: NOT_FOUND 4, DEADLINE_EXCEEDED 5, everything else 1.
+[[nodiscard]] int exit_code_of(StatusCode code) noexcept;
+
+/// A command's help: what it does, then examples.
+[[nodiscard]] std::string examples(std::string_view lines);
+
+/// Each adds one command to `app`; `options` must outlive it.
+void add_status_command(CLI::App& app, const GlobalOptions& options);
+void add_recommend_command(CLI::App& app, const GlobalOptions& options);
+void add_features_command(CLI::App& app, const GlobalOptions& options);
+void add_places_command(CLI::App& app, const GlobalOptions& options);
+void add_ingest_command(CLI::App& app, const GlobalOptions& options);
+void add_checkpoint_command(CLI::App& app, const GlobalOptions& options);
+void add_wait_command(CLI::App& app, const GlobalOptions& options);
+void add_doctor_command(CLI::App& app, const GlobalOptions& options);
+void add_config_command(CLI::App& app, const GlobalOptions& options);
+void add_evaluate_command(CLI::App& app, const GlobalOptions& options);
+void add_dataset_command(CLI::App& app, const GlobalOptions& options);
+
+}  // namespace cairn::cli

@@ -1,0 +1,112 @@
+#include <cstdlib>
+#include <memory>
+
+#include "tools/cairn/api_client.h"
+#include "tools/cairn/doctor.h"
+#include "tools/cairn/output.h"
+
+namespace cairn::cli {
+namespace {
+
+constexpr const char* kDefaultConfig = "/etc/cairn/cairn.toml";
+
+std::string name_of(Health health) {
+  switch (health) {
+    case Health::kOk:
+      return "OK";
+    case Health::kWarn:
+      return "WARN";
+    case Health::kFail:
+      break;
+  }
+  return "FAIL";
+}
+
+Finding check_finding(const nlohmann::json& check) {
+  const bool ok = flag_at(check, "ok");
+  const Health failing = flag_at(check, "required") ? Health::kFail : Health::kWarn;
+  return {"server: " + text_at(check, "name"), ok ? Health::kOk : failing, text_at(check, "detail"), ""};
+}
+
+void append(std::vector<Finding>& all, std::vector<Finding> more) {
+  for (Finding& finding : more) all.push_back(std::move(finding));
+}
+
+std::vector<Finding> examine(const GlobalOptions& options, const std::string& path, bool required) {
+  DoctorConfig examined = examine_config(path, required);
+  std::vector<Finding> findings = std::move(examined.findings);
+  append(findings, examine_state_dir(examined.config.engine));
+  findings.push_back(examine_database(examined.config.engine));
+  findings.push_back(examine_open_files(examined.config.server.http_connections_max));
+  findings.push_back(examine_clock());
+  append(findings, examine_server(options));
+  return findings;
+}
+
+void print_json(const std::vector<Finding>& findings, bool ok) {
+  nlohmann::json checks = nlohmann::json::array();
+  for (const Finding& finding : findings) {
+    checks.push_back({{"check", finding.check},
+                      {"health", name_of(finding.health)},
+                      {"detail", finding.detail},
+                      {"remedy", finding.remedy}});
+  }
+  const nlohmann::json report = {{"ok", ok}, {"checks", checks}};
+  print(report.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
+void print_table(const std::vector<Finding>& findings) {
+  Table table({{"CHECK"}, {"HEALTH"}, {"DETAIL"}});
+  for (const Finding& finding : findings) table.add({finding.check, name_of(finding.health), finding.detail});
+  print(table.to_string(color_wanted()));
+  for (const Finding& finding : findings) {
+    if (finding.health != Health::kOk && !finding.remedy.empty()) {
+      print("\n" + finding.check + ": " + finding.remedy + "\n");
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<Finding> examine_server(const GlobalOptions& options) {
+  const Result<HttpReply> ready = try_call(options, {.target = "/readyz", .timeout = std::chrono::seconds(5)});
+  if (!ready.ok()) {
+    return {{"server", Health::kFail, ready.status().message(),
+             "start it: systemctl start cairnd, or cairnd --config FILE"}};
+  }
+  const auto body = nlohmann::json::parse(ready->body, nullptr, false);
+  if (!body.is_object() || !body.contains("ready")) {
+    return {{"server", Health::kFail, "what answers at " + options.url + " is not Cairn",
+             "name the right address: --url or CAIRN_URL"}};
+  }
+  std::vector<Finding> findings;
+  const bool is_ready = flag_at(body, "ready");
+  findings.push_back({"server", is_ready ? Health::kOk : Health::kFail,
+                      options.url + (is_ready ? " is ready" : " is not ready"),
+                      is_ready ? "" : "mend the failing checks of the server"});
+  for (const auto& check : list_at(body, "checks")) findings.push_back(check_finding(check));
+  const Result<HttpReply> status = try_call(options, {.target = "/v1/status", .timeout = std::chrono::seconds(5)});
+  if (status.ok() && status->code == 200) {
+    const auto told = nlohmann::json::parse(status->body, nullptr, false);
+    findings.push_back({"server: computes on", Health::kOk, text_at(told, "compute_backend"), ""});
+  }
+  return findings;
+}
+
+void add_doctor_command(CLI::App& app, const GlobalOptions& options) {
+  auto* command = app.add_subcommand("doctor", "Look for what keeps Cairn from running well, and say what to do");
+  auto path = std::make_shared<std::string>(kDefaultConfig);
+  auto* file = command->add_option("--config", *path, "Configuration file")->capture_default_str();
+  command->footer("Ends with 0 when nothing failed, else with 1.\n\n" +
+                  examples("  cairn doctor\n"
+                           "  sudo -u cairn cairn doctor --config /etc/cairn/cairn.toml"));
+  command->callback([&options, path, file] {
+    const std::vector<Finding> findings = examine(options, *path, file->count() > 0);
+    bool ok = true;
+    for (const Finding& finding : findings) ok &= finding.health != Health::kFail;
+    options.json() ? print_json(findings, ok) : print_table(findings);
+    if (!ok) exit_with(kExitFailed);
+  });
+}
+
+}  // namespace cairn::cli

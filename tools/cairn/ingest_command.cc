@@ -1,0 +1,147 @@
+#include <algorithm>
+#include <memory>
+
+#include "tools/cairn/line_source.h"
+#include "tools/cairn/output.h"
+#include "tools/cairn/upload.h"
+
+namespace cairn::cli {
+namespace {
+
+constexpr std::size_t kRejectionsShown = 20;
+
+struct IngestArguments {
+  std::string file;
+  std::uint64_t from_line = 1;
+  bool strict = false;
+};
+
+/// Sends a file's events in chunks and keeps the account.
+class Ingest {
+ public:
+  Ingest(const GlobalOptions& options, const IngestArguments& arguments)
+      : options_(options), arguments_(arguments), progress_("events sent", options.quiet) {}
+
+  void run() {
+    Result<LineSource> source = LineSource::open(arguments_.file);
+    if (!source.ok()) fail(source.status());
+    send_lines(*source);
+    progress_.clear();
+    report();
+    if (rejected_ > 0 && (arguments_.strict || accepted_ == 0)) exit_with(kExitFailed);
+  }
+
+ private:
+  void send_lines(LineSource& source) {
+    Chunk chunk;
+    std::string_view line;
+    for (;;) {
+      const Result<bool> more = source.next(&line);
+      if (!more.ok()) {
+        if (!chunk.empty()) send(chunk);
+        give_up(more.status(), source.number());
+      }
+      if (!*more) break;
+      if (source.number() < arguments_.from_line) continue;
+      if (!chunk.fits(line.size())) {
+        send(chunk);
+        chunk = Chunk();
+      }
+      chunk.add(line, source.number());
+    }
+    if (!chunk.empty()) send(chunk);
+  }
+
+  void send(const Chunk& chunk) {
+    const Result<HttpReply> reply = post_chunk(options_, "/v1/interactions", chunk);
+    if (!reply.ok()) give_up(reply.status(), chunk.first_line());
+    if (reply->code == 413) return send_smaller(chunk);
+    if (reply->code >= 400) give_up(error_of(*reply), chunk.first_line());
+    account(nlohmann::json::parse(reply->body, nullptr, false), chunk);
+    progress_.update(accepted_ + rejected_);
+  }
+
+  void send_smaller(const Chunk& chunk) {
+    if (chunk.size() == 1) return reject(chunk.first_line(), "longer than the server takes");
+    const auto [first, second] = chunk.halves();
+    send(first);
+    send(second);
+  }
+
+  void account(const nlohmann::json& ack, const Chunk& chunk) {
+    accepted_ += count_at(ack, "accepted");
+    const std::size_t named = list_at(ack, "rejections").size();
+    for (const auto& rejection : list_at(ack, "rejections")) {
+      const std::size_t index = count_at(rejection, "index");
+      if (index < chunk.size()) reject(chunk.line(index), text_at(rejection, "reason"));
+    }
+    rejected_ += count_at(ack, "rejected") - std::min<std::uint64_t>(named, count_at(ack, "rejected"));
+    if (ack.is_object() && ack.contains("reflected_at")) reflected_at_ = ack["reflected_at"];
+  }
+
+  void reject(std::uint64_t line, const std::string& reason) {
+    ++rejected_;
+    if (rejections_.size() < kRejectionsShown) rejections_.push_back({{"line", line}, {"reason", reason}});
+  }
+
+  /// Everything before `line` has been taken. What was sent with it may have been as well, when no answer came.
+  [[noreturn]] void give_up(const Status& status, std::uint64_t line) {
+    progress_.clear();
+    std::fprintf(stderr, "cairn: %s\n", status.to_string().c_str());
+    std::fprintf(stderr, "cairn: %s events were taken; go on with: cairn ingest --from-line %llu %s\n",
+                 grouped(accepted_).c_str(), static_cast<unsigned long long>(line), arguments_.file.c_str());
+    if (status.code() == StatusCode::kDeadlineExceeded) {
+      std::fputs("cairn: no answer came to the last chunk, so it may be taken twice; events with an event_id are not\n",
+                 stderr);
+      exit_with(kExitTimeout);
+    }
+    exit_with(status.code() == StatusCode::kUnavailable ? kExitUnreachable : kExitFailed);
+  }
+
+  void report() const {
+    if (options_.json()) {
+      const nlohmann::json summary = {{"accepted", accepted_},
+                                      {"rejected", rejected_},
+                                      {"rejections", rejections_},
+                                      {"reflected_at", reflected_at_}};
+      return print(summary.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+    }
+    for (const auto& rejection : rejections_) {
+      std::fprintf(stderr, "line %s: %s\n", grouped(count_at(rejection, "line")).c_str(),
+                   text_at(rejection, "reason").c_str());
+    }
+    if (rejected_ > rejections_.size()) {
+      std::fprintf(stderr, "and %s more\n", grouped(rejected_ - rejections_.size()).c_str());
+    }
+    if (options_.quiet) return;
+    print(grouped(accepted_) + " events taken, " + grouped(rejected_) + " rejected" +
+          (rejected_ > 0 ? "; they are in the server's dead letters" : "") + "\n");
+  }
+
+  const GlobalOptions& options_;
+  const IngestArguments& arguments_;
+  Progress progress_;
+  std::uint64_t accepted_ = 0;
+  std::uint64_t rejected_ = 0;
+  nlohmann::json rejections_ = nlohmann::json::array();
+  nlohmann::json reflected_at_;
+};
+
+}  // namespace
+
+void add_ingest_command(CLI::App& app, const GlobalOptions& options) {
+  auto* command = app.add_subcommand("ingest", "Send a file of interactions to the server, one JSON object a line");
+  auto arguments = std::make_shared<IngestArguments>();
+  command->add_option("FILE", arguments->file, "NDJSON, plain or gzip; - for standard input")->required();
+  command->add_option("--from-line", arguments->from_line, "Leave out the lines before this one")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_flag("--strict", arguments->strict, "Exit code 1 when any event was rejected, not only when all were");
+  command->footer(
+      examples("  cairn ingest events.ndjson.gz\n"
+               "  echo '{\"user_id\":\"u1\",\"place_id\":\"p1\",\"type\":\"visit\",\"ts\":\"2024-05-01T12:00:00Z\"}' "
+               "| cairn ingest -"));
+  command->callback([&options, arguments] { Ingest(options, *arguments).run(); });
+}
+
+}  // namespace cairn::cli

@@ -1,0 +1,91 @@
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <csignal>
+#include <cstdio>
+#include <map>
+
+#include "cairn/engine.h"
+#include "tools/cairn/commands.h"
+
+namespace {
+
+using namespace cairn;
+using namespace cairn::cli;
+
+constexpr const char* kFooter =
+    "Exit codes:\n"
+    "  0  done\n"
+    "  1  the request failed; standard error says why\n"
+    "  2  the command line makes no sense\n"
+    "  3  no server answers at the address\n"
+    "  4  what was asked for does not exist\n"
+    "  5  it did not happen in time\n"
+    "\n"
+    "Environment:\n"
+    "  CAIRN_URL  address of the server, unless --url is given\n"
+    "  NO_COLOR   when set, nothing is coloured\n"
+    "\n"
+    "Start here:\n"
+    "  cairn doctor\n"
+    "  cairn places import places.csv\n"
+    "  cairn ingest events.ndjson\n"
+    "  cairn recommend --user u1 --at 40.7128,-74.0060";
+
+void add_global_options(CLI::App& app, GlobalOptions& options) {
+  const std::map<std::string, OutputFormat> formats = {{"table", OutputFormat::kTable}, {"json", OutputFormat::kJson}};
+  app.add_option("--url", options.url, "Server to talk to")->envname("CAIRN_URL")->capture_default_str();
+  app.add_option("-o,--output", options.output, "table for people, json for programs")
+      ->transform(CLI::CheckedTransformer(formats, CLI::ignore_case))
+      ->option_text("table|json");
+  app.add_flag("-q,--quiet", options.quiet, "No progress and no remarks, only the result");
+}
+
+void add_commands(CLI::App& app, const GlobalOptions& options) {
+  add_status_command(app, options);
+  add_recommend_command(app, options);
+  add_features_command(app, options);
+  add_places_command(app, options);
+  add_ingest_command(app, options);
+  add_wait_command(app, options);
+  add_checkpoint_command(app, options);
+  add_doctor_command(app, options);
+  add_config_command(app, options);
+#ifdef CAIRN_CLI_EVALUATE
+  add_evaluate_command(app, options);
+#endif
+#ifdef CAIRN_CLI_DATASET
+  add_dataset_command(app, options);
+#endif
+  app.add_subcommand("version", "Say which version this is")->callback([] {
+    std::printf("cairn %s\n", std::string(version()).c_str());
+  });
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Cairn recommends places from what users do. This is its command line.", "cairn");
+  GlobalOptions options;
+  add_global_options(app, options);
+  app.set_version_flag("--version", "cairn " + std::string(version()));
+  app.require_subcommand(1);
+  app.fallthrough();  // -o and --url may stand after the command's name as well
+  app.footer(kFooter);
+  add_commands(app, options);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::RuntimeError& ended) {
+    return ended.get_exit_code();
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kExitOk : kExitUsage;
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // `cairn ... | head` ends by the failed write, not by a signal
+  const int exit_code = run(argc, argv);
+  const bool written = std::fflush(stdout) == 0 && !std::ferror(stdout);
+  return exit_code == kExitOk && !written ? kExitFailed : exit_code;
+}

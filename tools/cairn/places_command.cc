@@ -1,0 +1,174 @@
+#include <memory>
+#include <optional>
+
+#include "tools/cairn/csv.h"
+#include "tools/cairn/line_source.h"
+#include "tools/cairn/output.h"
+#include "tools/cairn/upload.h"
+
+namespace cairn::cli {
+namespace {
+
+// A quote that is never closed would otherwise take the rest of the file.
+constexpr std::size_t kRecordBytesMax = 64 * 1024;
+
+/// The places of a file as JSON, one at a time. CSV is told from NDJSON by the first line.
+class PlaceSource {
+ public:
+  explicit PlaceSource(LineSource lines) : lines_(std::move(lines)) {}
+
+  /// The next place in `*json`, or false after the last. `first_line()` is where it began.
+  Result<bool> next(std::string* json) {
+    std::string_view line;
+    CAIRN_ASSIGN_OR_RETURN(const bool more, next_line(&line));
+    if (!more) return false;
+    if (!csv_) {
+      *json = std::string(line);
+      return true;
+    }
+    std::string record(line);
+    Result<std::string> place = csv_->to_json(record);
+    while (!place.ok() && place.status().code() == StatusCode::kOutOfRange && record.size() < kRecordBytesMax) {
+      CAIRN_ASSIGN_OR_RETURN(const bool continued, lines_.next(&line));
+      if (!continued) break;
+      record += '\n';
+      record += line;
+      place = csv_->to_json(record);
+    }
+    CAIRN_ASSIGN_OR_RETURN(*json, std::move(place));
+    return true;
+  }
+
+  [[nodiscard]] std::uint64_t first_line() const noexcept { return first_line_; }
+
+ private:
+  Result<bool> next_line(std::string_view* line) {
+    CAIRN_ASSIGN_OR_RETURN(bool more, lines_.next(line));
+    const bool first = !started_;
+    started_ = true;
+    if (more && first && !line->starts_with('{')) {
+      CAIRN_ASSIGN_OR_RETURN(csv_, PlaceCsv::from_header(*line));
+      CAIRN_ASSIGN_OR_RETURN(more, lines_.next(line));
+    }
+    first_line_ = lines_.number();
+    return more;
+  }
+
+  LineSource lines_;
+  bool started_ = false;
+  std::optional<PlaceCsv> csv_;
+  std::uint64_t first_line_ = 1;
+};
+
+class Import {
+ public:
+  Import(const GlobalOptions& options, const std::string& file)
+      : options_(options), file_(file), progress_("places imported", options.quiet) {}
+
+  void run() {
+    Result<LineSource> lines = LineSource::open(file_);
+    if (!lines.ok()) fail(lines.status());
+    send_all(PlaceSource(std::move(*lines)));
+    progress_.clear();
+    if (options_.json()) return print(nlohmann::json({{"imported", imported_}}).dump() + "\n");
+    if (!options_.quiet) print(grouped(imported_) + " places imported\n");
+  }
+
+ private:
+  void send_all(PlaceSource source) {
+    Chunk chunk;
+    std::string place;
+    for (;;) {
+      const Result<bool> more = source.next(&place);
+      if (!more.ok()) give_up(Status(more.status()).with_context("line " + std::to_string(source.first_line())));
+      if (!*more) break;
+      if (!chunk.fits(place.size())) {
+        send(chunk);
+        chunk = Chunk();
+      }
+      chunk.add(place, source.first_line());
+    }
+    if (!chunk.empty()) send(chunk);
+  }
+
+  void send(const Chunk& chunk) {
+    const Result<HttpReply> reply = post_chunk(options_, "/v1/places", chunk);
+    if (!reply.ok()) give_up(reply.status());
+    if (reply->code == 413 && chunk.size() > 1) {
+      const auto [first, second] = chunk.halves();
+      send(first);
+      return send(second);
+    }
+    if (reply->code >= 400) give_up(with_line(error_of(*reply), chunk));
+    imported_ += chunk.size();
+    progress_.update(imported_);
+  }
+
+  /// The server counts places from the chunk's beginning ("place 3: ..."); people count lines.
+  static Status with_line(Status error, const Chunk& chunk) {
+    unsigned long long index = 0;
+    int consumed = 0;
+    const bool named = std::sscanf(error.message().c_str(), "place %llu: %n", &index, &consumed) == 1 && consumed > 0;
+    if (named && index < chunk.size()) {
+      return {error.code(), "line " + std::to_string(chunk.line(index)) + ": " +
+                                error.message().substr(static_cast<std::size_t>(consumed))};
+    }
+    return std::move(error).with_context("lines " + std::to_string(chunk.first_line()) + " to " +
+                                         std::to_string(chunk.last_line()));
+  }
+
+  [[noreturn]] void give_up(const Status& status) {
+    progress_.clear();
+    std::fprintf(stderr, "cairn: %s\n", status.to_string().c_str());
+    std::fprintf(
+        stderr,
+        "cairn: %s places were imported before that; run the same import again, a place imported twice is one\n",
+        grouped(imported_).c_str());
+    exit_with(status.code() == StatusCode::kUnavailable ? kExitUnreachable : exit_code_of(status.code()));
+  }
+
+  const GlobalOptions& options_;
+  const std::string& file_;
+  Progress progress_;
+  std::uint64_t imported_ = 0;
+};
+
+void run_get(const GlobalOptions& options, const std::string& id) {
+  const std::string target = "/v1/places/" + percent_encode(id);
+  const HttpRequest request{.target = target};
+  if (options.json()) return print(call(options, request).body + "\n");
+  const nlohmann::json place = call_json(options, request);
+  Table table({{"PLACE"}, {"NAME"}, {"LAT", Align::kRight}, {"LON", Align::kRight}, {"CATEGORY"}});
+  table.add({text_at(place, "place_id"), text_at(place, "name"), std::to_string(number_at(place, "lat")),
+             std::to_string(number_at(place, "lon")), text_at(place, "category")});
+  print(table.to_string(color_wanted()));
+}
+
+}  // namespace
+
+void add_places_command(CLI::App& app, const GlobalOptions& options) {
+  auto* command = app.add_subcommand("places", "The catalogue of places");
+  command->require_subcommand(1);
+
+  auto* import = command->add_subcommand("import", "Add or replace the places of a file");
+  auto file = std::make_shared<std::string>();
+  import
+      ->add_option(
+          "FILE", *file,
+          "NDJSON, or CSV under a heading of place_id, lat, lon and optionally name, category; plain or gzip; - "
+          "for standard input")
+      ->required();
+  import->footer(
+      examples("  cairn places import places.csv\n"
+               "  zcat places.ndjson.gz | cairn places import -"));
+  import->callback([&options, file] { Import(options, *file).run();
+});
+
+auto* get = command->add_subcommand("get", "One place");
+auto id = std::make_shared<std::string>();
+get->add_option("ID", *id, "The place's id")->required();
+get->footer(examples("  cairn places get p42"));
+get->callback([&options, id] { run_get(options, *id); });
+}  // namespace cairn::cli
+
+}  // namespace cairn::cli

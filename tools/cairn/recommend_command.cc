@@ -1,0 +1,110 @@
+#include <memory>
+#include <optional>
+
+#include "tools/cairn/api_client.h"
+#include "tools/cairn/output.h"
+
+namespace cairn::cli {
+namespace {
+
+struct RecommendArguments {
+  std::string user;
+  std::string at;
+  std::string time;
+  int limit = 10;
+  std::optional<double> radius_meters;
+  std::vector<std::string> categories;
+  bool exclude_seen = false;
+};
+
+/// "40.7128,-74.0060" as two numbers.
+void add_position(nlohmann::json& body, const std::string& at) {
+  char* end = nullptr;
+  const double lat = std::strtod(at.c_str(), &end);
+  const bool comma = end != at.c_str() && *end == ',';
+  const char* second = comma ? end + 1 : end;
+  const double lon = std::strtod(second, &end);
+  if (!comma || end == second || *end != '\0') {
+    throw CLI::ValidationError("--at",
+                               "'" + at + "' is no position; write LAT,LON in degrees, such as 40.7128,-74.0060");
+  }
+  body["lat"] = lat;
+  body["lon"] = lon;
+}
+
+std::string body_of(const RecommendArguments& arguments) {
+  nlohmann::json body = {{"user_id", arguments.user}, {"limit", arguments.limit}};
+  if (!arguments.at.empty()) add_position(body, arguments.at);
+  if (!arguments.time.empty()) body["time"] = arguments.time;
+  if (arguments.radius_meters) body["radius_meters"] = *arguments.radius_meters;
+  if (!arguments.categories.empty()) body["categories"] = arguments.categories;
+  if (arguments.exclude_seen) body["exclude_seen"] = true;
+  return body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::string reasons_of(const nlohmann::json& item) {
+  constexpr std::size_t kShown = 3;
+  std::string text;
+  std::size_t shown = 0;
+  for (const auto& reason : list_at(item, "reasons")) {
+    if (shown++ == kShown) break;
+    const std::string said = text_at(reason, "text");
+    text += (text.empty() ? "" : "; ") + (said.empty() ? text_at(reason, "feature") : said);
+  }
+  return text;
+}
+
+void print_items(const nlohmann::json& answer) {
+  Table table(
+      {{"#", Align::kRight}, {"PLACE"}, {"CATEGORY"}, {"DISTANCE", Align::kRight}, {"SCORE", Align::kRight}, {"WHY"}});
+  std::size_t rank = 0;
+  for (const auto& item : list_at(answer, "items")) {
+    const std::string name = text_at(item, "name");
+    table.add({std::to_string(++rank), name.empty() ? text_at(item, "place_id") : name, text_at(item, "category"),
+               distance_text(number_at(item, "distance_meters")), number_text(number_at(item, "score")),
+               reasons_of(item)});
+  }
+  print(table.to_string(color_wanted()));
+}
+
+void print_remarks(const nlohmann::json& answer) {
+  const nlohmann::json freshness = answer.value("freshness", nlohmann::json::object());
+  const std::string newest = text_at(freshness, "newest_event");
+  const std::string shortfall = text_at(answer, "shortfall");
+  if (!shortfall.empty()) print("\n" + shortfall + "\n");
+  print("\n" + grouped(count_at(answer, "candidates")) + " candidates, user's row from " + text_at(freshness, "tier") +
+        ", " + (newest.empty() ? "no event seen yet" : "newest event " + newest) + "\n");
+}
+
+void run_recommend(const GlobalOptions& options, const RecommendArguments& arguments) {
+  const std::string body = body_of(arguments);
+  const HttpRequest request{.method = "POST", .target = "/v1/recommendations", .body = body};
+  if (options.json()) return print(call(options, request).body + "\n");
+  const nlohmann::json answer = call_json(options, request);
+  print_items(answer);
+  if (!options.quiet) print_remarks(answer);
+}
+
+}  // namespace
+
+void add_recommend_command(CLI::App& app, const GlobalOptions& options) {
+  auto* command = app.add_subcommand("recommend", "Which places, for this user, here, now");
+  auto arguments = std::make_shared<RecommendArguments>();
+  command->add_option("-u,--user", arguments->user, "User's id; one nobody knows is answered by place and distance")
+      ->required();
+  command->add_option("--at", arguments->at, "Position as LAT,LON; default: the user's last known place");
+  command->add_option("--time", arguments->time, "Instant in RFC 3339; default: now");
+  command->add_option("-n,--limit", arguments->limit, "How many places")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--radius", arguments->radius_meters, "Only places within this many metres");
+  command->add_option("-c,--category", arguments->categories, "Only this category; may be repeated")->take_all();
+  command->add_flag("--exclude-seen", arguments->exclude_seen, "Leave out places the user has been to");
+  command->footer(
+      examples("  cairn recommend --user u1 --at 40.7128,-74.0060\n"
+               "  cairn recommend -u u1 --at 40.7128,-74.0060 --radius 800 -c cafe -c bakery\n"
+               "  cairn -o json recommend -u u1 --time 2024-05-01T08:30:00-04:00"));
+  command->callback([&options, arguments] { run_recommend(options, *arguments); });
+}
+
+}  // namespace cairn::cli

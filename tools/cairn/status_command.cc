@@ -1,0 +1,82 @@
+#include "tools/cairn/api_client.h"
+#include "tools/cairn/output.h"
+
+namespace cairn::cli {
+namespace {
+
+void print_line(std::string_view label, const std::string& value) {
+  std::string line = "  " + std::string(label);
+  line.resize(17, ' ');
+  print(line + value + "\n");
+}
+
+std::string hit_rate(const nlohmann::json& status) {
+  const double hits = number_at(status, "l1_hits");
+  const double reads = hits + number_at(status, "l1_misses");
+  return reads > 0 ? number_text(100.0 * hits / reads) + " % of reads answered" : "not read yet";
+}
+
+void print_summary(const nlohmann::json& status, const std::string& url) {
+  print("cairn " + text_at(status, "version") + " at " + url + ": " +
+        (flag_at(status, "ready") ? "ready" : "NOT ready") + "\n");
+  print_line("up since", text_at(status, "started"));
+  print_line("computes on", text_at(status, "compute_backend"));
+  print_line("events", grouped(count_at(status, "events_applied")) + " applied, " +
+                           grouped(count_at(status, "events_rejected")) + " rejected, " +
+                           grouped(count_at(status, "events_repeated")) + " repeated");
+  const std::string newest = text_at(status, "newest_event");
+  print_line("newest event", newest.empty() ? "none" : newest);
+  print_line("places", grouped(count_at(status, "places")));
+  print_line("recommended", grouped(count_at(status, "recommendations")) + " times");
+  print_line("state", bytes_text(count_at(status, "state_bytes")) + " on disk");
+  print_line("L1", bytes_text(count_at(status, "l1_bytes")) + " in memory, " + hit_rate(status));
+}
+
+std::string number_or_dash(const nlohmann::json& object, const char* name) {
+  return object.contains(name) && object[name].is_number() ? grouped(count_at(object, name)) : "-";
+}
+
+void print_consumers(const nlohmann::json& status) {
+  Table table({{"CONSUMER"},
+               {"SOURCE"},
+               {"PARTITION", Align::kRight},
+               {"OFFSET", Align::kRight},
+               {"LAG", Align::kRight},
+               {"STATE"}});
+  for (const auto& consumer : list_at(status, "consumers")) {
+    table.add({text_at(consumer, "consumer"), text_at(consumer, "source"), number_or_dash(consumer, "partition"),
+               number_or_dash(consumer, "offset"), number_or_dash(consumer, "lag"),
+               flag_at(consumer, "at_end") ? "caught up" : "reading"});
+  }
+  print("\n" + table.to_string(color_wanted()));
+}
+
+void print_checks(const nlohmann::json& status) {
+  Table table({{"CHECK"}, {"STATE"}, {"DETAIL"}});
+  for (const auto& check : list_at(status, "checks")) {
+    const std::string failing = flag_at(check, "required") ? "FAIL" : "WARN";
+    table.add({text_at(check, "name"), flag_at(check, "ok") ? "OK" : failing, text_at(check, "detail")});
+  }
+  print("\n" + table.to_string(color_wanted()));
+}
+
+void run_status(const GlobalOptions& options) {
+  const HttpRequest request{.target = "/v1/status"};
+  if (options.json()) return print(call(options, request).body + "\n");
+  const nlohmann::json status = call_json(options, request);
+  print_summary(status, options.url);
+  print_consumers(status);
+  print_checks(status);
+}
+
+}  // namespace
+
+void add_status_command(CLI::App& app, const GlobalOptions& options) {
+  auto* command = app.add_subcommand("status", "Counts, consumers with their lag, and checks of a running server");
+  command->footer(
+      examples("  cairn status\n"
+               "  cairn -o json status | jq .consumers"));
+  command->callback([&options] { run_status(options); });
+}
+
+}  // namespace cairn::cli

@@ -1,0 +1,16 @@
+#pragma once
+
+#include "cairn/engine.h"
+#include "engine/config/config.h"
+
+namespace cairn::cli {
+
+/// The names that a configuration may refer to, as this build of the engine has them.
+[[nodiscard]] inline config::Vocabulary vocabulary() {
+  config::Vocabulary words;
+  for (const RankingFeatureInfo& feature : ranking_features()) words.ranking_features.push_back(feature.name);
+  for (const FeatureViewSpec& view : builtin_feature_views()) words.builtin_views.push_back(view.name);
+  return words;
+}
+
+}  // namespace cairn::cli
