@@ -14,9 +14,7 @@ namespace cairn::streaming::kafka {
 namespace {
 
 struct PartitionListDeleter {
-  void operator()(rd_kafka_topic_partition_list_t* list) const noexcept {
-    rd_kafka_topic_partition_list_destroy(list);
-  }
+  void operator()(rd_kafka_topic_partition_list_t* list) const noexcept { rd_kafka_topic_partition_list_destroy(list); }
 };
 using PartitionList = std::unique_ptr<rd_kafka_topic_partition_list_t, PartitionListDeleter>;
 
@@ -73,6 +71,9 @@ void Client::Events::note_error(rd_kafka_resp_err_t error, const char* detail) {
   } else {
     cause = error;
     cause_detail = detail;
+    // librdkafka does not always say that all brokers are down. A reader that gets nothing may ask again; whoever
+    // still gets records from the others never looks at this.
+    if (error == RD_KAFKA_RESP_ERR__TRANSPORT || error == RD_KAFKA_RESP_ERR__RESOLVE) trouble = why(error);
   }
 }
 
@@ -117,7 +118,6 @@ Result<std::unique_ptr<Client>> Client::create(const KafkaSourceOptions& options
   client->consumer_ = rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), why.data(), why.size());
   if (!client->consumer_) return invalid_argument("kafka.properties: " + std::string(why.data()) + "; correct them");
   static_cast<void>(conf.release());  // the consumer's now
-  rd_kafka_poll_set_consumer(client->consumer_);
   client->queue_.reset(rd_kafka_queue_get_consumer(client->consumer_));
   client->topic_.reset(rd_kafka_topic_new(client->consumer_, options.topic.c_str(), nullptr));
   if (!client->topic_) return invalid_argument("kafka.topic '" + options.topic + "' is no topic's name; correct it");
@@ -132,7 +132,8 @@ Client::~Client() {
   std::promise<void> destroyed;
   std::future<void> done = destroyed.get_future();
   std::thread end([consumer = consumer_, events = events_, destroyed = std::move(destroyed)]() mutable {
-    rd_kafka_destroy_flags(consumer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);  // there is no membership to leave
+    rd_kafka_consumer_close(consumer);  // there is no membership to leave; this ends the fetching
+    rd_kafka_destroy(consumer);
     destroyed.set_value();
   });
   if (done.wait_for(kDestroyTimeout) == std::future_status::ready) {
@@ -145,6 +146,7 @@ Client::~Client() {
   end.detach();
 }
 
+/// The main queue is not forwarded to the consumer's: rd_kafka_poll() may not meet messages there.
 void Client::serve_events() { rd_kafka_poll(consumer_, 0); }
 
 Result<std::int32_t> Client::partition_count(std::chrono::milliseconds timeout) {
@@ -207,6 +209,7 @@ Status Client::assign(std::span<const SourcePosition> starts) {
 }
 
 void Client::take(std::size_t count_max, std::chrono::milliseconds wait, std::vector<Message>* messages) {
+  serve_events();
   taken_.resize(count_max);
   // The batch call waits until the batch is full: it waits for one message only, and not for those behind it.
   ssize_t count = rd_kafka_consume_batch_queue(queue_.get(), 0, taken_.data(), count_max);

@@ -20,28 +20,23 @@ constexpr std::array kDefaults = {
     // queue and idles for up to a second.
     Setting{"queued.min.messages", "500000"},
     Setting{"fetch.wait.max.ms", "100"},  // also how long the end of a partition takes to be noticed
-    Setting{"socket.timeout.ms", "15000"},
-    Setting{"socket.keepalive.enable", "true"},
+    Setting{"socket.timeout.ms", "15000"}, Setting{"socket.keepalive.enable", "true"},
     Setting{"reconnect.backoff.max.ms", "2000"},
     Setting{"topic.metadata.refresh.interval.ms", "10000"},  // new partitions; stuck leaders (librdkafka #4970)
 };
 
 /// What exactness and the design rest on.
 constexpr std::array kRequired = {
-    Setting{"enable.auto.commit", "false"},
-    Setting{"enable.auto.offset.store", "false"},
+    Setting{"enable.auto.commit", "false"},       Setting{"enable.auto.offset.store", "false"},
     Setting{"auto.offset.reset", "error"},  // the default skips silently to the end
-    Setting{"enable.partition.eof", "true"},
-    Setting{"check.crcs", "true"},
-    Setting{"allow.auto.create.topics", "false"},
-    Setting{"socket.nagle.disable", "true"},  // librdkafka #4986
+    Setting{"enable.partition.eof", "true"},      Setting{"check.crcs", "true"},
+    Setting{"allow.auto.create.topics", "false"}, Setting{"socket.nagle.disable", "true"},  // librdkafka #4986
 };
 
 /// Given elsewhere in the options, harmful with positions of our own, or code from a file.
 constexpr std::array<std::string_view, 8> kRefused = {
-    "bootstrap.servers", "metadata.broker.list",
-    "group.id",          "group.instance.id",
-    "auto.commit.enable", "client.rack",  // librdkafka #4616: out of range on a follower never ends
+    "bootstrap.servers",    "metadata.broker.list", "group.id", "group.instance.id",
+    "auto.commit.enable",   "client.rack",  // librdkafka #4616: out of range on a follower never ends
     "plugin.library.paths", "ssl.engine.location",
 };
 

@@ -31,7 +31,8 @@ std::string_view remedy(rd_kafka_resp_err_t error) {
       return "raise fetch.message.max.bytes and receive.message.max.bytes in kafka.properties";
     case RD_KAFKA_RESP_ERR__BAD_MSG:
     case RD_KAFKA_RESP_ERR__BAD_COMPRESSION:
-      return "a restart reads it again; if that fails too, the broker's log is damaged there: restore it from a replica";
+      return "a restart reads it again; if that fails too, the broker's log is damaged there: restore it from a "
+             "replica";
     case RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED:
       return "its format or compression is newer than the librdkafka in use";
     case RD_KAFKA_RESP_ERR__FATAL:
