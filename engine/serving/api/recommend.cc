@@ -36,6 +36,8 @@ Result<RecommendRequest> read_request(const json::Value& body) {
   RecommendRequest request;
   request.user = UserId(fields.required_id("user_id"));
   request.position = fields.position();
+  request.position_time = fields.time("position_time");
+  if (request.position_time && !request.position) fields.fail("position_time needs lat and lon");
   request.time = fields.time("time");
   request.limit = static_cast<std::size_t>(
       fields.integer("limit", 1, INT32_MAX).value_or(static_cast<std::int64_t>(request.limit)));

@@ -26,6 +26,7 @@ TEST_CASE_FIXTURE(Serving, "a recommendation request reaches the engine field by
   start();
   const Answer answer = post(port(), "/v1/recommendations",
                              R"({"user_id":18446744073709551615,"lat":40.7,"lon":-74,"time":"2024-05-01T12:00:00Z",
+                               "position_time":"2024-05-01T11:00:00Z",
                                "limit":7,"radius_meters":500,"categories":["cafe","bar"],"exclude_seen":true,
                                "explain":true,"min_offset":{"source":"api","partition":2,"offset":42},
                                "on_stale":"degrade","deadline_ms":30000})");
@@ -34,6 +35,7 @@ TEST_CASE_FIXTURE(Serving, "a recommendation request reaches the engine field by
   CHECK(asked.user.str() == "18446744073709551615");
   CHECK(asked.position == GeoPoint{40.7, -74.0});
   CHECK(to_ms(*asked.time) == 1714564800000);
+  CHECK(to_ms(*asked.position_time) == 1714564800000 - 3'600'000);
   CHECK(asked.limit == 7);
   CHECK(asked.radius_meters == 500.0);
   CHECK(asked.categories == std::vector<std::string>{"cafe", "bar"});
@@ -392,6 +394,7 @@ TEST_CASE_FIXTURE(Serving, "every field that openapi.json gives a recommendation
   nlohmann::json values = {{"user_id", "u"},
                            {"lat", 1},
                            {"lon", 2},
+                           {"position_time", 0},
                            {"time", 0},
                            {"limit", 1},
                            {"radius_meters", 1},
