@@ -27,7 +27,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr std::string_view kApiSource = "api";
+using ingest::kApiSource;
 constexpr std::size_t kFeatureKeysMax = 1024;
 
 EngineOptions with_defaults(EngineOptions options) {
@@ -170,7 +170,7 @@ Status EngineImpl::open_sql(const InteractionTypes& types) {
   if (options_.sql.dsn.empty()) return ok_status();
   CAIRN_ASSIGN_OR_RETURN(database_,
                          sql::open_database(options_.sql, types, options_.decode.dedup_window, options_.log));
-  sql_sink_ = std::make_unique<ingest::SqlSink>(*database_);
+  sql_sink_ = std::make_unique<ingest::SqlSink>(*database_, state_->id());
   return ok_status();
 }
 
@@ -473,9 +473,10 @@ void EngineImpl::push_places() {
     if (!sql_trouble_.empty()) return;
     if (!places_in_sql_known_) {
       const auto stored = database_->places_version();
-      if (!stored.ok()) return;
-      // A database that knows later versions has served another state directory: ours are the places from now on.
-      if (*stored > state_->catalog().version() && !state_->catalog().rise_above(*stored).ok()) return;
+      const auto pushed = state_->catalog().pushed_version();
+      if (!stored.ok() || !pushed.ok()) return;
+      // A database that holds another version has served another state directory: ours are the places from now on.
+      if (*stored != *pushed && !state_->catalog().rise_above(*stored).ok()) return;
       places_in_sql_ = *stored;
       places_in_sql_known_ = true;
     }
@@ -494,6 +495,7 @@ void EngineImpl::push_places() {
       return;
     }
     chunk.clear();
+    if (!state_->catalog().set_pushed_version(version).ok()) return;
     const std::lock_guard lock(sql_mutex_);
     places_in_sql_ = version;
   }

@@ -11,6 +11,7 @@
 #include <span>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -24,6 +25,9 @@
 #include "streaming/source.h"
 
 namespace cairn::ingest {
+
+/// The name of the source that is the API's own log.
+inline constexpr std::string_view kApiSource = "api";
 
 /// A record that decoding refused.
 struct Refused {

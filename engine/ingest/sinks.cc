@@ -22,11 +22,16 @@ Result<std::vector<SourcePosition>> SqlSink::resume(const std::string& source) {
     CAIRN_RETURN_IF_ERROR(database_.migrate());
     migrated_.store(true);
   }
-  return database_.load_positions(source);
+  return database_.load_positions(name_in_sql(source));
+}
+
+std::string SqlSink::name_in_sql(const std::string& source) const {
+  return source == kApiSource ? source + "/" + state_id_ : source;
 }
 
 Status SqlSink::apply(const std::string& source, const DecodedBatch& batch) {
-  CAIRN_ASSIGN_OR_RETURN(const auto applied, database_.apply(source, batch.interactions, batch.before, batch.after));
+  CAIRN_ASSIGN_OR_RETURN(const auto applied,
+                         database_.apply(name_in_sql(source), batch.interactions, batch.before, batch.after));
   rows_.fetch_add(applied.rows, std::memory_order_relaxed);
   return ok_status();
 }

@@ -3,6 +3,8 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <string>
+#include <utility>
 
 #include "cairn/clock.h"
 #include "engine/ingest/consumer.h"
@@ -35,7 +37,9 @@ class FeatureSink final : public Sink {
 /// Batches into PostgreSQL. What was refused is left to the features' consumer to report.
 class SqlSink final : public Sink {
  public:
-  explicit SqlSink(sql::Database& database) : database_(database) {}
+  /// `state_id`: FeatureState::id(). The API's log belongs to one state directory, so its positions are kept under a
+  /// name of that directory's own: another directory's log begins anew.
+  SqlSink(sql::Database& database, std::string state_id) : database_(database), state_id_(std::move(state_id)) {}
 
   [[nodiscard]] Result<std::vector<SourcePosition>> resume(const std::string& source) override;
   Status apply(const std::string& source, const DecodedBatch& batch) override;
@@ -43,7 +47,10 @@ class SqlSink final : public Sink {
   [[nodiscard]] std::uint64_t rows() const noexcept { return rows_.load(std::memory_order_relaxed); }
 
  private:
+  [[nodiscard]] std::string name_in_sql(const std::string& source) const;
+
   sql::Database& database_;
+  const std::string state_id_;
   std::atomic<bool> migrated_{false};
   std::atomic<std::uint64_t> rows_{0};
 };

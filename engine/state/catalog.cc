@@ -79,6 +79,19 @@ Status Catalog::rise_above(std::uint64_t version) {
   return write(all, std::max(version, this->version()) + 1);
 }
 
+Result<std::uint64_t> Catalog::pushed_version() const {
+  CAIRN_ASSIGN_OR_RETURN(const auto bytes, store_.get(storage::Family::kMeta, kPlacesPushedKey));
+  return bytes ? ByteReader(*bytes).integer<std::uint64_t>() : std::uint64_t{0};
+}
+
+Status Catalog::set_pushed_version(std::uint64_t version) {
+  std::string bytes;
+  ByteWriter(&bytes).integer(version);
+  storage::WriteBatch batch;
+  batch.put(storage::Family::kMeta, kPlacesPushedKey, bytes);
+  return store_.write(batch, storage::Durability::kBuffered);
+}
+
 Status Catalog::write(std::span<const Place> places, std::uint64_t version) {
   std::vector<Stored> stored;
   stored.reserve(places.size());

@@ -44,6 +44,11 @@ class Catalog {
   /// Stamps every place anew with a version above `version`, so that all of them are newer than it.
   Status rise_above(std::uint64_t version);
 
+  /// The largest version that this state directory is known to have written to PostgreSQL. Another one found there was
+  /// written by another directory (or by this one just before a crash): all places are then to be written anew.
+  [[nodiscard]] Result<std::uint64_t> pushed_version() const;
+  Status set_pushed_version(std::uint64_t version);
+
   [[nodiscard]] Result<Place> get(const PlaceId& id) const;
   [[nodiscard]] std::optional<PlaceFacts> facts(std::uint64_t place) const;
   [[nodiscard]] std::size_t size() const;

@@ -1,6 +1,8 @@
 #include "engine/state/feature_state.h"
 
 #include <algorithm>
+#include <cstdio>
+#include <random>
 #include <unordered_map>
 
 #include "engine/state/bytes.h"
@@ -44,10 +46,26 @@ Status FeatureState::recover(const std::vector<FeatureViewSpec>& views) {
     batch.put(Family::kMeta, kViewRegistryKey, registry.encode());
     CAIRN_RETURN_IF_ERROR(store_.write(batch, storage::Durability::kSynced));
   }
+  CAIRN_RETURN_IF_ERROR(recover_id());
   CAIRN_RETURN_IF_ERROR(recover_types());
   CAIRN_RETURN_IF_ERROR(recover_ids());
   CAIRN_RETURN_IF_ERROR(catalog_.load());
   return recover_positions();
+}
+
+Status FeatureState::recover_id() {
+  CAIRN_ASSIGN_OR_RETURN(const auto stored, store_.get(Family::kMeta, kStateIdKey));
+  if (stored) {
+    id_ = *stored;
+    return ok_status();
+  }
+  std::random_device random;
+  char text[17];
+  std::snprintf(text, sizeof text, "%08x%08x", random(), random());
+  id_ = text;
+  storage::WriteBatch batch;
+  batch.put(Family::kMeta, kStateIdKey, id_);
+  return store_.write(batch, storage::Durability::kSynced);
 }
 
 Status FeatureState::recover_types() {

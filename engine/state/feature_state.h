@@ -75,6 +75,8 @@ class FeatureState {
   [[nodiscard]] Counters counters() const;
   [[nodiscard]] RowCache::Stats cache_stats() const { return cache_.stats(); }
 
+  /// What tells this state directory from any other: 16 hexadecimal digits, drawn when it was made.
+  [[nodiscard]] const std::string& id() const noexcept { return id_; }
   [[nodiscard]] const features::Schema& schema() const noexcept { return schema_; }
   [[nodiscard]] const InteractionTypes& types() const noexcept { return types_; }
   [[nodiscard]] Catalog& catalog() noexcept { return catalog_; }
@@ -91,6 +93,7 @@ class FeatureState {
   FeatureState(storage::StateStore& store, const EngineOptions& options, InteractionTypes types);
 
   Status recover(const std::vector<FeatureViewSpec>& views);
+  Status recover_id();
   Status recover_types();
   Status recover_ids();
   Status recover_positions();
@@ -107,6 +110,7 @@ class FeatureState {
   const storage::Durability durability_;
   const Logger log_;
   features::Schema schema_;
+  std::string id_;
 
   // Synchronise themselves.
   features::Dictionary place_ids_;

@@ -165,6 +165,26 @@ TEST_CASE("a state directory that is held says by whom") {
   CHECK(second.status().message().find(std::to_string(getpid())) != std::string::npos);
 }
 
+TEST_CASE("a disk that is nearly full refuses what it could not keep, and goes on serving") {
+  Folder folder;
+  {
+    const auto engine = open(options_in(folder.path));
+    REQUIRE(engine->upsert_places(kPlaces).ok());
+  }
+  EngineOptions options = options_in(folder.path);
+  options.state.free_bytes_min = fs::space(folder.path).available * 2;
+  const auto engine = open(options);
+  const std::string one = event("ann", "bar");
+  const auto refused = engine->ingest(std::vector<std::string_view>{one});
+  CHECK(refused.status().code() == StatusCode::kResourceExhausted);
+  CHECK(refused.status().message().find("free") != std::string::npos);
+  CHECK(engine->upsert_places(kPlaces).code() == StatusCode::kResourceExhausted);
+  CHECK(engine->recommend({.user = UserId("ann"), .position = GeoPoint{40.7, -74.0}})->items.size() == 2);
+  for (const ReadinessCheck& check : engine->status().checks) {
+    if (check.name == "disk") CHECK_FALSE(check.ok);
+  }
+}
+
 TEST_CASE("options that contradict each other are refused") {
   Folder folder;
   EngineOptions options = options_in(folder.path);
