@@ -17,10 +17,7 @@ StatusCode code_named(std::string_view name) {
 
 Result<HttpReply> try_call(const GlobalOptions& options, const HttpRequest& request) {
   CAIRN_ASSIGN_OR_RETURN(const ServerAddress server, parse_server_url(options.url));
-  Result<HttpReply> reply = send_request(server, request);
-  if (reply.ok() || reply.status().code() != StatusCode::kUnavailable) return reply;
-  return unavailable(reply.status().message() +
-                     "; is cairnd running there? `cairn doctor` looks, --url or CAIRN_URL names another");
+  return send_request(server, request);
 }
 
 Status error_of(const HttpReply& reply) {
@@ -37,7 +34,10 @@ HttpReply call(const GlobalOptions& options, const HttpRequest& request) {
   if (!reply.ok()) {
     std::fprintf(stderr, "cairn: %s\n", reply.status().to_string().c_str());
     if (reply.status().code() == StatusCode::kInvalidArgument) exit_with(kExitUsage);
-    exit_with(reply.status().code() == StatusCode::kDeadlineExceeded ? kExitTimeout : kExitUnreachable);
+    if (reply.status().code() == StatusCode::kDeadlineExceeded) exit_with(kExitTimeout);
+    std::fputs("cairn: is cairnd running there? `cairn doctor` looks; --url or CAIRN_URL names another server\n",
+               stderr);
+    exit_with(kExitUnreachable);
   }
   if (reply->code >= 400) fail(error_of(*reply));
   return std::move(reply).value();

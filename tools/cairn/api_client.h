@@ -9,7 +9,7 @@
 namespace cairn::cli {
 
 /// The server's answer to a request, whatever its code.
-/// Returns: UNAVAILABLE or DEADLINE_EXCEEDED when there is none, naming the remedy; INVALID_ARGUMENT for a bad --url.
+/// Returns: UNAVAILABLE or DEADLINE_EXCEEDED when there is none; INVALID_ARGUMENT for a bad --url.
 [[nodiscard]] Result<HttpReply> try_call(const GlobalOptions& options, const HttpRequest& request);
 
 /// The error that an answer of code 400 and up carries.

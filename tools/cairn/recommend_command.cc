@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <memory>
 #include <optional>
 
@@ -42,16 +43,19 @@ std::string body_of(const RecommendArguments& arguments) {
   return body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+/// The first few reasons. Features of the same events say the same, which is said once.
 std::string reasons_of(const nlohmann::json& item) {
   constexpr std::size_t kShown = 3;
-  std::string text;
-  std::size_t shown = 0;
+  std::vector<std::string> told;
   for (const auto& reason : list_at(item, "reasons")) {
-    if (shown++ == kShown) break;
-    const std::string said = text_at(reason, "text");
-    text += (text.empty() ? "" : "; ") + (said.empty() ? text_at(reason, "feature") : said);
+    std::string text = text_at(reason, "text");
+    if (text.empty()) text = text_at(reason, "feature");
+    if (std::find(told.begin(), told.end(), text) == told.end()) told.push_back(std::move(text));
+    if (told.size() == kShown) break;
   }
-  return text;
+  std::string joined;
+  for (const std::string& text : told) joined += (joined.empty() ? "" : "; ") + text;
+  return joined;
 }
 
 void print_items(const nlohmann::json& answer) {
