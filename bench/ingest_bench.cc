@@ -55,10 +55,12 @@ double run_engine(const fs::path& file, const std::vector<Place>& places, std::s
   const Folder folder;
   EngineOptions options;
   options.state_dir = folder.path.string();
-  const auto prepared = Engine::open(options);  // the places are there before the stream begins
-  CAIRN_CHECK_MSG(prepared.ok(), prepared.status().to_string());
-  must((*prepared)->upsert_places(places));
-  must((*prepared)->close());
+  {  // the places are there before the stream begins
+    const auto prepared = Engine::open(options);
+    CAIRN_CHECK_MSG(prepared.ok(), prepared.status().to_string());
+    must((*prepared)->upsert_places(places));
+    must((*prepared)->close());
+  }
   options.files = {{"stream", file.string(), true}};
   std::unique_ptr<Engine> engine;
   const double time = seconds([&] {

