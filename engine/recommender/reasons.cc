@@ -26,6 +26,10 @@ std::string ago_text(double hours) {
   return hours < 48.0 ? format("%.0f h ago", hours) : format("%.0f days ago", hours / 24.0);
 }
 
+std::string counted(std::int64_t count, const char* noun) {
+  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
+}
+
 std::string count_text(std::int64_t count) { return count == 1 ? "once" : std::to_string(count) + " times"; }
 
 std::string hour_text(EventTime time) {
@@ -73,7 +77,7 @@ std::string ReasonWriter::text(RankingFeature feature, PlaceIndex::Near candidat
     case RankingFeature::kWeekHourShare:
       return "often visited around " + hour_text(context_.time);
     case RankingFeature::kPopularity:
-      return std::to_string(place.visits) + " visits by everyone";
+      return counted(place.visits, "visit") + " by everyone";
     case RankingFeature::kPopularityDay:
       return "visited by others in the last 24 h";
     case RankingFeature::kPopularityMonth:
@@ -98,7 +102,7 @@ std::string ReasonWriter::text(RankingFeature feature, PlaceIndex::Near candidat
     case RankingFeature::kDismissed:
       return "dismissed by the user";
     case RankingFeature::kRating:
-      return std::to_string(place.ratings) + " ratings";
+      return counted(place.ratings, "rating");
   }
   return "";
 }
