@@ -25,11 +25,9 @@ std::vector<Room> rooms() {
       // Clients of engine.h only.
       {.folder = "engine/serving", .may_include = {}},
 
-      // Of streaming, the reader of lines and of times: commands take the files that sources take. Of sql, what `cairn
-      // doctor` examines where no engine runs.
+      // Of streaming, the reader of lines and of times: commands take the files that sources take.
       {.folder = "tools",
-       .may_include = {"engine", "engine/serving", "engine/config", "engine/datasets", "engine/evaluate", "streaming",
-                       "sql"}},
+       .may_include = {"engine", "engine/serving", "engine/config", "engine/datasets", "engine/evaluate", "streaming"}},
 
       {.folder = "tests", .may_include = {"*"}},
       {.folder = "bench", .may_include = {"*"}},

@@ -16,8 +16,7 @@
 #include <map>
 #include <optional>
 
-#include "cairn/interaction.h"
-#include "sql/database.h"
+#include "cairn/engine.h"
 #include "tools/cairn/doctor.h"
 #include "tools/cairn/output.h"
 #include "tools/cairn/vocabulary.h"
@@ -146,9 +145,7 @@ Finding examine_database(const EngineOptions& options) {
   if (options.sql.dsn.empty()) {
     return {"postgresql", Health::kOk, "not configured: Cairn runs on its own state alone", ""};
   }
-  const InteractionTypes types;
-  auto database = sql::open_database(options.sql, types, options.decode.dedup_window, Logger());
-  const Status status = database.ok() ? (*database)->ping() : database.status();
+  const Status status = probe_postgres(options.sql);
   if (status.ok()) return {"postgresql", Health::kOk, "answers", ""};
   return {"postgresql", Health::kFail, status.message(), "check sql.dsn, the server, and that this user may connect"};
 }
