@@ -228,7 +228,7 @@ Result<Ranking> Ranking::create(const std::map<std::string, double>& weights) {
     const auto* found = std::find_if(std::begin(kFeatures), std::end(kFeatures),
                                      [&, n = std::string_view(name)](const FeatureText& f) { return f.name == n; });
     if (found == std::end(kFeatures)) {
-      return invalid_argument("no ranking feature is named '" + name + "'; `cairn features ranking` lists them");
+      return invalid_argument("no ranking feature is named '" + name + "'; GET /v1/ranking-features lists them");
     }
     if (!std::isfinite(weight)) return invalid_argument("the weight of '" + name + "' is not finite");
     ranking.weights_[static_cast<std::size_t>(found - kFeatures)] = weight;
