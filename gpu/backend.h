@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "cairn/status.h"
+#include "gpu/fold_in.h"
+#include "gpu/item_matrix.h"
+
+namespace cairn::gpu {
+
+inline constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
+
+/// Where matrices live and are computed with: this machine's processors, or one CUDA device. Chosen once at start.
+/// Threads: any number may call any method at once.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  /// "cpu/avx512", "cpu/avx2", "cpu/scalar", "cuda/sm_90".
+  [[nodiscard]] virtual std::string_view name() const noexcept = 0;
+
+  /// Copies `items` (rows × dim) into a matrix of this backend.
+  /// Returns: INVALID_ARGUMENT for shapes and options that make no sense, and for values that int8 or int4 storage
+  /// cannot keep (infinite or NaN); RESOURCE_EXHAUSTED when the matrices alive and this one exceed memory_max_bytes().
+  [[nodiscard]] virtual Result<std::unique_ptr<ItemMatrix>> make_matrix(MatrixView items,
+                                                                        const MatrixOptions& options) = 0;
+
+  /// Copies `items` (rows × dim) and computes their Gram matrix.
+  /// Returns: INVALID_ARGUMENT for shapes and options that make no sense; RESOURCE_EXHAUSTED as above.
+  [[nodiscard]] virtual Result<std::unique_ptr<FoldIn>> make_fold_in(MatrixView items,
+                                                                     const FoldInOptions& options) = 0;
+
+  /// What all matrices of this backend that are alive hold together, and the most they may.
+  [[nodiscard]] virtual std::size_t resident_bytes() const noexcept = 0;
+  [[nodiscard]] virtual std::size_t memory_max_bytes() const noexcept = 0;
+
+ protected:
+  Backend() = default;
+  Backend(const Backend&) = default;
+  Backend& operator=(const Backend&) = default;
+};
+
+/// Ascending: each includes what the ones before it need.
+enum class InstructionSet : std::uint8_t { kScalar, kAvx2, kAvx512 };
+
+[[nodiscard]] std::string_view to_string(InstructionSet set) noexcept;  ///< "scalar", "avx2", "avx512"
+/// The best that both this machine and this build have. avx512 means F, BW, VL, DQ and VNNI.
+[[nodiscard]] InstructionSet best_instruction_set() noexcept;
+
+struct CpuOptions {
+  std::optional<InstructionSet> instruction_set = {};  ///< absent: the best there is
+  std::size_t threads = 0;                             ///< that one call may use; 0: all processors
+  std::size_t memory_max_bytes = kNoLimit;
+};
+
+/// Returns: FAILED_PRECONDITION when the machine lacks the instruction set that was asked for.
+[[nodiscard]] Result<std::unique_ptr<Backend>> make_cpu_backend(const CpuOptions& options);
+
+struct CudaOptions {
+  std::string library = {};  ///< path of libcairn_cuda.so; empty: beside the program, then where the loader looks
+  int device = 0;
+  std::size_t memory_max_bytes = kNoLimit;
+};
+
+/// Loads the CUDA backend, which is a shared object of its own so that programs run where there is no driver.
+/// Returns: NOT_FOUND when there is no such library, FAILED_PRECONDITION when it is of another build, UNAVAILABLE when
+/// there is no driver or no device it can use.
+[[nodiscard]] Result<std::unique_ptr<Backend>> open_cuda_backend(const CudaOptions& options);
+
+}  // namespace cairn::gpu
