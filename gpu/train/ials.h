@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "cairn/status.h"
+#include "gpu/backend.h"
+#include "gpu/fold_in.h"
+#include "gpu/matrix.h"
+#include "gpu/train/progress.h"
+
+namespace cairn::gpu {
+
+struct IalsOptions {
+  std::size_t dim = 128;
+  /// Columns that are solved for together (iALS++); dim or more: whole rows, the plain alternating least squares.
+  std::size_t block = 64;
+  FoldInOptions objective = {};  ///< for users against items, and for items against users
+  float init_stddev = 0.1F;      ///< of the first factors, divided by √dim
+  std::uint64_t seed = 1;
+  std::size_t threads = 0;     ///< 0: all processors
+  Backend* backend = nullptr;  ///< if given, whole rows are solved by its FoldIn, and `block` is ignored; borrowed
+};
+
+/// Vectors of both sides, row-major.
+struct IalsFactors {
+  std::size_t dim = 0;
+  std::vector<float> users = {};  ///< users × dim
+  std::vector<float> items = {};  ///< items × dim
+};
+
+/// Factorises implicit feedback: minimises, over user vectors w_u and item vectors x_i,
+///
+///     sum over interactions of c_ui (w_u·x_i - t_ui)²  +  unobserved_weight · sum over all pairs of (w_u·x_i)²
+///     + sum_u λ_u ‖w_u‖² + sum_i λ_i ‖x_i‖²
+///
+/// where t and λ are FoldInOptions' for the row of a user (t and λ_u) or of an item (λ_i), by alternating
+/// least squares (Hu, Koren and Volinsky, ICDM 2008; Rendle et al., arXiv 2110.14037) in blocks of columns (iALS++,
+/// arXiv 2110.14044). An epoch is all users once, then all items once.
+///
+/// Same factors for any number of threads, and the same whether run at once or saved and restored between epochs.
+/// Threads: one at a time.
+class IalsTrainer {
+ public:
+  /// `interactions` is users × items; what it views is borrowed for the trainer's life. Weights are finite and
+  /// positive. Returns: INVALID_ARGUMENT for options or shapes that make no sense.
+  [[nodiscard]] static Result<std::unique_ptr<IalsTrainer>> create(const SparseView& interactions,
+                                                                   const IalsOptions& options);
+  virtual ~IalsTrainer() = default;
+
+  /// Goes on by one epoch. After an error the factors are those of the half epoch before it.
+  /// Returns: CANCELLED; FAILED_PRECONDITION when a system is not positive definite (regularization too small), and
+  /// what the backend returns.
+  [[nodiscard]] virtual Status epoch(const Progress& progress = {}) = 0;
+  /// The objective above, exactly, in fp64.
+  [[nodiscard]] virtual double loss() const = 0;
+
+  [[nodiscard]] virtual std::size_t epochs_done() const noexcept = 0;
+  [[nodiscard]] virtual const IalsFactors& factors() const noexcept = 0;
+  /// Goes on from factors that were read from a trainer of the same interactions and options after `epochs_done`.
+  /// Returns: INVALID_ARGUMENT when the shape is another.
+  [[nodiscard]] virtual Status restore(IalsFactors factors, std::size_t epochs_done) = 0;
+
+ protected:
+  IalsTrainer() = default;
+  IalsTrainer(const IalsTrainer&) = default;
+  IalsTrainer& operator=(const IalsTrainer&) = default;
+};
+
+}  // namespace cairn::gpu
