@@ -1,0 +1,136 @@
+#include "gpu/cpu/objective.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "gpu/cpu/parallel.h"
+
+namespace cairn::gpu {
+namespace {
+
+/// Rows that are packed, and summed in float, at once.
+constexpr std::size_t kGramRows = 256;
+constexpr std::size_t kTermRows = 64;
+/// Parts of the items that are summed apart from each other; each needs a Gram matrix of doubles.
+constexpr std::size_t kGramParts = 32;
+
+Status check_items(MatrixView items) {
+  if (items.dim == 0) return invalid_argument("items need at least one dimension");
+  if (items.values.size() != items.rows * items.dim) {
+    return invalid_argument("items have " + std::to_string(items.values.size()) + " values, not " +
+                            std::to_string(items.rows) + " x " + std::to_string(items.dim));
+  }
+  return ok_status();
+}
+
+Status check_options(const FoldInOptions& options) {
+  const auto usable = [](float value) { return std::isfinite(value) && value >= 0.0F; };
+  if (!usable(options.unobserved_weight)) return invalid_argument("unobserved_weight has to be finite, 0 or more");
+  if (!usable(options.regularization)) return invalid_argument("regularization has to be finite, 0 or more");
+  if (!usable(options.frequency_exponent)) return invalid_argument("frequency_exponent has to be finite, 0 or more");
+  return ok_status();
+}
+
+/// Writes `scale` · vector into row r of panels that are `stride` values apart. What pads the last panel is left alone.
+void pack(const float* vector, std::size_t dim, float scale, std::size_t r, std::size_t stride, float* panels) {
+  for (std::size_t first = 0; first < dim; first += kTile) {
+    float* row = panels + first / kTile * stride + r * kTile;
+    const std::size_t columns = std::min(kTile, dim - first);
+    for (std::size_t j = 0; j < columns; ++j) row[j] = scale * vector[first + j];
+  }
+}
+
+/// Adds the Gram matrix of the items [begin, end) to `sum`.
+void add_gram_of_items(MatrixView items, std::size_t begin, std::size_t end, const DenseKernels& kernels,
+                       std::vector<double>* sum) {
+  constexpr std::size_t kStride = kGramRows * kTile;
+  Panels block(items.dim);
+  AlignedVector<float> packed(block.tiles() * kStride);
+  for (std::size_t first = begin; first < end; first += kGramRows) {
+    const std::size_t rows = std::min(kGramRows, end - first);
+    for (std::size_t r = 0; r < rows; ++r)
+      pack(items.row(first + r).data(), items.dim, 1.0F, r, kStride, packed.data());
+    std::fill(block.values().begin(), block.values().end(), 0.0F);
+    add_gram(kernels, packed.data(), kStride, rows, &block);
+    for (std::size_t i = 0; i < sum->size(); ++i) (*sum)[i] += static_cast<double>(block.values()[i]);
+  }
+}
+
+std::vector<double> gram_of(MatrixView items, const DenseKernels& kernels, std::size_t threads) {
+  const std::size_t blocks = (items.rows + kGramRows - 1) / kGramRows;
+  const std::size_t parts = std::min(kGramParts, blocks);
+  const std::size_t size = Panels(items.dim).values().size();
+  std::vector<std::vector<double>> sums(parts);
+  parallel_for(threads, parts, [&](std::size_t part) {
+    const std::size_t begin = part * blocks / parts * kGramRows;
+    const std::size_t end = std::min(items.rows, (part + 1) * blocks / parts * kGramRows);
+    sums[part].resize(size);
+    add_gram_of_items(items, begin, end, kernels, &sums[part]);
+  });
+  std::vector<double> gram(size);
+  for (const std::vector<double>& sum : sums) {
+    for (std::size_t i = 0; i < size; ++i) gram[i] += sum[i];
+  }
+  return gram;
+}
+
+}  // namespace
+
+Result<Objective> Objective::make(MatrixView items, const FoldInOptions& options, const DenseKernels& kernels,
+                                  std::size_t threads) {
+  CAIRN_RETURN_IF_ERROR(check_items(items));
+  CAIRN_RETURN_IF_ERROR(check_options(options));
+  Objective objective;
+  objective.options_ = options;
+  objective.kernels_ = &kernels;
+  objective.items_ = items.rows;
+  objective.dim_ = items.dim;
+  objective.unobserved_ = Panels(items.dim);
+  const std::vector<double> gram = gram_of(items, kernels, threads);
+  const std::span<float> unobserved = objective.unobserved_.values();
+  for (std::size_t i = 0; i < gram.size(); ++i) {
+    unobserved[i] = static_cast<float>(static_cast<double>(options.unobserved_weight) * gram[i]);
+  }
+  for (std::size_t r = 0; r < items.dim; ++r) {
+    if (!std::isfinite(*objective.unobserved_.diagonal(r))) {
+      return invalid_argument("dimension " + std::to_string(r) +
+                              " of the items holds values that are not finite, or whose squares are not");
+    }
+  }
+  return objective;
+}
+
+float Objective::penalty(std::size_t interactions) const noexcept {
+  const double size =
+      static_cast<double>(interactions) + static_cast<double>(options_.unobserved_weight) * static_cast<double>(items_);
+  const double exponent = static_cast<double>(options_.frequency_exponent);
+  return static_cast<float>(static_cast<double>(options_.regularization) * std::pow(size, exponent));
+}
+
+float Objective::target(float weight) const noexcept {
+  return options_.target == FoldInOptions::Target::kOne ? 1.0F : 1.0F + options_.unobserved_weight / weight;
+}
+
+void Objective::set_up(std::span<const Term> terms, NormalEquations* equations) const {
+  constexpr std::size_t kStride = kTermRows * kTile;
+  Panels& matrix = equations->matrix;
+  matrix = unobserved_;
+  equations->right_side.assign(matrix.padded_dim(), 0.0F);
+  equations->packed.resize(matrix.tiles() * kStride);
+  const float lambda = penalty(terms.size());
+  for (std::size_t r = 0; r < matrix.padded_dim(); ++r) *matrix.diagonal(r) += r < dim_ ? lambda : 1.0F;
+  for (std::size_t first = 0; first < terms.size(); first += kTermRows) {
+    const std::span<const Term> block = terms.subspan(first, std::min(kTermRows, terms.size() - first));
+    for (std::size_t i = 0; i < block.size(); ++i) {
+      const Term& term = block[i];
+      pack(term.vector, dim_, std::sqrt(term.weight), i, kStride, equations->packed.data());
+      const float pull = term.weight * target(term.weight);
+      for (std::size_t j = 0; j < dim_; ++j) equations->right_side[j] += pull * term.vector[j];
+    }
+    add_gram(*kernels_, equations->packed.data(), kStride, block.size(), &matrix);
+  }
+}
+
+}  // namespace cairn::gpu

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "cairn/status.h"
+#include "gpu/cpu/panels.h"
+#include "gpu/fold_in.h"
+
+namespace cairn::gpu {
+
+/// An interaction as the normal equations see it.
+struct Term {
+  const float* vector = nullptr;  ///< dim values
+  float weight = 1.0F;
+};
+
+/// The normal equations A w = b of one query vector, padded as Panels are. Kept by callers that solve many, since
+/// they need memory.
+struct NormalEquations {
+  Panels matrix;
+  AlignedVector<float> right_side;
+  AlignedVector<float> packed;  ///< terms on their way into the matrix
+};
+
+/// The objective of FoldInOptions for fixed items: all of it but the interactions. Immutable.
+class Objective {
+ public:
+  /// Reads `items` once, on at most `threads` threads (0: all); the result does not depend on how many. Sums of 256
+  /// items in float are added in double.
+  /// Returns: INVALID_ARGUMENT for shapes, options or values that make no sense.
+  [[nodiscard]] static Result<Objective> make(MatrixView items, const FoldInOptions& options,
+                                              const DenseKernels& kernels, std::size_t threads);
+
+  [[nodiscard]] const FoldInOptions& options() const noexcept { return options_; }
+  [[nodiscard]] const DenseKernels& kernels() const noexcept { return *kernels_; }
+  [[nodiscard]] std::size_t items() const noexcept { return items_; }
+  [[nodiscard]] std::size_t dim() const noexcept { return dim_; }
+
+  /// λ for so many interactions.
+  [[nodiscard]] float penalty(std::size_t interactions) const noexcept;
+  /// What the score of an interaction is pulled to.
+  [[nodiscard]] float target(float weight) const noexcept;
+
+  /// A = unobserved_weight · Gram + λ I + the sum of weight · vector vectorᵀ; b = the sum of weight · target · vector.
+  /// Sums run in the order of the terms.
+  void set_up(std::span<const Term> terms, NormalEquations* equations) const;
+
+ private:
+  Objective() = default;
+
+  FoldInOptions options_;
+  const DenseKernels* kernels_ = nullptr;
+  std::size_t items_ = 0;
+  std::size_t dim_ = 0;
+  Panels unobserved_;  ///< unobserved_weight · Gram
+};
+
+}  // namespace cairn::gpu
