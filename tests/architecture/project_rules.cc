@@ -22,12 +22,16 @@ std::vector<Room> rooms() {
       {.folder = "engine", .may_include = {"streaming", "sql", "storage", "features", "gpu"}},
       // Replays data sets against the engine's own parts, offline.
       {.folder = "engine/evaluate", .may_include = {"engine", "engine/datasets", "storage", "features", "streaming"}},
+      // Trained models: read and written, trained from a stream's interactions or a database's, asked for the best items.
+      // model.toml is read by the configuration's parser of TOML.
+      {.folder = "engine/model", .may_include = {"gpu", "streaming", "sql", "engine/config"}},
       // Clients of engine.h only.
       {.folder = "engine/serving", .may_include = {}},
 
       // Of streaming, the reader of lines and of times: commands take the files that sources take.
       {.folder = "tools",
-       .may_include = {"engine", "engine/serving", "engine/config", "engine/datasets", "engine/evaluate", "streaming"}},
+       .may_include = {"engine", "engine/serving", "engine/config", "engine/datasets", "engine/evaluate", "engine/model",
+                       "streaming"}},
 
       {.folder = "tests", .may_include = {"*"}},
       {.folder = "bench", .may_include = {"*"}},
@@ -46,7 +50,7 @@ std::vector<ForeignLibrary> libraries() {
       {"toml++", {"toml++/"}, {"engine/config"}},
       {"Boost", {"boost/"}, {"engine/serving/http", "tools/cairn"}},
       {"prometheus-cpp", {"prometheus/"}, {"engine/serving/metrics"}},
-      {"nlohmann-json", {"nlohmann/"}, {"engine/serving/json", "tools"}},
+      {"nlohmann-json", {"nlohmann/"}, {"engine/serving/json", "engine/model/json", "tools"}},
       {"CLI11", {"CLI/"}, {"tools"}},
       {"spdlog", {"spdlog/"}, {"tools/cairnd"}},
       {"oneTBB", {"tbb/", "oneapi/"}, {"gpu", "engine"}},

@@ -1,0 +1,177 @@
+#include "engine/model/safetensors.h"
+
+#include <algorithm>
+#include <bit>
+#include <optional>
+#include <utility>
+
+#include "engine/model/files.h"
+#include "engine/model/json/tensor_header.h"
+
+namespace cairn::model {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "tensors are read where they lie");
+
+constexpr std::string_view kDtypes[] = {"U8", "I8", "F16", "F32", "I32", "U32", "I64", "U64"};
+constexpr std::size_t kDtypeBytes[] = {1, 1, 2, 4, 4, 4, 8, 8};
+constexpr std::size_t kLengthBytes = 8;
+constexpr std::size_t kAlignment = 8;  ///< of the data's beginning
+
+std::optional<Dtype> dtype_of(std::string_view name) {
+  const auto found = std::find(std::begin(kDtypes), std::end(kDtypes), name);
+  if (found == std::end(kDtypes)) return std::nullopt;
+  return static_cast<Dtype>(found - std::begin(kDtypes));
+}
+
+std::string shape_text(std::span<const std::size_t> shape) {
+  std::string text;
+  for (const std::size_t size : shape) text += (text.empty() ? "" : " x ") + std::to_string(size);
+  return shape.empty() ? "a scalar" : text;
+}
+
+Result<std::string> read_header(InputFile* file) {
+  std::uint64_t length = 0;
+  if (file->bytes() < kLengthBytes) return invalid_argument("is no safetensors file: it has less than 8 bytes");
+  CAIRN_RETURN_IF_ERROR(file->read(std::as_writable_bytes(std::span(&length, 1))));
+  if (length > TensorFile::kHeaderBytesMax || length > file->bytes() - kLengthBytes) {
+    return invalid_argument("is no safetensors file: it says that its header has " + std::to_string(length) + " bytes");
+  }
+  std::string json(length, '\0');
+  CAIRN_RETURN_IF_ERROR(file->read(std::as_writable_bytes(std::span(json))));
+  if (!json.starts_with('{')) return invalid_argument("is no safetensors file: its header does not begin with '{'");
+  return json;
+}
+
+/// Returns: nullopt when the product passes 2^63.
+std::optional<std::uint64_t> bytes_of_shape(Dtype dtype, std::span<const std::uint64_t> shape) {
+  const bool empty = std::find(shape.begin(), shape.end(), 0U) != shape.end();
+  std::uint64_t bytes = bytes_of(dtype);
+  for (const std::uint64_t size : shape) {
+    if (!empty && size > (std::uint64_t{1} << 63) / bytes) return std::nullopt;
+    bytes = empty ? 0 : bytes * size;
+  }
+  return bytes;
+}
+
+/// Checks an entry against the bytes [begin, data_bytes) that are not taken yet.
+Result<Dtype> check_entry(const TensorEntry& entry, std::uint64_t begin, std::uint64_t data_bytes) {
+  const auto dtype = dtype_of(entry.dtype);
+  if (!dtype)
+    return invalid_argument("has dtype " + entry.dtype + "; U8, I8, F16, F32, I32, U32, I64 and U64 are read");
+  const auto bytes = bytes_of_shape(*dtype, entry.shape);
+  const std::string offsets = "[" + std::to_string(entry.begin) + ", " + std::to_string(entry.end) + "]";
+  if (entry.end < entry.begin || entry.end > data_bytes) {
+    return invalid_argument("has data_offsets " + offsets + " outside of the " + std::to_string(data_bytes) +
+                            " bytes of data");
+  }
+  if (!bytes || *bytes != entry.end - entry.begin) {
+    return invalid_argument("has data_offsets " + offsets + ", which is not what its shape takes");
+  }
+  if (entry.begin != begin) {
+    return invalid_argument("begins at " + std::to_string(entry.begin) + ", not where the one before it ends, " +
+                            std::to_string(begin));
+  }
+  return *dtype;
+}
+
+TensorHeader header_of(std::span<const TensorView> tensors, const std::map<std::string, std::string>& metadata) {
+  TensorHeader header{.metadata = metadata};
+  std::uint64_t at = 0;
+  for (const TensorView& tensor : tensors) {
+    header.tensors.push_back({.name = tensor.name,
+                              .dtype = std::string(to_string(tensor.dtype)),
+                              .shape = {tensor.shape.begin(), tensor.shape.end()},
+                              .begin = at,
+                              .end = at + tensor.bytes.size()});
+    CAIRN_CHECK(bytes_of_shape(tensor.dtype, header.tensors.back().shape) == tensor.bytes.size());
+    at += tensor.bytes.size();
+  }
+  return header;
+}
+
+}  // namespace
+
+std::string_view to_string(Dtype dtype) noexcept { return kDtypes[static_cast<std::size_t>(dtype)]; }
+std::size_t bytes_of(Dtype dtype) noexcept { return kDtypeBytes[static_cast<std::size_t>(dtype)]; }
+
+Result<TensorFile> TensorFile::read(const std::string& path) {
+  TensorFile file;
+  file.path_ = path;
+  CAIRN_ASSIGN_OR_RETURN(InputFile input, InputFile::open(path));
+  auto json = read_header(&input);
+  if (!json.ok()) return std::move(json).status().with_context(path);
+  auto header = parse_tensor_header(*json);
+  if (!header.ok()) return std::move(header).status().with_context(path + ": the header");
+  const std::uint64_t data_bytes = input.bytes() - kLengthBytes - json->size();
+  CAIRN_RETURN_IF_ERROR(file.place(*std::move(header), data_bytes));
+  CAIRN_RETURN_IF_ERROR(input.read(file.data_));
+  return file;
+}
+
+Status TensorFile::place(TensorHeader header, std::uint64_t data_bytes) {
+  // Enough for whole words, so that views of any dtype are aligned as their offsets are.
+  words_ = std::make_unique<std::uint64_t[]>(data_bytes / 8 + 1);
+  data_ = std::as_writable_bytes(std::span(words_.get(), data_bytes / 8 + 1)).first(data_bytes);
+  std::stable_sort(header.tensors.begin(), header.tensors.end(), [](const TensorEntry& a, const TensorEntry& b) {
+    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+  });
+  std::uint64_t begin = 0;
+  for (TensorEntry& entry : header.tensors) {
+    const auto dtype = check_entry(entry, begin, data_bytes);
+    if (!dtype.ok()) return fault(entry.name, dtype.status().message());
+    tensors_.push_back({.name = std::move(entry.name),
+                        .dtype = *dtype,
+                        .shape = {entry.shape.begin(), entry.shape.end()},
+                        .bytes = data_.subspan(entry.begin, entry.end - entry.begin)});
+    begin = entry.end;
+  }
+  if (begin != data_bytes) {
+    return invalid_argument(path_ + ": the last " + std::to_string(data_bytes - begin) + " bytes belong to no tensor");
+  }
+  metadata_ = std::move(header.metadata);
+  return ok_status();
+}
+
+Status TensorFile::fault(std::string_view name, const std::string& fault) const {
+  return invalid_argument(path_ + ": tensor '" + std::string(name) + "' " + fault);
+}
+
+const TensorView* TensorFile::find(std::string_view name) const noexcept {
+  const auto found =
+      std::find_if(tensors_.begin(), tensors_.end(), [&](const TensorView& tensor) { return tensor.name == name; });
+  return found == tensors_.end() ? nullptr : &*found;
+}
+
+Result<const TensorView*> TensorFile::require(std::string_view name, Dtype dtype, std::size_t rank) const {
+  const TensorView* found = find(name);
+  if (!found) return fault(name, "is not there");
+  if (found->dtype != dtype) {
+    return fault(name, "is of " + std::string(to_string(found->dtype)) + ", not " + std::string(to_string(dtype)));
+  }
+  if (found->shape.size() != rank) {
+    return fault(name, "is " + shape_text(found->shape) + ", not of " + std::to_string(rank) + " dimensions");
+  }
+  if (reinterpret_cast<std::uintptr_t>(found->bytes.data()) % bytes_of(dtype) != 0) {
+    return fault(name, "does not lie at a multiple of its numbers' size");
+  }
+  return found;
+}
+
+Status write_safetensors(const std::string& path, std::vector<TensorView> tensors,
+                         const std::map<std::string, std::string>& metadata) {
+  std::sort(tensors.begin(), tensors.end(), [](const TensorView& a, const TensorView& b) {
+    if (bytes_of(a.dtype) != bytes_of(b.dtype)) return bytes_of(a.dtype) > bytes_of(b.dtype);
+    return a.name < b.name;
+  });
+  std::string header = render_tensor_header(header_of(tensors, metadata));
+  header.resize((header.size() + kAlignment - 1) / kAlignment * kAlignment, ' ');
+  const std::uint64_t length = header.size();
+  CAIRN_ASSIGN_OR_RETURN(OutputFile file, OutputFile::create(path));
+  CAIRN_RETURN_IF_ERROR(file.write(std::as_bytes(std::span(&length, 1))));
+  CAIRN_RETURN_IF_ERROR(file.write(std::as_bytes(std::span(header))));
+  for (const TensorView& tensor : tensors) CAIRN_RETURN_IF_ERROR(file.write(tensor.bytes));
+  return file.finish();
+}
+
+}  // namespace cairn::model
