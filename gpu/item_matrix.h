@@ -12,6 +12,9 @@
 
 namespace cairn::gpu {
 
+/// The most columns of a matrix, on every backend.
+inline constexpr std::size_t kDimMax = 4096;
+
 /// How numbers are kept. int8 has one scale a row, int4 one scale a group of consecutive columns; both are symmetric:
 /// value = scale × code, codes within ±127 and ±7.
 enum class Precision : std::uint8_t { kFp32, kFp16, kInt8, kInt4 };

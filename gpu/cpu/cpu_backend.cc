@@ -1,4 +1,11 @@
 #include "gpu/backend.h"
+
+#include <string>
+#include <utility>
+
+#include "gpu/cpu/cpu_matrix.h"
+#include "gpu/cpu/fold_in.h"
+#include "gpu/cpu/kernels.h"
 #include "gpu/select_k.h"
 
 namespace cairn::gpu {
@@ -23,6 +30,41 @@ bool has_avx512() noexcept { return false; }
 
 #endif
 
+class CpuBackend final : public Backend {
+ public:
+  CpuBackend(std::string_view name, InstructionSet set, CpuResources resources)
+      : name_(name), set_(set), resources_(std::move(resources)) {}
+
+  [[nodiscard]] std::string_view name() const noexcept override { return name_; }
+  [[nodiscard]] Result<std::unique_ptr<ItemMatrix>> make_matrix(MatrixView items,
+                                                                const MatrixOptions& options) override {
+    return CpuMatrix::make(items, options, resources_);
+  }
+  [[nodiscard]] Result<std::unique_ptr<FoldIn>> make_fold_in(MatrixView items, const FoldInOptions& options) override {
+    return make_cpu_fold_in(items, options, set_, resources_.threads);
+  }
+  [[nodiscard]] std::size_t resident_bytes() const noexcept override { return resources_.memory->bytes(); }
+  [[nodiscard]] std::size_t memory_max_bytes() const noexcept override { return resources_.memory->bytes_max(); }
+
+ private:
+  std::string_view name_;
+  InstructionSet set_;
+  CpuResources resources_;
+};
+
+std::string_view backend_name(InstructionSet set) noexcept {
+  constexpr std::string_view kNames[] = {"cpu/scalar", "cpu/avx2", "cpu/avx512"};
+  return kNames[static_cast<std::size_t>(set)];
+}
+
+const TopKKernels* kernels_of(InstructionSet set) noexcept {
+#if defined(__x86_64__)
+  if (set == InstructionSet::kAvx512) return &kTopKAvx512;
+  if (set == InstructionSet::kAvx2) return &kTopKAvx2;
+#endif
+  return &kTopKScalar;
+}
+
 }  // namespace
 
 InstructionSet best_instruction_set() noexcept {
@@ -32,9 +74,18 @@ InstructionSet best_instruction_set() noexcept {
   return best;
 }
 
-std::string_view cpu_backend() noexcept {
-  constexpr std::string_view kNames[] = {"cpu/scalar", "cpu/avx2", "cpu/avx512"};
-  return kNames[static_cast<std::size_t>(best_instruction_set())];
+std::string_view cpu_backend() noexcept { return backend_name(best_instruction_set()); }
+
+Result<std::unique_ptr<Backend>> make_cpu_backend(const CpuOptions& options) {
+  const InstructionSet set = options.instruction_set.value_or(best_instruction_set());
+  if (set > best_instruction_set()) {
+    return failed_precondition("this machine has no " + std::string(to_string(set)) + "; its best is " +
+                               std::string(to_string(best_instruction_set())));
+  }
+  CpuResources resources{.kernels = kernels_of(set),
+                         .threads = options.threads,
+                         .memory = std::make_shared<MemoryCap>(options.memory_max_bytes)};
+  return std::unique_ptr<Backend>(std::make_unique<CpuBackend>(backend_name(set), set, std::move(resources)));
 }
 
 }  // namespace cairn::gpu

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "gpu/cpu/kernels.h"
+
+namespace cairn::gpu {
+
+/// What the bounds of one query's scores are worth.
+struct BoundKind {
+  std::size_t k = 0;
+  std::span<const std::uint32_t> excluded = {};  ///< ascending
+  bool exact = false;  ///< both bounds are the score
+  float inverse_scale = 1.0F;  ///< turns a score into the units of the bounds
+  float rounding = 0.0F;  ///< what rounding may put scores and bounds off by, beside a part of themselves
+};
+
+/// Rows that may be among the k best of one query. Grows by hits of a scan, shrinks by what the k best lower bounds
+/// rule out. One thread.
+class Candidates {
+ public:
+  /// Gives the scores of rows.
+  using Score = std::function<void(std::span<const std::uint32_t> rows, std::span<float> scores)>;
+
+  void reset(const BoundKind& kind);
+
+  /// Room for `rows` hits. What a scan lists there counts after `commit`.
+  [[nodiscard]] HitList room_for(std::size_t rows);
+  /// Takes over what the scan listed. Shrinks when there is much. `score` serves when bounds alone rule out too little.
+  void commit(const HitList& hits, const Score& score);
+  void add(const Candidates& others, const Score& score);
+  /// Rules out what it can.
+  void shrink();
+
+  /// No row whose upper bound is below this can be among the k best. Only rises.
+  [[nodiscard]] float threshold() const noexcept { return threshold_; }
+  void raise_threshold(float threshold) noexcept;
+  [[nodiscard]] std::size_t size() const noexcept { return count_; }
+  [[nodiscard]] std::span<const std::uint32_t> rows() const noexcept { return std::span(rows_).first(count_); }
+  [[nodiscard]] std::span<const float> upper() const noexcept { return std::span(upper_).first(count_); }
+
+ private:
+  void drop_excluded();
+  void keep_reaching_threshold();
+  float keep_best();
+  [[nodiscard]] float rounded_down(float bound) const;
+  void settle(const Score& score);
+  void shrink_if_many(const Score& score);
+
+  BoundKind kind_;
+  std::size_t count_ = 0;
+  std::size_t checked_ = 0;  // rows before this are not excluded
+  std::size_t limit_ = 0;    // shrink when there are more
+  float threshold_ = 0.0F;
+  std::vector<std::uint32_t> rows_;
+  std::vector<float> upper_;
+  std::vector<float> lower_;
+  std::vector<float> scratch_;
+};
+
+}  // namespace cairn::gpu

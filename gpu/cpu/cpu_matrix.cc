@@ -1,0 +1,184 @@
+#include "gpu/cpu/cpu_matrix.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <string>
+
+#include "gpu/cpu/parallel.h"
+
+namespace cairn::gpu {
+namespace {
+
+bool is_code(Precision precision) { return precision == Precision::kInt8 || precision == Precision::kInt4; }
+
+Precision scan_of(const MatrixOptions& options) {
+  return options.scan.value_or(is_code(options.storage) ? options.storage : Precision::kInt8);
+}
+
+bool all_finite(std::span<const float> values) {
+  return std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
+}
+
+Status check_options(const MatrixView& items, const MatrixOptions& options) {
+  if (items.dim == 0 || items.dim > kDimMax) {
+    return invalid_argument("items have " + std::to_string(items.dim) + " dimensions; 1 to " +
+                            std::to_string(kDimMax) + " are possible");
+  }
+  if (items.values.size() != items.rows * items.dim || items.rows >= kNoRow) {
+    return invalid_argument(std::to_string(items.values.size()) + " values are not " + std::to_string(items.rows) +
+                            " rows of " + std::to_string(items.dim));
+  }
+  const Precision scan = scan_of(options);
+  if (scan != options.storage && !is_code(scan)) {
+    return invalid_argument("values kept in " + std::string(to_string(options.storage)) + " cannot be scanned in " +
+                            std::string(to_string(scan)));
+  }
+  if (is_code(options.storage) && scan != options.storage) {
+    return invalid_argument("values kept in " + std::string(to_string(options.storage)) + " are scanned as they are");
+  }
+  if (options.int4_group == 0 || options.int4_group % 8 != 0) {
+    return invalid_argument("int4_group is " + std::to_string(options.int4_group) + ", not a multiple of 8");
+  }
+  if (options.calibration.rows > 0 && options.calibration.dim != items.dim) {
+    return invalid_argument("the calibration's queries have " + std::to_string(options.calibration.dim) +
+                            " dimensions, the items " + std::to_string(items.dim));
+  }
+  return ok_status();
+}
+
+Status check_values(const MatrixView& items, Precision storage) {
+  if (!is_code(storage)) return ok_status();
+  for (std::size_t r = 0; r < items.rows; ++r) {
+    if (all_finite(items.row(r))) continue;
+    return invalid_argument("row " + std::to_string(r) + " holds a value that is not finite: " +
+                            std::string(to_string(storage)) + " cannot keep it, fp32 and fp16 can");
+  }
+  return ok_status();
+}
+
+/// What a matrix will hold, within a few parts in a thousand, before it is made.
+std::size_t bytes_needed(const MatrixView& items, const MatrixOptions& options) {
+  const std::size_t values = items.rows * items.dim;
+  const Precision scan = scan_of(options);
+  const std::size_t rows = (items.rows + kTileRows - 1) / kTileRows * kTileRows;
+  const std::size_t groups = (items.dim + options.int4_group - 1) / options.int4_group;
+  std::size_t bytes = 0;
+  if (options.storage == Precision::kFp32) bytes += values * sizeof(float);
+  if (options.storage == Precision::kFp16) bytes += values * sizeof(std::uint16_t);
+  if (scan == Precision::kInt8) bytes += rows * (items.dim + sizeof(float));
+  if (scan == Precision::kInt4) bytes += rows * (items.dim / 2 + groups * sizeof(float));
+  return bytes;
+}
+
+}  // namespace
+
+Status MemoryCap::reserve(std::size_t bytes) {
+  std::size_t now = bytes_.load(std::memory_order_relaxed);
+  do {
+    if (bytes > bytes_max_ || now > bytes_max_ - bytes) {
+      return resource_exhausted("a matrix of " + std::to_string(bytes) + " bytes beside " + std::to_string(now) +
+                                " bytes of others exceeds the limit of " + std::to_string(bytes_max_));
+    }
+  } while (!bytes_.compare_exchange_weak(now, now + bytes, std::memory_order_relaxed));
+  return ok_status();
+}
+
+Result<std::unique_ptr<ItemMatrix>> CpuMatrix::make(MatrixView items, const MatrixOptions& options,
+                                                    CpuResources resources) {
+  CAIRN_RETURN_IF_ERROR(check_options(items, options));
+  CAIRN_RETURN_IF_ERROR(check_values(items, options.storage));
+  const std::size_t needed = bytes_needed(items, options);
+  CAIRN_RETURN_IF_ERROR(resources.memory->reserve(needed));
+  std::unique_ptr<CpuMatrix> matrix;
+  try {
+    matrix.reset(new CpuMatrix(items, options, resources));
+  } catch (const std::bad_alloc&) {
+    resources.memory->release(needed);
+    return resource_exhausted("no memory for a matrix of " + std::to_string(needed) + " bytes");
+  }
+  matrix->reserved_bytes_ = needed;
+  // The exact size is known now; what it differs by is settled.
+  const std::size_t exact = matrix->resident_bytes();
+  if (exact > needed) {
+    CAIRN_RETURN_IF_ERROR(resources.memory->reserve(exact - needed));
+  } else {
+    resources.memory->release(needed - exact);
+  }
+  matrix->reserved_bytes_ = exact;
+  return std::unique_ptr<ItemMatrix>(std::move(matrix));
+}
+
+CpuMatrix::CpuMatrix(MatrixView items, const MatrixOptions& options, CpuResources resources)
+    : rows_(items.rows),
+      dim_(items.dim),
+      storage_(options.storage),
+      scan_(scan_of(options)),
+      scans_codes_(is_code(scan_)),
+      resources_(std::move(resources)) {
+  if (storage_ == Precision::kFp32) {
+    values_ = Buffer(items.values.size_bytes());
+    if (rows_ > 0) std::memcpy(values_.as<float>(), items.values.data(), items.values.size_bytes());
+  }
+  if (storage_ == Precision::kFp16) store_halves(items);
+  if (!scans_codes_) return;
+  if (is_code(storage_)) {
+    make_codes(options, [items](std::size_t r, std::span<float> values) {
+      std::copy_n(items.row(r).begin(), values.size(), values.begin());
+      return true;
+    });
+  } else {
+    make_codes(options, [this](std::size_t r, std::span<float> values) {
+      const float* stored = row(r, values.data());
+      if (stored != values.data()) std::copy_n(stored, values.size(), values.begin());
+      return all_finite(values);
+    });
+  }
+}
+
+void CpuMatrix::store_halves(MatrixView items) {
+  constexpr std::size_t kRowsAtOnce = 4096;
+  values_ = Buffer(items.values.size() * sizeof(std::uint16_t));
+  parallel_for(resources_.threads, (rows_ + kRowsAtOnce - 1) / kRowsAtOnce, [&](std::size_t chunk) {
+    const std::size_t first = chunk * kRowsAtOnce;
+    const std::size_t count = std::min(kRowsAtOnce, rows_ - first) * dim_;
+    resources_.kernels->floats_to_halves(items.values.data() + first * dim_, count,
+                                         values_.as<std::uint16_t>() + first * dim_);
+  });
+}
+
+void CpuMatrix::make_codes(const MatrixOptions& options, const CodeTiles::RowReader& read) {
+  const std::vector<float> importance = importance_of(options.calibration);
+  codes_.emplace(rows_, dim_,
+                 CodeTilesOptions{.code_max = scan_ == Precision::kInt4 ? kInt4CodeMax : kInt8CodeMax,
+                                  .int4_group = options.int4_group,
+                                  .importance = importance,
+                                  .codes_are_values = is_code(storage_),
+                                  .threads = resources_.threads},
+                 read);
+}
+
+const float* CpuMatrix::row(std::size_t r, float* scratch) const {
+  if (storage_ == Precision::kFp32) return values_.as<float>() + r * dim_;
+  if (storage_ == Precision::kFp16) {
+    resources_.kernels->halves_to_floats(values_.as<std::uint16_t>() + r * dim_, dim_, scratch);
+  } else {
+    codes_->decode(r, std::span(scratch, dim_));
+  }
+  return scratch;
+}
+
+Status CpuMatrix::decode(std::size_t first, std::span<float> out) const {
+  if (out.size() % dim_ != 0 || first + out.size() / dim_ > rows_) {
+    return invalid_argument("rows from " + std::to_string(first) + " on, " + std::to_string(out.size()) +
+                            " values: the matrix has " + std::to_string(rows_) + " rows of " + std::to_string(dim_));
+  }
+  for (std::size_t i = 0; i < out.size() / dim_; ++i) {
+    float* to = out.data() + i * dim_;
+    const float* stored = row(first + i, to);
+    if (stored != to) std::copy_n(stored, dim_, to);
+  }
+  return ok_status();
+}
+
+}  // namespace cairn::gpu

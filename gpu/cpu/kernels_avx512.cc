@@ -1,0 +1,268 @@
+#include <immintrin.h>
+
+#include "gpu/cpu/kernels.h"
+
+namespace cairn::gpu {
+namespace {
+
+constexpr std::size_t kParts = 4;  // registers of 16 rows in a tile
+
+struct Bounds {
+  __m512 upper[kParts];
+};
+
+/// Lists the rows of one tile that are set in `hit`, with their bounds.
+void list_hits(const ScanCall& call, const float* scales, std::size_t tile, std::size_t q, const Bounds& bounds,
+               std::uint64_t hit) {
+  HitList& hits = call.query[q].hits;
+  const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  for (std::size_t part = 0; part < kParts; ++part) {
+    const auto mask = static_cast<__mmask16>(hit >> (16 * part));
+    if (mask == 0) continue;
+    __m512 lower = bounds.upper[part];
+    for (std::size_t g = 0; g < call.codes.groups; ++g) {
+      const __m512 scale = _mm512_loadu_ps(scales + g * kTileRows + 16 * part);
+      lower = _mm512_fnmadd_ps(scale, _mm512_set1_ps(call.width[g * call.queries + q]), lower);
+    }
+    const auto first = static_cast<int>(tile * kTileRows + 16 * part);
+    _mm512_mask_compressstoreu_epi32(hits.rows + hits.count, mask, _mm512_add_epi32(lanes, _mm512_set1_epi32(first)));
+    _mm512_mask_compressstoreu_ps(hits.upper + hits.count, mask, bounds.upper[part]);
+    _mm512_mask_compressstoreu_ps(hits.lower + hits.count, mask, lower);
+    hits.count += static_cast<std::size_t>(__builtin_popcount(mask));
+  }
+}
+
+std::uint64_t reaching(const Bounds& bounds, __m512 threshold) {
+  std::uint64_t hit = 0;
+  for (std::size_t part = 0; part < kParts; ++part) {
+    const __mmask16 mask = _mm512_cmp_ps_mask(bounds.upper[part], threshold, _CMP_GE_OQ);
+    hit |= static_cast<std::uint64_t>(mask) << (16 * part);
+  }
+  return hit;
+}
+
+/// Tests the bounds of one query and tile, and lists what reaches the threshold.
+inline __attribute__((always_inline)) void test_query(const ScanCall& call, const float* scales, std::size_t tile,
+                                                      std::size_t q, Bounds& bounds) {
+  const ScanQuery& query = call.query[q];
+  const __m512 threshold = _mm512_set1_ps(query.threshold);
+  if (query.bias == nullptr) {
+    const __m512 largest = _mm512_max_ps(_mm512_max_ps(bounds.upper[0], bounds.upper[1]),
+                                         _mm512_max_ps(bounds.upper[2], bounds.upper[3]));
+    if (_mm512_cmp_ps_mask(largest, threshold, _CMP_GE_OQ) == 0) return;
+  } else {
+    // The last tile may end past the last bias; its rows past the end are not scannable.
+    const std::uint64_t rows = call.codes.scannable[tile];
+    const __m512 inverse_scale = _mm512_set1_ps(query.inverse_scale);
+    for (std::size_t part = 0; part < kParts; ++part) {
+      const __m512 bias = _mm512_maskz_loadu_ps(static_cast<__mmask16>(rows >> (16 * part)),
+                                                query.bias + tile * kTileRows + 16 * part);
+      bounds.upper[part] = _mm512_fmadd_ps(bias, inverse_scale, bounds.upper[part]);
+    }
+  }
+  std::uint64_t hit = reaching(bounds, threshold) & call.mask & call.codes.scannable[tile];
+  if (query.allowed != nullptr) hit &= query.allowed[tile];
+  if (hit != 0) list_hits(call, scales, tile, q, bounds, hit);
+}
+
+__m512i four_codes(const std::int32_t* codes) { return _mm512_set1_epi32(*codes); }
+
+__m512i initial_sum(const ScanCall& call, std::size_t g, std::size_t q) {
+  return _mm512_set1_epi32(call.margin[g * call.queries + q] + call.offset[g * call.queries + q]);
+}
+
+/// One tile and `N` queries, whose codes begin at `codes`, int8.
+template <std::size_t N>
+void scan_int8_block(const ScanCall& call, const std::uint8_t* tile_bytes, std::size_t tile, std::size_t q,
+                     const std::int32_t* codes) {
+  __m512i sums[N][kParts];
+  for (std::size_t n = 0; n < N; ++n) {
+    for (std::size_t part = 0; part < kParts; ++part) sums[n][part] = initial_sum(call, 0, q + n);
+  }
+  const auto* scales = reinterpret_cast<const float*>(tile_bytes);
+  const std::uint8_t* rows = tile_bytes + kTileRows * sizeof(float);
+  const std::size_t quads = call.codes.group_quads[1];
+  for (std::size_t quad = 0; quad < quads; ++quad) {
+    __m512i values[kParts];
+    for (std::size_t part = 0; part < kParts; ++part) values[part] = _mm512_loadu_si512(rows + 256 * quad + 64 * part);
+    for (std::size_t n = 0; n < N; ++n) {
+      const __m512i query = four_codes(codes + quad * N + n);
+      for (std::size_t part = 0; part < kParts; ++part) {
+        sums[n][part] = _mm512_dpbusd_epi32(sums[n][part], values[part], query);
+      }
+    }
+  }
+  __m512 scale[kParts];
+  for (std::size_t part = 0; part < kParts; ++part) scale[part] = _mm512_loadu_ps(scales + 16 * part);
+  for (std::size_t n = 0; n < N; ++n) {
+    Bounds bounds;
+    for (std::size_t part = 0; part < kParts; ++part) {
+      bounds.upper[part] = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[n][part]), scale[part]);
+    }
+    test_query(call, scales, tile, q + n, bounds);
+  }
+}
+
+/// One tile and `N` queries, whose codes begin at `codes` in a block of `block` queries, int4.
+template <std::size_t N>
+void scan_int4_block(const ScanCall& call, const std::uint8_t* tile_bytes, std::size_t tile, std::size_t q,
+                     const std::int32_t* codes, std::size_t block) {
+  const auto* scales = reinterpret_cast<const float*>(tile_bytes);
+  const std::uint8_t* rows = tile_bytes + call.codes.groups * kTileRows * sizeof(float);
+  const __m512i low_half = _mm512_set1_epi8(0x0F);
+  Bounds bounds[N];
+  for (Bounds& one : bounds) {
+    for (__m512& upper : one.upper) upper = _mm512_setzero_ps();
+  }
+  for (std::size_t g = 0; g < call.codes.groups; ++g) {
+    __m512i sums[N][kParts];
+    for (std::size_t n = 0; n < N; ++n) {
+      for (std::size_t part = 0; part < kParts; ++part) sums[n][part] = initial_sum(call, g, q + n);
+    }
+    for (std::size_t quad = call.codes.group_quads[g]; quad < call.codes.group_quads[g + 1]; quad += 2) {
+      for (std::size_t part = 0; part < kParts; ++part) {
+        const __m512i both = _mm512_loadu_si512(rows + 128 * quad + 64 * part);
+        const __m512i low = _mm512_and_si512(both, low_half);
+        const __m512i high = _mm512_and_si512(_mm512_srli_epi16(both, 4), low_half);
+        for (std::size_t n = 0; n < N; ++n) {
+          sums[n][part] = _mm512_dpbusd_epi32(sums[n][part], low, four_codes(codes + quad * block + n));
+          sums[n][part] = _mm512_dpbusd_epi32(sums[n][part], high, four_codes(codes + (quad + 1) * block + n));
+        }
+      }
+    }
+    for (std::size_t part = 0; part < kParts; ++part) {
+      const __m512 scale = _mm512_loadu_ps(scales + g * kTileRows + 16 * part);
+      for (std::size_t n = 0; n < N; ++n) {
+        bounds[n].upper[part] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[n][part]), scale, bounds[n].upper[part]);
+      }
+    }
+  }
+  for (std::size_t n = 0; n < N; ++n) test_query(call, scales, tile, q + n, bounds[n]);
+}
+
+void scan_int8(const ScanCall& call) {
+  const std::size_t quads = call.codes.group_quads[1];
+  for (std::size_t tile = call.tile_begin; tile < call.tile_end; ++tile) {
+    const std::uint8_t* bytes = call.codes.tiles + tile * call.codes.tile_bytes;
+    std::size_t q = 0;
+    for (; q + kQueryBlock <= call.queries; q += kQueryBlock) {
+      scan_int8_block<kQueryBlock>(call, bytes, tile, q, call.query_codes + q * quads);
+    }
+    const std::int32_t* codes = call.query_codes + q * quads;
+    switch (call.queries - q) {
+      case 1: scan_int8_block<1>(call, bytes, tile, q, codes); break;
+      case 2: scan_int8_block<2>(call, bytes, tile, q, codes); break;
+      case 3: scan_int8_block<3>(call, bytes, tile, q, codes); break;
+      case 4: scan_int8_block<4>(call, bytes, tile, q, codes); break;
+      case 5: scan_int8_block<5>(call, bytes, tile, q, codes); break;
+      default: break;
+    }
+  }
+}
+
+void scan_int4(const ScanCall& call) {
+  const std::size_t quads = call.codes.group_quads[call.codes.groups];
+  for (std::size_t tile = call.tile_begin; tile < call.tile_end; ++tile) {
+    const std::uint8_t* bytes = call.codes.tiles + tile * call.codes.tile_bytes;
+    for (std::size_t begin = 0; begin < call.queries; begin += kQueryBlock) {
+      const std::size_t block = call.queries - begin < kQueryBlock ? call.queries - begin : kQueryBlock;
+      const std::int32_t* codes = call.query_codes + begin * quads;
+      std::size_t n = 0;
+      for (; n + 3 <= block; n += 3) scan_int4_block<3>(call, bytes, tile, begin + n, codes + n, block);
+      for (; n < block; ++n) scan_int4_block<1>(call, bytes, tile, begin + n, codes + n, block);
+    }
+  }
+}
+
+/// 16 columns of 16 rows: out[j] holds column j of all rows.
+void transpose(const __m512 (&rows)[16], float* out) {
+  __m512 a[16];
+  __m512 b[16];
+  for (std::size_t i = 0; i < 16; i += 2) {
+    a[i] = _mm512_unpacklo_ps(rows[i], rows[i + 1]);
+    a[i + 1] = _mm512_unpackhi_ps(rows[i], rows[i + 1]);
+  }
+  for (std::size_t i = 0; i < 16; i += 4) {
+    const auto pair = [](__m512 low, __m512 high, bool upper) {
+      const __m512d x = _mm512_castps_pd(low);
+      const __m512d y = _mm512_castps_pd(high);
+      return _mm512_castpd_ps(upper ? _mm512_unpackhi_pd(x, y) : _mm512_unpacklo_pd(x, y));
+    };
+    b[i] = pair(a[i], a[i + 2], false);
+    b[i + 1] = pair(a[i], a[i + 2], true);
+    b[i + 2] = pair(a[i + 1], a[i + 3], false);
+    b[i + 3] = pair(a[i + 1], a[i + 3], true);
+  }
+  // b[4 i + c] holds, in each quarter s, column 4 s + c of rows 4 i … 4 i + 3.
+  for (std::size_t c = 0; c < 4; ++c) {
+    const __m512 even_low = _mm512_shuffle_f32x4(b[c], b[4 + c], 0x88);
+    const __m512 even_high = _mm512_shuffle_f32x4(b[8 + c], b[12 + c], 0x88);
+    const __m512 odd_low = _mm512_shuffle_f32x4(b[c], b[4 + c], 0xDD);
+    const __m512 odd_high = _mm512_shuffle_f32x4(b[8 + c], b[12 + c], 0xDD);
+    _mm512_storeu_ps(out + 16 * c, _mm512_shuffle_f32x4(even_low, even_high, 0x88));
+    _mm512_storeu_ps(out + 16 * (8 + c), _mm512_shuffle_f32x4(even_low, even_high, 0xDD));
+    _mm512_storeu_ps(out + 16 * (4 + c), _mm512_shuffle_f32x4(odd_low, odd_high, 0x88));
+    _mm512_storeu_ps(out + 16 * (12 + c), _mm512_shuffle_f32x4(odd_low, odd_high, 0xDD));
+  }
+}
+
+/// Writes the rows column by column. `scratch` has room for whole sixteens of columns.
+void to_columns(const DotCall& call) {
+  for (std::size_t j = 0; j < call.dim; j += 16) {
+    const std::size_t left = call.dim - j;
+    const auto mask = static_cast<__mmask16>(left >= 16 ? 0xFFFFU : (1U << left) - 1U);
+    __m512 rows[16];
+    for (std::size_t r = 0; r < 16; ++r) rows[r] = _mm512_maskz_loadu_ps(mask, call.rows[r] + j);
+    transpose(rows, call.scratch + 16 * j);
+  }
+}
+
+template <std::size_t N>
+void dot_block(const DotCall& call, std::size_t q) {
+  __m512 sums[N];
+  for (__m512& sum : sums) sum = _mm512_setzero_ps();
+  const float* queries = call.queries + q * call.dim;
+  for (std::size_t j = 0; j < call.dim; ++j) {
+    const __m512 column = _mm512_loadu_ps(call.scratch + 16 * j);
+    for (std::size_t n = 0; n < N; ++n) {
+      sums[n] = _mm512_fmadd_ps(_mm512_set1_ps(queries[n * call.dim + j]), column, sums[n]);
+    }
+  }
+  for (std::size_t n = 0; n < N; ++n) _mm512_storeu_ps(call.out + (q + n) * 16, sums[n]);
+}
+
+void dot(const DotCall& call) {
+  to_columns(call);
+  std::size_t q = 0;
+  for (; q + 8 <= call.query_count; q += 8) dot_block<8>(call, q);
+  for (; q < call.query_count; ++q) dot_block<1>(call, q);
+}
+
+__mmask16 first_lanes(std::size_t count) {
+  return static_cast<__mmask16>(count >= 16 ? 0xFFFFU : (1U << count) - 1U);
+}
+
+void halves_to_floats(const std::uint16_t* halves, std::size_t count, float* floats) {
+  for (std::size_t i = 0; i < count; i += 16) {
+    const __mmask16 mask = first_lanes(count - i);
+    _mm512_mask_storeu_ps(floats + i, mask, _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, halves + i)));
+  }
+}
+
+void floats_to_halves(const float* floats, std::size_t count, std::uint16_t* halves) {
+  for (std::size_t i = 0; i < count; i += 16) {
+    const __mmask16 mask = first_lanes(count - i);
+    const __m256i rounded = _mm512_cvtps_ph(_mm512_maskz_loadu_ps(mask, floats + i), _MM_FROUND_TO_NEAREST_INT);
+    _mm256_mask_storeu_epi16(halves + i, mask, rounded);
+  }
+}
+
+}  // namespace
+
+const TopKKernels kTopKAvx512 = {.scan_int8 = scan_int8,
+                                 .scan_int4 = scan_int4,
+                                 .dot = dot,
+                                 .halves_to_floats = halves_to_floats,
+                                 .floats_to_halves = floats_to_halves};
+
+}  // namespace cairn::gpu

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "gpu/matrix.h"
+
+namespace cairn::gpu {
+
+inline constexpr int kInt8CodeMax = 127;
+inline constexpr int kInt4CodeMax = 7;
+
+/// A group of values as codes: value ≈ scale × code. Norms are Euclidean, rounded up, and given in units of the scale,
+/// so that scale × norm bounds the real one.
+struct GroupCode {
+  float scale = 0.0F;       ///< positive, at least 1e-30
+  float code_norm = 0.0F;   ///< of the codes
+  float error_norm = 0.0F;  ///< of (values - scale × codes) / scale
+};
+
+/// Rounds `values` (finite) to `codes` within ±code_max. The scale maps the largest magnitude to code_max; for int4 the
+/// range may be clipped, where that makes the squared error less. `importance`, one a value or empty, weighs the errors.
+[[nodiscard]] GroupCode quantize_group(std::span<const float> values, std::span<const float> importance, int code_max,
+                                       std::span<std::int8_t> codes);
+
+/// The bounds of codes for values that they were not made from, such as the decoded ones.
+[[nodiscard]] GroupCode bounds_of(std::span<const float> values, std::span<const std::int8_t> codes, float scale);
+
+/// How much an error in each column counts: the mean square of that column in a sample of queries, whose error in a
+/// score is the product of both. Empty for an empty sample; what is not finite counts nothing.
+[[nodiscard]] std::vector<float> importance_of(const MatrixView& queries);
+
+}  // namespace cairn::gpu
