@@ -58,8 +58,8 @@ class SparseWeights {
   std::vector<std::uint16_t> halves_;
 };
 
-/// The k best of scores that are already there, under a filter: the answer to one query, with work.rows_scored counted
-/// where the filter lets rows pass. "Better" is as for ItemMatrix.
+/// The k best of scores that are already there, under a filter: the answer to one query. "Better" is as for ItemMatrix.
+/// One rounding adds a bias.
 /// Returns: INVALID_ARGUMENT for k or a filter that TopKBatch and RowFilter do not allow.
 [[nodiscard]] Status top_k_of_scores(std::span<const float> scores, std::size_t k, const RowFilter& filter,
                                      TopKAnswers* answers);

@@ -1,0 +1,191 @@
+#include "gpu/dense_algebra.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "gpu/backend.h"
+#include "gpu/cpu/aligned.h"
+#include "gpu/cpu/dense.h"
+#include "gpu/cpu/gemm.h"
+#include "gpu/cpu/parallel.h"
+
+#ifdef CAIRN_GPU_OPENBLAS
+#include "gpu/openblas/gemm.h"
+#endif
+
+namespace cairn::gpu {
+namespace {
+
+// What one thread multiplies at a time: a chunk of C is kChunkRows × kChunkColumns, made from kDepth columns of A and
+// rows of B after one another. The packed parts of A (256 KiB) and of B (1 MiB) stay in the second-level cache.
+constexpr std::size_t kChunkRows = 256;
+constexpr std::size_t kChunkColumns = 1024;
+constexpr std::size_t kDepth = 256;
+
+std::size_t chunks_of(std::size_t size, std::size_t chunk) { return (size + chunk - 1) / chunk; }
+
+const float* at(const DenseBlock& block, std::size_t row, std::size_t column) {
+  return block.data + (block.transposed ? column * block.stride + row : row * block.stride + column);
+}
+
+DenseBlock from(const DenseBlock& block, std::size_t row, std::size_t column) {
+  return {at(block, row, column), block.stride, block.transposed};
+}
+
+/// Lays `lines` (at most kTile) rows of `block`, each `length` long, as columns of a panel; what is missing is zero.
+void pack_panel(const DenseBlock& block, std::size_t lines, std::size_t length, float* panel) {
+  if (lines < kTile) std::fill(panel, panel + length * kTile, 0.0F);
+  if (block.transposed) {
+    for (std::size_t k = 0; k < length; ++k) std::copy_n(block.data + k * block.stride, lines, panel + k * kTile);
+    return;
+  }
+  for (std::size_t line = 0; line < lines; ++line) {
+    const float* values = block.data + line * block.stride;
+    for (std::size_t k = 0; k < length; ++k) panel[k * kTile + line] = values[k];
+  }
+}
+
+/// Panels of `lines` rows of `block`, after one another.
+void pack(const DenseBlock& block, std::size_t lines, std::size_t length, float* panels) {
+  for (std::size_t line = 0; line < lines; line += kTile) {
+    pack_panel(from(block, line, 0), std::min(kTile, lines - line), length, panels + line * length);
+  }
+}
+
+DenseBlock transpose_of(const DenseBlock& block) { return {block.data, block.stride, !block.transposed}; }
+
+void scale(const GemmCall& call) {
+  for (std::size_t r = 0; r < call.rows && call.beta != 1.0F; ++r) {
+    float* row = call.c + r * call.c_stride;
+    for (std::size_t c = 0; c < call.columns; ++c) row[c] = call.beta == 0.0F ? 0.0F : call.beta * row[c];
+  }
+}
+
+/// c += alpha · tile, for the part of the tile that there is.
+void add_tile(const float* tile, float alpha, std::size_t rows, std::size_t columns, float* c, std::size_t stride) {
+  for (std::size_t r = 0; r < rows; ++r, tile += kTile, c += stride) {
+    if (columns == kTile) {
+      for (std::size_t i = 0; i < kTile; ++i) c[i] += alpha * tile[i];
+    } else {
+      for (std::size_t i = 0; i < columns; ++i) c[i] += alpha * tile[i];
+    }
+  }
+}
+
+void multiply_panels(const DenseKernels& kernels, const GemmCall& call, const float* a, const float* b,
+                     std::size_t depth) {
+  alignas(64) float tile[kTile * kTile];
+  for (std::size_t column = 0; column < call.columns; column += kTile) {
+    for (std::size_t row = 0; row < call.rows; row += kTile) {
+      std::fill(std::begin(tile), std::end(tile), 0.0F);
+      kernels.add_products(a + row * depth, b + column * depth, depth, tile);
+      add_tile(tile, call.alpha, std::min(kTile, call.rows - row), std::min(kTile, call.columns - column),
+               call.c + row * call.c_stride + column, call.c_stride);
+    }
+  }
+}
+
+/// A chunk of C on the calling thread.
+void multiply_chunk(const DenseKernels& kernels, const GemmCall& call) {
+  scale(call);
+  AlignedVector<float> a(chunks_of(call.rows, kTile) * kTile * kDepth);
+  AlignedVector<float> b(chunks_of(call.columns, kTile) * kTile * kDepth);
+  for (std::size_t k = 0; k < call.inner; k += kDepth) {
+    const std::size_t depth = std::min(kDepth, call.inner - k);
+    pack(from(call.a, 0, k), call.rows, depth, a.data());
+    pack(transpose_of(from(call.b, k, 0)), call.columns, depth, b.data());
+    multiply_panels(kernels, call, a.data(), b.data(), depth);
+  }
+}
+
+/// The chunk of C at a row and a column, as a call of its own.
+GemmCall chunk_of(const GemmCall& call, std::size_t row, std::size_t column) {
+  GemmCall chunk = call;
+  chunk.rows = std::min(kChunkRows, call.rows - row);
+  chunk.columns = std::min(kChunkColumns, call.columns - column);
+  chunk.a = from(call.a, row, 0);
+  chunk.b = from(call.b, 0, column);
+  chunk.c = call.c + row * call.c_stride + column;
+  return chunk;
+}
+
+}  // namespace
+
+void gemm_by_chunks(const GemmCall& call, std::size_t threads, const std::function<void(const GemmCall&)>& multiply) {
+  const std::size_t across = chunks_of(call.columns, kChunkColumns);
+  parallel_for(threads, chunks_of(call.rows, kChunkRows) * across, [&](std::size_t index) {
+    const std::size_t row = index / across * kChunkRows;
+    const std::size_t column = index % across * kChunkColumns;
+    if (!call.lower_only || column < row + kChunkRows) multiply(chunk_of(call, row, column));
+  });
+}
+
+void builtin_gemm(const GemmCall& call, std::size_t threads, InstructionSet set) {
+  const DenseKernels& kernels = dense_kernels(set);
+  gemm_by_chunks(call, threads, [&](const GemmCall& chunk) { multiply_chunk(kernels, chunk); });
+}
+
+#ifdef CAIRN_GPU_OPENBLAS
+
+std::string_view dense_backend() noexcept { return "openblas"; }
+void gemm(const GemmCall& call, std::size_t threads) { gemm_by_chunks(call, threads, openblas_gemm); }
+
+#else
+
+std::string_view dense_backend() noexcept { return to_string(best_instruction_set()); }
+void gemm(const GemmCall& call, std::size_t threads) { builtin_gemm(call, threads, best_instruction_set()); }
+
+#endif
+
+void gram_matrix(const MatrixView& rows, std::span<float> gram, std::size_t threads) {
+  constexpr std::size_t kPartRows = 4096;
+  const std::size_t size = rows.dim * rows.dim;
+  std::vector<double> sums(size, 0.0);
+  std::vector<float> part(size);
+  for (std::size_t row = 0; row < rows.rows; row += kPartRows) {
+    const std::size_t count = std::min(kPartRows, rows.rows - row);
+    const DenseBlock block{rows.values.data() + row * rows.dim, rows.dim, false};
+    gemm({.rows = rows.dim,
+          .columns = rows.dim,
+          .inner = count,
+          .a = transpose_of(block),
+          .b = block,
+          .beta = 0.0F,
+          .c = part.data(),
+          .c_stride = rows.dim,
+          .lower_only = true},
+         threads);
+    for (std::size_t i = 0; i < size; ++i) sums[i] += static_cast<double>(part[i]);
+  }
+  for (std::size_t r = 0; r < rows.dim; ++r) {
+    for (std::size_t c = 0; c <= r; ++c) {
+      gram[r * rows.dim + c] = gram[c * rows.dim + r] = static_cast<float>(sums[r * rows.dim + c]);
+    }
+  }
+}
+
+bool solve_positive_definite(std::size_t n, float* a, std::size_t stride, float* b) noexcept {
+  for (std::size_t j = 0; j < n; ++j) {
+    float* row = a + j * stride;
+    for (std::size_t i = 0; i < j; ++i) {
+      float sum = row[i];
+      for (std::size_t k = 0; k < i; ++k) sum -= row[k] * a[i * stride + k];
+      row[i] = sum / a[i * stride + i];
+    }
+    float pivot = row[j];
+    for (std::size_t k = 0; k < j; ++k) pivot -= row[k] * row[k];
+    if (!(pivot > 0.0F)) return false;
+    row[j] = std::sqrt(pivot);
+  }
+  for (std::size_t j = 0; j < n; ++j) {
+    for (std::size_t k = 0; k < j; ++k) b[j] -= a[j * stride + k] * b[k];
+    b[j] /= a[j * stride + j];
+  }
+  for (std::size_t j = n; j-- > 0;) {
+    b[j] /= a[j * stride + j];
+    for (std::size_t k = 0; k < j; ++k) b[k] -= a[j * stride + k] * b[j];
+  }
+  return true;
+}
+
+}  // namespace cairn::gpu
