@@ -33,13 +33,16 @@ Status check_options(const FoldInOptions& options) {
   return ok_status();
 }
 
+/// to = scale · from, over one row of a tile.
+void scale_row(const float* __restrict from, float scale, float* __restrict to) {
+  for (std::size_t j = 0; j < kTile; ++j) to[j] = scale * from[j];
+}
+
 /// Writes `scale` · vector into row r of panels that are `stride` values apart. What pads the last panel is left alone.
 void pack(const float* vector, std::size_t dim, float scale, std::size_t r, std::size_t stride, float* panels) {
-  for (std::size_t first = 0; first < dim; first += kTile) {
-    float* row = panels + first / kTile * stride + r * kTile;
-    const std::size_t columns = std::min(kTile, dim - first);
-    for (std::size_t j = 0; j < columns; ++j) row[j] = scale * vector[first + j];
-  }
+  float* row = panels + r * kTile;
+  for (; dim >= kTile; dim -= kTile, vector += kTile, row += stride) scale_row(vector, scale, row);
+  for (std::size_t j = 0; j < dim; ++j) row[j] = scale * vector[j];
 }
 
 /// Adds the Gram matrix of the items [begin, end) to `sum`.
@@ -121,15 +124,19 @@ void Objective::set_up(std::span<const Term> terms, NormalEquations* equations) 
   equations->packed.resize(matrix.tiles() * kStride);
   const float lambda = penalty(terms.size());
   for (std::size_t r = 0; r < matrix.padded_dim(); ++r) *matrix.diagonal(r) += r < dim_ ? lambda : 1.0F;
+  float pulls[kTermRows];
   for (std::size_t first = 0; first < terms.size(); first += kTermRows) {
     const std::span<const Term> block = terms.subspan(first, std::min(kTermRows, terms.size() - first));
     for (std::size_t i = 0; i < block.size(); ++i) {
-      const Term& term = block[i];
-      pack(term.vector, dim_, std::sqrt(term.weight), i, kStride, equations->packed.data());
-      const float pull = term.weight * target(term.weight);
-      for (std::size_t j = 0; j < dim_; ++j) equations->right_side[j] += pull * term.vector[j];
+      const float root = std::sqrt(block[i].weight);
+      pack(block[i].vector, dim_, root, i, kStride, equations->packed.data());
+      pulls[i] = -root * target(block[i].weight);
     }
     add_gram(*kernels_, equations->packed.data(), kStride, block.size(), &matrix);
+    for (std::size_t j = 0; j < matrix.tiles(); ++j) {
+      const float* panel = equations->packed.data() + j * kStride;
+      kernels_->subtract_combination(pulls, panel, block.size(), equations->right_side.data() + j * kTile);
+    }
   }
 }
 
