@@ -1,0 +1,276 @@
+#include "gpu/network.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gpu/cpu/aligned.h"
+#include "gpu/cpu/dense.h"
+#include "gpu/cpu/parallel.h"
+
+namespace cairn::gpu {
+namespace {
+
+// Rows of inputs are run kTile at a time. Between layers they stand as a block: a row a feature, a column an input row,
+// so that a tile of outputs × input rows is at once the next layer's inputs.
+
+constexpr float kCodeMax = 127.0F;
+constexpr float kSmallest = 1e-30F;                           ///< what is below it counts as 0 in codes
+constexpr std::size_t kInt8InputsMax = std::size_t{1} << 17;  ///< sums of 127 · 127 stay below 2³¹
+constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+
+std::size_t tiles_of(std::size_t size) { return (size + kTile - 1) / kTile; }
+std::size_t groups_of(std::size_t size) { return (size + 3) / 4; }
+
+/// A layer as kernels read it: kTile outputs a panel. Outputs are padded to whole panels with zeros.
+struct Layer {
+  std::size_t inputs = 0;
+  std::size_t outputs = 0;
+  Activation activation = Activation::kNone;
+  AlignedVector<float> biases;
+  AlignedVector<float> weights;      ///< kFp32: panel, input, output
+  AlignedVector<std::int8_t> codes;  ///< kInt8: panel, four inputs, output, input of the four
+  std::vector<float> scales;         ///< kInt8: m_weights / 127 of each output
+};
+
+/// What one thread computes with.
+struct Workspace {
+  AlignedVector<float> block;
+  AlignedVector<float> next;
+  AlignedVector<std::int8_t> codes;  ///< a row an input row
+};
+
+/// To the nearest, of two the even, for |value| below 2²²: what is added leaves a float no bits after the point.
+std::int8_t rounded(float value) {
+  constexpr float kNoFraction = 12582912.0F;
+  return static_cast<std::int8_t>(static_cast<std::int32_t>((value + kNoFraction) - kNoFraction));
+}
+
+/// What turns values into codes when `largest` is the largest |value|; 0 where all count as zeros.
+float codes_per_unit(float largest) { return largest < kSmallest ? 0.0F : kCodeMax / largest; }
+float units_per_code(float largest) { return largest < kSmallest ? 0.0F : largest / kCodeMax; }
+
+void pack_weights(const DenseLayer& from, Layer* layer) {
+  layer->weights.resize(tiles_of(layer->outputs) * layer->inputs * kTile);
+  for (std::size_t o = 0; o < layer->outputs; ++o) {
+    float* panel = layer->weights.data() + o / kTile * layer->inputs * kTile;
+    const std::span<const float> row = from.weights.row(o);
+    for (std::size_t i = 0; i < layer->inputs; ++i) panel[i * kTile + o % kTile] = row[i];
+  }
+}
+
+void pack_codes(const DenseLayer& from, Layer* layer) {
+  const std::size_t panel_bytes = groups_of(layer->inputs) * kTile * 4;
+  layer->codes.resize(tiles_of(layer->outputs) * panel_bytes);
+  layer->scales.resize(layer->outputs);
+  for (std::size_t o = 0; o < layer->outputs; ++o) {
+    std::int8_t* panel = layer->codes.data() + o / kTile * panel_bytes;
+    const std::span<const float> row = from.weights.row(o);
+    float largest = 0.0F;
+    for (const float weight : row) largest = std::max(largest, std::abs(weight));
+    layer->scales[o] = units_per_code(largest);
+    const float factor = codes_per_unit(largest);
+    for (std::size_t i = 0; i < layer->inputs; ++i) {
+      panel[(i / 4 * kTile + o % kTile) * 4 + i % 4] = rounded(row[i] * factor);
+    }
+  }
+}
+
+void activate(Activation activation, std::span<float> values) {
+  switch (activation) {
+    case Activation::kNone:
+      return;
+    case Activation::kRelu:
+      for (float& value : values) value = value < 0.0F ? 0.0F : value;
+      return;
+    case Activation::kSigmoid:
+      for (float& value : values) value = 1.0F / (1.0F + std::exp(-value));
+      return;
+  }
+}
+
+void run_fp32(const DenseKernels& kernels, const Layer& layer, Workspace* work) {
+  for (std::size_t o = 0; o < layer.outputs; ++o) std::fill_n(work->next.data() + o * kTile, kTile, layer.biases[o]);
+  for (std::size_t panel = 0; panel < tiles_of(layer.outputs); ++panel) {
+    const float* weights = layer.weights.data() + panel * layer.inputs * kTile;
+    kernels.add_products(weights, work->block.data(), layer.inputs, work->next.data() + panel * kTile * kTile);
+  }
+}
+
+/// The largest |value| of each column of a block; NaN where one is not finite.
+void largest_of_columns(const float* __restrict block, std::size_t rows, float* __restrict largest) {
+  float poison[kTile] = {};
+  for (std::size_t c = 0; c < kTile; ++c) largest[c] = 0.0F;
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t c = 0; c < kTile; ++c) {
+      const float value = std::abs(block[r * kTile + c]);
+      largest[c] = value > largest[c] ? value : largest[c];
+      poison[c] += value * 0.0F;  // NaN times 0, and infinity times 0, are NaN
+    }
+  }
+  for (std::size_t c = 0; c < kTile; ++c) largest[c] += poison[c];
+}
+
+/// Codes of the input rows that stand in the columns of the block. `scales` receives m_inputs / 127 of each, or NaN.
+void encode_inputs(const Layer& layer, Workspace* work, float* scales) {
+  const std::size_t stride = groups_of(layer.inputs) * 4;
+  float largest[kTile];
+  largest_of_columns(work->block.data(), layer.inputs, largest);
+  for (std::size_t c = 0; c < kTile; ++c) {
+    const bool finite = std::isfinite(largest[c]);
+    scales[c] = finite ? units_per_code(largest[c]) : kNaN;
+    const float factor = finite ? codes_per_unit(largest[c]) : 0.0F;
+    std::int8_t* codes = work->codes.data() + c * stride;
+    std::fill_n(codes, stride, std::int8_t{0});
+    if (factor == 0.0F) continue;
+    for (std::size_t i = 0; i < layer.inputs; ++i) codes[i] = rounded(work->block[i * kTile + c] * factor);
+  }
+}
+
+void run_int8(const DenseKernels& kernels, const Layer& layer, Workspace* work) {
+  const std::size_t groups = groups_of(layer.inputs);
+  float input_scales[kTile];
+  encode_inputs(layer, work, input_scales);
+  for (std::size_t first = 0; first < layer.outputs; first += kTile) {
+    std::int32_t sums[kTile * kTile];
+    kernels.multiply_int8(work->codes.data(), kTile, layer.codes.data() + first * groups * 4, groups, sums);
+    for (std::size_t o = first; o < std::min(first + kTile, layer.outputs); ++o) {
+      for (std::size_t c = 0; c < kTile; ++c) {
+        const float product = static_cast<float>(sums[c * kTile + (o - first)]) * (input_scales[c] * layer.scales[o]);
+        work->next[o * kTile + c] = product + layer.biases[o];
+      }
+    }
+  }
+}
+
+bool all_finite(std::span<const float> values) {
+  return std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
+}
+
+Status check_layer(const DenseLayer& layer, Precision precision) {
+  const MatrixView& weights = layer.weights;
+  if (weights.rows == 0 || weights.dim == 0) return invalid_argument("it needs inputs and outputs");
+  if (weights.values.size() != weights.rows * weights.dim) {
+    return invalid_argument("there are " + std::to_string(weights.values.size()) + " weights, not " +
+                            std::to_string(weights.rows) + " x " + std::to_string(weights.dim));
+  }
+  if (!layer.biases.empty() && layer.biases.size() != weights.rows) {
+    return invalid_argument("there are " + std::to_string(layer.biases.size()) + " biases for " +
+                            std::to_string(weights.rows) + " outputs");
+  }
+  if (layer.activation > Activation::kSigmoid) return invalid_argument("there is no such activation");
+  if (!all_finite(weights.values) || !all_finite(layer.biases)) {
+    return invalid_argument("a weight or bias is not finite");
+  }
+  if (precision == Precision::kInt8 && weights.dim > kInt8InputsMax) {
+    return invalid_argument("with int8 there can be " + std::to_string(kInt8InputsMax) + " inputs, not " +
+                            std::to_string(weights.dim));
+  }
+  return ok_status();
+}
+
+Status check_layers(std::span<const DenseLayer> layers, Precision precision) {
+  if (layers.empty()) return invalid_argument("a network needs a layer");
+  if (precision != Precision::kFp32 && precision != Precision::kInt8) {
+    return invalid_argument("networks are kept in fp32 or int8, not " + std::string(to_string(precision)));
+  }
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    CAIRN_RETURN_IF_ERROR(check_layer(layers[i], precision).with_context("layer " + std::to_string(i)));
+    if (i > 0 && layers[i].weights.dim != layers[i - 1].weights.rows) {
+      return invalid_argument("layer " + std::to_string(i) + " takes " + std::to_string(layers[i].weights.dim) +
+                              " inputs, but the one before it has " + std::to_string(layers[i - 1].weights.rows) +
+                              " outputs");
+    }
+  }
+  return ok_status();
+}
+
+Layer packed(const DenseLayer& from, Precision precision) {
+  Layer layer{.inputs = from.weights.dim, .outputs = from.weights.rows, .activation = from.activation};
+  layer.biases.assign(from.biases.begin(), from.biases.end());
+  layer.biases.resize(layer.outputs);
+  precision == Precision::kInt8 ? pack_codes(from, &layer) : pack_weights(from, &layer);
+  return layer;
+}
+
+}  // namespace
+
+struct Network::State {
+  std::vector<Layer> layers;
+  Precision precision;
+  const DenseKernels* kernels;
+  std::size_t threads;
+  std::size_t widest = 0;  ///< of all inputs and outputs, in whole tiles
+
+  [[nodiscard]] Workspace workspace() const {
+    Workspace work;
+    work.block.resize(widest * kTile);
+    work.next.resize(widest * kTile);
+    if (precision == Precision::kInt8) work.codes.resize(widest * kTile);
+    return work;
+  }
+
+  /// Runs the input rows in the columns of `work->block`, which becomes the block of the outputs.
+  void run_block(Workspace* work) const {
+    for (const Layer& layer : layers) {
+      precision == Precision::kInt8 ? run_int8(*kernels, layer, work) : run_fp32(*kernels, layer, work);
+      activate(layer.activation, std::span(work->next).first(layer.outputs * kTile));
+      std::swap(work->block, work->next);
+    }
+  }
+};
+
+Network::Network(std::unique_ptr<const State> state) : state_(std::move(state)) {}
+Network::~Network() = default;
+Network::Network(Network&&) noexcept = default;
+Network& Network::operator=(Network&&) noexcept = default;
+
+Result<Network> Network::make(std::span<const DenseLayer> layers, const NetworkOptions& options) {
+  CAIRN_RETURN_IF_ERROR(check_layers(layers, options.precision));
+  const InstructionSet set = options.instruction_set.value_or(best_instruction_set());
+  if (set > best_instruction_set()) {
+    return failed_precondition("this machine does not have the instruction set " + std::string(to_string(set)));
+  }
+  State state{.precision = options.precision, .kernels = &dense_kernels(set), .threads = options.threads};
+  for (const DenseLayer& layer : layers) {
+    state.layers.push_back(packed(layer, options.precision));
+    state.widest = std::max({state.widest, tiles_of(layer.weights.dim) * kTile, tiles_of(layer.weights.rows) * kTile});
+  }
+  return Network(std::make_unique<const State>(std::move(state)));
+}
+
+std::size_t Network::inputs() const noexcept { return state_->layers.front().inputs; }
+std::size_t Network::outputs() const noexcept { return state_->layers.back().outputs; }
+Precision Network::precision() const noexcept { return state_->precision; }
+
+Status Network::run(MatrixView inputs, std::span<float> outputs) const {
+  const std::size_t width = this->outputs();
+  if (inputs.dim != this->inputs() || inputs.values.size() != inputs.rows * inputs.dim) {
+    return invalid_argument("inputs have to be rows of " + std::to_string(this->inputs()) + " values");
+  }
+  if (outputs.size() != inputs.rows * width) {
+    return invalid_argument("there is room for " + std::to_string(outputs.size()) + " outputs, not for " +
+                            std::to_string(inputs.rows) + " x " + std::to_string(width));
+  }
+  parallel_for(state_->threads, tiles_of(inputs.rows), [&](std::size_t chunk) {
+    const std::size_t first = chunk * kTile;
+    const std::size_t count = std::min(kTile, inputs.rows - first);
+    Workspace work = state_->workspace();
+    for (std::size_t c = 0; c < count; ++c) {
+      const std::span<const float> row = inputs.row(first + c);
+      for (std::size_t i = 0; i < row.size(); ++i) work.block[i * kTile + c] = row[i];
+    }
+    state_->run_block(&work);
+    for (std::size_t c = 0; c < count; ++c) {
+      float* row = outputs.data() + (first + c) * width;
+      for (std::size_t o = 0; o < width; ++o) row[o] = work.block[o * kTile + c];
+    }
+  });
+  return ok_status();
+}
+
+}  // namespace cairn::gpu
