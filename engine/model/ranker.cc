@@ -1,0 +1,278 @@
+#include "engine/model/ranker.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "engine/model/parallel.h"
+#include "gpu/dense_algebra.h"
+#include "gpu/sparse_weights.h"
+
+namespace cairn::model {
+namespace {
+
+constexpr std::size_t kScoreBytesMax = std::size_t{64} << 20;  ///< of one buffer of scores
+
+bool has_vectors(const Component& component) {
+  return component.kind == ComponentKind::kEmbedding || component.kind == ComponentKind::kFoldIn;
+}
+
+/// Rows [first, first + count) of a matrix. `offsets` is what the view's offsets are of.
+gpu::SparseView rows_of(const gpu::SparseView& matrix, std::size_t first, std::size_t count,
+                        std::vector<std::uint64_t>* offsets) {
+  const std::uint64_t begin = matrix.offsets[first];
+  const std::uint64_t size = matrix.offsets[first + count] - begin;
+  offsets->resize(count + 1);
+  for (std::size_t i = 0; i <= count; ++i) (*offsets)[i] = matrix.offsets[first + i] - begin;
+  return {.offsets = *offsets,
+          .columns = matrix.columns.subspan(begin, size),
+          .values = matrix.values.empty() ? matrix.values : matrix.values.subspan(begin, size),
+          .width = matrix.width};
+}
+
+/// c_h · history_weight_h · n^-degree_exponent for each item of a row.
+void history_weights(const Component& component, const gpu::SparseView& histories, std::size_t row,
+                     std::vector<float>* weights) {
+  const std::span<const std::uint32_t> items = histories.columns_of(row);
+  const float by_degree = std::pow(static_cast<float>(items.size()), -component.degree_exponent);
+  weights->resize(items.size());
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const float own = component.history_weight.empty() ? 1.0F : component.history_weight[items[i]];
+    (*weights)[i] = histories.value(histories.offsets[row] + i) * own * by_degree;
+  }
+}
+
+/// sum of weight · vector over a row's items.
+void embed(const Component& component, const gpu::SparseView& histories, std::size_t row, std::span<float> query) {
+  const std::vector<float>& vectors =
+      component.history_vectors.empty() ? component.item_vectors : component.history_vectors;
+  std::vector<float> weights;
+  history_weights(component, histories, row, &weights);
+  std::fill(query.begin(), query.end(), 0.0F);
+  const std::span<const std::uint32_t> items = histories.columns_of(row);
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const float* vector = vectors.data() + items[i] * component.dim;
+    for (std::size_t j = 0; j < component.dim; ++j) query[j] += weights[i] * vector[j];
+  }
+}
+
+void add_weights_of_history(const Component& component, const gpu::SparseView& histories, std::size_t row,
+                            std::span<float> scores) {
+  std::vector<float> weights;
+  history_weights(component, histories, row, &weights);
+  std::fill(scores.begin(), scores.end(), 0.0F);
+  component.weights.accumulate(histories.columns_of(row), weights, scores);
+}
+
+double deviation(std::span<const float> scores) {
+  double sum = 0.0;
+  double squares = 0.0;
+  for (const float score : scores) {
+    sum += static_cast<double>(score);
+    squares += static_cast<double>(score) * static_cast<double>(score);
+  }
+  const auto count = static_cast<double>(scores.size());
+  return std::sqrt(std::max(0.0, squares / count - sum / count * (sum / count)));
+}
+
+double divisor_of(Normalization normalization, std::span<const float> scores) {
+  double divisor = 1.0;
+  if (normalization == Normalization::kDeviation) divisor = deviation(scores);
+  if (normalization == Normalization::kMaximum) {
+    divisor = 0.0;
+    for (const float score : scores) divisor = std::max(divisor, std::abs(static_cast<double>(score)));
+  }
+  return divisor > 0.0 ? divisor : 1.0;
+}
+
+/// Adds one component's raw scores, which are scaled in place, to the sum over components.
+void add_component(const Component& component, std::span<float> raw, std::span<float> sum) {
+  for (std::size_t j = 0; j < component.item_scale.size(); ++j) raw[j] *= component.item_scale[j];
+  const auto factor =
+      static_cast<float>(static_cast<double>(component.weight) / divisor_of(component.normalization, raw));
+  for (std::size_t j = 0; j < raw.size(); ++j) sum[j] += factor * raw[j];
+}
+
+/// The filter of a row among none, one for all, or one a row.
+gpu::RowFilter filter_of(std::span<const gpu::RowFilter> filters, std::size_t row) {
+  if (filters.empty()) return {};
+  return filters.size() == 1 ? filters[0] : filters[row];
+}
+
+void clear_answers(std::size_t rows, std::size_t k, gpu::TopKAnswers* answers) {
+  answers->k = k;
+  answers->rows.assign(rows * k, gpu::kNoRow);
+  answers->scores.assign(rows * k, std::nanf(""));
+  answers->counts.assign(rows, 0);
+  answers->work = {};
+}
+
+/// Puts answers where those to the queries from `row` on belong, and adds up the work.
+void copy_answers(const gpu::TopKAnswers& source, std::size_t row, gpu::TopKAnswers* answers) {
+  const auto at = static_cast<std::ptrdiff_t>(row * answers->k);
+  std::copy(source.rows.begin(), source.rows.end(), answers->rows.begin() + at);
+  std::copy(source.scores.begin(), source.scores.end(), answers->scores.begin() + at);
+  std::copy(source.counts.begin(), source.counts.end(), answers->counts.begin() + static_cast<std::ptrdiff_t>(row));
+  answers->work.rows_scanned += source.work.rows_scanned;
+  answers->work.rows_scored += source.work.rows_scored;
+  answers->work.queries_exact += source.work.queries_exact;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Ranker>> Ranker::create(const Model& model, gpu::Backend& backend,
+                                               const RankerOptions& options) {
+  CAIRN_RETURN_IF_ERROR(check_model(model));
+  if (options.batch_max == 0) return invalid_argument("batch_max must be at least 1");
+  std::unique_ptr<Ranker> ranker(new Ranker(model, options));
+  CAIRN_RETURN_IF_ERROR(ranker->prepare(backend));
+  return ranker;
+}
+
+Status Ranker::prepare(gpu::Backend& backend) {
+  for (const Component& component : model_.components) {
+    fold_ins_.emplace_back();
+    if (component.kind != ComponentKind::kFoldIn) continue;
+    const gpu::MatrixView vectors{component.item_vectors, model_.items.size(), component.dim};
+    CAIRN_ASSIGN_OR_RETURN(fold_ins_.back(), backend.make_fold_in(vectors, component.fold_in));
+  }
+  const Component& only = model_.components.front();
+  if (model_.components.size() > 1 || !has_vectors(only)) return ok_status();
+  // Dividing a row's scores by a positive number leaves their order as it is; what differs by item is in the vectors.
+  std::vector<float> scaled = only.item_vectors;
+  for (std::size_t i = 0; i < scaled.size(); ++i) {
+    scaled[i] *= only.weight * (only.item_scale.empty() ? 1.0F : only.item_scale[i / only.dim]);
+  }
+  const gpu::MatrixOptions storage{.storage = only.precision};
+  CAIRN_ASSIGN_OR_RETURN(matrix_, backend.make_matrix({scaled, model_.items.size(), only.dim}, storage));
+  return ok_status();
+}
+
+Status Ranker::check(const gpu::SparseView& histories) const {
+  const bool shape_fits = histories.width == model_.items.size() && !histories.offsets.empty() &&
+                          histories.offsets.front() == 0 && histories.offsets.back() == histories.columns.size() &&
+                          std::is_sorted(histories.offsets.begin(), histories.offsets.end()) &&
+                          (histories.values.empty() || histories.values.size() == histories.columns.size());
+  if (!shape_fits) return invalid_argument("the histories are no sparse matrix over the model's items");
+  const bool in_range = std::all_of(histories.columns.begin(), histories.columns.end(),
+                                    [&](std::uint32_t column) { return column < histories.width; });
+  return in_range ? ok_status() : invalid_argument("a history has an item past the model's last");
+}
+
+std::size_t Ranker::batch_rows() const noexcept {
+  return std::clamp<std::size_t>(kScoreBytesMax / (model_.items.size() * sizeof(float)), 1, options_.batch_max);
+}
+
+Status Ranker::queries(std::size_t component, const gpu::SparseView& histories, std::vector<float>* vectors) const {
+  const Component& one = model_.components[component];
+  CAIRN_CHECK(has_vectors(one));
+  vectors->resize(histories.rows() * one.dim);
+  if (one.kind == ComponentKind::kFoldIn) return fold_ins_[component]->solve(histories, *vectors);
+  parallel_for(options_.threads, histories.rows(), [&](std::size_t row) {
+    embed(one, histories, row, std::span(*vectors).subspan(row * one.dim, one.dim));
+  });
+  return ok_status();
+}
+
+Status Ranker::raw_scores(std::size_t component, const gpu::SparseView& histories, std::span<float> scores) const {
+  const Component& one = model_.components[component];
+  const std::size_t items = model_.items.size();
+  if (has_vectors(one)) {
+    std::vector<float> vectors;
+    CAIRN_RETURN_IF_ERROR(queries(component, histories, &vectors));
+    gpu::gemm({.rows = histories.rows(),
+               .columns = items,
+               .inner = one.dim,
+               .a = {.data = vectors.data(), .stride = one.dim},
+               .b = {.data = one.item_vectors.data(), .stride = one.dim, .transposed = true},
+               .c = scores.data(),
+               .c_stride = items},
+              options_.threads);
+    return ok_status();
+  }
+  parallel_for(options_.threads, histories.rows(), [&](std::size_t row) {
+    const std::span<float> out = scores.subspan(row * items, items);
+    if (one.kind == ComponentKind::kItemWeights) return add_weights_of_history(one, histories, row, out);
+    std::copy(model_.popularity.begin(), model_.popularity.end(), out.begin());
+  });
+  return ok_status();
+}
+
+Status Ranker::score(const gpu::SparseView& histories, std::vector<float>* scores) const {
+  CAIRN_RETURN_IF_ERROR(check(histories));
+  const std::size_t items = model_.items.size();
+  scores->assign(histories.rows() * items, 0.0F);
+  std::vector<float> raw(scores->size());
+  for (std::size_t component = 0; component < model_.components.size(); ++component) {
+    CAIRN_RETURN_IF_ERROR(raw_scores(component, histories, raw));
+    parallel_for(options_.threads, histories.rows(), [&](std::size_t row) {
+      add_component(model_.components[component], std::span(raw).subspan(row * items, items),
+                    std::span(*scores).subspan(row * items, items));
+    });
+  }
+  parallel_for(options_.threads, histories.rows(), [&](std::size_t row) {
+    if (!histories.columns_of(row).empty()) return;
+    std::copy(model_.popularity.begin(), model_.popularity.end(),
+              scores->begin() + static_cast<std::ptrdiff_t>(row * items));
+  });
+  return ok_status();
+}
+
+Status Ranker::rank_by_scores(const gpu::SparseView& histories, std::size_t k, std::span<const gpu::RowFilter> filters,
+                              gpu::TopKAnswers* answers) const {
+  const std::size_t items = model_.items.size();
+  std::vector<float> scores;
+  CAIRN_RETURN_IF_ERROR(score(histories, &scores));
+  std::vector<gpu::TopKAnswers> single(histories.rows());
+  std::vector<Status> statuses(histories.rows());
+  parallel_for(options_.threads, histories.rows(), [&](std::size_t row) {
+    const std::span<const float> own = std::span(scores).subspan(row * items, items);
+    statuses[row] = gpu::top_k_of_scores(own, k, filter_of(filters, row), &single[row]);
+  });
+  for (std::size_t row = 0; row < single.size(); ++row) {
+    if (!statuses[row].ok()) return std::move(statuses[row]);
+    copy_answers(single[row], row, answers);
+  }
+  return ok_status();
+}
+
+Status Ranker::rank_by_matrix(const gpu::SparseView& histories, std::size_t k, std::span<const gpu::RowFilter> filters,
+                              gpu::TopKAnswers* answers) const {
+  std::vector<float> vectors;
+  gpu::TopKAnswers found;
+  CAIRN_RETURN_IF_ERROR(queries(0, histories, &vectors));
+  const gpu::MatrixView rows{vectors, histories.rows(), matrix_->dim()};
+  CAIRN_RETURN_IF_ERROR(matrix_->top_k({.queries = rows, .k = k, .filters = filters}, &found));
+  copy_answers(found, 0, answers);
+  for (std::size_t row = 0; row < histories.rows(); ++row) {
+    if (!histories.columns_of(row).empty()) continue;
+    CAIRN_RETURN_IF_ERROR(gpu::top_k_of_scores(model_.popularity, k, filter_of(filters, row), &found));
+    copy_answers(found, row, answers);
+  }
+  return ok_status();
+}
+
+Status Ranker::rank(const gpu::SparseView& histories, std::size_t k, std::span<const gpu::RowFilter> filters,
+                    gpu::TopKAnswers* answers) const {
+  CAIRN_RETURN_IF_ERROR(check(histories));
+  const std::size_t rows = histories.rows();
+  if (k > gpu::kTopKMax) return invalid_argument("k is " + std::to_string(k) + "; at most 1024 items can be asked for");
+  if (filters.size() > 1 && filters.size() != rows) {
+    return invalid_argument(std::to_string(filters.size()) + " filters for " + std::to_string(rows) + " histories");
+  }
+  clear_answers(rows, k, answers);
+  std::vector<std::uint64_t> offsets;
+  gpu::TopKAnswers batch;
+  for (std::size_t first = 0; first < rows; first += batch_rows()) {
+    const std::size_t count = std::min(batch_rows(), rows - first);
+    const gpu::SparseView part = rows_of(histories, first, count, &offsets);
+    const auto own_filters = filters.size() > 1 ? filters.subspan(first, count) : filters;
+    clear_answers(count, k, &batch);
+    CAIRN_RETURN_IF_ERROR(matrix_ ? rank_by_matrix(part, k, own_filters, &batch)
+                                  : rank_by_scores(part, k, own_filters, &batch));
+    copy_answers(batch, first, answers);
+  }
+  return ok_status();
+}
+
+}  // namespace cairn::model

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "cairn/status.h"
+#include "engine/model/model.h"
+#include "gpu/backend.h"
+#include "gpu/matrix.h"
+#include "gpu/top_k.h"
+
+namespace cairn::model {
+
+struct RankerOptions {
+  std::size_t threads = 0;      ///< that one call may use; 0: every processor
+  std::size_t batch_max = 256;  ///< histories that are scored together
+};
+
+/// Answers which items a model ranks first. A model of one component with vectors is asked through the backend's
+/// ItemMatrix; of every other all items are scored and the best selected. Both are exact, and of equal scores the lower
+/// row is better. A row without any history is answered by popularity.
+/// Threads: any number may call any method at once. `model` must outlive it and stay as it is; the backend may go.
+class Ranker {
+ public:
+  /// Returns: INVALID_ARGUMENT from check_model(); what the backend returns.
+  [[nodiscard]] static Result<std::unique_ptr<Ranker>> create(const Model& model, gpu::Backend& backend,
+                                                              const RankerOptions& options);
+
+  /// The k best items for each row of `histories` (any number × items; the items of each row, with values or without)
+  /// under its filter: none, one for all rows, or one a row. A filter's bias is added to scores.
+  /// Returns: INVALID_ARGUMENT for shapes, columns, k and filters that gpu/top_k.h does not allow.
+  [[nodiscard]] Status rank(const gpu::SparseView& histories, std::size_t k, std::span<const gpu::RowFilter> filters,
+                            gpu::TopKAnswers* answers) const;
+
+  /// The scores of every item for each row of `histories`: rows × items.
+  /// Returns: INVALID_ARGUMENT for shapes and columns that do not fit.
+  [[nodiscard]] Status score(const gpu::SparseView& histories, std::vector<float>* scores) const;
+
+  /// One component's query vectors: rows × dim.
+  /// Requires: the component has vectors.
+  /// Returns: what FoldIn::solve() returns.
+  [[nodiscard]] Status queries(std::size_t component, const gpu::SparseView& histories,
+                               std::vector<float>* vectors) const;
+
+ private:
+  Ranker(const Model& model, const RankerOptions& options) : model_(model), options_(options) {}
+  Status prepare(gpu::Backend& backend);
+  Status rank_by_matrix(const gpu::SparseView& histories, std::size_t k, std::span<const gpu::RowFilter> filters,
+                        gpu::TopKAnswers* answers) const;
+  Status rank_by_scores(const gpu::SparseView& histories, std::size_t k, std::span<const gpu::RowFilter> filters,
+                        gpu::TopKAnswers* answers) const;
+  Status raw_scores(std::size_t component, const gpu::SparseView& histories, std::span<float> scores) const;
+  [[nodiscard]] Status check(const gpu::SparseView& histories) const;
+  [[nodiscard]] std::size_t batch_rows() const noexcept;
+
+  const Model& model_;
+  const RankerOptions options_;
+  std::vector<std::unique_ptr<gpu::FoldIn>> fold_ins_;  ///< one a component; null for other kinds
+  std::unique_ptr<gpu::ItemMatrix> matrix_;             ///< null: scores are summed up
+};
+
+}  // namespace cairn::model
