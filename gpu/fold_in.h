@@ -49,4 +49,9 @@ class FoldIn {
   FoldIn& operator=(const FoldIn&) = default;
 };
 
+/// Say what is wrong with items and options, and with rows of interactions with so many items; every backend asks this
+/// first. Return: INVALID_ARGUMENT.
+[[nodiscard]] Status check_objective(MatrixView items, const FoldInOptions& options);
+[[nodiscard]] Status check_interactions(const SparseView& rows, std::size_t items);
+
 }  // namespace cairn::gpu

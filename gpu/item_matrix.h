@@ -34,6 +34,9 @@ struct MatrixOptions {
   MatrixView calibration = {};
 };
 
+/// What a matrix with these options is scanned in.
+[[nodiscard]] Precision scan_of(const MatrixOptions& options) noexcept;
+
 /// The vectors of all items, where a backend's kernels read them. Immutable.
 ///
 /// The score of row x for query q is defined, bit for bit, on every backend and instruction set:
@@ -72,6 +75,10 @@ class ItemMatrix {
   ItemMatrix(const ItemMatrix&) = default;
   ItemMatrix& operator=(const ItemMatrix&) = default;
 };
+
+/// Says what is wrong with items and options for a matrix; every backend asks this first.
+/// Returns: INVALID_ARGUMENT.
+[[nodiscard]] Status check_items(const MatrixView& items, const MatrixOptions& options);
 
 /// Says what is wrong with a batch for a matrix of this shape; every backend asks this first.
 /// Returns: INVALID_ARGUMENT.

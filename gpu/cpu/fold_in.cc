@@ -19,40 +19,6 @@ constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
 
 std::string number(std::size_t value) { return std::to_string(value); }
 
-Status check_row(const SparseView& rows, std::size_t r) {
-  const std::span<const std::uint32_t> columns = rows.columns_of(r);
-  for (std::size_t i = 0; i < columns.size(); ++i) {
-    if (columns[i] >= rows.width) {
-      return invalid_argument("column " + number(columns[i]) + " is not below the width " + number(rows.width));
-    }
-    if (i > 0 && columns[i] <= columns[i - 1]) return invalid_argument("columns have to ascend, none of them twice");
-    const float weight = rows.value(rows.offsets[r] + i);
-    if (!(weight > 0.0F) || !std::isfinite(weight)) {
-      return invalid_argument("the weight of column " + number(columns[i]) + " is not finite and positive");
-    }
-  }
-  return ok_status();
-}
-
-Status check_interactions(const SparseView& rows, std::size_t items) {
-  if (rows.width != items) {
-    return invalid_argument("interactions are " + number(rows.width) + " columns wide, items " + number(items));
-  }
-  if (!rows.values.empty() && rows.values.size() != rows.columns.size()) {
-    return invalid_argument(number(rows.values.size()) + " values for " + number(rows.columns.size()) + " columns");
-  }
-  const bool ascending = std::is_sorted(rows.offsets.begin(), rows.offsets.end());
-  const std::size_t first = rows.offsets.empty() ? 0 : rows.offsets.front();
-  const std::size_t last = rows.offsets.empty() ? 0 : rows.offsets.back();
-  if (!ascending || first != 0 || last != rows.columns.size()) {
-    return invalid_argument("offsets have to ascend from 0 to the number of columns, " + number(rows.columns.size()));
-  }
-  for (std::size_t r = 0; r < rows.rows(); ++r) {
-    CAIRN_RETURN_IF_ERROR(check_row(rows, r).with_context("row " + number(r)));
-  }
-  return ok_status();
-}
-
 void keep_smallest(std::atomic<std::size_t>* smallest, std::size_t value) {
   std::size_t current = smallest->load();
   while (value < current && !smallest->compare_exchange_weak(current, value)) {

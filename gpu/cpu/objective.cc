@@ -16,23 +16,6 @@ constexpr std::size_t kTermRows = 64;
 /// Parts of the items that are summed apart from each other; each needs a Gram matrix of doubles.
 constexpr std::size_t kGramParts = 32;
 
-Status check_items(MatrixView items) {
-  if (items.dim == 0) return invalid_argument("items need at least one dimension");
-  if (items.values.size() != items.rows * items.dim) {
-    return invalid_argument("items have " + std::to_string(items.values.size()) + " values, not " +
-                            std::to_string(items.rows) + " x " + std::to_string(items.dim));
-  }
-  return ok_status();
-}
-
-Status check_options(const FoldInOptions& options) {
-  const auto usable = [](float value) { return std::isfinite(value) && value >= 0.0F; };
-  if (!usable(options.unobserved_weight)) return invalid_argument("unobserved_weight has to be finite, 0 or more");
-  if (!usable(options.regularization)) return invalid_argument("regularization has to be finite, 0 or more");
-  if (!usable(options.frequency_exponent)) return invalid_argument("frequency_exponent has to be finite, 0 or more");
-  return ok_status();
-}
-
 /// to = scale · from, over one row of a tile.
 void scale_row(const float* __restrict from, float scale, float* __restrict to) {
   for (std::size_t j = 0; j < kTile; ++j) to[j] = scale * from[j];
@@ -83,8 +66,7 @@ std::vector<double> gram_of(MatrixView items, const DenseKernels& kernels, std::
 
 Result<Objective> Objective::make(MatrixView items, const FoldInOptions& options, const DenseKernels& kernels,
                                   std::size_t threads) {
-  CAIRN_RETURN_IF_ERROR(check_items(items));
-  CAIRN_RETURN_IF_ERROR(check_options(options));
+  CAIRN_RETURN_IF_ERROR(check_objective(items, options));
   Objective objective;
   objective.options_ = options;
   objective.kernels_ = &kernels;
