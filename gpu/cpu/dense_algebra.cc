@@ -16,11 +16,10 @@
 namespace cairn::gpu {
 namespace {
 
-// What one thread multiplies at a time: a chunk of C is kChunkRows × kChunkColumns, made from kDepth columns of A and
-// rows of B after one another. The packed parts of A (256 KiB) and of B (1 MiB) stay in the second-level cache.
-constexpr std::size_t kChunkRows = 256;
-constexpr std::size_t kChunkColumns = 1024;
-constexpr std::size_t kDepth = 256;
+// What one thread multiplies at a time: a chunk of C is kChunk × kChunk, made from kDepth columns of A and rows of B
+// after one another. The packed part of A stays in the second-level cache, a panel of B in the first.
+constexpr std::size_t kChunk = 512;
+constexpr std::size_t kDepth = 384;
 
 std::size_t chunks_of(std::size_t size, std::size_t chunk) { return (size + chunk - 1) / chunk; }
 
@@ -39,9 +38,12 @@ void pack_panel(const DenseBlock& block, std::size_t lines, std::size_t length, 
     for (std::size_t k = 0; k < length; ++k) std::copy_n(block.data + k * block.stride, lines, panel + k * kTile);
     return;
   }
-  for (std::size_t line = 0; line < lines; ++line) {
-    const float* values = block.data + line * block.stride;
-    for (std::size_t k = 0; k < length; ++k) panel[k * kTile + line] = values[k];
+  for (std::size_t k = 0; k < length; k += kTile) {
+    const std::size_t end = std::min(length, k + kTile);
+    for (std::size_t line = 0; line < lines; ++line) {
+      const float* values = block.data + line * block.stride;
+      for (std::size_t i = k; i < end; ++i) panel[i * kTile + line] = values[i];
+    }
   }
 }
 
@@ -101,8 +103,8 @@ void multiply_chunk(const DenseKernels& kernels, const GemmCall& call) {
 /// The chunk of C at a row and a column, as a call of its own.
 GemmCall chunk_of(const GemmCall& call, std::size_t row, std::size_t column) {
   GemmCall chunk = call;
-  chunk.rows = std::min(kChunkRows, call.rows - row);
-  chunk.columns = std::min(kChunkColumns, call.columns - column);
+  chunk.rows = std::min(kChunk, call.rows - row);
+  chunk.columns = std::min(kChunk, call.columns - column);
   chunk.a = from(call.a, row, 0);
   chunk.b = from(call.b, 0, column);
   chunk.c = call.c + row * call.c_stride + column;
@@ -112,11 +114,11 @@ GemmCall chunk_of(const GemmCall& call, std::size_t row, std::size_t column) {
 }  // namespace
 
 void gemm_by_chunks(const GemmCall& call, std::size_t threads, const std::function<void(const GemmCall&)>& multiply) {
-  const std::size_t across = chunks_of(call.columns, kChunkColumns);
-  parallel_for(threads, chunks_of(call.rows, kChunkRows) * across, [&](std::size_t index) {
-    const std::size_t row = index / across * kChunkRows;
-    const std::size_t column = index % across * kChunkColumns;
-    if (!call.lower_only || column < row + kChunkRows) multiply(chunk_of(call, row, column));
+  const std::size_t across = chunks_of(call.columns, kChunk);
+  parallel_for(threads, chunks_of(call.rows, kChunk) * across, [&](std::size_t index) {
+    const std::size_t row = index / across * kChunk;
+    const std::size_t column = index % across * kChunk;
+    if (!call.lower_only || column < row + kChunk) multiply(chunk_of(call, row, column));
   });
 }
 
@@ -138,29 +140,36 @@ void gemm(const GemmCall& call, std::size_t threads) { builtin_gemm(call, thread
 #endif
 
 void gram_matrix(const MatrixView& rows, std::span<float> gram, std::size_t threads) {
-  constexpr std::size_t kPartRows = 4096;
-  const std::size_t size = rows.dim * rows.dim;
-  std::vector<double> sums(size, 0.0);
-  std::vector<float> part(size);
-  for (std::size_t row = 0; row < rows.rows; row += kPartRows) {
-    const std::size_t count = std::min(kPartRows, rows.rows - row);
-    const DenseBlock block{rows.values.data() + row * rows.dim, rows.dim, false};
-    gemm({.rows = rows.dim,
-          .columns = rows.dim,
-          .inner = count,
-          .a = transpose_of(block),
-          .b = block,
-          .beta = 0.0F,
-          .c = part.data(),
-          .c_stride = rows.dim,
-          .lower_only = true},
-         threads);
-    for (std::size_t i = 0; i < size; ++i) sums[i] += static_cast<double>(part[i]);
-  }
-  for (std::size_t r = 0; r < rows.dim; ++r) {
-    for (std::size_t c = 0; c <= r; ++c) {
-      gram[r * rows.dim + c] = gram[c * rows.dim + r] = static_cast<float>(sums[r * rows.dim + c]);
+  constexpr std::size_t kPartRows = 512;
+  constexpr std::size_t kGroups = 16;  // of parts, whose sums are added in order
+  const std::size_t dim = rows.dim;
+  const std::size_t parts = chunks_of(rows.rows, kPartRows);
+  std::vector<std::vector<double>> sums(kGroups);
+  parallel_for(threads, kGroups, [&](std::size_t group) {
+    sums[group].assign(dim * dim, 0.0);
+    std::vector<float> product(dim * dim);
+    for (std::size_t part = group * parts / kGroups; part < (group + 1) * parts / kGroups; ++part) {
+      const std::size_t first = part * kPartRows;
+      const DenseBlock block{rows.values.data() + first * dim, dim, false};
+      gemm({.rows = dim,
+            .columns = dim,
+            .inner = std::min(kPartRows, rows.rows - first),
+            .a = transpose_of(block),
+            .b = block,
+            .beta = 0.0F,
+            .c = product.data(),
+            .c_stride = dim,
+            .lower_only = true},
+           1);
+      for (std::size_t i = 0; i < product.size(); ++i) sums[group][i] += static_cast<double>(product[i]);
     }
+  });
+  for (std::size_t group = 1; group < kGroups; ++group) {
+    for (std::size_t i = 0; i < dim * dim; ++i) sums[0][i] += sums[group][i];
+  }
+  for (std::size_t r = 0; r < dim; ++r) {
+    for (std::size_t c = 0; c <= r; ++c)
+      gram[r * dim + c] = gram[c * dim + r] = static_cast<float>(sums[0][r * dim + c]);
   }
 }
 
