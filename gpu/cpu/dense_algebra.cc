@@ -127,17 +127,23 @@ void builtin_gemm(const GemmCall& call, std::size_t threads, InstructionSet set)
   gemm_by_chunks(call, threads, [&](const GemmCall& chunk) { multiply_chunk(kernels, chunk); });
 }
 
-#ifdef CAIRN_GPU_OPENBLAS
+#ifndef CAIRN_GPU_OPENBLAS
 
-std::string_view dense_backend() noexcept { return "openblas"; }
-void gemm(const GemmCall& call, std::size_t threads) { gemm_by_chunks(call, threads, openblas_gemm); }
+namespace {
 
-#else
+bool has_openblas() noexcept { return false; }
+void openblas_gemm(const GemmCall& /*call*/) {}
 
-std::string_view dense_backend() noexcept { return to_string(best_instruction_set()); }
-void gemm(const GemmCall& call, std::size_t threads) { builtin_gemm(call, threads, best_instruction_set()); }
+}  // namespace
 
 #endif
+
+std::string_view dense_backend() noexcept { return has_openblas() ? "openblas" : to_string(best_instruction_set()); }
+
+void gemm(const GemmCall& call, std::size_t threads) {
+  if (has_openblas()) return gemm_by_chunks(call, threads, openblas_gemm);
+  builtin_gemm(call, threads, best_instruction_set());
+}
 
 void gram_matrix(const MatrixView& rows, std::span<float> gram, std::size_t threads) {
   constexpr std::size_t kPartRows = 512;

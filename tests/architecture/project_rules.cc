@@ -53,6 +53,7 @@ std::vector<ForeignLibrary> libraries() {
       {"nlohmann-json", {"nlohmann/"}, {"engine/serving/json", "engine/model/json", "tools"}},
       {"CLI11", {"CLI/"}, {"tools"}},
       {"spdlog", {"spdlog/"}, {"tools/cairnd"}},
+      {"OpenBLAS", {"cblas.h", "lapacke.h", "openblas_config.h"}, {"gpu/openblas"}},
       {"oneTBB", {"tbb/", "oneapi/"}, {"gpu", "engine"}},
       {"CUDA",
        {"cuda_", "cuda.h", "cublas_", "cooperative_groups", "cooperative_groups/", "cub/", "thrust/", "mma.h",
