@@ -10,7 +10,7 @@
 
 namespace cairn::gpu {
 
-/// With X the interactions (users × items), d their degrees (numbers of interactions),
+/// With X the interactions (users × items), d their degrees (numbers of interactions, at least 1),
 ///
 ///     R = diag(d_u^-user_exponent) · X · diag(g),   g_i = (item_offset + item_slope · d_i)^-item_exponent
 ///     W = Rᵀ (R Rᵀ + λ I)⁻¹ R = I - λ (Rᵀ R + λ I)⁻¹        λ = regularization
