@@ -92,7 +92,7 @@ TruncatedSvd triples_within(const SparseView& matrix, const Tall& right, std::si
   const Tall image = times(matrix, right, threads);
   std::vector<float> gram(n * n);
   gram_matrix(image.view(), gram, threads);
-  const SymmetricEigen eigen = symmetric_eigen(n, std::vector<double>(gram.begin(), gram.end()));
+  const SymmetricEigen eigen = symmetric_eigen(n, std::vector<double>(gram.begin(), gram.end()), threads);
   TruncatedSvd svd;
   for (const double square : eigen.values) {
     const double value = std::sqrt(std::max(0.0, square));

@@ -15,8 +15,9 @@ namespace cairn::gpu {
 
 struct IalsOptions {
   std::size_t dim = 128;
-  /// Columns that are solved for together (iALS++); dim or more: whole rows, the plain alternating least squares.
-  std::size_t block = 64;
+  /// Columns that are solved for together (iALS++). 0, or dim and more: whole rows, the plain alternating least
+  /// squares, which is the faster where rows are short, as a row of few interactions is a system of that few unknowns.
+  std::size_t block = 0;
   FoldInOptions objective = {};  ///< for users against items, and for items against users
   float init_stddev = 0.1F;      ///< of the first factors, divided by √dim
   std::uint64_t seed = 1;
@@ -38,14 +39,15 @@ struct IalsFactors {
 ///
 /// where t and λ are FoldInOptions' for the row of a user (t and λ_u) or of an item (λ_i), by alternating
 /// least squares (Hu, Koren and Volinsky, ICDM 2008; Rendle et al., arXiv 2110.14037) in blocks of columns (iALS++,
-/// arXiv 2110.14044). An epoch is all users once, then all items once.
+/// arXiv 2110.14044). An epoch is all users once, then all items once. Only products of users and items have a meaning:
+/// the coordinates they are in may turn from epoch to epoch. Rows without interactions become zero.
 ///
 /// Same factors for any number of threads, and the same whether run at once or saved and restored between epochs.
 /// Threads: one at a time.
 class IalsTrainer {
  public:
-  /// `interactions` is users × items; what it views is borrowed for the trainer's life. Weights are finite and
-  /// positive. Returns: INVALID_ARGUMENT for options or shapes that make no sense.
+  /// `interactions` is users × items; what it views is borrowed for the trainer's life.
+  /// Returns: INVALID_ARGUMENT for options or shapes that make no sense, and values that are not finite and positive.
   [[nodiscard]] static Result<std::unique_ptr<IalsTrainer>> create(const SparseView& interactions,
                                                                    const IalsOptions& options);
   virtual ~IalsTrainer() = default;
@@ -54,7 +56,7 @@ class IalsTrainer {
   /// Returns: CANCELLED; FAILED_PRECONDITION when a system is not positive definite (regularization too small), and
   /// what the backend returns.
   [[nodiscard]] virtual Status epoch(const Progress& progress = {}) = 0;
-  /// The objective above, exactly, in fp64.
+  /// The objective above, over all pairs; summed in fp64.
   [[nodiscard]] virtual double loss() const = 0;
 
   [[nodiscard]] virtual std::size_t epochs_done() const noexcept = 0;

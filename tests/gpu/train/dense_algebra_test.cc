@@ -220,7 +220,7 @@ std::vector<double> jacobi_eigenvalues(Dense a) {
 }
 
 TEST_CASE("eigenvalues are Jacobi's, and vectors are stretched by them") {
-  for (const std::size_t n : {1U, 2U, 3U, 10U, 40U}) {
+  for (const std::size_t n : {1U, 2U, 3U, 10U, 40U, 75U}) {
     for (const bool repeated : {false, true}) {
       INFO("n ", n, " repeated ", repeated);
       Dense matrix = zeros(n, n);
@@ -236,7 +236,7 @@ TEST_CASE("eigenvalues are Jacobi's, and vectors are stretched by them") {
       }
       std::vector<double> flat;
       for (const auto& row : matrix) flat.insert(flat.end(), row.begin(), row.end());
-      const SymmetricEigen eigen = symmetric_eigen(n, flat);
+      const SymmetricEigen eigen = symmetric_eigen(n, flat, 2);
       const std::vector<double> expected = jacobi_eigenvalues(matrix);
       for (std::size_t i = 0; i < n; ++i) {
         CHECK(eigen.values[i] == doctest::Approx(expected[i]).epsilon(1e-10).scale(1.0));
