@@ -7,8 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "gpu/cpu/dual_equations.h"
 #include "gpu/cpu/objective.h"
 #include "gpu/cpu/parallel.h"
+#include "gpu/cpu/principal_axes.h"
 
 namespace cairn::gpu {
 namespace {
@@ -25,10 +27,32 @@ void keep_smallest(std::atomic<std::size_t>* smallest, std::size_t value) {
   }
 }
 
+/// What one thread solves rows with.
+struct Workspace {
+  std::vector<Term> terms;
+  std::vector<Term> next_terms;
+  NormalEquations normal;
+  DualEquations dual;
+  AlignedVector<float> solution;
+};
+
+/// Whether some diagonal element is lost in the rounding of another: along the principal axes, that is how a direction
+/// shows that nothing says anything about.
+bool has_hollow_direction(const Panels& matrix, std::size_t dim) {
+  float least = *matrix.diagonal(0);
+  float most = least;
+  for (std::size_t r = 1; r < dim; ++r) {
+    least = std::min(least, *matrix.diagonal(r));
+    most = std::max(most, *matrix.diagonal(r));
+  }
+  return !(least > most * kPivotMin);
+}
+
+/// Solves along the principal axes of the items: there a row of few interactions is a system of that few unknowns.
 class CpuFoldIn final : public FoldIn {
  public:
-  CpuFoldIn(MatrixView items, Objective objective, std::size_t threads)
-      : vectors_(items.values.begin(), items.values.end()), objective_(std::move(objective)), threads_(threads) {}
+  CpuFoldIn(PrincipalAxes axes, Buffer rotated, Objective objective, std::size_t threads)
+      : axes_(std::move(axes)), vectors_(std::move(rotated)), objective_(std::move(objective)), threads_(threads) {}
 
   [[nodiscard]] std::size_t items() const noexcept override { return objective_.items(); }
   [[nodiscard]] std::size_t dim() const noexcept override { return objective_.dim(); }
@@ -42,12 +66,13 @@ class CpuFoldIn final : public FoldIn {
     }
     std::atomic<std::size_t> first_failed{kNone};
     parallel_for(threads_, (rows + kRowsPerChunk - 1) / kRowsPerChunk, [&](std::size_t chunk) {
-      NormalEquations equations;
-      std::vector<Term> terms;
+      Workspace work;
       const std::size_t end = std::min(rows, (chunk + 1) * kRowsPerChunk);
+      terms_of(interactions, chunk * kRowsPerChunk, &work.next_terms);
       for (std::size_t r = chunk * kRowsPerChunk; r < end; ++r) {
-        terms_of(interactions, r, &terms);
-        if (!solve_row(terms, &equations, vectors.data() + r * dim())) keep_smallest(&first_failed, r);
+        std::swap(work.terms, work.next_terms);
+        if (r + 1 < end) terms_of(interactions, r + 1, &work.next_terms);
+        if (!solve_row(&work, vectors.data() + r * dim())) keep_smallest(&first_failed, r);
       }
     });
     if (first_failed == kNone) return ok_status();
@@ -56,28 +81,44 @@ class CpuFoldIn final : public FoldIn {
   }
 
  private:
+  /// Asks for the vectors as well, which are anywhere in memory.
   void terms_of(const SparseView& interactions, std::size_t r, std::vector<Term>* terms) const {
     terms->clear();
     const std::span<const std::uint32_t> columns = interactions.columns_of(r);
     for (std::size_t i = 0; i < columns.size(); ++i) {
-      terms->push_back({vectors_.data() + columns[i] * dim(), interactions.value(interactions.offsets[r] + i)});
+      const float* vector = vectors_.as<float>() + columns[i] * dim();
+      for (std::size_t j = 0; j < dim(); j += kTile) __builtin_prefetch(vector + j, 0, 2);
+      terms->push_back({vector, interactions.value(interactions.offsets[r] + i)});
     }
   }
 
-  [[nodiscard]] bool solve_row(std::span<const Term> terms, NormalEquations* equations, float* vector) const {
+  [[nodiscard]] bool solve_row(Workspace* work, float* vector) const {
     std::fill_n(vector, dim(), 0.0F);
-    if (terms.empty()) return true;
-    objective_.set_up(terms, equations);
-    const DenseKernels& kernels = objective_.kernels();
-    if (!factor(kernels, &equations->matrix)) return false;
-    float* solution = equations->right_side.data();
-    solve_transposed(kernels, equations->matrix, solution);
-    gpu::solve(kernels, equations->matrix, solution);
-    std::copy_n(solution, dim(), vector);
+    if (work->terms.empty()) return true;
+    work->solution.resize(padded_to_tiles(dim()));
+    if (!solve_dual(work) && !solve_normal(work)) return false;
+    axes_.rotate_back(work->solution.data(), vector);
     return std::all_of(vector, vector + dim(), [](float value) { return std::isfinite(value); });
   }
 
-  AlignedVector<float> vectors_;  ///< items × dim
+  [[nodiscard]] bool solve_dual(Workspace* work) const {
+    return DualEquations::pays(work->terms.size(), dim()) &&
+           work->dual.solve(objective_, work->terms, work->solution.data());
+  }
+
+  [[nodiscard]] bool solve_normal(Workspace* work) const {
+    const DenseKernels& kernels = objective_.kernels();
+    Panels& matrix = work->normal.matrix;
+    objective_.set_up(work->terms, &work->normal);
+    if (has_hollow_direction(matrix, dim()) || !factor(kernels, &matrix)) return false;
+    work->solution = work->normal.right_side;
+    solve_transposed(kernels, matrix, work->solution.data());
+    gpu::solve(kernels, matrix, work->solution.data());
+    return true;
+  }
+
+  PrincipalAxes axes_;
+  Buffer vectors_;  ///< items × dim, along the axes
   Objective objective_;
   std::size_t threads_;
 };
@@ -89,8 +130,13 @@ Result<std::unique_ptr<FoldIn>> make_cpu_fold_in(MatrixView items, const FoldInO
   if (set > best_instruction_set()) {
     return failed_precondition("this machine does not have the instruction set " + std::string(to_string(set)));
   }
-  CAIRN_ASSIGN_OR_RETURN(Objective objective, Objective::make(items, options, dense_kernels(set), threads));
-  return std::unique_ptr<FoldIn>(new CpuFoldIn(items, std::move(objective), threads));
+  const DenseKernels& kernels = dense_kernels(set);
+  CAIRN_RETURN_IF_ERROR(check_objective(items, options));
+  CAIRN_ASSIGN_OR_RETURN(PrincipalAxes axes, PrincipalAxes::of(items, kernels, threads));
+  Buffer rotated = axes.rotated(items, threads);
+  const MatrixView view{{rotated.as<float>(), items.values.size()}, items.rows, items.dim};
+  CAIRN_ASSIGN_OR_RETURN(Objective objective, Objective::make(view, options, kernels, threads));
+  return std::unique_ptr<FoldIn>(new CpuFoldIn(std::move(axes), std::move(rotated), std::move(objective), threads));
 }
 
 }  // namespace cairn::gpu

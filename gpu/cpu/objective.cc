@@ -44,46 +44,48 @@ void add_gram_of_items(MatrixView items, std::size_t begin, std::size_t end, con
   }
 }
 
-std::vector<double> gram_of(MatrixView items, const DenseKernels& kernels, std::size_t threads) {
+}  // namespace
+
+Result<std::vector<double>> gram_of(MatrixView items, const DenseKernels& kernels, std::size_t threads) {
   const std::size_t blocks = (items.rows + kGramRows - 1) / kGramRows;
   const std::size_t parts = std::min(kGramParts, blocks);
-  const std::size_t size = Panels(items.dim).values().size();
+  std::vector<double> gram(Panels(items.dim).values().size());
   std::vector<std::vector<double>> sums(parts);
   parallel_for(threads, parts, [&](std::size_t part) {
     const std::size_t begin = part * blocks / parts * kGramRows;
     const std::size_t end = std::min(items.rows, (part + 1) * blocks / parts * kGramRows);
-    sums[part].resize(size);
+    sums[part].resize(gram.size());
     add_gram_of_items(items, begin, end, kernels, &sums[part]);
   });
-  std::vector<double> gram(size);
   for (const std::vector<double>& sum : sums) {
-    for (std::size_t i = 0; i < size; ++i) gram[i] += sum[i];
+    for (std::size_t i = 0; i < gram.size(); ++i) gram[i] += sum[i];
+  }
+  if (!std::all_of(gram.begin(), gram.end(), [](double value) { return std::isfinite(value); })) {
+    return invalid_argument("items hold values that are not finite, or whose squares are not");
   }
   return gram;
 }
 
-}  // namespace
-
 Result<Objective> Objective::make(MatrixView items, const FoldInOptions& options, const DenseKernels& kernels,
                                   std::size_t threads) {
   CAIRN_RETURN_IF_ERROR(check_objective(items, options));
+  CAIRN_ASSIGN_OR_RETURN(const std::vector<double> gram, gram_of(items, kernels, threads));
   Objective objective;
   objective.options_ = options;
   objective.kernels_ = &kernels;
   objective.items_ = items.rows;
   objective.dim_ = items.dim;
   objective.unobserved_ = Panels(items.dim);
-  const std::vector<double> gram = gram_of(items, kernels, threads);
   const std::span<float> unobserved = objective.unobserved_.values();
   for (std::size_t i = 0; i < gram.size(); ++i) {
     unobserved[i] = static_cast<float>(static_cast<double>(options.unobserved_weight) * gram[i]);
   }
-  for (std::size_t r = 0; r < items.dim; ++r) {
-    if (!std::isfinite(*objective.unobserved_.diagonal(r))) {
-      return invalid_argument("dimension " + std::to_string(r) +
-                              " of the items holds values that are not finite, or whose squares are not");
-    }
+  if (!std::all_of(unobserved.begin(), unobserved.end(), [](float value) { return std::isfinite(value); })) {
+    return invalid_argument("unobserved_weight times the squares of the items exceeds what float can hold");
   }
+  for (std::size_t r = 0; r < items.dim; ++r) objective.diagonal_.push_back(*objective.unobserved_.diagonal(r));
+  const auto [least, most] = std::minmax_element(objective.diagonal_.begin(), objective.diagonal_.end());
+  objective.range_ = {*least, *most};
   return objective;
 }
 

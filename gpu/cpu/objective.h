@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
+#include <vector>
 
 #include "cairn/status.h"
 #include "gpu/cpu/panels.h"
@@ -24,11 +26,15 @@ struct NormalEquations {
   AlignedVector<float> packed;  ///< terms on their way into the matrix
 };
 
+/// The Gram matrix of `items`, values as Panels of their dimension lays them out. Sums of 256 items in float are added
+/// in double, in an order that the number of `threads` (0: all) does not change.
+/// Requires: the shapes fit. Returns: INVALID_ARGUMENT for values that are not finite, or whose squares are not.
+[[nodiscard]] Result<std::vector<double>> gram_of(MatrixView items, const DenseKernels& kernels, std::size_t threads);
+
 /// The objective of FoldInOptions for fixed items: all of it but the interactions. Immutable.
 class Objective {
  public:
-  /// Reads `items` once, on at most `threads` threads (0: all); the result does not depend on how many. Sums of 256
-  /// items in float are added in double.
+  /// Reads `items` once, as gram_of does.
   /// Returns: INVALID_ARGUMENT for shapes, options or values that make no sense.
   [[nodiscard]] static Result<Objective> make(MatrixView items, const FoldInOptions& options,
                                               const DenseKernels& kernels, std::size_t threads);
@@ -43,6 +49,10 @@ class Objective {
   /// What the score of an interaction is pulled to.
   [[nodiscard]] float target(float weight) const noexcept;
 
+  /// The diagonal of unobserved_weight · Gram, and its least and its largest element.
+  [[nodiscard]] std::span<const float> unobserved_diagonal() const noexcept { return diagonal_; }
+  [[nodiscard]] std::pair<float, float> unobserved_range() const noexcept { return range_; }
+
   /// A = unobserved_weight · Gram + λ I + the sum of weight · vector vectorᵀ; b = the sum of weight · target · vector.
   /// Sums run in the order of the terms.
   void set_up(std::span<const Term> terms, NormalEquations* equations) const;
@@ -55,6 +65,8 @@ class Objective {
   std::size_t items_ = 0;
   std::size_t dim_ = 0;
   Panels unobserved_;  ///< unobserved_weight · Gram
+  std::vector<float> diagonal_;
+  std::pair<float, float> range_;
 };
 
 }  // namespace cairn::gpu

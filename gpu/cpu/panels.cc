@@ -1,12 +1,7 @@
 #include "gpu/cpu/panels.h"
 
-#include <limits>
-
 namespace cairn::gpu {
 namespace {
-
-/// A pivot below so much of its diagonal element is rounding, not matrix.
-constexpr float kPivotMin = 8.0F * std::numeric_limits<float>::epsilon();
 
 /// In the order of the unknowns, so that each waits only for the one before it.
 void solve_tile_transposed(const float* factor, float* x) {

@@ -1,12 +1,21 @@
 #pragma once
 
 #include <cstddef>
+#include <limits>
 #include <span>
 
 #include "gpu/cpu/aligned.h"
 #include "gpu/cpu/dense.h"
 
 namespace cairn::gpu {
+
+/// What is below so much of the number that it came from is rounding, not matrix.
+inline constexpr float kPivotMin = 8.0F * std::numeric_limits<float>::epsilon();
+
+/// `size`, rounded up to whole tiles.
+[[nodiscard]] constexpr std::size_t padded_to_tiles(std::size_t size) noexcept {
+  return (size + kTile - 1) / kTile * kTile;
+}
 
 /// The upper triangle of a symmetric matrix, or an upper triangular one, as the kernels read it: kTile columns a panel,
 /// panel j with the rows down to its diagonal tile, kTile · (j + 1) of them, one after the other without gaps.
@@ -16,7 +25,12 @@ class Panels {
  public:
   Panels() = default;
   /// Zeros.
-  explicit Panels(std::size_t dim) : tiles_((dim + kTile - 1) / kTile), values_(values_before(tiles_)) {}
+  explicit Panels(std::size_t dim) { reset(dim); }
+  /// Zeros of another dimension, in the same memory if it is enough.
+  void reset(std::size_t dim) {
+    tiles_ = padded_to_tiles(dim) / kTile;
+    values_.assign(values_before(tiles_), 0.0F);
+  }
 
   [[nodiscard]] std::size_t tiles() const noexcept { return tiles_; }
   [[nodiscard]] std::size_t padded_dim() const noexcept { return tiles_ * kTile; }

@@ -110,6 +110,59 @@ TEST_CASE("query vectors solve the normal equations, on every instruction set") 
   }
 }
 
+TEST_CASE("rows of fewer interactions than dimensions, of as many and of more") {
+  for (const std::size_t dim : {3, 16, 33, 64, 100}) {
+    Problem problem = random_problem(static_cast<std::uint32_t>(dim));
+    problem.dim = dim;
+    problem.count = 150;
+    std::mt19937 random(1);
+    std::normal_distribution<float> normal(0.0F, 0.3F);
+    problem.items.resize(problem.count * dim);
+    for (float& value : problem.items) value = normal(random);
+    problem.rows = {.width = problem.count};
+    for (const std::size_t interactions : {1, 2, 15, 16, 17, 32, 47, 64, 80, 81, 95, 96, 97, 100, 130, 150}) {
+      for (std::uint32_t column = 0; column < interactions; ++column) problem.rows.columns.push_back(column);
+      problem.rows.offsets.push_back(problem.rows.columns.size());
+    }
+    for (const float unobserved_weight : {0.0F, 0.2F}) {
+      problem.options.unobserved_weight = unobserved_weight;
+      for (const InstructionSet set : every_instruction_set()) {
+        const std::vector<float> vectors = solve(problem, set, 2);
+        for (std::size_t r = 0; r < problem.rows.view().rows(); ++r) {
+          INFO("row ", r, ", dim ", dim, " on ", std::string(to_string(set)));
+          CHECK(relative_difference(std::span(vectors).subspan(r * dim, dim), oracle(problem, r)) < 1e-4);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("items that span less than their dimensions need a penalty") {
+  // Twenty items in a plane of twenty dimensions.
+  Problem problem{.count = 20, .dim = 20};
+  for (std::size_t item = 0; item < 20; ++item) {
+    for (std::size_t j = 0; j < 20; ++j) {
+      const auto angle = static_cast<float>(item);
+      problem.items.push_back(std::cos(angle) * std::sin(0.7F * static_cast<float>(j)) + std::sin(angle) * 0.3F);
+    }
+  }
+  problem.rows = {{0, 2, 22}, {4, 7}, {}, 20};
+  for (std::uint32_t column = 0; column < 20; ++column) problem.rows.columns.push_back(column);
+  problem.options = {.unobserved_weight = 0.1F, .regularization = 1.0F, .frequency_exponent = 0.0F};
+  for (const InstructionSet set : every_instruction_set()) {
+    const std::vector<float> vectors = solve(problem, set, 1);
+    for (const std::size_t r : {0, 1}) {
+      CHECK(relative_difference(std::span(vectors).subspan(r * 20, 20), oracle(problem, r)) < 1e-4);
+    }
+    FoldInOptions unpenalised = problem.options;
+    unpenalised.regularization = 0.0F;
+    const auto fold_in = make_cpu_fold_in(problem.view(), unpenalised, set, 1);
+    REQUIRE(fold_in.ok());
+    std::vector<float> room(40);
+    CHECK((*fold_in)->solve(problem.rows.view(), room).code() == StatusCode::kFailedPrecondition);
+  }
+}
+
 TEST_CASE("one item and one dimension: the equations by hand") {
   // A = 0.5 · 2² + 3 · 2² + λ, λ = 0.1 · (1 + 0.5 · 1)², b = 3 · t · 2 with t = 1 or 1 + 0.5 / 3.
   Problem problem{.items = {2.0F}, .count = 1, .dim = 1};
