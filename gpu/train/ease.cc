@@ -253,7 +253,7 @@ Result<SparseWeights> train_ease(const SparseView& interactions, const EaseOptio
 
   const std::size_t items = problem.items();
   const std::vector<float> factors = column_factors(problem, weights->rests(inverse), options.diagonal_exponent);
-  KeptRows kept(items, options.keep);
+  KeptRows kept(items, options.keep, options.kept_by);
   std::vector<float> block(std::min(kRows, items) * items);
   const Progress rest = part_of(progress, kInverted, 1.0);
   for (std::size_t first = 0; first < items; first += kRows) {

@@ -6,6 +6,7 @@
 #include "cairn/status.h"
 #include "gpu/matrix.h"
 #include "gpu/sparse_weights.h"
+#include "gpu/train/kept_rows.h"
 #include "gpu/train/progress.h"
 
 namespace cairn::gpu {
@@ -33,7 +34,8 @@ struct EaseOptions {
   float item_exponent = 0.0F;
   float diagonal_exponent = 1.0F;
   float output_exponent = 0.0F;
-  std::size_t keep = 512;  ///< weights of largest magnitude that are kept of each row
+  std::size_t keep = 500;  ///< weights that are kept of each row
+  KeptBy kept_by = KeptBy::kValue;
   Form form = Form::kAuto;
   std::size_t memory_max_bytes = std::size_t{12} << 30;  ///< for the work, beside the interactions and the result
   std::size_t threads = 0;                               ///< 0: all processors

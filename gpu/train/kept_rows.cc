@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <utility>
 
 #include "gpu/cpu/parallel.h"
@@ -10,20 +11,36 @@
 namespace cairn::gpu {
 namespace {
 
-/// The `keep`-th largest magnitude, or 0 where there are no more than that.
-float smallest_kept(std::span<const float> values, std::size_t keep) {
-  if (values.size() <= keep) return 0.0F;
-  std::vector<float> magnitudes(values.size());
-  std::transform(values.begin(), values.end(), magnitudes.begin(), [](float value) { return std::fabs(value); });
-  const auto place = magnitudes.begin() + static_cast<std::ptrdiff_t>(keep - 1);
-  std::nth_element(magnitudes.begin(), place, magnitudes.end(), std::greater<>());
+constexpr float kLeast = -std::numeric_limits<float>::infinity();
+
+/// What entries of a row are compared by. What is not to be kept at all is least; NaN is largest, to be found later.
+std::vector<float> ranks_of(std::span<const float> values, std::size_t diagonal, KeptBy by) {
+  std::vector<float> ranks(values.size());
+  for (std::size_t c = 0; c < ranks.size(); ++c) {
+    const float rank = by == KeptBy::kMagnitude ? std::fabs(values[c]) : values[c];
+    ranks[c] = values[c] == 0.0F ? kLeast : std::isnan(rank) ? -kLeast : rank;
+  }
+  ranks[diagonal] = kLeast;
+  return ranks;
+}
+
+/// The `keep`-th largest, or the least where there are no more than that.
+float smallest_kept(std::vector<float> ranks, std::size_t keep) {
+  if (ranks.size() <= keep) return kLeast;
+  const auto place = ranks.begin() + static_cast<std::ptrdiff_t>(keep - 1);
+  std::nth_element(ranks.begin(), place, ranks.end(), std::greater<>());
   return *place;
 }
 
 }  // namespace
 
-KeptRows::KeptRows(std::size_t items, std::size_t keep)
-    : items_(items), keep_(std::min(items, keep)), counts_(items), columns_(items * keep_), values_(items * keep_) {}
+KeptRows::KeptRows(std::size_t items, std::size_t keep, KeptBy by)
+    : items_(items),
+      keep_(std::min(items, keep)),
+      by_(by),
+      counts_(items),
+      columns_(items * keep_),
+      values_(items * keep_) {}
 
 void KeptRows::put(std::size_t first, std::span<const float> rows, std::size_t threads) {
   parallel_for(threads, rows.size() / items_,
@@ -32,23 +49,18 @@ void KeptRows::put(std::size_t first, std::span<const float> rows, std::size_t t
 
 void KeptRows::put_row(std::size_t row, std::span<const float> values) {
   if (keep_ == 0) return;
-  // The diagonal is one more that may be among the largest.
-  std::vector<float> beside(values.begin(), values.end());
-  beside[row] = 0.0F;
-  const float smallest = smallest_kept(beside, keep_);
-  const auto above = static_cast<std::size_t>(
-      std::count_if(beside.begin(), beside.end(), [&](float value) { return !(std::fabs(value) <= smallest); }));
-  std::size_t equal = keep_ - std::min(keep_, above);
+  const std::vector<float> ranks = ranks_of(values, row, by_);
+  const float smallest = smallest_kept(ranks, keep_);
+  const auto above =
+      static_cast<std::size_t>(std::count_if(ranks.begin(), ranks.end(), [&](float rank) { return rank > smallest; }));
+  std::size_t equal = keep_ - above;  // of those that rank like the smallest, the first so many
   std::uint32_t& count = counts_[row];
-  for (std::size_t c = 0; c < items_ && count < keep_; ++c) {
-    const float magnitude = std::fabs(beside[c]);
-    if (magnitude == 0.0F || magnitude < smallest) continue;
-    if (magnitude == smallest && equal-- == 0) {
-      equal = 0;
-      continue;
-    }
+  for (std::size_t c = 0; c < items_; ++c) {
+    if (ranks[c] == kLeast || ranks[c] < smallest) continue;
+    if (ranks[c] == smallest && equal == 0) continue;
+    if (ranks[c] == smallest) --equal;
     columns_[row * keep_ + count] = static_cast<std::uint32_t>(c);
-    values_[row * keep_ + count] = beside[c];
+    values_[row * keep_ + count] = values[c];
     ++count;
   }
 }

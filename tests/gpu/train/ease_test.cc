@@ -121,14 +121,28 @@ TEST_CASE("every exponent does what its formula says, from users or from items")
   }
 }
 
-TEST_CASE("the largest weights of each row are kept") {
+TEST_CASE("the largest weights of each row are kept, by magnitude or by value") {
   const SparseMatrix interactions = random_interactions(60, 300, 0.1, 3);
-  const SparseWeights all = train(interactions, {.regularization = 2.0F, .keep = 300});
-  const SparseWeights some = train(interactions, {.regularization = 2.0F, .keep = 10});
-  const SparseWeights expected = all.pruned(10);
-  CHECK(std::ranges::equal(some.offsets(), expected.offsets()));
-  CHECK(std::ranges::equal(some.columns(), expected.columns()));
-  CHECK(std::ranges::equal(some.values(), expected.values()));
+  const Dense all = dense_of(view_of(train(interactions, {.regularization = 2.0F, .keep = 300})));
+  for (const KeptBy by : {KeptBy::kMagnitude, KeptBy::kValue}) {
+    const SparseWeights some = train(interactions, {.regularization = 2.0F, .keep = 10, .kept_by = by});
+    for (std::size_t row = 0; row < 300; ++row) {
+      std::vector<std::pair<double, std::uint32_t>> ranked;
+      for (std::uint32_t column = 0; column < 300; ++column) {
+        const double value = all[row][column];
+        if (value != 0.0) ranked.emplace_back(by == KeptBy::kValue ? -value : -std::abs(value), column);
+      }
+      std::sort(ranked.begin(), ranked.end());
+      std::vector<std::uint32_t> expected;
+      for (std::size_t i = 0; i < std::min<std::size_t>(10, ranked.size()); ++i) expected.push_back(ranked[i].second);
+      std::sort(expected.begin(), expected.end());
+      const std::span<const std::uint32_t> columns = view_of(some).columns_of(row);
+      CHECK(std::ranges::equal(columns, expected));
+      for (std::size_t i = 0; i < columns.size(); ++i) {
+        CHECK(static_cast<double>(some.value(some.offsets()[row] + i)) == all[row][columns[i]]);
+      }
+    }
+  }
 }
 
 TEST_CASE("any number of threads gives the same weights") {
