@@ -7,8 +7,8 @@
 namespace cairn::gpu {
 namespace {
 
-/// Four floats of one register, on any instruction set.
-typedef float Four __attribute__((vector_size(16)));
+/// Four floats in one register, on any instruction set.
+using Four [[gnu::vector_size(16)]] = float;
 
 Four load(const float* from) {
   Four four;

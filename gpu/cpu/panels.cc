@@ -22,11 +22,10 @@ void solve_tile(const float* factor, float* x) {
 
 }  // namespace
 
-void add_gram(const DenseKernels& kernels, const float* rows_panels, std::size_t stride, std::size_t rows,
-              Panels* matrix) {
+void add_gram(const DenseKernels& kernels, const float* panels, std::size_t stride, std::size_t rows, Panels* matrix) {
   for (std::size_t j = 0; j < matrix->tiles(); ++j) {
     for (std::size_t i = 0; i <= j; ++i) {
-      kernels.add_products(rows_panels + i * stride, rows_panels + j * stride, rows, matrix->tile(i, j));
+      kernels.add_products(panels + i * stride, panels + j * stride, rows, matrix->tile(i, j));
     }
   }
 }

@@ -55,9 +55,8 @@ class Panels {
   AlignedVector<float> values_;
 };
 
-/// matrix += leftᵀ right of a sum of `rows` rows: panel j of `rows_panels` begins at j · stride and holds `rows` rows.
-void add_gram(const DenseKernels& kernels, const float* rows_panels, std::size_t stride, std::size_t rows,
-              Panels* matrix);
+/// matrix += RᵀR of a matrix R of `rows` rows in panels, of which panel j begins at j · stride.
+void add_gram(const DenseKernels& kernels, const float* panels, std::size_t stride, std::size_t rows, Panels* matrix);
 
 /// Cholesky: the upper triangular U of UᵀU = matrix, in its place, with reciprocals on the diagonal. False when the
 /// matrix is not positive definite as far as float can tell, that is when a pivot is lost in the rounding of the
