@@ -49,8 +49,8 @@ class Posterior {
  public:
   /// A query with the interactions `weights` (empty: all 1) with the items whose vectors are `vectors`
   /// (interactions × dim). There may be none.
-  /// Returns: INVALID_ARGUMENT for shapes that do not fit, and weights that are not finite and positive;
-  /// FAILED_PRECONDITION when A is not positive definite (regularization too small).
+  /// Returns: INVALID_ARGUMENT for shapes that do not fit, values that are not finite and weights that are not
+  /// positive; FAILED_PRECONDITION when A is not positive definite (regularization too small).
   [[nodiscard]] static Result<Posterior> make(const Prior& prior, MatrixView vectors, std::span<const float> weights);
 
   ~Posterior();

@@ -135,6 +135,7 @@ Result<Posterior> Posterior::make(const Prior& prior, MatrixView vectors, std::s
   if (!std::all_of(weights.begin(), weights.end(), is_weight)) {
     return invalid_argument("a weight is not finite and positive");
   }
+  if (!all_finite(vectors.values)) return invalid_argument("an item has values that are not finite");
   std::vector<Term> terms;
   for (std::size_t i = 0; i < vectors.rows; ++i) {
     terms.push_back({vectors.row(i).data(), weights.empty() ? 1.0F : weights[i]});

@@ -190,6 +190,8 @@ TEST_CASE("what does not fit a posterior is refused, and changes nothing") {
   CHECK(code({vectors, 4, 1}, {}) == StatusCode::kInvalidArgument);
   CHECK(code({vectors, 1, 2}, {}) == StatusCode::kInvalidArgument);
   CHECK(code({vectors, 2, 2}, std::span(weights).first(1)) == StatusCode::kInvalidArgument);
+  const std::vector<float> not_finite{1, 2, std::nanf(""), 4};
+  CHECK(code({not_finite, 2, 2}, weights) == StatusCode::kInvalidArgument);
 
   Posterior posterior = must(Posterior::make(*prior, {vectors, 2, 2}, weights));
   const std::vector<float> before = posterior.vector();
