@@ -1,5 +1,8 @@
 include(GNUInstallDirs)
 
+# Programs in the build tree find the CUDA library, which they load at run time; installed ones look in lib.
+set(CMAKE_BUILD_RPATH ${PROJECT_BINARY_DIR}/gpu/cuda)
+
 # Flags every target of ours is compiled with. Dependencies' headers are system headers and exempt from warnings.
 add_library(cairn_flags INTERFACE)
 target_compile_options(cairn_flags INTERFACE

@@ -1,0 +1,112 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "gpu/cuda/device.h"
+#include "gpu/cuda/workspace.h"
+
+namespace cairn::gpu::cuda {
+
+/// Counts what matrices hold, against the most they may. Threads: any.
+class MemoryBudget {
+ public:
+  explicit MemoryBudget(std::size_t bytes_max) noexcept : bytes_max_(bytes_max) {}
+
+  /// Returns: RESOURCE_EXHAUSTED when that would exceed the most.
+  [[nodiscard]] Status reserve(std::size_t bytes);
+  void release(std::size_t bytes) noexcept { bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
+  [[nodiscard]] std::size_t bytes() const noexcept { return bytes_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::size_t bytes_max() const noexcept { return bytes_max_; }
+
+ private:
+  std::size_t bytes_max_;
+  std::atomic<std::size_t> bytes_{0};
+};
+
+/// One device: shared by a backend and all that was made with it, of which any may go first. Threads: any.
+class Context {
+ public:
+  /// Returns: as probe_device().
+  [[nodiscard]] static Result<std::shared_ptr<Context>> open(int device, std::size_t memory_max_bytes);
+
+  [[nodiscard]] const DeviceTraits& traits() const noexcept { return traits_; }
+  [[nodiscard]] MemoryBudget& memory() noexcept { return memory_; }
+  /// Makes the device the one that the calling thread's next calls are for.
+  [[nodiscard]] Status use() const { return use_device(device_); }
+
+  /// A workspace that nobody else has until it is given back; made when all others are taken.
+  [[nodiscard]] Result<std::unique_ptr<Workspace>> take_workspace();
+  void give_back(std::unique_ptr<Workspace> workspace);
+
+  /// A number for something that graphs are recorded with; no two are the same.
+  [[nodiscard]] std::uint64_t next_id() noexcept { return next_id_.fetch_add(1, std::memory_order_relaxed); }
+
+  Context(int device, DeviceTraits traits, std::size_t memory_max_bytes)
+      : device_(device), traits_(std::move(traits)), memory_(memory_max_bytes) {}
+  ~Context();
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+ private:
+  // Fixed after construction.
+  int device_;
+  DeviceTraits traits_;
+
+  MemoryBudget memory_;
+  std::atomic<std::uint64_t> next_id_{1};
+
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Workspace>> idle_;  // guarded by mutex_
+};
+
+/// A part of the budget, for as long as something lives.
+class Reservation {
+ public:
+  Reservation() = default;
+  Reservation(Reservation&& other) noexcept
+      : context_(std::move(other.context_)), bytes_(std::exchange(other.bytes_, 0)) {}
+  Reservation& operator=(Reservation&& other) noexcept {
+    std::swap(context_, other.context_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  ~Reservation() {
+    if (context_ != nullptr) context_->memory().release(bytes_);
+  }
+
+  /// Returns: RESOURCE_EXHAUSTED.
+  [[nodiscard]] static Result<Reservation> make(std::shared_ptr<Context> context, std::size_t bytes);
+  [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
+
+ private:
+  std::shared_ptr<Context> context_;
+  std::size_t bytes_ = 0;
+};
+
+/// A workspace for the length of a call.
+class WorkspaceLease {
+ public:
+  [[nodiscard]] static Result<WorkspaceLease> take(Context& context);
+  WorkspaceLease(WorkspaceLease&&) = default;
+  WorkspaceLease& operator=(WorkspaceLease&&) = delete;
+  ~WorkspaceLease() {
+    if (workspace_ != nullptr) context_->give_back(std::move(workspace_));
+  }
+
+  [[nodiscard]] Workspace& operator*() const noexcept { return *workspace_; }
+  [[nodiscard]] Workspace* operator->() const noexcept { return workspace_.get(); }
+
+ private:
+  WorkspaceLease(Context* context, std::unique_ptr<Workspace> workspace)
+      : context_(context), workspace_(std::move(workspace)) {}
+
+  Context* context_;
+  std::unique_ptr<Workspace> workspace_;
+};
+
+}  // namespace cairn::gpu::cuda
