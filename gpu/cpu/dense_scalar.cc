@@ -6,7 +6,7 @@ namespace cairn::gpu {
 namespace {
 
 /// row += factor · other, over one row of a tile.
-void add_scaled(float* row, float factor, const float* other) {
+void add_scaled(float* __restrict row, float factor, const float* __restrict other) {
   for (std::size_t j = 0; j < kTile; ++j) row[j] += factor * other[j];
 }
 
