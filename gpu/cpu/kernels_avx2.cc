@@ -69,6 +69,7 @@ struct Int8Codes {
     const __m256i stored = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes));
     const __m256i row_codes = _mm256_xor_si256(stored, _mm256_set1_epi8(-128));
     const __m256i magnitudes = _mm256_abs_epi8(row_codes);
+#pragma GCC unroll 8
     for (std::size_t n = 0; n < N; ++n) {
       sums[n] = add_products(sums[n], magnitudes, row_codes, _mm256_set1_epi32(codes[n]));
     }
@@ -88,6 +89,7 @@ struct Int4Codes {
     const __m256i high = _mm256_sub_epi8(_mm256_and_si256(_mm256_srli_epi16(both, 4), low_half), eight);
     const __m256i low_magnitudes = _mm256_abs_epi8(low);
     const __m256i high_magnitudes = _mm256_abs_epi8(high);
+#pragma GCC unroll 8
     for (std::size_t n = 0; n < N; ++n) {
       sums[n] = add_products(sums[n], low_magnitudes, low, _mm256_set1_epi32(codes[n]));
       sums[n] = add_products(sums[n], high_magnitudes, high, _mm256_set1_epi32(codes[block + n]));
@@ -103,21 +105,26 @@ void scan_block(const ScanCall& call, std::size_t tile, std::size_t q, const std
   const std::uint8_t* rows = bytes + call.codes.groups * kTileRows * sizeof(float);
   float copies[N][kTileRows];
   const float* biases[N];
+#pragma GCC unroll 8
   for (std::size_t n = 0; n < N; ++n) biases[n] = biases_of(call, tile, q + n, copies[n]);
   for (std::size_t part = 0; part < kTileRows / kPartRows; ++part) {
     __m256 upper[N];
-    for (__m256& one : upper) one = _mm256_setzero_ps();
+#pragma GCC unroll 8
+    for (std::size_t n = 0; n < N; ++n) upper[n] = _mm256_setzero_ps();
     for (std::size_t g = 0; g < call.codes.groups; ++g) {
       __m256i sums[N];
+#pragma GCC unroll 8
       for (std::size_t n = 0; n < N; ++n) sums[n] = _mm256_set1_epi32(call.margin[g * call.queries + q + n]);
       for (std::size_t quad = call.codes.group_quads[g]; quad < call.codes.group_quads[g + 1];
            quad += Codes::kQuadsAtOnce) {
         Codes::add(rows + Codes::kBytesPerQuad * quad + 32 * part, codes + quad * block, block, sums);
       }
       const __m256 scale = _mm256_loadu_ps(scales + g * kTileRows + kPartRows * part);
+#pragma GCC unroll 8
       for (std::size_t n = 0; n < N; ++n) upper[n] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums[n]), scale, upper[n]);
     }
     const std::size_t first = tile * kTileRows + part * kPartRows;
+#pragma GCC unroll 8
     for (std::size_t n = 0; n < N; ++n) test_query(call, scales, first, q + n, biases[n], upper[n]);
   }
 }
@@ -146,17 +153,20 @@ void to_columns(const DotCall& call) {
 template <std::size_t N>
 void dot_block(const DotCall& call, std::size_t q) {
   __m256 sums[N][2];
-  for (auto& sum : sums) sum[0] = sum[1] = _mm256_setzero_ps();
+#pragma GCC unroll 8
+  for (std::size_t n = 0; n < N; ++n) sums[n][0] = sums[n][1] = _mm256_setzero_ps();
   const float* queries = call.queries + q * call.dim;
   for (std::size_t j = 0; j < call.dim; ++j) {
     const __m256 low = _mm256_loadu_ps(call.scratch + kDotRows * j);
     const __m256 high = _mm256_loadu_ps(call.scratch + kDotRows * j + 8);
+#pragma GCC unroll 8
     for (std::size_t n = 0; n < N; ++n) {
       const __m256 value = _mm256_set1_ps(queries[n * call.dim + j]);
       sums[n][0] = _mm256_fmadd_ps(value, low, sums[n][0]);
       sums[n][1] = _mm256_fmadd_ps(value, high, sums[n][1]);
     }
   }
+#pragma GCC unroll 8
   for (std::size_t n = 0; n < N; ++n) {
     _mm256_storeu_ps(call.out + (q + n) * kDotRows, sums[n][0]);
     _mm256_storeu_ps(call.out + (q + n) * kDotRows + 8, sums[n][1]);

@@ -16,6 +16,7 @@ void list_hits(const ScanCall& call, const float* scales, std::size_t tile, std:
                std::uint64_t hit) {
   HitList& hits = call.query[q].hits;
   const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+#pragma GCC unroll 8
   for (std::size_t part = 0; part < kParts; ++part) {
     const auto mask = static_cast<__mmask16>(hit >> (16 * part));
     if (mask == 0) continue;
@@ -34,6 +35,7 @@ void list_hits(const ScanCall& call, const float* scales, std::size_t tile, std:
 
 std::uint64_t reaching(const Bounds& bounds, __m512 threshold) {
   std::uint64_t hit = 0;
+#pragma GCC unroll 8
   for (std::size_t part = 0; part < kParts; ++part) {
     const __mmask16 mask = _mm512_cmp_ps_mask(bounds.upper[part], threshold, _CMP_GE_OQ);
     hit |= static_cast<std::uint64_t>(mask) << (16 * part);
@@ -54,6 +56,7 @@ inline __attribute__((always_inline)) void test_query(const ScanCall& call, cons
     // The last tile may end past the last bias; its rows past the end are not scannable.
     const std::uint64_t rows = call.codes.scannable[tile];
     const __m512 inverse_scale = _mm512_set1_ps(query.inverse_scale);
+#pragma GCC unroll 8
     for (std::size_t part = 0; part < kParts; ++part) {
       const __m512 bias = _mm512_maskz_loadu_ps(static_cast<__mmask16>(rows >> (16 * part)),
                                                 query.bias + tile * kTileRows + 16 * part);
@@ -67,6 +70,12 @@ inline __attribute__((always_inline)) void test_query(const ScanCall& call, cons
 
 __m512i four_codes(const std::int32_t* codes) { return _mm512_set1_epi32(*codes); }
 
+/// sum + the dot products of four bytes each: of those without sign (rows) and those with one (query). Written in
+/// assembler because GCC 12 copies and spills the sums around its own intrinsic, which halves the speed.
+inline __attribute__((always_inline)) void add_products(__m512i& sum, __m512i rows, __m512i query) {
+  asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(rows), "v"(query));
+}
+
 __m512i initial_sum(const ScanCall& call, std::size_t g, std::size_t q) {
   return _mm512_set1_epi32(call.margin[g * call.queries + q] + call.offset[g * call.queries + q]);
 }
@@ -76,7 +85,9 @@ template <std::size_t N>
 void scan_int8_block(const ScanCall& call, const std::uint8_t* tile_bytes, std::size_t tile, std::size_t q,
                      const std::int32_t* codes) {
   __m512i sums[N][kParts];
+#pragma GCC unroll 8
   for (std::size_t n = 0; n < N; ++n) {
+#pragma GCC unroll 8
     for (std::size_t part = 0; part < kParts; ++part) sums[n][part] = initial_sum(call, 0, q + n);
   }
   const auto* scales = reinterpret_cast<const float*>(tile_bytes);
@@ -84,18 +95,24 @@ void scan_int8_block(const ScanCall& call, const std::uint8_t* tile_bytes, std::
   const std::size_t quads = call.codes.group_quads[1];
   for (std::size_t quad = 0; quad < quads; ++quad) {
     __m512i values[kParts];
+#pragma GCC unroll 8
     for (std::size_t part = 0; part < kParts; ++part) values[part] = _mm512_loadu_si512(rows + 256 * quad + 64 * part);
+#pragma GCC unroll 8
     for (std::size_t n = 0; n < N; ++n) {
       const __m512i query = four_codes(codes + quad * N + n);
+#pragma GCC unroll 8
       for (std::size_t part = 0; part < kParts; ++part) {
-        sums[n][part] = _mm512_dpbusd_epi32(sums[n][part], values[part], query);
+        add_products(sums[n][part], values[part], query);
       }
     }
   }
   __m512 scale[kParts];
+#pragma GCC unroll 8
   for (std::size_t part = 0; part < kParts; ++part) scale[part] = _mm512_loadu_ps(scales + 16 * part);
+#pragma GCC unroll 8
   for (std::size_t n = 0; n < N; ++n) {
     Bounds bounds;
+#pragma GCC unroll 8
     for (std::size_t part = 0; part < kParts; ++part) {
       bounds.upper[part] = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[n][part]), scale[part]);
     }
@@ -111,32 +128,41 @@ void scan_int4_block(const ScanCall& call, const std::uint8_t* tile_bytes, std::
   const std::uint8_t* rows = tile_bytes + call.codes.groups * kTileRows * sizeof(float);
   const __m512i low_half = _mm512_set1_epi8(0x0F);
   Bounds bounds[N];
-  for (Bounds& one : bounds) {
-    for (__m512& upper : one.upper) upper = _mm512_setzero_ps();
+#pragma GCC unroll 8
+  for (std::size_t n = 0; n < N; ++n) {
+#pragma GCC unroll 8
+    for (std::size_t part = 0; part < kParts; ++part) bounds[n].upper[part] = _mm512_setzero_ps();
   }
   for (std::size_t g = 0; g < call.codes.groups; ++g) {
     __m512i sums[N][kParts];
+#pragma GCC unroll 8
     for (std::size_t n = 0; n < N; ++n) {
+#pragma GCC unroll 8
       for (std::size_t part = 0; part < kParts; ++part) sums[n][part] = initial_sum(call, g, q + n);
     }
     for (std::size_t quad = call.codes.group_quads[g]; quad < call.codes.group_quads[g + 1]; quad += 2) {
+#pragma GCC unroll 8
       for (std::size_t part = 0; part < kParts; ++part) {
         const __m512i both = _mm512_loadu_si512(rows + 128 * quad + 64 * part);
         const __m512i low = _mm512_and_si512(both, low_half);
         const __m512i high = _mm512_and_si512(_mm512_srli_epi16(both, 4), low_half);
+#pragma GCC unroll 8
         for (std::size_t n = 0; n < N; ++n) {
-          sums[n][part] = _mm512_dpbusd_epi32(sums[n][part], low, four_codes(codes + quad * block + n));
-          sums[n][part] = _mm512_dpbusd_epi32(sums[n][part], high, four_codes(codes + (quad + 1) * block + n));
+          add_products(sums[n][part], low, four_codes(codes + quad * block + n));
+          add_products(sums[n][part], high, four_codes(codes + (quad + 1) * block + n));
         }
       }
     }
+#pragma GCC unroll 8
     for (std::size_t part = 0; part < kParts; ++part) {
       const __m512 scale = _mm512_loadu_ps(scales + g * kTileRows + 16 * part);
+#pragma GCC unroll 8
       for (std::size_t n = 0; n < N; ++n) {
         bounds[n].upper[part] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[n][part]), scale, bounds[n].upper[part]);
       }
     }
   }
+#pragma GCC unroll 8
   for (std::size_t n = 0; n < N; ++n) test_query(call, scales, tile, q + n, bounds[n]);
 }
 
@@ -220,14 +246,17 @@ void to_columns(const DotCall& call) {
 template <std::size_t N>
 void dot_block(const DotCall& call, std::size_t q) {
   __m512 sums[N];
-  for (__m512& sum : sums) sum = _mm512_setzero_ps();
+#pragma GCC unroll 8
+  for (std::size_t n = 0; n < N; ++n) sums[n] = _mm512_setzero_ps();
   const float* queries = call.queries + q * call.dim;
   for (std::size_t j = 0; j < call.dim; ++j) {
     const __m512 column = _mm512_loadu_ps(call.scratch + 16 * j);
+#pragma GCC unroll 8
     for (std::size_t n = 0; n < N; ++n) {
       sums[n] = _mm512_fmadd_ps(_mm512_set1_ps(queries[n * call.dim + j]), column, sums[n]);
     }
   }
+#pragma GCC unroll 8
   for (std::size_t n = 0; n < N; ++n) _mm512_storeu_ps(call.out + (q + n) * 16, sums[n]);
 }
 
