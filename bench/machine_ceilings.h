@@ -1,0 +1,102 @@
+#pragma once
+
+#include <immintrin.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "bench/report.h"
+#include "gpu/backend.h"
+#include "gpu/cpu/buffer.h"
+#include "gpu/cpu/parallel.h"
+
+namespace cairn::bench {
+
+/// What this machine can do at most, measured with all its threads in the run that is compared with it.
+struct Ceilings {
+  double read_bytes_per_second = 0.0;       ///< sequential, out of memory
+  double int8_operations_per_second = 0.0;  ///< a multiplication or an addition, in dot products out of registers
+};
+
+/// Chains of dot products that depend on nothing in memory: as many as there are registers to hide their latency.
+__attribute__((target("avx512f,avx512bw,avx512vnni"))) inline std::uint64_t spin_vnni(std::size_t rounds) {
+  constexpr std::size_t kChains = 24;
+  __m512i sums[kChains];
+#pragma GCC unroll 24
+  for (std::size_t i = 0; i < kChains; ++i) sums[i] = _mm512_set1_epi32(static_cast<int>(i));
+  const __m512i a = _mm512_set1_epi8(3);
+  const __m512i b = _mm512_set1_epi8(1);
+  for (std::size_t round = 0; round < rounds; ++round) {
+#pragma GCC unroll 24
+    for (std::size_t i = 0; i < kChains; ++i) asm volatile("vpdpbusd %2, %1, %0" : "+v"(sums[i]) : "v"(a), "v"(b));
+  }
+  __m512i sum = sums[0];
+#pragma GCC unroll 24
+  for (std::size_t i = 1; i < kChains; ++i) sum = _mm512_add_epi32(sum, sums[i]);
+  std::uint64_t parts[8];
+  _mm512_storeu_si512(parts, sum);
+  return parts[0] + parts[7];
+}
+
+/// The operations of one 256-bit step of int8 products without VNNI: a sign, two multiply-adds and an addition.
+__attribute__((target("avx2"))) inline std::uint64_t spin_avx2(std::size_t rounds) {
+  constexpr std::size_t kChains = 10;
+  __m256i sums[kChains];
+#pragma GCC unroll 10
+  for (std::size_t i = 0; i < kChains; ++i) sums[i] = _mm256_set1_epi32(static_cast<int>(i));
+  const __m256i a = _mm256_set1_epi8(3);
+  const __m256i ones = _mm256_set1_epi16(1);
+  for (std::size_t round = 0; round < rounds; ++round) {
+#pragma GCC unroll 10
+    for (std::size_t i = 0; i < kChains; ++i) {
+      __m256i b = _mm256_sign_epi8(a, a);
+      asm volatile("" : "+x"(b));
+      sums[i] = _mm256_add_epi32(sums[i], _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), ones));
+    }
+  }
+  std::uint64_t sum = 0;
+  for (const __m256i& one : sums) sum += static_cast<std::uint64_t>(_mm256_extract_epi32(one, 0));
+  return sum;
+}
+
+__attribute__((target("avx2"))) inline std::uint64_t read_all(const std::uint8_t* bytes, std::size_t count) {
+  __m256i sums[8] = {};
+  for (std::size_t i = 0; i + 256 <= count; i += 256) {
+#pragma GCC unroll 8
+    for (std::size_t j = 0; j < 8; ++j) {
+      sums[j] = _mm256_xor_si256(sums[j], _mm256_load_si256(reinterpret_cast<const __m256i*>(bytes + i + 32 * j)));
+    }
+  }
+  std::uint64_t sum = 0;
+  for (const __m256i& one : sums) sum += static_cast<std::uint64_t>(_mm256_extract_epi64(one, 0));
+  return sum;
+}
+
+inline Ceilings measure_ceilings() {
+  constexpr std::size_t kRounds = 4'000'000;
+  const bool vnni = gpu::best_instruction_set() == gpu::InstructionSet::kAvx512;
+  const std::size_t threads = gpu::thread_count(0);
+  std::atomic<std::uint64_t> sink{0};
+  const double spinning = best_seconds(5, [&] {
+    gpu::parallel_for(0, threads, [&](std::size_t) { sink += vnni ? spin_vnni(kRounds) : spin_avx2(kRounds); });
+  });
+  // Products and sums of 64 codes in each of 24 chains, or of 32 in each of 10.
+  const double operations = static_cast<double>(kRounds * threads) * (vnni ? 24 * 64 * 2 : 10 * 32 * 2);
+
+  const std::size_t bytes = std::size_t{512} << 20;
+  const gpu::Buffer memory(bytes);
+  constexpr std::size_t kParts = 64;
+  const double reading = best_seconds(7, [&] {
+    gpu::parallel_for(0, kParts, [&](std::size_t part) {
+      sink += read_all(memory.as<std::uint8_t>() + part * (bytes / kParts), bytes / kParts);
+    });
+  });
+  keep(sink.load());
+  return {.read_bytes_per_second = static_cast<double>(bytes) / reading,
+          .int8_operations_per_second = operations / spinning};
+}
+
+}  // namespace cairn::bench

@@ -1,0 +1,11 @@
+# Peers. Faiss and hnswlib are Debian's (libfaiss-dev, libhnswlib-dev, libopenblas-dev): tools/install-deps --with-bench.
+find_path(HNSWLIB_INCLUDE hnswlib/hnswlib.h)
+find_library(FAISS_LIBRARY faiss)
+find_library(OPENBLAS_LIBRARY openblas)
+find_package(OpenMP)
+if(HNSWLIB_INCLUDE AND FAISS_LIBRARY AND OPENBLAS_LIBRARY AND OpenMP_CXX_FOUND)
+  target_link_libraries(bench_topk PRIVATE ${FAISS_LIBRARY} ${OPENBLAS_LIBRARY} OpenMP::OpenMP_CXX)
+else()
+  message(STATUS "bench_topk is left out: it needs libfaiss-dev, libhnswlib-dev and libopenblas-dev")
+  set_target_properties(bench_topk PROPERTIES EXCLUDE_FROM_ALL ON)
+endif()
