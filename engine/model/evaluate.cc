@@ -13,7 +13,7 @@ namespace cairn::model {
 namespace {
 
 constexpr std::size_t kDeepest = 100;
-constexpr std::size_t kUsersPerCall = 2'048;
+constexpr std::size_t kUsersPerCall = 4'096;
 
 /// Users of the test with their histories and what is to be found, all in rows of the model.
 struct Questions {

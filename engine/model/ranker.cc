@@ -200,33 +200,38 @@ Status Ranker::raw_scores(std::size_t component, const gpu::SparseView& historie
 
 Status Ranker::score(const gpu::SparseView& histories, std::vector<float>* scores) const {
   CAIRN_RETURN_IF_ERROR(check(histories));
+  std::vector<float> raw;
+  return sum_scores(histories, scores, &raw);
+}
+
+Status Ranker::sum_scores(const gpu::SparseView& histories, std::vector<float>* sum, std::vector<float>* raw) const {
   const std::size_t items = model_.items.size();
-  scores->assign(histories.rows() * items, 0.0F);
-  std::vector<float> raw(scores->size());
+  sum->assign(histories.rows() * items, 0.0F);
+  raw->resize(sum->size());
+  const auto row_of = [items](std::vector<float>* values, std::size_t row) {
+    return std::span(*values).subspan(row * items, items);
+  };
   for (std::size_t component = 0; component < model_.components.size(); ++component) {
-    CAIRN_RETURN_IF_ERROR(raw_scores(component, histories, raw));
+    CAIRN_RETURN_IF_ERROR(raw_scores(component, histories, *raw));
     parallel_for(options_.threads, histories.rows(), [&](std::size_t row) {
-      add_component(model_.components[component], std::span(raw).subspan(row * items, items),
-                    std::span(*scores).subspan(row * items, items));
+      add_component(model_.components[component], row_of(raw, row), row_of(sum, row));
     });
   }
-  parallel_for(options_.threads, histories.rows(), [&](std::size_t row) {
-    if (!histories.columns_of(row).empty()) return;
-    std::copy(model_.popularity.begin(), model_.popularity.end(),
-              scores->begin() + static_cast<std::ptrdiff_t>(row * items));
-  });
+  for (std::size_t row = 0; row < histories.rows(); ++row) {
+    if (!histories.columns_of(row).empty()) continue;
+    std::copy(model_.popularity.begin(), model_.popularity.end(), row_of(sum, row).begin());
+  }
   return ok_status();
 }
 
 Status Ranker::rank_by_scores(const gpu::SparseView& histories, std::size_t k, std::span<const gpu::RowFilter> filters,
-                              gpu::TopKAnswers* answers) const {
+                              ScoreBuffers* buffers, gpu::TopKAnswers* answers) const {
   const std::size_t items = model_.items.size();
-  std::vector<float> scores;
-  CAIRN_RETURN_IF_ERROR(score(histories, &scores));
+  CAIRN_RETURN_IF_ERROR(sum_scores(histories, &buffers->sum, &buffers->raw));
   std::vector<gpu::TopKAnswers> single(histories.rows());
   std::vector<Status> statuses(histories.rows());
   parallel_for(options_.threads, histories.rows(), [&](std::size_t row) {
-    const std::span<const float> own = std::span(scores).subspan(row * items, items);
+    const std::span<const float> own = std::span(buffers->sum).subspan(row * items, items);
     statuses[row] = gpu::top_k_of_scores(own, k, filter_of(filters, row), &single[row]);
   });
   for (std::size_t row = 0; row < single.size(); ++row) {
@@ -263,13 +268,14 @@ Status Ranker::rank(const gpu::SparseView& histories, std::size_t k, std::span<c
   clear_answers(rows, k, answers);
   std::vector<std::uint64_t> offsets;
   gpu::TopKAnswers batch;
+  ScoreBuffers buffers;  // of tens of megabytes: made once
   for (std::size_t first = 0; first < rows; first += batch_rows()) {
     const std::size_t count = std::min(batch_rows(), rows - first);
     const gpu::SparseView part = rows_of(histories, first, count, &offsets);
     const auto own_filters = filters.size() > 1 ? filters.subspan(first, count) : filters;
     clear_answers(count, k, &batch);
     CAIRN_RETURN_IF_ERROR(matrix_ ? rank_by_matrix(part, k, own_filters, &batch)
-                                  : rank_by_scores(part, k, own_filters, &batch));
+                                  : rank_by_scores(part, k, own_filters, &buffers, &batch));
     copy_answers(batch, first, answers);
   }
   return ok_status();

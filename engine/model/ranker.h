@@ -49,8 +49,14 @@ class Ranker {
   Status prepare(gpu::Backend& backend);
   Status rank_by_matrix(const gpu::SparseView& histories, std::size_t k, std::span<const gpu::RowFilter> filters,
                         gpu::TopKAnswers* answers) const;
+  /// Rows × items each.
+  struct ScoreBuffers {
+    std::vector<float> sum;
+    std::vector<float> raw;  ///< of one component
+  };
   Status rank_by_scores(const gpu::SparseView& histories, std::size_t k, std::span<const gpu::RowFilter> filters,
-                        gpu::TopKAnswers* answers) const;
+                        ScoreBuffers* buffers, gpu::TopKAnswers* answers) const;
+  Status sum_scores(const gpu::SparseView& histories, std::vector<float>* sum, std::vector<float>* raw) const;
   Status raw_scores(std::size_t component, const gpu::SparseView& histories, std::span<float> scores) const;
   [[nodiscard]] Status check(const gpu::SparseView& histories) const;
   [[nodiscard]] std::size_t batch_rows() const noexcept;
