@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <limits>
 #include <utility>
 
@@ -11,25 +10,37 @@
 namespace cairn::gpu {
 namespace {
 
-constexpr float kLeast = -std::numeric_limits<float>::infinity();
+struct Entry {
+  float rank;
+  std::uint32_t column;
 
-/// What entries of a row are compared by. What is not to be kept at all is least; NaN is largest, to be found later.
-std::vector<float> ranks_of(std::span<const float> values, std::size_t diagonal, KeptBy by) {
-  std::vector<float> ranks(values.size());
-  for (std::size_t c = 0; c < ranks.size(); ++c) {
-    const float rank = by == KeptBy::kMagnitude ? std::fabs(values[c]) : values[c];
-    ranks[c] = values[c] == 0.0F ? kLeast : std::isnan(rank) ? -kLeast : rank;
+  friend bool operator<(const Entry& a, const Entry& b) {  // the larger first
+    return a.rank > b.rank || (a.rank == b.rank && a.column < b.column);
   }
-  ranks[diagonal] = kLeast;
-  return ranks;
-}
+};
 
-/// The `keep`-th largest, or the least where there are no more than that.
-float smallest_kept(std::vector<float> ranks, std::size_t keep) {
-  if (ranks.size() <= keep) return kLeast;
-  const auto place = ranks.begin() + static_cast<std::ptrdiff_t>(keep - 1);
-  std::nth_element(ranks.begin(), place, ranks.end(), std::greater<>());
-  return *place;
+/// The `keep` largest of a row, in any order. Most values of a long row are ruled out by one comparison.
+std::vector<Entry> largest_of(std::span<const float> values, std::size_t diagonal, std::size_t keep, KeptBy by) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const std::size_t room = 4 * keep;
+  const auto last = static_cast<std::ptrdiff_t>(keep - 1);
+  std::vector<Entry> entries;
+  float smallest = -kInfinity;
+  for (std::size_t c = 0; c < values.size(); ++c) {
+    const float rank = by == KeptBy::kMagnitude ? std::fabs(values[c]) : values[c];
+    if (rank <= smallest || values[c] == 0.0F || c == diagonal) continue;
+    // NaN goes to the top, to be found in the end.
+    entries.push_back({std::isnan(rank) ? kInfinity : rank, static_cast<std::uint32_t>(c)});
+    if (entries.size() < room) continue;
+    std::nth_element(entries.begin(), entries.begin() + last, entries.end());
+    entries.resize(keep);
+    smallest = entries.back().rank;
+  }
+  if (entries.size() > keep) {
+    std::nth_element(entries.begin(), entries.begin() + last, entries.end());
+    entries.resize(keep);
+  }
+  return entries;
 }
 
 }  // namespace
@@ -49,19 +60,12 @@ void KeptRows::put(std::size_t first, std::span<const float> rows, std::size_t t
 
 void KeptRows::put_row(std::size_t row, std::span<const float> values) {
   if (keep_ == 0) return;
-  const std::vector<float> ranks = ranks_of(values, row, by_);
-  const float smallest = smallest_kept(ranks, keep_);
-  const auto above =
-      static_cast<std::size_t>(std::count_if(ranks.begin(), ranks.end(), [&](float rank) { return rank > smallest; }));
-  std::size_t equal = keep_ - above;  // of those that rank like the smallest, the first so many
-  std::uint32_t& count = counts_[row];
-  for (std::size_t c = 0; c < items_; ++c) {
-    if (ranks[c] == kLeast || ranks[c] < smallest) continue;
-    if (ranks[c] == smallest && equal == 0) continue;
-    if (ranks[c] == smallest) --equal;
-    columns_[row * keep_ + count] = static_cast<std::uint32_t>(c);
-    values_[row * keep_ + count] = values[c];
-    ++count;
+  std::vector<Entry> entries = largest_of(values, row, keep_, by_);
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.column < b.column; });
+  counts_[row] = static_cast<std::uint32_t>(entries.size());
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    columns_[row * keep_ + i] = entries[i].column;
+    values_[row * keep_ + i] = values[entries[i].column];
   }
 }
 
