@@ -98,7 +98,7 @@ foreach(program cairn cairnd)
   endif()
 endforeach()
 if(TARGET cairn_cuda)
-  install(TARGETS cairn_cuda LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT programs)
+  install(TARGETS cairn_cuda LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT programs OPTIONAL)
 endif()
 # The unit names the program by its absolute path, which is the prefix's business.
 set(unit ${PROJECT_SOURCE_DIR}/tools/deploy/cairnd.service)
