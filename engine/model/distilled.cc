@@ -1,0 +1,96 @@
+#include "engine/model/distilled.h"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "engine/model/ranker.h"
+#include "gpu/backend.h"
+#include "gpu/dense_algebra.h"
+
+namespace cairn::model {
+namespace {
+
+/// Rows of `values` (rows × dim), one for each item, zeros where the row is kNone.
+std::vector<float> gathered(const std::vector<float>& values, std::size_t dim, const std::vector<std::uint32_t>& rows) {
+  if (values.empty()) return {};
+  std::vector<float> result(rows.size() * dim);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i] != IdIndex::kNone) std::copy_n(values.data() + rows[i] * dim, dim, result.data() + i * dim);
+  }
+  return result;
+}
+
+/// The teacher over the items of the interactions.
+Result<Model> seated(const Model& teacher, const Interactions& interactions) {
+  const Component& own = teacher.components.front();
+  const bool has_vectors = own.kind == ComponentKind::kFoldIn || own.kind == ComponentKind::kEmbedding;
+  if (teacher.components.size() != 1 || !has_vectors) {
+    return invalid_argument("a teacher has one component, and that one vectors; kind ials trains such models");
+  }
+  const IdIndex index(teacher.items);
+  std::vector<std::uint32_t> rows;
+  for (const std::string& id : interactions.items) rows.push_back(index.find(id));
+  Model model{.items = interactions.items, .popularity = std::vector<float>(rows.size())};
+  model.components.push_back({.name = own.name,
+                              .kind = own.kind,
+                              .degree_exponent = own.degree_exponent,
+                              .history_weight = gathered(own.history_weight, 1, rows),
+                              .item_scale = gathered(own.item_scale, 1, rows),
+                              .dim = own.dim,
+                              .item_vectors = gathered(own.item_vectors, own.dim, rows),
+                              .history_vectors = gathered(own.history_vectors, own.dim, rows),
+                              .fold_in = own.fold_in});
+  return model;
+}
+
+/// Item vectors with what differs by item in them, so that scores are plain dot products.
+std::vector<float> scaled_items(const Component& component) {
+  std::vector<float> items = component.item_vectors;
+  if (component.item_scale.empty()) return items;
+  for (std::size_t i = 0; i < items.size(); ++i) items[i] *= component.item_scale[i / component.dim];
+  return items;
+}
+
+/// History vectors (items × teacher's dim) brought to the student's dim by the map of user vectors, which is linear.
+std::vector<float> narrowed(const Component& teacher, const gpu::Student& student, std::size_t threads) {
+  const std::vector<float>& wide = teacher.history_vectors.empty() ? teacher.item_vectors : teacher.history_vectors;
+  const std::size_t rows = wide.size() / teacher.dim;
+  std::vector<float> narrow(rows * student.dim);
+  gpu::gemm({.rows = rows,
+             .columns = student.dim,
+             .inner = teacher.dim,
+             .a = {.data = wide.data(), .stride = teacher.dim},
+             .b = {.data = student.user_map.data(), .stride = student.dim},
+             .c = narrow.data(),
+             .c_stride = student.dim},
+            threads);
+  return narrow;
+}
+
+}  // namespace
+
+Result<Component> distilled(const Model& teacher, const Interactions& interactions, const gpu::DistilOptions& options,
+                            const gpu::Progress& progress) {
+  CAIRN_ASSIGN_OR_RETURN(const Model over_items, seated(teacher, interactions));
+  const Component& wide = over_items.components.front();
+  CAIRN_ASSIGN_OR_RETURN(const auto backend, gpu::make_cpu_backend({.threads = options.threads}));
+  CAIRN_ASSIGN_OR_RETURN(const auto ranker, Ranker::create(over_items, *backend, {.threads = options.threads}));
+  std::vector<float> users;
+  CAIRN_RETURN_IF_ERROR(ranker->queries(0, interactions.view(), &users));
+  const std::vector<float> items = scaled_items(wide);
+  const gpu::Teacher scores{.users = {users, interactions.users.size(), wide.dim},
+                            .items = {items, interactions.items.size(), wide.dim}};
+  CAIRN_ASSIGN_OR_RETURN(gpu::Student student, gpu::distil(scores, interactions.view(), options, progress));
+  Component narrow{.name = "student", .kind = wide.kind, .dim = student.dim, .fold_in = wide.fold_in};
+  if (wide.kind == ComponentKind::kEmbedding) {
+    narrow.degree_exponent = wide.degree_exponent;
+    narrow.history_weight = wide.history_weight;
+    narrow.history_vectors = narrowed(wide, student, options.threads);
+  }
+  narrow.item_vectors = std::move(student.items);
+  return narrow;
+}
+
+}  // namespace cairn::model
