@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "cairn/status.h"
 
@@ -36,6 +37,12 @@ struct GlobalOptions {
 [[noreturn]] void exit_with(int exit_code);
 /// Writes "cairn: CODE: message" to standard error and ends with the exit code that the status stands for.
 [[noreturn]] void fail(const Status& status);
+/// The value of a result, or fail() with its status.
+template <class T>
+[[nodiscard]] T value_or_fail(Result<T> result) {
+  if (!result.ok()) fail(result.status());
+  return *std::move(result);
+}
 /// The exit code a status stands for: NOT_FOUND 4, DEADLINE_EXCEEDED 5, everything else 1.
 [[nodiscard]] int exit_code_of(StatusCode code) noexcept;
 
@@ -54,5 +61,6 @@ void add_doctor_command(CLI::App& app, const GlobalOptions& options);
 void add_config_command(CLI::App& app, const GlobalOptions& options);
 void add_evaluate_command(CLI::App& app, const GlobalOptions& options);
 void add_dataset_command(CLI::App& app, const GlobalOptions& options);
+void add_train_command(CLI::App& app, const GlobalOptions& options);
 
 }  // namespace cairn::cli

@@ -7,6 +7,7 @@
 #include "engine/datasets/traces.h"
 #include "engine/evaluate/evaluate.h"
 #include "tools/cairn/commands.h"
+#include "tools/cairn/model_evaluation.h"
 #include "tools/cairn/output.h"
 
 namespace cairn::cli {
@@ -18,6 +19,7 @@ struct EvaluateArguments {
   std::string ask_from = "0.8";
   std::uint64_t ask_every = 1;
   std::uint64_t seed = 1;
+  ModelEvaluationArguments of_model;
 };
 
 Result<datasets::Dataset> load(const EvaluateArguments& arguments) {
@@ -87,11 +89,13 @@ void run(const EvaluateArguments& arguments, const GlobalOptions& global) {
 
 void add_evaluate_command(CLI::App& app, const GlobalOptions& options) {
   auto arguments = std::make_shared<EvaluateArguments>();
-  CLI::App* command =
-      app.add_subcommand("evaluate", "Replay a dataset in time order and measure how well the next place is foreseen");
-  command->add_option("--dataset", arguments->dataset, "city (made up), foursquare or gowalla (published check-ins)")
-      ->check(CLI::IsMember({"city", "foursquare", "gowalla"}))
-      ->capture_default_str();
+  CLI::App* command = app.add_subcommand(
+      "evaluate", "Replay a dataset in time order and measure how well the next place is foreseen, or measure a model");
+  CLI::Option* dataset =
+      command
+          ->add_option("--dataset", arguments->dataset, "city (made up), foursquare or gowalla (published check-ins)")
+          ->check(CLI::IsMember({"city", "foursquare", "gowalla"}))
+          ->capture_default_str();
   command->add_option("--data", arguments->data, "folder with the published files")->type_name("DIR");
   command
       ->add_option("--ask-from", arguments->ask_from,
@@ -103,10 +107,14 @@ void add_evaluate_command(CLI::App& app, const GlobalOptions& options) {
       ->type_name("N")
       ->capture_default_str();
   command->add_option("--seed", arguments->seed, "which city is made up")->type_name("N")->capture_default_str();
+  add_model_options(command, &arguments->of_model)->excludes(dataset);
   command->footer(
       examples("  cairn evaluate\n"
-               "  cairn evaluate --dataset foursquare --data ~/check-ins --ask-from 0.8 -o json"));
-  command->callback([arguments, &options] { run(*arguments, options); });
+               "  cairn evaluate --dataset foursquare --data ~/check-ins --ask-from 0.8 -o json\n"
+               "  cairn evaluate --model model --train train.txt.gz --test test.txt.gz -o json"));
+  command->callback([arguments, &options] {
+    arguments->of_model.model.empty() ? run(*arguments, options) : run_model_evaluation(arguments->of_model, options);
+  });
 }
 
 }  // namespace cairn::cli

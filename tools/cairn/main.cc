@@ -54,6 +54,9 @@ void add_commands(CLI::App& app, const GlobalOptions& options) {
 #ifdef CAIRN_CLI_EVALUATE
   add_evaluate_command(app, options);
 #endif
+#ifdef CAIRN_CLI_TRAIN
+  add_train_command(app, options);
+#endif
 #ifdef CAIRN_CLI_DATASET
   add_dataset_command(app, options);
 #endif

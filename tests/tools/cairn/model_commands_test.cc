@@ -1,0 +1,167 @@
+// `cairn train` and `cairn evaluate --model`, as scripts call them.
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "tests/tools/cairn/run_cli.h"
+
+using namespace cairn::cli_test;
+
+namespace {
+
+bool mentions(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+/// Two tastes of ten items each; users 0 to 39 have seven of theirs, and two more later.
+struct Tastes {
+  ScratchFolder scratch;
+  std::string train = scratch.write("train.txt", lines(0, 7));
+  std::string more = scratch.write("valid.txt", lines(7, 8));
+  std::string test = scratch.write("test.txt", lines(8, 10));
+  std::string out = scratch.path() + "/model";
+
+  static std::string lines(int begin, int end) {
+    std::string text;
+    for (int user = 0; user < 40; ++user) {
+      text += std::to_string(user);
+      for (int i = begin; i < end; ++i) text += " " + std::to_string(user % 2 * 10 + (user / 2 + i) % 10);
+      text += "\n";
+    }
+    return text;
+  }
+  [[nodiscard]] Outcome evaluate(std::vector<std::string> more_arguments = {}) const {
+    std::vector<std::string> arguments = {"evaluate", "--model", out,      "--train", train,
+                                          "--train",  more,      "--test", test};
+    arguments.insert(arguments.end(), more_arguments.begin(), more_arguments.end());
+    return run_cli(arguments);
+  }
+};
+
+std::vector<std::string> files_in(const std::string& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) names.push_back(entry.path().filename());
+  return names;
+}
+
+}  // namespace
+
+TEST_SUITE_BEGIN("model commands");
+
+TEST_CASE_FIXTURE(Tastes, "every kind is trained on two files and measured, in the forms that scripts depend on") {
+  for (const char* kind : {"popularity", "item-knn", "graph", "ials", "ease", "best"}) {
+    INFO(kind);
+    const Outcome trained = run_cli({"train", "--kind", kind, "--lightgcn", train, "--lightgcn", more, "--out", out});
+    INFO(trained.err);
+    REQUIRE(trained.exit_code == 0);
+    CHECK(mentions(trained.out, "320 interactions of 40 users with 20 items"));
+    const Outcome measured = evaluate({"-o", "json"});
+    INFO(measured.err);
+    REQUIRE(measured.exit_code == 0);
+    const auto json = nlohmann::json::parse(measured.out);
+    CHECK(json["users"] == 40);
+    // Twelve items are left to rank among, two to be found: within the first 20 by any model.
+    CHECK(json["recall@20"] == 1.0);
+    CHECK(json["recall@50"] == 1.0);
+    CHECK(json["ndcg@100"] == json["ndcg@20"]);
+    // Knowing the taste, both stand first; not knowing it they cannot for everybody.
+    if (std::string_view(kind) == "popularity") CHECK(json["ndcg@20"] < 0.9);
+    if (std::string_view(kind) != "popularity") CHECK(json["ndcg@20"] > 0.99);
+  }
+}
+
+TEST_CASE_FIXTURE(Tastes, "a summary in JSON says what was trained, on what, and which files hold it") {
+  const Outcome outcome = run_cli({"-o", "json", "train", "--kind", "item-knn", "--lightgcn", train, "--out", out + "/",
+                                   "--set", "keep=3", "--set", "shrinkage=0.5", "--precision", "fp16"});
+  REQUIRE_MESSAGE(outcome.exit_code == 0, outcome.err);
+  const auto json = nlohmann::json::parse(outcome.out);
+  CHECK(json["kind"] == "item-knn");
+  CHECK(json["users"] == 40);
+  CHECK(json["items"] == 20);
+  CHECK(json["interactions"] == 280);
+  CHECK(json["seconds"] > 0.0);
+  CHECK(json["peak_rss_bytes"] > 1'000'000);
+  CHECK(json["parameters"]["keep"] == "3");
+  CHECK(json["parameters"]["shrinkage"] == "0.5");
+  CHECK(json["files"].size() == files_in(out).size());
+  CHECK(json["files"][0]["name"] == "model.toml");
+}
+
+TEST_CASE_FIXTURE(Tastes, "a table is shown to people, and users without history are told") {
+  REQUIRE(run_cli({"train", "--kind", "popularity", "--lightgcn", train, "--out", out}).exit_code == 0);
+  const std::string cold = scratch.write("cold.txt", "999 0\n0 999\n");
+  const Outcome outcome = run_cli({"evaluate", "--model", out, "--train", train, "--test", cold});
+  REQUIRE_MESSAGE(outcome.exit_code == 0, outcome.err);
+  CHECK(mentions(outcome.out, "2 users, 1 of them without history; 2 pairs to find among 20 items, 1 of them unknown"));
+  CHECK(mentions(outcome.out, "MODEL       RECALL@20  RECALL@50  NDCG@20  NDCG@100\npopularity     0.5000"));
+}
+
+TEST_CASE_FIXTURE(Tastes, "events can be trained on") {
+  std::string lines;
+  for (const char* place : {"a", "b"}) {
+    lines += std::string(R"({"user_id":"u","type":"visit","ts":1714564800000,"place_id":")") + place + "\"}\n";
+  }
+  const std::string file = scratch.write("events.ndjson", lines);
+  const Outcome outcome =
+      run_cli({"train", "--kind", "popularity", "--events", file, "--weights", "visit=2", "--out", out, "-o", "json"});
+  REQUIRE_MESSAGE(outcome.exit_code == 0, outcome.err);
+  CHECK(nlohmann::json::parse(outcome.out)["interactions"] == 2);
+}
+
+TEST_CASE_FIXTURE(Tastes, "a training that fails leaves the model that was there, and nothing where there was none") {
+  const Outcome fails = run_cli({"train", "--kind", "ials", "--lightgcn", train, "--out", out, "--set", "dims=3"});
+  CHECK(fails.exit_code == 1);
+  CHECK(mentions(fails.err, "there is no parameter 'dims' here; there are: "));
+  CHECK(!std::filesystem::exists(out));
+  REQUIRE(run_cli({"train", "--kind", "popularity", "--lightgcn", train, "--out", out}).exit_code == 0);
+  const auto files = files_in(out);
+  CHECK(run_cli({"train", "--kind", "ials", "--lightgcn", train, "--out", out, "--dim", "x"}).exit_code == 1);
+  CHECK(files_in(out) == files);
+  CHECK(evaluate().exit_code == 0);
+}
+
+TEST_CASE_FIXTURE(Tastes, "an epoch that was kept is gone when the model is written") {
+  const Outcome outcome = run_cli({"train", "--kind", "ials", "--dim", "4", "--epochs", "2", "--resume", "--lightgcn",
+                                   train, "--out", out, "--threads", "1", "--seed", "7"});
+  REQUIRE_MESSAGE(outcome.exit_code == 0, outcome.err);
+  CHECK(mentions(outcome.err, "nothing to resume"));
+  CHECK(!std::filesystem::exists(out + ".partial"));
+  const Outcome quiet = run_cli({"-q", "train", "--kind", "ials", "--dim", "2", "--teacher", out, "--lightgcn", train,
+                                 "--precision", "int8", "--out", scratch.path() + "/small"});
+  REQUIRE_MESSAGE(quiet.exit_code == 0, quiet.err);
+  CHECK(quiet.err.empty());
+}
+
+TEST_CASE_FIXTURE(Tastes, "bad files are named with their line, absent ones end with 4") {
+  const std::string bad = scratch.write("bad.txt", "1 2\n1 two\n");
+  const Outcome outcome = run_cli({"train", "--kind", "popularity", "--lightgcn", bad, "--out", out});
+  CHECK(outcome.exit_code == 1);
+  CHECK(mentions(outcome.err, bad + ":2: item 'two' is not an unsigned integer"));
+  CHECK(run_cli({"train", "--kind", "popularity", "--lightgcn", out + "x", "--out", out}).exit_code == 4);
+  CHECK(evaluate().exit_code == 4);
+  const std::string empty = scratch.write("empty.txt", "");
+  CHECK(run_cli({"train", "--kind", "popularity", "--lightgcn", empty, "--out", out}).exit_code == 1);
+  CHECK(run_cli({"train", "--kind", "popularity", "--lightgcn", train, "--out", train}).exit_code == 1);
+}
+
+TEST_CASE_FIXTURE(Tastes, "command lines that make no sense end with 2") {
+  CHECK(run_cli({"train"}).exit_code == 2);
+  CHECK(run_cli({"train", "--kind", "ease", "--out", out}).exit_code == 2);
+  CHECK(run_cli({"train", "--kind", "magic", "--lightgcn", train, "--out", out}).exit_code == 2);
+  CHECK(run_cli({"train", "--kind", "ease", "--lightgcn", train}).exit_code == 2);
+  CHECK(run_cli({"train", "--kind", "ease", "--lightgcn", train, "--events", train, "--out", out}).exit_code == 2);
+  CHECK(run_cli({"train", "--kind", "ease", "--lightgcn", train, "--out", out, "--set", "x"}).exit_code == 2);
+  CHECK(run_cli({"train", "--kind", "ease", "--lightgcn", train, "--out", out, "--precision", "fp8"}).exit_code == 2);
+  CHECK(run_cli({"evaluate", "--model", out, "--train", train}).exit_code == 2);
+  CHECK(run_cli({"evaluate", "--train", train, "--test", test}).exit_code == 2);
+  CHECK(run_cli({"evaluate", "--dataset", "city", "--model", out, "--train", train, "--test", test}).exit_code == 2);
+}
+
+TEST_CASE("help of train lists the kinds and shows examples") {
+  const Outcome outcome = run_cli({"train", "--help"});
+  CHECK(outcome.exit_code == 0);
+  CHECK(mentions(outcome.out, "item-knn    neighbours"));
+  CHECK(mentions(outcome.out, "cairn train --kind best --lightgcn"));
+}
+
+TEST_SUITE_END();

@@ -1,0 +1,88 @@
+#include "tools/cairn/model_evaluation.h"
+
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "engine/model/evaluate.h"
+#include "tools/cairn/output.h"
+
+namespace cairn::cli {
+namespace {
+
+void print_json(const model::Model& measured, const model::RankingReport& report, double seconds) {
+  const nlohmann::ordered_json json = {{"recall@20", report.metrics.recall_at_20},
+                                       {"recall@50", report.metrics.recall_at_50},
+                                       {"ndcg@20", report.metrics.ndcg_at_20},
+                                       {"ndcg@100", report.metrics.ndcg_at_100},
+                                       {"users", report.users},
+                                       {"cold_users", report.cold_users},
+                                       {"test_pairs", report.test_pairs},
+                                       {"unknown_pairs", report.unknown_pairs},
+                                       {"items", measured.items.size()},
+                                       {"kind", measured.kind},
+                                       {"seconds", seconds}};
+  print(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
+std::string four_decimals(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4f", value);
+  return text;
+}
+
+void print_table(const model::Model& measured, const model::RankingReport& report, double seconds) {
+  print(grouped(report.users) + " users, " + grouped(report.cold_users) + " of them without history; " +
+        grouped(report.test_pairs) + " pairs to find among " + grouped(measured.items.size()) + " items, " +
+        grouped(report.unknown_pairs) + " of them unknown to the model; " + number_text(seconds) + " s\n\n");
+  Table table({{"MODEL"},
+               {"RECALL@20", Align::kRight},
+               {"RECALL@50", Align::kRight},
+               {"NDCG@20", Align::kRight},
+               {"NDCG@100", Align::kRight}});
+  const model::RankingMetrics& metrics = report.metrics;
+  table.add({measured.kind, four_decimals(metrics.recall_at_20), four_decimals(metrics.recall_at_50),
+             four_decimals(metrics.ndcg_at_20), four_decimals(metrics.ndcg_at_100)});
+  print(table.to_string(color_wanted()));
+}
+
+}  // namespace
+
+CLI::Option* add_model_options(CLI::App* command, ModelEvaluationArguments* arguments) {
+  CLI::Option* model =
+      command->add_option("--model", arguments->model, "Instead of a replay: measure this model directory")
+          ->type_name("DIR");
+  CLI::Option* train =
+      command
+          ->add_option("--train", arguments->train,
+                       "With --model: what users had before, which is not ranked; one line a user: USER ITEM ITEM ...")
+          ->type_name("FILE")
+          ->needs(model);
+  CLI::Option* test = command->add_option("--test", arguments->test, "With --model: what they had later, to be found")
+                          ->type_name("FILE")
+                          ->needs(model);
+  model->needs(train)->needs(test);
+  command->add_option("--threads", arguments->threads, "With --model: 0: every processor")
+      ->capture_default_str()
+      ->needs(model);
+  return model;
+}
+
+void run_model_evaluation(const ModelEvaluationArguments& arguments, const GlobalOptions& global) {
+  const auto started = std::chrono::steady_clock::now();
+  const model::Model measured = value_or_fail(model::load_model(arguments.model));
+  const model::Interactions train = value_or_fail(model::read_lightgcn(arguments.train));
+  const model::Interactions test = value_or_fail(model::read_lightgcn(arguments.test));
+  const auto backend = value_or_fail(gpu::make_cpu_backend({.threads = arguments.threads}));
+  Progress progress("users ranked for", global.quiet);
+  const model::RankingOptions options{.threads = arguments.threads,
+                                      .progress = [&](std::size_t done, std::size_t) { progress.update(done); }};
+  const auto report = model::evaluate_ranking(measured, *backend, train, test, options);
+  progress.clear();
+  if (!report.ok()) fail(report.status());
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
+  global.json() ? print_json(measured, *report, took.count()) : print_table(measured, *report, took.count());
+}
+
+}  // namespace cairn::cli

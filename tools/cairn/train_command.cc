@@ -1,0 +1,232 @@
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "engine/model/checkpoint.h"
+#include "engine/model/interactions.h"
+#include "engine/model/train.h"
+#include "tools/cairn/commands.h"
+#include "tools/cairn/output.h"
+
+namespace cairn::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct TrainArguments {
+  std::string kind;
+  std::vector<std::string> lightgcn;
+  std::vector<std::string> events;
+  std::string sql;
+  std::string schema = "cairn";
+  std::string weights;
+  std::string out;
+  std::string dim;
+  std::string epochs;
+  std::vector<std::string> set;
+  std::uint64_t seed = 1;
+  std::size_t threads = 0;
+  std::string precision = "fp32";
+  std::string teacher;
+  bool resume = false;
+};
+
+/// A model that was trained, and what it took.
+struct Outcome {
+  const model::Model& trained;
+  double seconds;
+  std::vector<model::ModelFile> files;
+};
+
+model::Interactions read_interactions(const TrainArguments& arguments) {
+  model::TypeWeights weights;
+  if (!arguments.weights.empty()) weights = value_or_fail(model::parse_type_weights(arguments.weights));
+  if (!arguments.events.empty()) return value_or_fail(model::read_events(arguments.events, weights));
+  if (!arguments.sql.empty()) return value_or_fail(model::read_sql(arguments.sql, arguments.schema, weights));
+  return value_or_fail(model::read_lightgcn(arguments.lightgcn));
+}
+
+std::map<std::string, std::string> parameters_of(const TrainArguments& arguments) {
+  std::map<std::string, std::string> parameters;
+  for (const std::string& one : arguments.set) {
+    const std::size_t equals = one.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      throw CLI::ValidationError("--set", "'" + one + "' is not NAME=VALUE");
+    }
+    parameters[one.substr(0, equals)] = one.substr(equals + 1);
+  }
+  if (!arguments.dim.empty()) parameters["dim"] = arguments.dim;
+  if (!arguments.epochs.empty()) parameters["epochs"] = arguments.epochs;
+  return parameters;
+}
+
+/// The folder as a path without a slash at its end.
+std::string without_slash(const std::string& folder) {
+  const fs::path normal = fs::path(folder).lexically_normal();
+  return (normal.has_filename() ? normal : normal.parent_path()).string();
+}
+
+/// Makes sure before hours of work that there is where to put its result.
+void prepare_folder(const std::string& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (!fs::is_directory(folder)) fail(unavailable(folder + ": cannot be created as a directory"));
+  if (::access(folder.c_str(), W_OK | X_OK) != 0) fail(unavailable(folder + ": cannot be written to"));
+}
+
+model::Model run_training(const TrainArguments& arguments, const model::TrainOptions& options,
+                          const model::Interactions& interactions) {
+  auto trained = model::train(arguments.kind, interactions, options);
+  if (!trained.ok()) {
+    std::error_code ignored;
+    fs::remove(without_slash(arguments.out), ignored);  // refused unless it is empty
+    fail(trained.status());
+  }
+  return *std::move(trained);
+}
+
+std::uint64_t peak_rss_bytes() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+void print_json(const Outcome& outcome) {
+  nlohmann::ordered_json files = nlohmann::ordered_json::array();
+  for (const model::ModelFile& file : outcome.files) files.push_back({{"name", file.name}, {"bytes", file.bytes}});
+  const nlohmann::ordered_json json = {{"kind", outcome.trained.kind},
+                                       {"users", outcome.trained.users},
+                                       {"items", outcome.trained.items.size()},
+                                       {"interactions", outcome.trained.interactions},
+                                       {"seconds", outcome.seconds},
+                                       {"peak_rss_bytes", peak_rss_bytes()},
+                                       {"parameters", outcome.trained.parameters},
+                                       {"files", std::move(files)}};
+  print(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
+void print_summary(const Outcome& outcome, const std::string& out) {
+  std::uint64_t bytes = 0;
+  for (const model::ModelFile& file : outcome.files) bytes += file.bytes;
+  print(out + ": " + outcome.trained.kind + ", " + grouped(outcome.trained.interactions) + " interactions of " +
+        grouped(outcome.trained.users) + " users with " + grouped(outcome.trained.items.size()) + " items, " +
+        bytes_text(bytes) + ", trained in " + number_text(outcome.seconds) + " s with " + bytes_text(peak_rss_bytes()) +
+        " of memory at most\n");
+}
+
+void run(const TrainArguments& arguments, const GlobalOptions& global) {
+  const auto started = std::chrono::steady_clock::now();
+  const std::string out = without_slash(arguments.out);
+  model::TrainOptions options{.parameters = parameters_of(arguments),
+                              .seed = arguments.seed,
+                              .threads = arguments.threads,
+                              .precision = *gpu::precision_of(arguments.precision),
+                              .checkpoint = out + ".partial",
+                              .resume = arguments.resume};
+  model::Model teacher;
+  if (!arguments.teacher.empty()) {
+    teacher = value_or_fail(model::load_model(arguments.teacher));
+    options.teacher = &teacher;
+  }
+  const model::Interactions interactions = read_interactions(arguments);
+  prepare_folder(out);
+  Progress progress("% of kind " + arguments.kind + " trained", global.quiet);
+  options.progress = [&](double fraction) {
+    progress.update(static_cast<std::uint64_t>(100.0 * fraction));
+    return true;
+  };
+  options.remark = [&](const std::string& text) {
+    progress.clear();
+    if (!global.quiet) std::fprintf(stderr, "%s\n", text.c_str());
+  };
+  const model::Model trained = run_training(arguments, options, interactions);
+  progress.clear();
+  if (const Status saved = model::save_model(trained, out); !saved.ok()) fail(saved);
+  model::remove_checkpoint(options.checkpoint);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
+  const Outcome outcome{trained, took.count(), value_or_fail(model::model_files(out))};
+  global.json() ? print_json(outcome) : print_summary(outcome, arguments.out);
+}
+
+void add_sources(CLI::App* command, TrainArguments* arguments) {
+  auto* sources = command->add_option_group("Interactions", "Where they come from; exactly one of");
+  sources
+      ->add_option("--lightgcn", arguments->lightgcn,
+                   "Text files, plain or gzip, one line a user: USER ITEM ITEM ...; several are united")
+      ->type_name("FILE");
+  sources->add_option("--events", arguments->events, "NDJSON files of interactions, as `cairn ingest` takes them")
+      ->type_name("FILE");
+  sources->add_option("--sql", arguments->sql, "PostgreSQL that cairnd writes to, as libpq connection string")
+      ->type_name("DSN");
+  sources->require_option(1);
+  command->add_option("--schema", arguments->schema, "With --sql: schema of the tables")->capture_default_str();
+  command
+      ->add_option("--weights", arguments->weights,
+                   "With --events and --sql: what each type counts, like visit=1,save=3,dismiss=-1; default: all but "
+                   "dismiss, each pair once")
+      ->type_name("TYPE=N,...");
+}
+
+void add_options(CLI::App* command, TrainArguments* arguments) {
+  std::vector<std::string> kinds;
+  for (const model::TrainingKind& kind : model::training_kinds()) kinds.emplace_back(kind.name);
+  command->add_option("--kind", arguments->kind, "What to train; see below")
+      ->required()
+      ->check(CLI::IsMember(kinds))
+      ->type_name("NAME");
+  command->add_option("--out", arguments->out, "The model's directory; a model that is there is replaced when done")
+      ->required()
+      ->type_name("DIR");
+  command->add_option("--dim", arguments->dim, "Numbers in a vector (ials, graph)")->type_name("N");
+  command->add_option("--epochs", arguments->epochs, "Passes over the interactions (ials)")->type_name("N");
+  command->add_option("--set", arguments->set, "Any other parameter of the kind; a wrong name lists them")
+      ->type_name("NAME=VALUE");
+  command->add_option("--seed", arguments->seed, "Another seed, another model")->capture_default_str();
+  command->add_option("--threads", arguments->threads, "0: every processor")->capture_default_str();
+  command->add_option("--precision", arguments->precision, "How vectors are kept: fp32, fp16, int8 or int4")
+      ->check(CLI::IsMember({"fp32", "fp16", "int8", "int4"}))
+      ->type_name("NAME")
+      ->capture_default_str();
+  command->add_option("--teacher", arguments->teacher, "With --kind ials: a model to learn the scores of")
+      ->type_name("DIR");
+  command->add_flag("--resume", arguments->resume,
+                    "With --kind ials: go on from DIR.partial, where an interrupted training left its last epoch");
+}
+
+std::string kinds_text() {
+  std::string text = "Kinds:\n";
+  for (const model::TrainingKind& kind : model::training_kinds()) {
+    std::string name(kind.name);
+    name.resize(12, ' ');
+    text += "  " + name + std::string(kind.what) + "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+void add_train_command(CLI::App& app, const GlobalOptions& options) {
+  auto arguments = std::make_shared<TrainArguments>();
+  CLI::App* command = app.add_subcommand("train", "Learn from interactions what to recommend, into a model directory");
+  add_sources(command, arguments.get());
+  add_options(command, arguments.get());
+  command->footer(
+      kinds_text() + "\n" +
+      examples("  cairn train --kind best --lightgcn train.txt.gz --lightgcn valid.txt.gz --out model\n"
+               "  cairn evaluate --model model --train train.txt.gz --train valid.txt.gz --test test.txt.gz\n"
+               "  cairn train --kind ials --dim 256 --epochs 10 --events events.ndjson.gz --out model\n"
+               "  cairn train --kind ials --dim 32 --teacher model --precision int8 --events events.ndjson.gz "
+               "--out small\n"
+               "  cairn train --kind ease --set regularization=100 --sql 'dbname=app user=cairn' --out model"));
+  command->callback([arguments, &options] { run(*arguments, options); });
+}
+
+}  // namespace cairn::cli
