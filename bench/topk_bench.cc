@@ -1,6 +1,6 @@
-// Exact top-k over n items of dimension d, beside the peers of Debian 12: Faiss' IndexFlatIP and IndexHNSWFlat, hnswlib,
-// and blocked OpenBLAS sgemm with a threshold selection, which is the stronger one: Debian builds Faiss for SSE2. All
-// use both threads of the machine where that is faster for them; the answers of each are compared with ours.
+// Exact top-k over n items of dimension d, beside the peers of Debian 12: Faiss' IndexFlatIP and IndexHNSWFlat,
+// hnswlib, and blocked OpenBLAS sgemm with a threshold selection, which is the stronger one: Debian builds Faiss for
+// SSE2. All use both threads of the machine where that is faster for them; the answers of each are compared with ours.
 //
 //     bench_topk [--quick] [--hnsw-rows N]   HNSW is built for up to N items (default 40,000: a million take long)
 
@@ -203,25 +203,32 @@ class Bench {
     const SgemmPeer sgemm(data);
     Answer by_sgemm(batch * k);
     Answer by_faiss(batch * k);
-    const auto seconds = medians({[&] { (void)matrix.top_k(questions, &answers).ok(); },
-                                  [&] { sgemm.answer(batch, k, &by_sgemm); },
-                                  [&] { faiss_flat.answer(batch, k, 1, &by_faiss); },
-                                  [&] { faiss_flat.answer(batch, k, omp_get_num_procs(), &by_faiss); }},
-                                 rounds());
+    const auto seconds =
+        medians({[&] { (void)matrix.top_k(questions, &answers).ok(); }, [&] { sgemm.answer(batch, k, &by_sgemm); },
+                 [&] { faiss_flat.answer(batch, k, 1, &by_faiss); },
+                 [&] { faiss_flat.answer(batch, k, omp_get_num_procs(), &by_faiss); }},
+                rounds());
     const std::string name = label(data.n, data.d, batch, k);
     const auto per_second = [&](double one) { return static_cast<double>(batch) / one; };
     const std::string agree_sgemm = agreement(by_sgemm, answers.rows, batch, k);
     const std::string agree_faiss = agreement(by_faiss, answers.rows, batch, k);
-    report_.add({.name = "exact " + name, .unit = "queries/s", .value = per_second(seconds[0]),
+    report_.add({.name = "exact " + name,
+                 .unit = "queries/s",
+                 .value = per_second(seconds[0]),
                  .peer = Peer{"sgemm + selection" + agree_sgemm, per_second(seconds[1])}});
-    report_.add({.name = "exact " + name, .unit = "queries/s", .value = per_second(seconds[0]),
+    report_.add({.name = "exact " + name,
+                 .unit = "queries/s",
+                 .value = per_second(seconds[0]),
                  .peer = Peer{"faiss IndexFlatIP" + agree_faiss, per_second(std::min(seconds[2], seconds[3]))}});
     const double bytes = static_cast<double>(data.n * data.d);
     if (batch == 1) {
-      report_.add({.name = "codes read, " + name, .unit = "GB/s", .value = bytes / seconds[0] * 1e-9,
+      report_.add({.name = "codes read, " + name,
+                   .unit = "GB/s",
+                   .value = bytes / seconds[0] * 1e-9,
                    .peer = Peer{"memory read", ceilings.read_bytes_per_second * 1e-9}});
     } else {
-      report_.add({.name = "int8 operations, " + name, .unit = "GOP/s",
+      report_.add({.name = "int8 operations, " + name,
+                   .unit = "GOP/s",
                    .value = 2 * bytes * static_cast<double>(batch) / seconds[0] * 1e-9,
                    .peer = Peer{"int8 dot-product ceiling", ceilings.int8_operations_per_second * 1e-9}});
     }
@@ -244,16 +251,18 @@ class Bench {
     const MatrixView one{std::span(data.queries).first(data.d), 1, data.d};
     for (const std::size_t k : {20, 100}) {
       TopKAnswers answers;
-      const auto seconds =
-          medians({[&] {
-                     for (int i = 0; i < 20; ++i) {
-                       (void)matrix.top_k({.queries = one, .k = k, .filters = filters}, &answers).ok();
-                     }
-                   },
-                   [&] { (void)matrix.top_k({.queries = one, .k = k}, &answers).ok(); }},
-                  rounds());
-      report_.add({.name = "geofence of 1 %, " + label(data.n, data.d, 1, k), .unit = "us", .better = Better::kLess,
-                   .value = seconds[0] / 20 * 1e6, .peer = Peer{"the same without geofence", seconds[1] * 1e6}});
+      const auto seconds = medians({[&] {
+                                      for (int i = 0; i < 20; ++i) {
+                                        (void)matrix.top_k({.queries = one, .k = k, .filters = filters}, &answers).ok();
+                                      }
+                                    },
+                                    [&] { (void)matrix.top_k({.queries = one, .k = k}, &answers).ok(); }},
+                                   rounds());
+      report_.add({.name = "geofence of 1 %, " + label(data.n, data.d, 1, k),
+                   .unit = "us",
+                   .better = Better::kLess,
+                   .value = seconds[0] / 20 * 1e6,
+                   .peer = Peer{"the same without geofence", seconds[1] * 1e6}});
     }
   }
 
@@ -304,11 +313,12 @@ class Bench {
       reached = recall(found, answers.rows, batch, k);
       if (reached >= 0.95) break;
     }
-    const auto seconds = medians({[&] { (void)matrix.top_k(questions, &answers).ok(); }, [&] { search(ef, &found); }},
-                                 rounds());
+    const auto seconds =
+        medians({[&] { (void)matrix.top_k(questions, &answers).ok(); }, [&] { search(ef, &found); }}, rounds());
     char text[64];
     std::snprintf(text, sizeof text, "%s ef=%zu recall=%.3f", peer.c_str(), ef, reached);
-    report_.add({.name = "exact beside HNSW, " + label(data.n, data.d, batch, k), .unit = "queries/s",
+    report_.add({.name = "exact beside HNSW, " + label(data.n, data.d, batch, k),
+                 .unit = "queries/s",
                  .value = static_cast<double>(batch) / seconds[0],
                  .peer = Peer{text, static_cast<double>(batch) / seconds[1]}});
   }
@@ -331,8 +341,8 @@ int main(int argc, char** argv) {
   openblas_set_num_threads(1);  // its threads and ours would fight for the processors
   const Ceilings ceilings = measure_ceilings();
   report.add({.name = "ceiling: memory read", .unit = "GB/s", .value = ceilings.read_bytes_per_second * 1e-9});
-  report.add({.name = "ceiling: int8 dot products", .unit = "GOP/s",
-              .value = ceilings.int8_operations_per_second * 1e-9});
+  report.add(
+      {.name = "ceiling: int8 dot products", .unit = "GOP/s", .value = ceilings.int8_operations_per_second * 1e-9});
   Bench bench(report, option(argc, argv, "--hnsw-rows", 40'000));
   for (const std::size_t n : {std::size_t{40'000}, std::size_t{1'000'000}}) {
     for (const std::size_t d : {std::size_t{64}, std::size_t{128}}) {

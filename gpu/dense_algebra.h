@@ -61,8 +61,7 @@ struct SymmetricEigen {
   std::vector<double> values = {};
   std::vector<double> vectors = {};
 };
-[[nodiscard]] SymmetricEigen symmetric_eigen(std::size_t n, std::span<const double> matrix,
-                                              std::size_t threads = 1);
+[[nodiscard]] SymmetricEigen symmetric_eigen(std::size_t n, std::span<const double> matrix, std::size_t threads = 1);
 
 /// The largest singular triples of a sparse matrix, descending.
 struct TruncatedSvd {

@@ -16,9 +16,9 @@ namespace cairn::gpu {
 ///     sum_i c_i (w·x_i - t_i)²  +  unobserved_weight · sum_j (w·x_j)²  +  λ ‖w‖²
 ///     λ = regularization · (number of interactions + unobserved_weight · number of items)^frequency_exponent
 ///
-/// Targets t_i are 1 in the form of Rendle et al. (arXiv 2110.14037), where the observed are pulled to 1 beside the pull
-/// of all to 0; and 1 + unobserved_weight / c_i in the form of Hu, Koren and Volinsky (ICDM 2008, weights α·r), where
-/// they are not pulled to 0. Frequency exponent 0 is a plain ridge penalty.
+/// Targets t_i are 1 in the form of Rendle et al. (arXiv 2110.14037), where the observed are pulled to 1 beside the
+/// pull of all to 0; and 1 + unobserved_weight / c_i in the form of Hu, Koren and Volinsky (ICDM 2008, weights α·r),
+/// where they are not pulled to 0. Frequency exponent 0 is a plain ridge penalty.
 struct FoldInOptions {
   enum class Target : std::uint8_t { kOne, kHuKorenVolinsky };
 

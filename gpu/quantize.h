@@ -21,7 +21,8 @@ struct GroupCode {
 };
 
 /// Rounds `values` (finite) to `codes` within ±code_max. The scale maps the largest magnitude to code_max; for int4 the
-/// range may be clipped, where that makes the squared error less. `importance`, one a value or empty, weighs the errors.
+/// range may be clipped, where that makes the squared error less. `importance`, one a value or empty, weighs the
+/// errors.
 [[nodiscard]] GroupCode quantize_group(std::span<const float> values, std::span<const float> importance, int code_max,
                                        std::span<std::int8_t> codes);
 

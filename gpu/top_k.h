@@ -26,17 +26,17 @@ struct RowRange {
 /// Which rows a query may be answered with, and what is added to their scores. What is absent restricts nothing; what
 /// is present and empty lets nothing pass. A row has to pass all of them.
 struct RowFilter {
-  std::optional<std::span<const RowRange>> ranges = {};          ///< ascending, disjoint, within the matrix
-  std::optional<std::span<const std::uint64_t>> allowed = {};    ///< bit r % 64 of word r / 64; ceil(rows / 64) words
-  std::span<const std::uint32_t> excluded = {};                  ///< ascending rows
-  std::span<const float> bias = {};                              ///< one a row, or empty: 0
+  std::optional<std::span<const RowRange>> ranges = {};        ///< ascending, disjoint, within the matrix
+  std::optional<std::span<const std::uint64_t>> allowed = {};  ///< bit r % 64 of word r / 64; ceil(rows / 64) words
+  std::span<const std::uint32_t> excluded = {};                ///< ascending rows
+  std::span<const float> bias = {};                            ///< one a row, or empty: 0
 };
 
 /// Queries that are answered together.
 struct TopKBatch {
-  MatrixView queries = {};                   ///< batch × dim of the item matrix
-  std::size_t k = 0;                         ///< at most kTopKMax
-  std::span<const RowFilter> filters = {};   ///< none, one for all queries, or one a query
+  MatrixView queries = {};                  ///< batch × dim of the item matrix
+  std::size_t k = 0;                        ///< at most kTopKMax
+  std::span<const RowFilter> filters = {};  ///< none, one for all queries, or one a query
 };
 
 /// What answering took, for metrics and benches.

@@ -8,7 +8,7 @@
 namespace cairn::gpu {
 namespace {
 
-constexpr std::size_t kLimitMin = 1024;
+constexpr std::size_t kLimitMin = 256;
 /// With more candidates than this left by their bounds, they are scored instead of kept.
 constexpr std::size_t kSettleAt = 16384;
 /// Three roundings of 2^-24 each, and some room.
@@ -20,7 +20,7 @@ void Candidates::reset(const BoundKind& kind) {
   kind_ = kind;
   count_ = 0;
   checked_ = 0;
-  limit_ = std::max(4 * kind.k, kLimitMin);
+  limit_ = std::max(2 * kind.k, kLimitMin);
   threshold_ = -std::numeric_limits<float>::infinity();
 }
 
@@ -36,12 +36,16 @@ HitList Candidates::room_for(std::size_t rows) {
   return {.rows = rows_.data(), .upper = upper_.data(), .lower = lower_.data(), .count = count_};
 }
 
-void Candidates::commit(const HitList& hits, const Score& score) {
+void Candidates::commit(const HitList& hits) {
   count_ = hits.count;
-  shrink_if_many(score);
+  if (count_ <= limit_) return;
+  shrink();
+  limit_ = std::max(kLimitMin, 2 * count_);
 }
 
-void Candidates::add(const Candidates& others, const Score& score) {
+bool Candidates::crowded() const noexcept { return count_ > kSettleAt && !kind_.exact; }
+
+void Candidates::add(const Candidates& others) {
   raise_threshold(others.threshold_);
   HitList room = room_for(others.count_);
   for (std::size_t i = 0; i < others.count_; ++i) {
@@ -51,25 +55,37 @@ void Candidates::add(const Candidates& others, const Score& score) {
     room.lower[room.count] = others.lower_[i];
     ++room.count;
   }
-  commit(room, score);
-}
-
-void Candidates::shrink_if_many(const Score& score) {
-  if (count_ <= limit_) return;
-  shrink();
-  if (count_ > kSettleAt) settle(score);
-  limit_ = std::max(limit_, 2 * count_);
+  commit(room);
 }
 
 void Candidates::shrink() {
   drop_excluded();
   if (kind_.k == 0 || count_ < kind_.k) return;
   if (kind_.exact) return raise_threshold(keep_best());
-  scratch_.assign(lower_.begin(), lower_.begin() + static_cast<std::ptrdiff_t>(count_));
-  const auto kth = scratch_.begin() + static_cast<std::ptrdiff_t>(kind_.k - 1);
-  std::nth_element(scratch_.begin(), kth, scratch_.end(), std::greater<>());
-  raise_threshold(rounded_down(*kth));
-  keep_reaching_threshold();
+  raise_threshold(rounded_down(kth_lower_bound()));
+  HitList hits = room_for(0);
+  kind_.kernels->keep_reaching(&hits, threshold_);
+  count_ = checked_ = hits.count;
+}
+
+/// At most the k-th largest lower bound, and close to it: halving an interval is much cheaper than a selection.
+float Candidates::kth_lower_bound() {
+  constexpr int kHalvings = 14;
+  float low = 0.0F;
+  float high = 0.0F;
+  kind_.kernels->range_of(lower_.data(), count_, &low, &high);
+  if (kind_.kernels->count_reaching(lower_.data(), count_, threshold_) >= kind_.k) low = std::max(low, threshold_);
+  if (!std::isfinite(low) || !std::isfinite(high)) {
+    scratch_.assign(lower_.begin(), lower_.begin() + static_cast<std::ptrdiff_t>(count_));
+    const auto kth = scratch_.begin() + static_cast<std::ptrdiff_t>(kind_.k - 1);
+    std::nth_element(scratch_.begin(), kth, scratch_.end(), std::greater<>());
+    return *kth;
+  }
+  for (int i = 0; i < kHalvings; ++i) {
+    const float middle = low + (high - low) * 0.5F;
+    (kind_.kernels->count_reaching(lower_.data(), count_, middle) >= kind_.k ? low : high) = middle;
+  }
+  return low;
 }
 
 /// A bound that rounding cannot lift above what it bounds.
@@ -79,21 +95,10 @@ float Candidates::rounded_down(float bound) const {
 }
 
 void Candidates::drop_excluded() {
+  if (kind_.excluded.empty()) return;
   std::size_t kept = checked_;
   for (std::size_t i = checked_; i < count_; ++i) {
     if (std::binary_search(kind_.excluded.begin(), kind_.excluded.end(), rows_[i])) continue;
-    rows_[kept] = rows_[i];
-    upper_[kept] = upper_[i];
-    lower_[kept] = lower_[i];
-    ++kept;
-  }
-  count_ = checked_ = kept;
-}
-
-void Candidates::keep_reaching_threshold() {
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < count_; ++i) {
-    if (upper_[i] < threshold_) continue;
     rows_[kept] = rows_[i];
     upper_[kept] = upper_[i];
     lower_[kept] = lower_[i];
@@ -122,8 +127,9 @@ float Candidates::keep_best() {
   return kth_score;
 }
 
-/// Scores what bounds could not rule out, which leaves the k best.
 void Candidates::settle(const Score& score) {
+  drop_excluded();
+  if (count_ < kind_.k) return;
   score(rows(), std::span(upper_).first(count_));
   const float kth_score = keep_best();
   raise_threshold(rounded_down(kth_score * kind_.inverse_scale));

@@ -12,10 +12,11 @@ namespace cairn::gpu {
 
 /// What the bounds of one query's scores are worth.
 struct BoundKind {
+  const TopKKernels* kernels = nullptr;
   std::size_t k = 0;
   std::span<const std::uint32_t> excluded = {};  ///< ascending
-  bool exact = false;  ///< both bounds are the score
-  float inverse_scale = 1.0F;  ///< turns a score into the units of the bounds
+  bool exact = false;                            ///< both bounds are the score
+  float inverse_scale = 1.0F;                    ///< turns a score into the units of the bounds
   float rounding = 0.0F;  ///< what rounding may put scores and bounds off by, beside a part of themselves
 };
 
@@ -30,11 +31,15 @@ class Candidates {
 
   /// Room for `rows` hits. What a scan lists there counts after `commit`.
   [[nodiscard]] HitList room_for(std::size_t rows);
-  /// Takes over what the scan listed. Shrinks when there is much. `score` serves when bounds alone rule out too little.
-  void commit(const HitList& hits, const Score& score);
-  void add(const Candidates& others, const Score& score);
+  /// Takes over what the scan listed, and shrinks when there is much.
+  void commit(const HitList& hits);
+  void add(const Candidates& others);
   /// Rules out what it can.
   void shrink();
+  /// Whether bounds alone rule out so little that the rows should be scored.
+  [[nodiscard]] bool crowded() const noexcept;
+  /// Scores what bounds could not rule out, which leaves the k best.
+  void settle(const Score& score);
 
   /// No row whose upper bound is below this can be among the k best. Only rises.
   [[nodiscard]] float threshold() const noexcept { return threshold_; }
@@ -45,11 +50,9 @@ class Candidates {
 
  private:
   void drop_excluded();
-  void keep_reaching_threshold();
   float keep_best();
   [[nodiscard]] float rounded_down(float bound) const;
-  void settle(const Score& score);
-  void shrink_if_many(const Score& score);
+  [[nodiscard]] float kth_lower_bound();
 
   BoundKind kind_;
   std::size_t count_ = 0;

@@ -84,7 +84,8 @@ void CodeTiles::encode_span(std::size_t span, const CodeTilesOptions& options, c
       const std::size_t count = group_end(g) - begin;
       const auto group_codes = std::span(codes).subspan(begin, count);
       const auto group_values = std::span<const float>(values).subspan(begin, count);
-      const auto importance = options.importance.empty() ? options.importance : options.importance.subspan(begin, count);
+      const auto importance =
+          options.importance.empty() ? options.importance : options.importance.subspan(begin, count);
       GroupCode code = quantize_group(group_values, importance, options.code_max, group_codes);
       store_codes(row, g, group_codes, code.scale);
       if (options.codes_are_values) {

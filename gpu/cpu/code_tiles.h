@@ -13,7 +13,7 @@
 namespace cairn::gpu {
 
 /// Tiles whose bounds are kept together.
-inline constexpr std::size_t kSpanTiles = 8;
+inline constexpr std::size_t kSpanTiles = 16;
 
 struct CodeTilesOptions {
   int code_max = kInt8CodeMax;  ///< kInt8CodeMax: one group of all columns; kInt4CodeMax: groups of int4_group

@@ -14,8 +14,8 @@ inline constexpr std::size_t kDotRows = 16;
 /// Queries whose sums stay in registers together; query codes are laid out in blocks of so many, the last may be less.
 inline constexpr std::size_t kQueryBlock = 6;
 
-/// Codes of a matrix in tiles of 64 rows. A tile is contiguous: first the scales, [group][row]; then the codes. int8: for
-/// each four columns, the four codes of row 0, of row 1 …, each code + 128 in a byte. int4: for each eight columns
+/// Codes of a matrix in tiles of 64 rows. A tile is contiguous: first the scales, [group][row]; then the codes. int8:
+/// for each four columns, the four codes of row 0, of row 1 …, each code + 128 in a byte. int4: for each eight columns
 /// likewise, columns 0 to 3 in the low halves of four bytes and 4 to 7 in the high ones, each code + 8.
 /// Columns are padded with codes 0 to whole fours (int8) or eights (int4) in each group.
 struct CodeTilesView {
@@ -36,9 +36,9 @@ struct HitList {
 
 /// One query of a scan.
 struct ScanQuery {
-  float threshold;             ///< what the upper bound of a hit reaches at least
-  const float* bias;           ///< one a row, or null
-  float inverse_scale;         ///< turns a bias into units of the query's scale
+  float threshold;               ///< what the upper bound of a hit reaches at least
+  const float* bias;             ///< one a row, or null
+  float inverse_scale;           ///< turns a bias into units of the query's scale
   const std::uint64_t* allowed;  ///< a word a tile, or null
   HitList hits;
 };
@@ -53,7 +53,7 @@ struct ScanCall {
   const std::int32_t* query_codes;  ///< blocks of [quad][query of the block], four codes each
   const std::int32_t* margin;       ///< [group][query]: what the exact sum of a group is at most above the codes' sum
   const std::int32_t* offset;       ///< [group][query]: what takes the 128 or 8 of each stored code out of the sum
-  const float* width;               ///< [group][query]: how far the lower bound is below the upper, in scales of the row
+  const float* width;  ///< [group][query]: how far the lower bound is below the upper, in scales of the row
   ScanQuery* query;
 };
 
@@ -69,6 +69,12 @@ struct DotCall {
 
 /// The kernels of one instruction set.
 struct TopKKernels {
+  /// The least and the largest of the values, of which there is one at least and none NaN.
+  void (*range_of)(const float* values, std::size_t count, float* least, float* largest);
+  /// How many of the values are at least `bound`.
+  std::size_t (*count_reaching)(const float* values, std::size_t count, float bound);
+  /// Moves the hits whose upper bounds are at least `bound` to the front, in their order; sets the count.
+  void (*keep_reaching)(HitList* hits, float bound);
   void (*scan_int8)(const ScanCall&);
   void (*scan_int4)(const ScanCall&);
   void (*dot)(const DotCall&);

@@ -49,8 +49,8 @@ inline __attribute__((always_inline)) void test_query(const ScanCall& call, cons
   const ScanQuery& query = call.query[q];
   const __m512 threshold = _mm512_set1_ps(query.threshold);
   if (query.bias == nullptr) {
-    const __m512 largest = _mm512_max_ps(_mm512_max_ps(bounds.upper[0], bounds.upper[1]),
-                                         _mm512_max_ps(bounds.upper[2], bounds.upper[3]));
+    const __m512 largest =
+        _mm512_max_ps(_mm512_max_ps(bounds.upper[0], bounds.upper[1]), _mm512_max_ps(bounds.upper[2], bounds.upper[3]));
     if (_mm512_cmp_ps_mask(largest, threshold, _CMP_GE_OQ) == 0) return;
   } else {
     // The last tile may end past the last bias; its rows past the end are not scannable.
@@ -58,8 +58,8 @@ inline __attribute__((always_inline)) void test_query(const ScanCall& call, cons
     const __m512 inverse_scale = _mm512_set1_ps(query.inverse_scale);
 #pragma GCC unroll 8
     for (std::size_t part = 0; part < kParts; ++part) {
-      const __m512 bias = _mm512_maskz_loadu_ps(static_cast<__mmask16>(rows >> (16 * part)),
-                                                query.bias + tile * kTileRows + 16 * part);
+      const __m512 bias =
+          _mm512_maskz_loadu_ps(static_cast<__mmask16>(rows >> (16 * part)), query.bias + tile * kTileRows + 16 * part);
       bounds.upper[part] = _mm512_fmadd_ps(bias, inverse_scale, bounds.upper[part]);
     }
   }
@@ -166,22 +166,45 @@ void scan_int4_block(const ScanCall& call, const std::uint8_t* tile_bytes, std::
   for (std::size_t n = 0; n < N; ++n) test_query(call, scales, tile, q + n, bounds[n]);
 }
 
+/// Asks for the `part`-th of `parts` parts of the next tile, which is then there when its turn comes: the hardware's
+/// own prefetch ends at the page, and a tile is about as large as one.
+void prefetch_next(const std::uint8_t* tile, std::size_t tile_bytes, std::size_t part, std::size_t parts) {
+  const std::size_t lines = (tile_bytes + 63) / 64;
+  const std::uint8_t* next = tile + tile_bytes;
+  for (std::size_t line = lines * part / parts; line < lines * (part + 1) / parts; ++line) {
+    __builtin_prefetch(next + 64 * line);
+  }
+}
+
 void scan_int8(const ScanCall& call) {
   const std::size_t quads = call.codes.group_quads[1];
   for (std::size_t tile = call.tile_begin; tile < call.tile_end; ++tile) {
     const std::uint8_t* bytes = call.codes.tiles + tile * call.codes.tile_bytes;
     std::size_t q = 0;
+    const std::size_t blocks = (call.queries + kQueryBlock - 1) / kQueryBlock;
     for (; q + kQueryBlock <= call.queries; q += kQueryBlock) {
+      prefetch_next(bytes, call.codes.tile_bytes, q / kQueryBlock, blocks);
       scan_int8_block<kQueryBlock>(call, bytes, tile, q, call.query_codes + q * quads);
     }
     const std::int32_t* codes = call.query_codes + q * quads;
     switch (call.queries - q) {
-      case 1: scan_int8_block<1>(call, bytes, tile, q, codes); break;
-      case 2: scan_int8_block<2>(call, bytes, tile, q, codes); break;
-      case 3: scan_int8_block<3>(call, bytes, tile, q, codes); break;
-      case 4: scan_int8_block<4>(call, bytes, tile, q, codes); break;
-      case 5: scan_int8_block<5>(call, bytes, tile, q, codes); break;
-      default: break;
+      case 1:
+        scan_int8_block<1>(call, bytes, tile, q, codes);
+        break;
+      case 2:
+        scan_int8_block<2>(call, bytes, tile, q, codes);
+        break;
+      case 3:
+        scan_int8_block<3>(call, bytes, tile, q, codes);
+        break;
+      case 4:
+        scan_int8_block<4>(call, bytes, tile, q, codes);
+        break;
+      case 5:
+        scan_int8_block<5>(call, bytes, tile, q, codes);
+        break;
+      default:
+        break;
     }
   }
 }
@@ -267,9 +290,7 @@ void dot(const DotCall& call) {
   for (; q < call.query_count; ++q) dot_block<1>(call, q);
 }
 
-__mmask16 first_lanes(std::size_t count) {
-  return static_cast<__mmask16>(count >= 16 ? 0xFFFFU : (1U << count) - 1U);
-}
+__mmask16 first_lanes(std::size_t count) { return static_cast<__mmask16>(count >= 16 ? 0xFFFFU : (1U << count) - 1U); }
 
 void halves_to_floats(const std::uint16_t* halves, std::size_t count, float* floats) {
   for (std::size_t i = 0; i < count; i += 16) {
@@ -286,9 +307,59 @@ void floats_to_halves(const float* floats, std::size_t count, std::uint16_t* hal
   }
 }
 
+void range_of(const float* values, std::size_t count, float* least, float* largest) {
+  __m512 low = _mm512_set1_ps(values[0]);
+  __m512 high = low;
+  for (std::size_t i = 0; i < count; i += 16) {
+    const __m512 some = _mm512_mask_loadu_ps(low, first_lanes(count - i), values + i);
+    low = _mm512_min_ps(low, some);
+    high = _mm512_max_ps(high, some);
+  }
+  float lows[16];
+  float highs[16];
+  _mm512_storeu_ps(lows, low);
+  _mm512_storeu_ps(highs, high);
+  *least = lows[0];
+  *largest = highs[0];
+  for (std::size_t i = 1; i < 16; ++i) {
+    *least = lows[i] < *least ? lows[i] : *least;
+    *largest = highs[i] > *largest ? highs[i] : *largest;
+  }
+}
+
+std::size_t count_reaching(const float* values, std::size_t count, float bound) {
+  std::size_t reached = 0;
+  for (std::size_t i = 0; i < count; i += 16) {
+    const __mmask16 there = first_lanes(count - i);
+    const __m512 some = _mm512_maskz_loadu_ps(there, values + i);
+    const __mmask16 mask = _mm512_mask_cmp_ps_mask(there, some, _mm512_set1_ps(bound), _CMP_GE_OQ);
+    reached += static_cast<std::size_t>(__builtin_popcount(mask));
+  }
+  return reached;
+}
+
+void keep_reaching(HitList* hits, float bound) {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < hits->count; i += 16) {
+    const __mmask16 there = first_lanes(hits->count - i);
+    const __m512i rows = _mm512_maskz_loadu_epi32(there, hits->rows + i);
+    const __m512 lower = _mm512_maskz_loadu_ps(there, hits->lower + i);
+    const __m512 upper = _mm512_maskz_loadu_ps(there, hits->upper + i);
+    const __mmask16 mask = _mm512_mask_cmp_ps_mask(there, upper, _mm512_set1_ps(bound), _CMP_GE_OQ);
+    _mm512_mask_compressstoreu_epi32(hits->rows + kept, mask, rows);
+    _mm512_mask_compressstoreu_ps(hits->lower + kept, mask, lower);
+    _mm512_mask_compressstoreu_ps(hits->upper + kept, mask, upper);
+    kept += static_cast<std::size_t>(__builtin_popcount(mask));
+  }
+  hits->count = kept;
+}
+
 }  // namespace
 
-const TopKKernels kTopKAvx512 = {.scan_int8 = scan_int8,
+const TopKKernels kTopKAvx512 = {.range_of = range_of,
+                                 .count_reaching = count_reaching,
+                                 .keep_reaching = keep_reaching,
+                                 .scan_int8 = scan_int8,
                                  .scan_int4 = scan_int4,
                                  .dot = dot,
                                  .halves_to_floats = halves_to_floats,

@@ -79,7 +79,8 @@ void append_passing(const std::vector<TileRun>& runs, const RowFilter& filter, s
   for (const TileRun& run : runs) {
     for (std::size_t tile = run.tile_begin; tile < run.tile_end; ++tile) {
       for (std::uint64_t left = passing(filter, run, tile); left != 0; left &= left - 1) {
-        const auto row = static_cast<std::uint32_t>(tile * kTileRows + static_cast<std::size_t>(std::countr_zero(left)));
+        const auto row =
+            static_cast<std::uint32_t>(tile * kTileRows + static_cast<std::size_t>(std::countr_zero(left)));
         while (excluded != filter.excluded.end() && *excluded < row) ++excluded;
         if (excluded == filter.excluded.end() || *excluded != row) rows->push_back(row);
       }

@@ -98,8 +98,8 @@ struct Query {
   Candidates candidates = {};  // guarded by mutex while chunks run
   std::atomic<std::uint64_t> rows_scored{0};
 
-  [[nodiscard]] BoundKind bound_kind(std::size_t k) const {
-    BoundKind kind{.k = k, .excluded = filter->excluded};
+  [[nodiscard]] BoundKind bound_kind(const TopKKernels* kernels, std::size_t k) const {
+    BoundKind kind{.kernels = kernels, .k = k, .excluded = filter->excluded};
     if (way != Way::kScanCodes) {
       kind.exact = true;
     } else {
@@ -192,8 +192,10 @@ void TopKRun::join_group(std::size_t q) {
     group.queries.push_back(&query);
     return;
   }
-  groups_.push_back(
-      {.queries = {&query}, .runs = tile_runs(*query.filter, matrix_.rows()), .way = query.way, .filter = query.filter});
+  groups_.push_back({.queries = {&query},
+                     .runs = tile_runs(*query.filter, matrix_.rows()),
+                     .way = query.way,
+                     .filter = query.filter});
 }
 
 /// Sends queries that hardly any row passes their own way; lays out what the kernels read of the others.
@@ -206,7 +208,7 @@ void TopKRun::prepare(Group& group) {
   };
   const auto others = std::stable_partition(group.queries.begin(), group.queries.end(), few);
   for (auto query = group.queries.begin(); query != others; ++query) (*query)->way = Way::kScoreFew;
-  for (Query* query : group.queries) query->candidates.reset(query->bound_kind(batch_.k));
+  for (Query* query : group.queries) query->candidates.reset(query->bound_kind(matrix_.resources().kernels, batch_.k));
   for (auto query = group.queries.begin(); query != others; ++query) score_few(**query, group.runs);
   group.queries.erase(group.queries.begin(), others);
   if (group.way == Way::kScanCodes) return arrange_codes(group);
@@ -256,7 +258,7 @@ void TopKRun::work(const Chunk& chunk) {
   thread_local std::vector<Candidates> found;  // kept for its memory
   found.resize(std::max(found.size(), group.queries.size()));
   for (std::size_t q = 0; q < group.queries.size(); ++q) {
-    found[q].reset(group.queries[q]->bound_kind(batch_.k));
+    found[q].reset(group.queries[q]->bound_kind(matrix_.resources().kernels, batch_.k));
     found[q].raise_threshold(group.queries[q]->threshold.load(std::memory_order_relaxed));
   }
   group.way == Way::kScanCodes ? scan(chunk, found) : score_all(chunk, found);
@@ -264,7 +266,8 @@ void TopKRun::work(const Chunk& chunk) {
     Query& query = *group.queries[q];
     found[q].shrink();
     const std::lock_guard lock(query.mutex);
-    query.candidates.add(found[q], scorer_of(query));
+    query.candidates.add(found[q]);
+    if (query.candidates.crowded()) query.candidates.settle(scorer_of(query));
     publish(query, query.candidates.threshold());
   }
 }
@@ -284,7 +287,7 @@ class SpanMargins {
     for (std::size_t g = 0; g < codes.groups(); ++g) {
       for (std::size_t q = 0; q < count; ++q) {
         const double margin = group_.queries[q]->codes->margin(g, codes.bound(span, g), matrix_.dim());
-        margin_[g * count + q] = static_cast<std::int32_t>(std::ceil(margin));
+        margin_[g * count + q] = margin == 0.0 ? 0 : static_cast<std::int32_t>(margin) + 1;
         width_[g * count + q] = 2.0F * static_cast<float>(margin_[g * count + q]);
       }
     }
@@ -330,7 +333,8 @@ void TopKRun::scan(const Chunk& chunk, std::vector<Candidates>& found) {
             .query = queries.data()});
     for (std::size_t q = 0; q < count; ++q) {
       const float before = found[q].threshold();
-      found[q].commit(queries[q].hits, scorer_of(*group.queries[q]));
+      found[q].commit(queries[q].hits);
+      if (found[q].crowded()) found[q].settle(scorer_of(*group.queries[q]));
       if (found[q].threshold() > before) publish(*group.queries[q], found[q].threshold());
     }
     begin = end;
@@ -369,7 +373,7 @@ void TopKRun::score_all(const Chunk& chunk, std::vector<Candidates>& found) {
       const std::uint64_t allowed = filter.allowed ? (*filter.allowed)[tile] >> (first % kTileRows) : ~std::uint64_t{0};
       HitList hits = found[q].room_for(kDotRows);
       list_scored(rows, meant & allowed, scores.data() + q * kDotRows, filter.bias, found[q].threshold(), &hits);
-      found[q].commit(hits, {});
+      found[q].commit(hits);
     }
   }
   for (std::size_t q = 0; q < count; ++q) {
@@ -390,7 +394,7 @@ void TopKRun::score_few(Query& query, const std::vector<TileRun>& runs) {
     hits.upper[hits.count] = hits.lower[hits.count] = scores[i];
     ++hits.count;
   }
-  query.candidates.commit(hits, {});
+  query.candidates.commit(hits);
 }
 
 void TopKRun::finish(Query& query) {

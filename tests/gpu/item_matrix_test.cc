@@ -21,7 +21,8 @@ std::vector<float> decoded(const ItemMatrix& matrix) {
 }
 
 TEST_CASE("fp32 keeps values as they are, fp16 rounds them to the nearest half") {
-  // 2049 lies between the halves 2048 and 2050 and goes to the even one; 1e-8 is below half of the smallest half, 2^-24.
+  // 2049 lies between the halves 2048 and 2050 and goes to the even one; 1e-8 is below half of the smallest half,
+  // 2^-24.
   const std::vector<float> values = {1.0F, -2049.0F, 65519.0F, 65520.0F, 1e-8F, 6e-8F, 0.1F, -0.0F};
   const float infinity = std::numeric_limits<float>::infinity();
   for (const auto& backend : all_backends()) {

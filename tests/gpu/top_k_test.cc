@@ -60,7 +60,8 @@ struct OwnedFilter {
 
 std::vector<RowRange> random_ranges(std::mt19937& random, std::size_t rows) {
   std::vector<std::uint32_t> cuts;
-  for (std::size_t i = 0; i < 2 * (random() % 4); ++i) cuts.push_back(static_cast<std::uint32_t>(random() % (rows + 1)));
+  for (std::size_t i = 0; i < 2 * (random() % 4); ++i)
+    cuts.push_back(static_cast<std::uint32_t>(random() % (rows + 1)));
   std::sort(cuts.begin(), cuts.end());
   std::vector<RowRange> ranges;
   for (std::size_t i = 0; i + 1 < cuts.size(); i += 2) ranges.push_back({cuts[i], cuts[i + 1]});
@@ -350,8 +351,7 @@ TEST_CASE("what a batch may not be is said") {
   CHECK(message_for({.bias = values}) == "filter 0: bias has 40 values for 10 rows");
   CHECK(matrix->top_k({.queries = queries, .k = 1025}, &answers).message() ==
         "k is 1025; at most 1024 rows can be asked for");
-  CHECK(matrix->top_k({.queries = {values, 8, 5}, .k = 1}, &answers).message() ==
-        "queries have 5 dimensions, items 4");
+  CHECK(matrix->top_k({.queries = {values, 8, 5}, .k = 1}, &answers).message() == "queries have 5 dimensions, items 4");
 }
 
 }  // namespace
