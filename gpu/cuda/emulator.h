@@ -57,6 +57,7 @@ inline std::uint32_t grid_x() { return emulator::position().grid_x; }
 inline std::uint32_t grid_y() { return emulator::position().grid_y; }
 inline unsigned char* dynamic_shared() { return emulator::shared_memory(); }
 inline void sync_block() { emulator::sync_block(); }
+inline void sync_warp() {}
 
 template <class T>
 T of_lane(const unsigned char* shown, std::uint32_t lane) {

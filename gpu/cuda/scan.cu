@@ -319,6 +319,7 @@ CAIRN_KERNEL void CAIRN_LAUNCH_BOUNDS(kScanThreads, blocks_at_least<kKind>(kFrag
     } else {
       sample_tile<kFragments>(matrix, pass, tests, first_slot, tile, work, lane, values);
     }
+    sync_warp();  // the next products need all lanes at once
   }
   wait_copies<0>();
 }

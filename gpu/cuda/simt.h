@@ -35,6 +35,8 @@ CAIRN_DEVICE unsigned char* dynamic_shared() {
 }
 
 CAIRN_DEVICE void sync_block() { __syncthreads(); }
+/// Brings the lanes of a warp together again after branches.
+CAIRN_DEVICE void sync_warp() { __syncwarp(); }
 CAIRN_DEVICE bool any_of_warp(bool value) { return __any_sync(0xFFFFFFFFU, value) != 0; }
 template <class T>
 CAIRN_DEVICE T shuffle_xor(T value, int lanes) {
