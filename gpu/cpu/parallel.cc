@@ -34,7 +34,8 @@ void run(std::size_t threads, std::size_t chunks, const std::function<void(std::
         },
         tbb::simple_partitioner());
   };
-  if (threads == static_cast<std::size_t>(tbb::this_task_arena::max_concurrency())) return loop();
+  // An arena wider than the machine would only make oneTBB complain.
+  if (threads >= static_cast<std::size_t>(tbb::this_task_arena::max_concurrency())) return loop();
   tbb::task_arena(static_cast<int>(threads)).execute(loop);
 }
 

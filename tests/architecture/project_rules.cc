@@ -59,6 +59,9 @@ std::vector<ForeignLibrary> libraries() {
        {"cuda_", "cuda.h", "cublas_", "cooperative_groups", "cooperative_groups/", "cub/", "thrust/", "mma.h",
         "nvtx3/"},
        {"gpu/cuda"}},
+      {"Faiss", {"faiss/"}, {}},
+      {"hnswlib", {"hnswlib/"}, {}},
+      {"OpenMP", {"omp.h"}, {}},
       {"doctest", {"doctest/"}, {}},
   };
   for (ForeignLibrary& library : libraries) {
