@@ -28,6 +28,7 @@ struct Rules {
   std::vector<std::string> open_rooms;  ///< rooms that every room may include
   /// Rooms whose subfolders are nobody else's business: others include the headers at their top only.
   std::vector<std::string> sealed_rooms;
+  std::vector<std::string> shown_folders;  ///< of sealed rooms, whose headers are for others as well
   /// The spelling of a room in an #include, where it differs from its folder: {"cairn/", "engine/include"}.
   std::vector<std::pair<std::string, std::string>> spellings;
   std::vector<ForeignLibrary> libraries;

@@ -41,6 +41,7 @@ Rules small_rules() {
                 {.folder = "proofs", .may_include = {"*"}}},
       .open_rooms = {"leaf/include"},
       .sealed_rooms = {"low"},
+      .shown_folders = {"low/shown"},
       .spellings = {{"words/", "leaf/include"}},
       .libraries = {{"Rocks", {"rocks/"}, {"low/rocks"}}, {"Zip", {"zip.h"}, {"low/zip", "proofs"}}},
       .forbidden_names = {"common", "utils"},
@@ -112,6 +113,12 @@ TEST_CASE("a sealed room shows only the headers at its top") {
       only_violation(Tree().with("high/a.cc", "#include \"low/store.h\"\n#include \"low/rocks/x.h\"\n"));
   CHECK(v.line == 2);
   CHECK(v.what.find("inside low") != std::string::npos);
+}
+
+TEST_CASE("a sealed room may show the headers of a folder, and none below it") {
+  CHECK(check_tree(Tree().with("high/a.cc", "#include \"low/shown/x.h\"\n").root(), small_rules()).empty());
+  CHECK(only_violation(Tree().with("high/a.cc", "#include \"low/shown/deep/x.h\"\n")).line == 1);
+  CHECK(only_violation(Tree().with("other/a.cc", "#include \"low/shown/x.h\"\n")).line == 1);
 }
 
 TEST_CASE("a foreign library outside its adapter fails, in quotes as in brackets") {

@@ -78,6 +78,7 @@ Rules project_rules() {
       .rooms = rooms(),
       .open_rooms = {"engine/include"},
       .sealed_rooms = {"gpu", "features", "storage", "streaming", "sql"},
+      .shown_folders = {"gpu/train"},
       .spellings = {{"cairn/", "engine/include"}},
       .libraries = libraries(),
       .forbidden_names = {"common", "util", "utils", "helper", "helpers", "misc"},
