@@ -142,10 +142,12 @@ RankingMetrics ranking_metrics(std::span<const std::uint32_t> ranked, std::span<
   return {depths[0].recall, depths[1].recall, depths[0].ndcg, depths[2].ndcg};
 }
 
-Result<RankingReport> evaluate_ranking(const Model& model, gpu::Backend& backend, const Interactions& train,
-                                       const Interactions& test, const RankingOptions& options) {
+Result<RankingReport> evaluate_ranking(const Model& model, const Interactions& train, const Interactions& test,
+                                       const RankingOptions& options) {
   const Questions questions = ask(model, train, test);
   if (questions.users() == 0) return invalid_argument("no user has items in the test");
+  CAIRN_ASSIGN_OR_RETURN(const auto processors, gpu::make_cpu_backend({.threads = options.threads}));
+  gpu::Backend& backend = options.backend ? *options.backend : *processors;
   CAIRN_ASSIGN_OR_RETURN(const auto ranker, Ranker::create(model, backend, {.threads = options.threads}));
   RankingReport report{.users = questions.users()};
   Tally tally;

@@ -36,15 +36,16 @@ struct RankingReport {
                                              std::span<const std::uint32_t> relevant, std::size_t relevant_total);
 
 struct RankingOptions {
-  std::size_t threads = 0;                                                 ///< 0: every processor
-  std::function<void(std::size_t done, std::size_t total)> progress = {};  ///< called now and then, with users
+  gpu::Backend* backend = nullptr;  ///< borrowed; null: this machine's processors
+  std::size_t threads = 0;          ///< 0: every processor
+  /// Called now and then, with users.
+  std::function<void(std::size_t done, std::size_t total)> progress = {};
 };
 
 /// Ranks all of the model's items but those of the user's history in `train`, for every user of `test` with items
 /// there, and measures where the test's stand. Of equal scores the lower row is better.
 /// Returns: INVALID_ARGUMENT when no user has test items; what Ranker returns.
-[[nodiscard]] Result<RankingReport> evaluate_ranking(const Model& model, gpu::Backend& backend,
-                                                     const Interactions& train, const Interactions& test,
-                                                     const RankingOptions& options);
+[[nodiscard]] Result<RankingReport> evaluate_ranking(const Model& model, const Interactions& train,
+                                                     const Interactions& test, const RankingOptions& options);
 
 }  // namespace cairn::model

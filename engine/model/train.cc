@@ -140,10 +140,10 @@ std::string fingerprint_of(const Training& training) {
   return training_fingerprint(training.interactions, text);
 }
 
-Status resume(const Training& training, const std::string& fingerprint, gpu::IalsTrainer* trainer) {
+Status resume(const Training& training, const std::string& fingerprint, std::size_t epochs, gpu::IalsTrainer* trainer) {
   const std::string& folder = training.options.checkpoint;
   CAIRN_ASSIGN_OR_RETURN(std::optional<Checkpoint> found, load_checkpoint(folder, fingerprint));
-  if (!found) {
+  if (!found || found->epochs_done > epochs) {
     training.remark("nothing to resume: " + folder + " has no checkpoint of this training");
     return ok_status();
   }
@@ -155,7 +155,7 @@ Status run_epochs(const Training& training, std::size_t epochs, const gpu::Progr
                   gpu::IalsTrainer* trainer) {
   const bool kept = !training.options.checkpoint.empty();
   const std::string fingerprint = kept ? fingerprint_of(training) : std::string();
-  if (kept && training.options.resume) CAIRN_RETURN_IF_ERROR(resume(training, fingerprint, trainer));
+  if (kept && training.options.resume) CAIRN_RETURN_IF_ERROR(resume(training, fingerprint, epochs, trainer));
   while (trainer->epochs_done() < epochs) {
     const auto done = static_cast<double>(trainer->epochs_done());
     const auto all = static_cast<double>(epochs);
@@ -231,6 +231,7 @@ Result<Components> train_best(Training& training) {
   training.parameters.take("ease_degree_exponent", &ease_degree_exponent);
   training.parameters.take("ials_weight", &ials_weight);
   CAIRN_RETURN_IF_ERROR(training.parameters.check());
+  ials.options.dim = std::min(ials.options.dim, training.rank_max());  // more can say nothing more
   const gpu::Progress& progress = training.options.progress;
   CAIRN_ASSIGN_OR_RETURN(auto weights, gpu::train_ease(training.view(), ease, gpu::part_of(progress, 0.0, 0.8)));
   CAIRN_ASSIGN_OR_RETURN(Component factors, trained_factors(training, ials, gpu::part_of(progress, 0.8, 1.0)));

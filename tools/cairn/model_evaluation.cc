@@ -74,11 +74,10 @@ void run_model_evaluation(const ModelEvaluationArguments& arguments, const Globa
   const model::Model measured = value_or_fail(model::load_model(arguments.model));
   const model::Interactions train = value_or_fail(model::read_lightgcn(arguments.train));
   const model::Interactions test = value_or_fail(model::read_lightgcn(arguments.test));
-  const auto backend = value_or_fail(gpu::make_cpu_backend({.threads = arguments.threads}));
   Progress progress("users ranked for", global.quiet);
   const model::RankingOptions options{.threads = arguments.threads,
                                       .progress = [&](std::size_t done, std::size_t) { progress.update(done); }};
-  const auto report = model::evaluate_ranking(measured, *backend, train, test, options);
+  const auto report = model::evaluate_ranking(measured, train, test, options);
   progress.clear();
   if (!report.ok()) fail(report.status());
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;

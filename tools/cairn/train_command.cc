@@ -185,8 +185,8 @@ void add_options(CLI::App* command, TrainArguments* arguments) {
   command->add_option("--out", arguments->out, "The model's directory; a model that is there is replaced when done")
       ->required()
       ->type_name("DIR");
-  command->add_option("--dim", arguments->dim, "Numbers in a vector (ials, graph)")->type_name("N");
-  command->add_option("--epochs", arguments->epochs, "Passes over the interactions (ials)")->type_name("N");
+  command->add_option("--dim", arguments->dim, "Numbers in a vector (ials, graph, best)")->type_name("N");
+  command->add_option("--epochs", arguments->epochs, "Passes over the interactions (ials, best)")->type_name("N");
   command->add_option("--set", arguments->set, "Any other parameter of the kind; a wrong name lists them")
       ->type_name("NAME=VALUE");
   command->add_option("--seed", arguments->seed, "Another seed, another model")->capture_default_str();
@@ -197,8 +197,9 @@ void add_options(CLI::App* command, TrainArguments* arguments) {
       ->capture_default_str();
   command->add_option("--teacher", arguments->teacher, "With --kind ials: a model to learn the scores of")
       ->type_name("DIR");
-  command->add_flag("--resume", arguments->resume,
-                    "With --kind ials: go on from DIR.partial, where an interrupted training left its last epoch");
+  command->add_flag(
+      "--resume", arguments->resume,
+      "With --kind ials and best: go on from DIR.partial, where an interrupted training left its last epoch");
 }
 
 std::string kinds_text() {

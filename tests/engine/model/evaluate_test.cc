@@ -31,9 +31,7 @@ Model by_number() {
 }
 
 RankingReport evaluated(const Model& model, const Interactions& train, const Interactions& test) {
-  const auto backend = gpu::make_cpu_backend({});
-  REQUIRE(backend.ok());
-  const auto report = evaluate_ranking(model, **backend, train, test, {});
+  const auto report = evaluate_ranking(model, train, test, {});
   REQUIRE_MESSAGE(report.ok(), report.status().to_string());
   return *report;
 }
@@ -86,7 +84,6 @@ TEST_CASE("users of the test without items do not count, and a test of nobody is
   const auto test = read_lightgcn(file);
   REQUIRE(test.ok());
   CHECK(evaluated(by_number(), pairs({{"1", "5"}}), *test).users == 1);
-  const auto backend = gpu::make_cpu_backend({});
-  CHECK(evaluate_ranking(by_number(), **backend, pairs({{"1", "5"}}), pairs({}), {}).status().code() ==
+  CHECK(evaluate_ranking(by_number(), pairs({{"1", "5"}}), pairs({}), {}).status().code() ==
         StatusCode::kInvalidArgument);
 }

@@ -49,9 +49,7 @@ Model trained(std::string_view kind, const Interactions& interactions, const Tra
 }
 
 RankingReport measured(const Model& model, const Split& split) {
-  const auto backend = gpu::make_cpu_backend({});
-  REQUIRE(backend.ok());
-  const auto report = evaluate_ranking(model, **backend, split.train, split.test, {});
+  const auto report = evaluate_ranking(model, split.train, split.test, {});
   REQUIRE_MESSAGE(report.ok(), report.status().to_string());
   return *report;
 }
