@@ -46,14 +46,10 @@ void gemm(const GemmCall& call, std::size_t threads);
 void gram_matrix(const MatrixView& rows, std::span<float> gram, std::size_t threads);
 
 /// Inverts a symmetric positive definite n × n matrix in place: the lower half is read, both halves are written.
-/// Costs n³ multiply-adds and n × 1,024 floats beside the matrix. Blocked Gauss-Jordan elimination of the lower half.
-/// Returns: FAILED_PRECONDITION when it is not positive definite to working precision; CANCELLED.
+/// Costs n³ / 2 multiply-adds and n × 2,048 floats beside the matrix. Blocked Gauss-Jordan elimination of the lower
+/// half. Returns: FAILED_PRECONDITION when it is not positive definite to working precision; CANCELLED.
 [[nodiscard]] Status invert_positive_definite(std::size_t n, std::span<float> matrix, std::size_t threads,
                                               const Progress& progress = {});
-
-/// Solves A x = b in place for one small symmetric positive definite matrix, whose lower half is overwritten.
-/// Returns: false when it is not positive definite.
-[[nodiscard]] bool solve_positive_definite(std::size_t n, float* a, std::size_t stride, float* b) noexcept;
 
 /// Eigenvalues, descending, and eigenvectors (row i of `vectors` belongs to value i) of a symmetric n × n matrix.
 /// Householder tridiagonalisation and implicit QL; for n up to a few thousand. The sign of a vector is open.
@@ -79,9 +75,10 @@ struct TruncatedSvdOptions {
   std::size_t threads = 0;
 };
 
-/// Randomised subspace iteration (Halko, Martinsson and Tropp, SIAM Review 53, 2011, algorithm 4.4) with Rayleigh-Ritz
-/// on the smaller side's Gram matrix. Deterministic for a seed. The rank is less where the matrix has less.
-/// Returns: INVALID_ARGUMENT for a rank of 0 or a view that is no CSR matrix; CANCELLED.
+/// Randomised subspace iteration (Halko, Martinsson and Tropp, SIAM Review 53, 2011, algorithm 4.4), the triples within
+/// the subspace by Rayleigh and Ritz. Deterministic for a seed. The rank is less where the matrix has less: values
+/// below a thousandth of the largest are left out. Returns: INVALID_ARGUMENT for a rank of 0 or a view that is no CSR
+/// matrix; CANCELLED.
 [[nodiscard]] Result<TruncatedSvd> truncated_svd(const SparseView& matrix, const TruncatedSvdOptions& options,
                                                  const Progress& progress = {});
 

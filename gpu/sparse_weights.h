@@ -23,6 +23,7 @@ class SparseWeights {
   /// Returns: INVALID_ARGUMENT when the view is no valid CSR matrix or the precision is another.
   [[nodiscard]] static Result<SparseWeights> make(const SparseView& weights, Precision storage = Precision::kFp32);
   /// Takes a matrix over; `values` are one a column.
+  /// Returns: INVALID_ARGUMENT when they are no valid CSR matrix.
   [[nodiscard]] static Result<SparseWeights> take(std::size_t width, std::vector<std::uint64_t> offsets,
                                                   std::vector<std::uint32_t> columns, std::vector<float> values);
 

@@ -1,7 +1,9 @@
 #include "gpu/dense_algebra.h"
 
 #include <algorithm>
-#include <cmath>
+#include <functional>
+#include <iterator>
+#include <vector>
 
 #include "gpu/backend.h"
 #include "gpu/cpu/aligned.h"
@@ -57,7 +59,8 @@ void pack(const DenseBlock& block, std::size_t lines, std::size_t length, float*
 DenseBlock transpose_of(const DenseBlock& block) { return {block.data, block.stride, !block.transposed}; }
 
 void scale(const GemmCall& call) {
-  for (std::size_t r = 0; r < call.rows && call.beta != 1.0F; ++r) {
+  if (call.beta == 1.0F) return;
+  for (std::size_t r = 0; r < call.rows; ++r) {
     float* row = call.c + r * call.c_stride;
     for (std::size_t c = 0; c < call.columns; ++c) row[c] = call.beta == 0.0F ? 0.0F : call.beta * row[c];
   }
@@ -147,14 +150,15 @@ void gemm(const GemmCall& call, std::size_t threads) {
 
 void gram_matrix(const MatrixView& rows, std::span<float> gram, std::size_t threads) {
   constexpr std::size_t kPartRows = 512;
-  constexpr std::size_t kGroups = 16;  // of parts, whose sums are added in order
   const std::size_t dim = rows.dim;
+  const std::size_t groups =
+      dim <= 1024 ? 16 : 4;  // of parts; each takes a matrix of sums, and these are added in order
   const std::size_t parts = chunks_of(rows.rows, kPartRows);
-  std::vector<std::vector<double>> sums(kGroups);
-  parallel_for(threads, kGroups, [&](std::size_t group) {
+  std::vector<std::vector<double>> sums(groups);
+  parallel_for(threads, groups, [&](std::size_t group) {
     sums[group].assign(dim * dim, 0.0);
     std::vector<float> product(dim * dim);
-    for (std::size_t part = group * parts / kGroups; part < (group + 1) * parts / kGroups; ++part) {
+    for (std::size_t part = group * parts / groups; part < (group + 1) * parts / groups; ++part) {
       const std::size_t first = part * kPartRows;
       const DenseBlock block{rows.values.data() + first * dim, dim, false};
       gemm({.rows = dim,
@@ -170,37 +174,14 @@ void gram_matrix(const MatrixView& rows, std::span<float> gram, std::size_t thre
       for (std::size_t i = 0; i < product.size(); ++i) sums[group][i] += static_cast<double>(product[i]);
     }
   });
-  for (std::size_t group = 1; group < kGroups; ++group) {
+  for (std::size_t group = 1; group < groups; ++group) {
     for (std::size_t i = 0; i < dim * dim; ++i) sums[0][i] += sums[group][i];
   }
   for (std::size_t r = 0; r < dim; ++r) {
-    for (std::size_t c = 0; c <= r; ++c)
+    for (std::size_t c = 0; c <= r; ++c) {
       gram[r * dim + c] = gram[c * dim + r] = static_cast<float>(sums[0][r * dim + c]);
-  }
-}
-
-bool solve_positive_definite(std::size_t n, float* a, std::size_t stride, float* b) noexcept {
-  for (std::size_t j = 0; j < n; ++j) {
-    float* row = a + j * stride;
-    for (std::size_t i = 0; i < j; ++i) {
-      float sum = row[i];
-      for (std::size_t k = 0; k < i; ++k) sum -= row[k] * a[i * stride + k];
-      row[i] = sum / a[i * stride + i];
     }
-    float pivot = row[j];
-    for (std::size_t k = 0; k < j; ++k) pivot -= row[k] * row[k];
-    if (!(pivot > 0.0F)) return false;
-    row[j] = std::sqrt(pivot);
   }
-  for (std::size_t j = 0; j < n; ++j) {
-    for (std::size_t k = 0; k < j; ++k) b[j] -= a[j * stride + k] * b[k];
-    b[j] /= a[j * stride + j];
-  }
-  for (std::size_t j = n; j-- > 0;) {
-    b[j] /= a[j * stride + j];
-    for (std::size_t k = 0; k < j; ++k) b[k] -= a[j * stride + k] * b[j];
-  }
-  return true;
 }
 
 }  // namespace cairn::gpu

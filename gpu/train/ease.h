@@ -42,7 +42,7 @@ struct EaseOptions {
 };
 
 /// Learns weights between items in closed form. `interactions` is users × items; its values are the weights in X.
-/// Cost: n³ multiply-adds for the inverse, n the smaller of users and items, and 4 n² bytes.
+/// Cost: n³ / 2 multiply-adds for the inverse, n the smaller of users and items, and 4 n² bytes.
 /// Returns: INVALID_ARGUMENT for options or shapes that make no sense; RESOURCE_EXHAUSTED when the work needs more than
 /// memory_max_bytes; FAILED_PRECONDITION when the matrix cannot be inverted (regularization too small); CANCELLED.
 [[nodiscard]] Result<SparseWeights> train_ease(const SparseView& interactions, const EaseOptions& options,

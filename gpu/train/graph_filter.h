@@ -11,7 +11,7 @@
 
 namespace cairn::gpu {
 
-/// With X the interactions (users × items) and d their degrees,
+/// With X the interactions (users × items) and d their degrees (numbers of interactions, at least 1),
 ///
 ///     R = diag(d_u^-user_exponent) · X · diag(d_i^-item_exponent),   P = Rᵀ R
 ///     V = the `dim` right singular vectors of R with the largest values

@@ -304,22 +304,5 @@ TEST_CASE("a decomposition of nothing, of no rank, and a cancelled one") {
   CHECK(truncated_svd(empty.view(), {.rank = 3}, stop).status().code() == StatusCode::kCancelled);
 }
 
-TEST_CASE("a small system is solved, or found not to be positive definite") {
-  constexpr std::size_t kSize = 7;
-  const std::vector<float> matrix = positive_definite(kSize, 9, 0.5F, 8);
-  const std::vector<float> solution = random_values(kSize, 9);
-  std::vector<float> x(kSize);
-  for (std::size_t i = 0; i < kSize; ++i) {
-    for (std::size_t j = 0; j < kSize; ++j) x[i] += matrix[i * kSize + j] * solution[j];
-  }
-  std::vector<float> factor = matrix;
-  REQUIRE(solve_positive_definite(kSize, factor.data(), kSize, x.data()));
-  for (std::size_t i = 0; i < kSize; ++i) {
-    CHECK(static_cast<double>(x[i]) == doctest::Approx(static_cast<double>(solution[i])).epsilon(1e-4).scale(1.0));
-  }
-  std::vector<float> indefinite{1.0F, 2.0F, 2.0F, 1.0F};
-  CHECK_FALSE(solve_positive_definite(2, indefinite.data(), 2, x.data()));
-}
-
 }  // namespace
 }  // namespace cairn::gpu
