@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace cairn::model {
@@ -20,6 +21,15 @@ void parallel_for(std::size_t threads, std::size_t count, const std::function<vo
   const std::size_t wanted = std::min(thread_count(threads), count);
   for (std::size_t i = 1; i < wanted; ++i) others.emplace_back(take_turns);
   take_turns();
+}
+
+Status parallel_try(std::size_t threads, std::size_t count, const std::function<Status(std::size_t)>& work) {
+  std::vector<Status> statuses(count);
+  parallel_for(threads, count, [&](std::size_t i) { statuses[i] = work(i); });
+  for (Status& status : statuses) {
+    if (!status.ok()) return std::move(status);
+  }
+  return ok_status();
 }
 
 }  // namespace cairn::model

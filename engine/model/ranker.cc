@@ -6,6 +6,7 @@
 
 #include "engine/model/parallel.h"
 #include "gpu/dense_algebra.h"
+#include "gpu/select_k.h"
 #include "gpu/sparse_weights.h"
 
 namespace cairn::model {
@@ -85,12 +86,14 @@ double divisor_of(Normalization normalization, std::span<const float> scores) {
   return divisor > 0.0 ? divisor : 1.0;
 }
 
-/// Adds one component's raw scores, which are scaled in place, to the sum over components.
-void add_component(const Component& component, std::span<float> raw, std::span<float> sum) {
+/// Adds one component's raw scores, which are scaled in place, to the sum over components. Returns: what they were
+/// multiplied by for that.
+float add_component(const Component& component, std::span<float> raw, std::span<float> sum) {
   for (std::size_t j = 0; j < component.item_scale.size(); ++j) raw[j] *= component.item_scale[j];
   const auto factor =
       static_cast<float>(static_cast<double>(component.weight) / divisor_of(component.normalization, raw));
   for (std::size_t j = 0; j < raw.size(); ++j) sum[j] += factor * raw[j];
+  return factor;
 }
 
 /// The filter of a row among none, one for all, or one a row.
@@ -107,15 +110,48 @@ void clear_answers(std::size_t rows, std::size_t k, gpu::TopKAnswers* answers) {
   answers->work = {};
 }
 
+void add_work(const gpu::TopKWork& work, gpu::TopKAnswers* answers) {
+  answers->work.rows_scanned += work.rows_scanned;
+  answers->work.rows_scored += work.rows_scored;
+  answers->work.queries_exact += work.queries_exact;
+}
+
+/// Items of a row and their scores, ordered by item.
+struct ScoredItems {
+  std::vector<std::uint32_t> items = {};
+  std::vector<float> scores = {};
+};
+
+ScoredItems by_item(std::span<const std::uint32_t> items, std::span<const float> scores) {
+  std::vector<std::pair<std::uint32_t, float>> pairs;
+  for (std::size_t i = 0; i < items.size(); ++i) pairs.emplace_back(items[i], scores[i]);
+  std::sort(pairs.begin(), pairs.end());
+  ScoredItems ordered;
+  for (const auto& [item, score] : pairs) {
+    ordered.items.push_back(item);
+    ordered.scores.push_back(score);
+  }
+  return ordered;
+}
+
+/// Answers a row with the k best of what is ordered by item, so that of equal scores the lower item comes first.
+void answer_best(const ScoredItems& scored, std::size_t row, gpu::TopKAnswers* answers) {
+  std::vector<std::uint32_t> best;
+  gpu::select_k(scored.scores, answers->k, &best);
+  answers->counts[row] = static_cast<std::uint32_t>(best.size());
+  for (std::size_t i = 0; i < best.size(); ++i) {
+    answers->rows[row * answers->k + i] = scored.items[best[i]];
+    answers->scores[row * answers->k + i] = scored.scores[best[i]];
+  }
+}
+
 /// Puts answers where those to the queries from `row` on belong, and adds up the work.
 void copy_answers(const gpu::TopKAnswers& source, std::size_t row, gpu::TopKAnswers* answers) {
   const auto at = static_cast<std::ptrdiff_t>(row * answers->k);
   std::copy(source.rows.begin(), source.rows.end(), answers->rows.begin() + at);
   std::copy(source.scores.begin(), source.scores.end(), answers->scores.begin() + at);
   std::copy(source.counts.begin(), source.counts.end(), answers->counts.begin() + static_cast<std::ptrdiff_t>(row));
-  answers->work.rows_scanned += source.work.rows_scanned;
-  answers->work.rows_scored += source.work.rows_scored;
-  answers->work.queries_exact += source.work.queries_exact;
+  add_work(source.work, answers);
 }
 
 }  // namespace
@@ -124,7 +160,8 @@ Result<std::unique_ptr<Ranker>> Ranker::create(const Model& model, gpu::Backend&
                                                const RankerOptions& options) {
   CAIRN_RETURN_IF_ERROR(check_model(model));
   if (options.batch_max == 0) return invalid_argument("batch_max must be at least 1");
-  std::unique_ptr<Ranker> ranker(new Ranker(model, options));
+  CAIRN_ASSIGN_OR_RETURN(Explorer explorer, Explorer::make(model, options.threads));
+  std::unique_ptr<Ranker> ranker(new Ranker(model, options, std::move(explorer)));
   CAIRN_RETURN_IF_ERROR(ranker->prepare(backend));
   return ranker;
 }
@@ -174,13 +211,20 @@ Status Ranker::queries(std::size_t component, const gpu::SparseView& histories, 
   return ok_status();
 }
 
-Status Ranker::raw_scores(std::size_t component, const gpu::SparseView& histories, std::span<float> scores) const {
+Status Ranker::drawn_queries(std::size_t component, const Batch& batch, std::vector<float>* vectors) const {
+  CAIRN_RETURN_IF_ERROR(queries(component, batch.histories, vectors));
+  const bool draws = batch.explore.method == gpu::ExploreOptions::Method::kThompson;
+  if (!draws || model_.components[component].kind != ComponentKind::kFoldIn) return ok_status();
+  return explorer_.draw(component, batch.histories, batch.first_row, batch.explore, *vectors);
+}
+
+Status Ranker::raw_scores(std::size_t component, const Batch& batch, std::span<float> scores) const {
   const Component& one = model_.components[component];
   const std::size_t items = model_.items.size();
   if (has_vectors(one)) {
     std::vector<float> vectors;
-    CAIRN_RETURN_IF_ERROR(queries(component, histories, &vectors));
-    gpu::gemm({.rows = histories.rows(),
+    CAIRN_RETURN_IF_ERROR(drawn_queries(component, batch, &vectors));
+    gpu::gemm({.rows = batch.histories.rows(),
                .columns = items,
                .inner = one.dim,
                .a = {.data = vectors.data(), .stride = one.dim},
@@ -190,9 +234,9 @@ Status Ranker::raw_scores(std::size_t component, const gpu::SparseView& historie
               options_.threads);
     return ok_status();
   }
-  parallel_for(options_.threads, histories.rows(), [&](std::size_t row) {
+  parallel_for(options_.threads, batch.histories.rows(), [&](std::size_t row) {
     const std::span<float> out = scores.subspan(row * items, items);
-    if (one.kind == ComponentKind::kItemWeights) return add_weights_of_history(one, histories, row, out);
+    if (one.kind == ComponentKind::kItemWeights) return add_weights_of_history(one, batch.histories, row, out);
     std::copy(model_.popularity.begin(), model_.popularity.end(), out.begin());
   });
   return ok_status();
@@ -200,83 +244,119 @@ Status Ranker::raw_scores(std::size_t component, const gpu::SparseView& historie
 
 Status Ranker::score(const gpu::SparseView& histories, std::vector<float>* scores) const {
   CAIRN_RETURN_IF_ERROR(check(histories));
-  std::vector<float> raw;
-  return sum_scores(histories, scores, &raw);
+  ScoreBuffers buffers{.sum = std::move(*scores)};
+  const Status summed = sum_scores({.histories = histories}, &buffers);
+  *scores = std::move(buffers.sum);
+  return summed;
 }
 
-Status Ranker::sum_scores(const gpu::SparseView& histories, std::vector<float>* sum, std::vector<float>* raw) const {
+Status Ranker::sum_scores(const Batch& batch, ScoreBuffers* buffers) const {
   const std::size_t items = model_.items.size();
-  sum->assign(histories.rows() * items, 0.0F);
-  raw->resize(sum->size());
+  const std::size_t components = model_.components.size();
+  const std::size_t rows = batch.histories.rows();
+  buffers->sum.assign(rows * items, 0.0F);
+  buffers->raw.resize(rows * items);
+  buffers->factors.resize(rows * components);
   const auto row_of = [items](std::vector<float>* values, std::size_t row) {
     return std::span(*values).subspan(row * items, items);
   };
-  for (std::size_t component = 0; component < model_.components.size(); ++component) {
-    CAIRN_RETURN_IF_ERROR(raw_scores(component, histories, *raw));
-    parallel_for(options_.threads, histories.rows(), [&](std::size_t row) {
-      add_component(model_.components[component], row_of(raw, row), row_of(sum, row));
+  for (std::size_t component = 0; component < components; ++component) {
+    CAIRN_RETURN_IF_ERROR(raw_scores(component, batch, buffers->raw));
+    parallel_for(options_.threads, rows, [&](std::size_t row) {
+      buffers->factors[row * components + component] =
+          add_component(model_.components[component], row_of(&buffers->raw, row), row_of(&buffers->sum, row));
     });
   }
-  for (std::size_t row = 0; row < histories.rows(); ++row) {
-    if (!histories.columns_of(row).empty()) continue;
-    std::copy(model_.popularity.begin(), model_.popularity.end(), row_of(sum, row).begin());
+  for (std::size_t row = 0; row < rows; ++row) {
+    if (!batch.histories.columns_of(row).empty()) continue;
+    std::copy(model_.popularity.begin(), model_.popularity.end(), row_of(&buffers->sum, row).begin());
   }
   return ok_status();
 }
 
-Status Ranker::rank_by_scores(const gpu::SparseView& histories, std::size_t k, std::span<const gpu::RowFilter> filters,
-                              ScoreBuffers* buffers, gpu::TopKAnswers* answers) const {
-  const std::size_t items = model_.items.size();
-  CAIRN_RETURN_IF_ERROR(sum_scores(histories, &buffers->sum, &buffers->raw));
-  std::vector<gpu::TopKAnswers> single(histories.rows());
-  std::vector<Status> statuses(histories.rows());
-  parallel_for(options_.threads, histories.rows(), [&](std::size_t row) {
-    const std::span<const float> own = std::span(buffers->sum).subspan(row * items, items);
-    statuses[row] = gpu::top_k_of_scores(own, k, filter_of(filters, row), &single[row]);
-  });
-  for (std::size_t row = 0; row < single.size(); ++row) {
-    if (!statuses[row].ok()) return std::move(statuses[row]);
-    copy_answers(single[row], row, answers);
-  }
-  return ok_status();
-}
-
-Status Ranker::rank_by_matrix(const gpu::SparseView& histories, std::size_t k, std::span<const gpu::RowFilter> filters,
+Status Ranker::rank_by_scores(const Batch& batch, std::size_t k, ScoreBuffers* buffers,
                               gpu::TopKAnswers* answers) const {
+  const std::size_t items = model_.items.size();
+  CAIRN_RETURN_IF_ERROR(sum_scores(batch, buffers));
+  std::vector<gpu::TopKAnswers> single(batch.histories.rows());
+  CAIRN_RETURN_IF_ERROR(parallel_try(options_.threads, single.size(), [&](std::size_t row) {
+    const std::span<const float> own = std::span(buffers->sum).subspan(row * items, items);
+    return gpu::top_k_of_scores(own, k, filter_of(batch.filters, row), &single[row]);
+  }));
+  for (std::size_t row = 0; row < single.size(); ++row) copy_answers(single[row], row, answers);
+  return ok_status();
+}
+
+Status Ranker::rank_by_matrix(const Batch& batch, std::size_t k, ScoreBuffers* buffers,
+                              gpu::TopKAnswers* answers) const {
+  const std::size_t rows = batch.histories.rows();
   std::vector<float> vectors;
   gpu::TopKAnswers found;
-  CAIRN_RETURN_IF_ERROR(queries(0, histories, &vectors));
-  const gpu::MatrixView rows{vectors, histories.rows(), matrix_->dim()};
-  CAIRN_RETURN_IF_ERROR(matrix_->top_k({.queries = rows, .k = k, .filters = filters}, &found));
+  CAIRN_RETURN_IF_ERROR(drawn_queries(0, batch, &vectors));
+  const gpu::MatrixView drawn{vectors, rows, matrix_->dim()};
+  CAIRN_RETURN_IF_ERROR(matrix_->top_k({.queries = drawn, .k = k, .filters = batch.filters}, &found));
   copy_answers(found, 0, answers);
-  for (std::size_t row = 0; row < histories.rows(); ++row) {
-    if (!histories.columns_of(row).empty()) continue;
-    CAIRN_RETURN_IF_ERROR(gpu::top_k_of_scores(model_.popularity, k, filter_of(filters, row), &found));
+  for (std::size_t row = 0; row < rows; ++row) {
+    if (!batch.histories.columns_of(row).empty()) continue;
+    CAIRN_RETURN_IF_ERROR(gpu::top_k_of_scores(model_.popularity, k, filter_of(batch.filters, row), &found));
     copy_answers(found, row, answers);
   }
+  buffers->factors.assign(rows, model_.components.front().weight);
   return ok_status();
+}
+
+Status Ranker::rank_by_bounds(const Batch& batch, std::size_t k, std::span<const float> factors,
+                              const gpu::TopKAnswers& candidates, gpu::TopKAnswers* answers) const {
+  const std::size_t rows = batch.histories.rows();
+  const std::size_t components = model_.components.size();
+  clear_answers(rows, k, answers);
+  add_work(candidates.work, answers);
+  return parallel_try(options_.threads, rows, [&](std::size_t row) -> Status {
+    ScoredItems scored = by_item(candidates.rows_of(row), candidates.scores_of(row));
+    if (!batch.histories.columns_of(row).empty()) {
+      CAIRN_RETURN_IF_ERROR(explorer_.add_widths(batch.histories, row, scored.items,
+                                                 factors.subspan(row * components, components), batch.explore.strength,
+                                                 scored.scores));
+    }
+    answer_best(scored, row, answers);
+    return ok_status();
+  });
+}
+
+Status Ranker::rank_batch(const Batch& batch, std::size_t k, std::size_t candidates, ScoreBuffers* buffers,
+                          gpu::TopKAnswers* answers) const {
+  const auto by_score = [&](std::size_t count, gpu::TopKAnswers* found) {
+    clear_answers(batch.histories.rows(), count, found);
+    return matrix_ ? rank_by_matrix(batch, count, buffers, found) : rank_by_scores(batch, count, buffers, found);
+  };
+  if (batch.explore.method != gpu::ExploreOptions::Method::kUpperBound) return by_score(k, answers);
+  gpu::TopKAnswers found;
+  CAIRN_RETURN_IF_ERROR(by_score(candidates, &found));
+  return rank_by_bounds(batch, k, buffers->factors, found, answers);
 }
 
 Status Ranker::rank(const gpu::SparseView& histories, std::size_t k, std::span<const gpu::RowFilter> filters,
-                    gpu::TopKAnswers* answers) const {
+                    const Exploration& exploration, gpu::TopKAnswers* answers) const {
   CAIRN_RETURN_IF_ERROR(check(histories));
+  CAIRN_RETURN_IF_ERROR(explorer_.check(exploration));
   const std::size_t rows = histories.rows();
   if (k > gpu::kTopKMax) return invalid_argument("k is " + std::to_string(k) + "; at most 1024 items can be asked for");
   if (filters.size() > 1 && filters.size() != rows) {
     return invalid_argument(std::to_string(filters.size()) + " filters for " + std::to_string(rows) + " histories");
   }
   clear_answers(rows, k, answers);
+  const bool explores = exploration.options.strength > 0.0F;
   std::vector<std::uint64_t> offsets;
-  gpu::TopKAnswers batch;
+  gpu::TopKAnswers found;
   ScoreBuffers buffers;  // of tens of megabytes: made once
   for (std::size_t first = 0; first < rows; first += batch_rows()) {
     const std::size_t count = std::min(batch_rows(), rows - first);
-    const gpu::SparseView part = rows_of(histories, first, count, &offsets);
-    const auto own_filters = filters.size() > 1 ? filters.subspan(first, count) : filters;
-    clear_answers(count, k, &batch);
-    CAIRN_RETURN_IF_ERROR(matrix_ ? rank_by_matrix(part, k, own_filters, &batch)
-                                  : rank_by_scores(part, k, own_filters, &buffers, &batch));
-    copy_answers(batch, first, answers);
+    const Batch batch{.histories = rows_of(histories, first, count, &offsets),
+                      .filters = filters.size() > 1 ? filters.subspan(first, count) : filters,
+                      .first_row = first,
+                      .explore = explores ? exploration.options : gpu::ExploreOptions{}};
+    CAIRN_RETURN_IF_ERROR(rank_batch(batch, k, std::max(k, exploration.candidates_max), &buffers, &found));
+    copy_answers(found, first, answers);
   }
   return ok_status();
 }
