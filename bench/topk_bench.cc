@@ -2,7 +2,10 @@
 // hnswlib, and blocked OpenBLAS sgemm with a threshold selection, which is the stronger one: Debian builds Faiss for
 // SSE2. All use both threads of the machine where that is faster for them; the answers of each are compared with ours.
 //
-//     bench_topk [--quick] [--hnsw-rows N]   HNSW is built for up to N items (default 40,000: a million take long)
+//     bench_topk [--quick] [--hnsw-rows N] [--rows N] [--dim D]
+//
+// HNSW is built for up to --hnsw-rows items (default 40,000: a million take long). --rows and --dim choose one of the
+// cases: 40,000 or 1,000,000 items, dimension 64 or 128.
 
 #include <cblas.h>
 #include <faiss/IndexFlat.h>
@@ -181,13 +184,13 @@ class Bench {
  public:
   Bench(const Report& report, std::size_t hnsw_rows_max) : report_(report), hnsw_rows_max_(hnsw_rows_max) {}
 
-  void run(std::size_t n, std::size_t d, const Ceilings& ceilings) {
+  void run(std::size_t n, std::size_t d) {
     const Data data{n, d, embeddings(n, d, 1), embeddings(64, d, 2)};
     const auto backend = make_cpu_backend({}).value();
     const auto matrix = backend->make_matrix({data.items, n, d}, {}).value();
     FaissFlatPeer faiss_flat(data);
     for (const std::size_t batch : {1, 8, 64}) {
-      for (const std::size_t k : {20, 100}) exact_case(data, *matrix, faiss_flat, batch, k, ceilings);
+      for (const std::size_t k : {20, 100}) exact_case(data, *matrix, faiss_flat, batch, k);
     }
     geofence_case(data, *matrix);
     if (n <= hnsw_rows_max_) hnsw_cases(data, *matrix);
@@ -197,7 +200,8 @@ class Bench {
   [[nodiscard]] std::size_t rounds() const { return report_.quick() ? 3 : 9; }
 
   void exact_case(const Data& data, const ItemMatrix& matrix, const FaissFlatPeer& faiss_flat, std::size_t batch,
-                  std::size_t k, const Ceilings& ceilings) {
+                  std::size_t k) {
+    const Ceilings ceilings = measure_ceilings();  // beside what is compared with it
     TopKAnswers answers;
     const TopKBatch questions{.queries = {std::span(data.queries).first(batch * data.d), batch, data.d}, .k = k};
     const SgemmPeer sgemm(data);
@@ -339,14 +343,12 @@ std::size_t option(int argc, char** argv, const char* name, std::size_t otherwis
 int main(int argc, char** argv) {
   const Report report("topk", argc, argv);
   openblas_set_num_threads(1);  // its threads and ours would fight for the processors
-  const Ceilings ceilings = measure_ceilings();
-  report.add({.name = "ceiling: memory read", .unit = "GB/s", .value = ceilings.read_bytes_per_second * 1e-9});
-  report.add(
-      {.name = "ceiling: int8 dot products", .unit = "GOP/s", .value = ceilings.int8_operations_per_second * 1e-9});
   Bench bench(report, option(argc, argv, "--hnsw-rows", 40'000));
+  const std::size_t rows = option(argc, argv, "--rows", report.quick() ? 40'000 : 0);
+  const std::size_t dim = option(argc, argv, "--dim", report.quick() ? 64 : 0);
   for (const std::size_t n : {std::size_t{40'000}, std::size_t{1'000'000}}) {
     for (const std::size_t d : {std::size_t{64}, std::size_t{128}}) {
-      if (!report.quick() || (n == 40'000 && d == 64)) bench.run(n, d, ceilings);
+      if ((rows == 0 || rows == n) && (dim == 0 || dim == d)) bench.run(n, d);
     }
   }
   return 0;
