@@ -12,6 +12,8 @@
 namespace cairn::model {
 namespace {
 
+constexpr std::size_t kUsersPerCall = 4'096;
+
 /// Rows of `values` (rows × dim), one for each item, zeros where the row is kNone.
 std::vector<float> gathered(const std::vector<float>& values, std::size_t dim, const std::vector<std::uint32_t>& rows) {
   if (values.empty()) return {};
@@ -69,7 +71,94 @@ std::vector<float> narrowed(const Component& teacher, const gpu::Student& studen
   return narrow;
 }
 
+/// Some users' histories in the teacher's rows.
+struct Histories {
+  std::vector<std::uint64_t> offsets = {0};
+  std::vector<std::uint32_t> columns = {};
+  std::size_t width = 0;
+
+  [[nodiscard]] gpu::SparseView view() const { return {.offsets = offsets, .columns = columns, .width = width}; }
+  /// One a user: what they had is not ranked.
+  [[nodiscard]] std::vector<gpu::RowFilter> exclusions() const {
+    std::vector<gpu::RowFilter> filters;
+    for (std::size_t i = 0; i + 1 < offsets.size(); ++i) filters.push_back({.excluded = view().columns_of(i)});
+    return filters;
+  }
+};
+
+/// Translates between a teacher's rows and those of interactions.
+class Seating {
+ public:
+  Seating(const Model& teacher, const Interactions& interactions) : interactions_(interactions) {
+    const IdIndex teachers(teacher.items);
+    const IdIndex own(interactions.items);
+    for (const std::string& id : interactions.items) teachers_row_.push_back(teachers.find(id));
+    for (const std::string& id : teacher.items) own_row_.push_back(own.find(id));
+  }
+
+  [[nodiscard]] Histories histories(std::size_t first, std::size_t end, std::size_t width) const {
+    Histories histories{.width = width};
+    for (std::size_t user = first; user < end; ++user) {
+      const auto begin = static_cast<std::ptrdiff_t>(histories.columns.size());
+      for (const std::uint32_t item : interactions_.view().columns_of(user)) {
+        if (teachers_row_[item] != IdIndex::kNone) histories.columns.push_back(teachers_row_[item]);
+      }
+      std::sort(histories.columns.begin() + begin, histories.columns.end());
+      histories.offsets.push_back(histories.columns.size());
+    }
+    return histories;
+  }
+
+  [[nodiscard]] std::vector<std::uint32_t> advice(std::span<const std::uint32_t> ranked) const {
+    std::vector<std::uint32_t> items;
+    for (const std::uint32_t row : ranked) {
+      if (own_row_[row] != IdIndex::kNone) items.push_back(own_row_[row]);
+    }
+    return items;
+  }
+
+ private:
+  const Interactions& interactions_;
+  std::vector<std::uint32_t> teachers_row_;  ///< by item of the interactions; kNone: the teacher lacks it
+  std::vector<std::uint32_t> own_row_;       ///< by item of the teacher
+};
+
+/// A user's row with what was advised beside it. Somebody without history gets no advice: it would be for everybody.
+void append_row(const Interactions& interactions, std::size_t user, const std::vector<std::uint32_t>& advice,
+                float weight, Interactions* advised) {
+  std::vector<std::pair<std::uint32_t, float>> row;
+  for (std::uint64_t entry = interactions.offsets[user]; entry < interactions.offsets[user + 1]; ++entry) {
+    row.emplace_back(interactions.columns[entry], interactions.view().value(entry));
+  }
+  if (!row.empty()) {
+    for (const std::uint32_t item : advice) row.emplace_back(item, weight);
+  }
+  std::sort(row.begin(), row.end());
+  for (const auto& [item, value] : row) {
+    advised->columns.push_back(item);
+    advised->values.push_back(value);
+  }
+  advised->offsets.push_back(advised->columns.size());
+}
+
 }  // namespace
+
+Result<Interactions> with_advice(const Model& teacher, const Interactions& interactions, const AdviceOptions& options) {
+  CAIRN_ASSIGN_OR_RETURN(const auto backend, gpu::make_cpu_backend({.threads = options.threads}));
+  CAIRN_ASSIGN_OR_RETURN(const auto ranker, Ranker::create(teacher, *backend, {.threads = options.threads}));
+  const Seating seating(teacher, interactions);
+  Interactions advised{.users = interactions.users, .items = interactions.items};
+  for (std::size_t first = 0; first < interactions.users.size(); first += kUsersPerCall) {
+    const Histories histories =
+        seating.histories(first, std::min(first + kUsersPerCall, interactions.users.size()), teacher.items.size());
+    gpu::TopKAnswers answers;
+    CAIRN_RETURN_IF_ERROR(ranker->rank(histories.view(), options.items, histories.exclusions(), &answers));
+    for (std::size_t i = 0; i + 1 < histories.offsets.size(); ++i) {
+      append_row(interactions, first + i, seating.advice(answers.rows_of(i)), options.weight, &advised);
+    }
+  }
+  return advised;
+}
 
 Result<Component> distilled(const Model& teacher, const Interactions& interactions, const gpu::DistilOptions& options,
                             const gpu::Progress& progress) {

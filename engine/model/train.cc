@@ -181,9 +181,14 @@ Result<Component> trained_factors(const Training& training, IalsPlan plan, const
                    .fold_in = plan.options.objective};
 }
 
-Result<Components> train_factors(Training& training) {
+IalsPlan default_ials() {
   IalsPlan plan;
   plan.options.objective = {.unobserved_weight = 0.01F, .regularization = 0.003F, .frequency_exponent = 1.0F};
+  return plan;
+}
+
+Result<Components> train_factors(Training& training) {
+  IalsPlan plan = default_ials();
   take_ials("", &training.parameters, &plan);
   CAIRN_RETURN_IF_ERROR(training.parameters.check());
   Components components(1);
@@ -191,7 +196,8 @@ Result<Components> train_factors(Training& training) {
   return components;
 }
 
-Result<Components> train_student(Training& training) {
+/// The best approximation of the teacher's scores by narrow vectors.
+Result<Components> train_projected(Training& training) {
   gpu::DistilOptions options{.dim = 64, .threads = training.options.threads};
   Parameters& parameters = training.parameters;
   parameters.take("dim", &options.dim);
@@ -199,15 +205,35 @@ Result<Components> train_student(Training& training) {
   parameters.take("interaction_weight", &options.interaction_weight);
   parameters.take("regularization", &options.regularization);
   CAIRN_RETURN_IF_ERROR(parameters.check());
-  CAIRN_ASSIGN_OR_RETURN(Component student, distilled(*training.options.teacher, training.interactions, options,
-                                                      training.options.progress));
-  Components components;
-  components.push_back(std::move(student));
+  Components components(1);
+  CAIRN_ASSIGN_OR_RETURN(
+      components[0], distilled(*training.options.teacher, training.interactions, options, training.options.progress));
+  return components;
+}
+
+/// iALS on the interactions and the teacher's advice.
+Result<Components> train_advised(Training& training) {
+  IalsPlan plan = default_ials();
+  AdviceOptions advice{.threads = training.options.threads};
+  plan.options.dim = 64;
+  take_ials("", &training.parameters, &plan);
+  training.parameters.take("advice_items", &advice.items);
+  training.parameters.take("advice_weight", &advice.weight);
+  CAIRN_RETURN_IF_ERROR(training.parameters.check());
+  if (!(advice.weight > 0.0F)) return invalid_argument("advice_weight must be positive");
+  CAIRN_ASSIGN_OR_RETURN(const Interactions advised,
+                         with_advice(*training.options.teacher, training.interactions, advice));
+  const Training own{advised, training.options, training.parameters};
+  Components components(1);
+  CAIRN_ASSIGN_OR_RETURN(components[0], trained_factors(own, plan, training.options.progress));
   return components;
 }
 
 Result<Components> train_ials(Training& training) {
-  return training.options.teacher ? train_student(training) : train_factors(training);
+  bool project = false;
+  if (!training.options.teacher) return train_factors(training);
+  training.parameters.take("project", &project);
+  return project ? train_projected(training) : train_advised(training);
 }
 
 // The best.

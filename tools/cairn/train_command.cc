@@ -195,7 +195,7 @@ void add_options(CLI::App* command, TrainArguments* arguments) {
       ->check(CLI::IsMember({"fp32", "fp16", "int8", "int4"}))
       ->type_name("NAME")
       ->capture_default_str();
-  command->add_option("--teacher", arguments->teacher, "With --kind ials: a model to learn the scores of")
+  command->add_option("--teacher", arguments->teacher, "With --kind ials: a model to learn from as well")
       ->type_name("DIR");
   command->add_flag(
       "--resume", arguments->resume,
@@ -224,7 +224,7 @@ void add_train_command(CLI::App& app, const GlobalOptions& options) {
       examples("  cairn train --kind best --lightgcn train.txt.gz --lightgcn valid.txt.gz --out model\n"
                "  cairn evaluate --model model --train train.txt.gz --train valid.txt.gz --test test.txt.gz\n"
                "  cairn train --kind ials --dim 256 --epochs 10 --events events.ndjson.gz --out model\n"
-               "  cairn train --kind ials --dim 32 --teacher model --precision int8 --events events.ndjson.gz "
+               "  cairn train --kind ials --dim 64 --teacher model --precision int8 --events events.ndjson.gz "
                "--out small\n"
                "  cairn train --kind ease --set regularization=100 --sql 'dbname=app user=cairn' --out model"));
   command->callback([arguments, &options] { run(*arguments, options); });

@@ -8,6 +8,7 @@
 #include <random>
 
 #include "engine/model/checkpoint.h"
+#include "engine/model/distilled.h"
 #include "engine/model/evaluate.h"
 #include "tests/engine/model/scratch.h"
 
@@ -150,15 +151,39 @@ TEST_CASE("coarser precisions take less room and rank almost as well") {
   }
 }
 
-TEST_CASE("a student of fewer dimensions ranks like its teacher") {
+TEST_CASE("a student of fewer dimensions ranks like its teacher, by advice or by projection") {
   const Split split = planted_clusters(14);
   const Model teacher = trained("ials", split.train, {.parameters = small("ials")});
-  const Model student = trained("ials", split.train, {.parameters = {{"dim", "4"}}, .teacher = &teacher});
-  CHECK(student.components[0].dim == 4);
-  CHECK(measured(student, split).metrics.recall_at_20 > 0.9);
+  for (const char* project : {"false", "true"}) {
+    INFO("project = ", project);
+    const Model student =
+        trained("ials", split.train, {.parameters = {{"dim", "4"}, {"project", project}}, .teacher = &teacher});
+    CHECK(student.components[0].dim == 4);
+    CHECK(measured(student, split).metrics.recall_at_20 > 0.9);
+  }
   const Model linear = trained("ease", split.train);
-  CHECK(train("ials", split.train, {.teacher = &linear}).status().code() == StatusCode::kInvalidArgument);
+  CHECK(train("ials", split.train, {.parameters = {{"project", "true"}}, .teacher = &linear}).status().code() ==
+        StatusCode::kInvalidArgument);
   CHECK(train("ease", split.train, {.teacher = &teacher}).status().code() == StatusCode::kInvalidArgument);
+}
+
+TEST_CASE("advice is what the teacher ranks first and the user did not have") {
+  InteractionsBuilder builder;
+  builder.add_user("new");
+  for (const char* item : {"3", "1", "mine"}) builder.add("u", item);
+  for (const char* item : {"1", "2", "9"}) builder.add("v", item);
+  const Interactions interactions = std::move(builder).finish();
+  CHECK(interactions.items == std::vector<std::string>{"1", "2", "3", "9", "mine"});
+  const Model teacher{.items = {"9", "3", "2", "1", "unknown"},
+                      .popularity = {1, 2, 3, 4, 5},
+                      .components = {{.name = "popular", .kind = ComponentKind::kPopularity}}};
+  const auto advised = with_advice(teacher, interactions, {.items = 2, .weight = 0.5F});
+  REQUIRE_MESSAGE(advised.ok(), advised.status().to_string());
+  // u is advised "unknown", which nobody here has, and 2; v "unknown" and 3.
+  CHECK(advised->users == std::vector<std::string>{"new", "u", "v"});
+  CHECK(advised->offsets == std::vector<std::uint64_t>{0, 0, 4, 8});
+  CHECK(advised->columns == std::vector<std::uint32_t>{0, 1, 2, 4, 0, 1, 2, 3});
+  CHECK(advised->values == std::vector<float>{1, 0.5F, 1, 1, 1, 1, 0.5F, 1});
 }
 
 TEST_CASE("a training that was broken off is resumed to the same model") {
