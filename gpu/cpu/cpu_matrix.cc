@@ -32,17 +32,6 @@ std::size_t bytes_needed(const MatrixView& items, const MatrixOptions& options) 
 
 }  // namespace
 
-Status MemoryCap::reserve(std::size_t bytes) {
-  std::size_t now = bytes_.load(std::memory_order_relaxed);
-  do {
-    if (bytes > bytes_max_ || now > bytes_max_ - bytes) {
-      return resource_exhausted("a matrix of " + std::to_string(bytes) + " bytes beside " + std::to_string(now) +
-                                " bytes of others exceeds the limit of " + std::to_string(bytes_max_));
-    }
-  } while (!bytes_.compare_exchange_weak(now, now + bytes, std::memory_order_relaxed));
-  return ok_status();
-}
-
 Result<std::unique_ptr<ItemMatrix>> CpuMatrix::make(MatrixView items, const MatrixOptions& options,
                                                     CpuResources resources) {
   CAIRN_RETURN_IF_ERROR(check_items(items, options));

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -13,24 +12,9 @@
 #include "gpu/cpu/code_tiles.h"
 #include "gpu/cpu/kernels.h"
 #include "gpu/item_matrix.h"
+#include "gpu/memory_cap.h"
 
 namespace cairn::gpu {
-
-/// Counts what the matrices of a backend hold. Shared by them and it, so that either may go first. Threads: any.
-class MemoryCap {
- public:
-  explicit MemoryCap(std::size_t bytes_max) noexcept : bytes_max_(bytes_max) {}
-
-  /// Returns: RESOURCE_EXHAUSTED when that would exceed the cap.
-  [[nodiscard]] Status reserve(std::size_t bytes);
-  void release(std::size_t bytes) noexcept { bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
-  [[nodiscard]] std::size_t bytes() const noexcept { return bytes_.load(std::memory_order_relaxed); }
-  [[nodiscard]] std::size_t bytes_max() const noexcept { return bytes_max_; }
-
- private:
-  std::size_t bytes_max_;
-  std::atomic<std::size_t> bytes_{0};
-};
 
 /// What a CPU matrix computes with.
 struct CpuResources {

@@ -82,6 +82,11 @@ struct TopKKernels {
   void (*floats_to_halves)(const float* floats, std::size_t count, std::uint16_t* halves);
 };
 
+/// The scalar forms of range_of, count_reaching and keep_reaching, which AVX2 has no better ones for.
+void scalar_range_of(const float* values, std::size_t count, float* least, float* largest);
+std::size_t scalar_count_reaching(const float* values, std::size_t count, float bound);
+void scalar_keep_reaching(HitList* hits, float bound);
+
 extern const TopKKernels kTopKScalar;
 extern const TopKKernels kTopKAvx2;
 extern const TopKKernels kTopKAvx512;

@@ -188,37 +188,11 @@ void floats_to_halves(const float* floats, std::size_t count, std::uint16_t* hal
   for (std::size_t i = 0; i < count; ++i) halves[i] = _cvtss_sh(floats[i], _MM_FROUND_TO_NEAREST_INT);
 }
 
-void range_of(const float* values, std::size_t count, float* least, float* largest) {
-  *least = *largest = values[0];
-  for (std::size_t i = 1; i < count; ++i) {
-    *least = values[i] < *least ? values[i] : *least;
-    *largest = values[i] > *largest ? values[i] : *largest;
-  }
-}
-
-std::size_t count_reaching(const float* values, std::size_t count, float bound) {
-  std::size_t reaching = 0;
-  for (std::size_t i = 0; i < count; ++i) reaching += values[i] >= bound ? 1 : 0;
-  return reaching;
-}
-
-void keep_reaching(HitList* hits, float bound) {
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < hits->count; ++i) {
-    hits->rows[kept] = hits->rows[i];
-    hits->lower[kept] = hits->lower[i];
-    const float upper = hits->upper[i];
-    hits->upper[kept] = upper;
-    kept += upper >= bound ? 1 : 0;
-  }
-  hits->count = kept;
-}
-
 }  // namespace
 
-const TopKKernels kTopKAvx2 = {.range_of = range_of,
-                               .count_reaching = count_reaching,
-                               .keep_reaching = keep_reaching,
+const TopKKernels kTopKAvx2 = {.range_of = scalar_range_of,
+                               .count_reaching = scalar_count_reaching,
+                               .keep_reaching = scalar_keep_reaching,
                                .scan_int8 = scan<Int8Codes>,
                                .scan_int4 = scan<Int4Codes>,
                                .dot = dot,

@@ -9,24 +9,9 @@
 
 #include "gpu/cuda/device.h"
 #include "gpu/cuda/workspace.h"
+#include "gpu/memory_cap.h"
 
 namespace cairn::gpu::cuda {
-
-/// Counts what matrices hold, against the most they may. Threads: any.
-class MemoryBudget {
- public:
-  explicit MemoryBudget(std::size_t bytes_max) noexcept : bytes_max_(bytes_max) {}
-
-  /// Returns: RESOURCE_EXHAUSTED when that would exceed the most.
-  [[nodiscard]] Status reserve(std::size_t bytes);
-  void release(std::size_t bytes) noexcept { bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
-  [[nodiscard]] std::size_t bytes() const noexcept { return bytes_.load(std::memory_order_relaxed); }
-  [[nodiscard]] std::size_t bytes_max() const noexcept { return bytes_max_; }
-
- private:
-  std::size_t bytes_max_;
-  std::atomic<std::size_t> bytes_{0};
-};
 
 /// One device: shared by a backend and all that was made with it, of which any may go first. Threads: any.
 class Context {
@@ -35,7 +20,7 @@ class Context {
   [[nodiscard]] static Result<std::shared_ptr<Context>> open(int device, std::size_t memory_max_bytes);
 
   [[nodiscard]] const DeviceTraits& traits() const noexcept { return traits_; }
-  [[nodiscard]] MemoryBudget& memory() noexcept { return memory_; }
+  [[nodiscard]] MemoryCap& memory() noexcept { return memory_; }
   /// Makes the device the one that the calling thread's next calls are for.
   [[nodiscard]] Status use() const { return use_device(device_); }
 
@@ -57,14 +42,14 @@ class Context {
   int device_;
   DeviceTraits traits_;
 
-  MemoryBudget memory_;
+  MemoryCap memory_;
   std::atomic<std::uint64_t> next_id_{1};
 
   std::mutex mutex_;
   std::vector<std::unique_ptr<Workspace>> idle_;  // guarded by mutex_
 };
 
-/// A part of the budget, for as long as something lives.
+/// A part of the cap, for as long as something lives.
 class Reservation {
  public:
   Reservation() = default;
