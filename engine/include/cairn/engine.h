@@ -194,7 +194,8 @@ class Engine {
   /// Returns: RESOURCE_EXHAUSTED when the disk is nearly full; UNAVAILABLE once closing. Nothing is taken then.
   [[nodiscard]] virtual Result<IngestAck> ingest(std::span<const std::string_view> events) = 0;
 
-  /// Adds or replaces places in the catalogue; all or none. Durable on return; in PostgreSQL soon after.
+  /// Adds or replaces places in the catalogue; all or none. Durable on return; in answers and in PostgreSQL
+  /// soon after: wait_caught_up waits for both.
   /// Returns: INVALID_ARGUMENT naming the first bad place; RESOURCE_EXHAUSTED when the disk is nearly full.
   [[nodiscard]] virtual Status upsert_places(std::span<const Place> places) = 0;
 
@@ -216,7 +217,8 @@ class Engine {
   [[nodiscard]] virtual std::vector<FeatureViewSpec> feature_views() const = 0;
 
   /// Waits until both consumers have applied all that their sources held when the call was made (files to their end,
-  /// the API's log, Kafka's high watermarks); the SQL consumer only when PostgreSQL is configured.
+  /// the API's log, Kafka's high watermarks), and until answers know all places; the SQL consumer, and the places in
+  /// PostgreSQL, only when PostgreSQL is configured.
   /// Returns: DEADLINE_EXCEEDED.
   [[nodiscard]] virtual Status wait_caught_up(std::chrono::milliseconds timeout) const = 0;
 
@@ -225,8 +227,8 @@ class Engine {
   /// Returns: ALREADY_EXISTS, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAVAILABLE; nothing is left behind then.
   [[nodiscard]] virtual Result<CheckpointInfo> checkpoint(const std::string& path) = 0;
 
-  /// Stops in order: no new work, sources, last batch, sync, connections. Idempotent. The state directory is given up by
-  /// the destructor.
+  /// Stops in order: no new work, sources, last batch, sync, connections. Idempotent. The state directory is given up
+  /// by the destructor.
   virtual Status close() = 0;
 
  protected:
