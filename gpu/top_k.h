@@ -55,6 +55,15 @@ struct TopKAnswers {
   std::vector<std::uint32_t> counts = {};  ///< batch; how many of the k there are
   TopKWork work = {};
 
+  /// No row for each of so many queries, to be filled in.
+  void reset(std::size_t queries, std::size_t per_query) {
+    k = per_query;
+    rows.assign(queries * k, kNoRow);
+    scores.assign(queries * k, std::numeric_limits<float>::quiet_NaN());
+    counts.assign(queries, 0);
+    work = {};
+  }
+
   [[nodiscard]] std::span<const std::uint32_t> rows_of(std::size_t query) const noexcept {
     return std::span(rows).subspan(query * k, counts[query]);
   }

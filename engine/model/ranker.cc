@@ -102,14 +102,6 @@ gpu::RowFilter filter_of(std::span<const gpu::RowFilter> filters, std::size_t ro
   return filters.size() == 1 ? filters[0] : filters[row];
 }
 
-void clear_answers(std::size_t rows, std::size_t k, gpu::TopKAnswers* answers) {
-  answers->k = k;
-  answers->rows.assign(rows * k, gpu::kNoRow);
-  answers->scores.assign(rows * k, std::nanf(""));
-  answers->counts.assign(rows, 0);
-  answers->work = {};
-}
-
 void add_work(const gpu::TopKWork& work, gpu::TopKAnswers* answers) {
   answers->work.rows_scanned += work.rows_scanned;
   answers->work.rows_scored += work.rows_scored;
@@ -309,7 +301,7 @@ Status Ranker::rank_by_bounds(const Batch& batch, std::size_t k, std::span<const
                               const gpu::TopKAnswers& candidates, gpu::TopKAnswers* answers) const {
   const std::size_t rows = batch.histories.rows();
   const std::size_t components = model_.components.size();
-  clear_answers(rows, k, answers);
+  answers->reset(rows, k);
   add_work(candidates.work, answers);
   return parallel_try(options_.threads, rows, [&](std::size_t row) -> Status {
     ScoredItems scored = by_item(candidates.rows_of(row), candidates.scores_of(row));
@@ -326,7 +318,7 @@ Status Ranker::rank_by_bounds(const Batch& batch, std::size_t k, std::span<const
 Status Ranker::rank_batch(const Batch& batch, std::size_t k, std::size_t candidates, ScoreBuffers* buffers,
                           gpu::TopKAnswers* answers) const {
   const auto by_score = [&](std::size_t count, gpu::TopKAnswers* found) {
-    clear_answers(batch.histories.rows(), count, found);
+    found->reset(batch.histories.rows(), count);
     return matrix_ ? rank_by_matrix(batch, count, buffers, found) : rank_by_scores(batch, count, buffers, found);
   };
   if (batch.explore.method != gpu::ExploreOptions::Method::kUpperBound) return by_score(k, answers);
@@ -344,7 +336,7 @@ Status Ranker::rank(const gpu::SparseView& histories, std::size_t k, std::span<c
   if (filters.size() > 1 && filters.size() != rows) {
     return invalid_argument(std::to_string(filters.size()) + " filters for " + std::to_string(rows) + " histories");
   }
-  clear_answers(rows, k, answers);
+  answers->reset(rows, k);
   const bool explores = exploration.options.strength > 0.0F;
   std::vector<std::uint64_t> offsets;
   gpu::TopKAnswers found;

@@ -438,13 +438,8 @@ void TopKRun::count_work() {
 
 Status CpuMatrix::top_k(const TopKBatch& batch, TopKAnswers* answers) const {
   CAIRN_RETURN_IF_ERROR(check_batch(batch, rows_, dim_));
-  const std::size_t size = batch.queries.rows * batch.k;
-  answers->k = batch.k;
-  answers->rows.assign(size, kNoRow);
-  answers->scores.assign(size, std::numeric_limits<float>::quiet_NaN());
-  answers->counts.assign(batch.queries.rows, 0);
-  answers->work = {};
-  if (size == 0 || rows_ == 0) return ok_status();
+  answers->reset(batch.queries.rows, batch.k);
+  if (answers->rows.empty() || rows_ == 0) return ok_status();
   TopKRun(*this, batch, answers).run();
   return ok_status();
 }

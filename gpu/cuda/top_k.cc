@@ -458,11 +458,7 @@ std::span<const RowFilter> filters_of(const TopKBatch& batch, std::size_t first,
 Status CudaItemMatrix::top_k(const TopKBatch& batch, TopKAnswers* answers) const {
   CAIRN_RETURN_IF_ERROR(check_batch(batch, rows(), dim()));
   const std::size_t queries = batch.queries.rows;
-  *answers = {};
-  answers->k = batch.k;
-  answers->rows.assign(queries * batch.k, kNoRow);
-  answers->scores.assign(queries * batch.k, std::numeric_limits<float>::quiet_NaN());
-  answers->counts.assign(queries, 0);
+  answers->reset(queries, batch.k);
   if (queries == 0 || batch.k == 0 || rows() == 0) return ok_status();
   CAIRN_ASSIGN_OR_RETURN(WorkspaceLease workspace, WorkspaceLease::take(*context_));
   const std::size_t queries_max = TopKChunk::queries_max(batch.k);
