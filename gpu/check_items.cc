@@ -2,16 +2,11 @@
 #include <cmath>
 #include <string>
 
+#include "gpu/finite.h"
 #include "gpu/item_matrix.h"
 
 namespace cairn::gpu {
 namespace {
-
-bool is_code(Precision precision) { return precision == Precision::kInt8 || precision == Precision::kInt4; }
-
-bool all_finite(std::span<const float> values) {
-  return std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
-}
 
 Status check_options(const MatrixView& items, const MatrixOptions& options) {
   if (items.dim == 0 || items.dim > kDimMax) {

@@ -22,6 +22,11 @@ enum class Precision : std::uint8_t { kFp32, kFp16, kInt8, kInt4 };
 [[nodiscard]] std::string_view to_string(Precision precision) noexcept;  ///< "fp32", "fp16", "int8", "int4"
 [[nodiscard]] std::optional<Precision> precision_of(std::string_view name) noexcept;
 
+/// Whether values of this precision are codes with scales.
+[[nodiscard]] constexpr bool is_code(Precision precision) noexcept {
+  return precision == Precision::kInt8 || precision == Precision::kInt4;
+}
+
 struct MatrixOptions {
   /// What the values are kept in. Scores are defined over the values as kept.
   Precision storage = Precision::kFp32;

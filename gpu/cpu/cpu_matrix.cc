@@ -6,15 +6,10 @@
 #include <string>
 
 #include "gpu/cpu/parallel.h"
+#include "gpu/finite.h"
 
 namespace cairn::gpu {
 namespace {
-
-bool is_code(Precision precision) { return precision == Precision::kInt8 || precision == Precision::kInt4; }
-
-bool all_finite(std::span<const float> values) {
-  return std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
-}
 
 /// What a matrix will hold, within a few parts in a thousand, before it is made.
 std::size_t bytes_needed(const MatrixView& items, const MatrixOptions& options) {

@@ -11,6 +11,7 @@
 #include "gpu/cpu/aligned.h"
 #include "gpu/cpu/dense.h"
 #include "gpu/cpu/parallel.h"
+#include "gpu/finite.h"
 
 namespace cairn::gpu {
 namespace {
@@ -145,10 +146,6 @@ void run_int8(const DenseKernels& kernels, const Layer& layer, Workspace* work) 
       }
     }
   }
-}
-
-bool all_finite(std::span<const float> values) {
-  return std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
 }
 
 Status check_layer(const DenseLayer& layer, Precision precision) {

@@ -7,6 +7,7 @@
 
 #include "gpu/cpu/normal_numbers.h"
 #include "gpu/cpu/objective.h"
+#include "gpu/finite.h"
 
 namespace cairn::gpu {
 namespace {
@@ -80,10 +81,6 @@ void add_squares(const float* __restrict row, float* __restrict sums) {
 }
 
 bool is_weight(float value) { return std::isfinite(value) && value > 0.0F; }
-
-bool all_finite(std::span<const float> values) {
-  return std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
-}
 
 Status check_shape(MatrixView rows, std::size_t count, std::size_t dim) {
   if (rows.rows == count && rows.dim == dim && rows.values.size() == count * dim) return ok_status();

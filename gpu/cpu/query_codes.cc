@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "gpu/finite.h"
+
 namespace cairn::gpu {
 namespace {
 
@@ -11,10 +13,6 @@ constexpr double kScoreMax = 1e30;
 constexpr double kScaleMin = 1e-20;
 constexpr double kMarginMax = 1e8;
 constexpr double kUnitRoundoff = 1.0 / (1 << 24);
-
-bool all_finite(std::span<const float> values) {
-  return std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
-}
 
 void add_group(std::span<const float> query, std::span<const std::int8_t> codes, double scale, std::int32_t excess,
                QueryCodes* out) {
