@@ -66,6 +66,17 @@ Result<std::vector<double>> gram_of(MatrixView items, const DenseKernels& kernel
   return gram;
 }
 
+float penalty_of(const FoldInOptions& options, std::size_t items, std::size_t interactions) noexcept {
+  const double size =
+      static_cast<double>(interactions) + static_cast<double>(options.unobserved_weight) * static_cast<double>(items);
+  const double exponent = static_cast<double>(options.frequency_exponent);
+  return static_cast<float>(static_cast<double>(options.regularization) * std::pow(size, exponent));
+}
+
+float target_of(const FoldInOptions& options, float weight) noexcept {
+  return options.target == FoldInOptions::Target::kOne ? 1.0F : 1.0F + options.unobserved_weight / weight;
+}
+
 Result<Objective> Objective::make(MatrixView items, const FoldInOptions& options, const DenseKernels& kernels,
                                   std::size_t threads) {
   CAIRN_RETURN_IF_ERROR(check_objective(items, options));
@@ -87,17 +98,6 @@ Result<Objective> Objective::make(MatrixView items, const FoldInOptions& options
   const auto [least, most] = std::minmax_element(objective.diagonal_.begin(), objective.diagonal_.end());
   objective.range_ = {*least, *most};
   return objective;
-}
-
-float Objective::penalty(std::size_t interactions) const noexcept {
-  const double size =
-      static_cast<double>(interactions) + static_cast<double>(options_.unobserved_weight) * static_cast<double>(items_);
-  const double exponent = static_cast<double>(options_.frequency_exponent);
-  return static_cast<float>(static_cast<double>(options_.regularization) * std::pow(size, exponent));
-}
-
-float Objective::target(float weight) const noexcept {
-  return options_.target == FoldInOptions::Target::kOne ? 1.0F : 1.0F + options_.unobserved_weight / weight;
 }
 
 void Objective::set_up(std::span<const Term> terms, NormalEquations* equations) const {

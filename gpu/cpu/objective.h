@@ -31,6 +31,11 @@ struct NormalEquations {
 /// Requires: the shapes fit. Returns: INVALID_ARGUMENT for values that are not finite, or whose squares are not.
 [[nodiscard]] Result<std::vector<double>> gram_of(MatrixView items, const DenseKernels& kernels, std::size_t threads);
 
+/// λ of a row with so many interactions, against so many items.
+[[nodiscard]] float penalty_of(const FoldInOptions& options, std::size_t items, std::size_t interactions) noexcept;
+/// What the score of an interaction of this weight is pulled to.
+[[nodiscard]] float target_of(const FoldInOptions& options, float weight) noexcept;
+
 /// The objective of FoldInOptions for fixed items: all of it but the interactions. Immutable.
 class Objective {
  public:
@@ -45,9 +50,11 @@ class Objective {
   [[nodiscard]] std::size_t dim() const noexcept { return dim_; }
 
   /// λ for so many interactions.
-  [[nodiscard]] float penalty(std::size_t interactions) const noexcept;
+  [[nodiscard]] float penalty(std::size_t interactions) const noexcept {
+    return penalty_of(options_, items_, interactions);
+  }
   /// What the score of an interaction is pulled to.
-  [[nodiscard]] float target(float weight) const noexcept;
+  [[nodiscard]] float target(float weight) const noexcept { return target_of(options_, weight); }
 
   /// The diagonal of unobserved_weight · Gram, and its least and its largest element.
   [[nodiscard]] std::span<const float> unobserved_diagonal() const noexcept { return diagonal_; }

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "gpu/train/fold_in_terms.h"
+#include "gpu/cpu/objective.h"
 
 namespace cairn::gpu {
 namespace {
@@ -35,7 +35,7 @@ bool BlockRows::improve(std::span<const std::uint32_t> columns, std::span<const 
     return true;
   }
   set_residuals(columns, weights, vector);
-  const float lambda = penalty(objective_, items_.rows, columns.size());
+  const float lambda = penalty_of(objective_, items_.rows, columns.size());
   for (std::size_t begin = 0; begin < vector.size(); begin += block_) {
     const std::size_t width = std::min(block_, vector.size() - begin);
     const Block block{begin, width, padded(width) / kTile};
@@ -64,7 +64,7 @@ void BlockRows::set_residuals(std::span<const std::uint32_t> columns, std::span<
   for (std::size_t i = 0; i < count_; ++i) {
     const float weight = weights.empty() ? 1.0F : weights[i];
     roots_[i] = std::sqrt(weight);
-    residuals_[i] = -roots_[i] * target(objective_, weight);
+    residuals_[i] = -roots_[i] * target_of(objective_, weight);
   }
   AlignedVector<float> negated(padded(vector.size()), 0.0F);
   for (std::size_t j = 0; j < vector.size(); ++j) negated[j] = -vector[j];

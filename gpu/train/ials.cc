@@ -8,10 +8,10 @@
 
 #include "gpu/backend.h"
 #include "gpu/cpu/dense.h"
+#include "gpu/cpu/objective.h"
 #include "gpu/cpu/parallel.h"
 #include "gpu/dense_algebra.h"
 #include "gpu/train/block_rows.h"
-#include "gpu/train/fold_in_terms.h"
 #include "gpu/train/interactions.h"
 #include "gpu/train/random.h"
 
@@ -210,7 +210,7 @@ class Trainer final : public IalsTrainer {
           score += static_cast<double>(user[j]) * static_cast<double>(item[j]);
         }
         const float weight = by_user_.value(entry);
-        const double miss = score - static_cast<double>(target(options_.objective, weight));
+        const double miss = score - static_cast<double>(target_of(options_.objective, weight));
         parts[u] += static_cast<double>(weight) * miss * miss;
       }
     });
@@ -237,7 +237,7 @@ class Trainer final : public IalsTrainer {
       for (const float value : std::span(vectors).subspan(r * options_.dim, options_.dim)) {
         square += static_cast<double>(value) * static_cast<double>(value);
       }
-      sum += static_cast<double>(penalty(options_.objective, rows.width, rows.columns_of(r).size())) * square;
+      sum += static_cast<double>(penalty_of(options_.objective, rows.width, rows.columns_of(r).size())) * square;
     }
     return sum;
   }
