@@ -49,12 +49,6 @@ void print_json(const evaluate::Report& report) {
   print(json.dump() + "\n");
 }
 
-std::string four_decimals(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.4f", value);
-  return text;
-}
-
 void print_table(const evaluate::Report& report) {
   print(report.dataset + ": " + grouped(report.questions) + " questions over " + grouped(report.places) +
         " places, after " + grouped(report.warm_up) + " of " + grouped(report.interactions) + " interactions\n\n");

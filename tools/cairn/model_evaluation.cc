@@ -26,12 +26,6 @@ void print_json(const model::Model& measured, const model::RankingReport& report
   print(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
-std::string four_decimals(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.4f", value);
-  return text;
-}
-
 void print_table(const model::Model& measured, const model::RankingReport& report, double seconds) {
   print(grouped(report.users) + " users, " + grouped(report.cold_users) + " of them without history; " +
         grouped(report.test_pairs) + " pairs to find among " + grouped(measured.items.size()) + " items, " +

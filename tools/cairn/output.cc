@@ -100,6 +100,12 @@ std::string number_text(double value) {
   return std::fabs(value) >= 0.1 || value == 0.0 ? formatted("%.3f", value) : formatted("%.4g", value);
 }
 
+std::string four_decimals(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4f", value);
+  return text;
+}
+
 Progress::Progress(std::string what, bool quiet)
     : what_(std::move(what)), shown_(!quiet && ::isatty(STDERR_FILENO)), next_(std::chrono::steady_clock::now()) {}
 

@@ -41,6 +41,8 @@ void print(std::string_view text);
 [[nodiscard]] std::string distance_text(double meters);
 /// Three decimals, or four significant digits when smaller.
 [[nodiscard]] std::string number_text(double value);
+/// 0.36140 as "0.3614": shares and scores, whose last digits are to be compared.
+[[nodiscard]] std::string four_decimals(double value);
 
 /// A line on standard error that counts up while something long goes on; only on a terminal, and at most ten times a
 /// second.
