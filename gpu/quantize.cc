@@ -12,12 +12,6 @@ constexpr double kRoundUp = 1.0 + 1e-6;
 /// The parts of the largest magnitude that int4 tries as the end of its range.
 constexpr float kInt4Ranges[] = {1.0F, 0.95F, 0.9F, 0.85F, 0.8F, 0.75F, 0.7F, 0.65F, 0.6F};
 
-float largest_magnitude(std::span<const float> values) {
-  float largest = 0.0F;
-  for (const float value : values) largest = std::max(largest, std::fabs(value));
-  return largest;
-}
-
 /// Rounds half to even, like the default rounding mode; the library function would be a call for each value.
 float round_to_integer(float value) {
   constexpr float kShift = 12582912.0F;  // 1.5 × 2^23: adding it leaves no bits for a fraction
@@ -55,13 +49,23 @@ float clipped_scale(std::span<const float> values, std::span<const float> import
 
 GroupCode quantize_group(std::span<const float> values, std::span<const float> importance, int code_max,
                          std::span<std::int8_t> codes) {
+  float scale = full_scale(values, code_max);
+  if (code_max == kInt4CodeMax) scale = clipped_scale(values, importance, scale, static_cast<float>(code_max));
+  return quantize_to_scale(values, scale, code_max, codes);
+}
+
+GroupCode quantize_to_scale(std::span<const float> values, float scale, int code_max, std::span<std::int8_t> codes) {
   const auto most = static_cast<float>(code_max);
-  float scale = std::max(largest_magnitude(values) / most, kScaleMin);
-  if (code_max == kInt4CodeMax) scale = clipped_scale(values, importance, scale, most);
   for (std::size_t i = 0; i < values.size(); ++i) {
     codes[i] = static_cast<std::int8_t>(code_of(values[i], 1.0F / scale, most));
   }
   return bounds_of(values, codes, scale);
+}
+
+float full_scale(std::span<const float> values, int code_max) {
+  float largest = 0.0F;
+  for (const float value : values) largest = std::max(largest, std::fabs(value));
+  return std::max(largest / static_cast<float>(code_max), kScaleMin);
 }
 
 GroupCode bounds_of(std::span<const float> values, std::span<const std::int8_t> codes, float scale) {

@@ -26,6 +26,13 @@ struct GroupCode {
 [[nodiscard]] GroupCode quantize_group(std::span<const float> values, std::span<const float> importance, int code_max,
                                        std::span<std::int8_t> codes);
 
+/// Rounds `values` (finite) to codes of this scale, which maps none of them beyond ±code_max.
+[[nodiscard]] GroupCode quantize_to_scale(std::span<const float> values, float scale, int code_max,
+                                          std::span<std::int8_t> codes);
+
+/// The scale that maps the largest magnitude of the values to code_max.
+[[nodiscard]] float full_scale(std::span<const float> values, int code_max);
+
 /// The bounds of codes for values that they were not made from, such as the decoded ones.
 [[nodiscard]] GroupCode bounds_of(std::span<const float> values, std::span<const std::int8_t> codes, float scale);
 

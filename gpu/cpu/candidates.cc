@@ -8,7 +8,7 @@
 namespace cairn::gpu {
 namespace {
 
-constexpr std::size_t kLimitMin = 256;
+constexpr std::size_t kLimitMin = 32;
 /// With more candidates than this left by their bounds, they are scored instead of kept.
 constexpr std::size_t kSettleAt = 16384;
 /// Three roundings of 2^-24 each, and some room.

@@ -20,7 +20,7 @@ std::size_t bytes_needed(const MatrixView& items, const MatrixOptions& options) 
   std::size_t bytes = 0;
   if (options.storage == Precision::kFp32) bytes += values * sizeof(float);
   if (options.storage == Precision::kFp16) bytes += values * sizeof(std::uint16_t);
-  if (scan == Precision::kInt8) bytes += rows * (items.dim + sizeof(float));
+  if (scan == Precision::kInt8) bytes += rows * (items.dim + (is_code(options.storage) ? sizeof(float) : 0));
   if (scan == Precision::kInt4) bytes += rows * (items.dim / 2 + groups * sizeof(float));
   return bytes;
 }
@@ -96,6 +96,7 @@ void CpuMatrix::make_codes(const MatrixOptions& options, const CodeTiles::RowRea
                                   .int4_group = options.int4_group,
                                   .importance = importance,
                                   .codes_are_values = is_code(storage_),
+                                  .tile_scales = scan_ == Precision::kInt8 && !is_code(storage_),
                                   .threads = resources_.threads},
                  read);
 }

@@ -14,13 +14,15 @@ inline constexpr std::size_t kDotRows = 16;
 /// Queries whose sums stay in registers together; query codes are laid out in blocks of so many, the last may be less.
 inline constexpr std::size_t kQueryBlock = 6;
 
-/// Codes of a matrix in tiles of 64 rows. A tile is contiguous: first the scales, [group][row]; then the codes. int8:
-/// for each four columns, the four codes of row 0, of row 1 …, each code + 128 in a byte. int4: for each eight columns
-/// likewise, columns 0 to 3 in the low halves of four bytes and 4 to 7 in the high ones, each code + 8.
-/// Columns are padded with codes 0 to whole fours (int8) or eights (int4) in each group.
+/// Codes of a matrix in tiles of 64 rows. A tile is contiguous: first the scales of its rows, [group][row], unless all
+/// have the tile's; then the codes. int8: for each four columns, the four codes of row 0, of row 1 …, each code + 128
+/// in a byte. int4: for each eight columns likewise, columns 0 to 3 in the low halves of four bytes and 4 to 7 in the
+/// high ones, each code + 8. Columns are padded with codes 0 to whole fours (int8) or eights (int4) in each group.
 struct CodeTilesView {
   const std::uint8_t* tiles;
   std::size_t tile_bytes;
+  std::size_t scale_bytes;         ///< a tile's scales take; 0: its rows have the tile's scale
+  const float* tile_scales;        ///< int8: the largest scale of each tile
   const std::uint64_t* scannable;  ///< a word a tile: the rows that have codes
   std::size_t groups;
   const std::uint32_t* group_quads;  ///< groups + 1: where each group's fours of columns begin
@@ -53,7 +55,9 @@ struct ScanCall {
   const std::int32_t* query_codes;  ///< blocks of [quad][query of the block], four codes each
   const std::int32_t* margin;       ///< [group][query]: what the exact sum of a group is at most above the codes' sum
   const std::int32_t* offset;       ///< [group][query]: what takes the 128 or 8 of each stored code out of the sum
-  const float* width;  ///< [group][query]: how far the lower bound is below the upper, in scales of the row
+  const float* width;        ///< [group][query]: how far the lower bound is below the upper, in scales of the row
+  const float* least_bound;  ///< [query]: what a row's bound without its bias reaches at least, when it is a hit
+  std::int32_t* beyond_sum;  ///< [query]: for the kernel's own use
   ScanQuery* query;
 };
 

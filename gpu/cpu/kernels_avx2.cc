@@ -14,6 +14,14 @@ __m256i add_products(__m256i sum, __m256i magnitudes, __m256i row_codes, __m256i
   return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
+/// The scales of a tile's rows; where they have the tile's, so many copies of it.
+const float* scales_of(const CodeTilesView& codes, std::size_t tile, float (&same)[kTileRows]) {
+  if (codes.scale_bytes > 0) return reinterpret_cast<const float*>(codes.tiles + tile * codes.tile_bytes);
+  const __m256 scale = _mm256_set1_ps(codes.tile_scales[tile]);
+  for (std::size_t r = 0; r < kTileRows; r += kPartRows) _mm256_storeu_ps(same + r, scale);
+  return same;
+}
+
 /// Lists the rows that are set in `hit`, of the eight from `first` on.
 void list_hits(const ScanCall& call, const float* scales, std::size_t first, std::size_t q, __m256 upper,
                std::uint32_t hit) {
@@ -99,10 +107,9 @@ struct Int4Codes {
 
 /// One tile and `N` queries, whose codes begin at `codes` in a block of `block` queries.
 template <class Codes, std::size_t N>
-void scan_block(const ScanCall& call, std::size_t tile, std::size_t q, const std::int32_t* codes, std::size_t block) {
-  const std::uint8_t* bytes = call.codes.tiles + tile * call.codes.tile_bytes;
-  const auto* scales = reinterpret_cast<const float*>(bytes);
-  const std::uint8_t* rows = bytes + call.codes.groups * kTileRows * sizeof(float);
+void scan_block(const ScanCall& call, const float* scales, std::size_t tile, std::size_t q, const std::int32_t* codes,
+                std::size_t block) {
+  const std::uint8_t* rows = call.codes.tiles + tile * call.codes.tile_bytes + call.codes.scale_bytes;
   float copies[N][kTileRows];
   const float* biases[N];
 #pragma GCC unroll 8
@@ -133,12 +140,14 @@ template <class Codes>
 void scan(const ScanCall& call) {
   const std::size_t quads = call.codes.group_quads[call.codes.groups];
   for (std::size_t tile = call.tile_begin; tile < call.tile_end; ++tile) {
+    float same[kTileRows];
+    const float* scales = scales_of(call.codes, tile, same);
     for (std::size_t begin = 0; begin < call.queries; begin += kQueryBlock) {
       const std::size_t block = call.queries - begin < kQueryBlock ? call.queries - begin : kQueryBlock;
       const std::int32_t* codes = call.query_codes + begin * quads;
       std::size_t n = 0;
-      for (; n + 3 <= block; n += 3) scan_block<Codes, 3>(call, tile, begin + n, codes + n, block);
-      for (; n < block; ++n) scan_block<Codes, 1>(call, tile, begin + n, codes + n, block);
+      for (; n + 3 <= block; n += 3) scan_block<Codes, 3>(call, scales, tile, begin + n, codes + n, block);
+      for (; n < block; ++n) scan_block<Codes, 1>(call, scales, tile, begin + n, codes + n, block);
     }
   }
 }

@@ -7,65 +7,51 @@ namespace {
 
 constexpr std::size_t kParts = 4;  // registers of 16 rows in a tile
 
-struct Bounds {
-  __m512 upper[kParts];
-};
-
-/// Lists the rows of one tile that are set in `hit`, with their bounds.
-void list_hits(const ScanCall& call, const float* scales, std::size_t tile, std::size_t q, const Bounds& bounds,
-               std::uint64_t hit) {
-  HitList& hits = call.query[q].hits;
-  const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-#pragma GCC unroll 8
-  for (std::size_t part = 0; part < kParts; ++part) {
-    const auto mask = static_cast<__mmask16>(hit >> (16 * part));
-    if (mask == 0) continue;
-    __m512 lower = bounds.upper[part];
-    for (std::size_t g = 0; g < call.codes.groups; ++g) {
-      const __m512 scale = _mm512_loadu_ps(scales + g * kTileRows + 16 * part);
-      lower = _mm512_fnmadd_ps(scale, _mm512_set1_ps(call.width[g * call.queries + q]), lower);
-    }
-    const auto first = static_cast<int>(tile * kTileRows + 16 * part);
-    _mm512_mask_compressstoreu_epi32(hits.rows + hits.count, mask, _mm512_add_epi32(lanes, _mm512_set1_epi32(first)));
-    _mm512_mask_compressstoreu_ps(hits.upper + hits.count, mask, bounds.upper[part]);
-    _mm512_mask_compressstoreu_ps(hits.lower + hits.count, mask, lower);
-    hits.count += static_cast<std::size_t>(__builtin_popcount(mask));
-  }
+/// The scales of a tile's rows; where they have the tile's, so many copies of it.
+const float* scales_of(const CodeTilesView& codes, std::size_t tile, float (&same)[kTileRows]) {
+  if (codes.scale_bytes > 0) return reinterpret_cast<const float*>(codes.tiles + tile * codes.tile_bytes);
+  const __m512 scale = _mm512_set1_ps(codes.tile_scales[tile]);
+  for (std::size_t part = 0; part < kParts; ++part) _mm512_storeu_ps(same + 16 * part, scale);
+  return same;
 }
 
-std::uint64_t reaching(const Bounds& bounds, __m512 threshold) {
-  std::uint64_t hit = 0;
-#pragma GCC unroll 8
-  for (std::size_t part = 0; part < kParts; ++part) {
-    const __mmask16 mask = _mm512_cmp_ps_mask(bounds.upper[part], threshold, _CMP_GE_OQ);
-    hit |= static_cast<std::uint64_t>(mask) << (16 * part);
-  }
-  return hit;
-}
+__mmask16 first_lanes(std::size_t count) { return static_cast<__mmask16>(count >= 16 ? 0xFFFFU : (1U << count) - 1U); }
 
-/// Tests the bounds of one query and tile, and lists what reaches the threshold.
-inline __attribute__((always_inline)) void test_query(const ScanCall& call, const float* scales, std::size_t tile,
-                                                      std::size_t q, Bounds& bounds) {
-  const ScanQuery& query = call.query[q];
-  const __m512 threshold = _mm512_set1_ps(query.threshold);
-  if (query.bias == nullptr) {
-    const __m512 largest =
-        _mm512_max_ps(_mm512_max_ps(bounds.upper[0], bounds.upper[1]), _mm512_max_ps(bounds.upper[2], bounds.upper[3]));
-    if (_mm512_cmp_ps_mask(largest, threshold, _CMP_GE_OQ) == 0) return;
-  } else {
+/// Tests the bounds of 16 rows of a tile for one query, and lists those that reach the threshold.
+void test_part(const ScanCall& call, const float* scales, std::size_t tile, std::size_t part, std::size_t q,
+               __m512 upper) {
+  ScanQuery& query = call.query[q];
+  const std::uint64_t scannable = call.codes.scannable[tile];
+  const std::size_t first = tile * kTileRows + 16 * part;
+  if (query.bias != nullptr) {
     // The last tile may end past the last bias; its rows past the end are not scannable.
-    const std::uint64_t rows = call.codes.scannable[tile];
-    const __m512 inverse_scale = _mm512_set1_ps(query.inverse_scale);
-#pragma GCC unroll 8
-    for (std::size_t part = 0; part < kParts; ++part) {
-      const __m512 bias =
-          _mm512_maskz_loadu_ps(static_cast<__mmask16>(rows >> (16 * part)), query.bias + tile * kTileRows + 16 * part);
-      bounds.upper[part] = _mm512_fmadd_ps(bias, inverse_scale, bounds.upper[part]);
-    }
+    const __m512 bias = _mm512_maskz_loadu_ps(static_cast<__mmask16>(scannable >> (16 * part)), query.bias + first);
+    upper = _mm512_fmadd_ps(bias, _mm512_set1_ps(query.inverse_scale), upper);
   }
-  std::uint64_t hit = reaching(bounds, threshold) & call.mask & call.codes.scannable[tile];
-  if (query.allowed != nullptr) hit &= query.allowed[tile];
-  if (hit != 0) list_hits(call, scales, tile, q, bounds, hit);
+  std::uint64_t listed = call.mask & scannable;
+  if (query.allowed != nullptr) listed &= query.allowed[tile];
+  const auto hit = static_cast<__mmask16>(_mm512_cmp_ps_mask(upper, _mm512_set1_ps(query.threshold), _CMP_GE_OQ) &
+                                          (listed >> (16 * part)));
+  if (hit == 0) return;
+  __m512 lower = upper;
+  for (std::size_t g = 0; g < call.codes.groups; ++g) {
+    const __m512 scale = _mm512_loadu_ps(scales + g * kTileRows + 16 * part);
+    lower = _mm512_fnmadd_ps(scale, _mm512_set1_ps(call.width[g * call.queries + q]), lower);
+  }
+  const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const __m512i rows = _mm512_add_epi32(lanes, _mm512_set1_epi32(static_cast<int>(first)));
+  HitList& hits = query.hits;
+  _mm512_mask_compressstoreu_epi32(hits.rows + hits.count, hit, rows);
+  _mm512_mask_compressstoreu_ps(hits.upper + hits.count, hit, upper);
+  _mm512_mask_compressstoreu_ps(hits.lower + hits.count, hit, lower);
+  hits.count += static_cast<std::size_t>(__builtin_popcount(hit));
+}
+
+/// Whether any bound of a tile may make a hit.
+bool worth_testing(const ScanQuery& query, const __m512 (&upper)[kParts]) {
+  if (query.bias != nullptr) return true;
+  const __m512 largest = _mm512_max_ps(_mm512_max_ps(upper[0], upper[1]), _mm512_max_ps(upper[2], upper[3]));
+  return _mm512_cmp_ps_mask(largest, _mm512_set1_ps(query.threshold), _CMP_GE_OQ) != 0;
 }
 
 __m512i four_codes(const std::int32_t* codes) { return _mm512_set1_epi32(*codes); }
@@ -80,18 +66,59 @@ __m512i initial_sum(const ScanCall& call, std::size_t g, std::size_t q) {
   return _mm512_set1_epi32(call.margin[g * call.queries + q] + call.offset[g * call.queries + q]);
 }
 
-/// One tile and `N` queries, whose codes begin at `codes`, int8.
+/// For all queries: a sum of codes that a row's must be beyond, for the row's bound to reach least_bound. Where that is
+/// not above 0, every sum is beyond it, since rows may have less than the tile's scale.
+void set_beyond_sums(const ScanCall& call, std::size_t tile) {
+  const __m512 most = _mm512_set1_ps(1 << 30);
+  const __m512i least = _mm512_set1_epi32(-(1 << 30));
+  const __m512 two = _mm512_set1_ps(2.0F);
+  // Covers the roundings here and in the bounds, of which each is at most 2^-24.
+  const __m512 inverse =
+      _mm512_div_ps(_mm512_set1_ps(1.0F - 1.0F / (1 << 20)), _mm512_set1_ps(call.codes.tile_scales[tile]));
+  for (std::size_t q = 0; q < call.queries; q += 16) {
+    const __mmask16 there = first_lanes(call.queries - q);
+    const __m512 bound = _mm512_maskz_loadu_ps(there, call.least_bound + q);
+    const __mmask16 positive = _mm512_cmp_ps_mask(bound, _mm512_setzero_ps(), _CMP_GT_OQ);
+    const __m512 sum = _mm512_sub_ps(_mm512_min_ps(_mm512_mul_ps(bound, inverse), most), two);
+    const __m512i added = _mm512_add_epi32(_mm512_maskz_loadu_epi32(there, call.margin + q),
+                                           _mm512_maskz_loadu_epi32(there, call.offset + q));
+    _mm512_mask_storeu_epi32(call.beyond_sum + q, there,
+                             _mm512_sub_epi32(_mm512_mask_cvttps_epi32(least, positive, sum), added));
+  }
+}
+
+/// Tests the bounds of a block of queries, of which sums holds [query][row].
+__attribute__((noinline)) void test_sums(const ScanCall& call, const float* scales, std::size_t tile, std::size_t first,
+                                         std::size_t count, const std::int32_t* sums) {
+  for (std::size_t q = first; q < first + count; ++q, sums += kTileRows) {
+    const __m512i beyond = four_codes(call.beyond_sum + q);
+    std::uint32_t parts = 0;
+#pragma GCC unroll 8
+    for (std::size_t part = 0; part < kParts; ++part) {
+      const bool some = _mm512_cmpgt_epi32_mask(_mm512_load_si512(sums + 16 * part), beyond) != 0;
+      parts |= static_cast<std::uint32_t>(some) << part;
+    }
+    for (; parts != 0; parts &= parts - 1) {
+      const auto part = static_cast<std::size_t>(__builtin_ctz(parts));
+      const __m512i sum = _mm512_add_epi32(_mm512_load_si512(sums + 16 * part), initial_sum(call, 0, q));
+      test_part(call, scales, tile, part, q,
+                _mm512_mul_ps(_mm512_cvtepi32_ps(sum), _mm512_loadu_ps(scales + 16 * part)));
+    }
+  }
+}
+
+/// One tile and `N` queries, whose codes begin at `codes`, int8. Hardly any sum is large enough for a hit: all of them
+/// are compared as they are, and bounds made of those of a query where one is.
 template <std::size_t N>
-void scan_int8_block(const ScanCall& call, const std::uint8_t* tile_bytes, std::size_t tile, std::size_t q,
+void scan_int8_block(const ScanCall& call, const float* scales, std::size_t tile, std::size_t q,
                      const std::int32_t* codes) {
   __m512i sums[N][kParts];
 #pragma GCC unroll 8
   for (std::size_t n = 0; n < N; ++n) {
 #pragma GCC unroll 8
-    for (std::size_t part = 0; part < kParts; ++part) sums[n][part] = initial_sum(call, 0, q + n);
+    for (std::size_t part = 0; part < kParts; ++part) sums[n][part] = _mm512_setzero_si512();
   }
-  const auto* scales = reinterpret_cast<const float*>(tile_bytes);
-  const std::uint8_t* rows = tile_bytes + kTileRows * sizeof(float);
+  const std::uint8_t* rows = call.codes.tiles + tile * call.codes.tile_bytes + call.codes.scale_bytes;
   const std::size_t quads = call.codes.group_quads[1];
   for (std::size_t quad = 0; quad < quads; ++quad) {
     __m512i values[kParts];
@@ -106,18 +133,23 @@ void scan_int8_block(const ScanCall& call, const std::uint8_t* tile_bytes, std::
       }
     }
   }
-  __m512 scale[kParts];
-#pragma GCC unroll 8
-  for (std::size_t part = 0; part < kParts; ++part) scale[part] = _mm512_loadu_ps(scales + 16 * part);
+  __m512i signs = _mm512_setzero_si512();
 #pragma GCC unroll 8
   for (std::size_t n = 0; n < N; ++n) {
-    Bounds bounds;
+    const __m512i largest =
+        _mm512_max_epi32(_mm512_max_epi32(sums[n][0], sums[n][1]), _mm512_max_epi32(sums[n][2], sums[n][3]));
+    signs = _mm512_or_si512(signs, _mm512_sub_epi32(four_codes(call.beyond_sum + q + n), largest));
+  }
+  if (_mm512_movepi32_mask(signs) == 0) return;
+  alignas(64) std::int32_t kept[N * kTileRows];
+#pragma GCC unroll 8
+  for (std::size_t n = 0; n < N; ++n) {
 #pragma GCC unroll 8
     for (std::size_t part = 0; part < kParts; ++part) {
-      bounds.upper[part] = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[n][part]), scale[part]);
+      _mm512_store_si512(kept + n * kTileRows + 16 * part, sums[n][part]);
     }
-    test_query(call, scales, tile, q + n, bounds);
   }
+  test_sums(call, scales, tile, q, N, kept);
 }
 
 /// One tile and `N` queries, whose codes begin at `codes` in a block of `block` queries, int4.
@@ -125,13 +157,13 @@ template <std::size_t N>
 void scan_int4_block(const ScanCall& call, const std::uint8_t* tile_bytes, std::size_t tile, std::size_t q,
                      const std::int32_t* codes, std::size_t block) {
   const auto* scales = reinterpret_cast<const float*>(tile_bytes);
-  const std::uint8_t* rows = tile_bytes + call.codes.groups * kTileRows * sizeof(float);
+  const std::uint8_t* rows = tile_bytes + call.codes.scale_bytes;
   const __m512i low_half = _mm512_set1_epi8(0x0F);
-  Bounds bounds[N];
+  __m512 upper[N][kParts];
 #pragma GCC unroll 8
   for (std::size_t n = 0; n < N; ++n) {
 #pragma GCC unroll 8
-    for (std::size_t part = 0; part < kParts; ++part) bounds[n].upper[part] = _mm512_setzero_ps();
+    for (std::size_t part = 0; part < kParts; ++part) upper[n][part] = _mm512_setzero_ps();
   }
   for (std::size_t g = 0; g < call.codes.groups; ++g) {
     __m512i sums[N][kParts];
@@ -158,12 +190,15 @@ void scan_int4_block(const ScanCall& call, const std::uint8_t* tile_bytes, std::
       const __m512 scale = _mm512_loadu_ps(scales + g * kTileRows + 16 * part);
 #pragma GCC unroll 8
       for (std::size_t n = 0; n < N; ++n) {
-        bounds[n].upper[part] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[n][part]), scale, bounds[n].upper[part]);
+        upper[n][part] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[n][part]), scale, upper[n][part]);
       }
     }
   }
 #pragma GCC unroll 8
-  for (std::size_t n = 0; n < N; ++n) test_query(call, scales, tile, q + n, bounds[n]);
+  for (std::size_t n = 0; n < N; ++n) {
+    if (!worth_testing(call.query[q + n], upper[n])) continue;
+    for (std::size_t part = 0; part < kParts; ++part) test_part(call, scales, tile, part, q + n, upper[n][part]);
+  }
 }
 
 /// Asks for the `part`-th of `parts` parts of the next tile, which is then there when its turn comes: the hardware's
@@ -180,28 +215,31 @@ void scan_int8(const ScanCall& call) {
   const std::size_t quads = call.codes.group_quads[1];
   for (std::size_t tile = call.tile_begin; tile < call.tile_end; ++tile) {
     const std::uint8_t* bytes = call.codes.tiles + tile * call.codes.tile_bytes;
+    float same[kTileRows];
+    const float* scales = scales_of(call.codes, tile, same);
+    set_beyond_sums(call, tile);
     std::size_t q = 0;
     const std::size_t blocks = (call.queries + kQueryBlock - 1) / kQueryBlock;
     for (; q + kQueryBlock <= call.queries; q += kQueryBlock) {
       prefetch_next(bytes, call.codes.tile_bytes, q / kQueryBlock, blocks);
-      scan_int8_block<kQueryBlock>(call, bytes, tile, q, call.query_codes + q * quads);
+      scan_int8_block<kQueryBlock>(call, scales, tile, q, call.query_codes + q * quads);
     }
     const std::int32_t* codes = call.query_codes + q * quads;
     switch (call.queries - q) {
       case 1:
-        scan_int8_block<1>(call, bytes, tile, q, codes);
+        scan_int8_block<1>(call, scales, tile, q, codes);
         break;
       case 2:
-        scan_int8_block<2>(call, bytes, tile, q, codes);
+        scan_int8_block<2>(call, scales, tile, q, codes);
         break;
       case 3:
-        scan_int8_block<3>(call, bytes, tile, q, codes);
+        scan_int8_block<3>(call, scales, tile, q, codes);
         break;
       case 4:
-        scan_int8_block<4>(call, bytes, tile, q, codes);
+        scan_int8_block<4>(call, scales, tile, q, codes);
         break;
       case 5:
-        scan_int8_block<5>(call, bytes, tile, q, codes);
+        scan_int8_block<5>(call, scales, tile, q, codes);
         break;
       default:
         break;
@@ -289,8 +327,6 @@ void dot(const DotCall& call) {
   for (; q + 8 <= call.query_count; q += 8) dot_block<8>(call, q);
   for (; q < call.query_count; ++q) dot_block<1>(call, q);
 }
-
-__mmask16 first_lanes(std::size_t count) { return static_cast<__mmask16>(count >= 16 ? 0xFFFFU : (1U << count) - 1U); }
 
 void halves_to_floats(const std::uint16_t* halves, std::size_t count, float* floats) {
   for (std::size_t i = 0; i < count; i += 16) {

@@ -7,6 +7,13 @@
 namespace cairn::gpu {
 namespace {
 
+/// The scales of a tile's rows; where they have the tile's, so many copies of it.
+const float* scales_of(const CodeTilesView& codes, std::size_t tile, float (&same)[kTileRows]) {
+  if (codes.scale_bytes > 0) return reinterpret_cast<const float*>(codes.tiles + tile * codes.tile_bytes);
+  for (float& scale : same) scale = codes.tile_scales[tile];
+  return same;
+}
+
 void list_hit(const ScanCall& call, const float* scales, std::size_t row, std::size_t q, float upper) {
   float lower = upper;
   for (std::size_t g = 0; g < call.codes.groups; ++g) {
@@ -73,10 +80,9 @@ struct Int4Codes {
 };
 
 template <class Codes>
-void scan_tile(const ScanCall& call, std::size_t tile, std::size_t q, const std::int32_t* codes, std::size_t block) {
-  const std::uint8_t* bytes = call.codes.tiles + tile * call.codes.tile_bytes;
-  const auto* scales = reinterpret_cast<const float*>(bytes);
-  const std::uint8_t* rows = bytes + call.codes.groups * kTileRows * sizeof(float);
+void scan_tile(const ScanCall& call, const float* scales, std::size_t tile, std::size_t q, const std::int32_t* codes,
+               std::size_t block) {
+  const std::uint8_t* rows = call.codes.tiles + tile * call.codes.tile_bytes + call.codes.scale_bytes;
   float upper[kTileRows] = {};
   for (std::size_t g = 0; g < call.codes.groups; ++g) {
     std::int32_t sums[kTileRows];
@@ -96,10 +102,12 @@ template <class Codes>
 void scan(const ScanCall& call) {
   const std::size_t quads = call.codes.group_quads[call.codes.groups];
   for (std::size_t tile = call.tile_begin; tile < call.tile_end; ++tile) {
+    float same[kTileRows];
+    const float* scales = scales_of(call.codes, tile, same);
     for (std::size_t q = 0; q < call.queries; ++q) {
       const std::size_t begin = q - q % kQueryBlock;
       const std::size_t block = call.queries - begin < kQueryBlock ? call.queries - begin : kQueryBlock;
-      scan_tile<Codes>(call, tile, q, call.query_codes + begin * quads + q % kQueryBlock, block);
+      scan_tile<Codes>(call, scales, tile, q, call.query_codes + begin * quads + q % kQueryBlock, block);
     }
   }
 }

@@ -26,7 +26,7 @@ namespace {
 
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 constexpr std::size_t kChunkTilesMin = 64;
-constexpr std::size_t kChunksPerThread = 4;
+constexpr std::size_t kChunksPerThread = 8;
 /// Scoring one row alone costs about as much as scanning so many in a batch of one.
 constexpr std::size_t kScanRowsPerScoredRow = 16;
 constexpr std::size_t kFewRows = 256;
@@ -279,8 +279,13 @@ class SpanMargins {
       : matrix_(matrix),
         group_(group),
         margin_(matrix.scan_codes()->groups() * group.queries.size()),
-        width_(margin_.size()) {}
+        width_(margin_.size()),
+        least_bound_(group.queries.size()),
+        beyond_sum_(group.queries.size()) {}
 
+  void set_threshold(std::size_t q, float threshold) {
+    least_bound_[q] = group_.queries[q]->filter->bias.empty() ? threshold : kMinusInfinity;
+  }
   void load(std::size_t span) {
     const CodeTiles& codes = *matrix_.scan_codes();
     const std::size_t count = group_.queries.size();
@@ -294,12 +299,16 @@ class SpanMargins {
   }
   [[nodiscard]] const std::int32_t* margin() const noexcept { return margin_.data(); }
   [[nodiscard]] const float* width() const noexcept { return width_.data(); }
+  [[nodiscard]] const float* least_bound() const noexcept { return least_bound_.data(); }
+  [[nodiscard]] std::int32_t* beyond_sum() noexcept { return beyond_sum_.data(); }
 
  private:
   const CpuMatrix& matrix_;
   const Group& group_;
   std::vector<std::int32_t> margin_;
   std::vector<float> width_;
+  std::vector<float> least_bound_;
+  std::vector<std::int32_t> beyond_sum_;
 };
 
 void TopKRun::scan(const Chunk& chunk, std::vector<Candidates>& found) {
@@ -309,12 +318,16 @@ void TopKRun::scan(const Chunk& chunk, std::vector<Candidates>& found) {
   const auto kernel = matrix_.scan() == Precision::kInt4 ? kernels.scan_int4 : kernels.scan_int8;
   SpanMargins margins(matrix_, group);
   std::vector<ScanQuery> queries(count);
-  for (std::size_t begin = chunk.run.tile_begin; begin < chunk.run.tile_end;) {
-    const std::size_t end = std::min(chunk.run.tile_end, (begin / kSpanTiles + 1) * kSpanTiles);
-    margins.load(begin / kSpanTiles);
+  // Without a threshold every row is a hit: the first tiles are few at a time, so that there soon is one.
+  std::size_t step = 1;
+  for (std::size_t begin = chunk.run.tile_begin; begin < chunk.run.tile_end; step = std::min(2 * step, kSpanTiles)) {
+    const std::size_t span = begin / kSpanTiles;
+    const std::size_t end = std::min({chunk.run.tile_end, (span + 1) * kSpanTiles, begin + step});
+    margins.load(span);
     for (std::size_t q = 0; q < count; ++q) {
       const Query& query = *group.queries[q];
       found[q].raise_threshold(query.threshold.load(std::memory_order_relaxed));
+      margins.set_threshold(q, found[q].threshold());
       queries[q] = {.threshold = found[q].threshold(),
                     .bias = query.filter->bias.empty() ? nullptr : query.filter->bias.data(),
                     .inverse_scale = query.codes->inverse_scale,
@@ -330,6 +343,8 @@ void TopKRun::scan(const Chunk& chunk, std::vector<Candidates>& found) {
             .margin = margins.margin(),
             .offset = group.offset.data(),
             .width = margins.width(),
+            .least_bound = margins.least_bound(),
+            .beyond_sum = margins.beyond_sum(),
             .query = queries.data()});
     for (std::size_t q = 0; q < count; ++q) {
       const float before = found[q].threshold();
