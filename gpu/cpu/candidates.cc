@@ -63,9 +63,7 @@ void Candidates::shrink() {
   if (kind_.k == 0 || count_ < kind_.k) return;
   if (kind_.exact) return raise_threshold(keep_best());
   raise_threshold(rounded_down(kth_lower_bound()));
-  HitList hits = room_for(0);
-  kind_.kernels->keep_reaching(&hits, threshold_);
-  count_ = checked_ = hits.count;
+  drop_below_threshold();
 }
 
 /// At most the k-th largest lower bound, and close to it: halving an interval is much cheaper than a selection.
@@ -92,6 +90,12 @@ float Candidates::kth_lower_bound() {
 float Candidates::rounded_down(float bound) const {
   if (!std::isfinite(bound)) return bound;
   return bound - (kind_.rounding + std::fabs(bound) * kRelativeRounding);
+}
+
+void Candidates::drop_below_threshold() {
+  HitList hits = room_for(0);
+  kind_.kernels->keep_reaching(&hits, threshold_);
+  count_ = checked_ = hits.count;
 }
 
 void Candidates::drop_excluded() {
@@ -125,6 +129,22 @@ float Candidates::keep_best() {
   }
   count_ = checked_ = order.size();
   return kth_score;
+}
+
+void Candidates::narrow(const Score& score) {
+  shrink();
+  if (kind_.exact || kind_.k == 0 || count_ <= kind_.k) return;
+  std::vector<std::uint32_t> order(count_);
+  std::iota(order.begin(), order.end(), 0U);
+  std::nth_element(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(kind_.k - 1), order.end(),
+                   [&](std::uint32_t a, std::uint32_t b) { return upper_[a] > upper_[b]; });
+  std::vector<std::uint32_t> best;
+  for (std::size_t i = 0; i < kind_.k; ++i) best.push_back(rows_[order[i]]);
+  scratch_.resize(kind_.k);
+  score(best, scratch_);
+  const float least = *std::min_element(scratch_.begin(), scratch_.end());
+  raise_threshold(rounded_down(least * kind_.inverse_scale));
+  drop_below_threshold();
 }
 
 void Candidates::settle(const Score& score) {

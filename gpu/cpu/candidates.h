@@ -36,6 +36,8 @@ class Candidates {
   void add(const Candidates& others);
   /// Rules out what it can.
   void shrink();
+  /// Scores the k rows of the largest bounds, and rules out what does not reach the least of their scores.
+  void narrow(const Score& score);
   /// Whether bounds alone rule out so little that the rows should be scored.
   [[nodiscard]] bool crowded() const noexcept;
   /// Scores what bounds could not rule out, which leaves the k best.
@@ -50,6 +52,7 @@ class Candidates {
 
  private:
   void drop_excluded();
+  void drop_below_threshold();
   float keep_best();
   [[nodiscard]] float rounded_down(float bound) const;
   [[nodiscard]] float kth_lower_bound();

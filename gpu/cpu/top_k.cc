@@ -413,7 +413,7 @@ void TopKRun::score_few(Query& query, const std::vector<TileRun>& runs) {
 }
 
 void TopKRun::finish(Query& query) {
-  query.candidates.shrink();
+  query.candidates.narrow(scorer_of(query));
   std::vector<std::uint32_t> rows(query.candidates.rows().begin(), query.candidates.rows().end());
   std::vector<float> scores(query.candidates.upper().begin(), query.candidates.upper().end());
   if (query.way == Way::kScanCodes) {
