@@ -15,12 +15,6 @@
 
 namespace cairn::bench {
 
-/// What this machine can do at most, measured with all its threads in the run that is compared with it.
-struct Ceilings {
-  double read_bytes_per_second = 0.0;       ///< sequential, out of memory
-  double int8_operations_per_second = 0.0;  ///< a multiplication or an addition, in dot products out of registers
-};
-
 /// Chains of dot products that depend on nothing in memory: as many as there are registers to hide their latency.
 __attribute__((target("avx512f,avx512bw,avx512vnni"))) inline std::uint64_t spin_vnni(std::size_t rounds) {
   constexpr std::size_t kChains = 24;
@@ -75,28 +69,36 @@ __attribute__((target("avx2"))) inline std::uint64_t read_all(const std::uint8_t
   return sum;
 }
 
-inline Ceilings measure_ceilings() {
-  constexpr std::size_t kRounds = 4'000'000;
-  const bool vnni = gpu::best_instruction_set() == gpu::InstructionSet::kAvx512;
-  const std::size_t threads = gpu::thread_count(0);
-  std::atomic<std::uint64_t> sink{0};
-  const double spinning = best_seconds(5, [&] {
-    gpu::parallel_for(0, threads, [&](std::size_t) { sink += vnni ? spin_vnni(kRounds) : spin_avx2(kRounds); });
-  });
-  // Products and sums of 64 codes in each of 24 chains, or of 32 in each of 10.
-  const double operations = static_cast<double>(kRounds * threads) * (vnni ? 24 * 64 * 2 : 10 * 32 * 2);
+/// What this machine can do at most, with all its threads. Both are to be timed in turn with what is compared with
+/// them.
+class Ceilings {
+ public:
+  /// Dot products of int8 codes out of registers.
+  void multiply() {
+    gpu::parallel_for(0, threads_, [&](std::size_t) { sink_ += vnni_ ? spin_vnni(kRounds) : spin_avx2(kRounds); });
+  }
+  /// Multiplications and additions of one `multiply`: of 64 codes in each of 24 chains, or of 32 in each of 10.
+  [[nodiscard]] double operations() const {
+    return static_cast<double>(kRounds * threads_) * (vnni_ ? 24 * 64 * 2 : 10 * 32 * 2);
+  }
 
-  const std::size_t bytes = std::size_t{512} << 20;
-  const gpu::Buffer memory(bytes);
-  constexpr std::size_t kParts = 64;
-  const double reading = best_seconds(7, [&] {
+  /// Reads memory from end to end, more than caches hold.
+  void read() {
     gpu::parallel_for(0, kParts, [&](std::size_t part) {
-      sink += read_all(memory.as<std::uint8_t>() + part * (bytes / kParts), bytes / kParts);
+      sink_ += read_all(memory_.as<std::uint8_t>() + part * (kBytes / kParts), kBytes / kParts);
     });
-  });
-  keep(sink.load());
-  return {.read_bytes_per_second = static_cast<double>(bytes) / reading,
-          .int8_operations_per_second = operations / spinning};
-}
+  }
+  [[nodiscard]] static double bytes() { return static_cast<double>(kBytes); }
+
+ private:
+  static constexpr std::size_t kRounds = 2'000'000;
+  static constexpr std::size_t kBytes = std::size_t{512} << 20;
+  static constexpr std::size_t kParts = 64;
+
+  const bool vnni_ = gpu::best_instruction_set() == gpu::InstructionSet::kAvx512;
+  const std::size_t threads_ = gpu::thread_count(0);
+  const gpu::Buffer memory_{kBytes};
+  std::atomic<std::uint64_t> sink_{0};
+};
 
 }  // namespace cairn::bench

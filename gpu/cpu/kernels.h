@@ -21,8 +21,8 @@ inline constexpr std::size_t kQueryBlock = 6;
 struct CodeTilesView {
   const std::uint8_t* tiles;
   std::size_t tile_bytes;
-  std::size_t scale_bytes;         ///< a tile's scales take; 0: its rows have the tile's scale
-  const float* tile_scales;        ///< int8: the largest scale of each tile
+  std::size_t scale_bytes;         ///< what a tile's scales take; 0: its rows have the tile's scale
+  const float* tile_scales;        ///< int8: the scale of each tile, where its rows have it
   const std::uint64_t* scannable;  ///< a word a tile: the rows that have codes
   std::size_t groups;
   const std::uint32_t* group_quads;  ///< groups + 1: where each group's fours of columns begin

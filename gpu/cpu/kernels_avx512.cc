@@ -66,24 +66,22 @@ __m512i initial_sum(const ScanCall& call, std::size_t g, std::size_t q) {
   return _mm512_set1_epi32(call.margin[g * call.queries + q] + call.offset[g * call.queries + q]);
 }
 
-/// For all queries: a sum of codes that a row's must be beyond, for the row's bound to reach least_bound. Where that is
-/// not above 0, every sum is beyond it, since rows may have less than the tile's scale.
+/// For all queries and rows with the tile's scale: the sum of codes that a row's must be beyond, for the row's bound to
+/// reach least_bound.
 void set_beyond_sums(const ScanCall& call, std::size_t tile) {
   const __m512 most = _mm512_set1_ps(1 << 30);
-  const __m512i least = _mm512_set1_epi32(-(1 << 30));
   const __m512 two = _mm512_set1_ps(2.0F);
+  const __m512 inverse = _mm512_set1_ps(1.0F / call.codes.tile_scales[tile]);
   // Covers the roundings here and in the bounds, of which each is at most 2^-24.
-  const __m512 inverse =
-      _mm512_div_ps(_mm512_set1_ps(1.0F - 1.0F / (1 << 20)), _mm512_set1_ps(call.codes.tile_scales[tile]));
+  const __m512 rounding = _mm512_set1_ps(1.0F / (1 << 20));
   for (std::size_t q = 0; q < call.queries; q += 16) {
     const __mmask16 there = first_lanes(call.queries - q);
-    const __m512 bound = _mm512_maskz_loadu_ps(there, call.least_bound + q);
-    const __mmask16 positive = _mm512_cmp_ps_mask(bound, _mm512_setzero_ps(), _CMP_GT_OQ);
-    const __m512 sum = _mm512_sub_ps(_mm512_min_ps(_mm512_mul_ps(bound, inverse), most), two);
+    const __m512 exact = _mm512_mul_ps(_mm512_maskz_loadu_ps(there, call.least_bound + q), inverse);
+    const __m512 within = _mm512_max_ps(_mm512_min_ps(exact, most), _mm512_sub_ps(_mm512_setzero_ps(), most));
+    const __m512 sum = _mm512_sub_ps(_mm512_fnmadd_ps(_mm512_abs_ps(within), rounding, within), two);
     const __m512i added = _mm512_add_epi32(_mm512_maskz_loadu_epi32(there, call.margin + q),
                                            _mm512_maskz_loadu_epi32(there, call.offset + q));
-    _mm512_mask_storeu_epi32(call.beyond_sum + q, there,
-                             _mm512_sub_epi32(_mm512_mask_cvttps_epi32(least, positive, sum), added));
+    _mm512_mask_storeu_epi32(call.beyond_sum + q, there, _mm512_sub_epi32(_mm512_cvttps_epi32(sum), added));
   }
 }
 
@@ -107,9 +105,23 @@ __attribute__((noinline)) void test_sums(const ScanCall& call, const float* scal
   }
 }
 
-/// One tile and `N` queries, whose codes begin at `codes`, int8. Hardly any sum is large enough for a hit: all of them
-/// are compared as they are, and bounds made of those of a query where one is.
-template <std::size_t N>
+/// The sums of one query and tile: bounds of them all, which are tested.
+inline __attribute__((always_inline)) void test_rows(const ScanCall& call, const float* scales, std::size_t tile,
+                                                     std::size_t q, const __m512i (&sums)[kParts]) {
+  const __m512i added = initial_sum(call, 0, q);
+  __m512 upper[kParts];
+#pragma GCC unroll 8
+  for (std::size_t part = 0; part < kParts; ++part) {
+    const __m512 sum = _mm512_cvtepi32_ps(_mm512_add_epi32(sums[part], added));
+    upper[part] = _mm512_mul_ps(sum, _mm512_loadu_ps(scales + 16 * part));
+  }
+  if (!worth_testing(call.query[q], upper)) return;
+  for (std::size_t part = 0; part < kParts; ++part) test_part(call, scales, tile, part, q, upper[part]);
+}
+
+/// One tile and `N` queries, whose codes begin at `codes`, int8. Where all rows have the tile's scale, the sums are
+/// compared as they are, since hardly any is large enough for a hit; bounds are made of those of a query where one is.
+template <std::size_t N, bool kOneScale>
 void scan_int8_block(const ScanCall& call, const float* scales, std::size_t tile, std::size_t q,
                      const std::int32_t* codes) {
   __m512i sums[N][kParts];
@@ -132,6 +144,11 @@ void scan_int8_block(const ScanCall& call, const float* scales, std::size_t tile
         add_products(sums[n][part], values[part], query);
       }
     }
+  }
+  if constexpr (!kOneScale) {
+#pragma GCC unroll 8
+    for (std::size_t n = 0; n < N; ++n) test_rows(call, scales, tile, q + n, sums[n]);
+    return;
   }
   __m512i signs = _mm512_setzero_si512();
 #pragma GCC unroll 8
@@ -211,40 +228,45 @@ void prefetch_next(const std::uint8_t* tile, std::size_t tile_bytes, std::size_t
   }
 }
 
-void scan_int8(const ScanCall& call) {
+template <bool kOneScale>
+void scan_int8_tiles(const ScanCall& call) {
   const std::size_t quads = call.codes.group_quads[1];
   for (std::size_t tile = call.tile_begin; tile < call.tile_end; ++tile) {
     const std::uint8_t* bytes = call.codes.tiles + tile * call.codes.tile_bytes;
     float same[kTileRows];
     const float* scales = scales_of(call.codes, tile, same);
-    set_beyond_sums(call, tile);
+    if (kOneScale) set_beyond_sums(call, tile);
     std::size_t q = 0;
     const std::size_t blocks = (call.queries + kQueryBlock - 1) / kQueryBlock;
     for (; q + kQueryBlock <= call.queries; q += kQueryBlock) {
       prefetch_next(bytes, call.codes.tile_bytes, q / kQueryBlock, blocks);
-      scan_int8_block<kQueryBlock>(call, scales, tile, q, call.query_codes + q * quads);
+      scan_int8_block<kQueryBlock, kOneScale>(call, scales, tile, q, call.query_codes + q * quads);
     }
     const std::int32_t* codes = call.query_codes + q * quads;
     switch (call.queries - q) {
       case 1:
-        scan_int8_block<1>(call, scales, tile, q, codes);
+        scan_int8_block<1, kOneScale>(call, scales, tile, q, codes);
         break;
       case 2:
-        scan_int8_block<2>(call, scales, tile, q, codes);
+        scan_int8_block<2, kOneScale>(call, scales, tile, q, codes);
         break;
       case 3:
-        scan_int8_block<3>(call, scales, tile, q, codes);
+        scan_int8_block<3, kOneScale>(call, scales, tile, q, codes);
         break;
       case 4:
-        scan_int8_block<4>(call, scales, tile, q, codes);
+        scan_int8_block<4, kOneScale>(call, scales, tile, q, codes);
         break;
       case 5:
-        scan_int8_block<5>(call, scales, tile, q, codes);
+        scan_int8_block<5, kOneScale>(call, scales, tile, q, codes);
         break;
       default:
         break;
     }
   }
+}
+
+void scan_int8(const ScanCall& call) {
+  call.codes.scale_bytes == 0 ? scan_int8_tiles<true>(call) : scan_int8_tiles<false>(call);
 }
 
 void scan_int4(const ScanCall& call) {
