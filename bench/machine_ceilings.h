@@ -11,7 +11,7 @@
 #include "bench/report.h"
 #include "gpu/backend.h"
 #include "gpu/cpu/buffer.h"
-#include "gpu/cpu/parallel.h"
+#include "gpu/parallel.h"
 
 namespace cairn::bench {
 

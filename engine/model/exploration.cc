@@ -42,19 +42,23 @@ std::vector<float> gather_scaled(const Component& component, std::span<const std
 
 }  // namespace
 
-Result<Explorer> Explorer::make(const Model& model, std::size_t threads) {
-  Explorer explorer(model, threads);
-  for (const Component& component : model.components) {
-    explorer.priors_.emplace_back();
+Status Explorer::make_priors() const {
+  const std::lock_guard lock(mutex_);
+  if (made_) return ok_status();
+  std::vector<std::optional<gpu::Prior>> priors;
+  for (const Component& component : model_.components) {
+    priors.emplace_back();
     if (component.kind != ComponentKind::kFoldIn) continue;
-    const gpu::MatrixView vectors{component.item_vectors, model.items.size(), component.dim};
-    CAIRN_ASSIGN_OR_RETURN(explorer.priors_.back(),
-                           gpu::Prior::make(vectors, component.fold_in, gpu::best_instruction_set(), threads));
+    const gpu::MatrixView vectors{component.item_vectors, model_.items.size(), component.dim};
+    CAIRN_ASSIGN_OR_RETURN(priors.back(),
+                           gpu::Prior::make(vectors, component.fold_in, gpu::best_instruction_set(), threads_));
   }
-  return explorer;
+  priors_ = std::move(priors);
+  made_ = true;
+  return ok_status();
 }
 
-Status Explorer::check(const Exploration& exploration) const {
+Status Explorer::prepare(const Exploration& exploration) const {
   if (exploration.options.method == gpu::ExploreOptions::Method::kNone) return ok_status();
   if (!std::isfinite(exploration.options.strength) || exploration.options.strength < 0.0F) {
     return invalid_argument("the strength of exploration has to be finite, 0 or more");
@@ -63,18 +67,18 @@ Status Explorer::check(const Exploration& exploration) const {
     return invalid_argument("candidates_max is " + std::to_string(exploration.candidates_max) +
                             "; upper bounds re-rank at most " + std::to_string(gpu::kTopKMax) + " items");
   }
-  const bool can = std::any_of(priors_.begin(), priors_.end(), [](const auto& prior) { return prior.has_value(); });
-  if (can) return ok_status();
+  const bool can = std::any_of(model_.components.begin(), model_.components.end(),
+                               [](const Component& one) { return one.kind == ComponentKind::kFoldIn; });
+  if (can) return exploration.options.strength > 0.0F ? make_priors() : ok_status();
   return invalid_argument(
-      "exploration needs a fold-in, and no component of this model is one: ask a model of kind \"ials\" or \"best\", "
-      "or "
-      "rank without exploration");
+      "exploration needs a fold-in, and no component of this model is one: ask a model of kind \"ials\" or "
+      "\"best\", or rank without exploration");
 }
 
 Result<gpu::Posterior> Explorer::posterior(std::size_t component, const gpu::SparseView& histories,
                                            std::size_t row) const {
   const std::span<const std::uint32_t> items = histories.columns_of(row);
-  const std::vector<float> vectors = gather(model_->components[component], items);
+  const std::vector<float> vectors = gather(model_.components[component], items);
   const auto weights =
       histories.values.empty() ? histories.values : histories.values.subspan(histories.offsets[row], items.size());
   return gpu::Posterior::make(*priors_[component], {vectors, items.size(), priors_[component]->dim()}, weights);
@@ -97,7 +101,7 @@ Status Explorer::add_widths(const gpu::SparseView& histories, std::size_t row, s
   for (std::size_t component = 0; component < priors_.size(); ++component) {
     if (!priors_[component]) continue;
     CAIRN_ASSIGN_OR_RETURN(const gpu::Posterior around, posterior(component, histories, row));
-    const std::vector<float> vectors = gather_scaled(model_->components[component], items);
+    const std::vector<float> vectors = gather_scaled(model_.components[component], items);
     const gpu::ExploreOptions options{.method = gpu::ExploreOptions::Method::kUpperBound,
                                       .strength = strength * std::abs(factors[component])};
     CAIRN_RETURN_IF_ERROR(gpu::explore(around, {vectors, items.size(), around.dim()}, options, scores));

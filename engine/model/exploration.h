@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <vector>
@@ -28,18 +29,18 @@ struct Exploration {
   std::size_t candidates_max = 500;  ///< that upper bounds re-rank, or k where k is more; at most gpu::kTopKMax
 };
 
-/// The uncertainty of a model's fold-ins. Making it reads their vectors once, and it keeps dim² numbers of each. A row
-/// that explores costs dim³ / 3 a fold-in, and with upper bounds dim² a candidate besides.
-/// Threads: any number may call any method at once. `model` must outlive it and stay as it is.
+/// The uncertainty of a model's fold-ins. The first exploration reads their vectors once, and keeps dim² numbers of
+/// each. A row that explores costs dim³ / 3 a fold-in, and with upper bounds dim² a candidate besides. Threads: any
+/// number may call any method at once. `model` must outlive it and stay as it is.
 class Explorer {
  public:
   /// Requires: check_model() passes. `threads` is what one call may use (0: every processor).
-  /// Returns: what gpu::Prior::make() returns.
-  [[nodiscard]] static Result<Explorer> make(const Model& model, std::size_t threads);
+  Explorer(const Model& model, std::size_t threads) : model_(model), threads_(threads) {}
 
-  /// Returns: INVALID_ARGUMENT for a strength that is negative or not finite, too many candidates, and exploration of a
-  /// model without fold-in.
-  [[nodiscard]] Status check(const Exploration& exploration) const;
+  /// Makes ready for what is asked. To be called first.
+  /// Returns: what gpu::Prior::make() returns; INVALID_ARGUMENT for a strength that is negative or not finite, too many
+  /// candidates, and exploration of a model without fold-in.
+  [[nodiscard]] Status prepare(const Exploration& exploration) const;
 
   /// Draws around the query vectors of a fold-in (rows × dim). Row r draws what row first_row + r of all would, however
   /// rows are put together. The zero vector of a row without history stays.
@@ -57,13 +58,15 @@ class Explorer {
                                   std::span<float> scores) const;
 
  private:
-  Explorer(const Model& model, std::size_t threads) : model_(&model), threads_(threads) {}
+  [[nodiscard]] Status make_priors() const;
   [[nodiscard]] Result<gpu::Posterior> posterior(std::size_t component, const gpu::SparseView& histories,
                                                  std::size_t row) const;
 
-  const Model* model_;
-  std::size_t threads_;
-  std::vector<std::optional<gpu::Prior>> priors_ = {};  ///< one a component; none for other kinds than fold-ins
+  const Model& model_;
+  const std::size_t threads_;
+  mutable std::mutex mutex_;
+  mutable bool made_ = false;                                   // guarded by mutex_
+  mutable std::vector<std::optional<gpu::Prior>> priors_ = {};  // fixed once made: one a component, none if no fold-in
 };
 
 }  // namespace cairn::model

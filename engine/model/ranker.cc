@@ -6,6 +6,7 @@
 
 #include "engine/model/parallel.h"
 #include "gpu/dense_algebra.h"
+#include "gpu/parallel.h"
 #include "gpu/select_k.h"
 #include "gpu/sparse_weights.h"
 
@@ -152,8 +153,7 @@ Result<std::unique_ptr<Ranker>> Ranker::create(const Model& model, gpu::Backend&
                                                const RankerOptions& options) {
   CAIRN_RETURN_IF_ERROR(check_model(model));
   if (options.batch_max == 0) return invalid_argument("batch_max must be at least 1");
-  CAIRN_ASSIGN_OR_RETURN(Explorer explorer, Explorer::make(model, options.threads));
-  std::unique_ptr<Ranker> ranker(new Ranker(model, options, std::move(explorer)));
+  std::unique_ptr<Ranker> ranker(new Ranker(model, options));
   CAIRN_RETURN_IF_ERROR(ranker->prepare(backend));
   return ranker;
 }
@@ -197,7 +197,7 @@ Status Ranker::queries(std::size_t component, const gpu::SparseView& histories, 
   CAIRN_CHECK(has_vectors(one));
   vectors->resize(histories.rows() * one.dim);
   if (one.kind == ComponentKind::kFoldIn) return fold_ins_[component]->solve(histories, *vectors);
-  parallel_for(options_.threads, histories.rows(), [&](std::size_t row) {
+  gpu::parallel_for(options_.threads, histories.rows(), [&](std::size_t row) {
     embed(one, histories, row, std::span(*vectors).subspan(row * one.dim, one.dim));
   });
   return ok_status();
@@ -226,7 +226,7 @@ Status Ranker::raw_scores(std::size_t component, const Batch& batch, std::span<f
               options_.threads);
     return ok_status();
   }
-  parallel_for(options_.threads, batch.histories.rows(), [&](std::size_t row) {
+  gpu::parallel_for(options_.threads, batch.histories.rows(), [&](std::size_t row) {
     const std::span<float> out = scores.subspan(row * items, items);
     if (one.kind == ComponentKind::kItemWeights) return add_weights_of_history(one, batch.histories, row, out);
     std::copy(model_.popularity.begin(), model_.popularity.end(), out.begin());
@@ -254,7 +254,7 @@ Status Ranker::sum_scores(const Batch& batch, ScoreBuffers* buffers) const {
   };
   for (std::size_t component = 0; component < components; ++component) {
     CAIRN_RETURN_IF_ERROR(raw_scores(component, batch, buffers->raw));
-    parallel_for(options_.threads, rows, [&](std::size_t row) {
+    gpu::parallel_for(options_.threads, rows, [&](std::size_t row) {
       buffers->factors[row * components + component] =
           add_component(model_.components[component], row_of(&buffers->raw, row), row_of(&buffers->sum, row));
     });
@@ -330,7 +330,7 @@ Status Ranker::rank_batch(const Batch& batch, std::size_t k, std::size_t candida
 Status Ranker::rank(const gpu::SparseView& histories, std::size_t k, std::span<const gpu::RowFilter> filters,
                     const Exploration& exploration, gpu::TopKAnswers* answers) const {
   CAIRN_RETURN_IF_ERROR(check(histories));
-  CAIRN_RETURN_IF_ERROR(explorer_.check(exploration));
+  CAIRN_RETURN_IF_ERROR(explorer_.prepare(exploration));
   const std::size_t rows = histories.rows();
   if (k > gpu::kTopKMax) return invalid_argument("k is " + std::to_string(k) + "; at most 1024 items can be asked for");
   if (filters.size() > 1 && filters.size() != rows) {

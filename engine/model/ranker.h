@@ -70,8 +70,8 @@ class Ranker {
     std::vector<float> factors = {};  ///< rows × components; what raw scores, scaled by item, are multiplied by
   };
 
-  Ranker(const Model& model, const RankerOptions& options, Explorer explorer)
-      : model_(model), options_(options), explorer_(std::move(explorer)) {}
+  Ranker(const Model& model, const RankerOptions& options)
+      : model_(model), options_(options), explorer_(model, options.threads) {}
   Status prepare(gpu::Backend& backend);
   /// Upper bounds re-rank so many candidates, and the k best by score are taken otherwise.
   Status rank_batch(const Batch& batch, std::size_t k, std::size_t candidates, ScoreBuffers* buffers,

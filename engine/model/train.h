@@ -30,7 +30,7 @@ struct TrainOptions {
   std::uint64_t seed = 1;
   std::size_t threads = 0;                           ///< 0: every processor
   gpu::Precision precision = gpu::Precision::kFp32;  ///< in which the model keeps vectors; weights: fp32 or fp16
-  const Model* teacher = nullptr;                    ///< for "ials": also learn from what this one ranks first; borrowed
+  const Model* teacher = nullptr;  ///< for "ials": also learn from what this one ranks first; borrowed
   /// For "ials" and "best": a folder of its own, in which every epoch of iALS is kept. With `resume`, what is there is
   /// gone on from, if it is of the same interactions and parameters. Empty: nothing is kept.
   std::string checkpoint = {};

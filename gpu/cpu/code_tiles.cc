@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "gpu/cpu/parallel.h"
+#include "gpu/parallel.h"
 
 namespace cairn::gpu {
 namespace {

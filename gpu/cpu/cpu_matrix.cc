@@ -5,8 +5,8 @@
 #include <cstring>
 #include <string>
 
-#include "gpu/cpu/parallel.h"
 #include "gpu/finite.h"
+#include "gpu/parallel.h"
 
 namespace cairn::gpu {
 namespace {

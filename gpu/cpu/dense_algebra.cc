@@ -9,7 +9,7 @@
 #include "gpu/cpu/aligned.h"
 #include "gpu/cpu/dense.h"
 #include "gpu/cpu/gemm.h"
-#include "gpu/cpu/parallel.h"
+#include "gpu/parallel.h"
 
 #ifdef CAIRN_GPU_OPENBLAS
 #include "gpu/openblas/gemm.h"

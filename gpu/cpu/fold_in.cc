@@ -9,8 +9,8 @@
 
 #include "gpu/cpu/dual_equations.h"
 #include "gpu/cpu/objective.h"
-#include "gpu/cpu/parallel.h"
 #include "gpu/cpu/principal_axes.h"
+#include "gpu/parallel.h"
 
 namespace cairn::gpu {
 namespace {

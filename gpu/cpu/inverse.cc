@@ -4,8 +4,8 @@
 #include <string>
 
 #include "gpu/cpu/aligned.h"
-#include "gpu/cpu/parallel.h"
 #include "gpu/dense_algebra.h"
+#include "gpu/parallel.h"
 
 namespace cairn::gpu {
 namespace {

@@ -10,8 +10,8 @@
 
 #include "gpu/cpu/aligned.h"
 #include "gpu/cpu/dense.h"
-#include "gpu/cpu/parallel.h"
 #include "gpu/finite.h"
+#include "gpu/parallel.h"
 
 namespace cairn::gpu {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "gpu/cpu/parallel.h"
+#include "gpu/parallel.h"
 
 namespace cairn::gpu {
 namespace {

@@ -1,4 +1,4 @@
-#include "gpu/cpu/parallel.h"
+#include "gpu/parallel.h"
 
 #include <sched.h>
 

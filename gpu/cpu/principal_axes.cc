@@ -5,8 +5,8 @@
 
 #include "gpu/cpu/objective.h"
 #include "gpu/cpu/panels.h"
-#include "gpu/cpu/parallel.h"
 #include "gpu/dense_algebra.h"
+#include "gpu/parallel.h"
 
 namespace cairn::gpu {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "gpu/cpu/parallel.h"
+#include "gpu/parallel.h"
 
 namespace cairn::gpu {
 namespace {

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "gpu/cpu/aligned.h"
-#include "gpu/cpu/parallel.h"
 #include "gpu/dense_algebra.h"
+#include "gpu/parallel.h"
 
 namespace cairn::gpu {
 namespace {

@@ -17,9 +17,9 @@
 
 #include "gpu/cpu/candidates.h"
 #include "gpu/cpu/cpu_matrix.h"
-#include "gpu/cpu/parallel.h"
 #include "gpu/cpu/query_codes.h"
 #include "gpu/cpu/row_runs.h"
+#include "gpu/parallel.h"
 
 namespace cairn::gpu {
 namespace {

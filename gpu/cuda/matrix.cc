@@ -6,7 +6,7 @@
 #include <string>
 
 #include "gpu/cpu/half.h"
-#include "gpu/cpu/parallel.h"
+#include "gpu/parallel.h"
 #include "gpu/quantize.h"
 
 namespace cairn::gpu::cuda {

@@ -9,8 +9,8 @@
 #include "gpu/backend.h"
 #include "gpu/cpu/dense.h"
 #include "gpu/cpu/panels.h"
-#include "gpu/cpu/parallel.h"
 #include "gpu/dense_algebra.h"
+#include "gpu/parallel.h"
 #include "gpu/train/interactions.h"
 
 namespace cairn::gpu {

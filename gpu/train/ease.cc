@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "gpu/cpu/buffer.h"
-#include "gpu/cpu/parallel.h"
 #include "gpu/cpu/sparse_product.h"
 #include "gpu/dense_algebra.h"
+#include "gpu/parallel.h"
 #include "gpu/train/interactions.h"
 #include "gpu/train/kept_rows.h"
 

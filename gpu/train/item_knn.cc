@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "gpu/cpu/parallel.h"
+#include "gpu/parallel.h"
 #include "gpu/train/interactions.h"
 #include "gpu/train/kept_rows.h"
 

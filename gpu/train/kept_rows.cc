@@ -5,7 +5,7 @@
 #include <limits>
 #include <utility>
 
-#include "gpu/cpu/parallel.h"
+#include "gpu/parallel.h"
 
 namespace cairn::gpu {
 namespace {
