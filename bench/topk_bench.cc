@@ -27,7 +27,7 @@
 #include "bench/machine_ceilings.h"
 #include "bench/report.h"
 #include "gpu/backend.h"
-#include "gpu/cpu/parallel.h"
+#include "gpu/parallel.h"
 
 namespace {
 
@@ -194,6 +194,7 @@ class Bench {
       for (const std::size_t k : {20, 100}) exact_case(data, *matrix, faiss_flat, batch, k);
     }
     geofence_case(data, *matrix);
+    for (const std::size_t batch : {1, 64}) storage_cases(data, *backend, batch);
     if (n <= hnsw_rows_max_) hnsw_cases(data, *matrix);
   }
 
@@ -268,6 +269,36 @@ class Bench {
                    .better = Better::kLess,
                    .value = seconds[0] / 20 * 1e6,
                    .peer = Peer{"the same without geofence", seconds[1] * 1e6}});
+    }
+  }
+
+  /// What items are kept in: speed beside fp32, the bytes of all, and how many answers are those of fp32.
+  void storage_cases(const Data& data, Backend& backend, std::size_t batch) {
+    constexpr std::size_t kAnswers = 20;
+    constexpr Precision kStorages[] = {Precision::kFp32, Precision::kFp16, Precision::kInt8, Precision::kInt4};
+    const TopKBatch questions{.queries = {std::span(data.queries).first(batch * data.d), batch, data.d}, .k = kAnswers};
+    std::vector<std::unique_ptr<ItemMatrix>> matrices;
+    std::vector<TopKAnswers> answers(std::size(kStorages));
+    std::vector<std::function<void()>> contenders;
+    for (const Precision storage : kStorages) {
+      matrices.push_back(backend.make_matrix({data.items, data.n, data.d}, {.storage = storage}).value());
+      contenders.emplace_back([&questions, &found = answers[matrices.size() - 1], matrix = matrices.back().get()] {
+        (void)matrix->top_k(questions, &found).ok();
+      });
+    }
+    const auto seconds = medians(contenders, rounds());
+    const auto per_second = [&](double one) { return static_cast<double>(batch) / one; };
+    for (std::size_t i = 1; i < contenders.size(); ++i) {
+      char text[96];
+      std::snprintf(text, sizeof text, "kept in %s, %.1f MB of fp32's %.1f, same answers %.4f, ",
+                    std::string(to_string(kStorages[i])).c_str(),
+                    static_cast<double>(matrices[i]->resident_bytes()) * 1e-6,
+                    static_cast<double>(matrices[0]->resident_bytes()) * 1e-6,
+                    recall(answers[i].rows, answers[0].rows, batch, kAnswers));
+      report_.add({.name = text + label(data.n, data.d, batch, kAnswers),
+                   .unit = "queries/s",
+                   .value = per_second(seconds[i]),
+                   .peer = Peer{"kept in fp32", per_second(seconds[0])}});
     }
   }
 
