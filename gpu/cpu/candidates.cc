@@ -68,7 +68,7 @@ void Candidates::shrink() {
 
 /// At most the k-th largest lower bound, and close to it: halving an interval is much cheaper than a selection.
 float Candidates::kth_lower_bound() {
-  constexpr int kHalvings = 14;
+  constexpr int kHalvings = 10;
   float low = 0.0F;
   float high = 0.0F;
   kind_.kernels->range_of(lower_.data(), count_, &low, &high);
@@ -131,19 +131,28 @@ float Candidates::keep_best() {
   return kth_score;
 }
 
-void Candidates::narrow(const Score& score) {
+void Candidates::take_best(const Score& score, std::vector<std::uint32_t>* rows, std::vector<float>* scores) {
   shrink();
   if (kind_.exact || kind_.k == 0 || count_ <= kind_.k) return;
-  std::vector<std::uint32_t> order(count_);
-  std::iota(order.begin(), order.end(), 0U);
-  std::nth_element(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(kind_.k - 1), order.end(),
-                   [&](std::uint32_t a, std::uint32_t b) { return upper_[a] > upper_[b]; });
-  std::vector<std::uint32_t> best;
-  for (std::size_t i = 0; i < kind_.k; ++i) best.push_back(rows_[order[i]]);
-  scratch_.resize(kind_.k);
-  score(best, scratch_);
-  const float least = *std::min_element(scratch_.begin(), scratch_.end());
-  raise_threshold(rounded_down(least * kind_.inverse_scale));
+  scratch_.assign(upper_.begin(), upper_.begin() + static_cast<std::ptrdiff_t>(count_));
+  const auto kth = scratch_.begin() + static_cast<std::ptrdiff_t>(kind_.k - 1);
+  std::nth_element(scratch_.begin(), kth, scratch_.end(), std::greater<>());
+  const float least_bound = *kth;
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < count_; ++i) {
+    if (upper_[i] >= least_bound && rows->size() < kind_.k) {
+      rows->push_back(rows_[i]);
+      continue;
+    }
+    rows_[kept] = rows_[i];
+    upper_[kept] = upper_[i];
+    lower_[kept] = lower_[i];
+    ++kept;
+  }
+  count_ = checked_ = kept;
+  scores->resize(rows->size());
+  score(*rows, *scores);
+  raise_threshold(rounded_down(*std::min_element(scores->begin(), scores->end()) * kind_.inverse_scale));
   drop_below_threshold();
 }
 

@@ -36,8 +36,9 @@ class Candidates {
   void add(const Candidates& others);
   /// Rules out what it can.
   void shrink();
-  /// Scores the k rows of the largest bounds, and rules out what does not reach the least of their scores.
-  void narrow(const Score& score);
+  /// Takes out the k rows of the largest bounds, with their scores, and rules out what does not reach the least of
+  /// these. Takes out nothing where all that is left are k, or scores already.
+  void take_best(const Score& score, std::vector<std::uint32_t>* rows, std::vector<float>* scores);
   /// Whether bounds alone rule out so little that the rows should be scored.
   [[nodiscard]] bool crowded() const noexcept;
   /// Scores what bounds could not rule out, which leaves the k best.

@@ -413,15 +413,19 @@ void TopKRun::score_few(Query& query, const std::vector<TileRun>& runs) {
 }
 
 void TopKRun::finish(Query& query) {
-  query.candidates.narrow(scorer_of(query));
-  std::vector<std::uint32_t> rows(query.candidates.rows().begin(), query.candidates.rows().end());
-  std::vector<float> scores(query.candidates.upper().begin(), query.candidates.upper().end());
+  const Candidates::Score score = scorer_of(query);
+  std::vector<std::uint32_t> rows;
+  std::vector<float> scores;
+  query.candidates.take_best(score, &rows, &scores);
+  const std::size_t scored = rows.size();
+  rows.insert(rows.end(), query.candidates.rows().begin(), query.candidates.rows().end());
+  scores.insert(scores.end(), query.candidates.upper().begin(), query.candidates.upper().end());
   if (query.way == Way::kScanCodes) {
     for (const std::uint32_t row : matrix_.scan_codes()->rows_without_codes()) {
       if (passes(*query.filter, row)) rows.push_back(row);
     }
     scores.resize(rows.size());
-    scorer_of(query)(rows, scores);
+    score(std::span(rows).subspan(scored), std::span(scores).subspan(scored));
   }
   std::vector<std::uint32_t> order;
   for (std::uint32_t i = 0; i < rows.size(); ++i) {
