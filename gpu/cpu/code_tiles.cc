@@ -33,7 +33,7 @@ CodeTiles::CodeTiles(std::size_t rows, std::size_t dim, const CodeTilesOptions& 
       groups_(std::max<std::size_t>(1, divided_up(dim, group_columns_))),
       scale_bytes_(options.tile_scales ? 0 : groups_ * kTileRows * sizeof(float)),
       group_quads_(1, 0),
-      tile_scales_(int4_ ? 0 : divided_up(rows, kTileRows), 1.0F),
+      tile_scales_(options.tile_scales ? divided_up(rows, kTileRows) : 0, 1.0F),
       scannable_(divided_up(rows, kTileRows), 0) {
   for (std::size_t g = 0; g < groups_; ++g) {
     const std::size_t columns = rounded_up(group_end(g) - group_begin(g), int4_ ? 8 : 4);
@@ -96,10 +96,10 @@ void CodeTiles::encode_span(std::size_t span, const CodeTilesOptions& options, c
       const auto values = std::span(work.values).subspan((row - first) * dim_, dim_);
       if (!read(row, values)) continue;
       scannable_[tile] |= std::uint64_t{1} << (row - first);
-      if (!int4_) largest_scale = std::max(largest_scale, full_scale(values, kInt8CodeMax));
+      if (options.tile_scales) largest_scale = std::max(largest_scale, full_scale(values, kInt8CodeMax));
     }
     if (scannable_[tile] == 0) continue;
-    if (!int4_) tile_scales_[tile] = largest_scale;
+    if (options.tile_scales) tile_scales_[tile] = largest_scale;
     for (std::uint64_t left = scannable_[tile]; left != 0; left &= left - 1) {
       const std::size_t row = first + static_cast<std::size_t>(__builtin_ctzll(left));
       encode_row(row, options, &work, bounds);
@@ -164,7 +164,7 @@ void CodeTiles::store_codes(std::size_t row, std::size_t group, std::span<const 
 void CodeTiles::decode(std::size_t row, std::span<float> values) const {
   const auto* bytes = tiles_.as<std::uint8_t>();
   for (std::size_t g = 0; g < groups_; ++g) {
-    float scale = int4_ ? 0.0F : tile_scales_[row / kTileRows];
+    float scale = scale_bytes_ > 0 ? 0.0F : tile_scales_[row / kTileRows];
     if (scale_bytes_ > 0) std::memcpy(&scale, bytes + scale_at(row, g), sizeof scale);
     for (std::size_t j = group_begin(g); j < group_end(g); ++j) {
       int shift = 0;
