@@ -66,6 +66,13 @@ void Candidates::shrink() {
   drop_below_threshold();
 }
 
+float Candidates::kth_largest(const std::vector<float>& bounds) {
+  scratch_.assign(bounds.begin(), bounds.begin() + static_cast<std::ptrdiff_t>(count_));
+  const auto kth = scratch_.begin() + static_cast<std::ptrdiff_t>(kind_.k - 1);
+  std::nth_element(scratch_.begin(), kth, scratch_.end(), std::greater<>());
+  return *kth;
+}
+
 /// At most the k-th largest lower bound, and close to it: halving an interval is much cheaper than a selection.
 float Candidates::kth_lower_bound() {
   constexpr int kHalvings = 10;
@@ -73,12 +80,7 @@ float Candidates::kth_lower_bound() {
   float high = 0.0F;
   kind_.kernels->range_of(lower_.data(), count_, &low, &high);
   if (kind_.kernels->count_reaching(lower_.data(), count_, threshold_) >= kind_.k) low = std::max(low, threshold_);
-  if (!std::isfinite(low) || !std::isfinite(high)) {
-    scratch_.assign(lower_.begin(), lower_.begin() + static_cast<std::ptrdiff_t>(count_));
-    const auto kth = scratch_.begin() + static_cast<std::ptrdiff_t>(kind_.k - 1);
-    std::nth_element(scratch_.begin(), kth, scratch_.end(), std::greater<>());
-    return *kth;
-  }
+  if (!std::isfinite(low) || !std::isfinite(high)) return kth_largest(lower_);
   for (int i = 0; i < kHalvings; ++i) {
     const float middle = low + (high - low) * 0.5F;
     (kind_.kernels->count_reaching(lower_.data(), count_, middle) >= kind_.k ? low : high) = middle;
@@ -98,15 +100,18 @@ void Candidates::drop_below_threshold() {
   count_ = checked_ = hits.count;
 }
 
+void Candidates::move_row(std::size_t from, std::size_t to) {
+  rows_[to] = rows_[from];
+  upper_[to] = upper_[from];
+  lower_[to] = lower_[from];
+}
+
 void Candidates::drop_excluded() {
   if (kind_.excluded.empty()) return;
   std::size_t kept = checked_;
   for (std::size_t i = checked_; i < count_; ++i) {
     if (std::binary_search(kind_.excluded.begin(), kind_.excluded.end(), rows_[i])) continue;
-    rows_[kept] = rows_[i];
-    upper_[kept] = upper_[i];
-    lower_[kept] = lower_[i];
-    ++kept;
+    move_row(i, kept++);
   }
   count_ = checked_ = kept;
 }
@@ -122,11 +127,7 @@ float Candidates::keep_best() {
   const float kth_score = upper_[*kth];
   order.resize(kind_.k);
   std::sort(order.begin(), order.end());  // so that moves go to the left only
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    rows_[i] = rows_[order[i]];
-    upper_[i] = upper_[order[i]];
-    lower_[i] = lower_[order[i]];
-  }
+  for (std::size_t i = 0; i < order.size(); ++i) move_row(order[i], i);
   count_ = checked_ = order.size();
   return kth_score;
 }
@@ -134,20 +135,14 @@ float Candidates::keep_best() {
 void Candidates::take_best(const Score& score, std::vector<std::uint32_t>* rows, std::vector<float>* scores) {
   shrink();
   if (kind_.exact || kind_.k == 0 || count_ <= kind_.k) return;
-  scratch_.assign(upper_.begin(), upper_.begin() + static_cast<std::ptrdiff_t>(count_));
-  const auto kth = scratch_.begin() + static_cast<std::ptrdiff_t>(kind_.k - 1);
-  std::nth_element(scratch_.begin(), kth, scratch_.end(), std::greater<>());
-  const float least_bound = *kth;
+  const float least_bound = kth_largest(upper_);
   std::size_t kept = 0;
   for (std::size_t i = 0; i < count_; ++i) {
     if (upper_[i] >= least_bound && rows->size() < kind_.k) {
       rows->push_back(rows_[i]);
       continue;
     }
-    rows_[kept] = rows_[i];
-    upper_[kept] = upper_[i];
-    lower_[kept] = lower_[i];
-    ++kept;
+    move_row(i, kept++);
   }
   count_ = checked_ = kept;
   scores->resize(rows->size());

@@ -54,8 +54,10 @@ class Candidates {
  private:
   void drop_excluded();
   void drop_below_threshold();
+  void move_row(std::size_t from, std::size_t to);
   float keep_best();
   [[nodiscard]] float rounded_down(float bound) const;
+  [[nodiscard]] float kth_largest(const std::vector<float>& bounds);
   [[nodiscard]] float kth_lower_bound();
 
   BoundKind kind_;
