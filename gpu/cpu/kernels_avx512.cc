@@ -47,11 +47,14 @@ void test_part(const ScanCall& call, const float* scales, std::size_t tile, std:
   hits.count += static_cast<std::size_t>(__builtin_popcount(hit));
 }
 
-/// Whether any bound of a tile may make a hit.
-bool worth_testing(const ScanQuery& query, const __m512 (&upper)[kParts]) {
-  if (query.bias != nullptr) return true;
+/// The same for all rows of a tile; few tiles have a hit.
+inline __attribute__((always_inline)) void test_tile(const ScanCall& call, const float* scales, std::size_t tile,
+                                                     std::size_t q, const __m512 (&upper)[kParts]) {
+  const ScanQuery& query = call.query[q];
   const __m512 largest = _mm512_max_ps(_mm512_max_ps(upper[0], upper[1]), _mm512_max_ps(upper[2], upper[3]));
-  return _mm512_cmp_ps_mask(largest, _mm512_set1_ps(query.threshold), _CMP_GE_OQ) != 0;
+  const __mmask16 some = _mm512_cmp_ps_mask(largest, _mm512_set1_ps(query.threshold), _CMP_GE_OQ);
+  if (query.bias == nullptr && some == 0) return;
+  for (std::size_t part = 0; part < kParts; ++part) test_part(call, scales, tile, part, q, upper[part]);
 }
 
 __m512i four_codes(const std::int32_t* codes) { return _mm512_set1_epi32(*codes); }
@@ -115,8 +118,7 @@ inline __attribute__((always_inline)) void test_rows(const ScanCall& call, const
     const __m512 sum = _mm512_cvtepi32_ps(_mm512_add_epi32(sums[part], added));
     upper[part] = _mm512_mul_ps(sum, _mm512_loadu_ps(scales + 16 * part));
   }
-  if (!worth_testing(call.query[q], upper)) return;
-  for (std::size_t part = 0; part < kParts; ++part) test_part(call, scales, tile, part, q, upper[part]);
+  test_tile(call, scales, tile, q, upper);
 }
 
 /// One tile and `N` queries, whose codes begin at `codes`, int8. Where all rows have the tile's scale, the sums are
@@ -212,10 +214,7 @@ void scan_int4_block(const ScanCall& call, const std::uint8_t* tile_bytes, std::
     }
   }
 #pragma GCC unroll 8
-  for (std::size_t n = 0; n < N; ++n) {
-    if (!worth_testing(call.query[q + n], upper[n])) continue;
-    for (std::size_t part = 0; part < kParts; ++part) test_part(call, scales, tile, part, q + n, upper[n][part]);
-  }
+  for (std::size_t n = 0; n < N; ++n) test_tile(call, scales, tile, q + n, upper[n]);
 }
 
 /// Asks for the `part`-th of `parts` parts of the next tile, which is then there when its turn comes: the hardware's

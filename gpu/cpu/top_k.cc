@@ -323,7 +323,7 @@ void TopKRun::scan(const Chunk& chunk, std::vector<Candidates>& found) {
   for (std::size_t begin = chunk.run.tile_begin; begin < chunk.run.tile_end; step = std::min(2 * step, kSpanTiles)) {
     const std::size_t span = begin / kSpanTiles;
     const std::size_t end = std::min({chunk.run.tile_end, (span + 1) * kSpanTiles, begin + step});
-    margins.load(span);
+    if (begin == chunk.run.tile_begin || begin % kSpanTiles == 0) margins.load(span);
     for (std::size_t q = 0; q < count; ++q) {
       const Query& query = *group.queries[q];
       found[q].raise_threshold(query.threshold.load(std::memory_order_relaxed));
