@@ -32,6 +32,13 @@ struct RowFilter {
   std::span<const float> bias = {};                            ///< one a row, or empty: 0
 };
 
+/// The filter of one query, of none, one for all queries, or one a query.
+[[nodiscard]] inline const RowFilter& filter_of(std::span<const RowFilter> filters, std::size_t query) noexcept {
+  static const RowFilter kNoFilter;
+  if (filters.empty()) return kNoFilter;
+  return filters[filters.size() == 1 ? 0 : query];
+}
+
 /// Queries that are answered together.
 struct TopKBatch {
   MatrixView queries = {};                  ///< batch × dim of the item matrix

@@ -98,11 +98,6 @@ float add_component(const Component& component, std::span<float> raw, std::span<
 }
 
 /// The filter of a row among none, one for all, or one a row.
-gpu::RowFilter filter_of(std::span<const gpu::RowFilter> filters, std::size_t row) {
-  if (filters.empty()) return {};
-  return filters.size() == 1 ? filters[0] : filters[row];
-}
-
 void add_work(const gpu::TopKWork& work, gpu::TopKAnswers* answers) {
   answers->work.rows_scanned += work.rows_scanned;
   answers->work.rows_scored += work.rows_scored;
@@ -273,7 +268,7 @@ Status Ranker::rank_by_scores(const Batch& batch, std::size_t k, ScoreBuffers* b
   std::vector<gpu::TopKAnswers> single(batch.histories.rows());
   CAIRN_RETURN_IF_ERROR(parallel_try(options_.threads, single.size(), [&](std::size_t row) {
     const std::span<const float> own = std::span(buffers->sum).subspan(row * items, items);
-    return gpu::top_k_of_scores(own, k, filter_of(batch.filters, row), &single[row]);
+    return gpu::top_k_of_scores(own, k, gpu::filter_of(batch.filters, row), &single[row]);
   }));
   for (std::size_t row = 0; row < single.size(); ++row) copy_answers(single[row], row, answers);
   return ok_status();
@@ -290,7 +285,7 @@ Status Ranker::rank_by_matrix(const Batch& batch, std::size_t k, ScoreBuffers* b
   copy_answers(found, 0, answers);
   for (std::size_t row = 0; row < rows; ++row) {
     if (!batch.histories.columns_of(row).empty()) continue;
-    CAIRN_RETURN_IF_ERROR(gpu::top_k_of_scores(model_.popularity, k, filter_of(batch.filters, row), &found));
+    CAIRN_RETURN_IF_ERROR(gpu::top_k_of_scores(model_.popularity, k, gpu::filter_of(batch.filters, row), &found));
     copy_answers(found, row, answers);
   }
   buffers->factors.assign(rows, model_.components.front().weight);

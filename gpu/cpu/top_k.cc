@@ -31,12 +31,6 @@ constexpr std::size_t kChunksPerThread = 8;
 constexpr std::size_t kScanRowsPerScoredRow = 16;
 constexpr std::size_t kFewRows = 256;
 
-const RowFilter& filter_of(const TopKBatch& batch, std::size_t query) {
-  static const RowFilter kNoFilter;
-  if (batch.filters.empty()) return kNoFilter;
-  return batch.filters[batch.filters.size() == 1 ? 0 : query];
-}
-
 /// Computes scores of single rows: 16 at a time, from wherever they stand.
 class RowScorer {
  public:
@@ -183,7 +177,7 @@ void TopKRun::join_group(std::size_t q) {
   Query& query = queries_[q];
   query.index = q;
   query.values = batch_.queries.row(q).data();
-  query.filter = &filter_of(batch_, q);
+  query.filter = &filter_of(batch_.filters, q);
   if (matrix_.scan_codes() != nullptr) query.codes = encode_query(batch_.queries.row(q), *matrix_.scan_codes());
   query.way = query.codes ? Way::kScanCodes : Way::kScoreAll;
   for (Group& group : groups_) {
