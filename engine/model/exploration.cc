@@ -7,17 +7,12 @@
 
 #include "engine/model/parallel.h"
 #include "gpu/top_k.h"
+#include "gpu/train/random.h"
 
 namespace cairn::model {
 namespace {
 
-/// SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): numbers that are close together give numbers that are not.
-std::uint64_t mix(std::uint64_t x) {
-  x += 0x9e3779b97f4a7c15u;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-  return x ^ (x >> 31);
-}
+std::uint64_t mix(std::uint64_t x) { return gpu::next_bits(&x); }
 
 std::uint64_t seed_of(std::uint64_t seed, std::size_t component, std::size_t row) {
   return mix(mix(mix(seed) + component) + row);

@@ -6,16 +6,17 @@
 namespace cairn::gpu {
 namespace {
 
-/// SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) as a fraction in (0, 1).
-double fraction_of(std::uint64_t* state) {
+/// Random, in (0, 1).
+double fraction_of(std::uint64_t* state) { return (static_cast<double>(next_bits(state) >> 11) + 0.5) * 0x1p-53; }
+
+}  // namespace
+
+std::uint64_t next_bits(std::uint64_t* state) noexcept {
   std::uint64_t bits = *state += 0x9E3779B97F4A7C15U;
   bits = (bits ^ bits >> 30) * 0xBF58476D1CE4E5B9U;
   bits = (bits ^ bits >> 27) * 0x94D049BB133111EBU;
-  bits ^= bits >> 31;
-  return (static_cast<double>(bits >> 11) + 0.5) * 0x1p-53;
+  return bits ^ bits >> 31;
 }
-
-}  // namespace
 
 void fill_normal(std::uint64_t seed, float stddev, std::span<float> values) {
   std::uint64_t state = seed;
