@@ -31,9 +31,7 @@ Result<Model> seated(const Model& teacher, const Interactions& interactions) {
   if (teacher.components.size() != 1 || !has_vectors) {
     return invalid_argument("a teacher has one component, and that one vectors; kind ials trains such models");
   }
-  const IdIndex index(teacher.items);
-  std::vector<std::uint32_t> rows;
-  for (const std::string& id : interactions.items) rows.push_back(index.find(id));
+  const std::vector<std::uint32_t> rows = IdIndex(teacher.items).find_all(interactions.items);
   Model model{.items = interactions.items, .popularity = std::vector<float>(rows.size())};
   model.components.push_back({.name = own.name,
                               .kind = own.kind,
@@ -89,12 +87,10 @@ struct Histories {
 /// Translates between a teacher's rows and those of interactions.
 class Seating {
  public:
-  Seating(const Model& teacher, const Interactions& interactions) : interactions_(interactions) {
-    const IdIndex teachers(teacher.items);
-    const IdIndex own(interactions.items);
-    for (const std::string& id : interactions.items) teachers_row_.push_back(teachers.find(id));
-    for (const std::string& id : teacher.items) own_row_.push_back(own.find(id));
-  }
+  Seating(const Model& teacher, const Interactions& interactions)
+      : interactions_(interactions),
+        teachers_row_(IdIndex(teacher.items).find_all(interactions.items)),
+        own_row_(IdIndex(interactions.items).find_all(teacher.items)) {}
 
   [[nodiscard]] Histories histories(std::size_t first, std::size_t end, std::size_t width) const {
     Histories histories{.width = width};

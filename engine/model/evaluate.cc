@@ -33,13 +33,6 @@ struct Questions {
   }
 };
 
-/// For each item of `from` its row in the model, or kNone.
-std::vector<std::uint32_t> rows_in(const IdIndex& model_items, const std::vector<std::string>& from) {
-  std::vector<std::uint32_t> rows;
-  for (const std::string& id : from) rows.push_back(model_items.find(id));
-  return rows;
-}
-
 void append_history(const Interactions& train, std::size_t user, const std::vector<std::uint32_t>& rows,
                     Questions* questions) {
   // The model's rows may be in another order than the file's.
@@ -58,8 +51,8 @@ void append_history(const Interactions& train, std::size_t user, const std::vect
 Questions ask(const Model& model, const Interactions& train, const Interactions& test) {
   const IdIndex model_items(model.items);
   const IdIndex train_users(train.users);
-  const std::vector<std::uint32_t> train_rows = rows_in(model_items, train.items);
-  const std::vector<std::uint32_t> test_rows = rows_in(model_items, test.items);
+  const std::vector<std::uint32_t> train_rows = model_items.find_all(train.items);
+  const std::vector<std::uint32_t> test_rows = model_items.find_all(test.items);
   Questions questions;
   for (std::size_t user = 0; user < test.users.size(); ++user) {
     const std::span<const std::uint32_t> items = test.view().columns_of(user);

@@ -34,6 +34,13 @@ std::uint32_t IdIndex::find(std::string_view id) const noexcept {
   return found == rows_.end() ? kNone : found->second;
 }
 
+std::vector<std::uint32_t> IdIndex::find_all(std::span<const std::string> ids) const {
+  std::vector<std::uint32_t> rows;
+  rows.reserve(ids.size());
+  for (const std::string& id : ids) rows.push_back(find(id));
+  return rows;
+}
+
 std::uint32_t InteractionsBuilder::Names::row_of(std::string_view name) {
   const auto found = numbers_.find(name);
   if (found != numbers_.end()) return found->second;

@@ -29,6 +29,8 @@ class IdIndex {
 
   /// Returns: the row, or kNone.
   [[nodiscard]] std::uint32_t find(std::string_view id) const noexcept;
+  /// Returns: for each of the ids its row, or kNone.
+  [[nodiscard]] std::vector<std::uint32_t> find_all(std::span<const std::string> ids) const;
 
  private:
   std::unordered_map<std::string_view, std::uint32_t> rows_;
