@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/plain_cholesky.h"
 #include "bench/report.h"
 #include "gpu/backend.h"
 #include "gpu/cpu/fold_in.h"
@@ -59,8 +60,8 @@ class Peer {
   void solve(std::size_t rows, std::vector<float>* vectors) {
     for (std::size_t r = 0; r < rows; ++r) {
       set_up(r);
-      factor();
-      solve_factored(vectors->data() + r * data_.dim);
+      bench::plain_cholesky(data_.dim, &matrix_);
+      bench::plain_solve(data_.dim, matrix_, right_.data(), vectors->data() + r * data_.dim);
     }
   }
 
@@ -89,31 +90,6 @@ class Peer {
       const float* x = data_.vectors.data() + data_.columns[entry] * dim;
       add_outer_product(data_.columns[entry], data_.weights[entry], &matrix_);
       for (std::size_t i = 0; i < dim; ++i) right_[i] += data_.weights[entry] * x[i];
-    }
-  }
-
-  void factor() {
-    const std::size_t dim = data_.dim;
-    for (std::size_t i = 0; i < dim; ++i) {
-      for (std::size_t j = 0; j <= i; ++j) {
-        float sum = matrix_[i * dim + j];
-        for (std::size_t k = 0; k < j; ++k) sum -= matrix_[i * dim + k] * matrix_[j * dim + k];
-        matrix_[i * dim + j] = i == j ? std::sqrt(sum) : sum / matrix_[j * dim + j];
-      }
-    }
-  }
-
-  void solve_factored(float* x) const {
-    const std::size_t dim = data_.dim;
-    for (std::size_t i = 0; i < dim; ++i) {
-      float sum = right_[i];
-      for (std::size_t k = 0; k < i; ++k) sum -= matrix_[i * dim + k] * x[k];
-      x[i] = sum / matrix_[i * dim + i];
-    }
-    for (std::size_t i = dim; i-- > 0;) {
-      float sum = x[i];
-      for (std::size_t k = i + 1; k < dim; ++k) sum -= matrix_[k * dim + i] * x[k];
-      x[i] = sum / matrix_[i * dim + i];
     }
   }
 

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/plain_cholesky.h"
 #include "bench/report.h"
 #include "gpu/dense_algebra.h"
 #include "gpu/train/ials.h"
@@ -42,26 +43,6 @@ SparseMatrix synthetic(std::size_t users, std::size_t items, std::uint32_t seed)
   return matrix;
 }
 
-/// Cholesky of the lower half of `a` in place, and a solution in place of the right side.
-void cholesky_solve(std::size_t n, std::vector<float>* matrix, float* b) {
-  float* a = matrix->data();
-  for (std::size_t j = 0; j < n; ++j) {
-    for (std::size_t i = 0; i <= j; ++i) {
-      float sum = a[j * n + i];
-      for (std::size_t k = 0; k < i; ++k) sum -= a[j * n + k] * a[i * n + k];
-      a[j * n + i] = i < j ? sum / a[i * n + i] : std::sqrt(sum);
-    }
-  }
-  for (std::size_t j = 0; j < n; ++j) {
-    for (std::size_t k = 0; k < j; ++k) b[j] -= a[j * n + k] * b[k];
-    b[j] /= a[j * n + j];
-  }
-  for (std::size_t j = n; j-- > 0;) {
-    b[j] /= a[j * n + j];
-    for (std::size_t k = 0; k < j; ++k) b[k] -= a[j * n + k] * b[j];
-  }
-}
-
 /// One row by the normal equations, element by element.
 void solve_plainly(const SparseView& rows, std::size_t r, const std::vector<float>& gram, const float* fixed,
                    const IalsOptions& options, std::vector<float>* matrix, float* vector) {
@@ -81,7 +62,8 @@ void solve_plainly(const SparseView& rows, std::size_t r, const std::vector<floa
       for (std::size_t j = 0; j <= i; ++j) (*matrix)[i * dim + j] += x[i] * x[j];
     }
   }
-  cholesky_solve(dim, matrix, vector);
+  bench::plain_cholesky(dim, matrix);
+  bench::plain_solve(dim, *matrix, vector, vector);
 }
 
 struct Peer {
