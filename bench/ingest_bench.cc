@@ -16,7 +16,7 @@
 
 #include "bench/report.h"
 #include "cairn/engine.h"
-#include "engine/datasets/city.h"
+#include "engine/learning/datasets/city.h"
 #include "storage/state_store.h"
 #include "streaming/decode.h"
 #include "streaming/source.h"

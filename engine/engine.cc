@@ -9,7 +9,8 @@
 
 #include "engine/ingest/consumer.h"
 #include "engine/ingest/sinks.h"
-#include "engine/recommender/recommender.h"
+#include "engine/ranking/builtin_views.h"
+#include "engine/ranking/recommender.h"
 #include "engine/state/feature_state.h"
 #include "features/read.h"
 #include "features/row.h"
@@ -72,6 +73,13 @@ Result<std::unique_ptr<streaming::EventLog>> open_log(const EngineOptions& optio
   return streaming::open_event_log(std::move(log));
 }
 
+state::FeatureState::Options feature_options(const EngineOptions& options) {
+  std::vector<FeatureViewSpec> views = ranking::builtin_views();
+  views.insert(views.end(), options.feature_views.begin(), options.feature_views.end());
+  return {std::move(views), options.decode.dedup_window, options.state.sync, options.state.row_cache_bytes,
+          options.log};
+}
+
 class EngineImpl final : public Engine {
  public:
   EngineImpl(EngineOptions options, const Clock& clock)
@@ -80,15 +88,15 @@ class EngineImpl final : public Engine {
 
   Status start();
 
-  Result<IngestAck> ingest(std::span<const std::string_view> events) override;
-  Status upsert_places(std::span<const Place> places) override;
-  Result<Place> get_place(const PlaceId& id) const override { return state_->catalog().get(id); }
-  Result<FeatureResponse> get_features(const FeatureRequest& request) const override;
-  Result<Recommendations> recommend(const RecommendRequest& request) const override;
-  EngineStatus status() const override;
-  std::vector<FeatureViewSpec> feature_views() const override;
-  Status wait_caught_up(milliseconds timeout) const override;
-  Result<CheckpointInfo> checkpoint(const std::string& path) override;
+  Result<IngestAck> ingest(const CallContext& context, std::span<const std::string_view> events) override;
+  Status upsert_places(const CallContext& context, std::span<const Place> places) override;
+  Result<Place> get_place(const CallContext&, const PlaceId& id) const override { return state_->catalog().get(id); }
+  Result<FeatureResponse> get_features(const CallContext& context, const FeatureRequest& request) const override;
+  Result<Recommendations> recommend(const CallContext& context, const RecommendRequest& request) const override;
+  EngineStatus status(const CallContext& context) const override;
+  std::vector<FeatureViewSpec> feature_views(const CallContext& context) const override;
+  Status wait_caught_up(const CallContext& context) const override;
+  Result<CheckpointInfo> checkpoint(const CallContext& context, const std::string& path) override;
   Status close() override;
 
  private:
@@ -97,7 +105,7 @@ class EngineImpl final : public Engine {
   void start_consumers();
   void add_consumers(const ingest::Consumer::SourceFactory& factory);
 
-  [[nodiscard]] Freshness freshness(std::string tier) const;
+  [[nodiscard]] Freshness freshness(Tier tier) const;
   [[nodiscard]] std::vector<ReadinessCheck> checks() const;
   [[nodiscard]] ReadinessCheck check_sources_run() const;
   [[nodiscard]] ReadinessCheck check_postgres() const;
@@ -118,7 +126,7 @@ class EngineImpl final : public Engine {
   std::unique_ptr<streaming::EventLog> event_log_;
   std::unique_ptr<streaming::DeadLetters> dead_letters_;
   std::unique_ptr<sql::Database> database_;  ///< null without PostgreSQL
-  std::unique_ptr<recommender::Recommender> recommender_;
+  std::unique_ptr<ranking::Recommender> recommender_;
   std::unique_ptr<ingest::FeatureSink> feature_sink_;
   std::unique_ptr<ingest::SqlSink> sql_sink_;
   std::vector<std::unique_ptr<ingest::Consumer>> feature_consumers_;
@@ -155,10 +163,10 @@ Status EngineImpl::start() {
   if (error) return unavailable("cannot create state directory '" + options_.state_dir + "': " + error.message());
 
   CAIRN_ASSIGN_OR_RETURN(store_, open_store(options_));
-  CAIRN_ASSIGN_OR_RETURN(state_, state::FeatureState::open(*store_, options_, *types_));
+  CAIRN_ASSIGN_OR_RETURN(state_, state::FeatureState::open(*store_, feature_options(options_), *types_));
   CAIRN_ASSIGN_OR_RETURN(event_log_, open_log(options_));
   CAIRN_ASSIGN_OR_RETURN(dead_letters_, streaming::open_dead_letter_file(options_.dead_letter_path));
-  CAIRN_ASSIGN_OR_RETURN(recommender_, recommender::Recommender::create(*state_, options_.ranking));
+  CAIRN_ASSIGN_OR_RETURN(recommender_, ranking::Recommender::create(*state_, options_.ranking));
   CAIRN_RETURN_IF_ERROR(open_sql(*types_));
   feature_sink_ = std::make_unique<ingest::FeatureSink>(*state_, *dead_letters_, clock_);
   start_consumers();
@@ -215,7 +223,7 @@ Status EngineImpl::close() {
 
 // ---- writing ------------------------------------------------------------------------------------------------------
 
-Result<IngestAck> EngineImpl::ingest(std::span<const std::string_view> events) {
+Result<IngestAck> EngineImpl::ingest(const CallContext&, std::span<const std::string_view> events) {
   if (closing_.load()) return unavailable("the engine is closing");
   // Decoded here for the caller's sake only: what the stream keeps or refuses is decided once more when it is read.
   streaming::Decoder decoder(*types_, options_.decode, clock_);
@@ -235,11 +243,11 @@ Result<IngestAck> EngineImpl::ingest(std::span<const std::string_view> events) {
     }
   }
   CAIRN_ASSIGN_OR_RETURN(const Offset end, event_log_->append(events));
-  ack.reflected_at = {std::string(kApiSource), Partition{0}, end};
+  ack.reflected_at = {std::string(kApiSource), {Partition{0}, end, {}}};
   return ack;
 }
 
-Status EngineImpl::upsert_places(std::span<const Place> places) {
+Status EngineImpl::upsert_places(const CallContext&, std::span<const Place> places) {
   if (closing_.load()) return unavailable("the engine is closing");
   CAIRN_RETURN_IF_ERROR(state_->catalog().upsert(places));
   {
@@ -250,7 +258,7 @@ Status EngineImpl::upsert_places(std::span<const Place> places) {
   return ok_status();
 }
 
-Result<CheckpointInfo> EngineImpl::checkpoint(const std::string& path) {
+Result<CheckpointInfo> EngineImpl::checkpoint(const CallContext&, const std::string& path) {
   namespace fs = std::filesystem;
   std::error_code error;
   if (fs::exists(path, error)) return Status(StatusCode::kAlreadyExists, "'" + path + "' exists; name a new directory");
@@ -278,11 +286,11 @@ Status EngineImpl::copy_state(const std::string& path) {
 
 // ---- reading ------------------------------------------------------------------------------------------------------
 
-Freshness EngineImpl::freshness(std::string tier) const {
-  return {state_->watermarks(), event_time_from_ms(state_->counters().newest_event_ms), std::move(tier)};
+Freshness EngineImpl::freshness(Tier tier) const {
+  return {state_->watermarks(), event_time_from_ms(state_->counters().newest_event_ms), tier};
 }
 
-Result<FeatureResponse> EngineImpl::get_features(const FeatureRequest& request) const {
+Result<FeatureResponse> EngineImpl::get_features(const CallContext&, const FeatureRequest& request) const {
   if (request.keys.size() > kFeatureKeysMax) {
     return invalid_argument("at most 1,024 keys at a time; " + std::to_string(request.keys.size()) + " were asked");
   }
@@ -313,17 +321,17 @@ Result<FeatureResponse> EngineImpl::get_features(const FeatureRequest& request) 
       entity.vectors.push_back(features::read_view(*view, found.row.get(), as_of, namer));
     }
   }
-  response.freshness = freshness(all_hit ? "L1" : "L2");
+  response.freshness = freshness(all_hit ? Tier::kMemory : Tier::kDisk);
   return response;
 }
 
-Result<Recommendations> EngineImpl::recommend(const RecommendRequest& request) const {
+Result<Recommendations> EngineImpl::recommend(const CallContext& context, const RecommendRequest& request) const {
   recommendations_.fetch_add(1, std::memory_order_relaxed);
   bool degraded = false;
   if (request.min_offset && !state_->reached(*request.min_offset)) {
     switch (request.on_stale) {
       case OnStale::kWait:
-        CAIRN_RETURN_IF_ERROR(state_->wait_for(*request.min_offset, request.deadline));
+        CAIRN_RETURN_IF_ERROR(state_->wait_for(*request.min_offset, context));
         break;
       case OnStale::kDegrade:
         degraded = true;
@@ -333,7 +341,7 @@ Result<Recommendations> EngineImpl::recommend(const RecommendRequest& request) c
     }
   }
   // Taken before the rows are read: the answer reflects at least this much.
-  Freshness fresh = freshness("");
+  Freshness fresh = freshness(Tier::kNone);
   CAIRN_ASSIGN_OR_RETURN(Recommendations answer, recommender_->recommend(request, clock_.now()));
   fresh.tier = answer.freshness.tier;
   answer.freshness = std::move(fresh);
@@ -341,14 +349,14 @@ Result<Recommendations> EngineImpl::recommend(const RecommendRequest& request) c
   return answer;
 }
 
-std::vector<FeatureViewSpec> EngineImpl::feature_views() const {
+std::vector<FeatureViewSpec> EngineImpl::feature_views(const CallContext&) const {
   std::vector<FeatureViewSpec> specs;
   for (const features::View& view : state_->schema().views()) specs.push_back(view.spec);
   return specs;
 }
 
-Status EngineImpl::wait_caught_up(milliseconds timeout) const {
-  const auto deadline = steady_clock::now() + timeout;
+Status EngineImpl::wait_caught_up(const CallContext& context) const {
+  const auto deadline = context.deadline.value_or(steady_clock::time_point::max());
   std::vector<std::pair<ingest::Consumer*, std::uint64_t>> marks;
   for (const auto& consumer : feature_consumers_) marks.emplace_back(consumer.get(), consumer->mark());
   for (const auto& consumer : sql_consumers_) marks.emplace_back(consumer.get(), consumer->mark());
@@ -368,7 +376,7 @@ Status EngineImpl::wait_caught_up(milliseconds timeout) const {
 
 // ---- status -------------------------------------------------------------------------------------------------------
 
-EngineStatus EngineImpl::status() const {
+EngineStatus EngineImpl::status(const CallContext&) const {
   EngineStatus status;
   status.version = version();
   status.started = started_;
@@ -380,9 +388,9 @@ EngineStatus EngineImpl::status() const {
   status.places = state_->catalog().size();
   status.state_bytes = store_->stats().disk_bytes;
   const auto cache = state_->cache_stats();
-  status.l1_bytes = cache.bytes;
-  status.l1_hits = cache.hits;
-  status.l1_misses = cache.misses;
+  status.row_cache_bytes = cache.bytes;
+  status.row_cache_hits = cache.hits;
+  status.row_cache_misses = cache.misses;
   status.recommendations = recommendations_.load(std::memory_order_relaxed);
   status.sql_rows = sql_sink_ ? sql_sink_->rows() : 0;
   status.compute_backend = gpu::cpu_backend();
@@ -508,7 +516,7 @@ void EngineImpl::trim_log() {
     for (const auto& consumer : *consumers) {
       if (consumer->source() != kApiSource) continue;
       const auto status = consumer->status();
-      reached = std::min(reached, status.empty() ? Offset{0} : status.front().next_offset);
+      reached = std::min(reached, status.empty() ? Offset{0} : status.front().position.offset);
     }
   }
   if (const Status trimmed = event_log_->trim(reached); !trimmed.ok()) {
@@ -529,6 +537,10 @@ Status probe_postgres(const SqlOptions& options) {
   CAIRN_ASSIGN_OR_RETURN(const auto database, sql::open_database(options, types, std::chrono::hours(24), {}));
   return database->ping();
 }
+
+std::vector<RankingFeatureInfo> ranking_features() { return ranking::ranking_features(); }
+
+std::vector<FeatureViewSpec> builtin_feature_views() { return ranking::builtin_views(); }
 
 std::string_view version() noexcept { return CAIRN_VERSION; }
 

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "engine/config/config.h"
-#include "engine/config/document.h"
 #include "engine/config/keys.h"
 #include "engine/config/reader.h"
+#include "engine/config/toml/document.h"
 
 namespace cairn::config {
 

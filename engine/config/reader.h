@@ -4,8 +4,8 @@
 #include <string_view>
 
 #include "cairn/status.h"
-#include "engine/config/document.h"
 #include "engine/config/key.h"
+#include "engine/config/toml/document.h"
 
 namespace cairn::config {
 

@@ -195,13 +195,13 @@ void Consumer::set_trouble(const Status& status) {
 void Consumer::report(const Work& work, std::uint64_t seen_mark) {
   std::vector<ConsumerStatus> status;
   for (const SourcePosition& position : work.positions) {
-    status.push_back({options_.consumer, source_name_, position.partition, position.offset, std::nullopt,
-                      work.batch.at_end || work.batch.finished});
+    status.push_back(
+        {options_.consumer, source_name_, position, std::nullopt, work.batch.at_end || work.batch.finished});
   }
   if (const auto ends = work.source->end_positions(); ends.ok()) {
     for (const SourcePosition& end : *ends) {
       for (ConsumerStatus& one : status) {
-        if (one.partition == end.partition) one.end_offset = end.offset;
+        if (one.position.partition == end.partition) one.end_offset = end.offset;
       }
     }
   }

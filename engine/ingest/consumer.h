@@ -15,7 +15,7 @@
 #include <thread>
 #include <vector>
 
-#include "cairn/engine.h"
+#include "cairn/engine_status.h"
 #include "cairn/interaction.h"
 #include "cairn/log.h"
 #include "cairn/options.h"

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <utility>
 
-#include "engine/config/document.h"
+#include "engine/config/toml/document.h"
 #include "engine/model/files.h"
 #include "engine/model/toml_table.h"
 

@@ -15,7 +15,8 @@
 
 namespace cairn::model {
 
-/// How one call of Ranker::rank() lets what a model's fold-ins are uncertain of show in its answers (gpu/explore.h).
+/// How one call of ItemRanker::rank() lets what a model's fold-ins are uncertain of show in its answers
+/// (gpu/explore.h).
 ///
 /// A draw (Thompson) takes the place of the query vector of each fold-in and each row, before anything is scored. Upper
 /// bounds re-rank the best by score: item j gains, for each fold-in,

@@ -61,7 +61,7 @@ struct Component {
 };
 
 /// A trained model, or one from elsewhere: what is recommended, and the components whose weighted scores rank it. Plain
-/// data; Ranker asks it. On disk it is a directory (format.md).
+/// data; ItemRanker asks it. On disk it is a directory (format.md).
 struct Model {
   std::string kind = {};                               ///< how it was trained: "ials"
   std::string created_by = {};                         ///< "cairn 0.1.0"

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "cairn/status.h"
-#include "engine/config/document.h"
+#include "engine/config/toml/document.h"
 
 namespace cairn::model {
 

@@ -14,21 +14,19 @@ namespace cairn::state {
 
 using storage::Family;
 
-FeatureState::FeatureState(storage::StateStore& store, const EngineOptions& options, InteractionTypes types)
+FeatureState::FeatureState(storage::StateStore& store, const Options& options, InteractionTypes types)
     : store_(store),
       types_(std::move(types)),
-      dedup_window_ms_(std::max<std::int64_t>(1, std::chrono::milliseconds(options.decode.dedup_window).count())),
-      durability_(options.state.sync ? storage::Durability::kSynced : storage::Durability::kBuffered),
+      dedup_window_ms_(std::max<std::int64_t>(1, std::chrono::milliseconds(options.dedup_window).count())),
+      durability_(options.sync ? storage::Durability::kSynced : storage::Durability::kBuffered),
       log_(options.log),
       catalog_(store, place_ids_, category_ids_),
-      cache_(options.state.l1_bytes) {}
+      cache_(options.row_cache_bytes) {}
 
-Result<std::unique_ptr<FeatureState>> FeatureState::open(storage::StateStore& store, const EngineOptions& options,
+Result<std::unique_ptr<FeatureState>> FeatureState::open(storage::StateStore& store, const Options& options,
                                                          InteractionTypes types) {
-  std::vector<FeatureViewSpec> views = builtin_feature_views();
-  views.insert(views.end(), options.feature_views.begin(), options.feature_views.end());
   std::unique_ptr<FeatureState> state(new FeatureState(store, options, std::move(types)));
-  CAIRN_RETURN_IF_ERROR(state->recover(views));
+  CAIRN_RETURN_IF_ERROR(state->recover(options.views));
   return state;
 }
 
@@ -314,23 +312,30 @@ std::vector<Watermark> FeatureState::watermarks() const {
   const std::lock_guard lock(mutex_);
   std::vector<Watermark> marks;
   marks.reserve(positions_.size());
-  for (const auto& [key, position] : positions_) marks.push_back({key.first, key.second, position.offset});
+  for (const auto& [key, position] : positions_)
+    marks.push_back({key.first, {position.partition, position.offset, {}}});
   return marks;
 }
 
-Status FeatureState::wait_for(const Watermark& watermark, std::chrono::milliseconds timeout) const {
+Status FeatureState::wait_for(const Watermark& watermark, const CallContext& context) const {
+  const auto deadline = context.deadline.value_or(std::chrono::steady_clock::time_point::max());
   std::unique_lock lock(mutex_);
-  const auto is_reached = [&] {
-    const auto found = positions_.find(std::pair(watermark.source, watermark.partition));
-    return found != positions_.end() && found->second.offset >= watermark.next_offset;
-  };
-  if (advanced_.wait_for(lock, timeout, is_reached)) return ok_status();
-  return deadline_exceeded("features have not reached offset " + std::to_string(watermark.next_offset.value) + " of '" +
-                           watermark.source + "' within " + std::to_string(timeout.count()) + " ms");
+  advanced_.wait_until(lock, context.cancelled, deadline, [&] { return has_reached(watermark); });
+  if (has_reached(watermark)) return ok_status();
+  CAIRN_RETURN_IF_ERROR(context.check().with_context("features have not reached offset " +
+                                                     std::to_string(watermark.position.offset.value) + " of '" +
+                                                     watermark.source + "'"));
+  return deadline_exceeded("features have not reached the offset asked for");
 }
 
 bool FeatureState::reached(const Watermark& watermark) const {
-  return wait_for(watermark, std::chrono::milliseconds(0)).ok();
+  const std::lock_guard lock(mutex_);
+  return has_reached(watermark);
+}
+
+bool FeatureState::has_reached(const Watermark& watermark) const {
+  const auto found = positions_.find(std::pair(watermark.source, watermark.position.partition));
+  return found != positions_.end() && found->second.offset >= watermark.position.offset;
 }
 
 Counters FeatureState::counters() const {

@@ -16,11 +16,11 @@
 #include <utility>
 #include <vector>
 
+#include "cairn/call_context.h"
 #include "cairn/clock.h"
-#include "cairn/engine.h"
+#include "cairn/feature_view.h"
 #include "cairn/interaction.h"
 #include "cairn/log.h"
-#include "cairn/options.h"
 #include "cairn/source_position.h"
 #include "cairn/status.h"
 #include "engine/state/catalog.h"
@@ -47,11 +47,19 @@ struct MicroBatch {
 /// Threads: any; apply() serialises its callers.
 class FeatureState {
  public:
+  struct Options {
+    std::vector<FeatureViewSpec> views;            ///< all of them, those that ranking reads included
+    std::chrono::seconds dedup_window{24 * 3600};  ///< see DecodeOptions
+    bool sync = true;                              ///< see StateOptions
+    std::size_t row_cache_bytes = 256u << 20;      ///< see StateOptions
+    Logger log;
+  };
+
   /// Recovers from what the store holds. `store` must outlive the state.
   /// Returns: INVALID_ARGUMENT for bad views; FAILED_PRECONDITION when the declared types do not continue the stored
   /// ones; DATA_LOSS.
-  [[nodiscard]] static Result<std::unique_ptr<FeatureState>> open(storage::StateStore& store,
-                                                                  const EngineOptions& options, InteractionTypes types);
+  [[nodiscard]] static Result<std::unique_ptr<FeatureState>> open(storage::StateStore& store, const Options& options,
+                                                                  InteractionTypes types);
 
   /// Applies a micro-batch: all of it or, with an error, none of it. A position that lies before the stored one is an
   /// error of the caller (a replay it should have skipped).
@@ -68,8 +76,8 @@ class FeatureState {
 
   [[nodiscard]] std::vector<SourcePosition> positions(std::string_view source) const;
   [[nodiscard]] std::vector<Watermark> watermarks() const;
-  /// Waits until everything before `watermark` is reflected. Returns: DEADLINE_EXCEEDED.
-  Status wait_for(const Watermark& watermark, std::chrono::milliseconds timeout) const;
+  /// Waits until everything before `watermark` is reflected. Returns: DEADLINE_EXCEEDED, CANCELLED.
+  Status wait_for(const Watermark& watermark, const CallContext& context) const;
   [[nodiscard]] bool reached(const Watermark& watermark) const;
 
   [[nodiscard]] Counters counters() const;
@@ -90,7 +98,7 @@ class FeatureState {
   Status forget_old_event_ids();
 
  private:
-  FeatureState(storage::StateStore& store, const EngineOptions& options, InteractionTypes types);
+  FeatureState(storage::StateStore& store, const Options& options, InteractionTypes types);
 
   Status recover(const std::vector<FeatureViewSpec>& views);
   Status recover_id();
@@ -100,6 +108,8 @@ class FeatureState {
 
   /// The indexes of interactions that are no repeats; remembers their event ids in `batch`.
   Result<std::vector<std::size_t>> drop_repeats(std::span<const Interaction> interactions, storage::WriteBatch* batch);
+  /// Requires: mutex_ is held.
+  [[nodiscard]] bool has_reached(const Watermark& watermark) const;
   Counters accumulate(const MicroBatch& batch, std::span<const std::size_t> fresh, features::DeltaAccumulator* deltas);
   void publish(const MicroBatch& batch, std::span<const features::EntityDelta> deltas, const Counters& counters);
 
@@ -124,7 +134,7 @@ class FeatureState {
   std::int64_t oldest_dedup_bucket_ = INT64_MIN;
 
   mutable std::mutex mutex_;
-  mutable std::condition_variable advanced_;
+  mutable std::condition_variable_any advanced_;
   // Guarded by mutex_.
   std::map<std::pair<std::string, Partition>, SourcePosition, std::less<>> positions_;
   Counters counters_;

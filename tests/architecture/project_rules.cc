@@ -14,24 +14,34 @@ std::vector<Room> rooms() {
       {.folder = "streaming", .may_include = {}},
       {.folder = "sql", .may_include = {}},
 
-      // Data sets are files of lines like any source's, read by the same line reader.
-      {.folder = "engine/datasets", .may_include = {"streaming"}},
+      // engine.cc: opens, wires, closes and delegates.
+      {.folder = "engine",
+       .may_include = {"engine/ingest", "engine/ranking", "engine/state", "streaming", "sql", "storage", "features",
+                       "gpu"}},
+      {.folder = "engine/state", .may_include = {"features", "storage"}},
+      {.folder = "engine/ingest", .may_include = {"engine/state", "streaming", "sql"}},
+      {.folder = "engine/ranking", .may_include = {"engine/model", "engine/state", "features", "gpu"}},
+      // A TOML document. The configuration is one, and so is a model's description.
+      {.folder = "engine/config/toml", .may_include = {}},
       // The file that describes an engine. It fills EngineOptions and knows nothing of what they do, except that the
       // expressions of feature views are checked by the parser that will run them.
-      {.folder = "engine/config", .may_include = {"features"}},
-      {.folder = "engine", .may_include = {"streaming", "sql", "storage", "features", "gpu"}},
-      // Replays data sets against the engine's own parts, offline.
-      {.folder = "engine/evaluate", .may_include = {"engine", "engine/datasets", "storage", "features", "streaming"}},
-      // Trained models: read and written, trained from a stream's interactions or a database's, asked for the best items.
-      // model.toml is read by the configuration's parser of TOML.
-      {.folder = "engine/model", .may_include = {"gpu", "streaming", "sql", "engine/config"}},
+      {.folder = "engine/config", .may_include = {"engine/config/toml", "features"}},
+      // What a daemon loads: models, read from their directories and asked for the best items.
+      {.folder = "engine/model", .may_include = {"engine/config/toml", "gpu"}},
+      // Data sets are files of lines like any source's, read by the same line reader.
+      {.folder = "engine/learning/datasets", .may_include = {"streaming"}},
+      // What a daemon never loads: training from a stream's or a database's interactions, and measuring what was
+      // learned, for which data sets are replayed against the engine's own parts.
+      {.folder = "engine/learning",
+       .may_include = {"engine/learning/datasets", "engine/model", "engine/ranking", "engine/state", "gpu", "streaming",
+                       "sql", "storage", "features"}},
       // Clients of engine.h only.
       {.folder = "engine/serving", .may_include = {}},
 
       // Of streaming, the reader of lines and of times: commands take the files that sources take.
       {.folder = "tools",
-       .may_include = {"engine", "engine/serving", "engine/config", "engine/datasets", "engine/evaluate", "engine/model",
-                       "streaming"}},
+       .may_include = {"engine/serving", "engine/config", "engine/learning", "engine/learning/datasets", "engine/model",
+                       "gpu", "streaming"}},
 
       {.folder = "tests", .may_include = {"*"}},
       {.folder = "bench", .may_include = {"*"}},
@@ -47,7 +57,7 @@ std::vector<ForeignLibrary> libraries() {
       {"zlib", {"zlib.h"}, {"streaming/gzip"}},
       {"libpqxx", {"pqxx/"}, {"sql/postgres"}},
       {"libpq", {"libpq-fe.h", "libpq/", "postgresql/"}, {"sql/postgres"}},
-      {"toml++", {"toml++/"}, {"engine/config"}},
+      {"toml++", {"toml++/"}, {"engine/config/toml"}},
       {"Boost", {"boost/"}, {"engine/serving/http", "tools/cairn"}},
       {"prometheus-cpp", {"prometheus/"}, {"engine/serving/metrics"}},
       {"nlohmann-json", {"nlohmann/"}, {"engine/serving/json", "engine/model/json", "tools"}},

@@ -47,7 +47,7 @@ std::string event(const std::string& user, const std::string& place, std::int64_
 }
 
 double visits(const Engine& engine, const std::string& place) {
-  const auto answer = engine.get_features({EntityKind::kPlace, {place}, {"place_visits"}, {}});
+  const auto answer = engine.get_features({}, {EntityKind::kPlace, {place}, {"place_visits"}, {}});
   REQUIRE_MESSAGE(answer.ok(), answer.status().to_string());
   const FeatureVector& vector = answer->entities.at(0).vectors.at(0);
   return vector.entries.empty() ? 0.0 : vector.entries[0].value;
@@ -60,34 +60,34 @@ TEST_CASE("an event handed in is acknowledged, applied, recommended by, and stil
   Folder folder;
   {
     const auto engine = open(options_in(folder.path));
-    REQUIRE(engine->upsert_places(kPlaces).ok());
+    REQUIRE(engine->upsert_places({}, kPlaces).ok());
     const std::string one = event("ann", "bar");
     const std::vector<std::string_view> events{one, "{bad"};
-    const auto ack = engine->ingest(events);
+    const auto ack = engine->ingest({}, events);
     REQUIRE(ack.ok());
     CHECK(ack->accepted == 1);
     CHECK(ack->rejected == 1);
     CHECK(ack->rejections.at(0).index == 1);
-    REQUIRE(engine->wait_caught_up(kPatience).ok());
-    const auto answer = engine->recommend({.user = UserId("ann"),
-                                           .position = GeoPoint{40.7, -74.0},
-                                           .time = event_time_from_ms(1'700'086'400'000),
-                                           .min_offset = ack->reflected_at});
+    REQUIRE(engine->wait_caught_up(CallContext::within(kPatience)).ok());
+    const auto answer = engine->recommend({}, {.user = UserId("ann"),
+                                               .position = GeoPoint{40.7, -74.0},
+                                               .time = event_time_from_ms(1'700'086'400'000),
+                                               .min_offset = ack->reflected_at});
     REQUIRE_MESSAGE(answer.ok(), answer.status().to_string());
     CHECK(answer->items.at(0).place.id.str() == "bar");
     CHECK(answer->freshness.newest_event == event_time_from_ms(1'700'000'000'000));
     CHECK(engine->close().ok());
-    CHECK(engine->ingest(events).status().code() == StatusCode::kUnavailable);
+    CHECK(engine->ingest({}, events).status().code() == StatusCode::kUnavailable);
   }
   const auto engine = open(options_in(folder.path));
-  REQUIRE(engine->wait_caught_up(kPatience).ok());
+  REQUIRE(engine->wait_caught_up(CallContext::within(kPatience)).ok());
   CHECK(visits(*engine, "bar") == 1.0);
-  const EngineStatus status = engine->status();
+  const EngineStatus status = engine->status({});
   CHECK(status.events_applied == 1);
   CHECK(status.events_rejected == 1);
   CHECK(status.places == 2);
   CHECK(status.ready());
-  CHECK(engine->get_place(PlaceId("cafe"))->category == "Coffee");
+  CHECK(engine->get_place({}, PlaceId("cafe"))->category == "Coffee");
   std::ifstream letters(folder.path / "dead-letters.ndjson");
   std::string line;
   REQUIRE(std::getline(letters, line));
@@ -98,26 +98,23 @@ TEST_CASE("an event handed in is acknowledged, applied, recommended by, and stil
 TEST_CASE("a reader who names the offset of a write sees it") {
   Folder folder;
   const auto engine = open(options_in(folder.path));
-  REQUIRE(engine->upsert_places(kPlaces).ok());
+  REQUIRE(engine->upsert_places({}, kPlaces).ok());
   for (int i = 1; i <= 20; ++i) {
     const std::string one = event("bob", "cafe", 1'700'000'000'000 + i);
     const std::vector<std::string_view> events{one};
-    const auto ack = engine->ingest(events);
+    const auto ack = engine->ingest({}, events);
     REQUIRE(ack.ok());
-    const auto answer = engine->recommend({.user = UserId("bob"),
-                                           .position = GeoPoint{40.7, -74.0},
-                                           .min_offset = ack->reflected_at,
-                                           .deadline = kPatience});
+    const auto answer =
+        engine->recommend(CallContext::within(kPatience),
+                          {.user = UserId("bob"), .position = GeoPoint{40.7, -74.0}, .min_offset = ack->reflected_at});
     REQUIRE_MESSAGE(answer.ok(), answer.status().to_string());
     CHECK(visits(*engine, "cafe") == i);
   }
-  const Watermark never{"api", Partition{0}, Offset{1'000'000'000}};
+  const Watermark never{"api", {Partition{0}, Offset{1'000'000'000}, {}}};
   const auto ask = [&](OnStale on_stale) {
-    return engine->recommend({.user = UserId("bob"),
-                              .position = GeoPoint{40.7, -74.0},
-                              .min_offset = never,
-                              .on_stale = on_stale,
-                              .deadline = 5ms});
+    return engine->recommend(
+        CallContext::within(5ms),
+        {.user = UserId("bob"), .position = GeoPoint{40.7, -74.0}, .min_offset = never, .on_stale = on_stale});
   };
   CHECK(ask(OnStale::kWait).status().code() == StatusCode::kDeadlineExceeded);
   CHECK(ask(OnStale::kFail).status().code() == StatusCode::kFailedPrecondition);
@@ -134,26 +131,27 @@ TEST_CASE("a file is consumed, and a checkpoint taken on the way opens as the st
   EngineOptions options = options_in(folder.path / "state");
   options.files = {{"stream", file.string(), true}};
   const auto engine = open(options);
-  REQUIRE(engine->wait_caught_up(kPatience).ok());
+  REQUIRE(engine->wait_caught_up(CallContext::within(kPatience)).ok());
   CHECK(visits(*engine, "cafe") == 1000.0);
   const std::string copy_path = (folder.path / "copy").string();
-  CHECK(engine->checkpoint((folder.path / "no" / "parent").string()).status().code() == StatusCode::kInvalidArgument);
-  const auto taken = engine->checkpoint(copy_path);
+  CHECK(engine->checkpoint({}, (folder.path / "no" / "parent").string()).status().code() ==
+        StatusCode::kInvalidArgument);
+  const auto taken = engine->checkpoint({}, copy_path);
   REQUIRE_MESSAGE(taken.ok(), taken.status().to_string());
   CHECK(taken->bytes > 0);
-  CHECK(engine->checkpoint(copy_path).status().code() == StatusCode::kAlreadyExists);
+  CHECK(engine->checkpoint({}, copy_path).status().code() == StatusCode::kAlreadyExists);
   {
     std::ofstream out(file, std::ios::app);
     out << event("later", "cafe") << "\n";
   }
-  REQUIRE(engine->wait_caught_up(kPatience).ok());
+  REQUIRE(engine->wait_caught_up(CallContext::within(kPatience)).ok());
   CHECK(visits(*engine, "cafe") == 1001.0);
 
   EngineOptions restored = options_in(copy_path);
   CHECK(visits(*open(restored), "cafe") == 1000.0);
   restored.files = options.files;  // and goes on from there
   const auto resumed = open(restored);
-  REQUIRE(resumed->wait_caught_up(kPatience).ok());
+  REQUIRE(resumed->wait_caught_up(CallContext::within(kPatience)).ok());
   CHECK(visits(*resumed, "cafe") == 1001.0);
 }
 
@@ -169,18 +167,18 @@ TEST_CASE("a disk that is nearly full refuses what it could not keep, and goes o
   Folder folder;
   {
     const auto engine = open(options_in(folder.path));
-    REQUIRE(engine->upsert_places(kPlaces).ok());
+    REQUIRE(engine->upsert_places({}, kPlaces).ok());
   }
   EngineOptions options = options_in(folder.path);
   options.state.free_bytes_min = fs::space(folder.path).available * 2;
   const auto engine = open(options);
   const std::string one = event("ann", "bar");
-  const auto refused = engine->ingest(std::vector<std::string_view>{one});
+  const auto refused = engine->ingest({}, std::vector<std::string_view>{one});
   CHECK(refused.status().code() == StatusCode::kResourceExhausted);
   CHECK(refused.status().message().find("free") != std::string::npos);
-  CHECK(engine->upsert_places(kPlaces).code() == StatusCode::kResourceExhausted);
-  CHECK(engine->recommend({.user = UserId("ann"), .position = GeoPoint{40.7, -74.0}})->items.size() == 2);
-  for (const ReadinessCheck& check : engine->status().checks) {
+  CHECK(engine->upsert_places({}, kPlaces).code() == StatusCode::kResourceExhausted);
+  CHECK(engine->recommend({}, {.user = UserId("ann"), .position = GeoPoint{40.7, -74.0}})->items.size() == 2);
+  for (const ReadinessCheck& check : engine->status({}).checks) {
     if (check.name == "disk") CHECK_FALSE(check.ok);
   }
 }
@@ -209,32 +207,32 @@ TEST_CASE("a declared view is served beside the built-in ones, with a status for
   dwell.events = {{"visit", "min(value / 60, 100)"}};
   options.feature_views = {dwell};
   const auto engine = open(options);
-  REQUIRE(engine->upsert_places(kPlaces).ok());
+  REQUIRE(engine->upsert_places({}, kPlaces).ok());
   const std::string one = R"({"user_id":7,"place_id":"bar","type":"visit","ts":"2023-11-14T22:13:20Z","value":90})";
-  REQUIRE(engine->ingest(std::vector<std::string_view>{one}).ok());
-  REQUIRE(engine->wait_caught_up(kPatience).ok());
-  const auto answer = engine->get_features({EntityKind::kUser, {"7", "8"}, {"dwell", "user_dismissed"}, {}});
+  REQUIRE(engine->ingest({}, std::vector<std::string_view>{one}).ok());
+  REQUIRE(engine->wait_caught_up(CallContext::within(kPatience)).ok());
+  const auto answer = engine->get_features({}, {EntityKind::kUser, {"7", "8"}, {"dwell", "user_dismissed"}, {}});
   REQUIRE(answer.ok());
   CHECK(answer->entities[0].vectors[0].status == FeatureStatus::kPresent);
   CHECK(answer->entities[0].vectors[0].entries.at(0).dimension == "Bar");
   CHECK(answer->entities[0].vectors[0].entries.at(0).value == 1.5);
   CHECK(answer->entities[0].vectors[1].status == FeatureStatus::kNullValue);
   CHECK(answer->entities[1].vectors[0].status == FeatureStatus::kNotFound);
-  CHECK_FALSE(engine->get_features({EntityKind::kPlace, {"bar"}, {"dwell"}, {}}).ok());
-  CHECK_FALSE(engine->get_features({EntityKind::kUser, {"7"}, {"nope"}, {}}).ok());
+  CHECK_FALSE(engine->get_features({}, {EntityKind::kPlace, {"bar"}, {"dwell"}, {}}).ok());
+  CHECK_FALSE(engine->get_features({}, {EntityKind::kUser, {"7"}, {"nope"}, {}}).ok());
 }
 
 TEST_CASE("reading, writing and asking at once neither race nor lose") {
   Folder folder;
   const auto engine = open(options_in(folder.path));
-  REQUIRE(engine->upsert_places(kPlaces).ok());
+  REQUIRE(engine->upsert_places({}, kPlaces).ok());
   constexpr int kWriters = 3;
   constexpr int kEach = 40;
   std::atomic<bool> done{false};
   std::thread reader([&] {
     while (!done) {
-      CHECK(engine->recommend({.user = UserId("u0"), .position = GeoPoint{40.7, -74.0}}).ok());
-      CHECK(engine->status().ready());
+      CHECK(engine->recommend({}, {.user = UserId("u0"), .position = GeoPoint{40.7, -74.0}}).ok());
+      CHECK(engine->status({}).ready());
     }
   });
   std::vector<std::thread> writers;
@@ -242,12 +240,12 @@ TEST_CASE("reading, writing and asking at once neither race nor lose") {
     writers.emplace_back([&, w] {
       for (int i = 0; i < kEach; ++i) {
         const std::string one = event("u" + std::to_string(w), "cafe", 1'700'000'000'000 + i);
-        CHECK(engine->ingest(std::vector<std::string_view>{one}).ok());
+        CHECK(engine->ingest({}, std::vector<std::string_view>{one}).ok());
       }
     });
   }
   for (std::thread& writer : writers) writer.join();
-  REQUIRE(engine->wait_caught_up(kPatience).ok());
+  REQUIRE(engine->wait_caught_up(CallContext::within(kPatience)).ok());
   done = true;
   reader.join();
   CHECK(visits(*engine, "cafe") == kWriters * kEach);

@@ -5,8 +5,8 @@
 #include <unordered_set>
 
 #include "cairn/clock.h"
-#include "engine/datasets/city.h"
-#include "engine/datasets/traces.h"
+#include "engine/learning/datasets/city.h"
+#include "engine/learning/datasets/traces.h"
 #include "streaming/decode.h"
 #include "tools/cairn/commands.h"
 #include "tools/cairn/output.h"

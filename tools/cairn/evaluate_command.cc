@@ -3,9 +3,9 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "engine/datasets/city.h"
-#include "engine/datasets/traces.h"
-#include "engine/evaluate/evaluate.h"
+#include "engine/learning/datasets/city.h"
+#include "engine/learning/datasets/traces.h"
+#include "engine/learning/evaluate/replay.h"
 #include "tools/cairn/commands.h"
 #include "tools/cairn/model_evaluation.h"
 #include "tools/cairn/output.h"
@@ -35,11 +35,11 @@ Result<datasets::Dataset> load(const EvaluateArguments& arguments) {
                                            : datasets::load_gowalla(arguments.data);
 }
 
-void print_json(const evaluate::Report& report) {
+void print_json(const learning::ReplayReport& report) {
   nlohmann::ordered_json json = {{"dataset", report.dataset}, {"interactions", report.interactions},
                                  {"warm_up", report.warm_up}, {"questions", report.questions},
                                  {"places", report.places},   {"seconds", report.seconds}};
-  for (const evaluate::Metrics& one : report.metrics) {
+  for (const learning::NextPlaceMetrics& one : report.metrics) {
     json[one.ranker] = {{"acc@1", one.acc_at_1},
                         {"acc@5", one.acc_at_5},
                         {"acc@10", one.acc_at_10},
@@ -49,7 +49,7 @@ void print_json(const evaluate::Report& report) {
   print(json.dump() + "\n");
 }
 
-void print_table(const evaluate::Report& report) {
+void print_table(const learning::ReplayReport& report) {
   print(report.dataset + ": " + grouped(report.questions) + " questions over " + grouped(report.places) +
         " places, after " + grouped(report.warm_up) + " of " + grouped(report.interactions) + " interactions\n\n");
   Table table({{"RANKER"},
@@ -58,7 +58,7 @@ void print_table(const evaluate::Report& report) {
                {"ACC@10", Align::kRight},
                {"RECALL@20", Align::kRight},
                {"MRR", Align::kRight}});
-  for (const evaluate::Metrics& one : report.metrics) {
+  for (const learning::NextPlaceMetrics& one : report.metrics) {
     table.add({one.ranker, four_decimals(one.acc_at_1), four_decimals(one.acc_at_5), four_decimals(one.acc_at_10),
                four_decimals(one.recall_at_20), four_decimals(one.mrr)});
   }
@@ -66,14 +66,14 @@ void print_table(const evaluate::Report& report) {
 }
 
 void run(const EvaluateArguments& arguments, const GlobalOptions& global) {
-  evaluate::Options options;
+  learning::ReplayOptions options;
   options.ask_every = arguments.ask_every;
-  if (const Status set = evaluate::set_ask_from(arguments.ask_from, &options); !set.ok()) fail(set);
+  if (const Status set = learning::set_ask_from(arguments.ask_from, &options); !set.ok()) fail(set);
   const auto dataset = load(arguments);
   if (!dataset.ok()) fail(dataset.status());
   Progress progress("interactions of " + grouped(dataset->interactions.size()) + " replayed", global.quiet);
   options.progress = [&progress](std::size_t done, std::size_t) { progress.update(done); };
-  const auto report = evaluate::evaluate(*dataset, options);
+  const auto report = learning::replay(*dataset, options);
   progress.clear();
   if (!report.ok()) fail(report.status());
   global.json() ? print_json(*report) : print_table(*report);

@@ -5,13 +5,13 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "engine/model/evaluate.h"
+#include "engine/learning/evaluate/held_out.h"
 #include "tools/cairn/output.h"
 
 namespace cairn::cli {
 namespace {
 
-void print_json(const model::Model& measured, const model::RankingReport& report, double seconds) {
+void print_json(const model::Model& measured, const learning::HeldOutReport& report, double seconds) {
   const nlohmann::ordered_json json = {{"recall@20", report.metrics.recall_at_20},
                                        {"recall@50", report.metrics.recall_at_50},
                                        {"ndcg@20", report.metrics.ndcg_at_20},
@@ -26,7 +26,7 @@ void print_json(const model::Model& measured, const model::RankingReport& report
   print(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
-void print_table(const model::Model& measured, const model::RankingReport& report, double seconds) {
+void print_table(const model::Model& measured, const learning::HeldOutReport& report, double seconds) {
   print(grouped(report.users) + " users, " + grouped(report.cold_users) + " of them without history; " +
         grouped(report.test_pairs) + " pairs to find among " + grouped(measured.items.size()) + " items, " +
         grouped(report.unknown_pairs) + " of them unknown to the model; " + number_text(seconds) + " s\n\n");
@@ -35,7 +35,7 @@ void print_table(const model::Model& measured, const model::RankingReport& repor
                {"RECALL@50", Align::kRight},
                {"NDCG@20", Align::kRight},
                {"NDCG@100", Align::kRight}});
-  const model::RankingMetrics& metrics = report.metrics;
+  const learning::HeldOutMetrics& metrics = report.metrics;
   table.add({measured.kind, four_decimals(metrics.recall_at_20), four_decimals(metrics.recall_at_50),
              four_decimals(metrics.ndcg_at_20), four_decimals(metrics.ndcg_at_100)});
   print(table.to_string(color_wanted()));
@@ -66,12 +66,12 @@ CLI::Option* add_model_options(CLI::App* command, ModelEvaluationArguments* argu
 void run_model_evaluation(const ModelEvaluationArguments& arguments, const GlobalOptions& global) {
   const auto started = std::chrono::steady_clock::now();
   const model::Model measured = value_or_fail(model::load_model(arguments.model));
-  const model::Interactions train = value_or_fail(model::read_lightgcn(arguments.train));
-  const model::Interactions test = value_or_fail(model::read_lightgcn(arguments.test));
+  const learning::Interactions train = value_or_fail(learning::read_lightgcn(arguments.train));
+  const learning::Interactions test = value_or_fail(learning::read_lightgcn(arguments.test));
   Progress progress("users ranked for", global.quiet);
-  const model::RankingOptions options{.threads = arguments.threads,
-                                      .progress = [&](std::size_t done, std::size_t) { progress.update(done); }};
-  const auto report = model::evaluate_ranking(measured, train, test, options);
+  const learning::HeldOutOptions options{.threads = arguments.threads,
+                                         .progress = [&](std::size_t done, std::size_t) { progress.update(done); }};
+  const auto report = learning::measure_held_out(measured, train, test, options);
   progress.clear();
   if (!report.ok()) fail(report.status());
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;

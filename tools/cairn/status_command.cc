@@ -11,8 +11,8 @@ void print_line(std::string_view label, const std::string& value) {
 }
 
 std::string hit_rate(const nlohmann::json& status) {
-  const double hits = number_at(status, "l1_hits");
-  const double reads = hits + number_at(status, "l1_misses");
+  const double hits = number_at(status, "row_cache_hits");
+  const double reads = hits + number_at(status, "row_cache_misses");
   return reads > 0 ? number_text(100.0 * hits / reads) + " % of reads answered" : "not read yet";
 }
 
@@ -29,7 +29,7 @@ void print_summary(const nlohmann::json& status, const std::string& url) {
   print_line("places", grouped(count_at(status, "places")));
   print_line("recommended", grouped(count_at(status, "recommendations")) + " times");
   print_line("state", bytes_text(count_at(status, "state_bytes")) + " on disk");
-  print_line("L1", bytes_text(count_at(status, "l1_bytes")) + " in memory, " + hit_rate(status));
+  print_line("row cache", bytes_text(count_at(status, "row_cache_bytes")) + " in memory, " + hit_rate(status));
 }
 
 std::string number_or_dash(const nlohmann::json& object, const char* name) {

@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "engine/model/checkpoint.h"
-#include "engine/model/interactions.h"
-#include "engine/model/train.h"
+#include "engine/learning/checkpoint.h"
+#include "engine/learning/interactions.h"
+#include "engine/learning/train.h"
 #include "tools/cairn/commands.h"
 #include "tools/cairn/output.h"
 
@@ -46,12 +46,12 @@ struct Outcome {
   std::vector<model::ModelFile> files;
 };
 
-model::Interactions read_interactions(const TrainArguments& arguments) {
-  model::TypeWeights weights;
-  if (!arguments.weights.empty()) weights = value_or_fail(model::parse_type_weights(arguments.weights));
-  if (!arguments.events.empty()) return value_or_fail(model::read_events(arguments.events, weights));
-  if (!arguments.sql.empty()) return value_or_fail(model::read_sql(arguments.sql, arguments.schema, weights));
-  return value_or_fail(model::read_lightgcn(arguments.lightgcn));
+learning::Interactions read_interactions(const TrainArguments& arguments) {
+  learning::TypeWeights weights;
+  if (!arguments.weights.empty()) weights = value_or_fail(learning::parse_type_weights(arguments.weights));
+  if (!arguments.events.empty()) return value_or_fail(learning::read_events(arguments.events, weights));
+  if (!arguments.sql.empty()) return value_or_fail(learning::read_sql(arguments.sql, arguments.schema, weights));
+  return value_or_fail(learning::read_lightgcn(arguments.lightgcn));
 }
 
 std::map<std::string, std::string> parameters_of(const TrainArguments& arguments) {
@@ -82,9 +82,9 @@ void prepare_folder(const std::string& folder) {
   if (::access(folder.c_str(), W_OK | X_OK) != 0) fail(unavailable(folder + ": cannot be written to"));
 }
 
-model::Model run_training(const TrainArguments& arguments, const model::TrainOptions& options,
-                          const model::Interactions& interactions) {
-  auto trained = model::train(arguments.kind, interactions, options);
+model::Model run_training(const TrainArguments& arguments, const learning::TrainOptions& options,
+                          const learning::Interactions& interactions) {
+  auto trained = learning::train(arguments.kind, interactions, options);
   if (!trained.ok()) {
     std::error_code ignored;
     fs::remove(without_slash(arguments.out), ignored);  // refused unless it is empty
@@ -125,18 +125,18 @@ void print_summary(const Outcome& outcome, const std::string& out) {
 void run(const TrainArguments& arguments, const GlobalOptions& global) {
   const auto started = std::chrono::steady_clock::now();
   const std::string out = without_slash(arguments.out);
-  model::TrainOptions options{.parameters = parameters_of(arguments),
-                              .seed = arguments.seed,
-                              .threads = arguments.threads,
-                              .precision = *gpu::precision_of(arguments.precision),
-                              .checkpoint = out + ".partial",
-                              .resume = arguments.resume};
+  learning::TrainOptions options{.parameters = parameters_of(arguments),
+                                 .seed = arguments.seed,
+                                 .threads = arguments.threads,
+                                 .precision = *gpu::precision_of(arguments.precision),
+                                 .checkpoint = out + ".partial",
+                                 .resume = arguments.resume};
   model::Model teacher;
   if (!arguments.teacher.empty()) {
     teacher = value_or_fail(model::load_model(arguments.teacher));
     options.teacher = &teacher;
   }
-  const model::Interactions interactions = read_interactions(arguments);
+  const learning::Interactions interactions = read_interactions(arguments);
   prepare_folder(out);
   Progress progress("% of kind " + arguments.kind + " trained", global.quiet);
   options.progress = [&](double fraction) {
@@ -150,7 +150,7 @@ void run(const TrainArguments& arguments, const GlobalOptions& global) {
   const model::Model trained = run_training(arguments, options, interactions);
   progress.clear();
   if (const Status saved = model::save_model(trained, out); !saved.ok()) fail(saved);
-  model::remove_checkpoint(options.checkpoint);
+  learning::remove_checkpoint(options.checkpoint);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
   const Outcome outcome{trained, took.count(), value_or_fail(model::model_files(out))};
   global.json() ? print_json(outcome) : print_summary(outcome, arguments.out);
@@ -177,7 +177,7 @@ void add_sources(CLI::App* command, TrainArguments* arguments) {
 
 void add_options(CLI::App* command, TrainArguments* arguments) {
   std::vector<std::string> kinds;
-  for (const model::TrainingKind& kind : model::training_kinds()) kinds.emplace_back(kind.name);
+  for (const learning::TrainingKind& kind : learning::training_kinds()) kinds.emplace_back(kind.name);
   command->add_option("--kind", arguments->kind, "What to train; see below")
       ->required()
       ->check(CLI::IsMember(kinds))
@@ -204,7 +204,7 @@ void add_options(CLI::App* command, TrainArguments* arguments) {
 
 std::string kinds_text() {
   std::string text = "Kinds:\n";
-  for (const model::TrainingKind& kind : model::training_kinds()) {
+  for (const learning::TrainingKind& kind : learning::training_kinds()) {
     std::string name(kind.name);
     name.resize(12, ' ');
     text += "  " + name + std::string(kind.what) + "\n";

@@ -140,7 +140,7 @@ class Daemon {
   }
 
   void supervise() {
-    const EngineStatus status = engine_->status();
+    const EngineStatus status = engine_->status({});
     logger_.info("daemon.ready", "serving",
                  {{"address", report_.config.server.http_address},
                   {"port", std::to_string(http_->port())},
@@ -172,7 +172,7 @@ class Daemon {
     const SteadyTime now = std::chrono::steady_clock::now();
     if (now - last_beat_ < beat_period()) return;
     last_beat_ = now;
-    const std::string line = status_line(engine_->status());
+    const std::string line = status_line(engine_->status({}));
     if (line != last_status_) notifier_.status(line);
     last_status_ = line;
     notifier_.watchdog();

@@ -56,7 +56,7 @@ struct StateOptions {
   std::chrono::milliseconds batch_wait_max{20};  ///< an event waits at most this long for its batch
   bool sync = true;  ///< fsync each write batch; false: lost on power failure, re-read from the source
   std::uint64_t free_bytes_min = 256u << 20;  ///< ingest pauses while the disk has less free than this
-  std::size_t l1_bytes = 256u << 20;          ///< decoded rows kept in memory
+  std::size_t row_cache_bytes = 256u << 20;   ///< decoded rows kept in memory
 };
 
 /// How candidates are scored: score = sum of weight * ranking feature. The ranking features are named functions

@@ -23,13 +23,14 @@ void write_consumer(json::Writer& out, const ConsumerStatus& consumer) {
   out.begin_object();
   out.key("consumer").text(consumer.consumer);
   out.key("source").text(consumer.source);
-  out.key("partition").integer(consumer.partition.value);
-  out.key("offset").integer(consumer.next_offset.value);
+  out.key("partition").integer(consumer.position.partition.value);
+  out.key("offset").integer(consumer.position.offset.value);
   out.key("end_offset");
   consumer.end_offset ? out.integer(consumer.end_offset->value) : out.null();
   out.key("lag");
-  consumer.end_offset ? out.integer(std::max<std::int64_t>(0, consumer.end_offset->value - consumer.next_offset.value))
-                      : out.null();
+  consumer.end_offset
+      ? out.integer(std::max<std::int64_t>(0, consumer.end_offset->value - consumer.position.offset.value))
+      : out.null();
   out.key("at_end").boolean(consumer.at_end);
   out.end_object();
 }
@@ -40,9 +41,9 @@ void write_counts(json::Writer& out, const EngineStatus& status) {
   out.key("events_repeated").unsigned_integer(status.events_repeated);
   out.key("places").unsigned_integer(status.places);
   out.key("state_bytes").unsigned_integer(status.state_bytes);
-  out.key("l1_bytes").unsigned_integer(status.l1_bytes);
-  out.key("l1_hits").unsigned_integer(status.l1_hits);
-  out.key("l1_misses").unsigned_integer(status.l1_misses);
+  out.key("row_cache_bytes").unsigned_integer(status.row_cache_bytes);
+  out.key("row_cache_hits").unsigned_integer(status.row_cache_hits);
+  out.key("row_cache_misses").unsigned_integer(status.row_cache_misses);
   out.key("recommendations").unsigned_integer(status.recommendations);
   out.key("sql_rows").unsigned_integer(status.sql_rows);
 }
@@ -71,8 +72,8 @@ std::string failing_names(const std::vector<ReadinessCheck>& checks) {
 
 }  // namespace
 
-ApiResponse Handlers::status(const ApiRequest&) const {
-  const EngineStatus status = engine_.status();
+ApiResponse Handlers::status(const ApiRequest& request) const {
+  const EngineStatus status = engine_.status(request.context);
   json::Writer out;
   out.begin_object();
   out.key("version").text(status.version);
@@ -99,7 +100,7 @@ ApiResponse Handlers::checkpoint(const ApiRequest& request) const {
   if (!path.starts_with('/'))
     fields.fail("path is required: an absolute path on the server's disk that does not exist");
   if (const Status status = fields.finish(); !status.ok()) return error_response(status);
-  const Result<CheckpointInfo> info = engine_.checkpoint(path);
+  const Result<CheckpointInfo> info = engine_.checkpoint(request.context, path);
   if (!info.ok()) return error_response(info.status());
   json::Writer out;
   out.begin_object().key("path").text(info->path).key("bytes").unsigned_integer(info->bytes);
@@ -118,14 +119,15 @@ ApiResponse Handlers::wait_caught_up(const ApiRequest& request) const {
     timeout = std::chrono::milliseconds(fields.integer("timeout_ms", 0, kWaitMsMax).value_or(kWaitMsDefault));
     if (const Status status = fields.finish(); !status.ok()) return error_response(status);
   }
-  if (const Status status = engine_.wait_caught_up(timeout); !status.ok()) return error_response(status);
+  if (const Status status = engine_.wait_caught_up(request.context_within(timeout)); !status.ok())
+    return error_response(status);
   return json_response(R"({"caught_up":true})");
 }
 
 ApiResponse Handlers::live(const ApiRequest&) const { return json_response(R"({"status":"ok"})"); }
 
 ApiResponse Handlers::ready(const ApiRequest& request) const {
-  const auto checks = checks_for(request, engine_.status(), draining_.load(std::memory_order_relaxed));
+  const auto checks = checks_for(request, engine_.status(request.context), draining_.load(std::memory_order_relaxed));
   const std::string failing = failing_names(checks);
   json::Writer out;
   out.begin_object().key("ready").boolean(failing.empty());
@@ -144,8 +146,8 @@ ApiResponse Handlers::ready(const ApiRequest& request) const {
   return response;
 }
 
-ApiResponse Handlers::metrics(const ApiRequest&) const {
-  ApiResponse response = json_response(metrics_.render(engine_.status()));
+ApiResponse Handlers::metrics(const ApiRequest& request) const {
+  ApiResponse response = json_response(metrics_.render(engine_.status(request.context)));
   response.content_type = Metrics::kContentType;
   return response;
 }

@@ -7,8 +7,8 @@ namespace cairn::serving {
 void write_watermark(json::Writer& out, const Watermark& watermark) {
   out.begin_object();
   out.key("source").text(watermark.source);
-  out.key("partition").integer(watermark.partition.value);
-  out.key("offset").integer(watermark.next_offset.value);
+  out.key("partition").integer(watermark.position.partition.value);
+  out.key("offset").integer(watermark.position.offset.value);
   out.end_object();
 }
 
@@ -25,7 +25,7 @@ void write_freshness(json::Writer& out, const Freshness& freshness) {
   for (const Watermark& watermark : freshness.watermarks) write_watermark(out, watermark);
   out.end_array().key("newest_event");
   write_time_or_null(out, freshness.newest_event);
-  out.key("tier").text(freshness.tier).end_object();
+  out.key("tier").text(to_string(freshness.tier)).end_object();
 }
 
 void write_place_members(json::Writer& out, const Place& place) {

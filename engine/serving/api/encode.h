@@ -1,6 +1,8 @@
 #pragma once
 
-#include "cairn/engine.h"
+#include "cairn/feature_view.h"
+#include "cairn/freshness.h"
+#include "cairn/place.h"
 #include "engine/serving/json/writer.h"
 
 namespace cairn::serving {

@@ -75,7 +75,7 @@ void write_view(json::Writer& out, const FeatureViewSpec& view) {
 ApiResponse Handlers::get_features(const ApiRequest& request) const {
   const Result<FeatureRequest> read = read_request(request);
   if (!read.ok()) return error_response(read.status());
-  const Result<FeatureResponse> found = engine_.get_features(*read);
+  const Result<FeatureResponse> found = engine_.get_features(request.context, *read);
   if (!found.ok()) return error_response(found.status());
   json::Writer out;
   out.begin_object();
@@ -91,10 +91,10 @@ ApiResponse Handlers::get_features(const ApiRequest& request) const {
   return json_response(std::move(out).take());
 }
 
-ApiResponse Handlers::list_feature_views(const ApiRequest&) const {
+ApiResponse Handlers::list_feature_views(const ApiRequest& request) const {
   json::Writer out;
   out.begin_object().key("feature_views").begin_array();
-  for (const FeatureViewSpec& view : engine_.feature_views()) write_view(out, view);
+  for (const FeatureViewSpec& view : engine_.feature_views(request.context)) write_view(out, view);
   out.end_array().end_object();
   return json_response(std::move(out).take());
 }

@@ -28,7 +28,7 @@ std::string write_ack(const IngestAck& ack) {
 ApiResponse Handlers::ingest(const ApiRequest& request) const {
   const Result<std::vector<std::string_view>> events = split_records(request);
   if (!events.ok()) return error_response(events.status());
-  const Result<IngestAck> ack = engine_.ingest(*events);
+  const Result<IngestAck> ack = engine_.ingest(request.context, *events);
   if (!ack.ok()) return error_response(ack.status());
   return json_response(write_ack(*ack), 202);
 }

@@ -4,6 +4,12 @@
 
 namespace cairn::serving {
 
+CallContext ApiRequest::context_within(std::chrono::milliseconds time) const {
+  CallContext within = context;
+  within.deadline = received + time;
+  return within;
+}
+
 std::vector<std::string> ApiRequest::query_values(std::string_view name) const {
   std::vector<std::string> values;
   for (const auto& [key, value] : query) {

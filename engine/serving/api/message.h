@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "cairn/call_context.h"
 #include "cairn/status.h"
 
 namespace cairn::serving {
@@ -18,9 +19,14 @@ struct ApiRequest {
   std::string content_type;
   std::string body;
   std::chrono::steady_clock::time_point received;  ///< when the last byte had been read
+  CallContext context;  ///< what the call to the engine begins with; its deadline is set by the handler
 
   std::vector<std::string> path_parameters;                ///< decoded, in the pattern's order; set by the router
   std::vector<std::pair<std::string, std::string>> query;  ///< decoded; set by the router
+
+  /// The context with a deadline of `time` after the request was received: what it waited in our queue is the caller's
+  /// time.
+  [[nodiscard]] CallContext context_within(std::chrono::milliseconds time) const;
 
   /// Every value of a query parameter, in order.
   [[nodiscard]] std::vector<std::string> query_values(std::string_view name) const;

@@ -137,7 +137,7 @@ struct Fetched {
   }
 };
 
-Result<std::vector<Fetched>> fetch(const Engine& engine, const OnlineRequest& request) {
+Result<std::vector<Fetched>> fetch(const Engine& engine, const CallContext& context, const OnlineRequest& request) {
   std::vector<Fetched> fetched;
   for (const EntityColumn& column : request.entities) {
     Fetched next{.request = {.entity = column.kind, .keys = column.keys, .views = {}, .as_of = {}}, .response = {}};
@@ -147,7 +147,7 @@ Result<std::vector<Fetched>> fetch(const Engine& engine, const OnlineRequest& re
       if (feature.view.entity == column.kind && !known) views.push_back(feature.view.name);
     }
     if (next.request.views.empty()) continue;
-    CAIRN_ASSIGN_OR_RETURN(next.response, engine.get_features(next.request));
+    CAIRN_ASSIGN_OR_RETURN(next.response, engine.get_features(context, next.request));
     fetched.push_back(std::move(next));
   }
   return fetched;
@@ -231,9 +231,9 @@ std::string write_answer(const OnlineRequest& request, const std::vector<Fetched
 }  // namespace
 
 ApiResponse Handlers::get_online_features(const ApiRequest& request) const {
-  const Result<OnlineRequest> read = read_request(request.body, engine_.feature_views());
+  const Result<OnlineRequest> read = read_request(request.body, engine_.feature_views(request.context));
   if (!read.ok()) return error_response(read.status());
-  const Result<std::vector<Fetched>> fetched = fetch(engine_, *read);
+  const Result<std::vector<Fetched>> fetched = fetch(engine_, request.context, *read);
   if (!fetched.ok()) return error_response(fetched.status());
   return json_response(write_answer(*read, *fetched));
 }

@@ -38,7 +38,7 @@ Result<std::vector<Place>> read_places(const ApiRequest& request) {
 ApiResponse Handlers::get_place(const ApiRequest& request) const {
   const std::string& id = request.path_parameters.at(0);
   if (!valid_id(id)) return error_response(invalid_argument("a place id has 1 to 128 bytes"));
-  const Result<Place> place = engine_.get_place(PlaceId(id));
+  const Result<Place> place = engine_.get_place(request.context, PlaceId(id));
   if (!place.ok()) return error_response(place.status());
   json::Writer out;
   out.begin_object();
@@ -50,7 +50,8 @@ ApiResponse Handlers::get_place(const ApiRequest& request) const {
 ApiResponse Handlers::upsert_places(const ApiRequest& request) const {
   const Result<std::vector<Place>> places = read_places(request);
   if (!places.ok()) return error_response(places.status());
-  if (const Status status = engine_.upsert_places(*places); !status.ok()) return error_response(status);
+  if (const Status status = engine_.upsert_places(request.context, *places); !status.ok())
+    return error_response(status);
   json::Writer out;
   out.begin_object().key("upserted").unsigned_integer(places->size()).end_object();
   return json_response(std::move(out).take());

@@ -17,8 +17,8 @@ std::optional<Watermark> read_min_offset(json::Fields& outer) {
   Watermark watermark;
   watermark.source = fields.text("source").value_or("");
   if (watermark.source.empty()) fields.fail("source is required");
-  watermark.partition.value = static_cast<std::int32_t>(fields.integer("partition", 0, INT32_MAX).value_or(0));
-  watermark.next_offset.value = fields.required_integer("offset", 0, INT64_MAX);
+  watermark.position.partition.value = static_cast<std::int32_t>(fields.integer("partition", 0, INT32_MAX).value_or(0));
+  watermark.position.offset.value = fields.required_integer("offset", 0, INT64_MAX);
   if (const Status status = fields.finish(); !status.ok()) outer.fail(status.message());
   return watermark;
 }
@@ -31,9 +31,16 @@ OnStale read_on_stale(json::Fields& fields) {
   return OnStale::kWait;
 }
 
-Result<RecommendRequest> read_request(const json::Value& body) {
-  json::Fields fields(body, "");
+/// A request with the time that its caller gives it.
+struct TimedRequest {
   RecommendRequest request;
+  std::chrono::milliseconds deadline{1000};
+};
+
+Result<TimedRequest> read_request(const json::Value& body) {
+  json::Fields fields(body, "");
+  TimedRequest timed;
+  RecommendRequest& request = timed.request;
   request.user = UserId(fields.required_id("user_id"));
   request.position = fields.position();
   request.position_time = fields.time("position_time");
@@ -48,10 +55,10 @@ Result<RecommendRequest> read_request(const json::Value& body) {
   request.explain = fields.flag("explain", request.explain);
   request.min_offset = read_min_offset(fields);
   request.on_stale = read_on_stale(fields);
-  request.deadline =
-      std::chrono::milliseconds(fields.integer("deadline_ms", 1, kDeadlineMsMax).value_or(request.deadline.count()));
+  timed.deadline =
+      std::chrono::milliseconds(fields.integer("deadline_ms", 1, kDeadlineMsMax).value_or(timed.deadline.count()));
   CAIRN_RETURN_IF_ERROR(fields.finish());
-  return request;
+  return timed;
 }
 
 void write_item(json::Writer& out, const Recommended& item, bool explain) {
@@ -88,26 +95,16 @@ std::string write_answer(const Recommendations& answer, bool explain) {
   return std::move(out).take();
 }
 
-/// Time spent in our queue is the caller's time: it counts against the deadline.
-Status charge_queueing(RecommendRequest& request, std::chrono::steady_clock::time_point received) {
-  const auto waited =
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - received);
-  if (waited >= request.deadline) return deadline_exceeded("the request waited past its deadline_ms before it ran");
-  request.deadline -= waited;
-  return {};
-}
-
 }  // namespace
 
 ApiResponse Handlers::answer_recommendation(const ApiRequest& request) const {
   const Result<json::Value> body = json::parse(request.body);
   if (!body.ok()) return error_response(body.status());
-  Result<RecommendRequest> read = read_request(*body);
+  const Result<TimedRequest> read = read_request(*body);
   if (!read.ok()) return error_response(read.status());
-  if (const Status late = charge_queueing(*read, request.received); !late.ok()) return error_response(late);
-  const Result<Recommendations> answer = engine_.recommend(*read);
+  const Result<Recommendations> answer = engine_.recommend(request.context_within(read->deadline), read->request);
   if (!answer.ok()) return error_response(answer.status());
-  return json_response(write_answer(*answer, read->explain));
+  return json_response(write_answer(*answer, read->request.explain));
 }
 
 ApiResponse Handlers::recommend(const ApiRequest& request) const {

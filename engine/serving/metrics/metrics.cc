@@ -63,8 +63,8 @@ void add_counts(Snapshot& out, const EngineStatus& status) {
   counter("cairn_events_rejected_total", "Interactions sent to the dead letters", status.events_rejected);
   counter("cairn_events_repeated_total", "Interactions dropped because their event_id had been seen",
           status.events_repeated);
-  counter("cairn_l1_hits_total", "Rows found in memory", status.l1_hits);
-  counter("cairn_l1_misses_total", "Rows read from the state store", status.l1_misses);
+  counter("cairn_row_cache_hits_total", "Rows found in memory", status.row_cache_hits);
+  counter("cairn_row_cache_misses_total", "Rows read from the state store", status.row_cache_misses);
   counter("cairn_recommendations_total", "Recommendations answered by the engine, through any API",
           status.recommendations);
   counter("cairn_sql_rows_total", "Interactions written to PostgreSQL by this process", status.sql_rows);
@@ -73,16 +73,16 @@ void add_counts(Snapshot& out, const EngineStatus& status) {
 void add_sizes(Snapshot& out, const EngineStatus& status, std::int64_t connections) {
   out.gauge("cairn_places", "Places in the catalogue", static_cast<double>(status.places));
   out.gauge("cairn_state_bytes", "State on disk", static_cast<double>(status.state_bytes));
-  out.gauge("cairn_l1_bytes", "Decoded rows in memory", static_cast<double>(status.l1_bytes));
+  out.gauge("cairn_row_cache_bytes", "Decoded rows in memory", static_cast<double>(status.row_cache_bytes));
   out.gauge("cairn_newest_event_timestamp_seconds", "Largest event time applied; 0 when none",
             epoch_seconds(status.newest_event));
   out.gauge("cairn_start_timestamp_seconds", "When this process opened the engine", epoch_seconds(status.started));
   out.gauge("cairn_http_connections", "Open HTTP connections", static_cast<double>(connections));
   out.gauge("cairn_build_info", "Always 1; what runs is in the labels", 1.0,
             {{"version", status.version}, {"compute_backend", status.compute_backend}});
-  const double looked_up = static_cast<double>(status.l1_hits + status.l1_misses);
+  const double looked_up = static_cast<double>(status.row_cache_hits + status.row_cache_misses);
   out.gauge("recommendations_cache_hit_rate", "Share of row reads the tier answered, since start",
-            looked_up > 0 ? static_cast<double>(status.l1_hits) / looked_up : 0.0, {{"tier", "L1"}});
+            looked_up > 0 ? static_cast<double>(status.row_cache_hits) / looked_up : 0.0, {{"tier", "L1"}});
 }
 
 void add_checks(Snapshot& out, const EngineStatus& status) {
@@ -96,21 +96,21 @@ void add_checks(Snapshot& out, const EngineStatus& status) {
 Labels labels_of(const ConsumerStatus& consumer) {
   return {{"consumer", consumer.consumer},
           {"source", consumer.source},
-          {"partition", std::to_string(consumer.partition.value)}};
+          {"partition", std::to_string(consumer.position.partition.value)}};
 }
 
 void add_consumers(Snapshot& out, const EngineStatus& status) {
   MetricFamily& offsets =
       out.family("cairn_consumer_offset", "Offset of the next record the consumer reads", MetricType::Gauge);
   for (const ConsumerStatus& consumer : status.consumers) {
-    Snapshot::add_gauge(offsets, static_cast<double>(consumer.next_offset.value), labels_of(consumer));
+    Snapshot::add_gauge(offsets, static_cast<double>(consumer.position.offset.value), labels_of(consumer));
   }
   MetricFamily& lags = out.family(
       "cairn_consumer_lag", "Source's end less the consumer's offset: messages for Kafka, bytes for files and the log",
       MetricType::Gauge);
   for (const ConsumerStatus& consumer : status.consumers) {
     if (!consumer.end_offset) continue;
-    const std::int64_t lag = std::max<std::int64_t>(0, consumer.end_offset->value - consumer.next_offset.value);
+    const std::int64_t lag = std::max<std::int64_t>(0, consumer.end_offset->value - consumer.position.offset.value);
     Snapshot::add_gauge(lags, static_cast<double>(lag), labels_of(consumer));
   }
 }

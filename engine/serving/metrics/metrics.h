@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "cairn/engine.h"
+#include "cairn/engine_status.h"
 #include "cairn/status.h"
 
 namespace cairn::serving {

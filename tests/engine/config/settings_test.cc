@@ -48,14 +48,14 @@ TEST_CASE("every key of the table has a setting, a name of its own, and a defaul
 TEST_CASE("a program that embeds the engine loads a file or learns every problem") {
   const cairn::test::TemporaryFolder folder;
   const std::string path = folder.path() + "/c.toml";
-  std::ofstream(path) << "[state]\nl1 = \"2MiB\"\n";
+  std::ofstream(path) << "[state]\nrow_cache = \"2MiB\"\n";
   const Result<Config> good = load_config(path, {}, vocabulary());
   REQUIRE(good.ok());
-  CHECK(good->engine.state.l1_bytes == 2u << 20);
-  std::ofstream(path) << "[state]\nl1 = 1\nsync = 1\n";
+  CHECK(good->engine.state.row_cache_bytes == 2u << 20);
+  std::ofstream(path) << "[state]\nrow_cache = 1\nsync = 1\n";
   const Result<Config> bad = load_config(path, {}, vocabulary());
   CHECK(bad.status().code() == StatusCode::kInvalidArgument);
-  CHECK(bad.status().message().find(path + ":2:6: ") == 0);
+  CHECK(bad.status().message().find(path + ":2:13: ") == 0);
   CHECK(bad.status().message().find("\n" + path + ":3:8: ") != std::string::npos);
 }
 

@@ -146,7 +146,7 @@ TEST_CASE("everything in the source is applied once, and what cannot be decoded 
   CHECK(f.sink.visits["late"] == 1);
   const auto status = consumer->status();
   REQUIRE(status.size() == 1);
-  CHECK(status[0].next_offset.value == 111);
+  CHECK(status[0].position.offset.value == 111);
   CHECK(status[0].end_offset->value == 111);
 }
 

@@ -8,7 +8,7 @@
 #include <map>
 #include <memory>
 
-#include "engine/model/ranker.h"
+#include "engine/model/item_ranker.h"
 #include "tests/engine/model/made_up.h"
 
 using namespace cairn;
@@ -23,10 +23,10 @@ constexpr std::size_t kItems = 23;
 constexpr std::size_t kDim = 5;
 constexpr std::size_t kFoldInAt = 3;  ///< of model_of_all_kinds()
 
-std::unique_ptr<Ranker> ranker_of(const Model& model, std::size_t batch_max = 256) {
+std::unique_ptr<ItemRanker> ranker_of(const Model& model, std::size_t batch_max = 256) {
   const auto backend = gpu::make_cpu_backend({.threads = 2});
   REQUIRE_MESSAGE(backend.ok(), backend.status().to_string());
-  auto made = Ranker::create(model, **backend, {.threads = 2, .batch_max = batch_max});
+  auto made = ItemRanker::create(model, **backend, {.threads = 2, .batch_max = batch_max});
   REQUIRE_MESSAGE(made.ok(), made.status().to_string());
   return *std::move(made);
 }
@@ -55,7 +55,7 @@ std::vector<gpu::RowFilter> without_history() {
   return filters;
 }
 
-gpu::TopKAnswers answers_of(const Ranker& ranker, std::size_t k, const Exploration& exploration) {
+gpu::TopKAnswers answers_of(const ItemRanker& ranker, std::size_t k, const Exploration& exploration) {
   const std::vector<gpu::RowFilter> filters = without_history();
   gpu::TopKAnswers answers;
   const Status ranked = ranker.rank(kHistories, k, filters, exploration, &answers);
@@ -157,7 +157,7 @@ std::vector<double> widths_by_hand(const Model& model, std::size_t row) {
 }
 
 /// What rank() scores a row's items without exploration: with one component, less divided than score() has it.
-std::map<std::uint32_t, double> plain_scores(const Ranker& ranker, std::size_t row) {
+std::map<std::uint32_t, double> plain_scores(const ItemRanker& ranker, std::size_t row) {
   const gpu::TopKAnswers answers = answers_of(ranker, kItems, {});
   std::map<std::uint32_t, double> scores;
   for (std::size_t i = 0; i < answers.counts[row]; ++i) {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/model/interactions.h"
+#include "engine/learning/interactions.h"
 #include "engine/model/model.h"
 
 namespace cairn::model_test {

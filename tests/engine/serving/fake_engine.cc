@@ -53,18 +53,18 @@ FakeEngine::FakeEngine()
   status_answer.events_rejected = 5;
   status_answer.places = 2;
   status_answer.state_bytes = 1'000'000;
-  status_answer.l1_hits = 3;
-  status_answer.l1_misses = 1;
+  status_answer.row_cache_hits = 3;
+  status_answer.row_cache_misses = 1;
   status_answer.newest_event = kNewest;
   status_answer.compute_backend = "cpu/avx2";
-  status_answer.consumers = {{"features", "api", Partition{0}, Offset{90}, Offset{100}, false},
-                             {"sql", "kafka", Partition{3}, Offset{7}, std::nullopt, true}};
+  status_answer.consumers = {{"features", "api", {Partition{0}, Offset{90}, {}}, Offset{100}, false},
+                             {"sql", "kafka", {Partition{3}, Offset{7}, {}}, std::nullopt, true}};
   status_answer.checks = {{"state", true, true, "open"}, {"postgres", true, false, "connected"}};
   places_["p1"] = {PlaceId("p1"), "Caffe \"Reggio\"", {40.7303, -74.0003}, "cafe"};
   places_["a/b ü"] = {PlaceId("a/b ü"), "odd id", {1.0, 2.0}, ""};
 }
 
-Result<IngestAck> FakeEngine::ingest(std::span<const std::string_view> events) {
+Result<IngestAck> FakeEngine::ingest(const CallContext&, std::span<const std::string_view> events) {
   CAIRN_RETURN_IF_ERROR(on_ingest());
   const std::lock_guard lock(mutex_);
   IngestAck ack;
@@ -77,24 +77,24 @@ Result<IngestAck> FakeEngine::ingest(std::span<const std::string_view> events) {
     }
     ingested_.emplace_back(events[i]);
   }
-  ack.reflected_at = {"api", Partition{0}, Offset{static_cast<std::int64_t>(ingested_.size())}};
+  ack.reflected_at = {"api", {Partition{0}, Offset{static_cast<std::int64_t>(ingested_.size())}, {}}};
   return ack;
 }
 
-Status FakeEngine::upsert_places(std::span<const Place> places) {
+Status FakeEngine::upsert_places(const CallContext&, std::span<const Place> places) {
   const std::lock_guard lock(mutex_);
   for (const Place& place : places) places_[place.id.str()] = place;
   return {};
 }
 
-Result<Place> FakeEngine::get_place(const PlaceId& id) const {
+Result<Place> FakeEngine::get_place(const CallContext&, const PlaceId& id) const {
   const std::lock_guard lock(mutex_);
   const auto found = places_.find(id.str());
   if (found == places_.end()) return not_found("there is no place '" + id.str() + "'");
   return found->second;
 }
 
-Result<FeatureResponse> FakeEngine::get_features(const FeatureRequest& request) const {
+Result<FeatureResponse> FakeEngine::get_features(const CallContext&, const FeatureRequest& request) const {
   FeatureResponse response;
   std::vector<FeatureViewSpec> chosen;
   for (const FeatureViewSpec& spec : views) {
@@ -108,15 +108,17 @@ Result<FeatureResponse> FakeEngine::get_features(const FeatureRequest& request) 
     entity.key = key;
     for (const FeatureViewSpec& spec : chosen) entity.vectors.push_back(vector_of(key, spec));
   }
-  response.freshness = {{{"api", Partition{0}, Offset{42}}}, kNewest, "L2"};
+  response.freshness = {{{"api", {Partition{0}, Offset{42}, {}}}}, kNewest, Tier::kDisk};
   return response;
 }
 
-Result<Recommendations> FakeEngine::recommend(const RecommendRequest& request) const {
+Result<Recommendations> FakeEngine::recommend(const CallContext& context, const RecommendRequest& request) const {
   {
     const std::lock_guard lock(mutex_);
     last_recommend_ = request;
+    last_context_ = context;
   }
+  CAIRN_RETURN_IF_ERROR(context.check());
   CAIRN_RETURN_IF_ERROR(on_recommend(request));
   Recommendations answer;
   answer.items.push_back({.place = {PlaceId("p1"), "Caffe \"Reggio\"", {40.7303, -74.0003}, "cafe"},
@@ -125,17 +127,17 @@ Result<Recommendations> FakeEngine::recommend(const RecommendRequest& request) c
                           .reasons = {{"affinity", 0.5, 1.25, "visited 12 times, last 2 days ago"}}});
   answer.candidates = 17;
   answer.shortfall = "only 1 place within 500 m";
-  answer.freshness = {{{"api", Partition{0}, Offset{42}}}, kNewest, "L1"};
+  answer.freshness = {{{"api", {Partition{0}, Offset{42}, {}}}}, kNewest, Tier::kMemory};
   return answer;
 }
 
-EngineStatus FakeEngine::status() const { return status_answer; }
+EngineStatus FakeEngine::status(const CallContext&) const { return status_answer; }
 
-Status FakeEngine::wait_caught_up(std::chrono::milliseconds timeout) const { return on_wait(timeout); }
+Status FakeEngine::wait_caught_up(const CallContext& context) const { return on_wait(context); }
 
-Result<CheckpointInfo> FakeEngine::checkpoint(const std::string& path) {
+Result<CheckpointInfo> FakeEngine::checkpoint(const CallContext&, const std::string& path) {
   if (path == "/exists") return Status(StatusCode::kAlreadyExists, "/exists exists; name a new directory");
-  return CheckpointInfo{path, 4096, {{"api", Partition{0}, Offset{42}}}};
+  return CheckpointInfo{path, 4096, {{"api", {Partition{0}, Offset{42}, {}}}}};
 }
 
 std::vector<std::string> FakeEngine::ingested() const {
@@ -146,6 +148,11 @@ std::vector<std::string> FakeEngine::ingested() const {
 RecommendRequest FakeEngine::last_recommend() const {
   const std::lock_guard lock(mutex_);
   return last_recommend_;
+}
+
+CallContext FakeEngine::last_context() const {
+  const std::lock_guard lock(mutex_);
+  return last_context_;
 }
 
 }  // namespace cairn::serving_test

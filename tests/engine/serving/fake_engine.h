@@ -17,31 +17,33 @@ class FakeEngine final : public Engine {
  public:
   FakeEngine();
 
-  Result<IngestAck> ingest(std::span<const std::string_view> events) override;
-  Status upsert_places(std::span<const Place> places) override;
-  Result<Place> get_place(const PlaceId& id) const override;
-  Result<FeatureResponse> get_features(const FeatureRequest& request) const override;
-  Result<Recommendations> recommend(const RecommendRequest& request) const override;
-  EngineStatus status() const override;
-  std::vector<FeatureViewSpec> feature_views() const override { return views; }
-  Status wait_caught_up(std::chrono::milliseconds timeout) const override;
-  Result<CheckpointInfo> checkpoint(const std::string& path) override;
+  Result<IngestAck> ingest(const CallContext& context, std::span<const std::string_view> events) override;
+  Status upsert_places(const CallContext& context, std::span<const Place> places) override;
+  Result<Place> get_place(const CallContext& context, const PlaceId& id) const override;
+  Result<FeatureResponse> get_features(const CallContext& context, const FeatureRequest& request) const override;
+  Result<Recommendations> recommend(const CallContext& context, const RecommendRequest& request) const override;
+  EngineStatus status(const CallContext& context) const override;
+  std::vector<FeatureViewSpec> feature_views(const CallContext&) const override { return views; }
+  Status wait_caught_up(const CallContext& context) const override;
+  Result<CheckpointInfo> checkpoint(const CallContext& context, const std::string& path) override;
   Status close() override { return {}; }
 
   std::vector<std::string> ingested() const;
   RecommendRequest last_recommend() const;
+  CallContext last_context() const;  ///< of the last recommendation
 
   // Answers. The defaults: events without "type" are rejected, one place and two users are known, all is ready.
   std::vector<FeatureViewSpec> views;
   EngineStatus status_answer;
   std::function<Status()> on_ingest = [] { return Status(); };
   std::function<Status(const RecommendRequest&)> on_recommend = [](const RecommendRequest&) { return Status(); };
-  std::function<Status(std::chrono::milliseconds)> on_wait = [](std::chrono::milliseconds) { return Status(); };
+  std::function<Status(const CallContext&)> on_wait = [](const CallContext&) { return Status(); };
 
  private:
   mutable std::mutex mutex_;
   std::vector<std::string> ingested_;
   mutable RecommendRequest last_recommend_;
+  mutable CallContext last_context_;
   std::map<std::string, Place> places_;
 };
 

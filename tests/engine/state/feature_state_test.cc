@@ -1,5 +1,7 @@
 #include "engine/state/feature_state.h"
 
+#include "engine/ranking/builtin_views.h"
+
 #include <doctest/doctest.h>
 
 #include <map>
@@ -20,13 +22,14 @@ constexpr std::int64_t kHour = 3'600'000;
 
 struct Fixture {
   std::unique_ptr<storage::StateStore> store = storage::open_memory_store(features::merge_encoded_rows);
-  EngineOptions options;
+  FeatureState::Options options{.views = ranking::builtin_views()};
+  std::vector<std::string> declared_types;
   std::unique_ptr<FeatureState> state;
 
   Fixture() { reopen(); }
   void reopen() {
     state.reset();
-    auto opened = FeatureState::open(*store, options, *InteractionTypes::with_declared(options.decode.declared_types));
+    auto opened = FeatureState::open(*store, options, *InteractionTypes::with_declared(declared_types));
     REQUIRE_MESSAGE(opened.ok(), opened.status().to_string());
     state = *std::move(opened);
   }
@@ -155,20 +158,21 @@ TEST_CASE("an observer is told of what is stored and then of every commit") {
 
 TEST_CASE("a reader can wait for its own write") {
   Fixture f;
-  const Watermark mark{"test", Partition{0}, Offset{5}};
+  const Watermark mark{"test", {Partition{0}, Offset{5}, {}}};
   CHECK_FALSE(f.state->reached(mark));
-  CHECK(f.state->wait_for(mark, std::chrono::milliseconds(1)).code() == StatusCode::kDeadlineExceeded);
+  CHECK(f.state->wait_for(mark, CallContext::within(std::chrono::milliseconds(1))).code() ==
+        StatusCode::kDeadlineExceeded);
   std::thread writer([&] { CHECK(f.apply({visit("u", "p", 0)}, 5).ok()); });
-  CHECK(f.state->wait_for(mark, std::chrono::seconds(60)).ok());
+  CHECK(f.state->wait_for(mark, CallContext::within(std::chrono::seconds(60))).ok());
   writer.join();
   CHECK(f.value(EntityKind::kPlace, "p", "place_visits") == 1.0);
 }
 
 TEST_CASE("declared types may be appended, not reordered") {
   Fixture f;
-  f.options.decode.declared_types = {"share", "book"};
+  f.declared_types = {"share", "book"};
   f.reopen();
-  f.options.decode.declared_types = {"share", "book", "pay"};
+  f.declared_types = {"share", "book", "pay"};
   f.reopen();
   auto reordered = FeatureState::open(*f.store, f.options, *InteractionTypes::with_declared({"book", "share", "pay"}));
   CHECK(reordered.status().code() == StatusCode::kFailedPrecondition);

@@ -27,8 +27,8 @@ void check_whole_stream(const Trace& trace) {
   const std::string dsn = options.sql.dsn;
   auto engine = Engine::open(options);
   REQUIRE_MESSAGE(engine.ok(), engine.status().to_string());
-  REQUIRE((*engine)->upsert_places(trace.places).ok());
-  const Status caught_up = (*engine)->wait_caught_up(std::chrono::minutes(10));
+  REQUIRE((*engine)->upsert_places({}, trace.places).ok());
+  const Status caught_up = (*engine)->wait_caught_up(CallContext::within(std::chrono::minutes(10)));
   REQUIRE_MESSAGE(caught_up.ok(), caught_up.to_string());
   check_features(**engine, trace, totals);
   check_tables(dsn, totals);

@@ -78,7 +78,7 @@ TEST_CASE("a daemon killed thirty times in the middle of the stream loses nothin
   options.files = {{"stream", file, true}};
   auto engine = Engine::open(options);
   REQUIRE_MESSAGE(engine.ok(), engine.status().to_string());
-  const Status caught_up = (*engine)->wait_caught_up(std::chrono::minutes(10));
+  const Status caught_up = (*engine)->wait_caught_up(CallContext::within(std::chrono::minutes(10)));
   REQUIRE_MESSAGE(caught_up.ok(), caught_up.to_string());
   const Totals totals = aggregate(trace);
   check_features(**engine, trace, totals);

@@ -22,7 +22,7 @@ std::map<std::string, FeatureVector> read_all(const Engine& engine, EntityKind e
   std::map<std::string, FeatureVector> all;
   FeatureRequest request{entity, {}, {view}, as_of};
   const auto ask = [&] {
-    auto answer = engine.get_features(request);
+    auto answer = engine.get_features({}, request);
     REQUIRE_MESSAGE(answer.ok(), answer.status().to_string());
     for (auto& one : answer->entities) all.emplace(one.key, std::move(one.vectors.at(0)));
     request.keys.clear();

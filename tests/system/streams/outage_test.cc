@@ -41,34 +41,32 @@ TEST_CASE("while PostgreSQL is gone features go on, and when it is back nothing 
   const auto hand_in = [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
       const std::string event = to_json(trace.check_ins[i]);
-      REQUIRE((*engine)->ingest(std::vector<std::string_view>{event}).ok());
+      REQUIRE((*engine)->ingest({}, std::vector<std::string_view>{event}).ok());
     }
   };
   hand_in(0, 100);
-  REQUIRE((*engine)->wait_caught_up(kPatience).ok());
+  REQUIRE((*engine)->wait_caught_up(CallContext::within(kPatience)).ok());
   CHECK(check_of(**engine, "postgres").ok);
 
   TestCluster::shared().stop_immediate();
   hand_in(100, 250);
   // The features' consumer does not know that there is a database.
-  const Watermark end{"api", Partition{0}, (*engine)->ingest({})->reflected_at.next_offset};
-  const auto answer = (*engine)->recommend({.user = UserId("u1"),
-                                            .position = GeoPoint{0, 0},
-                                            .min_offset = end,
-                                            .deadline = std::chrono::milliseconds(kPatience)});
+  const Watermark end = (*engine)->ingest({}, {})->reflected_at;
+  const auto answer = (*engine)->recommend(CallContext::within(kPatience),
+                                           {.user = UserId("u1"), .position = GeoPoint{0, 0}, .min_offset = end});
   CHECK_MESSAGE(answer.ok(), answer.status().to_string());
-  CHECK((*engine)->status().events_applied == 250);
-  const Status waiting = (*engine)->wait_caught_up(std::chrono::seconds(2));
+  CHECK((*engine)->status({}).events_applied == 250);
+  const Status waiting = (*engine)->wait_caught_up(CallContext::within(std::chrono::seconds(2)));
   CHECK(waiting.code() == StatusCode::kDeadlineExceeded);
   const ReadinessCheck check = check_of(**engine, "postgres");
   CHECK_FALSE(check.ok);
   CHECK_FALSE(check.required);
   CHECK_FALSE(check.detail.empty());
-  CHECK((*engine)->status().ready());
+  CHECK((*engine)->status({}).ready());
 
   TestCluster::shared().start();
   hand_in(250, 300);
-  const Status caught_up = (*engine)->wait_caught_up(kPatience);
+  const Status caught_up = (*engine)->wait_caught_up(CallContext::within(kPatience));
   REQUIRE_MESSAGE(caught_up.ok(), caught_up.to_string());
   const Totals totals = aggregate(trace);
   check_tables(options.sql.dsn, totals);
@@ -86,8 +84,8 @@ TEST_CASE("a lost state directory gets the places into PostgreSQL again") {
     const auto engine = Engine::open(options);
     REQUIRE_MESSAGE(engine.ok(), engine.status().to_string());
     const std::vector<Place> places{{PlaceId("p"), name, {1, 1}, ""}};
-    REQUIRE((*engine)->upsert_places(places).ok());
-    const Status caught_up = (*engine)->wait_caught_up(kPatience);
+    REQUIRE((*engine)->upsert_places({}, places).ok());
+    const Status caught_up = (*engine)->wait_caught_up(CallContext::within(kPatience));
     REQUIRE_MESSAGE(caught_up.ok(), caught_up.to_string());
     PgClient client(dsn);
     CHECK(client.value("SELECT name FROM cairn.places") == name);

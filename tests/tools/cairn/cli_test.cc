@@ -167,8 +167,8 @@ TEST_CASE_FIXTURE(Cli, "places are imported from CSV, NDJSON and gzip alike") {
   const std::string csv =
       scratch.write("p.csv", "place_id,name,lat,lon,category\r\nc1,\"A, \"\"B\"\"\nC\",1.5,2.5,bar\r\nc2,,3,4,\r\n");
   CHECK(run({"places", "import", csv}).out == "2 places imported\n");
-  CHECK(engine.get_place(PlaceId("c1"))->name == "A, \"B\"\nC");
-  CHECK(engine.get_place(PlaceId("c2"))->position == GeoPoint{3, 4});
+  CHECK(engine.get_place({}, PlaceId("c1"))->name == "A, \"B\"\nC");
+  CHECK(engine.get_place({}, PlaceId("c2"))->position == GeoPoint{3, 4});
   const std::string lines = scratch.write("p.ndjson", "{\"place_id\":\"n1\",\"lat\":1,\"lon\":2}\n");
   CHECK(run({"-q", "places", "import", lines}).out.empty());
   REQUIRE(std::system(("gzip -k " + lines).c_str()) == 0);
@@ -196,7 +196,7 @@ TEST_CASE_FIXTURE(Cli, "a checkpoint and a wait pass on what the server says") {
 }
 
 TEST_CASE_FIXTURE(Cli, "a wait that takes too long ends with 5") {
-  engine.on_wait = [](std::chrono::milliseconds) { return deadline_exceeded("still behind"); };
+  engine.on_wait = [](const CallContext&) { return deadline_exceeded("still behind"); };
   CHECK(run({"wait", "--timeout", "0.01"}).exit_code == 5);
 }
 

@@ -30,7 +30,7 @@ class Site {
   /// The file with something appended to it.
   void configure(const std::string& more) const {
     std::ofstream(config()) << "[state]\ndir = \"" << state() << "\"\nblock_cache = \"8MiB\"\nmemtable = \"4MiB\"\n"
-                            << "l1 = \"8MiB\"\nfree_min = \"0B\"\n[log]\nformat = \"json\"\n"
+                            << "row_cache = \"8MiB\"\nfree_min = \"0B\"\n[log]\nformat = \"json\"\n"
                             << more;
   }
   [[nodiscard]] std::string config() const { return folder_.path() + "/cairn.toml"; }

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "cairn/status.h"
+
+namespace cairn {
+
+/// On whose behalf a call runs, until when, and whether anybody still waits for it. The first argument of every call of
+/// Engine. A default-constructed context has no deadline and cannot be cancelled: what an embedding program passes when
+/// it does not care.
+///
+/// A call looks at its context before it begins, while it waits, and between the steps of long work. It gives up with
+/// DEADLINE_EXCEEDED or CANCELLED, and then has changed nothing, unless the call's own comment says otherwise.
+struct CallContext {
+  /// The instant after which the answer is of no use. Take it from when the request arrived, not from when it is
+  /// handled: time in a queue counts.
+  std::optional<std::chrono::steady_clock::time_point> deadline;
+  std::stop_token cancelled;  ///< stop is requested when nobody waits any more, such as when a client hangs up
+  std::string trace_id;       ///< written into log records that this call causes; empty: none
+  std::string principal;      ///< who asks, as the door has verified; empty: nobody was asked
+  std::string tenant;         ///< whose engine is meant; empty: the only one
+
+  /// A context whose deadline is `time` from now.
+  [[nodiscard]] static CallContext within(std::chrono::milliseconds time) {
+    CallContext context;
+    context.deadline = std::chrono::steady_clock::now() + time;
+    return context;
+  }
+
+  /// Returns: OK while the call is worth going on with; CANCELLED; DEADLINE_EXCEEDED.
+  [[nodiscard]] Status check() const {
+    if (cancelled.stop_requested()) return {StatusCode::kCancelled, "the call was cancelled"};
+    if (deadline && std::chrono::steady_clock::now() >= *deadline) {
+      return deadline_exceeded("the deadline passed before the answer was ready");
+    }
+    return ok_status();
+  }
+};
+
+}  // namespace cairn

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cairn/clock.h"
+#include "cairn/source_position.h"
+
+namespace cairn {
+
+/// Where one consumer stands in one partition.
+struct ConsumerStatus {
+  std::string consumer;  ///< "features" or "sql"
+  std::string source;
+  SourcePosition position;
+  std::optional<Offset> end_offset;  ///< where the source ends at present, when it can tell
+  bool at_end = false;
+};
+
+/// One thing that must hold, or should, for the engine to serve.
+struct ReadinessCheck {
+  std::string name;  ///< "state", "sources", "postgres", "disk"
+  bool ok = false;
+  bool required = true;  ///< a failing optional check degrades, it does not stop serving
+  std::string detail;
+};
+
+/// All that Engine::status tells.
+struct EngineStatus {
+  std::string version;
+  EventTime started;
+  std::uint64_t events_applied = 0;  ///< since the state directory was made
+  std::uint64_t events_rejected = 0;
+  std::uint64_t events_repeated = 0;  ///< dropped by event_id
+  std::uint64_t places = 0;
+  std::uint64_t state_bytes = 0;      ///< on disk
+  std::uint64_t row_cache_bytes = 0;  ///< decoded rows of features in memory
+  std::uint64_t row_cache_hits = 0;
+  std::uint64_t row_cache_misses = 0;
+  std::uint64_t recommendations = 0;
+  std::uint64_t sql_rows = 0;  ///< interactions written to PostgreSQL by this process
+  EventTime newest_event;
+  std::string compute_backend;  ///< "cpu/avx512", "cuda"
+  std::vector<ConsumerStatus> consumers;
+  std::vector<ReadinessCheck> checks;
+
+  [[nodiscard]] bool ready() const {
+    for (const ReadinessCheck& check : checks) {
+      if (check.required && !check.ok) return false;
+    }
+    return true;
+  }
+};
+
+/// What Engine::checkpoint made.
+struct CheckpointInfo {
+  std::string path;
+  std::uint64_t bytes = 0;
+  std::vector<Watermark> watermarks;
+};
+
+}  // namespace cairn

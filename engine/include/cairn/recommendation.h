@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cairn/clock.h"
+#include "cairn/freshness.h"
+#include "cairn/geo.h"
+#include "cairn/ids.h"
+#include "cairn/place.h"
+
+namespace cairn {
+
+/// Which places, for this user, here, now.
+struct RecommendRequest {
+  UserId user;                             ///< may be unknown: the answer is then by place and distance
+  std::optional<GeoPoint> position;        ///< absent: the user's last known place; unknown too: INVALID_ARGUMENT
+  std::optional<EventTime> position_time;  ///< when the position was fixed; absent: the moment asked for
+  std::optional<EventTime> time;           ///< the moment asked for; absent: the clock
+  std::size_t limit = 20;
+  std::optional<double> radius_meters;  ///< absent: RankingOptions::radius_meters_default
+  std::vector<std::string> categories;  ///< empty: any
+  bool exclude_seen = false;            ///< leave out places in the user's history
+  bool explain = true;                  ///< fill Recommended::reasons
+  std::optional<Watermark> min_offset;  ///< the answer must reflect all before it
+  OnStale on_stale = OnStale::kWait;    ///< what to do when it cannot yet
+};
+
+/// Why a place stands where it does: one ranking feature's share of the score.
+struct Reason {
+  std::string feature;        ///< name of the ranking feature
+  double value = 0.0;         ///< the feature's value
+  double contribution = 0.0;  ///< weight * value
+  std::string text;           ///< for people: "visited 12 times, last 2 days ago"
+};
+
+struct Recommended {
+  Place place;
+  double score = 0.0;  ///< sum of all contributions, also those not listed
+  double distance_meters = 0.0;
+  std::vector<Reason> reasons;  ///< largest contribution by magnitude first
+};
+
+struct Recommendations {
+  std::vector<Recommended> items;  ///< best first; equal scores: nearer first, then by place id
+  std::size_t candidates = 0;      ///< places that passed every filter
+  std::string shortfall;           ///< why there are fewer than asked for; empty when there are not
+  bool degraded = false;           ///< answered before min_offset was reached, as asked
+  Freshness freshness;
+};
+
+/// One named function of (user, place, position, time) that ranking can weigh.
+struct RankingFeatureInfo {
+  std::string name;
+  std::string meaning;  ///< one sentence: formula and unit
+  double default_weight = 0.0;
+};
+
+}  // namespace cairn

@@ -1,0 +1,116 @@
+#include "engine/ranking/place_signals.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/ranking/builtin_views.h"
+
+namespace cairn::ranking {
+
+const PlaceSignal PlaceSignals::kNothing{};
+
+namespace {
+
+std::uint32_t view_id(const state::FeatureState& state, std::string_view name) {
+  const features::View* view = state.schema().find(name);
+  CAIRN_CHECK_MSG(view != nullptr, std::string(name));
+  return view->id;
+}
+
+/// Adds mantissa * 2^exponent to a sum of the same form. Powers of two scale exactly.
+void add_scaled(double mantissa, std::int64_t exponent, PlaceSignal* signal) {
+  if (signal->visits_30d_mantissa == 0.0) {
+    signal->visits_30d_mantissa = mantissa;
+    signal->visits_30d_exponent = exponent;
+    return;
+  }
+  const auto shift = [](double value, std::int64_t by) {
+    return by < -2000 ? 0.0 : std::ldexp(value, static_cast<int>(by));
+  };
+  const std::int64_t top = std::max(exponent, signal->visits_30d_exponent);
+  signal->visits_30d_mantissa =
+      shift(signal->visits_30d_mantissa, signal->visits_30d_exponent - top) + shift(mantissa, exponent - top);
+  signal->visits_30d_exponent = top;
+}
+
+/// Adds `count` under `key` to an ascending list of pairs.
+template <class Key>
+void add_count(Key key, std::int64_t count, std::vector<std::pair<Key, std::uint32_t>>* counts) {
+  auto at =
+      std::lower_bound(counts->begin(), counts->end(), key, [](const auto& pair, Key k) { return pair.first < k; });
+  if (at == counts->end() || at->first != key) at = counts->insert(at, {key, 0});
+  at->second += static_cast<std::uint32_t>(count);
+}
+
+}  // namespace
+
+PlaceSignals::PlaceSignals(const state::FeatureState& state)
+    : place_ids_(state.place_ids()),
+      visits_view_(view_id(state, kPlaceVisits)),
+      visits_30d_view_(view_id(state, kPlaceVisits30d)),
+      week_view_(view_id(state, kPlaceHourOfWeek)),
+      tiles_view_(view_id(state, kPlaceHourly)),
+      rating_view_(view_id(state, kPlaceRating)) {}
+
+void PlaceSignals::update(std::span<const features::EntityDelta> deltas) {
+  const std::unique_lock lock(mutex_);
+  for (const features::EntityDelta& delta : deltas) {
+    if (const auto place = place_ids_.find(std::string_view(delta.key).substr(1))) add(*place, delta.row);
+  }
+}
+
+PlaceSignals::CategoryTotals& PlaceSignals::totals_of(std::uint32_t category) {
+  if (category == PlaceIndex::kNoCategory) return uncategorised_;
+  if (categories_.size() <= category) categories_.resize(category + 1);
+  return categories_[category];
+}
+
+void PlaceSignals::add(std::uint64_t place, const features::Row& row) {
+  if (signals_.size() <= place) signals_.resize(place + 1);
+  if (category_of_.size() <= place) category_of_.resize(place + 1, PlaceIndex::kNoCategory);
+  PlaceSignal& signal = signals_[place];
+  CategoryTotals& category = totals_of(category_of_[place]);
+  for (const features::ViewBlock& block : row.blocks) {
+    for (const features::Entry& entry : block.entries) {
+      const features::Value& value = entry.value;
+      if (block.view == visits_view_) {
+        signal.visits += value.count;
+        category.visits += value.count;
+        all_.visits += value.count;
+      } else if (block.view == visits_30d_view_) {
+        add_scaled(value.mantissa, value.exponent, &signal);
+      } else if (block.view == week_view_ && entry.dimension < 168) {
+        add_count(static_cast<std::uint16_t>(entry.dimension), value.count, &signal.week);
+        category.week[entry.dimension] += static_cast<std::uint32_t>(value.count);
+        all_.week[entry.dimension] += static_cast<std::uint32_t>(value.count);
+      } else if (block.view == tiles_view_) {
+        add_count(static_cast<std::int32_t>(entry.dimension), value.count, &signal.tiles);
+      } else if (block.view == rating_view_) {
+        signal.ratings += value.count;
+        signal.rating_micros += value.micros;
+      }
+    }
+  }
+  if (signal.tiles.empty()) return;
+  const std::int32_t oldest = signal.tiles.back().first - kTilesKept;
+  std::erase_if(signal.tiles, [oldest](const auto& tile) { return tile.first <= oldest; });
+}
+
+void PlaceSignals::recategorise(const PlaceIndex& index) {
+  const std::unique_lock lock(mutex_);
+  categories_.clear();
+  uncategorised_ = {};
+  category_of_.assign(signals_.size(), PlaceIndex::kNoCategory);
+  for (std::uint32_t row = 0; row < index.size(); ++row) {
+    const std::uint64_t place = index.place_id(row);
+    if (category_of_.size() <= place) category_of_.resize(place + 1, PlaceIndex::kNoCategory);
+    category_of_[place] = index.category(row);
+  }
+  for (std::uint64_t place = 0; place < signals_.size(); ++place) {
+    CategoryTotals& totals = totals_of(category_of_[place]);
+    totals.visits += signals_[place].visits;
+    for (const auto& [hour, visits] : signals_[place].week) totals.week[hour] += visits;
+  }
+}
+
+}  // namespace cairn::ranking

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <shared_mutex>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "cairn/clock.h"
+#include "engine/ranking/retrieve/place_index.h"
+#include "engine/state/feature_state.h"
+#include "features/delta.h"
+#include "features/dictionary.h"
+#include "features/schema.h"
+
+namespace cairn::ranking {
+
+/// What ranking reads of one place, decoded and dense: the place's views of builtin_views.h.
+struct PlaceSignal {
+  std::int64_t visits = 0;
+  double visits_30d_mantissa = 0.0;  ///< kPlaceVisits30d in the row's own form: mantissa * 2^exponent
+  std::int64_t visits_30d_exponent = 0;
+  std::int64_t ratings = 0;
+  std::int64_t rating_micros = 0;
+  std::vector<std::pair<std::uint16_t, std::uint32_t>> week;  ///< (hour of week, visits), ascending
+  std::vector<std::pair<std::int32_t, std::uint32_t>>
+      tiles;  ///< (hour tile, visits), ascending, the newest kTilesKept hours
+};
+
+/// The signals of all places and their totals by category, kept fresh by observing the feature state.
+///
+/// Threads: update and re-categorise by one at a time (the lock sees to it); readers hold `lock_shared()` while they
+/// use references.
+class PlaceSignals {
+ public:
+  static constexpr std::int32_t kTilesKept = 48;
+
+  /// Visits of all places of one category.
+  struct CategoryTotals {
+    std::int64_t visits = 0;
+    std::array<std::uint32_t, 168> week{};
+  };
+
+  /// `state` must outlive the signals.
+  explicit PlaceSignals(const state::FeatureState& state);
+
+  /// Adds deltas of place rows (or whole rows, at the start).
+  void update(std::span<const features::EntityDelta> deltas);
+  /// Recomputes the totals with the categories of `index`.
+  void recategorise(const PlaceIndex& index);
+
+  [[nodiscard]] std::shared_lock<std::shared_mutex> lock_shared() const { return std::shared_lock(mutex_); }
+
+  // Under lock_shared():
+  [[nodiscard]] const PlaceSignal& of(std::uint64_t place) const noexcept {
+    return place < signals_.size() ? signals_[place] : kNothing;
+  }
+  /// By dictionary id of the category; places without one count in none().
+  [[nodiscard]] std::span<const CategoryTotals> categories() const noexcept { return categories_; }
+  [[nodiscard]] const CategoryTotals& none() const noexcept { return uncategorised_; }
+  [[nodiscard]] const CategoryTotals& all() const noexcept { return all_; }
+
+ private:
+  static const PlaceSignal kNothing;
+  void add(std::uint64_t place, const features::Row& row);
+  [[nodiscard]] CategoryTotals& totals_of(std::uint32_t category);
+
+  const features::Dictionary& place_ids_;
+  const std::uint32_t visits_view_;
+  const std::uint32_t visits_30d_view_;
+  const std::uint32_t week_view_;
+  const std::uint32_t tiles_view_;
+  const std::uint32_t rating_view_;
+
+  mutable std::shared_mutex mutex_;
+  // Guarded by mutex_.
+  std::vector<PlaceSignal> signals_;        ///< by dictionary id of the place
+  std::vector<std::uint32_t> category_of_;  ///< by dictionary id of the place
+  std::vector<CategoryTotals> categories_;
+  CategoryTotals uncategorised_;
+  CategoryTotals all_;
+};
+
+}  // namespace cairn::ranking

@@ -1,0 +1,177 @@
+#include "engine/ranking/recommender.h"
+
+#include <algorithm>
+#include <cmath>
+#include <unordered_set>
+#include <utility>
+
+#include "engine/ranking/explain/reasons.h"
+#include "gpu/select_k.h"
+
+namespace cairn::ranking {
+
+/// A request with its defaults filled in.
+struct Recommender::Question {
+  UserProfile user;
+  Tier tier = Tier::kNone;
+  RankingContext context;
+  std::size_t limit = 0;
+  double radius_meters = 0.0;
+  std::unordered_set<std::uint32_t> categories;
+  bool any_category = true;
+  bool exclude_seen = false;
+};
+
+Recommender::Recommender(state::FeatureState& state, const RankingOptions& options, LinearStage ranking)
+    : state_(state), options_(options), ranking_(std::move(ranking)), signals_(state) {}
+
+Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& state, const RankingOptions& options) {
+  CAIRN_ASSIGN_OR_RETURN(LinearStage ranking, LinearStage::create(options.weights));
+  std::unique_ptr<Recommender> made(new Recommender(state, options, std::move(ranking)));
+  made->refresh_index();
+  CAIRN_RETURN_IF_ERROR(
+      state.observe(EntityKind::kPlace, [signals = &made->signals_](auto deltas) { signals->update(deltas); }));
+  return made;
+}
+
+// ---- index --------------------------------------------------------------------------------------------------------
+
+std::shared_ptr<const PlaceIndex> Recommender::index() const {
+  const std::lock_guard lock(index_mutex_);
+  return index_;
+}
+
+bool Recommender::index_current() const {
+  const auto index = this->index();
+  return index != nullptr && index->version() == state_.catalog().version();
+}
+
+void Recommender::refresh_index() {
+  const std::lock_guard one_at_a_time(rebuild_mutex_);
+  if (index_current()) return;
+  const std::uint64_t version = state_.catalog().version();
+  auto index = std::make_shared<const PlaceIndex>(state_.catalog().newer_than(0), state_.category_ids(), version);
+  signals_.recategorise(*index);
+  const std::lock_guard lock(index_mutex_);
+  index_ = std::move(index);
+}
+
+// ---- answering ----------------------------------------------------------------------------------------------------
+
+Result<Recommendations> Recommender::recommend(const RecommendRequest& request, EventTime now) const {
+  const auto index = this->index();
+  CAIRN_ASSIGN_OR_RETURN(Question question, understand(request, now));
+  question.context.user = &question.user;
+
+  std::vector<PlaceIndex::Near> candidates = index->within(question.context.position, question.radius_meters);
+  const std::size_t in_radius = candidates.size();
+  filter(question, *index, &candidates);
+
+  Recommendations answer;
+  answer.candidates = candidates.size();
+  answer.freshness.tier = question.tier;
+  const auto lock = signals_.lock_shared();
+  std::vector<float> scores;
+  ranking_.score(question.context, *index, signals_, candidates, &scores);
+
+  // Equal scores: nearer first, then by id. A wider selection holds every place that ties with the last one.
+  std::vector<std::uint32_t> best;
+  gpu::select_k(scores, question.limit, &best);
+  if (!best.empty() && best.size() < candidates.size()) {
+    const float last = scores[best.back()];
+    for (std::uint32_t i = 0; i < scores.size(); ++i) {
+      if (scores[i] == last && std::find(best.begin(), best.end(), i) == best.end()) best.push_back(i);
+    }
+  }
+  std::stable_sort(best.begin(), best.end(), [&](std::uint32_t a, std::uint32_t b) {
+    if (scores[a] != scores[b]) return scores[a] > scores[b];
+    if (candidates[a].meters != candidates[b].meters) return candidates[a].meters < candidates[b].meters;
+    return index->place(candidates[a].row).id < index->place(candidates[b].row).id;
+  });
+  best.resize(std::min(best.size(), question.limit));
+
+  std::vector<PlaceIndex::Near> chosen;
+  for (const std::uint32_t i : best) {
+    Recommended& item = answer.items.emplace_back();
+    item.place = index->place(candidates[i].row);
+    item.score = static_cast<double>(scores[i]);
+    item.distance_meters = static_cast<double>(candidates[i].meters);
+    chosen.push_back(candidates[i]);
+  }
+  if (request.explain) {
+    const ReasonWriter reasons(ranking_, question.context, *index, signals_);
+    const auto values = ranking_.explain(question.context, *index, signals_, chosen);
+    for (std::size_t i = 0; i < chosen.size(); ++i) answer.items[i].reasons = reasons.write(chosen[i], values[i]);
+  }
+  if (answer.items.size() < question.limit) {
+    answer.shortfall = std::to_string(index->size()) + " places known, " + std::to_string(in_radius) + " within " +
+                       std::to_string(std::llround(question.radius_meters)) + " m, " +
+                       std::to_string(answer.candidates) + " of them pass the filters";
+  }
+  return answer;
+}
+
+Result<Recommender::Scored> Recommender::score(const UserId& user, GeoPoint position, EventTime time,
+                                               double position_age_hours, double radius_meters) const {
+  Scored scored;
+  scored.index = index();
+  CAIRN_ASSIGN_OR_RETURN(const auto found, state_.row(EntityKind::kUser, user.str()));
+  const UserProfile profile = read_user_profile(state_.schema(), found.row.get(), *scored.index, time);
+  const RankingContext context{&profile, position, position_age_hours, time};
+  scored.candidates = scored.index->within(position, radius_meters);
+  const auto lock = signals_.lock_shared();
+  ranking_.score(context, *scored.index, signals_, scored.candidates, &scored.scores);
+  return scored;
+}
+
+Result<Recommender::Question> Recommender::understand(const RecommendRequest& request, EventTime now) const {
+  if (!valid_id(request.user.str())) return invalid_argument("user_id must have 1 to 128 bytes and no NUL");
+  if (request.limit == 0 || request.limit > options_.limit_max) {
+    return invalid_argument("limit must be 1 to " + std::to_string(options_.limit_max));
+  }
+  Question question;
+  question.limit = request.limit;
+  question.exclude_seen = request.exclude_seen;
+  question.radius_meters = request.radius_meters.value_or(options_.radius_meters_default);
+  if (!(question.radius_meters > 0.0 && question.radius_meters <= options_.radius_meters_max)) {
+    return invalid_argument("radius_meters must be above 0 and at most " +
+                            std::to_string(std::llround(options_.radius_meters_max)));
+  }
+  question.any_category = request.categories.empty();
+  for (const std::string& name : request.categories) {
+    if (const auto id = state_.category_ids().find(name)) question.categories.insert(static_cast<std::uint32_t>(*id));
+  }
+  question.context.time = request.time.value_or(now);
+
+  CAIRN_ASSIGN_OR_RETURN(const auto found, state_.row(EntityKind::kUser, request.user.str()));
+  question.user = read_user_profile(state_.schema(), found.row.get(), *index(), question.context.time);
+  question.tier = !question.user.known ? Tier::kNone : found.hit ? Tier::kMemory : Tier::kDisk;
+  if (request.position) {
+    if (!valid_position(*request.position)) return invalid_argument("lat must be in [-90, 90] and lon in [-180, 180]");
+    question.context.position = *request.position;
+    const auto age = question.context.time - request.position_time.value_or(question.context.time);
+    question.context.position_age_hours = std::max(0.0, static_cast<double>(age.count()) / 3.6e6);
+  } else if (question.user.last_row != PlaceIndex::kNoRow) {
+    question.context.position = index()->position(question.user.last_row);
+    question.context.position_age_hours = question.user.hours_since_last;
+  } else {
+    return invalid_argument("no position: name lat and lon, since no visit of this user to a known place is known");
+  }
+  return question;
+}
+
+void Recommender::filter(const Question& question, const PlaceIndex& index,
+                         std::vector<PlaceIndex::Near>* candidates) const {
+  std::erase_if(*candidates, [&](const PlaceIndex::Near& near) {
+    if (!question.any_category && !question.categories.contains(index.category(near.row))) return true;
+    return question.exclude_seen && question.user.find_row(near.row) != nullptr;
+  });
+  if (candidates->size() <= options_.candidates_max) return;
+  const auto nearest_first = [](const auto& a, const auto& b) { return a.meters < b.meters; };
+  const auto cut = candidates->begin() + static_cast<std::ptrdiff_t>(options_.candidates_max);
+  std::nth_element(candidates->begin(), cut, candidates->end(), nearest_first);
+  candidates->erase(cut, candidates->end());
+  std::sort(candidates->begin(), candidates->end(), [](const auto& a, const auto& b) { return a.row < b.row; });
+}
+
+}  // namespace cairn::ranking

@@ -1,0 +1,125 @@
+#include "engine/ranking/retrieve/place_index.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <tuple>
+#include <utility>
+
+#include "engine/ranking/retrieve/hilbert.h"
+#include "features/geohash.h"
+
+namespace cairn::ranking {
+
+/// A rectangle of grid cells, all four borders included.
+struct PlaceIndex::Box {
+  GridCell low;
+  GridCell high;
+
+  [[nodiscard]] bool disjoint(GridCell corner, std::uint32_t side) const noexcept {
+    return corner.x > high.x || corner.y > high.y || corner.x + (side - 1) < low.x || corner.y + (side - 1) < low.y;
+  }
+  [[nodiscard]] bool contains(GridCell corner, std::uint32_t side) const noexcept {
+    return corner.x >= low.x && corner.y >= low.y && corner.x + (side - 1) <= high.x && corner.y + (side - 1) <= high.y;
+  }
+};
+
+PlaceIndex::PlaceIndex(std::vector<state::Catalog::Stored> places, const features::Dictionary& categories,
+                       std::uint64_t version)
+    : version_(version) {
+  std::vector<std::pair<std::uint64_t, std::size_t>> order;
+  order.reserve(places.size());
+  for (std::size_t i = 0; i < places.size(); ++i)
+    order.emplace_back(hilbert_key(grid_cell(places[i].place.position)), i);
+  std::sort(order.begin(), order.end(), [&](const auto& a, const auto& b) {
+    return std::tie(a.first, places[a.second].place.id) < std::tie(b.first, places[b.second].place.id);
+  });
+  for (const auto& [key, i] : order) {
+    state::Catalog::Stored& stored = places[i];
+    if (rows_.size() <= stored.id) rows_.resize(stored.id + 1, kNoRow);
+    rows_[stored.id] = size();
+    keys_.push_back(key);
+    ids_.push_back(stored.id);
+    cells_.push_back(features::geohash_bits(stored.place.position, kCellLetters));
+    const auto category = stored.place.category.empty() ? std::nullopt : categories.find(stored.place.category);
+    categories_.push_back(category ? static_cast<std::uint32_t>(*category) : kNoCategory);
+    places_.push_back(std::move(stored.place));
+  }
+}
+
+std::vector<RowRange> PlaceIndex::ranges_around(GeoPoint center, double radius_meters) const {
+  constexpr double kDegrees = 180.0 / std::numbers::pi;
+  // A margin far above the rounding of distance_meters keeps a place on the rim inside.
+  const double angle = std::min(radius_meters * (1.0 + 1e-9) + 0.01, kEarthRadiusMeters * 4.0) / kEarthRadiusMeters;
+  const double south = center.lat - angle * kDegrees;
+  const double north = center.lat + angle * kDegrees;
+  double half_width = 180.0;  // a circle that holds a pole spans every meridian
+  if (south > -90.0 && north < 90.0) {
+    half_width = std::asin(std::min(1.0, std::sin(angle) / std::cos(center.lat / kDegrees))) * kDegrees + 1e-9;
+  }
+  const double west = center.lon - half_width;
+  const double east = center.lon + half_width;
+
+  std::vector<RowRange> ranges;
+  const auto add = [&](double from, double to) {
+    const Box box{grid_cell({south, from}), grid_cell({north, to})};
+    collect(box, 0, 0, kHilbertOrder, &ranges);
+  };
+  if (east - west >= 360.0) {
+    add(-180.0, 180.0);
+  } else {
+    add(std::max(west, -180.0), std::min(east, 180.0));
+    if (west < -180.0) add(west + 360.0, 180.0);
+    if (east > 180.0) add(-180.0, east - 360.0);
+  }
+  std::sort(ranges.begin(), ranges.end(), [](const RowRange& a, const RowRange& b) { return a.begin < b.begin; });
+  std::vector<RowRange> joined;
+  for (const RowRange& range : ranges) {
+    if (!joined.empty() && range.begin <= joined.back().end) {
+      joined.back().end = std::max(joined.back().end, range.end);
+    } else {
+      joined.push_back(range);
+    }
+  }
+  return joined;
+}
+
+RowRange PlaceIndex::rows_of_square(std::uint32_t x, std::uint32_t y, int level) const {
+  const int shift = 2 * level;
+  const std::uint64_t first = hilbert_key({x, y}) >> shift << shift;
+  const std::uint64_t past = first + (std::uint64_t{1} << shift);
+  const auto begin = std::lower_bound(keys_.begin(), keys_.end(), first);
+  const auto end = std::lower_bound(begin, keys_.end(), past);
+  return {static_cast<std::uint32_t>(begin - keys_.begin()), static_cast<std::uint32_t>(end - keys_.begin())};
+}
+
+void PlaceIndex::collect(const Box& box, std::uint32_t x, std::uint32_t y, int level,
+                         std::vector<RowRange>* ranges) const {
+  constexpr std::uint32_t kWorthSplitting = 64;  // fewer rows are cheaper to test than to leave out
+  const std::uint32_t side = 1u << level;
+  if (box.disjoint({x, y}, side)) return;
+  const RowRange rows = rows_of_square(x, y, level);
+  if (rows.begin == rows.end) return;
+  if (level == 0 || rows.end - rows.begin <= kWorthSplitting || box.contains({x, y}, side)) {
+    ranges->push_back(rows);
+    return;
+  }
+  const std::uint32_t half = side / 2;
+  collect(box, x, y, level - 1, ranges);
+  collect(box, x + half, y, level - 1, ranges);
+  collect(box, x, y + half, level - 1, ranges);
+  collect(box, x + half, y + half, level - 1, ranges);
+}
+
+std::vector<PlaceIndex::Near> PlaceIndex::within(GeoPoint center, double radius_meters) const {
+  std::vector<Near> near;
+  for (const RowRange& range : ranges_around(center, radius_meters)) {
+    for (std::uint32_t row = range.begin; row < range.end; ++row) {
+      const double meters = distance_meters(center, places_[row].position);
+      if (meters <= radius_meters) near.push_back({row, static_cast<float>(meters)});
+    }
+  }
+  return near;
+}
+
+}  // namespace cairn::ranking

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "cairn/geo.h"
+#include "cairn/place.h"
+#include "engine/state/catalog.h"
+
+namespace cairn::ranking {
+
+/// Rows [begin, end) of a PlaceIndex.
+struct RowRange {
+  std::uint32_t begin = 0;
+  std::uint32_t end = 0;
+
+  friend bool operator==(const RowRange&, const RowRange&) = default;
+};
+
+/// Every place, in Hilbert order of position, so that what lies close together stands close together: a geofence is a
+/// few contiguous runs of rows. Immutable; a changed catalogue makes a new index.
+class PlaceIndex {
+ public:
+  static constexpr std::uint32_t kNoRow = std::numeric_limits<std::uint32_t>::max();
+  static constexpr int kCellLetters = 6;  ///< about 1.2 km x 0.6 km
+  static constexpr std::uint32_t kNoCategory = std::numeric_limits<std::uint32_t>::max();
+
+  /// Equal positions stand in order of place id. `version` is the catalogue's.
+  PlaceIndex(std::vector<state::Catalog::Stored> places, const features::Dictionary& categories, std::uint64_t version);
+
+  [[nodiscard]] std::uint32_t size() const noexcept { return static_cast<std::uint32_t>(places_.size()); }
+  [[nodiscard]] std::uint64_t version() const noexcept { return version_; }
+
+  // Columns, by row.
+  [[nodiscard]] GeoPoint position(std::uint32_t row) const noexcept { return places_[row].position; }
+  [[nodiscard]] const Place& place(std::uint32_t row) const noexcept { return places_[row]; }
+  [[nodiscard]] std::uint32_t category(std::uint32_t row) const noexcept { return categories_[row]; }
+  [[nodiscard]] std::uint64_t cell(std::uint32_t row) const noexcept {
+    return cells_[row];
+  }  ///< geohash bits, kCellLetters
+  [[nodiscard]] std::uint64_t place_id(std::uint32_t row) const noexcept { return ids_[row]; }  ///< dictionary id
+
+  /// The row of a place by its dictionary id, or kNoRow.
+  [[nodiscard]] std::uint32_t row_of(std::uint64_t place) const noexcept {
+    return place < rows_.size() ? rows_[place] : kNoRow;
+  }
+
+  /// Runs of rows that together hold every place within `radius_meters` of `center` and few others, ascending and
+  /// disjoint. Right across the antimeridian and at the poles.
+  [[nodiscard]] std::vector<RowRange> ranges_around(GeoPoint center, double radius_meters) const;
+
+  /// A place within a distance.
+  struct Near {
+    std::uint32_t row = 0;
+    float meters = 0.0F;
+  };
+  /// Exactly the places with distance_meters(center, place) <= radius_meters, ascending by row.
+  [[nodiscard]] std::vector<Near> within(GeoPoint center, double radius_meters) const;
+
+ private:
+  struct Box;
+  void collect(const Box& box, std::uint32_t x, std::uint32_t y, int level, std::vector<RowRange>* ranges) const;
+  [[nodiscard]] RowRange rows_of_square(std::uint32_t x, std::uint32_t y, int level) const;
+
+  const std::uint64_t version_;
+  std::vector<Place> places_;
+  std::vector<std::uint64_t> keys_;        ///< Hilbert keys, ascending
+  std::vector<std::uint32_t> categories_;  ///< dictionary ids
+  std::vector<std::uint64_t> cells_;
+  std::vector<std::uint64_t> ids_;
+  std::vector<std::uint32_t> rows_;  ///< by dictionary id
+};
+
+}  // namespace cairn::ranking

@@ -1,0 +1,183 @@
+#include "engine/ranking/recommender.h"
+#include "engine/ranking/builtin_views.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <random>
+#include <set>
+
+#include "features/row.h"
+
+namespace {
+
+using namespace cairn;
+using ranking::Recommender;
+
+constexpr std::int64_t kHour = 3'600'000;
+const EventTime kNow = event_time_from_ms(1'700'000'000'000);
+
+struct Fixture {
+  std::unique_ptr<storage::StateStore> store = storage::open_memory_store(features::merge_encoded_rows);
+  RankingOptions options;
+  std::unique_ptr<state::FeatureState> state;
+  std::unique_ptr<Recommender> recommender;
+
+  explicit Fixture(const std::vector<Place>& places, std::map<std::string, double> weights = {}) {
+    options.weights = std::move(weights);
+    state = *state::FeatureState::open(*store, {.views = ranking::builtin_views()}, InteractionTypes());
+    REQUIRE(state->catalog().upsert(places).ok());
+    recommender = *Recommender::create(*state, options);
+  }
+  void happen(const std::string& user, const std::string& place, std::string_view type, std::int64_t ms_ago,
+              std::optional<double> value = {}) {
+    const Interaction one{UserId(user),
+                          PlaceId(place),
+                          *state->types().find(type),
+                          kNow - std::chrono::milliseconds(ms_ago),
+                          value,
+                          {},
+                          {}};
+    REQUIRE(state->apply({"test", {&one, 1}, {}, 0}).ok());
+  }
+  std::vector<std::string> ask(RecommendRequest request) {
+    if (!request.position) request.position = GeoPoint{40.7, -74.0};
+    const auto answer = recommender->recommend(request, kNow);
+    REQUIRE_MESSAGE(answer.ok(), answer.status().to_string());
+    std::vector<std::string> ids;
+    for (const Recommended& item : answer->items) ids.push_back(item.place.id.str());
+    return ids;
+  }
+};
+
+Place at(const std::string& id, double north_km, std::string category = "") {
+  return {PlaceId(id), id, {40.7 + north_km / 111.195, -74.0}, std::move(category)};
+}
+
+using Ids = std::vector<std::string>;
+
+TEST_CASE("a user nobody knows is answered by distance and popularity") {
+  Fixture f({at("far", 3), at("near", 1), at("nearest", 0.9)});
+  CHECK(f.ask({.user = UserId("stranger"), .limit = 3}) == Ids{"nearest", "near", "far"});
+  for (int i = 0; i < 30; ++i) f.happen("someone", "near", "visit", kHour * (i + 1));
+  CHECK(f.ask({.user = UserId("stranger"), .limit = 1}) == Ids{"near"});
+}
+
+TEST_CASE("where the user goes comes before where they have not been") {
+  Fixture f({at("a", 0.5), at("b", 0.6), at("c", 0.7)});
+  for (int day = 1; day <= 5; ++day) f.happen("u", "c", "visit", day * 24 * kHour);
+  const auto answer = f.recommender->recommend({.user = UserId("u"), .position = GeoPoint{40.7, -74.0}}, kNow);
+  REQUIRE(answer.ok());
+  CHECK(answer->items.at(0).place.id.str() == "c");
+  CHECK(answer->freshness.tier == Tier::kDisk);
+  bool told = false;
+  for (const Reason& reason : answer->items[0].reasons) told = told || reason.text == "visited 5 times";
+  CHECK(told);
+}
+
+TEST_CASE("the score is the weighted sum of the features, by hand") {
+  Fixture f({at("p", 2.0, "Cafe")}, {{"distance", -1.0}, {"near", 10.0}, {"popularity", 0.5}, {"rating", 4.0}});
+  f.happen("x", "p", "rate", 40 * 24 * kHour, 5.0);
+  f.happen("y", "p", "rate", 40 * 24 * kHour, 4.0);
+  const auto answer = f.recommender->recommend({.user = UserId("u"), .position = GeoPoint{40.7, -74.0}}, kNow);
+  REQUIRE(answer.ok());
+  const Recommended& item = answer->items.at(0);
+  const double km = item.distance_meters / 1000.0;
+  CHECK(km == doctest::Approx(2.0).epsilon(0.001));
+  const double expected =
+      -std::log(1 + km / 0.3) + 10.0 * std::exp(-km) + 0.5 * std::log(3.0) + 4.0 * (9.0 - 6.0) / 7.0;
+  CHECK(item.score == doctest::Approx(expected));
+  double reasons = 0.0;
+  for (const Reason& reason : item.reasons) reasons += reason.contribution;
+  CHECK(reasons == doctest::Approx(expected));
+}
+
+TEST_CASE("filters are obeyed and a short answer says why") {
+  Fixture f({at("a", 0.1, "Cafe"), at("b", 0.2, "Bar"), at("c", 0.3, "Cafe"), at("far", 80, "Cafe")});
+  f.happen("u", "a", "visit", kHour);
+  CHECK(f.ask({.user = UserId("u"), .categories = {"Cafe"}, .exclude_seen = true}) == Ids{"c"});
+  CHECK(f.ask({.user = UserId("u"), .categories = {"Museum"}}).empty());
+  CHECK(f.ask({.user = UserId("u"), .limit = 10, .radius_meters = 250.0}).size() == 2);
+  const auto answer =
+      f.recommender->recommend({.user = UserId("u"), .position = GeoPoint{40.7, -74.0}, .limit = 10}, kNow);
+  CHECK(answer->shortfall == "4 places known, 3 within 50000 m, 3 of them pass the filters");
+  CHECK(answer->candidates == 3);
+}
+
+TEST_CASE("what the user dismissed sinks, what they saved rises") {
+  Fixture f({at("a", 0.50), at("b", 0.51), at("c", 0.52)});
+  f.happen("u", "a", "dismiss", kHour);
+  f.happen("u", "c", "save", kHour);
+  CHECK(f.ask({.user = UserId("u"), .limit = 3}) == Ids{"c", "b", "a"});
+}
+
+TEST_CASE("equal scores stand nearer first, then by id") {
+  Fixture f({at("z", 1.0), at("b", 2.0), at("a", 2.0), at("c", 2.0)}, {{"visits", 1.0}});
+  CHECK(f.ask({.user = UserId("u"), .limit = 2}) == Ids{"z", "a"});
+  CHECK(f.ask({.user = UserId("u"), .limit = 4}) == Ids{"z", "a", "b", "c"});
+}
+
+TEST_CASE("without a position the user's last known place serves, without either the caller is told") {
+  Fixture f({at("a", 0.1), at("b", 30.0), at("c", 30.1)});
+  f.happen("u", "b", "visit", kHour);
+  const auto answer = f.recommender->recommend({.user = UserId("u"), .limit = 3, .radius_meters = 1000.0}, kNow);
+  REQUIRE(answer.ok());
+  CHECK(answer->items.size() == 2);
+  CHECK(f.recommender->recommend({.user = UserId("nobody")}, kNow).status().code() == StatusCode::kInvalidArgument);
+}
+
+TEST_CASE("impossible questions are refused") {
+  Fixture f({at("a", 0.1)});
+  const auto code = [&](RecommendRequest request) { return f.recommender->recommend(request, kNow).status().code(); };
+  const GeoPoint here{40.7, -74.0};
+  CHECK(code({.user = UserId(""), .position = here}) == StatusCode::kInvalidArgument);
+  CHECK(code({.user = UserId(std::string(129, 'x')), .position = here}) == StatusCode::kInvalidArgument);
+  CHECK(code({.user = UserId("u"), .position = GeoPoint{91, 0}}) == StatusCode::kInvalidArgument);
+  CHECK(code({.user = UserId("u"), .position = here, .limit = 0}) == StatusCode::kInvalidArgument);
+  CHECK(code({.user = UserId("u"), .position = here, .limit = 1001}) == StatusCode::kInvalidArgument);
+  CHECK(code({.user = UserId("u"), .position = here, .radius_meters = -1.0}) == StatusCode::kInvalidArgument);
+  CHECK(code({.user = UserId("u"), .position = here, .radius_meters = std::nan("")}) == StatusCode::kInvalidArgument);
+}
+
+TEST_CASE("the answer is the best of all candidates, whatever the limit") {
+  const std::uint32_t seed = 9;
+  INFO("seed ", seed);
+  std::mt19937 random(seed);
+  std::vector<Place> places;
+  for (int i = 0; i < 400; ++i)
+    places.push_back(at("p" + std::to_string(i), (random() % 10'000) / 1000.0, i % 3 ? "x" : "y"));
+  Fixture f(places);
+  for (int i = 0; i < 300; ++i) {
+    f.happen("u" + std::to_string(random() % 5), "p" + std::to_string(random() % 400), "visit",
+             (1 + random() % 900) * kHour);
+  }
+  const RecommendRequest all{.user = UserId("u1"), .limit = 400};
+  const Ids everything = f.ask(all);
+  CHECK(everything.size() == 400);
+  CHECK(std::set<std::string>(everything.begin(), everything.end()).size() == 400);
+  for (const std::size_t limit : {1u, 7u, 50u, 399u}) {
+    RecommendRequest some = all;
+    some.limit = limit;
+    CHECK(f.ask(some) == Ids(everything.begin(), everything.begin() + static_cast<std::ptrdiff_t>(limit)));
+  }
+}
+
+TEST_CASE("signals are the same whether places or visits came first, and after a restart") {
+  const std::vector<Place> places{at("a", 0.1, "Cafe"), at("b", 0.2, "Bar")};
+  Fixture late({});
+  Fixture early(places);
+  for (Fixture* f : {&late, &early}) {
+    for (int i = 1; i < 6; ++i) f->happen("x", "a", "visit", i * 5 * kHour);
+    f->happen("y", "b", "visit", 3 * kHour);
+  }
+  REQUIRE(late.state->catalog().upsert(places).ok());
+  late.recommender->refresh_index();
+  const auto scores = [](const Recommender& recommender) {
+    return recommender.score(UserId("nobody"), {40.7, -74.0}, kNow, 0.0, 10'000.0)->scores;
+  };
+  CHECK(scores(*late.recommender) == scores(*early.recommender));
+  const auto restarted = *Recommender::create(*early.state, early.options);
+  CHECK(scores(*restarted) == scores(*early.recommender));
+}
+
+}  // namespace

@@ -1,0 +1,37 @@
+#include "engine/ranking/score/linear_stage.h"
+
+#include <doctest/doctest.h>
+
+#include <set>
+#include <string>
+
+namespace {
+
+using namespace cairn;
+using ranking::LinearStage;
+
+TEST_CASE("every ranking feature has a name of its own, a meaning and a default weight") {
+  std::set<std::string> names;
+  for (const RankingFeatureInfo& info : ranking::ranking_features()) {
+    CHECK(names.insert(info.name).second);
+    CHECK(info.meaning.size() > 10);
+  }
+  CHECK(names.size() == ranking::kRankingFeatures);
+}
+
+TEST_CASE("without weights in the configuration the defaults hold, with some only those") {
+  const auto defaults = LinearStage::create({});
+  REQUIRE(defaults.ok());
+  CHECK(defaults->weight(ranking::RankingFeature::kDistance) == doctest::Approx(-0.763544));
+  const auto own = LinearStage::create({{"distance", -2.0}});
+  REQUIRE(own.ok());
+  CHECK(own->weight(ranking::RankingFeature::kDistance) == -2.0);
+  CHECK(own->weight(ranking::RankingFeature::kHabit) == 0.0);
+}
+
+TEST_CASE("an unknown feature or an impossible weight is refused by name") {
+  CHECK(LinearStage::create({{"distanse", 1.0}}).status().message().find("distanse") != std::string::npos);
+  CHECK_FALSE(LinearStage::create({{"distance", std::nan("")}}).ok());
+}
+
+}  // namespace
