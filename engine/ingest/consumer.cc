@@ -215,12 +215,14 @@ void Consumer::report(const Work& work, std::uint64_t seen_mark) {
 
 std::uint64_t Consumer::mark() { return ++marks_; }
 
-Status Consumer::wait_passed(std::uint64_t mark, steady_clock::time_point deadline) const {
+Status Consumer::wait_passed(std::uint64_t mark, const CallContext& context) const {
+  const auto deadline = context.deadline.value_or(steady_clock::time_point::max());
   std::unique_lock lock(mutex_);
-  if (changed_.wait_until(lock, deadline, [&] { return passed_ >= mark; })) return ok_status();
+  const auto passed = [&] { return passed_ >= mark; };
+  if (changed_.wait_until(lock, context.cancelled, deadline, passed)) return ok_status();
   std::string message = "the " + options_.consumer + " consumer has not reached the end of '" + source_name_ + "'";
   if (!trouble_.empty()) message += "; it waits: " + trouble_;
-  return deadline_exceeded(std::move(message));
+  return context.check().with_context(message);
 }
 
 std::vector<ConsumerStatus> Consumer::status() const {

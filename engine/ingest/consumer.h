@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "cairn/call_context.h"
 #include "cairn/engine_status.h"
 #include "cairn/interaction.h"
 #include "cairn/log.h"
@@ -81,8 +82,8 @@ class Consumer {
 
   /// Asks for a mark behind everything that the source holds now; `passed(mark)` says whether it has been applied.
   [[nodiscard]] std::uint64_t mark();
-  /// Waits until `mark` is passed. Returns: DEADLINE_EXCEEDED with what the consumer is waiting for.
-  Status wait_passed(std::uint64_t mark, std::chrono::steady_clock::time_point deadline) const;
+  /// Waits until `mark` is passed. Returns: DEADLINE_EXCEEDED with what the consumer is waiting for, CANCELLED.
+  Status wait_passed(std::uint64_t mark, const CallContext& context) const;
 
   [[nodiscard]] std::vector<ConsumerStatus> status() const;
   /// Empty while all is well, else what it is waiting for, or why it has stopped.

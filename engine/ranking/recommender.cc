@@ -58,7 +58,19 @@ void Recommender::refresh_index() {
 
 // ---- answering ----------------------------------------------------------------------------------------------------
 
-Result<Recommendations> Recommender::recommend(const RecommendRequest& request, EventTime now) const {
+Result<Recommendations> Recommender::recommend(const CallContext& context, const RecommendRequest& request,
+                                               EventTime now) const {
+  CAIRN_RETURN_IF_ERROR(context.check());
+  bool degraded = false;
+  if (request.min_offset && !state_.reached(*request.min_offset)) {
+    if (request.on_stale == OnStale::kFail) {
+      return failed_precondition("features have not reached the offset asked for");
+    }
+    degraded = request.on_stale == OnStale::kDegrade;
+    if (!degraded) CAIRN_RETURN_IF_ERROR(state_.wait_for(*request.min_offset, context));
+  }
+  // Taken before the rows are read: the answer reflects at least this much.
+  Freshness freshness = state_.freshness();
   const auto index = this->index();
   CAIRN_ASSIGN_OR_RETURN(Question question, understand(request, now));
   question.context.user = &question.user;
@@ -69,6 +81,8 @@ Result<Recommendations> Recommender::recommend(const RecommendRequest& request, 
 
   Recommendations answer;
   answer.candidates = candidates.size();
+  answer.degraded = degraded;
+  answer.freshness = std::move(freshness);
   answer.freshness.tier = question.tier;
   const auto lock = signals_.lock_shared();
   std::vector<float> scores;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cairn/call_context.h"
 #include "cairn/options.h"
 #include "cairn/recommendation.h"
 #include "engine/ranking/place_signals.h"
@@ -28,7 +29,8 @@ class Recommender {
                                                                    const RankingOptions& options);
 
   /// `now` is used where the request names no time. Freshness is left to the caller, but for the tier.
-  [[nodiscard]] Result<Recommendations> recommend(const RecommendRequest& request, EventTime now) const;
+  [[nodiscard]] Result<Recommendations> recommend(const CallContext& context, const RecommendRequest& request,
+                                                  EventTime now) const;
 
   /// Every candidate's score, for those who need whole rankings (evaluation).
   struct Scored {

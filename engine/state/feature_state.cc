@@ -255,23 +255,30 @@ Status FeatureState::observe(EntityKind kind, Observer observer) {
   return ok_status();
 }
 
-Status FeatureState::forget_old_event_ids() {
+void FeatureState::forget_old_event_ids() {
   const std::lock_guard one_at_a_time(apply_mutex_);
   const std::int64_t newest = counters().newest_event_ms;
   // Events may be late; four windows behind the newest event is far past any repeat that still means something.
   const std::int64_t keep_from = dedup_bucket(event_time_from_ms(newest), dedup_window_ms_) - 4;
-  if (newest == 0 || keep_from <= oldest_dedup_bucket_) return ok_status();
+  if (newest == 0 || keep_from <= oldest_dedup_bucket_) return;
+  const Status forgotten = forget_event_ids_before(keep_from);
+  if (forgotten.ok()) {
+    oldest_dedup_bucket_ = keep_from;
+  } else {
+    log_.warning("state.dedup", forgotten.message());
+  }
+}
+
+Status FeatureState::forget_event_ids_before(std::int64_t bucket) {
   storage::WriteBatch batch;
   std::string previous;
   CAIRN_RETURN_IF_ERROR(store_.scan(Family::kDedup, "", [&](std::string_view key, std::string_view) {
     const std::string_view prefix = key.substr(0, 8);
-    if (prefix >= dedup_prefix(keep_from)) return false;
+    if (prefix >= dedup_prefix(bucket)) return false;
     if (prefix != previous) batch.remove_prefix(Family::kDedup, previous = prefix);
     return true;
   }));
-  if (!batch.empty()) CAIRN_RETURN_IF_ERROR(store_.write(batch, storage::Durability::kBuffered));
-  oldest_dedup_bucket_ = keep_from;
-  return ok_status();
+  return batch.empty() ? ok_status() : store_.write(batch, storage::Durability::kBuffered);
 }
 
 // ---- reading ------------------------------------------------------------------------------------------------------
@@ -315,6 +322,23 @@ std::vector<Watermark> FeatureState::watermarks() const {
   for (const auto& [key, position] : positions_)
     marks.push_back({key.first, {position.partition, position.offset, {}}});
   return marks;
+}
+
+void FeatureState::describe(EngineStatus* status) const {
+  const Counters totals = counters();
+  status->events_applied = totals.applied;
+  status->events_rejected = totals.rejected;
+  status->events_repeated = totals.repeated;
+  status->newest_event = event_time_from_ms(totals.newest_event_ms);
+  status->places = catalog_.size();
+  const RowCache::Stats rows = cache_.stats();
+  status->row_cache_bytes = rows.bytes;
+  status->row_cache_hits = rows.hits;
+  status->row_cache_misses = rows.misses;
+}
+
+Freshness FeatureState::freshness() const {
+  return {watermarks(), event_time_from_ms(counters().newest_event_ms), Tier::kNone};
 }
 
 Status FeatureState::wait_for(const Watermark& watermark, const CallContext& context) const {

@@ -18,7 +18,9 @@
 
 #include "cairn/call_context.h"
 #include "cairn/clock.h"
+#include "cairn/engine_status.h"
 #include "cairn/feature_view.h"
+#include "cairn/freshness.h"
 #include "cairn/interaction.h"
 #include "cairn/log.h"
 #include "cairn/source_position.h"
@@ -76,6 +78,8 @@ class FeatureState {
 
   [[nodiscard]] std::vector<SourcePosition> positions(std::string_view source) const;
   [[nodiscard]] std::vector<Watermark> watermarks() const;
+  /// The watermarks and the newest event; the tier is left to whoever reads rows.
+  [[nodiscard]] Freshness freshness() const;
   /// Waits until everything before `watermark` is reflected. Returns: DEADLINE_EXCEEDED, CANCELLED.
   Status wait_for(const Watermark& watermark, const CallContext& context) const;
   [[nodiscard]] bool reached(const Watermark& watermark) const;
@@ -94,8 +98,12 @@ class FeatureState {
   /// What a dimension value is called, for people.
   [[nodiscard]] std::string dimension_name(const features::View& view, std::uint64_t dimension) const;
 
-  /// Forgets event ids that no repeat inside the dedup window can match any more. Call now and then.
-  Status forget_old_event_ids();
+  /// Forgets event ids that no repeat inside the dedup window can match any more. Call now and then; what fails is
+  /// logged and done by the next call.
+  void forget_old_event_ids();
+
+  /// Fills in what the state knows of an engine's status: counters, places, row cache.
+  void describe(EngineStatus* status) const;
 
  private:
   FeatureState(storage::StateStore& store, const Options& options, InteractionTypes types);
@@ -105,6 +113,8 @@ class FeatureState {
   Status recover_types();
   Status recover_ids();
   Status recover_positions();
+
+  Status forget_event_ids_before(std::int64_t bucket);
 
   /// The indexes of interactions that are no repeats; remembers their event ids in `batch`.
   Result<std::vector<std::size_t>> drop_repeats(std::span<const Interaction> interactions, storage::WriteBatch* batch);

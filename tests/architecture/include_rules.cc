@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <map>
 #include <optional>
 #include <set>
 #include <sstream>
@@ -21,7 +22,9 @@ bool contains(const std::vector<std::string>& names, std::string_view name) {
 const Room* room_of(const Rules& rules, std::string_view path) {
   const Room* best = nullptr;
   for (const Room& room : rules.rooms) {
-    if (inside(path, room.folder) && (!best || room.folder.size() > best->folder.size())) best = &room;
+    if (!inside(path, room.folder)) continue;
+    if (room.top_only && path.find('/', room.folder.size() + 1) != std::string_view::npos) continue;
+    if (!best || room.folder.size() > best->folder.size()) best = &room;
   }
   return best;
 }
@@ -134,6 +137,67 @@ void check_file(const fs::path& root, const std::string& file, const Rules& rule
   }
 }
 
+/// Who points at whom, by name.
+using Graph = std::map<std::string, std::vector<std::string>>;
+
+/// Walks depth first and collects the cycles that it meets: each as "a ► b ► a".
+class CycleFinder {
+ public:
+  explicit CycleFinder(const Graph& graph) : graph_(graph) {
+    for (const auto& [name, unused] : graph_) visit(name);
+  }
+  [[nodiscard]] const std::vector<std::vector<std::string>>& cycles() const { return cycles_; }
+
+ private:
+  void visit(const std::string& name) {
+    if (done_.contains(name)) return;
+    if (const auto begin = std::find(path_.begin(), path_.end(), name); begin != path_.end()) {
+      cycles_.emplace_back(begin, path_.end());
+      cycles_.back().push_back(name);
+      return;
+    }
+    path_.push_back(name);
+    if (const auto found = graph_.find(name); found != graph_.end()) {
+      for (const std::string& next : found->second) visit(next);
+    }
+    path_.pop_back();
+    done_.insert(name);
+  }
+
+  const Graph& graph_;
+  std::vector<std::string> path_;
+  std::set<std::string> done_;
+  std::vector<std::vector<std::string>> cycles_;
+};
+
+void report_cycles(const Graph& graph, const char* kind, std::vector<Violation>* violations) {
+  const CycleFinder finder(graph);
+  for (const std::vector<std::string>& cycle : finder.cycles()) {
+    std::string text;
+    for (const std::string& name : cycle) text += (text.empty() ? "" : " ► ") + name;
+    violations->push_back({cycle.front(), 0, std::string(kind) + " in a circle: " + text});
+  }
+}
+
+Graph arrows_of(const Rules& rules) {
+  Graph arrows;
+  for (const Room& room : rules.rooms) {
+    if (!contains(room.may_include, "*")) arrows[room.folder] = room.may_include;
+  }
+  return arrows;
+}
+
+Graph includes_of_headers(const fs::path& root, const Rules& rules) {
+  Graph includes;
+  for (const std::string& file : source_files(root)) {
+    if (!file.ends_with(".h") && !file.ends_with(".cuh")) continue;
+    for (const Include& include : includes_of(read_file(root / file))) {
+      if (include.quoted) includes[file].push_back(resolve(rules, include.target));
+    }
+  }
+  return includes;
+}
+
 bool is_source(const fs::path& path) {
   static const std::set<std::string> kExtensions = {".h", ".hpp", ".cuh", ".cc", ".cpp", ".cu", ".inc"};
   return kExtensions.contains(path.extension().string());
@@ -219,6 +283,13 @@ std::vector<Violation> check_tree(const fs::path& root, const Rules& rules) {
     check_names(file, rules, &reported, &violations);
     check_file(root, file, rules, &violations);
   }
+  return violations;
+}
+
+std::vector<Violation> check_cycles(const fs::path& root, const Rules& rules) {
+  std::vector<Violation> violations;
+  report_cycles(arrows_of(rules), "rooms point at each other", &violations);
+  report_cycles(includes_of_headers(root, rules), "headers include each other", &violations);
   return violations;
 }
 

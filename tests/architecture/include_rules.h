@@ -13,6 +13,7 @@ struct Room {
   std::string folder;                    ///< from the project's root, no slash at the end
   std::vector<std::string> may_include;  ///< rooms, beside itself and those every room may; "*" stands for all
   bool std_only = false;                 ///< nothing but the standard library and project headers
+  bool top_only = false;                 ///< its subfolders are rooms of their own, and each has to be named
 };
 
 /// A library that is not ours, and the only folders that may include it.
@@ -62,6 +63,11 @@ struct Include {
 
 /// Reads every include and every name of the tree and returns what breaks the rules, in the order of files and lines.
 [[nodiscard]] std::vector<Violation> check_tree(const std::filesystem::path& root, const Rules& rules);
+
+/// The cycles of a tree: among the rooms by the arrows that the rules give them, and among the project's own headers by
+/// what they include. A cycle of headers compiles, thanks to `#pragma once`, and yet neither of its headers can be
+/// understood or used alone. Rooms that may include everything ("*") are left out; nothing includes them.
+[[nodiscard]] std::vector<Violation> check_cycles(const std::filesystem::path& root, const Rules& rules);
 
 /// Whether `header` is one of the C++20 standard library (in either spelling of the C headers).
 [[nodiscard]] bool is_standard_header(std::string_view header);

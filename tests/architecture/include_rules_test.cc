@@ -121,6 +121,37 @@ TEST_CASE("a sealed room may show the headers of a folder, and none below it") {
   CHECK(only_violation(Tree().with("other/a.cc", "#include \"low/shown/x.h\"\n")).line == 1);
 }
 
+TEST_CASE("a room of its top alone has no say over folders that nobody named") {
+  Rules rules = small_rules();
+  rules.rooms[3].top_only = true;  // high
+  CHECK(check_tree(Tree().with("high/a.cc", "#include \"low/store.h\"\n").root(), rules).empty());
+  const auto violations = check_tree(Tree().with("high/new/a.cc", "").root(), rules);
+  REQUIRE(violations.size() == 1);
+  CHECK(violations[0].file == "high/new/a.cc");
+  CHECK(violations[0].what.find("no room") != std::string::npos);
+}
+
+TEST_CASE("arrows in a circle are named, also round a corner") {
+  Rules rules = small_rules();
+  CHECK(check_cycles(Tree().root(), rules).empty());
+  rules.rooms[1].may_include = {"other"};  // low ► other
+  rules.rooms[2].may_include = {"high"};   // other ► high, and high ► low stands in the rules
+  const auto violations = check_cycles(Tree().root(), rules);
+  REQUIRE(violations.size() == 1);
+  CHECK(violations[0].what.find("high ► low ► other ► high") != std::string::npos);
+}
+
+TEST_CASE("headers that include each other in a circle are named") {
+  Tree tree;
+  tree.with("low/a.h", "#include \"low/b.h\"\n").with("low/b.h", "#include \"words/c.h\"\n");
+  CHECK(check_cycles(tree.root(), small_rules()).empty());
+  tree.with("leaf/include/words/c.h", "#include \"low/a.h\"\n");
+  const auto violations = check_cycles(tree.root(), small_rules());
+  REQUIRE(violations.size() == 1);
+  CHECK(violations[0].what.find("leaf/include/words/c.h") != std::string::npos);
+  CHECK(violations[0].what.find("low/a.h ► low/b.h") != std::string::npos);
+}
+
 TEST_CASE("a foreign library outside its adapter fails, in quotes as in brackets") {
   CHECK(only_violation(Tree().with("low/store.cc", "#include <rocks/db.h>\n")).what.find("Rocks") == 0);
   CHECK(only_violation(Tree().with("low/store.cc", "#include \"rocks/db.h\"\n")).what.find("Rocks") == 0);

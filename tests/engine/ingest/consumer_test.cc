@@ -124,7 +124,7 @@ struct Fixture {
         options, [this] { return std::make_unique<LineSource>(world); }, sink, types, clock);
   }
   static Status drain(Consumer& consumer) {
-    return consumer.wait_passed(consumer.mark(), std::chrono::steady_clock::now() + 60s);
+    return consumer.wait_passed(consumer.mark(), CallContext::within(60s));
   }
 };
 
@@ -186,7 +186,7 @@ TEST_CASE("an error that will not pass stops the source and says so") {
   f.world.append(event("p"));
   f.sink.answers = {StatusCode::kInvalidArgument};
   const auto consumer = f.consume();
-  const Status waited = consumer->wait_passed(consumer->mark(), std::chrono::steady_clock::now() + 300ms);
+  const Status waited = consumer->wait_passed(consumer->mark(), CallContext::within(300ms));
   CHECK(waited.code() == StatusCode::kDeadlineExceeded);
   CHECK(consumer->trouble() == "INVALID_ARGUMENT: as told");
 }

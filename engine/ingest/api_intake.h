@@ -1,0 +1,36 @@
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "cairn/call_context.h"
+#include "cairn/clock.h"
+#include "cairn/ingest_ack.h"
+#include "cairn/interaction.h"
+#include "cairn/options.h"
+#include "streaming/event_log.h"
+
+namespace cairn::ingest {
+
+/// Takes events from a caller into the API's log, from where the consumers read them like those of any other source.
+///
+/// Threads: any.
+class ApiIntake {
+ public:
+  /// All must outlive the intake.
+  ApiIntake(const InteractionTypes& types, const DecodeOptions& options, const Clock& clock, streaming::EventLog& log)
+      : types_(types), options_(options), clock_(clock), log_(log) {}
+
+  /// See Engine::ingest. Once the events are on disk the call succeeds, even when its deadline has passed meanwhile.
+  [[nodiscard]] Result<IngestAck> take(const CallContext& context, std::span<const std::string_view> events);
+
+ private:
+  IngestAck judge(std::span<const std::string_view> events) const;
+
+  const InteractionTypes& types_;
+  const DecodeOptions& options_;
+  const Clock& clock_;
+  streaming::EventLog& log_;
+};
+
+}  // namespace cairn::ingest

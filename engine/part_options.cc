@@ -1,0 +1,59 @@
+#include "engine/part_options.h"
+
+#include <utility>
+#include <vector>
+
+#include "engine/ranking/builtin_views.h"
+#include "features/row.h"
+
+namespace cairn {
+
+storage::StateStoreOptions store_options(const EngineOptions& options, const state::StateDirectory& directory) {
+  storage::StateStoreOptions store;
+  store.path = directory.store();
+  store.merge = features::merge_encoded_rows;
+  store.block_cache_bytes = options.state.block_cache_bytes;
+  store.memtable_bytes = options.state.memtable_bytes;
+  store.free_bytes_min = options.state.free_bytes_min;
+  store.log = options.log;
+  return store;
+}
+
+state::FeatureState::Options state_options(const EngineOptions& options) {
+  std::vector<FeatureViewSpec> views = ranking::builtin_views();
+  views.insert(views.end(), options.feature_views.begin(), options.feature_views.end());
+  return {.views = std::move(views),
+          .dedup_window = options.decode.dedup_window,
+          .sync = options.state.sync,
+          .row_cache_bytes = options.state.row_cache_bytes,
+          .log = options.log};
+}
+
+streaming::EventLogOptions log_options(const EngineOptions& options, const state::StateDirectory& directory) {
+  return {.path = directory.event_log(),
+          .segment_bytes = options.event_log_segment_bytes,
+          .free_bytes_min = options.state.free_bytes_min,
+          .sync = options.state.sync,
+          .log = options.log};
+}
+
+std::string dead_letter_path(const EngineOptions& options, const state::StateDirectory& directory) {
+  return options.dead_letter_path.empty() ? directory.dead_letters() : options.dead_letter_path;
+}
+
+ingest::Consumer::Options feature_consumer_options(const EngineOptions& options) {
+  return {.consumer = "features",
+          .records_max = options.state.batch_events_max,
+          .batch_wait_max = options.state.batch_wait_max,
+          .decode = options.decode,
+          .log = options.log};
+}
+
+ingest::Consumer::Options sql_consumer_options(const EngineOptions& options) {
+  ingest::Consumer::Options sql = feature_consumer_options(options);
+  sql.consumer = "sql";
+  sql.records_max = options.sql.batch_rows_max;
+  return sql;
+}
+
+}  // namespace cairn

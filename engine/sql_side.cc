@@ -1,0 +1,40 @@
+#include "engine/sql_side.h"
+
+#include <utility>
+
+#include "engine/part_options.h"
+
+namespace cairn {
+
+SqlSide::SqlSide(std::unique_ptr<sql::Database> database, const EngineOptions& options, state::FeatureState& state,
+                 const Clock& clock)
+    : database_(std::move(database)),
+      sink_(*database_, state.id()),
+      upkeep_(*database_, clock, options.log),
+      places_(state.catalog(), *database_, options.log) {}
+
+Result<std::unique_ptr<SqlSide>> SqlSide::open(const EngineOptions& options, const InteractionTypes& types,
+                                               state::FeatureState& state,
+                                               std::span<const ingest::Consumer::SourceFactory> sources,
+                                               const Clock& clock) {
+  CAIRN_ASSIGN_OR_RETURN(auto database,
+                         sql::open_database(options.sql, types, options.decode.dedup_window, options.log));
+  std::unique_ptr<SqlSide> side(new SqlSide(std::move(database), options, state, clock));
+  side->consumers_ =
+      std::make_unique<ingest::Consumers>(sql_consumer_options(options), sources, side->sink_, types, clock);
+  return side;
+}
+
+void SqlSide::add_chores(std::vector<upkeep::Schedule::Chore>* chores) {
+  chores->emplace_back([this] { upkeep_.run(); });
+  chores->emplace_back([this] {
+    if (upkeep_.trouble().empty()) places_.push();
+  });
+}
+
+std::string SqlSide::trouble() const {
+  std::string server = upkeep_.trouble();
+  return server.empty() ? consumers_->trouble() : server;
+}
+
+}  // namespace cairn

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cairn/call_context.h"
+#include "cairn/clock.h"
+#include "cairn/engine_status.h"
+#include "cairn/interaction.h"
+#include "cairn/options.h"
+#include "engine/ingest/consumers.h"
+#include "engine/ingest/sinks.h"
+#include "engine/state/feature_state.h"
+#include "engine/upkeep/place_sync.h"
+#include "engine/upkeep/schedule.h"
+#include "engine/upkeep/sql_upkeep.h"
+#include "sql/database.h"
+
+namespace cairn {
+
+/// All that an engine has only when PostgreSQL is configured: the pool of connections, the consumers that write
+/// interactions, and the chores that keep the schema and the places.
+///
+/// Threads: any, once it is open.
+class SqlSide {
+ public:
+  /// Opens the pool and starts the consumers. A server that does not answer is no error: the consumers wait for it.
+  /// All references must outlive it.
+  /// Returns: INVALID_ARGUMENT for options that make no sense.
+  [[nodiscard]] static Result<std::unique_ptr<SqlSide>> open(const EngineOptions& options, const InteractionTypes& types,
+                                                             state::FeatureState& state,
+                                                             std::span<const ingest::Consumer::SourceFactory> sources,
+                                                             const Clock& clock);
+
+  void add_chores(std::vector<upkeep::Schedule::Chore>* chores);
+
+  [[nodiscard]] const ingest::Consumers& consumers() const noexcept { return *consumers_; }
+  /// Waits until PostgreSQL holds the catalogue's `version`; the chores must run meanwhile.
+  [[nodiscard]] Status wait_for_places(std::uint64_t version, const CallContext& context) const {
+    return places_.wait_for(version, context);
+  }
+  /// What is wrong with the server, else with the consumers; empty: nothing.
+  [[nodiscard]] std::string trouble() const;
+  /// Interactions written by this process.
+  [[nodiscard]] std::uint64_t rows() const noexcept { return sink_.rows(); }
+
+  /// Stops the consumers after the batches under way. Idempotent.
+  void stop() { consumers_->stop(); }
+
+ private:
+  SqlSide(std::unique_ptr<sql::Database> database, const EngineOptions& options, state::FeatureState& state,
+          const Clock& clock);
+
+  std::unique_ptr<sql::Database> database_;
+  ingest::SqlSink sink_;
+  upkeep::SqlUpkeep upkeep_;
+  upkeep::PlaceSync places_;
+  std::unique_ptr<ingest::Consumers> consumers_;
+};
+
+}  // namespace cairn

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "cairn/status.h"
+
+namespace cairn::state {
+
+/// The directory that holds everything an engine must not lose. It alone knows the names in it:
+///
+///     DIR/state/                the state store (storage/format.md)
+///     DIR/event-log/            what the API accepted (streaming/format.md)
+///     DIR/dead-letters.ndjson   what could not be used, unless the configuration names another file
+///
+/// A checkpoint is a directory of the same form, without the dead letters.
+class StateDirectory {
+ public:
+  /// Creates the directory, with its parents, when it is absent.
+  /// Returns: INVALID_ARGUMENT for an empty path; UNAVAILABLE.
+  [[nodiscard]] static Result<StateDirectory> open(const std::string& path);
+
+  /// Creates a directory that must not exist, in a parent that does.
+  /// Returns: ALREADY_EXISTS, INVALID_ARGUMENT when it cannot be created.
+  [[nodiscard]] static Result<StateDirectory> create_new(const std::string& path);
+
+  [[nodiscard]] const std::string& path() const noexcept { return path_; }
+  [[nodiscard]] std::string store() const { return path_ + "/state"; }
+  [[nodiscard]] std::string event_log() const { return path_ + "/event-log"; }
+  [[nodiscard]] std::string dead_letters() const { return path_ + "/dead-letters.ndjson"; }
+
+  /// What all files in it take.
+  [[nodiscard]] std::uint64_t bytes() const;
+  /// Removes it with everything in it.
+  void remove() const;
+
+ private:
+  explicit StateDirectory(std::string path) : path_(std::move(path)) {}
+  std::string path_;
+};
+
+}  // namespace cairn::state

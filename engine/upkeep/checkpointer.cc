@@ -1,0 +1,31 @@
+#include "engine/upkeep/checkpointer.h"
+
+#include <filesystem>
+#include <system_error>
+
+namespace cairn::upkeep {
+
+Result<CheckpointInfo> Checkpointer::make(const CallContext& context, const std::string& path) {
+  CAIRN_RETURN_IF_ERROR(context.check());
+  CAIRN_ASSIGN_OR_RETURN(const auto copy, state::StateDirectory::create_new(path));
+  // Taken before the copy is: the copy holds at least this much.
+  CheckpointInfo info{path, 0, state_.watermarks()};
+  if (Status copied = copy_into(context, copy); !copied.ok()) {
+    copy.remove();
+    return copied;
+  }
+  info.bytes = copy.bytes();
+  return info;
+}
+
+Status Checkpointer::copy_into(const CallContext& context, const state::StateDirectory& copy) {
+  const MutexLock no_trimming(trimmer_.not_trimming());
+  CAIRN_RETURN_IF_ERROR(store_.checkpoint(copy.store()));
+  CAIRN_RETURN_IF_ERROR(context.check());
+  std::error_code error;
+  std::filesystem::copy(directory_.event_log(), copy.event_log(), error);
+  if (error) return unavailable("cannot copy the event log to '" + copy.path() + "': " + error.message());
+  return ok_status();
+}
+
+}  // namespace cairn::upkeep

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <string>
+
+#include "cairn/call_context.h"
+#include "cairn/engine_status.h"
+#include "engine/state/feature_state.h"
+#include "engine/state/state_directory.h"
+#include "engine/upkeep/log_trimmer.h"
+#include "storage/state_store.h"
+
+namespace cairn::upkeep {
+
+/// Copies a running engine's state directory into a new one (see Engine::checkpoint).
+///
+/// The store is copied first, the API's log after it, and nothing is trimmed from the log in between. So the log in the
+/// copy reaches at least from the position that the copied store has on, and the copy can go on from there.
+///
+/// Threads: any; copies are made one after another.
+class Checkpointer {
+ public:
+  /// All must outlive the checkpointer.
+  Checkpointer(const state::StateDirectory& directory, storage::StateStore& store, const state::FeatureState& state,
+               LogTrimmer& trimmer)
+      : directory_(directory), store_(store), state_(state), trimmer_(trimmer) {}
+
+  /// Returns: see Engine::checkpoint. Nothing is left behind after an error.
+  [[nodiscard]] Result<CheckpointInfo> make(const CallContext& context, const std::string& path);
+
+ private:
+  Status copy_into(const CallContext& context, const state::StateDirectory& copy);
+
+  const state::StateDirectory& directory_;
+  storage::StateStore& store_;
+  const state::FeatureState& state_;
+  LogTrimmer& trimmer_;
+};
+
+}  // namespace cairn::upkeep

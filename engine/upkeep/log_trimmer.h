@@ -1,0 +1,37 @@
+#pragma once
+
+#include <functional>
+#include <utility>
+
+#include "cairn/ids.h"
+#include "cairn/log.h"
+#include "cairn/mutex.h"
+#include "streaming/event_log.h"
+
+namespace cairn::upkeep {
+
+/// Removes from the API's log what every consumer of it has applied.
+///
+/// Threads: any.
+class LogTrimmer {
+ public:
+  /// How far every consumer of the log has come, the slowest one; the log's beginning while one does not know yet.
+  using Reached = std::function<Offset()>;
+
+  /// `log` must outlive the trimmer.
+  LogTrimmer(streaming::EventLog& log, Reached reached, Logger logger)
+      : log_(log), reached_(std::move(reached)), logger_(std::move(logger)) {}
+
+  void trim() CAIRN_EXCLUDES(mutex_);
+
+  /// Held while the log's files are copied: nothing is trimmed meanwhile.
+  [[nodiscard]] Mutex& not_trimming() CAIRN_RETURN_CAPABILITY(mutex_) { return mutex_; }
+
+ private:
+  streaming::EventLog& log_;
+  const Reached reached_;
+  const Logger logger_;
+  Mutex mutex_;
+};
+
+}  // namespace cairn::upkeep

@@ -1,0 +1,60 @@
+#include "engine/upkeep/place_sync.h"
+
+#include <chrono>
+
+namespace cairn::upkeep {
+
+void PlaceSync::push() {
+  const Result<std::uint64_t> written = find_out();
+  if (!written.ok()) return;  // PostgreSQL is away: SqlUpkeep says so
+  if (*written >= catalog_.version()) return;
+  if (const Status pushed = write(catalog_.newer_than(*written)); !pushed.ok()) {
+    log_.warning("sql.places", pushed.message());
+  }
+}
+
+Result<std::uint64_t> PlaceSync::find_out() {
+  {
+    const MutexLock lock(mutex_);
+    if (written_) return *written_;
+  }
+  CAIRN_ASSIGN_OR_RETURN(const std::uint64_t stored, database_.places_version());
+  CAIRN_ASSIGN_OR_RETURN(const std::uint64_t pushed, catalog_.pushed_version());
+  if (stored != pushed) CAIRN_RETURN_IF_ERROR(catalog_.rise_above(stored));
+  set_written(stored);
+  return stored;
+}
+
+Status PlaceSync::write(std::span<const state::Catalog::Stored> newer) {
+  std::vector<Place> chunk;
+  for (std::size_t i = 0; i < newer.size(); ++i) {
+    chunk.push_back(newer[i].place);
+    const bool last = i + 1 == newer.size();
+    if (chunk.size() < chunk_places_max_ && !last) continue;
+    const bool version_ends = last || newer[i + 1].version != newer[i].version;
+    const std::uint64_t version = version_ends ? newer[i].version : newer[i].version - 1;
+    CAIRN_RETURN_IF_ERROR(database_.upsert_places(chunk, version));
+    chunk.clear();
+    CAIRN_RETURN_IF_ERROR(catalog_.set_pushed_version(version));
+    set_written(version);
+  }
+  return ok_status();
+}
+
+void PlaceSync::set_written(std::uint64_t version) {
+  {
+    const MutexLock lock(mutex_);
+    written_ = version;
+  }
+  written_cv_.notify_all();
+}
+
+Status PlaceSync::wait_for(std::uint64_t version, const CallContext& context) const {
+  const auto there = [this, version]() CAIRN_REQUIRES(mutex_) { return written_ && *written_ >= version; };
+  MutexLock lock(mutex_);
+  const auto deadline = context.deadline.value_or(std::chrono::steady_clock::time_point::max());
+  if (written_cv_.wait_until(lock, context.cancelled, deadline, there)) return ok_status();
+  return context.check().with_context("the places have not reached PostgreSQL");
+}
+
+}  // namespace cairn::upkeep
