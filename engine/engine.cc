@@ -111,8 +111,8 @@ Status EngineImpl::open_parts() {
 
 Status EngineImpl::start_consumers() {
   const auto sources = ingest::source_factories(options_, *event_log_);
-  feature_consumers_ = std::make_unique<ingest::Consumers>(feature_consumer_options(options_), sources, *feature_sink_,
-                                                           types_, clock_);
+  feature_consumers_ =
+      std::make_unique<ingest::Consumers>(feature_consumer_options(options_), sources, *feature_sink_, types_, clock_);
   if (options_.sql.dsn.empty()) return ok_status();
   CAIRN_ASSIGN_OR_RETURN(sql_, SqlSide::open(options_, types_, *state_, sources, clock_));
   return ok_status();
@@ -183,6 +183,7 @@ Result<CheckpointInfo> EngineImpl::checkpoint(const CallContext& context, const 
 }
 
 Status EngineImpl::wait_caught_up(const CallContext& context) const {
+  CAIRN_RETURN_IF_ERROR(context.check());
   // All marks are asked for before any is waited for: the call means the moment in which it was made.
   const auto feature_marks = feature_consumers_->marks();
   const auto sql_marks = sql_ ? sql_->consumers().marks() : std::vector<std::uint64_t>{};

@@ -59,6 +59,7 @@ Status Catalog::load() {
       return false;
     }
     stored.id = place_ids_.intern(key);
+    const WriterLock lock(mutex_);
     keep(std::move(stored));
     return true;
   }));
@@ -68,12 +69,12 @@ Status Catalog::load() {
 Status Catalog::upsert(std::span<const Place> places) {
   for (std::size_t i = 0; i < places.size(); ++i) CAIRN_RETURN_IF_ERROR(check_place(places[i], i));
   if (places.empty()) return ok_status();
-  const std::lock_guard one_at_a_time(upsert_mutex_);
+  const MutexLock one_at_a_time(upsert_mutex_);
   return write(places, version() + 1);
 }
 
 Status Catalog::rise_above(std::uint64_t version) {
-  const std::lock_guard one_at_a_time(upsert_mutex_);
+  const MutexLock one_at_a_time(upsert_mutex_);
   std::vector<Place> all;
   for (Stored& stored : newer_than(0)) all.push_back(std::move(stored.place));
   return write(all, std::max(version, this->version()) + 1);
@@ -106,7 +107,7 @@ Status Catalog::write(std::span<const Place> places, std::uint64_t version) {
   CAIRN_RETURN_IF_ERROR(store_.write(batch, storage::Durability::kSynced));
   place_ids.confirm();
   category_ids.confirm();
-  const std::unique_lock lock(mutex_);
+  const WriterLock lock(mutex_);
   for (Stored& one : stored) keep(std::move(one));
   version_ = version;
   return ok_status();
@@ -128,31 +129,31 @@ void Catalog::keep(Stored stored) {
 
 Result<Place> Catalog::get(const PlaceId& id) const {
   const auto number = place_ids_.find(id.str());
-  const std::shared_lock lock(mutex_);
+  const ReaderLock lock(mutex_);
   const auto found = number ? by_id_.find(*number) : by_id_.end();
   if (found == by_id_.end()) return not_found("no place has the id '" + id.str() + "'");
   return stored_[found->second].place;
 }
 
 std::optional<PlaceFacts> Catalog::facts(std::uint64_t place) const {
-  const std::shared_lock lock(mutex_);
+  const ReaderLock lock(mutex_);
   return place < facts_.size() ? facts_[place] : std::nullopt;
 }
 
 std::size_t Catalog::size() const {
-  const std::shared_lock lock(mutex_);
+  const ReaderLock lock(mutex_);
   return stored_.size();
 }
 
 std::uint64_t Catalog::version() const {
-  const std::shared_lock lock(mutex_);
+  const ReaderLock lock(mutex_);
   return version_;
 }
 
 std::vector<Catalog::Stored> Catalog::newer_than(std::uint64_t version) const {
   std::vector<Stored> newer;
   {
-    const std::shared_lock lock(mutex_);
+    const ReaderLock lock(mutex_);
     std::copy_if(stored_.begin(), stored_.end(), std::back_inserter(newer),
                  [&](const Stored& stored) { return stored.version > version; });
   }

@@ -4,14 +4,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <shared_mutex>
 #include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "cairn/mutex.h"
 #include "cairn/place.h"
 #include "cairn/status.h"
 #include "features/dictionary.h"
@@ -44,8 +43,8 @@ class Catalog {
   /// Stamps every place anew with a version above `version`, so that all of them are newer than it.
   Status rise_above(std::uint64_t version);
 
-  /// The largest version that this state directory is known to have written to PostgreSQL. Another one found there was
-  /// written by another directory (or by this one just before a crash): all places are then to be written anew.
+  /// The largest version that this state directory knows to have written to PostgreSQL. When PostgreSQL holds another
+  /// one, another directory has written it, or this one did just before a crash. All places are then written anew.
   [[nodiscard]] Result<std::uint64_t> pushed_version() const;
   Status set_pushed_version(std::uint64_t version);
 
@@ -64,21 +63,22 @@ class Catalog {
   [[nodiscard]] std::vector<Stored> newer_than(std::uint64_t version) const;
 
  private:
-  Status write(std::span<const Place> places, std::uint64_t version);
-  void keep(Stored stored);
+  Status write(std::span<const Place> places, std::uint64_t version) CAIRN_REQUIRES(upsert_mutex_)
+      CAIRN_EXCLUDES(mutex_);
+  void keep(Stored stored) CAIRN_REQUIRES(mutex_);
 
   storage::StateStore& store_;
   features::Dictionary& place_ids_;
   features::Dictionary& category_ids_;
 
-  std::mutex upsert_mutex_;  ///< one upsert at a time
+  Mutex upsert_mutex_;  ///< one upsert at a time, from the choice of a version to its end
 
-  mutable std::shared_mutex mutex_;
-  // Guarded by mutex_.
-  std::unordered_map<std::uint64_t, std::size_t> by_id_;  ///< dictionary id to index in stored_
-  std::vector<Stored> stored_;
-  std::vector<std::optional<PlaceFacts>> facts_;  ///< by dictionary id
-  std::uint64_t version_ = 0;
+  mutable SharedMutex mutex_;
+  /// Dictionary id to index in stored_.
+  std::unordered_map<std::uint64_t, std::size_t> by_id_ CAIRN_GUARDED_BY(mutex_);
+  std::vector<Stored> stored_ CAIRN_GUARDED_BY(mutex_);
+  std::vector<std::optional<PlaceFacts>> facts_ CAIRN_GUARDED_BY(mutex_);  ///< by dictionary id
+  std::uint64_t version_ CAIRN_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace cairn::state

@@ -103,13 +103,16 @@ Status FeatureState::recover_positions() {
       damaged = std::move(position).status();
       return false;
     }
+    const MutexLock lock(mutex_);
     positions_[{source, partition}] = *std::move(position);
     return true;
   }));
   CAIRN_RETURN_IF_ERROR(std::move(damaged));
   CAIRN_ASSIGN_OR_RETURN(const auto stored, store_.get(Family::kMeta, kCountersKey));
   if (stored) {
-    CAIRN_ASSIGN_OR_RETURN(counters_, Counters::decode(*stored));
+    CAIRN_ASSIGN_OR_RETURN(const Counters counters, Counters::decode(*stored));
+    const MutexLock lock(mutex_);
+    counters_ = counters;
   }
   return ok_status();
 }
@@ -117,7 +120,7 @@ Status FeatureState::recover_positions() {
 // ---- writing ------------------------------------------------------------------------------------------------------
 
 Status FeatureState::apply(const MicroBatch& micro) {
-  const std::lock_guard one_at_a_time(apply_mutex_);
+  const MutexLock one_at_a_time(apply_mutex_);
   storage::WriteBatch batch;
   CAIRN_ASSIGN_OR_RETURN(const std::vector<std::size_t> fresh, drop_repeats(micro.interactions, &batch));
   features::DeltaAccumulator accumulator(schema_);
@@ -223,7 +226,7 @@ void FeatureState::publish(const MicroBatch& micro, std::span<const features::En
     if (begin != end) observer({begin, end});
   }
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const SourcePosition& position : micro.positions) {
       positions_[{std::string(micro.source), position.partition}] = position;
     }
@@ -233,7 +236,7 @@ void FeatureState::publish(const MicroBatch& micro, std::span<const features::En
 }
 
 Status FeatureState::observe(EntityKind kind, Observer observer) {
-  const std::lock_guard no_apply(apply_mutex_);
+  const MutexLock no_apply(apply_mutex_);
   Status damaged;
   std::vector<features::EntityDelta> rows;
   const auto hand_over = [&] {
@@ -256,7 +259,7 @@ Status FeatureState::observe(EntityKind kind, Observer observer) {
 }
 
 void FeatureState::forget_old_event_ids() {
-  const std::lock_guard one_at_a_time(apply_mutex_);
+  const MutexLock one_at_a_time(apply_mutex_);
   const std::int64_t newest = counters().newest_event_ms;
   // Events may be late; four windows behind the newest event is far past any repeat that still means something.
   const std::int64_t keep_from = dedup_bucket(event_time_from_ms(newest), dedup_window_ms_) - 4;
@@ -307,7 +310,7 @@ std::string FeatureState::dimension_name(const features::View& view, std::uint64
 }
 
 std::vector<SourcePosition> FeatureState::positions(std::string_view source) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::vector<SourcePosition> found;
   for (const auto& [key, position] : positions_) {
     if (key.first == source) found.push_back(position);
@@ -316,7 +319,7 @@ std::vector<SourcePosition> FeatureState::positions(std::string_view source) con
 }
 
 std::vector<Watermark> FeatureState::watermarks() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::vector<Watermark> marks;
   marks.reserve(positions_.size());
   for (const auto& [key, position] : positions_)
@@ -343,17 +346,16 @@ Freshness FeatureState::freshness() const {
 
 Status FeatureState::wait_for(const Watermark& watermark, const CallContext& context) const {
   const auto deadline = context.deadline.value_or(std::chrono::steady_clock::time_point::max());
-  std::unique_lock lock(mutex_);
-  advanced_.wait_until(lock, context.cancelled, deadline, [&] { return has_reached(watermark); });
-  if (has_reached(watermark)) return ok_status();
-  CAIRN_RETURN_IF_ERROR(context.check().with_context("features have not reached offset " +
-                                                     std::to_string(watermark.position.offset.value) + " of '" +
-                                                     watermark.source + "'"));
-  return deadline_exceeded("features have not reached the offset asked for");
+  const auto there = [&]() CAIRN_REQUIRES(mutex_) { return has_reached(watermark); };
+  MutexLock lock(mutex_);
+  if (advanced_.wait_until(lock, context.cancelled, deadline, there)) return ok_status();
+  return context.check().with_context("features have not reached offset " +
+                                      std::to_string(watermark.position.offset.value) + " of '" + watermark.source +
+                                      "'");
 }
 
 bool FeatureState::reached(const Watermark& watermark) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return has_reached(watermark);
 }
 
@@ -363,7 +365,7 @@ bool FeatureState::has_reached(const Watermark& watermark) const {
 }
 
 Counters FeatureState::counters() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return counters_;
 }
 

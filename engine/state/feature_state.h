@@ -7,9 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <shared_mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,6 +21,7 @@
 #include "cairn/freshness.h"
 #include "cairn/interaction.h"
 #include "cairn/log.h"
+#include "cairn/mutex.h"
 #include "cairn/source_position.h"
 #include "cairn/status.h"
 #include "engine/state/catalog.h"
@@ -114,14 +113,14 @@ class FeatureState {
   Status recover_ids();
   Status recover_positions();
 
-  Status forget_event_ids_before(std::int64_t bucket);
+  Status forget_event_ids_before(std::int64_t bucket) CAIRN_REQUIRES(apply_mutex_);
 
   /// The indexes of interactions that are no repeats; remembers their event ids in `batch`.
   Result<std::vector<std::size_t>> drop_repeats(std::span<const Interaction> interactions, storage::WriteBatch* batch);
-  /// Requires: mutex_ is held.
-  [[nodiscard]] bool has_reached(const Watermark& watermark) const;
+  [[nodiscard]] bool has_reached(const Watermark& watermark) const CAIRN_REQUIRES(mutex_);
   Counters accumulate(const MicroBatch& batch, std::span<const std::size_t> fresh, features::DeltaAccumulator* deltas);
-  void publish(const MicroBatch& batch, std::span<const features::EntityDelta> deltas, const Counters& counters);
+  void publish(const MicroBatch& batch, std::span<const features::EntityDelta> deltas, const Counters& counters)
+      CAIRN_REQUIRES(apply_mutex_);
 
   // Fixed after construction.
   storage::StateStore& store_;
@@ -138,16 +137,14 @@ class FeatureState {
   Catalog catalog_;
   mutable RowCache cache_;
 
-  std::mutex apply_mutex_;
-  // Guarded by apply_mutex_.
-  std::vector<std::pair<EntityKind, Observer>> observers_;
-  std::int64_t oldest_dedup_bucket_ = INT64_MIN;
+  Mutex apply_mutex_;  ///< one batch at a time, from the choice of what is new to what others see
+  std::vector<std::pair<EntityKind, Observer>> observers_ CAIRN_GUARDED_BY(apply_mutex_);
+  std::int64_t oldest_dedup_bucket_ CAIRN_GUARDED_BY(apply_mutex_) = INT64_MIN;
 
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   mutable std::condition_variable_any advanced_;
-  // Guarded by mutex_.
-  std::map<std::pair<std::string, Partition>, SourcePosition, std::less<>> positions_;
-  Counters counters_;
+  std::map<std::pair<std::string, Partition>, SourcePosition, std::less<>> positions_ CAIRN_GUARDED_BY(mutex_);
+  Counters counters_ CAIRN_GUARDED_BY(mutex_);
 };
 
 }  // namespace cairn::state

@@ -17,7 +17,7 @@ Result<RowCache::Found> RowCache::get(std::string_view key, const Load& load) {
   Shard& shard = shard_of(key);
   std::uint64_t ticket = 0;
   {
-    const std::lock_guard lock(shard.mutex);
+    const MutexLock lock(shard.mutex);
     if (const auto found = shard.by_key.find(key); found != shard.by_key.end()) {
       ++shard.hits;
       shard.items.splice(shard.items.begin(), shard.items, found->second);
@@ -30,7 +30,7 @@ Result<RowCache::Found> RowCache::get(std::string_view key, const Load& load) {
     }
   }
   Result<RowPtr> row = load(key);
-  const std::lock_guard lock(shard.mutex);
+  const MutexLock lock(shard.mutex);
   const auto mine = shard.loading.find(key);
   const bool still_mine = ticket != 0 && mine != shard.loading.end() && mine->second == ticket;
   if (still_mine) shard.loading.erase(mine);
@@ -42,7 +42,7 @@ Result<RowCache::Found> RowCache::get(std::string_view key, const Load& load) {
 void RowCache::begin_update(std::span<const features::EntityDelta> deltas) {
   for (const features::EntityDelta& delta : deltas) {
     Shard& shard = shard_of(delta.key);
-    const std::lock_guard lock(shard.mutex);
+    const MutexLock lock(shard.mutex);
     shard.updating.insert(delta.key);
     shard.loading.erase(delta.key);
   }
@@ -51,7 +51,7 @@ void RowCache::begin_update(std::span<const features::EntityDelta> deltas) {
 void RowCache::finish_update(std::span<const features::EntityDelta> deltas, bool committed) {
   for (const features::EntityDelta& delta : deltas) {
     Shard& shard = shard_of(delta.key);
-    const std::lock_guard lock(shard.mutex);
+    const MutexLock lock(shard.mutex);
     shard.updating.erase(delta.key);
     if (!committed) continue;
     const auto found = shard.by_key.find(delta.key);
@@ -87,7 +87,7 @@ void RowCache::evict(Shard& shard) {
 RowCache::Stats RowCache::stats() const {
   Stats total;
   for (const Shard& shard : shards_) {
-    const std::lock_guard lock(shard.mutex);
+    const MutexLock lock(shard.mutex);
     total.hits += shard.hits;
     total.misses += shard.misses;
     total.bytes += shard.bytes;

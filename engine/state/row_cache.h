@@ -6,20 +6,20 @@
 #include <functional>
 #include <list>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 
+#include "cairn/mutex.h"
 #include "cairn/status.h"
 #include "features/delta.h"
 #include "features/row.h"
 
 namespace cairn::state {
 
-/// L1: decoded rows in memory, least recently used out first, updated in place when a write batch commits.
+/// Decoded rows of features in memory, least recently used out first, updated in place when a write batch commits.
 ///
 /// A row here always equals the stored one, or the stored one with the batch that is just being committed. What makes
 /// it so: a batch announces its keys before it is written (`begin_update`); from then until `finish_update` a miss on
@@ -66,23 +66,25 @@ class RowCache {
     using is_transparent = void;
     std::size_t operator()(std::string_view s) const noexcept { return std::hash<std::string_view>{}(s); }
   };
+  /// A part of the rows with a lock of its own, on cache lines of its own, so that readers of different rows seldom
+  /// meet.
   struct alignas(64) Shard {
-    mutable std::mutex mutex;
-    // Guarded by mutex.
-    std::list<Item> items;                                                   ///< most recently used first
-    std::unordered_map<std::string_view, std::list<Item>::iterator> by_key;  ///< views into items
-    std::unordered_set<std::string, Hash, std::equal_to<>> updating;
-    std::unordered_map<std::string, std::uint64_t, Hash, std::equal_to<>>
-        loading;  ///< key to the load that may be kept
-    std::uint64_t next_load = 1;
-    std::uint64_t bytes = 0;
-    std::uint64_t hits = 0;
-    std::uint64_t misses = 0;
+    mutable Mutex mutex;
+    std::list<Item> items CAIRN_GUARDED_BY(mutex);  ///< most recently used first
+    /// Views into items.
+    std::unordered_map<std::string_view, std::list<Item>::iterator> by_key CAIRN_GUARDED_BY(mutex);
+    std::unordered_set<std::string, Hash, std::equal_to<>> updating CAIRN_GUARDED_BY(mutex);
+    /// Key to the load that may be kept.
+    std::unordered_map<std::string, std::uint64_t, Hash, std::equal_to<>> loading CAIRN_GUARDED_BY(mutex);
+    std::uint64_t next_load CAIRN_GUARDED_BY(mutex) = 1;
+    std::uint64_t bytes CAIRN_GUARDED_BY(mutex) = 0;
+    std::uint64_t hits CAIRN_GUARDED_BY(mutex) = 0;
+    std::uint64_t misses CAIRN_GUARDED_BY(mutex) = 0;
   };
 
   [[nodiscard]] Shard& shard_of(std::string_view key) { return shards_[Hash{}(key) >> 7 & (kShards - 1)]; }
-  void keep(Shard& shard, std::string_view key, RowPtr row);
-  void evict(Shard& shard);
+  void keep(Shard& shard, std::string_view key, RowPtr row) CAIRN_REQUIRES(shard.mutex);
+  void evict(Shard& shard) CAIRN_REQUIRES(shard.mutex);
 
   const std::size_t shard_bytes_max_;
   std::array<Shard, kShards> shards_;

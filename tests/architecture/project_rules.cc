@@ -17,8 +17,8 @@ std::vector<Room> rooms() {
 
       // The facade: opens, wires, closes and delegates. Each folder beside it is a room of its own.
       {.folder = "engine",
-       .may_include = {"engine/upkeep", "engine/ingest", "engine/ranking", "engine/state", "streaming", "sql", "storage",
-                       "features", "gpu"},
+       .may_include = {"engine/upkeep", "engine/ingest", "engine/ranking", "engine/state", "streaming", "sql",
+                       "storage", "features", "gpu"},
        .top_only = true},
       // Chores on a schedule. They bring what the state holds to PostgreSQL, to a checkpoint, or out of the log.
       {.folder = "engine/upkeep", .may_include = {"engine/state", "streaming", "sql", "storage"}},

@@ -121,6 +121,50 @@ TEST_CASE("a reader who names the offset of a write sees it") {
   CHECK(ask(OnStale::kDegrade)->degraded);
 }
 
+TEST_CASE("a call whose deadline has passed, or that was cancelled, changes nothing and says which it was") {
+  Folder folder;
+  const auto engine = open(options_in(folder.path));
+  REQUIRE(engine->upsert_places({}, kPlaces).ok());
+  std::stop_source nobody_waits;
+  nobody_waits.request_stop();
+  CallContext cancelled;
+  cancelled.cancelled = nobody_waits.get_token();
+  const CallContext late = CallContext::within(0ms);
+  const std::string one = event("ann", "cafe", 1'700'000'000'000);
+  const std::vector<std::string_view> events{one};
+  const std::vector<Place> more{{PlaceId("new"), "New", {40.7, -74.0}, ""}};
+  for (const auto& [context, code] :
+       {std::pair{cancelled, StatusCode::kCancelled}, std::pair{late, StatusCode::kDeadlineExceeded}}) {
+    INFO(to_string(code));
+    CHECK(engine->ingest(context, events).status().code() == code);
+    CHECK(engine->upsert_places(context, more).code() == code);
+    CHECK(engine->get_place(context, PlaceId("cafe")).status().code() == code);
+    CHECK(engine->get_features(context, {EntityKind::kUser, {"ann"}, {}, {}}).status().code() == code);
+    CHECK(engine->recommend(context, {.user = UserId("ann"), .position = GeoPoint{40.7, -74.0}}).status().code() ==
+          code);
+    CHECK(engine->checkpoint(context, (folder.path / "copy").string()).status().code() == code);
+    CHECK(engine->status(context).ready());
+  }
+  CHECK(engine->wait_caught_up(late).code() == StatusCode::kDeadlineExceeded);
+  REQUIRE(engine->wait_caught_up(CallContext::within(kPatience)).ok());
+  CHECK(engine->status({}).events_applied == 0);
+  CHECK(engine->get_place({}, PlaceId("new")).status().code() == StatusCode::kNotFound);
+  CHECK_FALSE(fs::exists(folder.path / "copy"));
+}
+
+TEST_CASE("whoever waits for features is woken when the call is cancelled") {
+  Folder folder;
+  const auto engine = open(options_in(folder.path));
+  std::stop_source caller;
+  CallContext context;
+  context.cancelled = caller.get_token();
+  const Watermark never{"api", {Partition{0}, Offset{1'000'000'000}, {}}};
+  std::jthread hangs_up([&] { caller.request_stop(); });
+  const auto answer =
+      engine->recommend(context, {.user = UserId("ann"), .position = GeoPoint{40.7, -74.0}, .min_offset = never});
+  CHECK(answer.status().code() == StatusCode::kCancelled);
+}
+
 TEST_CASE("a file is consumed, and a checkpoint taken on the way opens as the state it was") {
   Folder folder;
   const fs::path file = folder.path / "events.ndjson";

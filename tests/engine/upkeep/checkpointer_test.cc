@@ -1,0 +1,102 @@
+#include "engine/upkeep/checkpointer.h"
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <stop_token>
+#include <thread>
+
+#include "engine/ranking/builtin_views.h"
+#include "features/row.h"
+#include "streaming/source.h"
+#include "tests/support/temporary_folder.h"
+
+namespace {
+
+using namespace cairn;
+namespace fs = std::filesystem;
+
+/// A state directory with a store and a log, as an engine has them.
+struct Fixture {
+  test::TemporaryFolder folder;
+  state::StateDirectory directory = *state::StateDirectory::open(folder.path() + "/running");
+  std::unique_ptr<storage::StateStore> store = *storage::open_rocksdb_store(
+      {.path = directory.store(), .merge = features::merge_encoded_rows, .free_bytes_min = 0});
+  std::unique_ptr<state::FeatureState> state =
+      *state::FeatureState::open(*store, {.views = ranking::builtin_views()}, InteractionTypes());
+  std::unique_ptr<streaming::EventLog> log =
+      *streaming::open_event_log({.path = directory.event_log(), .segment_bytes = 64, .free_bytes_min = 0});
+  Offset reached{0};
+  upkeep::LogTrimmer trimmer{*log, [this] { return reached; }, {}};
+  upkeep::Checkpointer checkpointer{directory, *store, *state, trimmer};
+
+  Offset append(std::string_view payload) { return *log->append(std::span(&payload, 1)); }
+  Status apply(Offset offset) {
+    const SourcePosition position{Partition{0}, offset, ""};
+    return state->apply({"api", {}, std::span(&position, 1), 0});
+  }
+};
+
+TEST_CASE("a checkpoint's log reaches from its state's position on") {
+  Fixture f;
+  const Offset applied = f.append("applied");
+  const Offset end = f.append("not yet");
+  REQUIRE(f.apply(applied).ok());
+  const auto made = f.checkpointer.make({}, f.folder.path() + "/copy");
+  REQUIRE_MESSAGE(made.ok(), made.status().to_string());
+  REQUIRE(made->watermarks.size() == 1);
+  CHECK(made->watermarks[0].position.offset == applied);
+
+  const auto copy = *state::StateDirectory::open(made->path);
+  CHECK(made->bytes == copy.bytes());
+  const auto log = streaming::open_event_log({.path = copy.event_log(), .free_bytes_min = 0});
+  REQUIRE(log.ok());
+  CHECK((*log)->begin_offset() <= applied);
+  CHECK((*log)->end_offset() == end);
+}
+
+TEST_CASE("a call that is cancelled or late leaves nothing behind") {
+  Fixture f;
+  std::stop_source cancelled;
+  cancelled.request_stop();
+  CallContext context;
+  context.cancelled = cancelled.get_token();
+  CHECK(f.checkpointer.make(context, f.folder.path() + "/copy").status().code() == StatusCode::kCancelled);
+  CHECK(f.checkpointer.make(CallContext::within(std::chrono::milliseconds(0)), f.folder.path() + "/copy")
+            .status()
+            .code() == StatusCode::kDeadlineExceeded);
+  CHECK_FALSE(fs::exists(f.folder.path() + "/copy"));
+}
+
+TEST_CASE("what cannot be copied leaves nothing behind") {
+  Fixture f;
+  f.append("x");
+  f.log->close();
+  f.log.reset();
+  fs::remove_all(f.directory.event_log());
+  const auto made = f.checkpointer.make({}, f.folder.path() + "/copy");
+  CHECK(made.status().code() == StatusCode::kUnavailable);
+  CHECK_FALSE(fs::exists(f.folder.path() + "/copy"));
+}
+
+TEST_CASE("the log is trimmed up to what every consumer has applied, and not while it is copied") {
+  Fixture f;
+  const Offset first = f.append(std::string(100, 'a'));
+  const Offset second = f.append(std::string(100, 'b'));  // a segment of its own
+  f.append(std::string(100, 'c'));
+  f.trimmer.trim();
+  CHECK(f.log->begin_offset() == Offset{0});
+
+  f.reached = second;
+  std::jthread trimming;
+  {
+    const MutexLock copying(f.trimmer.not_trimming());
+    trimming = std::jthread([&] { f.trimmer.trim(); });
+    CHECK(f.log->begin_offset() == Offset{0});
+  }
+  trimming.join();
+  CHECK(f.log->begin_offset() > first);
+  CHECK(f.log->begin_offset() <= second);
+}
+
+}  // namespace
