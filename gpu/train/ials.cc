@@ -11,9 +11,9 @@
 #include "gpu/cpu/objective.h"
 #include "gpu/dense_algebra.h"
 #include "gpu/parallel.h"
+#include "gpu/random.h"
 #include "gpu/train/block_rows.h"
 #include "gpu/train/interactions.h"
-#include "gpu/train/random.h"
 
 namespace cairn::gpu {
 namespace {

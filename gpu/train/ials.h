@@ -9,7 +9,7 @@
 #include "gpu/backend.h"
 #include "gpu/fold_in.h"
 #include "gpu/matrix.h"
-#include "gpu/train/progress.h"
+#include "gpu/progress.h"
 
 namespace cairn::gpu {
 
