@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "gpu/cpu/half.h"
+#include "gpu/half.h"
 #include "gpu/select_k.h"
 #include "gpu/sparse_matrix.h"
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "cairn/check.h"
-#include "gpu/cpu/half.h"
+#include "gpu/half.h"
 
 namespace cairn::gpu::cuda {
 namespace emulator {
