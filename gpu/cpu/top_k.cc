@@ -132,8 +132,7 @@ void publish(Query& query, float threshold) {
 bool same_ranges(const RowFilter& a, const RowFilter& b) {
   if (a.ranges.has_value() != b.ranges.has_value()) return false;
   if (!a.ranges) return true;
-  return std::equal(a.ranges->begin(), a.ranges->end(), b.ranges->begin(), b.ranges->end(),
-                    [](const RowRange& x, const RowRange& y) { return x.begin == y.begin && x.end == y.end; });
+  return std::equal(a.ranges->begin(), a.ranges->end(), b.ranges->begin(), b.ranges->end());
 }
 
 /// Answers one batch.
