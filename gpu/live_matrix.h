@@ -2,9 +2,9 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <utility>
 
+#include "cairn/mutex.h"
 #include "gpu/item_matrix.h"
 
 namespace cairn::gpu {
@@ -27,22 +27,22 @@ class LiveMatrix {
   };
 
   [[nodiscard]] Version current() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return version_;
   }
 
   /// Returns the number of the version that is current from now on.
   std::uint64_t publish(std::unique_ptr<const ItemMatrix> matrix) {
     Version next{.matrix = std::move(matrix)};  // holds the old one in the end, which is freed without the lock
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     next.number = version_.number + 1;
     std::swap(version_, next);
     return version_.number;
   }
 
  private:
-  mutable std::mutex mutex_;
-  Version version_;  // guarded by mutex_
+  mutable Mutex mutex_;
+  Version version_ CAIRN_GUARDED_BY(mutex_);
 };
 
 }  // namespace cairn::gpu

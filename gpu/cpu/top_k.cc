@@ -11,10 +11,10 @@
 #include <cmath>
 #include <limits>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <vector>
 
+#include "cairn/mutex.h"
 #include "gpu/cpu/candidates.h"
 #include "gpu/cpu/cpu_matrix.h"
 #include "gpu/cpu/query_codes.h"
@@ -88,8 +88,8 @@ struct Query {
   std::optional<QueryCodes> codes = {};
   Way way = Way::kScanCodes;
   std::atomic<float> threshold{kMinusInfinity};
-  std::mutex mutex = {};
-  Candidates candidates = {};  // guarded by mutex while chunks run
+  Mutex mutex = {};
+  Candidates candidates CAIRN_GUARDED_BY(mutex) = {};
   std::atomic<std::uint64_t> rows_scored{0};
 
   [[nodiscard]] BoundKind bound_kind(const TopKKernels* kernels, std::size_t k) const {
@@ -201,7 +201,10 @@ void TopKRun::prepare(Group& group) {
   };
   const auto others = std::stable_partition(group.queries.begin(), group.queries.end(), few);
   for (auto query = group.queries.begin(); query != others; ++query) (*query)->way = Way::kScoreFew;
-  for (Query* query : group.queries) query->candidates.reset(query->bound_kind(matrix_.resources().kernels, batch_.k));
+  for (Query* query : group.queries) {
+    const MutexLock lock(query->mutex);
+    query->candidates.reset(query->bound_kind(matrix_.resources().kernels, batch_.k));
+  }
   for (auto query = group.queries.begin(); query != others; ++query) score_few(**query, group.runs);
   group.queries.erase(group.queries.begin(), others);
   if (group.way == Way::kScanCodes) return arrange_codes(group);
@@ -258,7 +261,7 @@ void TopKRun::work(const Chunk& chunk) {
   for (std::size_t q = 0; q < group.queries.size(); ++q) {
     Query& query = *group.queries[q];
     found[q].shrink();
-    const std::lock_guard lock(query.mutex);
+    const MutexLock lock(query.mutex);
     query.candidates.add(found[q]);
     if (query.candidates.crowded()) query.candidates.settle(scorer_of(query));
     publish(query, query.candidates.threshold());
@@ -395,6 +398,7 @@ void TopKRun::score_few(Query& query, const std::vector<TileRun>& runs) {
   append_passing(runs, *query.filter, &rows);
   std::vector<float> scores(rows.size());
   scorer_of(query)(rows, scores);
+  const MutexLock lock(query.mutex);
   HitList hits = query.candidates.room_for(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (std::isnan(scores[i])) continue;
@@ -409,6 +413,7 @@ void TopKRun::finish(Query& query) {
   const Candidates::Score score = scorer_of(query);
   std::vector<std::uint32_t> rows;
   std::vector<float> scores;
+  const MutexLock lock(query.mutex);  // nobody else wants it: the chunks are done
   query.candidates.take_best(score, &rows, &scores);
   const std::size_t scored = rows.size();
   rows.insert(rows.end(), query.candidates.rows().begin(), query.candidates.rows().end());

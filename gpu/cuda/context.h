@@ -4,9 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <vector>
 
+#include "cairn/mutex.h"
 #include "gpu/cuda/device.h"
 #include "gpu/cuda/workspace.h"
 #include "gpu/memory_cap.h"
@@ -25,8 +25,8 @@ class Context {
   [[nodiscard]] Status use() const { return use_device(device_); }
 
   /// A workspace that nobody else has until it is given back; made when all others are taken.
-  [[nodiscard]] Result<std::unique_ptr<Workspace>> take_workspace();
-  void give_back(std::unique_ptr<Workspace> workspace);
+  [[nodiscard]] Result<std::unique_ptr<Workspace>> take_workspace() CAIRN_EXCLUDES(mutex_);
+  void give_back(std::unique_ptr<Workspace> workspace) CAIRN_EXCLUDES(mutex_);
 
   /// A number for something that graphs are recorded with; no two are the same.
   [[nodiscard]] std::uint64_t next_id() noexcept { return next_id_.fetch_add(1, std::memory_order_relaxed); }
@@ -45,8 +45,8 @@ class Context {
   MemoryCap memory_;
   std::atomic<std::uint64_t> next_id_{1};
 
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<Workspace>> idle_;  // guarded by mutex_
+  Mutex mutex_;
+  std::vector<std::unique_ptr<Workspace>> idle_ CAIRN_GUARDED_BY(mutex_);
 };
 
 /// A part of the cap, for as long as something lives.
