@@ -13,7 +13,8 @@
 
 namespace cairn::gpu::cuda {
 
-/// One device: shared by a backend and all that was made with it, of which any may go first. Threads: any.
+/// One device. A backend and everything made with it share a context, and any of them may be destroyed first.
+/// Threads: any.
 class Context {
  public:
   /// Returns: as probe_device().
@@ -24,7 +25,7 @@ class Context {
   /// Makes the device the one that the calling thread's next calls are for.
   [[nodiscard]] Status use() const { return use_device(device_); }
 
-  /// A workspace that nobody else has until it is given back; made when all others are taken.
+  /// A workspace that nobody else uses until it is given back. A new one is made when no other is idle.
   [[nodiscard]] Result<std::unique_ptr<Workspace>> take_workspace() CAIRN_EXCLUDES(mutex_);
   void give_back(std::unique_ptr<Workspace> workspace) CAIRN_EXCLUDES(mutex_);
 
