@@ -15,8 +15,8 @@
 #include "bench/plain_cholesky.h"
 #include "bench/report.h"
 #include "gpu/dense_algebra.h"
+#include "gpu/sparse_matrix.h"
 #include "gpu/train/ials.h"
-#include "gpu/train/interactions.h"
 
 namespace {
 

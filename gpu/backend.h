@@ -27,7 +27,7 @@ class Backend {
 
   /// Copies `items` (rows × dim) into a matrix of this backend.
   /// Returns: INVALID_ARGUMENT for shapes and options that make no sense, and for values that int8 or int4 storage
-  /// cannot keep (infinite or NaN); RESOURCE_EXHAUSTED when the matrices alive and this one exceed memory_max_bytes().
+  /// cannot keep (infinite or NaN); RESOURCE_EXHAUSTED when this and all living matrices exceed memory_max_bytes().
   [[nodiscard]] virtual Result<std::unique_ptr<ItemMatrix>> make_matrix(MatrixView items,
                                                                         const MatrixOptions& options) = 0;
 
@@ -36,7 +36,7 @@ class Backend {
   [[nodiscard]] virtual Result<std::unique_ptr<FoldIn>> make_fold_in(MatrixView items,
                                                                      const FoldInOptions& options) = 0;
 
-  /// What all matrices of this backend that are alive hold together, and the most they may.
+  /// Bytes that all living matrices of this backend hold together, and the limit on them.
   [[nodiscard]] virtual std::size_t resident_bytes() const noexcept = 0;
   [[nodiscard]] virtual std::size_t memory_max_bytes() const noexcept = 0;
 
@@ -46,7 +46,7 @@ class Backend {
   Backend& operator=(const Backend&) = default;
 };
 
-/// Ascending: each includes what the ones before it need.
+/// In ascending order: a machine that has one of them has those before it.
 enum class InstructionSet : std::uint8_t { kScalar, kAvx2, kAvx512 };
 
 [[nodiscard]] std::string_view to_string(InstructionSet set) noexcept;  ///< "scalar", "avx2", "avx512"

@@ -10,7 +10,7 @@
 
 namespace cairn::gpu {
 
-/// How much of what is uncertain about a query shows in its answers.
+/// How much the uncertainty about a query changes its answers.
 struct ExploreOptions {
   enum class Method : std::uint8_t {
     kNone,        ///< scores stay what they are
@@ -20,12 +20,12 @@ struct ExploreOptions {
 
   Method method = Method::kNone;
   float strength = 1.0F;  ///< not negative
-  /// Of the draw: the same seed gives the same draw, so a new one is wanted for each answer.
+  /// Seed of the draw. The same seed gives the same draw, so each answer needs a new one.
   std::uint64_t seed = 0;
 };
 
-/// Changes the scores of candidates whose item vectors are the rows of `candidates` (scores.size() × dim). What scores
-/// hold besides the product with the query vector, a bias say, stays in them.
+/// Changes the scores of candidates whose item vectors are the rows of `candidates` (scores.size() × dim). Whatever a
+/// score holds besides the product with the query vector, such as a bias, stays in it.
 /// Returns: INVALID_ARGUMENT for shapes that do not fit, and a strength that is negative or not finite.
 [[nodiscard]] Status explore(const Posterior& posterior, MatrixView candidates, const ExploreOptions& options,
                              std::span<float> scores);

@@ -16,9 +16,10 @@ namespace cairn::gpu {
 ///     sum_i c_i (w·x_i - t_i)²  +  unobserved_weight · sum_j (w·x_j)²  +  λ ‖w‖²
 ///     λ = regularization · (number of interactions + unobserved_weight · number of items)^frequency_exponent
 ///
-/// Targets t_i are 1 in the form of Rendle et al. (arXiv 2110.14037), where the observed are pulled to 1 beside the
-/// pull of all to 0; and 1 + unobserved_weight / c_i in the form of Hu, Koren and Volinsky (ICDM 2008, weights α·r),
-/// where they are not pulled to 0. Frequency exponent 0 is a plain ridge penalty.
+/// The target t_i is 1 in the form of Rendle et al. (arXiv 2110.14037): all scores are pulled towards 0, and those of
+/// interactions towards 1 besides. It is 1 + unobserved_weight / c_i in the form of Hu, Koren and Volinsky (ICDM 2008,
+/// weights α·r): there the two pulls of an interaction add up to one pull towards 1. With a frequency exponent of 0, λ
+/// is a plain ridge penalty.
 struct FoldInOptions {
   enum class Target : std::uint8_t { kOne, kHuKorenVolinsky };
 
@@ -37,10 +38,10 @@ class FoldIn {
   [[nodiscard]] virtual std::size_t items() const noexcept = 0;
   [[nodiscard]] virtual std::size_t dim() const noexcept = 0;
 
-  /// Row r of `interactions` (width = items) becomes `vectors[r * dim ..]`: the normal equations, solved by Cholesky. A
-  /// row without interactions gives the zero vector.
-  /// Returns: INVALID_ARGUMENT for shapes that do not fit, columns out of range or weights that are not finite and
-  /// positive; FAILED_PRECONDITION when a system is not positive definite (regularization too small).
+  /// Solves the normal equations of row r of `interactions` (width = items) by Cholesky's method and writes the vector
+  /// to vectors[r * dim] and after. A row without interactions gives the zero vector. Returns: INVALID_ARGUMENT for
+  /// shapes that do not fit, columns out of range or weights that are not finite and positive; FAILED_PRECONDITION when
+  /// a system is not positive definite (regularization too small).
   [[nodiscard]] virtual Status solve(const SparseView& interactions, std::span<float> vectors) const = 0;
 
  protected:
@@ -49,8 +50,8 @@ class FoldIn {
   FoldIn& operator=(const FoldIn&) = default;
 };
 
-/// Say what is wrong with items and options, and with rows of interactions with so many items; every backend asks this
-/// first. Return: INVALID_ARGUMENT.
+/// The first says what is wrong with items and options, the second what is wrong with rows of interactions with `items`
+/// items. Every backend calls them first. Return: INVALID_ARGUMENT.
 [[nodiscard]] Status check_objective(MatrixView items, const FoldInOptions& options);
 [[nodiscard]] Status check_interactions(const SparseView& rows, std::size_t items);
 

@@ -30,12 +30,13 @@ enum class Precision : std::uint8_t { kFp32, kFp16, kInt8, kInt4 };
 struct MatrixOptions {
   /// What the values are kept in. Scores are defined over the values as kept.
   Precision storage = Precision::kFp32;
-  /// What a query reads of every row: `storage` itself, or, beside fp32 and fp16, int8 or int4 codes, which cost their
-  /// own memory and only ever preselect. Absent: int8, where storage is fp32 or fp16.
+  /// What a query reads of every row. It is either `storage` itself or, where storage is fp32 or fp16, int8 or int4
+  /// codes that are kept beside the values. Such codes cost memory of their own and only preselect rows; answers are
+  /// scored from the values. Absent: int8 codes where storage is fp32 or fp16, else `storage`.
   std::optional<Precision> scan = {};
   std::size_t int4_group = 32;  ///< columns that share a scale: a multiple of 8
-  /// A sample of the queries to come, if there is one: int4 scales are chosen for the least squared error of their
-  /// scores, instead of the least squared error of the values.
+  /// A sample of the queries to come, if there is one. With it int4 scales minimise the squared error of these queries'
+  /// scores; without it, the squared error of the values.
   MatrixView calibration = {};
 };
 
@@ -50,10 +51,11 @@ struct MatrixOptions {
 ///     for (std::size_t j = 0; j < dim; ++j) sum = std::fmaf(q[j], x[j], sum);
 ///     score = bias.empty() ? sum : sum + bias[row];
 ///
-/// Better is: the larger score; of equal scores (-0 equals 0) the lower row. A row whose score is NaN is never
-/// answered; infinities are ordinary scores.
+/// A row is better than another if its score is larger or, at equal scores (-0 equals 0), if its number is lower. A row
+/// whose score is NaN is never answered; infinities are ordinary scores.
 ///
-/// Threads: any number may call any method at once. Outlives nothing: a backend may go before its matrices.
+/// Threads: any number may call any method at once. Lifetime: the backend that made a matrix may be destroyed before
+/// it.
 class ItemMatrix {
  public:
   virtual ~ItemMatrix() = default;
@@ -62,17 +64,17 @@ class ItemMatrix {
   [[nodiscard]] virtual std::size_t dim() const noexcept = 0;
   [[nodiscard]] virtual Precision storage() const noexcept = 0;
   [[nodiscard]] virtual Precision scan() const noexcept = 0;
-  /// Everything that this matrix holds, on the device where it has one.
+  /// Bytes of everything that this matrix holds, wherever its backend keeps it.
   [[nodiscard]] virtual std::size_t resident_bytes() const noexcept = 0;
 
   /// The kept values of the rows [first, first + out.size() / dim), as scores see them.
   /// Requires: out.size() is a multiple of dim, and the rows exist.
   [[nodiscard]] virtual Status decode(std::size_t first, std::span<float> out) const = 0;
 
-  /// The exact k best of each query under its filter. Rows are preselected by codes with a proven bound of the error,
-  /// then scored in fp32; a query whose bound cannot be proven (values that are not finite or overflow) has every row
-  /// scored in fp32.
-  /// Returns: INVALID_ARGUMENT for shapes, k or filters that TopKBatch and RowFilter do not allow.
+  /// The exact k best rows of each query under its filter. Codes preselect rows by a proven bound of their error; what
+  /// is left is scored in fp32. For a query without a provable bound (values that are not finite, or that overflow)
+  /// every row is scored in fp32. Returns: INVALID_ARGUMENT for shapes, k or filters that TopKBatch and RowFilter do
+  /// not allow.
   [[nodiscard]] virtual Status top_k(const TopKBatch& batch, TopKAnswers* answers) const = 0;
 
  protected:

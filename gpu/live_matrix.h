@@ -2,16 +2,17 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <utility>
 
+#include "cairn/mutex.h"
 #include "gpu/item_matrix.h"
 
 namespace cairn::gpu {
 
-/// The matrix that queries are answered from now, and its replacement by a newer one while they are: each query keeps
-/// the matrix that it began with, and the last query to let go of an old one frees it. Until then both count against
-/// the backend's memory cap, so that publishing never waits and never fails: make_matrix does, before.
+/// Holds the matrix that queries are answered from, and lets a newer one take its place while queries run. A query
+/// keeps the matrix that it began with; an old matrix is freed when the last query lets go of it. Until then both count
+/// against the backend's memory cap. Publishing never waits and never fails, because make_matrix has reserved the
+/// memory before.
 ///
 ///     auto next = backend->make_matrix(items, options);          // RESOURCE_EXHAUSTED: nothing has changed
 ///     if (next.ok()) live.publish(std::move(next).value());
@@ -27,22 +28,23 @@ class LiveMatrix {
   };
 
   [[nodiscard]] Version current() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return version_;
   }
 
-  /// Returns the number of the version that is current from now on.
+  /// Makes `matrix` the current one and returns the number of its version.
   std::uint64_t publish(std::unique_ptr<const ItemMatrix> matrix) {
-    Version next{.matrix = std::move(matrix)};  // holds the old one in the end, which is freed without the lock
-    const std::lock_guard lock(mutex_);
+    // After the swap this holds the old version, which is freed when it goes out of scope, after the lock.
+    Version next{.matrix = std::move(matrix)};
+    const MutexLock lock(mutex_);
     next.number = version_.number + 1;
     std::swap(version_, next);
     return version_.number;
   }
 
  private:
-  mutable std::mutex mutex_;
-  Version version_;  // guarded by mutex_
+  mutable Mutex mutex_;
+  Version version_ CAIRN_GUARDED_BY(mutex_);
 };
 
 }  // namespace cairn::gpu

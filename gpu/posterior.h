@@ -15,8 +15,8 @@ namespace cairn::gpu {
 
 class Objective;
 
-/// What is known of a query before its interactions: the objective of FoldInOptions for fixed items. Cheap to copy, as
-/// copies share it. Threads: any.
+/// What is known of every query before its interactions: the objective of FoldInOptions for fixed items. Copies share
+/// it and are cheap. Threads: any.
 class Prior {
  public:
   /// Reads `items` once, on at most `threads` threads (0: all), and keeps none of them.
@@ -34,15 +34,16 @@ class Prior {
   std::shared_ptr<const Objective> objective_;
 };
 
-/// The normal equations A w = b of one query, factored, which take up one interaction at a time: what fold-in finds for
-/// a row, kept so that the next interaction costs dim² instead of a new row. Read as Bayes does, w is Gaussian around
-/// vector() with covariance proportional to A⁻¹.
+/// The normal equations A w = b of one query, kept in factored form. Fold-in would solve them anew for each
+/// interaction; this takes up one more at a cost of dim². As a Bayesian posterior, w is Gaussian around vector() with a
+/// covariance proportional to A⁻¹.
 ///
-/// λ is that of the interactions known at make() or refresh(). With frequency_exponent 0 that is the λ of any number of
-/// them, and add() gives what a new row would give, up to rounding. With another exponent λ should have grown, which no
-/// update of dim² can do; the vector then differs from that of a new row by at most (λ of a new row / λ kept - 1) times
-/// its length. With `n` interactions, N items, exponent e and m interactions added, that quotient is
-/// ((n + m + unobserved_weight · N) / (n + unobserved_weight · N))^e: hardly above 1 where there are many items.
+/// λ is the penalty of the interactions known at make() or refresh(). With frequency_exponent 0 it does not depend on
+/// their number, and add() gives what folding in the longer row would give, up to rounding. With another exponent λ
+/// should grow with each interaction, which no update of dim² can do. The vector then differs from that of the longer
+/// row by at most (λ of the longer row / λ kept - 1) times its length. With n interactions at first, m added, N items
+/// and exponent e, that quotient is ((n + m + unobserved_weight · N) / (n + unobserved_weight · N))^e, which is hardly
+/// above 1 where there are many items.
 ///
 /// Threads: one at a time; const methods any number at once.
 class Posterior {
@@ -66,7 +67,7 @@ class Posterior {
   /// Returns: INVALID_ARGUMENT for an item that is not dim finite values, or a weight that is not finite and positive.
   [[nodiscard]] Status add(std::span<const float> item, float weight);
 
-  /// Gives λ the value that it has for the interactions there are by now. Cost: dim³ / 3, nothing with exponent 0.
+  /// Sets λ to its value for the present number of interactions. Cost: dim³ / 3, nothing with exponent 0.
   /// Returns: FAILED_PRECONDITION when A is not positive definite, and changes nothing.
   [[nodiscard]] Status refresh();
 

@@ -33,11 +33,12 @@ struct GroupCode {
 /// The scale that maps the largest magnitude of the values to code_max.
 [[nodiscard]] float full_scale(std::span<const float> values, int code_max);
 
-/// The bounds of codes for values that they were not made from, such as the decoded ones.
+/// The bounds of these codes as codes of `values`, which need not be the ones that they were made from.
 [[nodiscard]] GroupCode bounds_of(std::span<const float> values, std::span<const std::int8_t> codes, float scale);
 
-/// How much an error in each column counts: the mean square of that column in a sample of queries, whose error in a
-/// score is the product of both. Empty for an empty sample; what is not finite counts nothing.
+/// How much an error in each column counts: the mean square of that column in a sample of queries, because an error in
+/// a value enters a score multiplied by the query's value. Empty for an empty sample; squares that are not finite are
+/// left out.
 [[nodiscard]] std::vector<float> importance_of(const MatrixView& queries);
 
 }  // namespace cairn::gpu

@@ -7,9 +7,9 @@
 #include <string>
 #include <utility>
 
-#include "gpu/cpu/half.h"
+#include "gpu/half.h"
 #include "gpu/select_k.h"
-#include "gpu/train/interactions.h"
+#include "gpu/sparse_matrix.h"
 
 namespace cairn::gpu {
 namespace {

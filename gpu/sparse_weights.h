@@ -12,7 +12,8 @@
 
 namespace cairn::gpu {
 
-/// Weights between items, sparse, by the item of the history: entry (i, j) is what having i says about j. Immutable.
+/// Sparse weights between items. Rows are items of a history: entry (i, j) is what item i in the history adds to the
+/// score of item j. Immutable.
 /// Threads: any number may call any method at once.
 class SparseWeights {
  public:
@@ -22,7 +23,7 @@ class SparseWeights {
   /// Copies a matrix, its values kept in fp32 or rounded to fp16.
   /// Returns: INVALID_ARGUMENT when the view is no valid CSR matrix or the precision is another.
   [[nodiscard]] static Result<SparseWeights> make(const SparseView& weights, Precision storage = Precision::kFp32);
-  /// Takes a matrix over; `values` are one a column.
+  /// Takes over the arrays of a matrix; `values` has one value for each of `columns`.
   /// Returns: INVALID_ARGUMENT when they are no valid CSR matrix.
   [[nodiscard]] static Result<SparseWeights> take(std::size_t width, std::vector<std::uint64_t> offsets,
                                                   std::vector<std::uint32_t> columns, std::vector<float> values);
@@ -59,8 +60,8 @@ class SparseWeights {
   std::vector<std::uint16_t> halves_;
 };
 
-/// The k best of scores that are already there, under a filter: the answer to one query. "Better" is as for ItemMatrix.
-/// One rounding adds a bias.
+/// Answers one query whose scores are already computed: the k best under a filter, where "better" is as for ItemMatrix.
+/// A filter's bias is added to the scores, rounded once.
 /// Returns: INVALID_ARGUMENT for k or a filter that TopKBatch and RowFilter do not allow.
 [[nodiscard]] Status top_k_of_scores(std::span<const float> scores, std::size_t k, const RowFilter& filter,
                                      TopKAnswers* answers);

@@ -8,20 +8,12 @@
 #include <vector>
 
 #include "gpu/matrix.h"
+#include "gpu/rows.h"
 
 namespace cairn::gpu {
 
 /// The most rows that can be asked for, on every backend.
 inline constexpr std::size_t kTopKMax = 1024;
-
-/// Stands in answers where there are fewer rows than were asked for.
-inline constexpr std::uint32_t kNoRow = std::numeric_limits<std::uint32_t>::max();
-
-/// The rows [begin, end).
-struct RowRange {
-  std::uint32_t begin = 0;
-  std::uint32_t end = 0;
-};
 
 /// Which rows a query may be answered with, and what is added to their scores. What is absent restricts nothing; what
 /// is present and empty lets nothing pass. A row has to pass all of them.

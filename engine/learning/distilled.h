@@ -5,8 +5,8 @@
 #include "cairn/status.h"
 #include "engine/learning/interactions.h"
 #include "engine/model/model.h"
+#include "gpu/progress.h"
 #include "gpu/train/distil.h"
-#include "gpu/train/progress.h"
 
 namespace cairn::learning {
 

@@ -12,7 +12,7 @@
 #include "engine/learning/interactions.h"
 #include "engine/model/model.h"
 #include "gpu/item_matrix.h"
-#include "gpu/train/progress.h"
+#include "gpu/progress.h"
 
 namespace cairn::learning {
 

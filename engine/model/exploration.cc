@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "engine/model/parallel.h"
+#include "gpu/random.h"
 #include "gpu/top_k.h"
-#include "gpu/train/random.h"
 
 namespace cairn::model {
 namespace {

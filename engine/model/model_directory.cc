@@ -10,6 +10,7 @@
 #include "engine/model/model.h"
 #include "engine/model/safetensors.h"
 #include "engine/model/vector_storage.h"
+#include "gpu/half.h"
 
 namespace cairn::model {
 namespace {
@@ -75,7 +76,8 @@ Status load_values(const TensorFile& file, const char* name, std::vector<float>*
   }
   CAIRN_ASSIGN_OR_RETURN(const auto halves, file.values<Half>(name, 1));
   values->resize(halves.size());
-  std::transform(halves.begin(), halves.end(), values->begin(), from_half);
+  std::transform(halves.begin(), halves.end(), values->begin(),
+                 [](Half half) { return gpu::float_of_half(half.bits); });
   *precision = gpu::Precision::kFp16;
   return ok_status();
 }

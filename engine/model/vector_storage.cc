@@ -1,9 +1,9 @@
 #include "engine/model/vector_storage.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 
+#include "gpu/half.h"
 #include "gpu/quantize.h"
 
 namespace cairn::model {
@@ -66,7 +66,8 @@ Status decode(const TensorFile& file, const std::string& name, std::size_t rows,
       return decode_int4(file, name, rows, loaded);
     case gpu::Precision::kFp16: {
       CAIRN_ASSIGN_OR_RETURN(const auto halves, file.values<Half>(name, 2));
-      std::transform(halves.begin(), halves.end(), loaded->values.begin(), from_half);
+      std::transform(halves.begin(), halves.end(), loaded->values.begin(),
+                     [](Half half) { return gpu::float_of_half(half.bits); });
       return ok_status();
     }
     case gpu::Precision::kFp32: {
@@ -80,32 +81,6 @@ Status decode(const TensorFile& file, const std::string& name, std::size_t rows,
 
 }  // namespace
 
-Half to_half(float value) noexcept {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  const auto sign = static_cast<std::uint16_t>(bits >> 16 & 0x8000U);
-  const std::uint32_t magnitude = bits & 0x7fffffffU;
-  if (magnitude > 0x7f800000U) return {static_cast<std::uint16_t>(sign | 0x7e00U)};   // NaN
-  if (magnitude >= 0x477ff000U) return {static_cast<std::uint16_t>(sign | 0x7c00U)};  // rounds past 65504
-  if (magnitude < 0x38800000U) {                                                      // below the normal halves
-    // Adding 0.5 leaves the value's multiples of 2^-24 in the lowest bits, rounded to even by the addition.
-    const float shifted = std::bit_cast<float>(magnitude) + 0.5F;
-    return {static_cast<std::uint16_t>(sign | (std::bit_cast<std::uint32_t>(shifted) - 0x3f000000U))};
-  }
-  const std::uint32_t odd = magnitude >> 13 & 1U;
-  return {static_cast<std::uint16_t>(sign | ((magnitude - 0x38000000U + 0xfffU + odd) >> 13))};
-}
-
-float from_half(Half half) noexcept {
-  const std::uint32_t sign = static_cast<std::uint32_t>(half.bits & 0x8000U) << 16;
-  const std::uint32_t magnitude = half.bits & 0x7fffU;
-  if (magnitude >= 0x7c00U) return std::bit_cast<float>(sign | 0x7f800000U | (magnitude & 0x3ffU) << 13);
-  if (magnitude < 0x400U) {
-    const float value = static_cast<float>(magnitude) * 0x1p-24F;
-    return sign ? -value : value;
-  }
-  return std::bit_cast<float>(sign | ((magnitude << 13) + 0x38000000U));
-}
-
 StoredVectors::StoredVectors(std::string name, std::span<const float> values, std::size_t rows, std::size_t dim,
                              gpu::Precision precision)
     : name_(std::move(name)), values_(values), rows_(rows), dim_(dim), precision_(precision) {
@@ -114,7 +89,8 @@ StoredVectors::StoredVectors(std::string name, std::span<const float> values, st
   if (precision == gpu::Precision::kInt4) make_int4(values);
   if (precision != gpu::Precision::kFp16) return;
   halves_.resize(values.size());
-  std::transform(values.begin(), values.end(), halves_.begin(), to_half);
+  std::transform(values.begin(), values.end(), halves_.begin(),
+                 [](float value) { return Half{gpu::half_of_float(value)}; });
 }
 
 void StoredVectors::make_int8(std::span<const float> values) {

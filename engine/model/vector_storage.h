@@ -17,10 +17,6 @@ namespace cairn::model {
 /// Columns of an int4 row that share a scale.
 inline constexpr std::size_t kInt4Group = 32;
 
-/// The nearest half (ties to even); beyond ±65519 infinite.
-[[nodiscard]] Half to_half(float value) noexcept;
-[[nodiscard]] float from_half(Half half) noexcept;
-
 /// A matrix in one of the precisions, as the tensors it is written as. Owns what the tensors view.
 class StoredVectors {
  public:

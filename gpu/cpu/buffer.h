@@ -5,7 +5,8 @@
 
 namespace cairn::gpu {
 
-/// Bytes of fixed size, aligned for any kernel and, where they are many, advised to stand on large pages. Zero at first.
+/// A fixed number of bytes, aligned for any kernel. They are zero at first. For large buffers the system is advised to
+/// use huge pages.
 class Buffer {
  public:
   Buffer() = default;

@@ -8,6 +8,8 @@
 namespace cairn::gpu {
 namespace {
 
+/// Candidates are shrunk when they have doubled since the last time, and not below this number: the cost of shrinking,
+/// which looks at all of them, is then constant for each hit.
 constexpr std::size_t kLimitMin = 32;
 /// With more candidates than this left by their bounds, they are scored instead of kept.
 constexpr std::size_t kSettleAt = 16384;
@@ -27,6 +29,7 @@ void Candidates::reset(const BoundKind& kind) {
 void Candidates::raise_threshold(float threshold) noexcept { threshold_ = std::max(threshold_, threshold); }
 
 HitList Candidates::room_for(std::size_t rows) {
+  // Kernels write hits without checking for room, so there has to be some for every row of the tiles they scan.
   if (rows_.size() < count_ + rows) {
     const std::size_t size = std::max(count_ + rows, 2 * rows_.size());
     rows_.resize(size);
@@ -49,6 +52,7 @@ void Candidates::add(const Candidates& others) {
   raise_threshold(others.threshold_);
   HitList room = room_for(others.count_);
   for (std::size_t i = 0; i < others.count_; ++i) {
+    // The other part may have found these when its threshold was still lower.
     if (others.upper_[i] < threshold_) continue;
     room.rows[room.count] = others.rows_[i];
     room.upper[room.count] = others.upper_[i];
@@ -60,6 +64,7 @@ void Candidates::add(const Candidates& others) {
 
 void Candidates::shrink() {
   drop_excluded();
+  // Fewer rows than k rule out nothing: every one of them may be an answer.
   if (kind_.k == 0 || count_ < kind_.k) return;
   if (kind_.exact) return raise_threshold(keep_best());
   raise_threshold(rounded_down(kth_lower_bound()));
@@ -67,6 +72,7 @@ void Candidates::shrink() {
 }
 
 float Candidates::kth_largest(const std::vector<float>& bounds) {
+  // A copy, because the selection moves values about and rows have to stay beside their bounds.
   scratch_.assign(bounds.begin(), bounds.begin() + static_cast<std::ptrdiff_t>(count_));
   const auto kth = scratch_.begin() + static_cast<std::ptrdiff_t>(kind_.k - 1);
   std::nth_element(scratch_.begin(), kth, scratch_.end(), std::greater<>());
@@ -78,8 +84,12 @@ float Candidates::kth_lower_bound() {
   constexpr int kHalvings = 10;
   float low = 0.0F;
   float high = 0.0F;
+  // At least k bounds reach `low` before every step and after it: all of them reach the least one, and the threshold of
+  // a former call serves as well if k still reach it. So `low` is always a valid threshold, and after ten steps it is
+  // too low by at most about a thousandth of the range.
   kind_.kernels->range_of(lower_.data(), count_, &low, &high);
   if (kind_.kernels->count_reaching(lower_.data(), count_, threshold_) >= kind_.k) low = std::max(low, threshold_);
+  // The middle of an infinite interval is infinite or NaN.
   if (!std::isfinite(low) || !std::isfinite(high)) return kth_largest(lower_);
   for (int i = 0; i < kHalvings; ++i) {
     const float middle = low + (high - low) * 0.5F;
@@ -97,6 +107,7 @@ float Candidates::rounded_down(float bound) const {
 void Candidates::drop_below_threshold() {
   HitList hits = room_for(0);
   kind_.kernels->keep_reaching(&hits, threshold_);
+  // The callers have dropped excluded rows before, so all that is left has been checked.
   count_ = checked_ = hits.count;
 }
 
@@ -107,6 +118,8 @@ void Candidates::move_row(std::size_t from, std::size_t to) {
 }
 
 void Candidates::drop_excluded() {
+  // Scans do not test for excluded rows, since few rows are hits and the test is a search. An excluded row must not
+  // count as one of the k that rule others out, which is why every shrinking begins here.
   if (kind_.excluded.empty()) return;
   std::size_t kept = checked_;
   for (std::size_t i = checked_; i < count_; ++i) {
@@ -135,9 +148,12 @@ float Candidates::keep_best() {
 void Candidates::take_best(const Score& score, std::vector<std::uint32_t>* rows, std::vector<float>* scores) {
   shrink();
   if (kind_.exact || kind_.k == 0 || count_ <= kind_.k) return;
+  // The rows with the best upper bounds are the likeliest answers. Their scores are known exactly then, and the worst
+  // of them is a sharper threshold than any lower bound, so that few of the other rows need to be scored at all.
   const float least_bound = kth_largest(upper_);
   std::size_t kept = 0;
   for (std::size_t i = 0; i < count_; ++i) {
+    // More than k rows can reach the k-th bound, if some are equal: the first k are as good as any.
     if (upper_[i] >= least_bound && rows->size() < kind_.k) {
       rows->push_back(rows_[i]);
       continue;
@@ -154,6 +170,8 @@ void Candidates::take_best(const Score& score, std::vector<std::uint32_t>* rows,
 void Candidates::settle(const Score& score) {
   drop_excluded();
   if (count_ < kind_.k) return;
+  // Scores take the place of the upper bounds, in their own units until the k best are known. Then they become bounds
+  // in the units of the query's scale, because hits that come later are compared with them.
   score(rows(), std::span(upper_).first(count_));
   const float kth_score = keep_best();
   raise_threshold(rounded_down(kth_score * kind_.inverse_scale));

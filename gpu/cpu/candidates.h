@@ -10,18 +10,19 @@
 
 namespace cairn::gpu {
 
-/// What the bounds of one query's scores are worth.
+/// How the bounds of one query's scores are to be read.
 struct BoundKind {
   const TopKKernels* kernels = nullptr;
   std::size_t k = 0;
   std::span<const std::uint32_t> excluded = {};  ///< ascending
   bool exact = false;                            ///< both bounds are the score
   float inverse_scale = 1.0F;                    ///< turns a score into the units of the bounds
-  float rounding = 0.0F;  ///< what rounding may put scores and bounds off by, beside a part of themselves
+  float rounding = 0.0F;  ///< how far rounding may move scores and bounds, beside a fixed part of themselves
 };
 
-/// Rows that may be among the k best of one query. Grows by hits of a scan, shrinks by what the k best lower bounds
-/// rule out. One thread.
+/// Rows that may be among the k best of one query, each with an upper and a lower bound of its score. Hits of a scan
+/// add rows; a row is ruled out when k others are surely better, that is, when its upper bound is below the k-th best
+/// lower bound. Threads: one at a time.
 class Candidates {
  public:
   /// Gives the scores of rows.
@@ -29,19 +30,21 @@ class Candidates {
 
   void reset(const BoundKind& kind);
 
-  /// Room for `rows` hits. What a scan lists there counts after `commit`.
+  /// Room for `rows` more hits behind the candidates there are. Hits that a scan lists there count after `commit`.
   [[nodiscard]] HitList room_for(std::size_t rows);
-  /// Takes over what the scan listed, and shrinks when there is much.
+  /// Takes over the hits that a scan listed, and shrinks when there are many.
   void commit(const HitList& hits);
+  /// Adds the candidates of another part of the matrix, for the same query.
   void add(const Candidates& others);
-  /// Rules out what it can.
+  /// Rules out every row that k others are surely better than.
   void shrink();
-  /// Takes out the k rows of the largest bounds, with their scores, and rules out what does not reach the least of
-  /// these. Takes out nothing where all that is left are k, or scores already.
+  /// Shrinks, then scores the k rows with the largest upper bounds and moves them, with their scores, to `rows` and
+  /// `scores`. The worst of these scores raises the threshold, which rules out most rows that are left. When at most k
+  /// rows are left after shrinking, or bounds are scores already, nothing is moved.
   void take_best(const Score& score, std::vector<std::uint32_t>* rows, std::vector<float>* scores);
-  /// Whether bounds alone rule out so little that the rows should be scored.
+  /// Whether bounds rule out so few rows that it is cheaper to score the candidates than to keep them.
   [[nodiscard]] bool crowded() const noexcept;
-  /// Scores what bounds could not rule out, which leaves the k best.
+  /// Scores all candidates and keeps the k best; their bounds are their scores from then on.
   void settle(const Score& score);
 
   /// No row whose upper bound is below this can be among the k best. Only rises.

@@ -20,8 +20,8 @@ struct CodeTilesOptions {
   std::size_t int4_group = 32;
   std::span<const float> importance = {};
   bool codes_are_values = false;  ///< the decoded codes are the values that scores are defined over
-  /// The 64 rows of a tile share one scale, which makes their bounds cheaper to test and a little wider. int8 only, not
-  /// where codes are values.
+  /// The 64 rows of a tile share one scale. Their bounds are then cheaper to test and a little wider. For int8 only,
+  /// and not where codes are values.
   bool tile_scales = false;
   std::size_t threads = 0;
 };
@@ -29,8 +29,8 @@ struct CodeTilesOptions {
 /// The codes of a matrix in the layout of the kernels, with bounds of their errors. Immutable.
 class CodeTiles {
  public:
-  /// What bounds the errors of a group of columns, over the rows of a span of tiles: the largest norms in units of the
-  /// rows' scales.
+  /// Bounds the errors of a group of columns: the largest norms among the rows of a span of tiles, each in units of its
+  /// row's scale.
   struct GroupBound {
     float code_norm = 0.0F;
     float error_norm = 0.0F;
@@ -55,7 +55,7 @@ class CodeTiles {
   [[nodiscard]] double largest_norm() const noexcept { return largest_norm_; }
   [[nodiscard]] const std::vector<std::uint32_t>& rows_without_codes() const noexcept { return rows_without_codes_; }
   [[nodiscard]] std::size_t bytes() const noexcept;
-  /// What stored codes exceed the real ones by.
+  /// What is added to a code when it is stored, so that stored codes have no sign.
   [[nodiscard]] std::int32_t excess() const noexcept { return int4_ ? 8 : 128; }
   /// The columns of a group: [first, last).
   [[nodiscard]] std::size_t group_begin(std::size_t group) const noexcept { return group * group_columns_; }

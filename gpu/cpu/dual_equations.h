@@ -13,14 +13,14 @@ namespace cairn::gpu {
 ///     w = D^-½ Yᵀ z   with   (I + Y Yᵀ) z = C^½ t   and   Y = C^½ X D^-½,
 ///
 /// a system of as many unknowns as there are terms, and no worse conditioned than A scaled to a diagonal of ones.
-/// Kept by callers that solve many, since it needs memory.
+/// Callers that solve many rows keep an object, because it holds working memory.
 class DualEquations {
  public:
   /// Writes w into `solution` (padded as Panels are). False, and nothing written, when D is singular as far as float
   /// can tell, or not positive: A has to be factored then.
   [[nodiscard]] bool solve(const Objective& objective, std::span<const Term> terms, float* solution);
 
-  /// Whether that takes less than factoring A, in whole tiles.
+  /// Whether this is less work than factoring A, counted in whole tiles.
   [[nodiscard]] static bool pays(std::size_t terms, std::size_t dim) noexcept {
     return padded_to_tiles(terms) < padded_to_tiles(dim);
   }

@@ -53,11 +53,11 @@ struct ScanCall {
   std::uint64_t mask;  ///< rows of each tile that may be listed
   std::size_t queries;
   const std::int32_t* query_codes;  ///< blocks of [quad][query of the block], four codes each
-  const std::int32_t* margin;       ///< [group][query]: what the exact sum of a group is at most above the codes' sum
-  const std::int32_t* offset;       ///< [group][query]: what takes the 128 or 8 of each stored code out of the sum
+  const std::int32_t* margin;       ///< [group][query]: how far a group's exact sum can be above the sum of codes
+  const std::int32_t* offset;       ///< [group][query]: added to a sum, it undoes the 128 or 8 in each stored code
   const float* width;        ///< [group][query]: how far the lower bound is below the upper, in scales of the row
-  const float* least_bound;  ///< [query]: what a row's bound without its bias reaches at least, when it is a hit
-  std::int32_t* beyond_sum;  ///< [query]: for the kernel's own use
+  const float* least_bound;  ///< [query]: a row whose bound, without bias, is below this is no hit
+  std::int32_t* beyond_sum;  ///< [query]: scratch of the kernel
   ScanQuery* query;
 };
 

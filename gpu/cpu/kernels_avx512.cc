@@ -33,6 +33,7 @@ void test_part(const ScanCall& call, const float* scales, std::size_t tile, std:
   const auto hit = static_cast<__mmask16>(_mm512_cmp_ps_mask(upper, _mm512_set1_ps(query.threshold), _CMP_GE_OQ) &
                                           (listed >> (16 * part)));
   if (hit == 0) return;
+  // Lower bounds are needed for hits only, which are few.
   __m512 lower = upper;
   for (std::size_t g = 0; g < call.codes.groups; ++g) {
     const __m512 scale = _mm512_loadu_ps(scales + g * kTileRows + 16 * part);
@@ -41,6 +42,7 @@ void test_part(const ScanCall& call, const float* scales, std::size_t tile, std:
   const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   const __m512i rows = _mm512_add_epi32(lanes, _mm512_set1_epi32(static_cast<int>(first)));
   HitList& hits = query.hits;
+  // Stores the hits next to each other, without a branch for each row.
   _mm512_mask_compressstoreu_epi32(hits.rows + hits.count, hit, rows);
   _mm512_mask_compressstoreu_ps(hits.upper + hits.count, hit, upper);
   _mm512_mask_compressstoreu_ps(hits.lower + hits.count, hit, lower);
@@ -57,6 +59,7 @@ inline __attribute__((always_inline)) void test_tile(const ScanCall& call, const
   for (std::size_t part = 0; part < kParts; ++part) test_part(call, scales, tile, part, q, upper[part]);
 }
 
+/// The same four codes of a query for each row of a register.
 __m512i four_codes(const std::int32_t* codes) { return _mm512_set1_epi32(*codes); }
 
 /// sum + the dot products of four bytes each: of those without sign (rows) and those with one (query). Written in
@@ -65,12 +68,17 @@ inline __attribute__((always_inline)) void add_products(__m512i& sum, __m512i ro
   asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(rows), "v"(query));
 }
 
+/// What is added to a sum of stored codes to make it an upper bound: the margin, and the offset that undoes what stored
+/// codes are too large by.
 __m512i initial_sum(const ScanCall& call, std::size_t g, std::size_t q) {
   return _mm512_set1_epi32(call.margin[g * call.queries + q] + call.offset[g * call.queries + q]);
 }
 
 /// For all queries and rows with the tile's scale: the sum of codes that a row's must be beyond, for the row's bound to
 /// reach least_bound.
+///
+/// A bound is (sum + margin + offset) · scale, so the comparison with least_bound is solved for the sum once a tile,
+/// and the sums, integers still, need no conversion. The result is rounded towards more hits: test_part decides.
 void set_beyond_sums(const ScanCall& call, std::size_t tile) {
   const __m512 most = _mm512_set1_ps(1 << 30);
   const __m512 two = _mm512_set1_ps(2.0F);
@@ -80,7 +88,10 @@ void set_beyond_sums(const ScanCall& call, std::size_t tile) {
   for (std::size_t q = 0; q < call.queries; q += 16) {
     const __mmask16 there = first_lanes(call.queries - q);
     const __m512 exact = _mm512_mul_ps(_mm512_maskz_loadu_ps(there, call.least_bound + q), inverse);
+    // Clamped to what an integer holds; no sum is that large, so infinite bounds keep their meaning.
     const __m512 within = _mm512_max_ps(_mm512_min_ps(exact, most), _mm512_sub_ps(_mm512_setzero_ps(), most));
+    // Less 2: one as the conversion may round a negative number up, one as sums are compared by "greater", not "at
+    // least".
     const __m512 sum = _mm512_sub_ps(_mm512_fnmadd_ps(_mm512_abs_ps(within), rounding, within), two);
     const __m512i added = _mm512_add_epi32(_mm512_maskz_loadu_epi32(there, call.margin + q),
                                            _mm512_maskz_loadu_epi32(there, call.offset + q));
@@ -89,6 +100,7 @@ void set_beyond_sums(const ScanCall& call, std::size_t tile) {
 }
 
 /// Tests the bounds of a block of queries, of which sums holds [query][row].
+/// Not inlined: it runs seldom, and the loop that leads to it needs all registers.
 __attribute__((noinline)) void test_sums(const ScanCall& call, const float* scales, std::size_t tile, std::size_t first,
                                          std::size_t count, const std::int32_t* sums) {
   for (std::size_t q = first; q < first + count; ++q, sums += kTileRows) {
@@ -126,6 +138,8 @@ inline __attribute__((always_inline)) void test_rows(const ScanCall& call, const
 template <std::size_t N, bool kOneScale>
 void scan_int8_block(const ScanCall& call, const float* scales, std::size_t tile, std::size_t q,
                      const std::int32_t* codes) {
+  // Six queries have 24 sums, which leaves 8 of the 32 registers for four parts of rows and a query's codes. Every part
+  // that is loaded is multiplied with all queries.
   __m512i sums[N][kParts];
 #pragma GCC unroll 8
   for (std::size_t n = 0; n < N; ++n) {
@@ -152,6 +166,8 @@ void scan_int8_block(const ScanCall& call, const float* scales, std::size_t tile
     for (std::size_t n = 0; n < N; ++n) test_rows(call, scales, tile, q + n, sums[n]);
     return;
   }
+  // Whether any query's largest sum is beyond its own limit: then the difference is negative. One test of the signs of
+  // all differences is one branch a block of queries, which is nearly always the same.
   __m512i signs = _mm512_setzero_si512();
 #pragma GCC unroll 8
   for (std::size_t n = 0; n < N; ++n) {
@@ -177,6 +193,7 @@ void scan_int4_block(const ScanCall& call, const std::uint8_t* tile_bytes, std::
                      const std::int32_t* codes, std::size_t block) {
   const auto* scales = reinterpret_cast<const float*>(tile_bytes);
   const std::uint8_t* rows = tile_bytes + call.codes.scale_bytes;
+  // Each group of columns has scales of its own, so its integer sums are scaled and added to the bounds in float.
   const __m512i low_half = _mm512_set1_epi8(0x0F);
   __m512 upper[N][kParts];
 #pragma GCC unroll 8
@@ -194,6 +211,8 @@ void scan_int4_block(const ScanCall& call, const std::uint8_t* tile_bytes, std::
     for (std::size_t quad = call.codes.group_quads[g]; quad < call.codes.group_quads[g + 1]; quad += 2) {
 #pragma GCC unroll 8
       for (std::size_t part = 0; part < kParts; ++part) {
+        // A byte holds the codes of two columns that are four apart: those of two quads of the query. The shift moves
+        // bits from byte to byte too, which the mask removes.
         const __m512i both = _mm512_loadu_si512(rows + 128 * quad + 64 * part);
         const __m512i low = _mm512_and_si512(both, low_half);
         const __m512i high = _mm512_and_si512(_mm512_srli_epi16(both, 4), low_half);
@@ -276,6 +295,7 @@ void scan_int4(const ScanCall& call) {
       const std::size_t block = call.queries - begin < kQueryBlock ? call.queries - begin : kQueryBlock;
       const std::int32_t* codes = call.query_codes + begin * quads;
       std::size_t n = 0;
+      // Three queries at a time: their sums and bounds take 24 of the 32 registers.
       for (; n + 3 <= block; n += 3) scan_int4_block<3>(call, bytes, tile, begin + n, codes + n, block);
       for (; n < block; ++n) scan_int4_block<1>(call, bytes, tile, begin + n, codes + n, block);
     }
@@ -284,6 +304,8 @@ void scan_int4(const ScanCall& call) {
 
 /// 16 columns of 16 rows: out[j] holds column j of all rows.
 void transpose(const __m512 (&rows)[16], float* out) {
+  // Pairs of rows are interleaved by values, then pairs of those by pairs of values, which transposes within quarters;
+  // then quarters are gathered from all rows.
   __m512 a[16];
   __m512 b[16];
   for (std::size_t i = 0; i < 16; i += 2) {
@@ -325,6 +347,8 @@ void to_columns(const DotCall& call) {
   }
 }
 
+/// Lane r sums for row r, column after column: the order that the definition of a score demands, with no sum across
+/// lanes. With N = 8 there are eight chains at once, enough to hide the latency of a multiply-add.
 template <std::size_t N>
 void dot_block(const DotCall& call, std::size_t q) {
   __m512 sums[N];
@@ -368,6 +392,7 @@ void range_of(const float* values, std::size_t count, float* least, float* large
   __m512 low = _mm512_set1_ps(values[0]);
   __m512 high = low;
   for (std::size_t i = 0; i < count; i += 16) {
+    // Lanes past the end repeat values that are in the range already.
     const __m512 some = _mm512_mask_loadu_ps(low, first_lanes(count - i), values + i);
     low = _mm512_min_ps(low, some);
     high = _mm512_max_ps(high, some);

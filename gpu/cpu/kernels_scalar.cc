@@ -1,8 +1,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "gpu/cpu/half.h"
 #include "gpu/cpu/kernels.h"
+#include "gpu/half.h"
 
 namespace cairn::gpu {
 namespace {

@@ -18,8 +18,8 @@ struct Term {
   float weight = 1.0F;
 };
 
-/// The normal equations A w = b of one query vector, padded as Panels are. Kept by callers that solve many, since
-/// they need memory.
+/// The normal equations A w = b of one query vector, padded as Panels are. Callers that solve many keep an object,
+/// because it holds working memory.
 struct NormalEquations {
   Panels matrix;
   AlignedVector<float> right_side;

@@ -9,7 +9,7 @@
 
 namespace cairn::gpu {
 
-/// What is below so much of the number that it came from is rounding, not matrix.
+/// A pivot below this part of the diagonal value that it came from is nothing but rounding error.
 inline constexpr float kPivotMin = 8.0F * std::numeric_limits<float>::epsilon();
 
 /// `size`, rounded up to whole tiles.
@@ -19,8 +19,8 @@ inline constexpr float kPivotMin = 8.0F * std::numeric_limits<float>::epsilon();
 
 /// The upper triangle of a symmetric matrix, or an upper triangular one, as the kernels read it: kTile columns a panel,
 /// panel j with the rows down to its diagonal tile, kTile · (j + 1) of them, one after the other without gaps.
-/// Dimensions are padded to whole tiles; what is padded belongs to the matrix, and has to be a diagonal of ones for
-/// `factor`. Diagonal tiles of a symmetric matrix are whole.
+/// Dimensions are padded to whole tiles. The padding is part of the matrix; for `factor` it has to be a diagonal of
+/// ones. Diagonal tiles of a symmetric matrix are stored whole, with both halves.
 class Panels {
  public:
   Panels() = default;

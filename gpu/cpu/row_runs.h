@@ -8,15 +8,15 @@
 
 namespace cairn::gpu {
 
-/// Tiles [tile_begin, tile_end), of whose rows those in `mask` are meant.
+/// The tiles [tile_begin, tile_end); of each of them the rows whose bits are set in `mask`.
 struct TileRun {
   std::size_t tile_begin = 0;
   std::size_t tile_end = 0;
   std::uint64_t mask = ~std::uint64_t{0};
 };
 
-/// The tiles of a matrix that a filter's ranges meet, ascending: whole ones in long runs, those at the edges alone. A
-/// tile that several ranges meet appears once.
+/// The tiles of a matrix that a filter's ranges touch, in ascending order. Tiles that lie whole in a range are joined
+/// to long runs; a tile at the edge of a range is a run of its own. A tile that several ranges touch appears once.
 [[nodiscard]] std::vector<TileRun> tile_runs(const RowFilter& filter, std::size_t rows);
 
 /// How many rows of the runs a filter's bitmap lets pass.

@@ -11,10 +11,10 @@
 #include <cmath>
 #include <limits>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <vector>
 
+#include "cairn/mutex.h"
 #include "gpu/cpu/candidates.h"
 #include "gpu/cpu/cpu_matrix.h"
 #include "gpu/cpu/query_codes.h"
@@ -25,10 +25,13 @@ namespace cairn::gpu {
 namespace {
 
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+/// A chunk is at least so many tiles, because each begins without candidates of its own and ends with a merge; above
+/// that there are several chunks a thread, so that all threads end at about the same time.
 constexpr std::size_t kChunkTilesMin = 64;
 constexpr std::size_t kChunksPerThread = 8;
 /// Scoring one row alone costs about as much as scanning so many in a batch of one.
 constexpr std::size_t kScanRowsPerScoredRow = 16;
+/// So few rows, beside twice k, are scored at once: bounds could hardly rule any of them out.
 constexpr std::size_t kFewRows = 256;
 
 /// Computes scores of single rows: 16 at a time, from wherever they stand.
@@ -59,6 +62,8 @@ class RowScorer {
       const std::size_t count = std::min(kDotRows, rows.size() - i);
       std::uint32_t padded[kDotRows];
       float dots[kDotRows];
+      // The kernel takes 16 rows always; the last ones are repeated. The next 16 are asked for meanwhile, because they
+      // stand anywhere in memory, where the hardware cannot foresee them.
       for (std::size_t j = 0; j < kDotRows; ++j) padded[j] = rows[i + std::min(j, count - 1)];
       for (std::size_t j = i + kDotRows; j < std::min(i + 2 * kDotRows, rows.size()); ++j) prefetch(rows[j]);
       dot(padded, query, 1, dots);
@@ -70,6 +75,7 @@ class RowScorer {
   void prefetch(std::uint32_t row) const {
     if (matrix_.rows_are_decoded()) return;
     const float* values = matrix_.row(row, nullptr);
+    // A cache line is 16 floats.
     for (std::size_t j = 0; j < matrix_.dim(); j += 16) __builtin_prefetch(values + j);
   }
 
@@ -88,8 +94,8 @@ struct Query {
   std::optional<QueryCodes> codes = {};
   Way way = Way::kScanCodes;
   std::atomic<float> threshold{kMinusInfinity};
-  std::mutex mutex = {};
-  Candidates candidates = {};  // guarded by mutex while chunks run
+  Mutex mutex = {};  ///< taken once a chunk, to merge what it found
+  Candidates candidates CAIRN_GUARDED_BY(mutex) = {};
   std::atomic<std::uint64_t> rows_scored{0};
 
   [[nodiscard]] BoundKind bound_kind(const TopKKernels* kernels, std::size_t k) const {
@@ -123,6 +129,8 @@ struct Chunk {
   TileRun run = {};
 };
 
+/// Raises the threshold that all chunks of a query read. Relaxed order is enough: a chunk that reads an older
+/// threshold, which is lower, rules out fewer rows but no wrong ones.
 void publish(Query& query, float threshold) {
   float now = query.threshold.load(std::memory_order_relaxed);
   while (now < threshold && !query.threshold.compare_exchange_weak(now, threshold, std::memory_order_relaxed)) {
@@ -132,8 +140,7 @@ void publish(Query& query, float threshold) {
 bool same_ranges(const RowFilter& a, const RowFilter& b) {
   if (a.ranges.has_value() != b.ranges.has_value()) return false;
   if (!a.ranges) return true;
-  return std::equal(a.ranges->begin(), a.ranges->end(), b.ranges->begin(), b.ranges->end(),
-                    [](const RowRange& x, const RowRange& y) { return x.begin == y.begin && x.end == y.end; });
+  return std::equal(a.ranges->begin(), a.ranges->end(), b.ranges->begin(), b.ranges->end());
 }
 
 /// Answers one batch.
@@ -178,6 +185,7 @@ void TopKRun::join_group(std::size_t q) {
   query.index = q;
   query.values = batch_.queries.row(q).data();
   query.filter = &filter_of(batch_.filters, q);
+  // A query without provable bounds has no codes, and every row is scored for it.
   if (matrix_.scan_codes() != nullptr) query.codes = encode_query(batch_.queries.row(q), *matrix_.scan_codes());
   query.way = query.codes ? Way::kScanCodes : Way::kScoreAll;
   for (Group& group : groups_) {
@@ -196,13 +204,17 @@ void TopKRun::join_group(std::size_t q) {
 void TopKRun::prepare(Group& group) {
   const std::size_t rows = count_rows(group.runs);
   const auto few = [&](Query* query) {
+    // Without ranges or a bitmap there is nothing to count: all rows pass, but for the excluded ones.
     if (rows == matrix_.rows() && !query->filter->allowed) return false;
     const std::size_t passing = count_passing(group.runs, *query->filter);
     return passing <= 2 * batch_.k + kFewRows || passing * kScanRowsPerScoredRow <= rows;
   };
   const auto others = std::stable_partition(group.queries.begin(), group.queries.end(), few);
   for (auto query = group.queries.begin(); query != others; ++query) (*query)->way = Way::kScoreFew;
-  for (Query* query : group.queries) query->candidates.reset(query->bound_kind(matrix_.resources().kernels, batch_.k));
+  for (Query* query : group.queries) {
+    const MutexLock lock(query->mutex);
+    query->candidates.reset(query->bound_kind(matrix_.resources().kernels, batch_.k));
+  }
   for (auto query = group.queries.begin(); query != others; ++query) score_few(**query, group.runs);
   group.queries.erase(group.queries.begin(), others);
   if (group.way == Way::kScanCodes) return arrange_codes(group);
@@ -216,6 +228,8 @@ void TopKRun::arrange_codes(Group& group) {
   const std::size_t count = group.queries.size();
   group.query_codes.resize(codes.quads() * count);
   group.offset.resize(codes.groups() * count);
+  // The kernel works on a block of queries at once. The codes of a block stand together, quad after quad, so that it
+  // reads them in the order of memory.
   for (std::size_t q = 0; q < count; ++q) {
     const QueryCodes& query = *group.queries[q]->codes;
     const std::size_t begin = q / kQueryBlock * kQueryBlock;
@@ -231,6 +245,7 @@ void TopKRun::add_chunks(const Group& group, std::vector<Chunk>* chunks) const {
   if (group.queries.empty()) return;
   std::size_t tiles = 0;
   for (const TileRun& run : group.runs) tiles += run.tile_end - run.tile_begin;
+  // Whole spans, so that few chunks share one: margins are computed for each span that a chunk meets.
   const std::size_t wanted = tiles / (thread_count(matrix_.resources().threads) * kChunksPerThread);
   const std::size_t size = std::max(kChunkTilesMin, wanted / kSpanTiles * kSpanTiles);
   for (const TileRun& run : group.runs) {
@@ -251,6 +266,7 @@ void TopKRun::work(const Chunk& chunk) {
   const Group& group = *chunk.group;
   thread_local std::vector<Candidates> found;  // kept for its memory
   found.resize(std::max(found.size(), group.queries.size()));
+  // A chunk begins with the threshold that the chunks before it have found.
   for (std::size_t q = 0; q < group.queries.size(); ++q) {
     found[q].reset(group.queries[q]->bound_kind(matrix_.resources().kernels, batch_.k));
     found[q].raise_threshold(group.queries[q]->threshold.load(std::memory_order_relaxed));
@@ -258,8 +274,9 @@ void TopKRun::work(const Chunk& chunk) {
   group.way == Way::kScanCodes ? scan(chunk, found) : score_all(chunk, found);
   for (std::size_t q = 0; q < group.queries.size(); ++q) {
     Query& query = *group.queries[q];
+    // Shrinks before the lock is taken, so that little is merged under it.
     found[q].shrink();
-    const std::lock_guard lock(query.mutex);
+    const MutexLock lock(query.mutex);
     query.candidates.add(found[q]);
     if (query.candidates.crowded()) query.candidates.settle(scorer_of(query));
     publish(query, query.candidates.threshold());
@@ -278,6 +295,7 @@ class SpanMargins {
         beyond_sum_(group.queries.size()) {}
 
   void set_threshold(std::size_t q, float threshold) {
+    // A bias is added after the sum: with one, no sum is too small for a hit.
     least_bound_[q] = group_.queries[q]->filter->bias.empty() ? threshold : kMinusInfinity;
   }
   void load(std::size_t span) {
@@ -285,6 +303,8 @@ class SpanMargins {
     const std::size_t count = group_.queries.size();
     for (std::size_t g = 0; g < codes.groups(); ++g) {
       for (std::size_t q = 0; q < count; ++q) {
+        // Kernels add the margin to an integer sum, so it is rounded up to an integer. A margin on both sides makes the
+        // lower bound two margins less than the upper one.
         const double margin = group_.queries[q]->codes->margin(g, codes.bound(span, g), matrix_.dim());
         margin_[g * count + q] = margin == 0.0 ? 0 : static_cast<std::int32_t>(margin) + 1;
         width_[g * count + q] = 2.0F * static_cast<float>(margin_[g * count + q]);
@@ -371,6 +391,8 @@ void TopKRun::score_all(const Chunk& chunk, std::vector<Candidates>& found) {
   const std::size_t rows_end = std::min(matrix_.rows(), chunk.run.tile_end * kTileRows);
   for (std::size_t first = chunk.run.tile_begin * kTileRows; first < rows_end; first += kDotRows) {
     const std::size_t tile = first / kTileRows;
+    // The rows of this sixteenth that exist, that the chunk's run means, and below that the query's bitmap allows.
+    // Lanes past the end compute the last row again and are not listed.
     const std::uint64_t lanes = rows_end - first >= kDotRows ? 0xFFFF : (std::uint64_t{1} << (rows_end - first)) - 1;
     const std::uint64_t meant = (chunk.run.mask >> (first % kTileRows)) & lanes;
     if (meant == 0) continue;
@@ -396,6 +418,7 @@ void TopKRun::score_few(Query& query, const std::vector<TileRun>& runs) {
   append_passing(runs, *query.filter, &rows);
   std::vector<float> scores(rows.size());
   scorer_of(query)(rows, scores);
+  const MutexLock lock(query.mutex);
   HitList hits = query.candidates.room_for(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (std::isnan(scores[i])) continue;
@@ -407,14 +430,18 @@ void TopKRun::score_few(Query& query, const std::vector<TileRun>& runs) {
 }
 
 void TopKRun::finish(Query& query) {
+  // First the rows with the best bounds are scored, which rules out most others; then what is still left. Candidates of
+  // exact queries have their scores as bounds already, and those with codes are scored here.
   const Candidates::Score score = scorer_of(query);
   std::vector<std::uint32_t> rows;
   std::vector<float> scores;
+  const MutexLock lock(query.mutex);  // nobody else wants it: the chunks are done
   query.candidates.take_best(score, &rows, &scores);
   const std::size_t scored = rows.size();
   rows.insert(rows.end(), query.candidates.rows().begin(), query.candidates.rows().end());
   scores.insert(scores.end(), query.candidates.upper().begin(), query.candidates.upper().end());
   if (query.way == Way::kScanCodes) {
+    // Rows that no bound holds for were not scanned: each may be an answer.
     for (const std::uint32_t row : matrix_.scan_codes()->rows_without_codes()) {
       if (passes(*query.filter, row)) rows.push_back(row);
     }

@@ -4,8 +4,8 @@
 
 #include "gpu/cpu/sparse_product.h"
 #include "gpu/dense_algebra.h"
-#include "gpu/train/interactions.h"
-#include "gpu/train/random.h"
+#include "gpu/random.h"
+#include "gpu/sparse_matrix.h"
 
 namespace cairn::gpu {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "gpu/cuda/layout.h"
 
-// By how much the product of codes can be off the score.
+// How far the product of the codes of a row and a query can be from the score.
 //
 // For x = x' + e_x and q = q' + e_q, where x' and q' are what the codes stand for,
 //
@@ -16,16 +16,17 @@
 // alone. `rounding` is γ, doubled, and what computing q'·x' and comparing it adds: for int8 and int4 a few roundings a
 // group, as sums of codes are exact; for fp16 the tensor cores' sums, which may cut off instead of rounding, eight
 // products at a time (Fasi, Higham, Mikaitis, Pranesh 2021, "Numerical behavior of NVIDIA tensor cores").
-// Infinite norms stand for rows that no bound holds for.
+// A row that no bound holds for has an infinite norm.
 
 namespace cairn::gpu::cuda {
 
-/// Covers underflow anywhere; far below any bound that matters, far above what underflow loses.
+/// Added to every margin to cover underflow: far more than underflow can lose, far less than any bound that matters.
 inline constexpr float kTinyMargin = 1e-37F;
-/// Above these norms sums could overflow: such rows are always scored in fp32, and such queries score every row.
+/// Above these norms sums could overflow. A row above the first is always scored in fp32; for a query above the second
+/// every row is.
 inline constexpr float kRowNormMax = 1e15F;
 inline constexpr float kQueryNormMax = 1e15F;
-/// Norms below it count as this, so that a zero query has bounds too.
+/// Smaller norms count as this one, so that a zero query has bounds too.
 inline constexpr float kQueryNormMin = 1e-15F;
 /// Scales of query codes are at least this.
 inline constexpr float kQueryScaleMin = 1e-30F;
@@ -65,21 +66,22 @@ CAIRN_HOST_DEVICE inline QueryBound make_query_bound(float scale, float norm, fl
   return bound;
 }
 
-/// By how much the score can be off: code_norm = ‖x'‖ (finite) and error_norm = ‖e_x‖ (may be infinite), both rounded
-/// up.
+/// How far the score can be from the product: code_norm = ‖x'‖ (finite) and error_norm = ‖e_x‖ (may be infinite), both
+/// rounded up.
 CAIRN_HOST_DEVICE inline float margin_of(const QueryBound& query, float code_norm, float error_norm) {
   return (query.code_factor * code_norm + (query.error_factor * error_norm + kTinyMargin)) * kRoundUp;
 }
 
-/// What the product of codes must reach for a row of a tile to reach `threshold`, in units of the query's scale; the
+/// The product of codes, in units of the query's scale, that a row of a tile needs at least to reach `threshold`. The
 /// norms are the largest of the tile. NaN when nothing can be said.
 CAIRN_HOST_DEVICE inline float tile_threshold(const QueryBound& query, float threshold, float code_norm,
                                               float error_norm) {
   return (threshold - margin_of(query, code_norm, error_norm)) * query.inverse_scale;
 }
 
-/// The score is within these, or NaN; both are attained by adding the bias to bounds of the sum without it, as rounding
-/// keeps the order.
+/// Bounds of a score: unless it is NaN, lower <= score <= upper. Both are made by adding the bias to a bound of the sum
+/// without it, as the score's definition adds it to the sum. Rounding never changes the order of two numbers, so what
+/// lay between the bounds before the addition lies between them after it.
 struct ScoreBounds {
   float lower;
   float upper;
@@ -90,7 +92,7 @@ CAIRN_HOST_DEVICE inline ScoreBounds score_bounds(const QueryBound& query, float
   const float margin = margin_of(query, code_norm, error_norm);
   const float middle = product * query.scale;
   ScoreBounds bounds = {middle - margin + bias, middle + margin + bias};
-  // An unknown sum and an infinite bias.
+  // An infinite margin and an infinite bias add up to NaN, which says nothing: then nothing is ruled out.
   if (bounds.lower != bounds.lower) bounds.lower = -kInfinity;
   if (bounds.upper != bounds.upper) bounds.upper = kInfinity;
   return bounds;

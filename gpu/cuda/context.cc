@@ -14,7 +14,7 @@ Context::~Context() {
 Result<std::unique_ptr<Workspace>> Context::take_workspace() {
   CAIRN_RETURN_IF_ERROR(use());
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!idle_.empty()) {
       std::unique_ptr<Workspace> workspace = std::move(idle_.back());
       idle_.pop_back();
@@ -28,7 +28,7 @@ Result<std::unique_ptr<Workspace>> Context::take_workspace() {
 void Context::give_back(std::unique_ptr<Workspace> workspace) {
   // A call that failed half-way left work that reads its caller's memory.
   if (workspace->stream.busy()) (void)workspace->stream.wait().ok();
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   idle_.push_back(std::move(workspace));
 }
 

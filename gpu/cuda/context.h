@@ -4,16 +4,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <vector>
 
+#include "cairn/mutex.h"
 #include "gpu/cuda/device.h"
 #include "gpu/cuda/workspace.h"
 #include "gpu/memory_cap.h"
 
 namespace cairn::gpu::cuda {
 
-/// One device: shared by a backend and all that was made with it, of which any may go first. Threads: any.
+/// One device. A backend and everything made with it share a context, and any of them may be destroyed first.
+/// Threads: any.
 class Context {
  public:
   /// Returns: as probe_device().
@@ -24,9 +25,9 @@ class Context {
   /// Makes the device the one that the calling thread's next calls are for.
   [[nodiscard]] Status use() const { return use_device(device_); }
 
-  /// A workspace that nobody else has until it is given back; made when all others are taken.
-  [[nodiscard]] Result<std::unique_ptr<Workspace>> take_workspace();
-  void give_back(std::unique_ptr<Workspace> workspace);
+  /// A workspace that nobody else uses until it is given back. A new one is made when no other is idle.
+  [[nodiscard]] Result<std::unique_ptr<Workspace>> take_workspace() CAIRN_EXCLUDES(mutex_);
+  void give_back(std::unique_ptr<Workspace> workspace) CAIRN_EXCLUDES(mutex_);
 
   /// A number for something that graphs are recorded with; no two are the same.
   [[nodiscard]] std::uint64_t next_id() noexcept { return next_id_.fetch_add(1, std::memory_order_relaxed); }
@@ -45,8 +46,8 @@ class Context {
   MemoryCap memory_;
   std::atomic<std::uint64_t> next_id_{1};
 
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<Workspace>> idle_;  // guarded by mutex_
+  Mutex mutex_;
+  std::vector<std::unique_ptr<Workspace>> idle_ CAIRN_GUARDED_BY(mutex_);
 };
 
 /// A part of the cap, for as long as something lives.

@@ -4,11 +4,11 @@
 
 #include <cstdlib>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "cairn/check.h"
-#include "gpu/cpu/half.h"
+#include "cairn/mutex.h"
+#include "gpu/half.h"
 
 namespace cairn::gpu::cuda {
 namespace emulator {
@@ -55,11 +55,14 @@ struct Launch {
   ucontext_t scheduler = {};
 };
 
-std::mutex launching;
+Mutex launching;
+/// Set by run() for the length of a launch. It is not marked as guarded: kernels read it too, and they cannot say that
+/// the mutex is held, although run(), which calls them on its own thread, holds it.
 Launch* running = nullptr;
-std::vector<std::unique_ptr<unsigned char[]>> stacks;  // of the launch that runs, kept for the next
+/// Of the launch that runs, kept for the next.
+std::vector<std::unique_ptr<unsigned char[]>> stacks CAIRN_GUARDED_BY(launching);
 
-unsigned char* stack_of(std::size_t thread) {
+unsigned char* stack_of(std::size_t thread) CAIRN_REQUIRES(launching) {
   while (stacks.size() <= thread) stacks.push_back(std::make_unique_for_overwrite<unsigned char[]>(kStackBytes));
   return stacks[thread].get();
 }
@@ -129,7 +132,7 @@ void run_block(Launch& launch, bool reversed) {
 void run(std::uint32_t blocks_x, std::uint32_t blocks_y, std::uint32_t threads, std::size_t shared_bytes,
          const std::function<void()>& thread) {
   CAIRN_CHECK(threads > 0 && threads % 32 == 0 && threads <= 1024);
-  const std::lock_guard lock(launching);
+  const MutexLock lock(launching);
   Launch launch;
   launch.body = &thread;
   launch.threads.resize(threads);

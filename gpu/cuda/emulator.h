@@ -8,9 +8,10 @@
 
 #include "gpu/cuda/device.h"
 
-// Runs kernels on a processor: the threads of a block take turns, each until it waits for others, and a block follows
-// the other. For tests: it checks what a device would not say (barriers that not all threads reach, memory written past
-// its end, copies read before they were waited for), and takes products of fragments as the PTX manual describes them.
+// Runs kernels on a processor, for tests. The threads of a block take turns: each runs until it has to wait for others.
+// Blocks run one after another. The emulator reports faults that a device would pass over: barriers that not all
+// threads reach and memory written past its end; and a copy gives nothing new before it was waited for.
+// Products of fragments are computed as the PTX manual describes them.
 
 #define CAIRN_KERNEL
 #define CAIRN_DEVICE inline
@@ -22,7 +23,7 @@
 
 namespace cairn::gpu::cuda {
 
-/// Larger arrays cannot be had, as on a device that is full.
+/// Larger arrays are refused, as by a device that is full.
 inline constexpr std::size_t kEmulatedMemoryBytes = std::size_t{1} << 30;
 
 namespace emulator {
@@ -38,8 +39,9 @@ struct Position {
 };
 [[nodiscard]] const Position& position();
 
-/// Shows `bytes` of every lane of the warp to all: those of lane l stand at l * kExchangeBytes, until the next exchange
-/// but one.
+/// Shows `bytes` bytes of every lane of the warp to all its lanes; the call returns when every lane has made it. The
+/// bytes of lane l stand at l * kExchangeBytes of the result. They stay there during the next exchange of the warp and
+/// are overwritten by the one after it.
 [[nodiscard]] const unsigned char* exchange(const void* mine, std::size_t bytes);
 [[nodiscard]] unsigned char* shared_memory();
 void sync_block();

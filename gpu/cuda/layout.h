@@ -25,7 +25,7 @@ inline constexpr std::uint32_t kFragmentQueries = 8;
 /// Bytes of one step of one pair of query fragments.
 inline constexpr std::uint32_t kQueryPairBytes = 512;
 
-/// What codes are made of; an int4 code takes the place of an int8 one in a step, in half the memory.
+/// What codes are made of. An int4 code takes the same place in a step as an int8 code, in half the memory.
 enum class CodeKind : std::uint8_t { kFp16, kInt8, kInt4 };
 
 CAIRN_HOST_DEVICE constexpr std::uint32_t code_bytes(CodeKind kind) { return kind == CodeKind::kFp16 ? 2 : 1; }

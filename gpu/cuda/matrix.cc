@@ -5,7 +5,7 @@
 #include <cstring>
 #include <string>
 
-#include "gpu/cpu/half.h"
+#include "gpu/half.h"
 #include "gpu/parallel.h"
 #include "gpu/quantize.h"
 

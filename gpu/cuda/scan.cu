@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::uint32_t kScanThreads = 128;
 constexpr std::uint32_t kScanWarps = kScanThreads / 32;
-constexpr std::uint32_t kStages = 8;  // steps of a warp on their way or in use
+/// Steps of a warp on their way or in use. Seven on their way hide the latency of the device's memory.
+constexpr std::uint32_t kStages = 8;
 
 CAIRN_HOST_DEVICE constexpr std::uint32_t pairs_of(std::uint32_t fragments) { return (fragments + 1) / 2; }
 
@@ -66,6 +67,7 @@ struct TileScan {
         enter_tile(cursor);
       }
     }
+    // A group is committed even when there is nothing left to copy: waiting counts groups, one for each step.
     commit_copies();
   }
 
@@ -114,11 +116,13 @@ CAIRN_DEVICE_CALL void collect_rows(const MatrixArgs& matrix, const PassArgs& pa
     const std::uint32_t row = tile * kTileRows + row_in_tile(lane, part);
     if (row >= matrix.rows) continue;
     const float bias = bias_of(pass, filter, row);
+    // With a bias of NaN the score is NaN, and such a row is never answered.
     if (bias != bias) continue;
     const std::uint32_t norms = matrix.norms[row];
     const ScoreBounds bounds =
         score_bounds(test.bound, products[part], code_norm_of(norms), error_norm_of(norms), bias);
     if (bounds.upper < test.threshold) continue;
+    // Last, because it searches in memory and few rows come so far.
     if (pass.filtered != 0 && !passes(filter, row)) continue;
     append_candidate(pass, slot, row, bounds.lower, bounds.upper);
   }
@@ -182,6 +186,7 @@ CAIRN_DEVICE void add_group(const float (&scales)[4], float unit, std::int32_t (
   for (int half = 0; half < 2; ++half) {
     CAIRN_UNROLL
     for (int fragment = 0; fragment < kFragments; ++fragment) {
+      // c[0] and c[1] are products of one row, c[2] and c[3] of the row 8 below it.
       CAIRN_UNROLL
       for (int i = 0; i < 4; ++i) {
         values[half][fragment][i] += static_cast<float>(sums[half][fragment][i]) * (scales[half * 2 + i / 2] * unit);
@@ -207,6 +212,9 @@ CAIRN_DEVICE void collect_tile(const MatrixArgs& matrix, const PassArgs& pass, c
       const float p1 = v[0][fragment][parity + 2];
       const float p2 = v[1][fragment][parity];
       const float p3 = v[1][fragment][parity + 2];
+      // One comparison for the lane's four rows, with a threshold that the largest norms of the tile make valid for
+      // each of them. A bias is not in the products, so with one every row is looked at. Where nothing can be said the
+      // threshold is NaN and the comparison false.
       const float largest = fmaxf(fmaxf(p0, p1), fmaxf(p2, p3));
       const bool below = largest < tile_threshold(test.bound, test.threshold, norms[0], norms[1]);
       if (pass.biased == 0 && below) continue;
@@ -237,6 +245,8 @@ CAIRN_DEVICE void sample_tile(const MatrixArgs& matrix, const PassArgs& pass, co
   }
 }
 
+/// How many blocks at least a multiprocessor has to hold at once, from which the compiler derives how many registers a
+/// thread may use. Wide blocks keep many sums in registers; int4 keeps the sums of a group beside those of all groups.
 template <CodeKind kKind>
 constexpr int blocks_at_least(int fragments) {
   if (fragments == 1) return 6;
@@ -264,6 +274,7 @@ CAIRN_KERNEL void CAIRN_LAUNCH_BOUNDS(kScanThreads, blocks_at_least<kKind>(kFrag
   const std::uint32_t first_work = range.begin + block_y() * kScanWarps + warp;
   const TileScan<kKind> scan = {matrix, pass, range, warps, lane, stages + warp * kStages * chunk_bytes(kKind)};
 
+  // The first steps of codes are on their way while the queries are read.
   StepCursor cursor = scan.cursor_at(first_work);
   for (std::uint32_t stage = 0; stage + 1 < kStages; ++stage) scan.fetch(cursor, stage);
 
@@ -296,6 +307,8 @@ CAIRN_KERNEL void CAIRN_LAUNCH_BOUNDS(kScanThreads, blocks_at_least<kKind>(kFrag
       const std::uint32_t group_end =
           group + 1 == groups ? matrix.layout.steps : (group + 1) * matrix.layout.group_steps;
       for (; step < group_end; ++step) {
+        // Seven groups have been committed beyond those that were waited for; when at most six are left under way, the
+        // oldest, which is this step's, has arrived.
         wait_copies<kStages - 2>();
         std::uint32_t first[4];
         std::uint32_t second[4];
@@ -303,6 +316,7 @@ CAIRN_KERNEL void CAIRN_LAUNCH_BOUNDS(kScanThreads, blocks_at_least<kKind>(kFrag
         // The stage before this one has been read in the round before.
         scan.fetch(cursor, (stage + kStages - 1) % kStages);
         stage = (stage + 1) % kStages;
+        // A step is multiplied with all queries of the block, so codes are read once for up to 64 queries.
         const unsigned char* step_queries = queries + step * step_bytes;
         if constexpr (kKind == CodeKind::kFp16) {
           multiply_step<kFragments>(first, second, step_queries, lane, values);
@@ -341,6 +355,7 @@ CAIRN_KERNEL void prepare_kernel(MatrixArgs matrix, PassArgs pass) {
     pass.unbounded[slot] = 0;
     pass.thresholds[slot] = pass.slots[slot].threshold;
   }
+  // A pass that scores every row needs neither codes nor bounds.
   if (matrix.codes == nullptr) return;
 
   double squares = 0.0;
@@ -378,6 +393,7 @@ CAIRN_KERNEL void prepare_kernel(MatrixArgs matrix, PassArgs pass) {
       *place = static_cast<unsigned char>(static_cast<std::int8_t>(code));
       decoded = static_cast<double>(code);
     }
+    // Against what the code stands for with the scale as rounded, so that the bound covers the rounding of the scale.
     const double error = static_cast<double>(query[column]) - static_cast<double>(scale) * decoded;
     error_squares += error * error;
   }
@@ -386,6 +402,8 @@ CAIRN_KERNEL void prepare_kernel(MatrixArgs matrix, PassArgs pass) {
   const float rounding = rounding_of(matrix.code_kind, pass.dim, matrix.layout.groups);
   pass.bounds[slot] = bounded ? make_query_bound(scale, norm, rounded_norm(error_squares), rounding) : QueryBound{};
   if (!bounded) {
+    // A scan lists no rows for this query; a pass that scores every row answers it. With an infinite threshold hardly
+    // any tile is looked at in vain.
     pass.unbounded[slot] = 1;
     pass.thresholds[slot] = kInfinity;
   }
@@ -401,6 +419,8 @@ CAIRN_KERNEL void exact_scan_kernel(const CAIRN_GRID_CONSTANT MatrixArgs matrix,
   const std::uint32_t lane = thread_index() % 32;
   const std::uint32_t first_slot = block_x() * kExactQueries;
   auto* queries = reinterpret_cast<float*>(dynamic_shared());
+  // All lanes read the same query value at the same time, which shared memory serves in one access; a row's values are
+  // read once for all eight queries.
   for (std::uint32_t i = thread_index(); i < kExactQueries * pass.dim; i += kExactThreads) {
     const std::uint32_t slot = first_slot + i / pass.dim;
     const bool exists = slot < pass.slot_count;
@@ -413,6 +433,7 @@ CAIRN_KERNEL void exact_scan_kernel(const CAIRN_GRID_CONSTANT MatrixArgs matrix,
   std::uint32_t work = range.begin + block_y() * (kExactThreads / 32) + thread_index() / 32;
   for (; work < range.end; work += warps) {
     const std::uint32_t row = tile_of(pass, work * range.stride) * kTileRows + lane;
+    // Each sum runs in the order of the columns, as the definition of a score demands.
     float sums[kExactQueries] = {};
     for (std::uint32_t column = 0; row < matrix.rows && column < pass.dim; column += kColumnsAtOnce) {
       float values[kColumnsAtOnce];
@@ -452,6 +473,8 @@ void launch_scan(Stream& stream, const DeviceTraits& traits, const MatrixArgs& m
   const std::size_t shared = scan_shared_bytes(kKind, matrix.layout.steps, kFragments);
   allow_shared_bytes(kernel, shared);
   const std::uint32_t groups = ceil_divide(pass.slot_count, kFragments * kFragmentQueries);
+  // As many blocks as the device holds at once, but no more than there are tiles for: warps go on from tile to tile, so
+  // a second wave of blocks would only read the queries again.
   const std::uint32_t blocks = traits.multiprocessors * blocks_at_once(kernel, kScanThreads, shared);
   const std::uint32_t useful = ceil_divide(work.end - work.begin, kScanWarps);
   const std::uint32_t parts = blocks / groups < 1 ? 1 : blocks / groups;

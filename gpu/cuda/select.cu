@@ -25,6 +25,7 @@ struct Selection {
 /// 255 - 8l down to 248 - 8l.
 template <class Key>
 CAIRN_DEVICE void choose_bin(Selection<Key>& selection, std::uint32_t shift) {
+  // Lane by lane the bins descend, so the keys in bins above a lane's own are those of the lanes before it.
   constexpr std::uint32_t kBinsOfLane = kBins / 32;
   const std::uint32_t lane = thread_index();
   const std::uint32_t top = kBins - 1 - lane * kBinsOfLane;
@@ -39,6 +40,7 @@ CAIRN_DEVICE void choose_bin(Selection<Key>& selection, std::uint32_t shift) {
   std::uint32_t above = warp_sum(own) - suffix;
   for (std::uint32_t i = 0; i < kBinsOfLane; ++i) {
     const std::uint32_t count = selection.bins[top - i];
+    // True of exactly one bin of one lane, which is the only writer.
     if (above < remaining && remaining <= above + count) {
       selection.prefix |= static_cast<Key>(top - i) << shift;
       selection.remaining = remaining - above;
@@ -50,6 +52,8 @@ CAIRN_DEVICE void choose_bin(Selection<Key>& selection, std::uint32_t shift) {
 /// The k-th largest of the keys read(0) … read(count - 1), for the whole block. Requires: 1 <= k <= count.
 template <class Key, class Read>
 CAIRN_DEVICE Key kth_largest(Selection<Key>& selection, std::uint32_t count, std::uint32_t k, const Read& read) {
+  // A radix selection: eight bits a round, from the highest. Each round counts the keys that agree with the bits found
+  // so far, and the bin that holds the k-th of them gives the next eight.
   sync_block();
   if (thread_index() == 0) {
     selection.prefix = 0;
@@ -62,6 +66,7 @@ CAIRN_DEVICE Key kth_largest(Selection<Key>& selection, std::uint32_t count, std
     const Key prefix = selection.prefix;
     for (std::uint32_t i = thread_index(); i < count; i += block_threads()) {
       const Key key = read(i);
+      // In the first round nothing is known, and a shift by the key's whole width is undefined.
       const bool same = shift + 8 == sizeof(Key) * 8 || (key >> (shift + 8)) == (prefix >> (shift + 8));
       if (same) atomic_add(&selection.bins[(key >> shift) & (kBins - 1)], 1);
     }
@@ -77,6 +82,7 @@ CAIRN_KERNEL void raise_thresholds_kernel(PassArgs pass, std::uint32_t sample_co
   CAIRN_SHARED Selection<std::uint32_t> selection;
   const std::uint32_t slot = block_x();
   const float* samples = pass.samples + static_cast<std::size_t>(slot) * pass.sample_stride;
+  // Each sample is a lower bound of the score of another row, one a tile: k rows reach the k-th largest sample.
   const std::uint32_t kth =
       kth_largest(selection, sample_count, pass.k, [&](std::uint32_t i) { return order_of(samples[i]); });
   if (thread_index() == 0) pass.thresholds[slot] = fmaxf(pass.thresholds[slot], value_of(kth));
@@ -91,6 +97,8 @@ CAIRN_KERNEL void keep_kernel(PassArgs pass) {
   const float* lower = pass.candidate_lower + first;
   const std::uint32_t found = pass.counts[slot];
   const std::uint32_t count = found < pass.capacity ? found : pass.capacity;
+  // Candidates without room are missing here. The slot then counts as overflowed and is answered by another pass, to
+  // which the k-th score of those that are here is a valid threshold.
   float threshold = -kInfinity;
   if (count > pass.k) {
     threshold = value_of(kth_largest(selection, count, pass.k, [&](std::uint32_t i) { return order_of(lower[i]); }));
@@ -156,6 +164,8 @@ CAIRN_KERNEL void sort_kernel(MatrixArgs matrix, PassArgs pass) {
   const std::uint64_t* keys = pass.keys + static_cast<std::size_t>(slot) * pass.capacity;
   const std::uint32_t count = pass.kept_counts[slot];
 
+  // What is sorted has to fit shared memory. No two keys but 0 are equal, as each holds its row, so exactly k reach the
+  // k-th, or fewer than k rows have a score.
   std::uint64_t least = 1;  // rows whose score is NaN have key 0
   if (count > kSortMax) {
     const std::uint64_t kth = kth_largest(selection, count, pass.k, [&](std::uint32_t i) { return keys[i]; });
@@ -164,9 +174,11 @@ CAIRN_KERNEL void sort_kernel(MatrixArgs matrix, PassArgs pass) {
   if (thread_index() == 0) taken = 0;
   sync_block();
   for (std::uint32_t i = thread_index(); i < count; i += block_threads()) {
+    // The order of arrival is open, but keys that all differ have only one sorted order.
     if (keys[i] >= least) sorted[atomic_add(&taken, 1)] = keys[i];
   }
   sync_block();
+  // The sort takes a power of two: key 0, which is the worst, fills up.
   const std::uint32_t found = taken < pass.k ? taken : pass.k;
   std::uint32_t size = 2;
   while (size < taken) size *= 2;
@@ -206,6 +218,7 @@ CAIRN_KERNEL void reseed_kernel(PassArgs pass) {
     pass.candidate_lower[first + i] = pass.result_scores[place];
     pass.candidate_upper[first + i] = pass.result_scores[place];
   }
+  // The next piece of the matrix adds its candidates behind these, and only those that reach the k-th score so far.
   if (thread_index() == 0) {
     pass.counts[slot] = found;
     pass.thresholds[slot] = pass.results[slot].threshold;

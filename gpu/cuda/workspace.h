@@ -10,7 +10,7 @@
 
 namespace cairn::gpu::cuda {
 
-/// What makes two runs of a pass the same work on the same memory.
+/// Two runs of a pass with equal shapes do the same work on the same memory, so one can replay the other's graph.
 struct PassShape {
   std::uint64_t matrix = 0;  ///< Context::next_id()
   std::uint32_t queries = 0;

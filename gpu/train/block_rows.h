@@ -14,11 +14,12 @@
 
 namespace cairn::gpu {
 
-/// Improves vectors against fixed items whose Gram matrix is diagonal: block of columns by block of columns, each the
-/// minimum of FoldInOptions' objective with the other columns as they are (iALS++, arXiv 2110.14044). Because the Gram
-/// matrix is diagonal, a block needs to know nothing of the others but the residuals of the row's own interactions; and
-/// with fewer of those than columns, its system is as small as they are few (by the identity of Woodbury).
-/// Threads: one for each object; items are shared.
+/// Improves vectors against fixed items whose Gram matrix is diagonal (iALS++, arXiv 2110.14044). It goes through
+/// blocks of columns; each block gets the values that minimise FoldInOptions' objective while the other columns stay as
+/// they are. Because the Gram matrix is diagonal, the other columns enter a block's equations only through the
+/// residuals of the row's own interactions. A row with fewer interactions than the block has columns is solved as a
+/// system of one unknown an interaction (Woodbury's identity). Threads: each thread has an object of its own; the items
+/// are shared.
 class BlockRows {
  public:
   /// Borrows `items` (items × dim) and `gram`, the diagonal of their Gram matrix.
@@ -62,7 +63,7 @@ class BlockRows {
   AlignedVector<float> right_side_;
   AlignedVector<float> old_;      ///< the block's part of the vector, before
   AlignedVector<float> new_;      ///< and after
-  std::vector<float> penalties_;  ///< diagonal of the system without the interactions
+  std::vector<float> penalties_;  ///< diagonal of the system without interactions, or 1 / √ of it
   Panels system_;
 };
 

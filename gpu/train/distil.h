@@ -6,7 +6,7 @@
 
 #include "cairn/status.h"
 #include "gpu/matrix.h"
-#include "gpu/train/progress.h"
+#include "gpu/progress.h"
 
 namespace cairn::gpu {
 

@@ -5,9 +5,9 @@
 
 #include "cairn/status.h"
 #include "gpu/matrix.h"
+#include "gpu/progress.h"
 #include "gpu/sparse_weights.h"
 #include "gpu/train/kept_rows.h"
-#include "gpu/train/progress.h"
 
 namespace cairn::gpu {
 

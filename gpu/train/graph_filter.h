@@ -6,8 +6,8 @@
 
 #include "cairn/status.h"
 #include "gpu/matrix.h"
+#include "gpu/progress.h"
 #include "gpu/sparse_weights.h"
-#include "gpu/train/progress.h"
 
 namespace cairn::gpu {
 

@@ -11,9 +11,9 @@
 #include "gpu/cpu/objective.h"
 #include "gpu/dense_algebra.h"
 #include "gpu/parallel.h"
+#include "gpu/random.h"
 #include "gpu/train/block_rows.h"
 #include "gpu/train/interactions.h"
-#include "gpu/train/random.h"
 
 namespace cairn::gpu {
 namespace {
@@ -42,6 +42,7 @@ SparseMatrix rows_of(const SparseView& matrix, std::size_t first, std::size_t co
   SparseMatrix rows{.offsets = {matrix.offsets.begin() + static_cast<std::ptrdiff_t>(first),
                                 matrix.offsets.begin() + static_cast<std::ptrdiff_t>(first + count + 1)},
                     .width = matrix.width};
+  // Offsets of a matrix begin with 0.
   const std::size_t begin = rows.offsets.front();
   for (std::uint64_t& offset : rows.offsets) offset -= begin;
   const auto part = [&](const auto& values) { return values.subspan(begin, rows.offsets.back()); };
@@ -61,10 +62,12 @@ class Trainer final : public IalsTrainer {
  public:
   Trainer(const SparseView& by_user, const IalsOptions& options)
       : options_(options), by_user_(by_user), by_item_(transposed(by_user)), by_item_view_(by_item_.view()) {
+    // Divided by √dim, so that the expected length of a vector does not depend on dim.
     const float stddev = options.init_stddev / std::sqrt(static_cast<float>(options.dim));
     factors_.dim = options.dim;
     factors_.users.resize(by_user.rows() * options.dim);
     factors_.items.resize(by_user.width * options.dim);
+    // Each side has a seed of its own: with one for both, users and items would begin with the same vectors.
     fill_normal(2 * options.seed, stddev, factors_.users);
     fill_normal(2 * options.seed + 1, stddev, factors_.items);
   }
@@ -99,6 +102,7 @@ class Trainer final : public IalsTrainer {
   }
 
  private:
+  /// A backend solves whole rows only, so with one the blocks are ignored.
   [[nodiscard]] Status half_epoch(const HalfStep& step, const Progress& progress) const {
     const bool whole = options_.backend != nullptr || options_.block == 0 || options_.block >= options_.dim;
     return whole ? solve_rows(step, progress) : improve_rows(step, progress);
@@ -117,6 +121,7 @@ class Trainer final : public IalsTrainer {
   /// Exactly, row by row.
   [[nodiscard]] Status solve_rows(const HalfStep& step, const Progress& progress) const {
     CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<FoldIn> fold_in, fold_in_for(view_of(*step.fixed)));
+    // Into new memory, so that the factors stay as they were when the work fails or is cancelled.
     std::vector<float> solved(step.solved->size());
     const std::size_t rows = step.rows.rows();
     for (std::size_t first = 0; first < rows; first += kBatchRows) {
@@ -134,6 +139,7 @@ class Trainer final : public IalsTrainer {
   /// Block by block. Both sides are turned into coordinates in which the Gram matrix of the fixed side is diagonal: no
   /// score changes, no length either, and blocks become independent of each other but for their residuals.
   [[nodiscard]] Status improve_rows(const HalfStep& step, const Progress& progress) const {
+    // Unlike whole rows, blocks start from the present vectors: each is solved with the others' values as they are.
     std::vector<float> gram;
     const std::vector<float> axes = principal_axes(*step.fixed, &gram);
     const std::vector<float> fixed = turned(*step.fixed, axes);
@@ -145,6 +151,7 @@ class Trainer final : public IalsTrainer {
           improve_batch(step.rows, view_of(fixed), gram, first, std::min(rows, first + kBatchRows), &solved));
     }
     CAIRN_RETURN_IF_ERROR(report_progress(progress, 1.0));
+    // Both sides are kept in the new coordinates, which belong together.
     *step.fixed = fixed;
     *step.solved = std::move(solved);
     return ok_status();
@@ -159,6 +166,7 @@ class Trainer final : public IalsTrainer {
         symmetric_eigen(dim, std::vector<double>(square.begin(), square.end()), options_.threads);
     std::vector<float> axes(dim * dim);
     for (std::size_t axis = 0; axis < dim; ++axis) {
+      // A Gram matrix has no negative eigenvalues; rounding may give it some.
       gram->push_back(static_cast<float>(std::max(0.0, eigen.values[axis])));
       for (std::size_t i = 0; i < dim; ++i) axes[i * dim + axis] = static_cast<float>(eigen.vectors[axis * dim + i]);
     }
@@ -185,6 +193,7 @@ class Trainer final : public IalsTrainer {
     const DenseKernels& kernels = dense_kernels(best_instruction_set());
     std::atomic<bool> failed{false};
     parallel_for(options_.threads, (last - first + kRowsPerChunk - 1) / kRowsPerChunk, [&](std::size_t chunk) {
+      // One object for the rows of a chunk, because it keeps its memory from row to row.
       BlockRows blocks(fixed, gram, options_.objective, options_.block, kernels);
       const std::size_t begin = first + chunk * kRowsPerChunk;
       for (std::size_t r = begin; r < std::min(last, begin + kRowsPerChunk); ++r) {
@@ -200,6 +209,7 @@ class Trainer final : public IalsTrainer {
   }
 
   [[nodiscard]] double observed_loss() const {
+    // One part a user, added in their order: the sum does not depend on the number of threads.
     std::vector<double> parts(by_user_.rows());
     parallel_for(options_.threads, parts.size(), [&](std::size_t u) {
       const float* user = factors_.users.data() + u * options_.dim;

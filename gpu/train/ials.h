@@ -9,14 +9,15 @@
 #include "gpu/backend.h"
 #include "gpu/fold_in.h"
 #include "gpu/matrix.h"
-#include "gpu/train/progress.h"
+#include "gpu/progress.h"
 
 namespace cairn::gpu {
 
 struct IalsOptions {
   std::size_t dim = 128;
-  /// Columns that are solved for together (iALS++). 0, or dim and more: whole rows, the plain alternating least
-  /// squares, which is the faster where rows are short, as a row of few interactions is a system of that few unknowns.
+  /// Columns that are solved for together (iALS++). 0, or dim and more: whole rows, as in plain alternating least
+  /// squares. Whole rows are faster where rows are short, because a row with few interactions is solved as a system of
+  /// that few unknowns.
   std::size_t block = 0;
   FoldInOptions objective = {};  ///< for users against items, and for items against users
   float init_stddev = 0.1F;      ///< of the first factors, divided by √dim
@@ -39,8 +40,8 @@ struct IalsFactors {
 ///
 /// where t and λ are FoldInOptions' for the row of a user (t and λ_u) or of an item (λ_i), by alternating
 /// least squares (Hu, Koren and Volinsky, ICDM 2008; Rendle et al., arXiv 2110.14037) in blocks of columns (iALS++,
-/// arXiv 2110.14044). An epoch is all users once, then all items once. Only products of users and items have a meaning:
-/// the coordinates they are in may turn from epoch to epoch. Rows without interactions become zero.
+/// arXiv 2110.14044). An epoch solves for all users once, then for all items once. Only products of a user and an item
+/// have a meaning: an epoch may rotate the coordinates of both sides. Rows without interactions become zero.
 ///
 /// Same factors for any number of threads, and the same whether run at once or saved and restored between epochs.
 /// Threads: one at a time.
@@ -52,7 +53,7 @@ class IalsTrainer {
                                                                    const IalsOptions& options);
   virtual ~IalsTrainer() = default;
 
-  /// Goes on by one epoch. After an error the factors are those of the half epoch before it.
+  /// Does one more epoch. After an error the factors are those before the half epoch that failed.
   /// Returns: CANCELLED; FAILED_PRECONDITION when a system is not positive definite (regularization too small), and
   /// what the backend returns.
   [[nodiscard]] virtual Status epoch(const Progress& progress = {}) = 0;
@@ -61,7 +62,7 @@ class IalsTrainer {
 
   [[nodiscard]] virtual std::size_t epochs_done() const noexcept = 0;
   [[nodiscard]] virtual const IalsFactors& factors() const noexcept = 0;
-  /// Goes on from factors that were read from a trainer of the same interactions and options after `epochs_done`.
+  /// Continues from the factors that a trainer with the same interactions and options had after `epochs_done` epochs.
   /// Returns: INVALID_ARGUMENT when the shape is another.
   [[nodiscard]] virtual Status restore(IalsFactors factors, std::size_t epochs_done) = 0;
 

@@ -5,8 +5,8 @@
 
 #include "cairn/status.h"
 #include "gpu/matrix.h"
+#include "gpu/progress.h"
 #include "gpu/sparse_weights.h"
-#include "gpu/train/progress.h"
 
 namespace cairn::gpu {
 
@@ -17,12 +17,12 @@ struct ItemKnnOptions {
 };
 
 /// Weight (i, j), i ≠ j, is x_i·x_j / (‖x_i‖ ‖x_j‖ + shrinkage) for the columns x of `interactions` (users × items):
-/// the shrunk cosine (Sarwar et al., WWW 2001). Kept are the largest of each row, of equal ones the lower columns.
+/// the shrunk cosine (Sarwar et al., WWW 2001). The largest of each row are kept and, of equal ones, the lower columns.
 /// Returns: INVALID_ARGUMENT for options or shapes that make no sense; CANCELLED.
 [[nodiscard]] Result<SparseWeights> train_item_knn(const SparseView& interactions, const ItemKnnOptions& options,
                                                    const Progress& progress = {});
 
-/// The sum of each column's values: what is answered to somebody with no history.
+/// The sum of each column's values, by which items can be ranked for somebody without a history.
 /// Requires: a valid CSR matrix.
 [[nodiscard]] std::vector<float> item_popularity(const SparseView& interactions);
 

@@ -13,17 +13,17 @@ namespace cairn::gpu {
 /// What decides which entries of a row are the largest.
 enum class KeptBy : std::uint8_t {
   kMagnitude,
-  kValue,  ///< what is negative goes first
+  kValue,  ///< negative values are the first to be dropped
 };
 
-/// Makes sparse weights of rows that come dense, some at a time: of each row, the largest entries that are not 0 and
-/// not on the diagonal; of equal ones the lower columns.
+/// Makes sparse weights from dense rows, which come some at a time. It keeps the largest entries of each row and, of
+/// equal ones, the lower columns; entries that are 0 or on the diagonal are left out.
 class KeptRows {
  public:
   /// For `items` rows and columns.
   KeptRows(std::size_t items, std::size_t keep, KeptBy by = KeptBy::kMagnitude);
 
-  /// The rows [first, first + rows.size() / items), on at most `threads` threads. Each row is put once.
+  /// Takes the rows [first, first + rows.size() / items), on at most `threads` threads. Requires: each row is put once.
   void put(std::size_t first, std::span<const float> rows, std::size_t threads);
 
   /// Returns: INVALID_ARGUMENT when a kept value is not finite.

@@ -72,7 +72,7 @@ std::optional<std::string> project_include_fault(const Rules& rules, const Room&
     return from.folder + " may not include " + to->folder + " (\"" + include.target +
            "\"); it may include: " + joined(from.may_include);
   }
-  const bool inner = below_top(*to, path) && !contains(rules.shown_folders, path.substr(0, path.rfind('/')));
+  const bool inner = below_top(*to, path) && !inside(from.folder, to->folder);
   if (contains(rules.sealed_rooms, to->folder) && inner && !contains(from.may_include, "*")) {
     return "\"" + include.target + "\" is inside " + to->folder + "; others include the headers at its top only";
   }

@@ -27,9 +27,9 @@ struct ForeignLibrary {
 struct Rules {
   std::vector<Room> rooms;
   std::vector<std::string> open_rooms;  ///< rooms that every room may include
-  /// Rooms whose subfolders are nobody else's business: others include the headers at their top only.
+  /// Rooms whose subfolders are nobody else's business: others include the headers at their top only. A room inside a
+  /// sealed room is no other: if it may include the room around it, it sees all of that room.
   std::vector<std::string> sealed_rooms;
-  std::vector<std::string> shown_folders;  ///< of sealed rooms, whose headers are for others as well
   /// The spelling of a room in an #include, where it differs from its folder: {"cairn/", "engine/include"}.
   std::vector<std::pair<std::string, std::string>> spellings;
   std::vector<ForeignLibrary> libraries;

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "tests/gpu/every_instruction_set.h"
-#include "tests/gpu/train/random_interactions.h"
+#include "tests/gpu/random_interactions.h"
 
 namespace cairn::gpu {
 namespace {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "gpu/dense_algebra.h"
-#include "tests/gpu/train/random_interactions.h"
+#include "tests/gpu/random_interactions.h"
 
 namespace cairn::gpu {
 namespace {

@@ -6,8 +6,8 @@
 #include <memory>
 #include <vector>
 
+#include "tests/gpu/random_interactions.h"
 #include "tests/gpu/ridge_oracle.h"
-#include "tests/gpu/train/random_interactions.h"
 
 namespace cairn::gpu {
 namespace {

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <vector>
 
-#include "tests/gpu/train/random_interactions.h"
+#include "tests/gpu/random_interactions.h"
 
 namespace cairn::gpu {
 namespace {

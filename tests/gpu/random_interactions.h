@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "gpu/matrix.h"
-#include "gpu/train/interactions.h"
+#include "gpu/sparse_matrix.h"
 
 namespace cairn::gpu {
 

@@ -6,8 +6,9 @@
 
 namespace cairn::gpu {
 
-/// Told how far a long piece of work is, from 0 to 1; answers whether to go on. Called by the thread that does the work
-/// for its caller, at times that are open, with fractions that never fall. An empty one lets everything go on.
+/// A function that long work calls to report how far it is, from 0 to 1, and that returns whether to go on. It is
+/// called on the thread that asked for the work, at no fixed times, with fractions that never fall. An empty one is not
+/// called, and the work goes on to its end.
 using Progress = std::function<bool(double fraction)>;
 
 /// Reports `fraction`.
@@ -17,7 +18,7 @@ using Progress = std::function<bool(double fraction)>;
   return {StatusCode::kCancelled, "the work was cancelled"};
 }
 
-/// The part [begin, end] of a progress, as a progress of its own from 0 to 1. Borrows `progress`.
+/// A progress for a part of the work: its 0 to 1 is [begin, end] of `progress`, which it borrows.
 [[nodiscard]] inline Progress part_of(const Progress& progress, double begin, double end) {
   if (!progress) return {};
   return [&progress, begin, end](double fraction) { return progress(begin + fraction * (end - begin)); };

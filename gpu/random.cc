@@ -1,4 +1,4 @@
-#include "gpu/train/random.h"
+#include "gpu/random.h"
 
 #include <cmath>
 #include <numbers>

@@ -9,7 +9,7 @@
 
 #include "gpu/cpu/gemm.h"
 #include "tests/gpu/every_instruction_set.h"
-#include "tests/gpu/train/random_interactions.h"
+#include "tests/gpu/random_interactions.h"
 
 namespace cairn::gpu {
 namespace {

@@ -7,7 +7,7 @@
 #include <limits>
 #include <vector>
 
-#include "tests/gpu/train/random_interactions.h"
+#include "tests/gpu/random_interactions.h"
 
 namespace cairn::gpu {
 namespace {

@@ -1,0 +1,1 @@
+target_link_libraries(bench_train PRIVATE cairn::gpu_train)
