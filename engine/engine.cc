@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include "engine/ingest/consumer.h"
@@ -117,7 +118,7 @@ class EngineImpl final : public Engine {
   std::unique_ptr<state::FeatureState> state_;
   std::unique_ptr<streaming::EventLog> event_log_;
   std::unique_ptr<streaming::DeadLetters> dead_letters_;
-  std::unique_ptr<sql::Database> database_;  ///< null without PostgreSQL
+  std::optional<sql::Database> database_;  ///< none without PostgreSQL
   std::unique_ptr<recommender::Recommender> recommender_;
   std::unique_ptr<ingest::FeatureSink> feature_sink_;
   std::unique_ptr<ingest::SqlSink> sql_sink_;
@@ -170,7 +171,7 @@ Status EngineImpl::open_sql(const InteractionTypes& types) {
   if (options_.sql.dsn.empty()) return ok_status();
   CAIRN_ASSIGN_OR_RETURN(database_,
                          sql::open_database(options_.sql, types, options_.decode.dedup_window, options_.log));
-  sql_sink_ = std::make_unique<ingest::SqlSink>(*database_, state_->id());
+  sql_sink_ = std::make_unique<ingest::SqlSink>(*database_->materializer, *database_->upkeep, state_->id());
   return ok_status();
 }
 
@@ -451,13 +452,13 @@ void EngineImpl::keep_house(const std::stop_token& stop) {
 }
 
 void EngineImpl::maintain_sql() {
-  Status done = database_->ping();
+  Status done = database_->upkeep->ping();
   const auto now = steady_clock::now();
   const std::lock_guard lock(sql_mutex_);
   const bool due = sql_maintained_ == steady_clock::time_point{} || now - sql_maintained_ > std::chrono::hours(1);
   if (done.ok() && due) {
-    done = database_->migrate();
-    if (done.ok()) done = database_->maintain(clock_.now());
+    done = database_->upkeep->migrate();
+    if (done.ok()) done = database_->upkeep->maintain(clock_.now());
     if (done.ok()) sql_maintained_ = now;
   }
   const std::string trouble = done.ok() ? "" : done.to_string();
@@ -472,7 +473,7 @@ void EngineImpl::push_places() {
     const std::lock_guard lock(sql_mutex_);
     if (!sql_trouble_.empty()) return;
     if (!places_in_sql_known_) {
-      const auto stored = database_->places_version();
+      const auto stored = database_->places->places_version();
       const auto pushed = state_->catalog().pushed_version();
       if (!stored.ok() || !pushed.ok()) return;
       // A database that holds another version has served another state directory: ours are the places from now on.
@@ -490,7 +491,7 @@ void EngineImpl::push_places() {
     // A chunk that ends within a version is written under the version before, so that a crash repeats it.
     const bool version_ends = i + 1 == newer.size() || newer[i + 1].version != newer[i].version;
     const std::uint64_t version = version_ends ? newer[i].version : newer[i].version - 1;
-    if (const Status written = database_->upsert_places(chunk, version); !written.ok()) {
+    if (const Status written = database_->places->upsert_places(chunk, version); !written.ok()) {
       options_.log.warning("sql.places", written.message());
       return;
     }
@@ -524,11 +525,7 @@ Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options, const Clock&
   return std::unique_ptr<Engine>(std::move(engine));
 }
 
-Status probe_postgres(const SqlOptions& options) {
-  const InteractionTypes types;
-  CAIRN_ASSIGN_OR_RETURN(const auto database, sql::open_database(options, types, std::chrono::hours(24), {}));
-  return database->ping();
-}
+Status probe_postgres(const SqlOptions& options) { return sql::ping(options); }
 
 std::string_view version() noexcept { return CAIRN_VERSION; }
 

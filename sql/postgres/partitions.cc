@@ -68,6 +68,11 @@ std::size_t count_months(const Existing& existing, const Partitions::Months& wan
 
 }  // namespace
 
+std::chrono::year_month month_of(EventTime time) {
+  const std::chrono::year_month_day date(std::chrono::floor<std::chrono::days>(time));
+  return date.year() / date.month();
+}
+
 Partitions::Partitions(Pool& pool, int months_max) : pool_(pool), months_max_(static_cast<std::size_t>(months_max)) {}
 
 Status Partitions::ensure(const Months& months) {

@@ -6,10 +6,14 @@
 #include <set>
 #include <string>
 
+#include "cairn/clock.h"
 #include "cairn/status.h"
 #include "sql/postgres/pool.h"
 
 namespace cairn::sql {
+
+/// The month (UTC) whose partitions hold an event of this time.
+[[nodiscard]] std::chrono::year_month month_of(EventTime time);
 
 /// The month partitions of user_interactions and place_stats_hourly. Remembers which exist.
 ///
