@@ -23,8 +23,7 @@ struct Database {
 };
 
 /// Checks the options and builds the pool; connects when a role is first used, so a server that is down is no error
-/// here. `types` must outlive the roles. `dedup_window`: a repeat
-/// of an event id within it of the first is left out.
+/// here. `types` must outlive the roles. `dedup_window`: see features/dedup.h.
 /// Returns: INVALID_ARGUMENT.
 [[nodiscard]] Result<Database> open_database(const SqlOptions& options, const InteractionTypes& types,
                                              std::chrono::seconds dedup_window, Logger log);

@@ -36,7 +36,7 @@ class Materializer {
   /// `before` are the positions that the batch was read from. A partition that they do not name stands at its start:
   /// offset 0, empty cursor. When the stored positions differ, another writer has been here or the batch is already in,
   /// and nothing is written.
-  /// An interaction whose event_id was written within the dedup window of its time is left out.
+  /// Repeats of an event_id are left out by the rule of features/dedup.h.
   /// Interactions in months without partitions make them, within SqlOptions::partitions_max.
   ///
   /// Returns: ABORTED when the stored positions are not `before` (reload with load_positions); INVALID_ARGUMENT for

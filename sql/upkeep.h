@@ -21,9 +21,9 @@ class Upkeep {
   /// One round trip.
   virtual Status ping() = 0;
 
-  /// Creates the partitions of the months around `now` and ahead of it, and removes the event ids that lie
-  /// further than the dedup window before it, by their own time and by that of their writing. Call at start and every
-  /// hour.
+  /// Creates the partitions of the months around `now` and ahead of it, and removes the event ids that
+  /// features/dedup.h allows to forget at `now`, except those that were written as lately: a backfill's repeats may be
+  /// about to come. Call at start and every hour.
   virtual Status maintain(EventTime now) = 0;
 };
 

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "cairn/mutex.h"
+#include "features/dedup.h"
 #include "sql/batch.h"
-#include "sql/event_ids.h"
 #include "sql/hourly_stats.h"
 #include "sql/place_rows.h"
 
@@ -18,7 +18,7 @@ namespace cairn::sql {
 class MemoryDatabase::Tables {
  public:
   Tables(const InteractionTypes& types, std::chrono::seconds dedup_window, const Clock& clock)
-      : types_(types), dedup_window_(dedup_window), clock_(clock) {}
+      : types_(types), dedup_(dedup_window), clock_(clock) {}
 
   void migrate() {
     const MutexLock lock(mutex_);
@@ -36,12 +36,12 @@ class MemoryDatabase::Tables {
     const MutexLock lock(mutex_);
     CAIRN_RETURN_IF_ERROR(check_migrated());
     if (standing_of(batch, positions_of(batch.source)) != Standing::kBefore) return aborted(batch);
-    const Deduplicated fresh = deduplicate(batch.interactions, seen(), dedup_window_);
+    const features::DedupRule::Decision fresh = dedup_.decide(batch.interactions, seen());
     for (const std::size_t index : fresh.included) {
       interactions_.push_back(batch.interactions[index]);
       sources_.push_back(batch.source);
     }
-    for (const Deduplicated::NewId& id : fresh.new_ids) event_ids_.push_back({id, clock_.now()});
+    for (const NewId& id : fresh.new_ids) event_ids_.push_back({id, clock_.now()});
     for (const SourcePosition& position : batch.after) positions_[batch.source][position.partition] = position;
     return Materializer::Applied{.rows = fresh.included.size(),
                                  .repeated = batch.interactions.size() - fresh.included.size()};
@@ -68,7 +68,7 @@ class MemoryDatabase::Tables {
   Status maintain(EventTime now) {
     const MutexLock lock(mutex_);
     CAIRN_RETURN_IF_ERROR(check_migrated());
-    const EventTime until = now - dedup_window_;
+    const EventTime until = dedup_.forget_before(now);
     std::erase_if(event_ids_, [&](const SeenId& seen) { return seen.id.time < until && seen.written_at < until; });
     return ok_status();
   }
@@ -101,8 +101,9 @@ class MemoryDatabase::Tables {
   }
 
  private:
+  using NewId = features::DedupRule::Decision::NewId;
   struct SeenId {
-    Deduplicated::NewId id;
+    NewId id;
     EventTime written_at;
   };
   struct VersionedPlace {
@@ -122,15 +123,15 @@ class MemoryDatabase::Tables {
     return positions;
   }
 
-  SeenEventIds seen() const CAIRN_REQUIRES(mutex_) {
-    SeenEventIds seen;
-    for (const SeenId& one : event_ids_) seen[one.id.key].push_back(one.id.time);
+  features::SeenEventIds seen() const CAIRN_REQUIRES(mutex_) {
+    features::SeenEventIds seen;
+    for (const SeenId& one : event_ids_) seen.emplace(one.id.key, one.id.time);
     return seen;
   }
 
   // Fixed after construction.
   const InteractionTypes& types_;
-  const std::chrono::seconds dedup_window_;
+  const features::DedupRule dedup_;
   const Clock& clock_;
 
   mutable Mutex mutex_;

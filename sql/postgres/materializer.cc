@@ -4,8 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "features/dedup.h"
 #include "sql/batch.h"
-#include "sql/event_ids.h"
 #include "sql/hourly_stats.h"
 #include "sql/postgres/backend.h"
 #include "sql/postgres/positions.h"
@@ -19,7 +19,7 @@ class PostgresMaterializer final : public Materializer {
  public:
   PostgresMaterializer(std::shared_ptr<Backend> backend, const InteractionTypes& types,
                        std::chrono::seconds dedup_window)
-      : backend_(std::move(backend)), types_(types), dedup_window_(dedup_window) {}
+      : backend_(std::move(backend)), types_(types), dedup_(dedup_window) {}
 
   Result<std::vector<SourcePosition>> load_positions(std::string_view source) override {
     std::vector<SourcePosition> positions;
@@ -65,8 +65,8 @@ class PostgresMaterializer final : public Materializer {
   /// The order is the order of locks (sql/README.md): positions, event ids, aggregates.
   Status write(pqxx::work& transaction, const Batch& batch, Applied* applied) const {
     if (lock_positions(transaction, batch) != Standing::kBefore) return aborted(batch);
-    const Deduplicated batch_rows =
-        deduplicate(batch.interactions, lock_and_read_event_ids(transaction, batch.interactions), dedup_window_);
+    const features::DedupRule::Decision batch_rows =
+        dedup_.decide(batch.interactions, lock_and_read_event_ids(transaction, batch.interactions));
     write_interactions(transaction, batch.source, batch.interactions, batch_rows.included, types_);
     add_stats(transaction, aggregate_hourly(batch.interactions, batch_rows.included, types_));
     write_event_ids(transaction, batch_rows.new_ids);
@@ -97,7 +97,7 @@ class PostgresMaterializer final : public Materializer {
   // Fixed after construction.
   const std::shared_ptr<Backend> backend_;
   const InteractionTypes& types_;
-  const std::chrono::seconds dedup_window_;
+  const features::DedupRule dedup_;
 };
 
 }  // namespace

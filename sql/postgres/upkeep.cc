@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "features/dedup.h"
 #include "sql/batch.h"
 #include "sql/postgres/backend.h"
 #include "sql/postgres/migrator.h"
@@ -20,7 +21,7 @@ Status ping_over(Pool& pool) {
 class PostgresUpkeep final : public Upkeep {
  public:
   PostgresUpkeep(std::shared_ptr<Backend> backend, int months_ahead, std::chrono::seconds dedup_window)
-      : backend_(std::move(backend)), months_ahead_(months_ahead), dedup_window_(dedup_window) {}
+      : backend_(std::move(backend)), months_ahead_(months_ahead), dedup_(dedup_window) {}
 
   Status migrate() override {
     Status status = backend_->pool.run("postgres: migrate", [&](Session& session) {
@@ -39,7 +40,7 @@ class PostgresUpkeep final : public Upkeep {
     for (int ahead = -1; ahead <= months_ahead_; ++ahead) wanted.insert(month_of(now) + std::chrono::months(ahead));
     backend_->partitions.forget();
     CAIRN_RETURN_IF_ERROR(backend_->partitions.ensure(wanted).with_context("postgres: maintain"));
-    return remove_old_event_ids(now - dedup_window_);
+    return remove_old_event_ids(dedup_.forget_before(now));
   }
 
  private:
@@ -61,7 +62,7 @@ class PostgresUpkeep final : public Upkeep {
   // Fixed after construction.
   const std::shared_ptr<Backend> backend_;
   const int months_ahead_;
-  const std::chrono::seconds dedup_window_;
+  const features::DedupRule dedup_;
 };
 
 }  // namespace

@@ -12,7 +12,8 @@ std::vector<Room> rooms() {
       {.folder = "features", .may_include = {}},
       {.folder = "storage", .may_include = {}},
       {.folder = "streaming", .may_include = {}},
-      {.folder = "sql", .may_include = {}},
+      // Which events are repeats is decided by the rule that features are made by.
+      {.folder = "sql", .may_include = {"features"}},
 
       // Data sets are files of lines like any source's, read by the same line reader.
       {.folder = "engine/datasets", .may_include = {"streaming"}},

@@ -34,17 +34,17 @@ TEST_CASE_TEMPLATE("migrating again changes nothing, and what was written stays"
   CHECK(apply_range(*twin.roles.materializer, stream, 0, 50).status().code() == StatusCode::kAborted);
 }
 
-TEST_CASE_TEMPLATE("an event id is forgotten when neither its time nor its writing lies in the window", Twin,
+TEST_CASE_TEMPLATE("an event id is forgotten when its time and its writing both lie more than four windows back", Twin,
                    MemoryTwin, PostgresTwin) {
   const Twin twin;
   const EventTime now = SystemClock::instance().now();
   std::vector<Interaction> events(2, interaction("p", 0));
   events[0].event_id = "old";
-  events[0].time = now - std::chrono::hours(24 * 400);
-  events[1].event_id = "new";
-  events[1].time = now;
+  events[0].time = now - 400 * kDedupWindow;
+  events[1].event_id = "ahead";
+  events[1].time = now + 20 * kDedupWindow;
   std::int64_t offset = 0;
-  /// Both events again: how many of them are taken for new ones.
+  // Both events again: how many of them are taken for new ones.
   const auto taken = [&] {
     const auto applied =
         twin.roles.materializer->apply("s", events, std::vector{position(offset)}, std::vector{position(offset + 1)});
@@ -56,7 +56,11 @@ TEST_CASE_TEMPLATE("an event id is forgotten when neither its time nor its writi
   CHECK(taken() == 0);
   REQUIRE(twin.roles.upkeep->maintain(now).ok());
   CHECK(taken() == 0);  // a backfill's repeats may be about to come
-  REQUIRE(twin.roles.upkeep->maintain(now + kDedupWindow + std::chrono::minutes(1)).ok());
+  REQUIRE(twin.roles.upkeep->maintain(now + 4 * kDedupWindow - std::chrono::minutes(1)).ok());
+  CHECK(taken() == 0);
+  REQUIRE(twin.roles.upkeep->maintain(now + 5 * kDedupWindow + std::chrono::minutes(1)).ok());
+  CHECK(taken() == 1);
+  REQUIRE(twin.roles.upkeep->maintain(now + 25 * kDedupWindow + std::chrono::minutes(1)).ok());
   CHECK(taken() == 2);
 }
 
