@@ -138,7 +138,7 @@ Status FeatureState::apply(const MicroBatch& micro) {
   batch.put(Family::kMeta, kCountersKey, counters.encode());
 
   cache_.begin_update(deltas);
-  Status written = store_.write(batch, durability_);
+  Status written = store_.write(std::move(batch), durability_);
   cache_.finish_update(deltas, written.ok());
   CAIRN_RETURN_IF_ERROR(std::move(written));
   place_ids.confirm();

@@ -33,7 +33,7 @@ class MemoryStore final : public StateStore {
     rows(Family::kMeta)[std::string(kFormatVersionKey)] = std::to_string(kFormatVersion);
   }
 
-  Status write(const WriteBatch& batch, Durability) override {
+  Status write(WriteBatch batch, Durability) override {
     CAIRN_RETURN_IF_ERROR(batch.check_key_sizes());
     const std::unique_lock lock(mutex_);
     if (closed_) return closed();
@@ -119,19 +119,17 @@ class MemoryStore final : public StateStore {
     Rows& all = rows(op.family);
     switch (op.kind) {
       case WriteBatch::Kind::kPut:
-        all[op.key] = op.value;
+        all[std::string(op.key)] = op.value;
         break;
       case WriteBatch::Kind::kMerge:
         merge(all, op);
         break;
       case WriteBatch::Kind::kRemove:
-        all.erase(op.key);
+        if (const auto found = all.find(op.key); found != all.end()) all.erase(found);
         break;
-      case WriteBatch::Kind::kRemovePrefix: {
-        const auto [begin, end] = range(all, op.key);
-        all.erase(begin, end);
+      case WriteBatch::Kind::kRemoveRange:
+        all.erase(all.lower_bound(op.key), all.lower_bound(op.value));
         break;
-      }
     }
   }
 
@@ -142,7 +140,7 @@ class MemoryStore final : public StateStore {
     const std::string_view operand = op.value;
     std::string merged;
     merger_.merge(op.key, base, {&operand, 1}, &merged);
-    all[op.key] = std::move(merged);
+    all[std::string(op.key)] = std::move(merged);
   }
 
   Status dump(const std::string& path) const {

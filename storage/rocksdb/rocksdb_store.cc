@@ -34,16 +34,7 @@ rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size(
 
 Status closed() { return unavailable("the state store is closed; open it again"); }
 
-std::size_t wal_bytes(const WriteBatch& batch) {
-  std::size_t bytes = 0;
-  for (const WriteBatch::Op& op : batch.ops()) bytes += op.key.size() + op.value.size() + kRecordOverheadBytes;
-  return bytes;
-}
-
-std::string range_end(std::string_view prefix) {
-  // No key is longer than kKeyBytesMax, so one more 0xff than that is behind all of them.
-  return prefix_end(prefix).value_or(std::string(kKeyBytesMax + 1, '\xff'));
-}
+std::size_t wal_bytes(const WriteBatch& batch) { return batch.bytes().size() + batch.count() * kRecordOverheadBytes; }
 
 std::uint64_t directory_bytes(const std::string& path) {
   std::uint64_t sum = 0;
@@ -109,11 +100,11 @@ class RocksDbStore final : public StateStore {
     return ok_status();
   }
 
-  Status write(const WriteBatch& batch, Durability durability) override {
+  Status write(WriteBatch batch, Durability durability) override {
     const InFlight::Entry call = calls_.enter();
     if (!call) return closed();
     CAIRN_RETURN_IF_ERROR(batch.check_key_sizes());
-    return commit(batch, durability);
+    return commit(std::move(batch), durability);
   }
 
   Result<std::optional<std::string>> get(Family family, std::string_view key) const override {
@@ -171,11 +162,9 @@ class RocksDbStore final : public StateStore {
  private:
   Status check_room_to_open() const;
   Status check_room_for_copy(const std::string& parent) const;
-  Status commit(const WriteBatch& batch, Durability durability) const;
+  Status commit(WriteBatch batch, Durability durability) const;
   Status admit(std::size_t bytes) const;
   void write_quarantine() const;
-  rocksdb::WriteBatch translate(const WriteBatch& batch, const std::vector<Quarantine::Row>& parked,
-                                std::size_t bytes) const;
   Status judge_write(const rocksdb::Status& written) const;
   Status finish() const;
 
@@ -224,45 +213,16 @@ Status RocksDbStore::admit(std::size_t bytes) const {
   return gate_.admit(bytes);
 }
 
-Status RocksDbStore::commit(const WriteBatch& batch, Durability durability) const {
-  const std::size_t bytes = wal_bytes(batch);
-  CAIRN_RETURN_IF_ERROR(admit(bytes));
+Status RocksDbStore::commit(WriteBatch batch, Durability durability) const {
+  CAIRN_RETURN_IF_ERROR(admit(wal_bytes(batch)));
   std::vector<Quarantine::Row> parked = quarantine_.take();
-  rocksdb::WriteBatch native = translate(batch, parked, bytes);
+  for (const Quarantine::Row& row : parked) batch.put(Family::kQuarantine, row.key, row.value);
+  rocksdb::WriteBatch native(batch.take_bytes());  // the same bytes, not parsed and not copied
   rocksdb::WriteOptions options;
   options.sync = durability == Durability::kSynced;
   Status status = judge_write(database_->db().Write(options, &native));
   if (!status.ok()) quarantine_.give_back(std::move(parked));
   return status;
-}
-
-rocksdb::WriteBatch RocksDbStore::translate(const WriteBatch& batch, const std::vector<Quarantine::Row>& parked,
-                                            std::size_t bytes) const {
-  rocksdb::WriteBatch native(bytes);
-  for (const WriteBatch::Op& op : batch.ops()) {
-    rocksdb::ColumnFamilyHandle* const family = database_->handle(op.family);
-    rocksdb::Status added;
-    switch (op.kind) {
-      case WriteBatch::Kind::kPut:
-        added = native.Put(family, op.key, op.value);
-        break;
-      case WriteBatch::Kind::kMerge:
-        added = native.Merge(family, op.key, op.value);
-        break;
-      case WriteBatch::Kind::kRemove:
-        added = native.Delete(family, op.key);
-        break;
-      case WriteBatch::Kind::kRemovePrefix:
-        added = native.DeleteRange(family, op.key, range_end(op.key));
-        break;
-    }
-    CAIRN_CHECK_MSG(added.ok(), added.ToString());
-  }
-  for (const Quarantine::Row& row : parked) {
-    const rocksdb::Status added = native.Put(database_->handle(Family::kQuarantine), row.key, row.value);
-    CAIRN_CHECK_MSG(added.ok(), added.ToString());
-  }
-  return native;
 }
 
 Status RocksDbStore::judge_write(const rocksdb::Status& written) const {
