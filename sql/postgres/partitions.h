@@ -1,12 +1,12 @@
 #pragma once
 
 #include <chrono>
-#include <mutex>
 #include <pqxx/pqxx>
 #include <set>
 #include <string>
 
 #include "cairn/clock.h"
+#include "cairn/mutex.h"
 #include "cairn/status.h"
 #include "sql/postgres/pool.h"
 
@@ -42,8 +42,8 @@ class Partitions {
   Pool& pool_;
   const std::size_t months_max_;
 
-  std::mutex mutex_;
-  Months known_;  // guarded by mutex_
+  Mutex mutex_;
+  Months known_ CAIRN_GUARDED_BY(mutex_);
 };
 
 }  // namespace cairn::sql

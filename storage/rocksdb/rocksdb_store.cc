@@ -8,11 +8,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
-#include <mutex>
 #include <optional>
 #include <system_error>
 #include <utility>
 
+#include "cairn/mutex.h"
 #include "storage/directory_owner.h"
 #include "storage/in_flight.h"
 #include "storage/merger.h"
@@ -139,7 +139,7 @@ class RocksDbStore final : public StateStore {
   Status checkpoint(const std::string& path) override {
     const InFlight::Entry call = calls_.enter();
     if (!call) return closed();
-    const std::lock_guard lock(checkpoint_mutex_);  // two of the same path must not clear away each other's
+    const MutexLock lock(checkpoint_mutex_);  // two of the same path must not clear away each other's
     std::error_code error;
     const fs::path target = fs::absolute(path, error);
     if (!error && fs::exists(target, error)) {
@@ -172,7 +172,10 @@ class RocksDbStore final : public StateStore {
   const StateStoreOptions options_;
   const RocksDbWorld world_;
 
-  std::optional<DirectoryOwner> owner_;  ///< guarded by close_mutex_
+  // The database in the directory goes before its lock does, so the owner stands before everything that writes there.
+  Mutex close_mutex_;
+  std::optional<DirectoryOwner> owner_ CAIRN_GUARDED_BY(close_mutex_);
+
   // Synchronise themselves. Mutable where reading the store has a part in it: merging, counting calls, asking the disk.
   mutable DiskGate gate_;
   mutable Quarantine quarantine_;
@@ -180,8 +183,7 @@ class RocksDbStore final : public StateStore {
   const std::shared_ptr<HealthListener> health_;
   mutable InFlight calls_;
 
-  std::mutex checkpoint_mutex_;
-  std::mutex close_mutex_;
+  Mutex checkpoint_mutex_;              ///< held for a whole checkpoint
   std::unique_ptr<Database> database_;  ///< set by open(); reset under close_mutex_ when no call is under way
 };
 
@@ -287,7 +289,7 @@ StateStoreStats RocksDbStore::stats() const {
 }
 
 Status RocksDbStore::close() {
-  const std::lock_guard lock(close_mutex_);
+  const MutexLock lock(close_mutex_);
   calls_.close();
   if (database_ == nullptr) return ok_status();
   Status status = finish();
