@@ -124,7 +124,7 @@ double run_merges(const fs::path& file, std::size_t events) {
       for (const SourcePosition& position : records.positions) {
         batch.put(storage::Family::kMeta, "position", std::to_string(position.offset.value));
       }
-      if (!batch.empty()) must(store.write(batch, storage::Durability::kSynced));
+      if (!batch.empty()) must(store.write(std::move(batch), storage::Durability::kSynced));
       batch.clear();
     }
   });

@@ -23,7 +23,7 @@
 #include "engine/upkeep/log_trimmer.h"
 #include "engine/upkeep/schedule.h"
 #include "gpu/select_k.h"
-#include "sql/database.h"
+#include "sql/upkeep.h"
 #include "storage/state_store.h"
 #include "streaming/dead_letters.h"
 #include "streaming/event_log.h"
@@ -230,11 +230,7 @@ Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options, const Clock&
   return std::unique_ptr<Engine>(std::move(engine));
 }
 
-Status probe_postgres(const SqlOptions& options) {
-  const InteractionTypes types;
-  CAIRN_ASSIGN_OR_RETURN(const auto database, sql::open_database(options, types, std::chrono::hours(24), {}));
-  return database->ping();
-}
+Status probe_postgres(const SqlOptions& options) { return sql::ping(options); }
 
 std::vector<RankingFeatureInfo> ranking_features() { return ranking::ranking_features(); }
 

@@ -6,12 +6,12 @@
 
 namespace cairn {
 
-SqlSide::SqlSide(std::unique_ptr<sql::Database> database, const EngineOptions& options, state::FeatureState& state,
+SqlSide::SqlSide(sql::Database database, const EngineOptions& options, state::FeatureState& state,
                  const Clock& clock)
     : database_(std::move(database)),
-      sink_(*database_, state.id()),
-      upkeep_(*database_, clock, options.log),
-      places_(state.catalog(), *database_, options.log) {}
+      sink_(*database_.materializer, *database_.upkeep, state.id()),
+      upkeep_(*database_.upkeep, clock, options.log),
+      places_(state.catalog(), *database_.places, options.log) {}
 
 Result<std::unique_ptr<SqlSide>> SqlSide::open(const EngineOptions& options, const InteractionTypes& types,
                                                state::FeatureState& state,

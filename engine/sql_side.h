@@ -51,10 +51,10 @@ class SqlSide {
   void stop() { consumers_->stop(); }
 
  private:
-  SqlSide(std::unique_ptr<sql::Database> database, const EngineOptions& options, state::FeatureState& state,
+  SqlSide(sql::Database database, const EngineOptions& options, state::FeatureState& state,
           const Clock& clock);
 
-  std::unique_ptr<sql::Database> database_;
+  sql::Database database_;
   ingest::SqlSink sink_;
   upkeep::SqlUpkeep upkeep_;
   upkeep::PlaceSync places_;

@@ -25,7 +25,8 @@ struct DecayedSum {
 [[nodiscard]] DecayedSum decayed(double weight, DecayTime time) noexcept;
 
 /// a + b in normal form: commutative bit for bit, associative up to rounding. What lies below the larger one's last bit
-/// is rounded away.
+/// is rounded away. The one way to add decayed sums: rows are merged by it, and whoever keeps a sum beside the rows
+/// adds the deltas of the rows by it, so that his sum has the row's bits.
 [[nodiscard]] DecayedSum add(DecayedSum a, DecayedSum b) noexcept;
 
 /// The sum as seen at `time`: halves with every half-life. Always finite: held at the largest double where `time` is

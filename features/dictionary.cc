@@ -8,31 +8,31 @@ namespace cairn::features {
 
 std::uint64_t Dictionary::intern(std::string_view name) {
   if (const std::optional<std::uint64_t> known = find(name)) return *known;
-  const std::unique_lock lock(mutex_);
+  const WriterLock lock(mutex_);
   const auto [it, added] = ids_.try_emplace(std::string(name), names_.size());
   if (added) names_.push_back(&it->first);
   return it->second;
 }
 
 std::optional<std::uint64_t> Dictionary::find(std::string_view name) const {
-  const std::shared_lock lock(mutex_);
+  const ReaderLock lock(mutex_);
   const auto it = ids_.find(name);
   return it == ids_.end() ? std::nullopt : std::optional(it->second);
 }
 
 std::string Dictionary::name(std::uint64_t id) const {
-  const std::shared_lock lock(mutex_);
+  const ReaderLock lock(mutex_);
   CAIRN_CHECK_MSG(id < names_.size() && names_[id] != nullptr, "dictionary id " + std::to_string(id));
   return *names_[id];
 }
 
 std::size_t Dictionary::size() const {
-  const std::shared_lock lock(mutex_);
+  const ReaderLock lock(mutex_);
   return names_.size();
 }
 
 void Dictionary::restore(std::string_view name, std::uint64_t id) {
-  const std::unique_lock lock(mutex_);
+  const WriterLock lock(mutex_);
   CAIRN_CHECK_MSG(id < kIdsMax, "dictionary id " + std::to_string(id));
   if (id >= names_.size()) names_.resize(id + 1, nullptr);
   const auto [it, added] = ids_.try_emplace(std::string(name), id);
@@ -43,7 +43,7 @@ void Dictionary::restore(std::string_view name, std::uint64_t id) {
 }
 
 std::vector<std::pair<std::string, std::uint64_t>> Dictionary::pending() const {
-  const std::shared_lock lock(mutex_);
+  const ReaderLock lock(mutex_);
   std::vector<std::pair<std::string, std::uint64_t>> pairs;
   pairs.reserve(names_.size() - stored_);
   for (std::uint64_t id = stored_; id < names_.size(); ++id) pairs.emplace_back(*names_[id], id);
@@ -51,7 +51,7 @@ std::vector<std::pair<std::string, std::uint64_t>> Dictionary::pending() const {
 }
 
 void Dictionary::confirm_pending(std::uint64_t last_id) {
-  const std::unique_lock lock(mutex_);
+  const WriterLock lock(mutex_);
   CAIRN_CHECK_MSG(last_id < names_.size(), "dictionary id " + std::to_string(last_id));
   stored_ = std::max(stored_, last_id + 1);
 }

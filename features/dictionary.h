@@ -2,14 +2,14 @@
 
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <optional>
-#include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
+
+#include "cairn/mutex.h"
 
 namespace cairn::features {
 
@@ -44,10 +44,10 @@ class Dictionary {
     using is_transparent = void;
     std::size_t operator()(std::string_view s) const noexcept { return std::hash<std::string_view>{}(s); }
   };
-  mutable std::shared_mutex mutex_;
-  std::unordered_map<std::string, std::uint64_t, Hash, std::equal_to<>> ids_;
-  std::vector<const std::string*> names_;  ///< by id; the keys of ids_, which never move
-  std::uint64_t stored_ = 0;               ///< ids below this are stored
+  mutable SharedMutex mutex_;
+  std::unordered_map<std::string, std::uint64_t, Hash, std::equal_to<>> ids_ CAIRN_GUARDED_BY(mutex_);
+  std::vector<const std::string*> names_ CAIRN_GUARDED_BY(mutex_);  ///< by id; the keys of ids_, which never move
+  std::uint64_t stored_ CAIRN_GUARDED_BY(mutex_) = 0;               ///< ids below this are stored
 };
 
 }  // namespace cairn::features

@@ -29,38 +29,38 @@ Result<std::uint64_t> free_space(const std::string& path) {
 DiskGate::DiskGate(Options options) : options_(std::move(options)) {}
 
 Status DiskGate::admit(std::size_t bytes) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const Instant now = std::chrono::steady_clock::now();
-  if (!asked_ || now - probed_ >= options_.probe_interval || admitted_ >= kBytesPerProbe) probe_locked(now);
-  CAIRN_RETURN_IF_ERROR(judge_locked(bytes));
+  if (!asked_ || now - probed_ >= options_.probe_interval || admitted_ >= kBytesPerProbe) probe(now);
+  CAIRN_RETURN_IF_ERROR(judge(bytes));
   admitted_ += bytes;
   free_bytes_ -= std::min<std::uint64_t>(free_bytes_, bytes);
   return ok_status();
 }
 
 DiskGate::Reading DiskGate::read() {
-  const std::lock_guard lock(mutex_);
-  probe_locked(std::chrono::steady_clock::now());
-  Status status = judge_locked(0);
+  const MutexLock lock(mutex_);
+  probe(std::chrono::steady_clock::now());
+  Status status = judge(0);
   return {free_bytes_, std::move(status)};
 }
 
 void DiskGate::hold(std::string reason) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   hold_ = std::move(reason);
 }
 
 void DiskGate::release() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   hold_.clear();
 }
 
 bool DiskGate::held() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return !hold_.empty();
 }
 
-void DiskGate::probe_locked(Instant now) {
+void DiskGate::probe(Instant now) {
   Result<std::uint64_t> answer = options_.probe(options_.path);
   asked_ = true;
   probed_ = now;
@@ -69,7 +69,7 @@ void DiskGate::probe_locked(Instant now) {
   probe_status_ = answer.status();
 }
 
-Status DiskGate::judge_locked(std::uint64_t bytes) {
+Status DiskGate::judge(std::uint64_t bytes) {
   CAIRN_RETURN_IF_ERROR(Status(probe_status_));
   if (!hold_.empty()) return resource_exhausted(hold_);
   const std::uint64_t least = options_.free_bytes_min;

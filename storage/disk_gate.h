@@ -4,9 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <string>
 
+#include "cairn/mutex.h"
 #include "cairn/status.h"
 
 namespace cairn::storage {
@@ -57,19 +57,18 @@ class DiskGate {
  private:
   using Instant = std::chrono::steady_clock::time_point;
 
-  void probe_locked(Instant now);
-  [[nodiscard]] Status judge_locked(std::uint64_t bytes);
+  void probe(Instant now) CAIRN_REQUIRES(mutex_);
+  [[nodiscard]] Status judge(std::uint64_t bytes) CAIRN_REQUIRES(mutex_);
 
   const Options options_;
-  mutable std::mutex mutex_;
-  // Guarded by mutex_.
-  Instant probed_{};
-  bool asked_ = false;
-  Status probe_status_;
-  std::uint64_t free_bytes_ = 0;  ///< at the last probe, less what was admitted since
-  std::uint64_t admitted_ = 0;    ///< since the last probe
-  bool open_ = true;
-  std::string hold_;  ///< why held; empty when not
+  mutable Mutex mutex_;
+  Instant probed_ CAIRN_GUARDED_BY(mutex_){};
+  bool asked_ CAIRN_GUARDED_BY(mutex_) = false;
+  Status probe_status_ CAIRN_GUARDED_BY(mutex_);
+  std::uint64_t free_bytes_ CAIRN_GUARDED_BY(mutex_) = 0;  ///< at the last probe, less what was admitted since
+  std::uint64_t admitted_ CAIRN_GUARDED_BY(mutex_) = 0;    ///< since the last probe
+  bool open_ CAIRN_GUARDED_BY(mutex_) = true;
+  std::string hold_ CAIRN_GUARDED_BY(mutex_);  ///< why held; empty when not
 };
 
 }  // namespace cairn::storage

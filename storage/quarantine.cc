@@ -25,7 +25,7 @@ std::string quarantine_key(std::string_view entity_key, std::string_view operand
 
 void Quarantine::park(std::string_view entity_key, std::string_view operand) {
   std::string key = quarantine_key(entity_key, operand);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (seen_.size() >= kDistinctMax) seen_.clear();
   if (!seen_.insert(fnv1a(key)).second) return;
   ++count_;
@@ -34,24 +34,24 @@ void Quarantine::park(std::string_view entity_key, std::string_view operand) {
 }
 
 std::vector<Quarantine::Row> Quarantine::take() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return std::exchange(pending_, {});
 }
 
 void Quarantine::give_back(std::vector<Row> rows) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   rows.insert(rows.end(), std::make_move_iterator(pending_.begin()), std::make_move_iterator(pending_.end()));
   if (rows.size() > kPendingMax) rows.resize(kPendingMax);
   pending_ = std::move(rows);
 }
 
 bool Quarantine::has_pending() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return !pending_.empty();
 }
 
 std::uint64_t Quarantine::count() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return count_;
 }
 

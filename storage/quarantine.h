@@ -2,11 +2,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_set>
 #include <vector>
+
+#include "cairn/mutex.h"
 
 namespace cairn::storage {
 
@@ -45,11 +46,10 @@ class Quarantine {
   [[nodiscard]] std::uint64_t count() const;
 
  private:
-  mutable std::mutex mutex_;
-  // Guarded by mutex_.
-  std::unordered_set<std::uint64_t> seen_;
-  std::vector<Row> pending_;
-  std::uint64_t count_ = 0;
+  mutable Mutex mutex_;
+  std::unordered_set<std::uint64_t> seen_ CAIRN_GUARDED_BY(mutex_);
+  std::vector<Row> pending_ CAIRN_GUARDED_BY(mutex_);
+  std::uint64_t count_ CAIRN_GUARDED_BY(mutex_) = 0;
 };
 
 /// The entity key followed by the FNV-1a 64 hash of the operand, big-endian: rows of one entity stand together and

@@ -55,11 +55,12 @@ class StateStore {
   StateStore(const StateStore&) = delete;
   StateStore& operator=(const StateStore&) = delete;
 
-  /// Applies the batch: all of it or none of it, also across a crash.
+  /// Applies the batch: all of it or none of it, also across a crash. Move the batch in unless it is needed again: the
+  /// real store hands its bytes to RocksDB as they are.
   /// Returns: RESOURCE_EXHAUSTED when the disk is nearly full (nothing was written; retry after space was freed),
   /// UNAVAILABLE after an I/O error (the store stays read-only until reopened), INVALID_ARGUMENT for a key longer than
   /// kKeyBytesMax (nothing was written).
-  virtual Status write(const WriteBatch& batch, Durability durability) = 0;
+  virtual Status write(WriteBatch batch, Durability durability) = 0;
 
   /// Returns: the value, nullopt when absent; DATA_LOSS for a damaged block, UNAVAILABLE for an I/O error.
   [[nodiscard]] virtual Result<std::optional<std::string>> get(Family family, std::string_view key) const = 0;

@@ -1,27 +1,158 @@
 #include "storage/write_batch.h"
 
+#include <algorithm>
+#include <limits>
+
 #include "cairn/check.h"
+#include "storage/prefix.h"
 
 namespace cairn::storage {
+namespace {
+
+// RocksDB's record types (format.md). They are part of its write-ahead log, so they do not change between versions.
+constexpr char kTagDelete = 0x4;
+constexpr char kTagPut = 0x5;
+constexpr char kTagMerge = 0x6;
+constexpr char kTagDeleteRange = 0xE;
+
+constexpr std::size_t kCountAt = 8;
+
+void put_varint32(std::uint32_t value, std::string* out) {
+  char buffer[5];
+  std::size_t size = 0;
+  for (; value >= 0x80; value >>= 7) buffer[size++] = static_cast<char>(value | 0x80);
+  buffer[size++] = static_cast<char>(value);
+  out->append(buffer, size);
+}
+
+void put_text(std::string_view text, std::string* out) {
+  CAIRN_CHECK(text.size() <= std::numeric_limits<std::uint32_t>::max());
+  put_varint32(static_cast<std::uint32_t>(text.size()), out);
+  out->append(text);
+}
+
+/// Reads a batch's own bytes back, so anything out of place is our error.
+class Reader {
+ public:
+  explicit Reader(std::string_view rest) : rest_(rest) {}
+
+  [[nodiscard]] bool done() const { return rest_.empty(); }
+
+  char tag() {
+    CAIRN_CHECK(!rest_.empty());
+    const char tag = rest_.front();
+    rest_.remove_prefix(1);
+    return tag;
+  }
+
+  Family family() {
+    const std::uint32_t number = varint32();
+    CAIRN_CHECK(number >= 1 && number <= kFamilies);
+    return static_cast<Family>(number - 1);
+  }
+
+  std::string_view text() {
+    const std::size_t size = varint32();
+    CAIRN_CHECK(size <= rest_.size());
+    const std::string_view text = rest_.substr(0, size);
+    rest_.remove_prefix(size);
+    return text;
+  }
+
+ private:
+  std::uint32_t varint32() {
+    std::uint32_t value = 0;
+    for (int shift = 0;; shift += 7) {
+      CAIRN_CHECK(!rest_.empty() && shift < 35);
+      const auto byte = static_cast<unsigned char>(rest_.front());
+      rest_.remove_prefix(1);
+      value |= static_cast<std::uint32_t>(byte & 0x7F) << shift;
+      if (byte < 0x80) return value;
+    }
+  }
+
+  std::string_view rest_;
+};
+
+WriteBatch::Kind kind_of(char tag) {
+  switch (tag) {
+    case kTagPut:
+      return WriteBatch::Kind::kPut;
+    case kTagMerge:
+      return WriteBatch::Kind::kMerge;
+    case kTagDeleteRange:
+      return WriteBatch::Kind::kRemoveRange;
+    default:
+      CAIRN_CHECK(tag == kTagDelete);
+      return WriteBatch::Kind::kRemove;
+  }
+}
+
+}  // namespace
+
+void WriteBatch::put(Family family, std::string_view key, std::string_view value) {
+  begin_record(kTagPut, family, key);
+  put_text(value, &bytes_);
+}
 
 void WriteBatch::merge(Family family, std::string_view key, std::string_view operand) {
   CAIRN_CHECK_MSG(family == Family::kState, "only the state family merges");
-  add(Kind::kMerge, family, key, operand);
+  begin_record(kTagMerge, family, key);
+  put_text(operand, &bytes_);
 }
+
+void WriteBatch::remove(Family family, std::string_view key) { begin_record(kTagDelete, family, key); }
 
 void WriteBatch::remove_prefix(Family family, std::string_view prefix) {
   CAIRN_CHECK_MSG(!prefix.empty(), "an empty prefix would remove the whole family");
-  add(Kind::kRemovePrefix, family, prefix, {});
+  begin_record(kTagDeleteRange, family, prefix);
+  // No key is longer than kKeyBytesMax, so one more 0xff than that is behind all of them.
+  put_text(prefix_end(prefix).value_or(std::string(kKeyBytesMax + 1, '\xff')), &bytes_);
+}
+
+void WriteBatch::clear() noexcept {
+  bytes_.assign(kHeaderBytes, '\0');
+  longest_key_ = 0;
+}
+
+std::uint32_t WriteBatch::count() const noexcept {
+  std::uint32_t count = 0;
+  for (std::size_t i = 0; i < sizeof count; ++i) {
+    count |= static_cast<std::uint32_t>(static_cast<unsigned char>(bytes_[kCountAt + i])) << (8 * i);
+  }
+  return count;
+}
+
+std::vector<WriteBatch::Op> WriteBatch::ops() const {
+  std::vector<Op> ops;
+  ops.reserve(count());
+  for (Reader in(std::string_view(bytes_).substr(kHeaderBytes)); !in.done();) {
+    Op op{.kind = kind_of(in.tag()), .family = in.family(), .key = in.text(), .value = {}};
+    if (op.kind != Kind::kRemove) op.value = in.text();
+    ops.push_back(op);
+  }
+  CAIRN_CHECK(ops.size() == count());
+  return ops;
+}
+
+std::string WriteBatch::take_bytes() noexcept {
+  WriteBatch taken(std::move(*this));
+  return std::move(taken.bytes_);
 }
 
 Status WriteBatch::check_key_sizes() const {
-  for (const Op& op : ops_) {
-    if (op.key.size() > kKeyBytesMax) {
-      return invalid_argument("a key has " + std::to_string(op.key.size()) + " bytes, at most " +
-                              std::to_string(kKeyBytesMax) + " are allowed; shorten the id");
-    }
-  }
-  return ok_status();
+  if (longest_key_ <= kKeyBytesMax) return ok_status();
+  return invalid_argument("a key has " + std::to_string(longest_key_) + " bytes, at most " +
+                          std::to_string(kKeyBytesMax) + " are allowed; shorten the id");
+}
+
+void WriteBatch::begin_record(char tag, Family family, std::string_view key) {
+  const std::uint32_t count = this->count() + 1;
+  for (std::size_t i = 0; i < sizeof count; ++i) bytes_[kCountAt + i] = static_cast<char>(count >> (8 * i));
+  bytes_.push_back(tag);
+  put_varint32(family_number(family), &bytes_);
+  put_text(key, &bytes_);
+  longest_key_ = std::max(longest_key_, key.size());
 }
 
 }  // namespace cairn::storage

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cairn/status.h"
@@ -21,40 +22,77 @@ enum class Family : std::uint8_t {
 };
 inline constexpr std::size_t kFamilies = 6;
 
+/// The number of a family in the bytes of a batch: RocksDB gives column families numbers in the order in which they are
+/// made, and its own "default", which stays empty, has 0.
+[[nodiscard]] constexpr std::uint32_t family_number(Family family) noexcept {
+  return static_cast<std::uint32_t>(family) + 1;
+}
+
 /// The longest key a store takes.
 inline constexpr std::size_t kKeyBytesMax = 4096;
 
-/// Changes that take effect together. Owns its bytes; reusable after clear(). Not thread-safe.
+/// Changes that take effect together. Owns its bytes; reusable after clear() and after it was moved from. Not
+/// thread-safe.
+///
+/// The operations are kept once, in the bytes that RocksDB's own write batch has (format.md, "A write batch"): handing
+/// a batch to RocksDB copies no key and no value, and a store of another kind reads the same bytes through ops().
 class WriteBatch {
  public:
-  enum class Kind : std::uint8_t { kPut, kMerge, kRemove, kRemovePrefix };
-  struct Op {
-    Kind kind;
-    Family family;
-    std::string key;
-    std::string value;  ///< empty for removals
-  };
+  WriteBatch() = default;
+  WriteBatch(const WriteBatch&) = default;
+  WriteBatch& operator=(const WriteBatch&) = default;
+  WriteBatch(WriteBatch&& other) noexcept { swap(other); }
+  WriteBatch& operator=(WriteBatch&& other) noexcept {
+    swap(other);
+    other.clear();
+    return *this;
+  }
+  ~WriteBatch() = default;
 
-  void put(Family family, std::string_view key, std::string_view value) { add(Kind::kPut, family, key, value); }
+  // Keys and values must be shorter than 4 GiB.
+  void put(Family family, std::string_view key, std::string_view value);
   /// Hands `operand` to the store's MergeFunction. Requires: family is kState.
   void merge(Family family, std::string_view key, std::string_view operand);
-  void remove(Family family, std::string_view key) { add(Kind::kRemove, family, key, {}); }
+  void remove(Family family, std::string_view key);
   /// Removes every key that begins with `prefix`; what this batch puts after it stays. Requires: prefix is not empty.
   void remove_prefix(Family family, std::string_view prefix);
 
-  void clear() noexcept { ops_.clear(); }
-  [[nodiscard]] bool empty() const noexcept { return ops_.empty(); }
-  [[nodiscard]] const std::vector<Op>& ops() const noexcept { return ops_; }
+  /// Empties the batch and keeps its memory.
+  void clear() noexcept;
+  [[nodiscard]] bool empty() const noexcept { return count() == 0; }
+  /// Operations so far.
+  [[nodiscard]] std::uint32_t count() const noexcept;
+
+  enum class Kind : std::uint8_t { kPut, kMerge, kRemove, kRemoveRange };
+  /// One operation, as views into the batch.
+  struct Op {
+    Kind kind;
+    Family family;
+    std::string_view key;    ///< of kRemoveRange the first key that goes
+    std::string_view value;  ///< of kRemoveRange the first key behind it that stays; empty for kRemove
+  };
+  /// The operations in the order they were added. The views live until the batch changes.
+  [[nodiscard]] std::vector<Op> ops() const;
+
+  /// The batch in RocksDB's form.
+  [[nodiscard]] const std::string& bytes() const noexcept { return bytes_; }
+  /// Hands the bytes over and leaves the batch empty.
+  [[nodiscard]] std::string take_bytes() noexcept;
 
   /// Returns: INVALID_ARGUMENT when a key is longer than kKeyBytesMax. Every store asks this first.
   [[nodiscard]] Status check_key_sizes() const;
 
  private:
-  void add(Kind kind, Family family, std::string_view key, std::string_view value) {
-    ops_.push_back({kind, family, std::string(key), std::string(value)});
-  }
+  static constexpr std::size_t kHeaderBytes = 12;
 
-  std::vector<Op> ops_;
+  void swap(WriteBatch& other) noexcept {
+    bytes_.swap(other.bytes_);
+    std::swap(longest_key_, other.longest_key_);
+  }
+  void begin_record(char tag, Family family, std::string_view key);
+
+  std::string bytes_ = std::string(kHeaderBytes, '\0');
+  std::size_t longest_key_ = 0;
 };
 
 }  // namespace cairn::storage

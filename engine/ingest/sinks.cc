@@ -19,10 +19,10 @@ Status FeatureSink::apply(const std::string& source, const DecodedBatch& batch) 
 
 Result<std::vector<SourcePosition>> SqlSink::resume(const std::string& source) {
   if (!migrated_.load()) {
-    CAIRN_RETURN_IF_ERROR(database_.migrate());
+    CAIRN_RETURN_IF_ERROR(upkeep_.migrate());
     migrated_.store(true);
   }
-  return database_.load_positions(name_in_sql(source));
+  return materializer_.load_positions(name_in_sql(source));
 }
 
 std::string SqlSink::name_in_sql(const std::string& source) const {
@@ -31,7 +31,7 @@ std::string SqlSink::name_in_sql(const std::string& source) const {
 
 Status SqlSink::apply(const std::string& source, const DecodedBatch& batch) {
   CAIRN_ASSIGN_OR_RETURN(const auto applied,
-                         database_.apply(name_in_sql(source), batch.interactions, batch.before, batch.after));
+                         materializer_.apply(name_in_sql(source), batch.interactions, batch.before, batch.after));
   rows_.fetch_add(applied.rows, std::memory_order_relaxed);
   return ok_status();
 }

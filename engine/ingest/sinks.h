@@ -9,7 +9,8 @@
 #include "cairn/clock.h"
 #include "engine/ingest/consumer.h"
 #include "engine/state/feature_state.h"
-#include "sql/database.h"
+#include "sql/materializer.h"
+#include "sql/upkeep.h"
 #include "streaming/dead_letters.h"
 
 namespace cairn::ingest {
@@ -39,7 +40,9 @@ class SqlSink final : public Sink {
  public:
   /// `state_id`: FeatureState::id(). The API's log belongs to one state directory, so its positions are kept under a
   /// name of that directory's own: another directory's log begins anew.
-  SqlSink(sql::Database& database, std::string state_id) : database_(database), state_id_(std::move(state_id)) {}
+  /// The roles, which are of one database, must outlive the sink.
+  SqlSink(sql::Materializer& materializer, sql::Upkeep& upkeep, std::string state_id)
+      : materializer_(materializer), upkeep_(upkeep), state_id_(std::move(state_id)) {}
 
   [[nodiscard]] Result<std::vector<SourcePosition>> resume(const std::string& source) override;
   Status apply(const std::string& source, const DecodedBatch& batch) override;
@@ -49,7 +52,8 @@ class SqlSink final : public Sink {
  private:
   [[nodiscard]] std::string name_in_sql(const std::string& source) const;
 
-  sql::Database& database_;
+  sql::Materializer& materializer_;
+  sql::Upkeep& upkeep_;  ///< makes the schema before the first position is asked for
   const std::string state_id_;
   std::atomic<bool> migrated_{false};
   std::atomic<std::uint64_t> rows_{0};

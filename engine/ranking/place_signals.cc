@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/ranking/builtin_views.h"
+#include "features/decay.h"
 
 namespace cairn::ranking {
 
@@ -17,20 +18,12 @@ std::uint32_t view_id(const state::FeatureState& state, std::string_view name) {
   return view->id;
 }
 
-/// Adds mantissa * 2^exponent to a sum of the same form. Powers of two scale exactly.
+/// Adds mantissa * 2^exponent to a sum of the same form.
 void add_scaled(double mantissa, std::int64_t exponent, PlaceSignal* signal) {
-  if (signal->visits_30d_mantissa == 0.0) {
-    signal->visits_30d_mantissa = mantissa;
-    signal->visits_30d_exponent = exponent;
-    return;
-  }
-  const auto shift = [](double value, std::int64_t by) {
-    return by < -2000 ? 0.0 : std::ldexp(value, static_cast<int>(by));
-  };
-  const std::int64_t top = std::max(exponent, signal->visits_30d_exponent);
-  signal->visits_30d_mantissa =
-      shift(signal->visits_30d_mantissa, signal->visits_30d_exponent - top) + shift(mantissa, exponent - top);
-  signal->visits_30d_exponent = top;
+  const features::DecayedSum sum =
+      features::add({signal->visits_30d_mantissa, signal->visits_30d_exponent}, {mantissa, exponent});
+  signal->visits_30d_mantissa = sum.mantissa;
+  signal->visits_30d_exponent = sum.exponent;
 }
 
 /// Adds `count` under `key` to an ascending list of pairs.

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <random>
-#include <unordered_map>
 
 #include "engine/state/bytes.h"
 #include "engine/state/keys.h"
@@ -17,7 +16,7 @@ using storage::Family;
 FeatureState::FeatureState(storage::StateStore& store, const Options& options, InteractionTypes types)
     : store_(store),
       types_(std::move(types)),
-      dedup_window_ms_(std::max<std::int64_t>(1, std::chrono::milliseconds(options.dedup_window).count())),
+      dedup_(std::max(options.dedup_window, std::chrono::seconds(0))),
       durability_(options.sync ? storage::Durability::kSynced : storage::Durability::kBuffered),
       log_(options.log),
       catalog_(store, place_ids_, category_ids_),
@@ -140,7 +139,7 @@ Status FeatureState::apply(const MicroBatch& micro) {
   batch.put(Family::kMeta, kCountersKey, counters.encode());
 
   cache_.begin_update(deltas);
-  Status written = store_.write(batch, durability_);
+  Status written = store_.write(std::move(batch), durability_);
   cache_.finish_update(deltas, written.ok());
   CAIRN_RETURN_IF_ERROR(std::move(written));
   place_ids.confirm();
@@ -151,47 +150,34 @@ Status FeatureState::apply(const MicroBatch& micro) {
 
 Result<std::vector<std::size_t>> FeatureState::drop_repeats(std::span<const Interaction> interactions,
                                                             storage::WriteBatch* batch) {
-  // A repeat lies within one window of the first, so in the first's bucket or one beside it.
+  CAIRN_ASSIGN_OR_RETURN(features::SeenEventIds seen, stored_event_ids(interactions));
+  features::DedupRule::Decision decision = dedup_.decide(interactions, std::move(seen));
+  for (const auto& [key, time] : decision.new_ids) {
+    std::string value;
+    ByteWriter(&value).integer(static_cast<std::uint64_t>(to_ms(time)));
+    batch->put(Family::kDedup, dedup_key(dedup_.bucket(time), key), value);
+  }
+  return std::move(decision.included);
+}
+
+Result<features::SeenEventIds> FeatureState::stored_event_ids(std::span<const Interaction> interactions) const {
   std::vector<std::string> keys;
   for (const Interaction& one : interactions) {
     if (one.event_id.empty()) continue;
-    const std::int64_t bucket = dedup_bucket(one.time, dedup_window_ms_);
-    for (std::int64_t near = bucket - 1; near <= bucket + 1; ++near) keys.push_back(dedup_key(near, one.event_id));
+    const std::string event_key = features::event_key(one.event_id);
+    const auto [first, last] = dedup_.nearby(one.time);
+    for (std::int64_t bucket = first; bucket <= last; ++bucket) keys.push_back(dedup_key(bucket, event_key));
   }
+  features::SeenEventIds seen;
+  if (keys.empty()) return seen;
   std::vector<std::optional<std::string>> stored;
-  if (!keys.empty()) CAIRN_RETURN_IF_ERROR(store_.multi_get(Family::kDedup, keys, &stored));
-
-  std::unordered_map<std::string_view, std::int64_t> seen_now;  // key to time, of this batch
-  const auto repeats = [&](std::size_t first_key, std::int64_t ms) {
-    for (std::size_t k = first_key; k < first_key + 3; ++k) {
-      const auto now = seen_now.find(keys[k]);
-      if (now != seen_now.end() && std::abs(now->second - ms) <= dedup_window_ms_) return true;
-      if (!stored[k]) continue;
-      const auto first_ms = static_cast<std::int64_t>(ByteReader(*stored[k]).integer<std::uint64_t>());
-      if (std::abs(first_ms - ms) <= dedup_window_ms_) return true;
-    }
-    return false;
-  };
-
-  std::vector<std::size_t> fresh;
-  fresh.reserve(interactions.size());
-  std::size_t next_key = 0;
-  for (std::size_t i = 0; i < interactions.size(); ++i) {
-    if (interactions[i].event_id.empty()) {
-      fresh.push_back(i);
-      continue;
-    }
-    const std::size_t first_key = next_key;
-    next_key += 3;
-    const std::int64_t ms = to_ms(interactions[i].time);
-    if (repeats(first_key, ms)) continue;
-    std::string value;
-    ByteWriter(&value).integer(static_cast<std::uint64_t>(ms));
-    batch->put(Family::kDedup, keys[first_key + 1], value);
-    seen_now.emplace(keys[first_key + 1], ms);
-    fresh.push_back(i);
+  CAIRN_RETURN_IF_ERROR(store_.multi_get(Family::kDedup, keys, &stored));
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (!stored[i]) continue;
+    const auto ms = static_cast<std::int64_t>(ByteReader(*stored[i]).integer<std::uint64_t>());
+    seen.emplace(keys[i].substr(dedup_prefix(0).size()), event_time_from_ms(ms));
   }
-  return fresh;
+  return seen;
 }
 
 Counters FeatureState::accumulate(const MicroBatch& micro, std::span<const std::size_t> fresh,
@@ -261,8 +247,7 @@ Status FeatureState::observe(EntityKind kind, Observer observer) {
 void FeatureState::forget_old_event_ids() {
   const MutexLock one_at_a_time(apply_mutex_);
   const std::int64_t newest = counters().newest_event_ms;
-  // Events may be late; four windows behind the newest event is far past any repeat that still means something.
-  const std::int64_t keep_from = dedup_bucket(event_time_from_ms(newest), dedup_window_ms_) - 4;
+  const std::int64_t keep_from = dedup_.first_kept_bucket(event_time_from_ms(newest));
   if (newest == 0 || keep_from <= oldest_dedup_bucket_) return;
   const Status forgotten = forget_event_ids_before(keep_from);
   if (forgotten.ok()) {

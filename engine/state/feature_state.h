@@ -27,6 +27,7 @@
 #include "engine/state/catalog.h"
 #include "engine/state/counters.h"
 #include "engine/state/row_cache.h"
+#include "features/dedup.h"
 #include "features/delta.h"
 #include "features/dictionary.h"
 #include "features/schema.h"
@@ -118,6 +119,8 @@ class FeatureState {
   /// The indexes of interactions that are no repeats; remembers their event ids in `batch`.
   Result<std::vector<std::size_t>> drop_repeats(std::span<const Interaction> interactions, storage::WriteBatch* batch);
   [[nodiscard]] bool has_reached(const Watermark& watermark) const CAIRN_REQUIRES(mutex_);
+  /// What the store remembers of the interactions' event ids, near their times.
+  [[nodiscard]] Result<features::SeenEventIds> stored_event_ids(std::span<const Interaction> interactions) const;
   Counters accumulate(const MicroBatch& batch, std::span<const std::size_t> fresh, features::DeltaAccumulator* deltas);
   void publish(const MicroBatch& batch, std::span<const features::EntityDelta> deltas, const Counters& counters)
       CAIRN_REQUIRES(apply_mutex_);
@@ -125,7 +128,7 @@ class FeatureState {
   // Fixed after construction.
   storage::StateStore& store_;
   const InteractionTypes types_;
-  const std::int64_t dedup_window_ms_;
+  const features::DedupRule dedup_;
   const storage::Durability durability_;
   const Logger log_;
   features::Schema schema_;

@@ -35,18 +35,15 @@ Result<SourcePosition> decode_position(Partition partition, std::string_view byt
   return position;
 }
 
-std::int64_t dedup_bucket(EventTime time, std::int64_t window_ms) noexcept {
-  const std::int64_t ms = to_ms(time);
-  return ms >= 0 ? ms / window_ms : -((-ms + window_ms - 1) / window_ms);
-}
-
 std::string dedup_prefix(std::int64_t bucket) {
   std::string key;
   append_big_endian(static_cast<std::uint64_t>(bucket) ^ (std::uint64_t{1} << 63), 8, &key);
   return key;
 }
 
-std::string dedup_key(std::int64_t bucket, std::string_view event_id) { return dedup_prefix(bucket).append(event_id); }
+std::string dedup_key(std::int64_t bucket, std::string_view event_key) {
+  return dedup_prefix(bucket).append(event_key);
+}
 
 PendingIds::PendingIds(features::Dictionary& dictionary, std::string_view prefix, storage::WriteBatch* batch)
     : dictionary_(dictionary), pairs_(dictionary.pending()) {

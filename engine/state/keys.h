@@ -6,7 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include "cairn/clock.h"
 #include "cairn/ids.h"
 #include "cairn/source_position.h"
 #include "cairn/status.h"
@@ -32,10 +31,10 @@ inline constexpr std::string_view kPositionPrefix = "position/";
 /// Returns: DATA_LOSS.
 [[nodiscard]] Result<SourcePosition> decode_position(Partition partition, std::string_view bytes);
 
-/// Event ids are kept by buckets of one dedup window of event time, so that whole buckets can be forgotten.
-[[nodiscard]] std::int64_t dedup_bucket(EventTime time, std::int64_t window_ms) noexcept;
+/// Event ids are kept by the buckets of features::DedupRule, so that whole buckets can be forgotten.
 [[nodiscard]] std::string dedup_prefix(std::int64_t bucket);
-[[nodiscard]] std::string dedup_key(std::int64_t bucket, std::string_view event_id);
+/// `event_key`: features::event_key().
+[[nodiscard]] std::string dedup_key(std::int64_t bucket, std::string_view event_key);
 
 /// The dictionary's new pairs, put into a batch, and confirmed when it was written.
 class PendingIds {

@@ -18,7 +18,7 @@ Result<std::uint64_t> PlaceSync::find_out() {
     const MutexLock lock(mutex_);
     if (written_) return *written_;
   }
-  CAIRN_ASSIGN_OR_RETURN(const std::uint64_t stored, database_.places_version());
+  CAIRN_ASSIGN_OR_RETURN(const std::uint64_t stored, mirror_.places_version());
   CAIRN_ASSIGN_OR_RETURN(const std::uint64_t pushed, catalog_.pushed_version());
   if (stored != pushed) CAIRN_RETURN_IF_ERROR(catalog_.rise_above(stored));
   set_written(stored);
@@ -33,7 +33,7 @@ Status PlaceSync::write(std::span<const state::Catalog::Stored> newer) {
     if (chunk.size() < chunk_places_max_ && !last) continue;
     const bool version_ends = last || newer[i + 1].version != newer[i].version;
     const std::uint64_t version = version_ends ? newer[i].version : newer[i].version - 1;
-    CAIRN_RETURN_IF_ERROR(database_.upsert_places(chunk, version));
+    CAIRN_RETURN_IF_ERROR(mirror_.upsert_places(chunk, version));
     chunk.clear();
     CAIRN_RETURN_IF_ERROR(catalog_.set_pushed_version(version));
     set_written(version);

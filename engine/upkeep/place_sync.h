@@ -11,7 +11,7 @@
 #include "cairn/log.h"
 #include "cairn/mutex.h"
 #include "engine/state/catalog.h"
-#include "sql/database.h"
+#include "sql/place_mirror.h"
 
 namespace cairn::upkeep {
 
@@ -31,8 +31,8 @@ namespace cairn::upkeep {
 class PlaceSync {
  public:
   /// All must outlive it. `chunk_places_max`: the most places in one transaction.
-  PlaceSync(state::Catalog& catalog, sql::Database& database, Logger log, std::size_t chunk_places_max = 10'000)
-      : catalog_(catalog), database_(database), log_(std::move(log)), chunk_places_max_(chunk_places_max) {}
+  PlaceSync(state::Catalog& catalog, sql::PlaceMirror& mirror, Logger log, std::size_t chunk_places_max = 10'000)
+      : catalog_(catalog), mirror_(mirror), log_(std::move(log)), chunk_places_max_(chunk_places_max) {}
 
   /// Writes what is newer than what PostgreSQL holds. Ends early when PostgreSQL fails; the next call goes on.
   void push() CAIRN_EXCLUDES(mutex_);
@@ -46,7 +46,7 @@ class PlaceSync {
   void set_written(std::uint64_t version) CAIRN_EXCLUDES(mutex_);
 
   state::Catalog& catalog_;
-  sql::Database& database_;
+  sql::PlaceMirror& mirror_;
   const Logger log_;
   const std::size_t chunk_places_max_;
 

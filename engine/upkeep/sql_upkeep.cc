@@ -16,11 +16,11 @@ void SqlUpkeep::run() {
 }
 
 Status SqlUpkeep::keep() {
-  CAIRN_RETURN_IF_ERROR(database_.ping());
+  CAIRN_RETURN_IF_ERROR(upkeep_.ping());
   const auto now = std::chrono::steady_clock::now();
   if (maintained_ && now - *maintained_ <= kMaintenancePeriod) return ok_status();
-  CAIRN_RETURN_IF_ERROR(database_.migrate());
-  CAIRN_RETURN_IF_ERROR(database_.maintain(clock_.now()));
+  CAIRN_RETURN_IF_ERROR(upkeep_.migrate());
+  CAIRN_RETURN_IF_ERROR(upkeep_.maintain(clock_.now()));
   maintained_ = now;
   return ok_status();
 }

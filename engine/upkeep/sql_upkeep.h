@@ -7,7 +7,7 @@
 #include "cairn/clock.h"
 #include "cairn/log.h"
 #include "cairn/mutex.h"
-#include "sql/database.h"
+#include "sql/upkeep.h"
 
 namespace cairn::upkeep {
 
@@ -18,8 +18,8 @@ namespace cairn::upkeep {
 class SqlUpkeep {
  public:
   /// All must outlive it.
-  SqlUpkeep(sql::Database& database, const Clock& clock, Logger log)
-      : database_(database), clock_(clock), log_(std::move(log)) {}
+  SqlUpkeep(sql::Upkeep& upkeep, const Clock& clock, Logger log)
+      : upkeep_(upkeep), clock_(clock), log_(std::move(log)) {}
 
   /// Asks the server for a sign of life. In the first round in which it answers, and then once an hour, the schema is
   /// brought up to date and partitions are made.
@@ -32,7 +32,7 @@ class SqlUpkeep {
   Status keep();
   void set_trouble(std::string trouble) CAIRN_EXCLUDES(mutex_);
 
-  sql::Database& database_;
+  sql::Upkeep& upkeep_;
   const Clock& clock_;
   const Logger log_;
   std::optional<std::chrono::steady_clock::time_point> maintained_;  ///< of the thread that calls run()

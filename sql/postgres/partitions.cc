@@ -68,11 +68,16 @@ std::size_t count_months(const Existing& existing, const Partitions::Months& wan
 
 }  // namespace
 
+std::chrono::year_month month_of(EventTime time) {
+  const std::chrono::year_month_day date(std::chrono::floor<std::chrono::days>(time));
+  return date.year() / date.month();
+}
+
 Partitions::Partitions(Pool& pool, int months_max) : pool_(pool), months_max_(static_cast<std::size_t>(months_max)) {}
 
 Status Partitions::ensure(const Months& months) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (std::includes(known_.begin(), known_.end(), months.begin(), months.end())) return ok_status();
   }
   Status status = pool_.run("month partitions", [&](Session& session) {
@@ -82,7 +87,7 @@ Status Partitions::ensure(const Months& months) {
     return made;
   });
   if (!status.ok()) return status;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   known_.insert(months.begin(), months.end());
   return ok_status();
 }
@@ -109,7 +114,7 @@ Status Partitions::make_missing(pqxx::work& transaction, const Months& months) c
 }
 
 void Partitions::forget() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   known_.clear();
 }
 

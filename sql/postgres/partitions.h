@@ -1,15 +1,19 @@
 #pragma once
 
 #include <chrono>
-#include <mutex>
 #include <pqxx/pqxx>
 #include <set>
 #include <string>
 
+#include "cairn/clock.h"
+#include "cairn/mutex.h"
 #include "cairn/status.h"
 #include "sql/postgres/pool.h"
 
 namespace cairn::sql {
+
+/// The month (UTC) whose partitions hold an event of this time.
+[[nodiscard]] std::chrono::year_month month_of(EventTime time);
 
 /// The month partitions of user_interactions and place_stats_hourly. Remembers which exist.
 ///
@@ -38,8 +42,8 @@ class Partitions {
   Pool& pool_;
   const std::size_t months_max_;
 
-  std::mutex mutex_;
-  Months known_;  // guarded by mutex_
+  Mutex mutex_;
+  Months known_ CAIRN_GUARDED_BY(mutex_);
 };
 
 }  // namespace cairn::sql

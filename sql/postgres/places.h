@@ -5,13 +5,8 @@
 #include <span>
 
 #include "cairn/place.h"
-#include "cairn/status.h"
 
 namespace cairn::sql {
-
-/// Checks ids, positions and texts.
-/// Returns: INVALID_ARGUMENT naming the first bad place.
-[[nodiscard]] Status check_places(std::span<const Place> places);
 
 /// Adds or replaces places and records the version. Rows of a higher version stay as they are; of a place that is given
 /// twice the last counts. Rows are written in the order of place ids, so that concurrent calls cannot deadlock.

@@ -1,5 +1,6 @@
 #include "sql/postgres/pool.h"
 
+#include <chrono>
 #include <utility>
 
 #include "sql/postgres/errors.h"
@@ -29,8 +30,11 @@ Status Pool::run(std::string_view what, const std::function<Status(Session&)>& w
 }
 
 bool Pool::wait_for_slot() {
-  std::unique_lock lock(mutex_);
-  if (!slot_free_.wait_for(lock, settings_.statement_timeout, [&] { return in_use_ < size_; })) return false;
+  const auto deadline = std::chrono::steady_clock::now() + settings_.statement_timeout;
+  const MutexLock lock(mutex_);
+  while (in_use_ >= size_) {
+    if (slot_free_.wait_until(mutex_, deadline) == std::cv_status::timeout && in_use_ >= size_) return false;
+  }
   ++in_use_;
   return true;
 }
@@ -39,7 +43,7 @@ std::unique_ptr<Session> Pool::take_idle() {
   for (;;) {
     std::unique_ptr<Session> session;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (idle_.empty()) return nullptr;
       session = std::move(idle_.back());
       idle_.pop_back();
@@ -50,7 +54,7 @@ std::unique_ptr<Session> Pool::take_idle() {
 
 void Pool::release(std::unique_ptr<Session> session) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     --in_use_;
     if (session != nullptr) idle_.push_back(std::move(session));
   }
@@ -59,7 +63,7 @@ void Pool::release(std::unique_ptr<Session> session) {
 
 void Pool::close_idle() {
   std::vector<std::unique_ptr<Session>> closing;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   closing.swap(idle_);
 }
 

@@ -1,13 +1,12 @@
 #pragma once
 
-#include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string_view>
 #include <vector>
 
 #include "cairn/log.h"
+#include "cairn/mutex.h"
 #include "cairn/status.h"
 #include "sql/postgres/connection_settings.h"
 #include "sql/postgres/session.h"
@@ -38,10 +37,10 @@ class Pool {
   const int size_;
   const Logger log_;
 
-  std::mutex mutex_;
-  std::condition_variable slot_free_;
-  int in_use_ = 0;                              // guarded by mutex_
-  std::vector<std::unique_ptr<Session>> idle_;  // guarded by mutex_
+  Mutex mutex_;
+  CondVar slot_free_;
+  int in_use_ CAIRN_GUARDED_BY(mutex_) = 0;
+  std::vector<std::unique_ptr<Session>> idle_ CAIRN_GUARDED_BY(mutex_);
 };
 
 }  // namespace cairn::sql

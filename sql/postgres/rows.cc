@@ -19,7 +19,7 @@ const char* or_null(const std::string& text) { return text.empty() ? nullptr : t
 std::vector<std::string> event_keys(std::span<const Interaction> interactions) {
   std::unordered_set<std::string> keys;
   for (const Interaction& interaction : interactions) {
-    if (!interaction.event_id.empty()) keys.insert(event_key(interaction.event_id));
+    if (!interaction.event_id.empty()) keys.insert(features::event_key(interaction.event_id));
   }
   return {keys.begin(), keys.end()};
 }
@@ -47,8 +47,9 @@ void stream_row(pqxx::stream_to& rows, const HourlyStat& stat) {
 
 }  // namespace
 
-SeenEventIds lock_and_read_event_ids(pqxx::transaction_base& transaction, std::span<const Interaction> interactions) {
-  SeenEventIds seen;
+features::SeenEventIds lock_and_read_event_ids(pqxx::transaction_base& transaction,
+                                               std::span<const Interaction> interactions) {
+  features::SeenEventIds seen;
   const std::vector<std::string> keys = event_keys(interactions);
   if (keys.empty()) return seen;
   // Without it two writers could each find an id absent and both write it. An advisory lock, not LOCK TABLE, which
@@ -59,7 +60,7 @@ SeenEventIds lock_and_read_event_ids(pqxx::transaction_base& transaction, std::s
       "WHERE event_id = ANY ($1::text[])",
       array_text(keys));
   for (const pqxx::row& row : rows) {
-    seen[row[0].as<std::string>()].push_back(event_time_from_ms(row[1].as<std::int64_t>()));
+    seen.emplace(row[0].as<std::string>(), event_time_from_ms(row[1].as<std::int64_t>()));
   }
   return seen;
 }
@@ -98,11 +99,11 @@ void add_stats(pqxx::transaction_base& transaction, std::span<const HourlyStat> 
       "value_min = least(old.value_min, excluded.value_min), value_max = greatest(old.value_max, excluded.value_max)");
 }
 
-void write_event_ids(pqxx::transaction_base& transaction, std::span<const Deduplicated::NewId> ids) {
+void write_event_ids(pqxx::transaction_base& transaction, std::span<const features::DedupRule::Decision::NewId> ids) {
   static const Columns kColumns{"event_id", "occurred_at"};
   if (ids.empty()) return;
   pqxx::stream_to rows(transaction, "seen_event_ids", kColumns);
-  for (const Deduplicated::NewId& id : ids) rows << std::make_tuple(id.key, time_text(id.time));
+  for (const features::DedupRule::Decision::NewId& id : ids) rows << std::make_tuple(id.key, time_text(id.time));
   rows.complete();
 }
 

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "cairn/interaction.h"
-#include "sql/event_ids.h"
+#include "features/dedup.h"
 #include "sql/hourly_stats.h"
 
 namespace cairn::sql {
@@ -16,8 +16,8 @@ namespace cairn::sql {
 
 /// Which event ids of the interactions were written before, with their times; then keeps other writers of event ids
 /// waiting until the transaction ends. Asks nothing when no interaction has an event id.
-[[nodiscard]] SeenEventIds lock_and_read_event_ids(pqxx::transaction_base& transaction,
-                                                   std::span<const Interaction> interactions);
+[[nodiscard]] features::SeenEventIds lock_and_read_event_ids(pqxx::transaction_base& transaction,
+                                                             std::span<const Interaction> interactions);
 
 /// Appends the interactions that `included` points to.
 void write_interactions(pqxx::transaction_base& transaction, const std::string& source,
@@ -30,11 +30,10 @@ void add_stats(pqxx::transaction_base& transaction, std::span<const HourlyStat> 
 
 /// Remembers the ids.
 /// Requires: lock_and_read_event_ids() was called in this transaction and did not show them.
-void write_event_ids(pqxx::transaction_base& transaction, std::span<const Deduplicated::NewId> ids);
+void write_event_ids(pqxx::transaction_base& transaction, std::span<const features::DedupRule::Decision::NewId> ids);
 
-/// Removes ids that can match nothing any more: event time and time of writing both lie before `until`. At most
-/// `rows_max` at once.
-/// Returns: how many were removed.
+/// Removes ids whose event time and time of writing both lie before `until`: what was written since may be a
+/// backfill's, whose repeats are about to come. At most `rows_max` at once. Returns: how many were removed.
 [[nodiscard]] std::size_t remove_event_ids(pqxx::transaction_base& transaction, EventTime until, std::size_t rows_max);
 
 }  // namespace cairn::sql

@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "cairn/check.h"
+#include "sql/batch.h"
 
 namespace cairn::sql {
 namespace {

@@ -6,18 +6,12 @@
 
 #include "cairn/clock.h"
 #include "cairn/geo.h"
-#include "cairn/status.h"
 
 namespace cairn::sql {
 
 // How values are written to PostgreSQL as text, exactly: what is read back has the same bits.
 
-/// The first and last instants that are written: years 1 to 9999.
-inline constexpr EventTime kTimeMin = std::chrono::sys_days{std::chrono::year{1} / 1 / 1};
-inline constexpr EventTime kTimeMax =
-    EventTime{std::chrono::sys_days{std::chrono::year{10000} / 1 / 1}} - std::chrono::milliseconds(1);
-
-/// "2024-02-29 23:59:59.999+00". Requires: kTimeMin <= time <= kTimeMax.
+/// "2024-02-29 23:59:59.999+00". Requires: kTimeMin <= time <= kTimeMax (sql/batch.h).
 [[nodiscard]] std::string time_text(EventTime time);
 
 /// The shortest text that reads back as the same double.

@@ -2,10 +2,9 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <mutex>
-#include <shared_mutex>
 #include <utility>
 
+#include "cairn/mutex.h"
 #include "storage/format_version.h"
 #include "storage/merger.h"
 #include "storage/prefix.h"
@@ -26,16 +25,16 @@ void append_sized(std::ofstream& out, std::string_view bytes) {
   out << size << bytes;
 }
 
-/// Threads: rows_ and closed_ are guarded by mutex_. Visitors run outside of it, over a copy, so they may call back.
+/// Threads: any. Visitors run outside of the lock, over a copy, so they may call back.
 class MemoryStore final : public StateStore {
  public:
   explicit MemoryStore(MergeFunction merge) : merger_(std::move(merge), &quarantine_) {
     rows(Family::kMeta)[std::string(kFormatVersionKey)] = std::to_string(kFormatVersion);
   }
 
-  Status write(const WriteBatch& batch, Durability) override {
+  Status write(WriteBatch batch, Durability) override {
     CAIRN_RETURN_IF_ERROR(batch.check_key_sizes());
-    const std::unique_lock lock(mutex_);
+    const WriterLock lock(mutex_);
     if (closed_) return closed();
     for (const WriteBatch::Op& op : batch.ops()) apply(op);
     for (Quarantine::Row& row : quarantine_.take()) rows(Family::kQuarantine)[row.key] = std::move(row.value);
@@ -43,14 +42,14 @@ class MemoryStore final : public StateStore {
   }
 
   Result<std::optional<std::string>> get(Family family, std::string_view key) const override {
-    const std::shared_lock lock(mutex_);
+    const ReaderLock lock(mutex_);
     if (closed_) return closed();
     return find(family, key);
   }
 
   Status multi_get(Family family, std::span<const std::string> keys,
                    std::vector<std::optional<std::string>>* values) const override {
-    const std::shared_lock lock(mutex_);
+    const ReaderLock lock(mutex_);
     if (closed_) return closed();
     values->clear();
     values->reserve(keys.size());
@@ -62,7 +61,7 @@ class MemoryStore final : public StateStore {
               const std::function<bool(std::string_view, std::string_view)>& visit) const override {
     std::vector<std::pair<std::string, std::string>> snapshot;
     {
-      const std::shared_lock lock(mutex_);
+      const ReaderLock lock(mutex_);
       if (closed_) return closed();
       const Rows& all = rows_[index_of(family)];
       const auto [begin, end] = range(all, prefix);
@@ -75,7 +74,7 @@ class MemoryStore final : public StateStore {
   }
 
   Status checkpoint(const std::string& path) override {
-    const std::shared_lock lock(mutex_);
+    const ReaderLock lock(mutex_);
     if (closed_) return closed();
     std::error_code error;
     if (std::filesystem::exists(path, error)) {
@@ -87,7 +86,7 @@ class MemoryStore final : public StateStore {
   }
 
   StateStoreStats stats() const override {
-    const std::shared_lock lock(mutex_);
+    const ReaderLock lock(mutex_);
     StateStoreStats stats;
     stats.quarantined_operands = quarantine_.count();
     stats.accepting_writes = !closed_;
@@ -96,56 +95,54 @@ class MemoryStore final : public StateStore {
   }
 
   Status close() override {
-    const std::unique_lock lock(mutex_);
+    const WriterLock lock(mutex_);
     closed_ = true;
     return ok_status();
   }
 
  private:
-  Rows& rows(Family family) { return rows_[index_of(family)]; }
+  Rows& rows(Family family) CAIRN_REQUIRES(mutex_) { return rows_[index_of(family)]; }
 
   static std::pair<Rows::const_iterator, Rows::const_iterator> range(const Rows& all, std::string_view prefix) {
     const std::optional<std::string> end = prefix_end(prefix);
     return {all.lower_bound(prefix), end ? all.lower_bound(*end) : all.end()};
   }
 
-  std::optional<std::string> find(Family family, std::string_view key) const {
+  std::optional<std::string> find(Family family, std::string_view key) const CAIRN_REQUIRES_SHARED(mutex_) {
     const Rows& all = rows_[index_of(family)];
     const auto found = all.find(key);
     return found == all.end() ? std::nullopt : std::optional(found->second);
   }
 
-  void apply(const WriteBatch::Op& op) {
+  void apply(const WriteBatch::Op& op) CAIRN_REQUIRES(mutex_) {
     Rows& all = rows(op.family);
     switch (op.kind) {
       case WriteBatch::Kind::kPut:
-        all[op.key] = op.value;
+        all[std::string(op.key)] = op.value;
         break;
       case WriteBatch::Kind::kMerge:
         merge(all, op);
         break;
       case WriteBatch::Kind::kRemove:
-        all.erase(op.key);
+        if (const auto found = all.find(op.key); found != all.end()) all.erase(found);
         break;
-      case WriteBatch::Kind::kRemovePrefix: {
-        const auto [begin, end] = range(all, op.key);
-        all.erase(begin, end);
+      case WriteBatch::Kind::kRemoveRange:
+        all.erase(all.lower_bound(op.key), all.lower_bound(op.value));
         break;
-      }
     }
   }
 
-  void merge(Rows& all, const WriteBatch::Op& op) {
+  void merge(Rows& all, const WriteBatch::Op& op) CAIRN_REQUIRES(mutex_) {
     const auto found = all.find(op.key);
     const std::optional<std::string_view> base =
         found == all.end() ? std::nullopt : std::optional<std::string_view>(found->second);
     const std::string_view operand = op.value;
     std::string merged;
     merger_.merge(op.key, base, {&operand, 1}, &merged);
-    all[op.key] = std::move(merged);
+    all[std::string(op.key)] = std::move(merged);
   }
 
-  Status dump(const std::string& path) const {
+  Status dump(const std::string& path) const CAIRN_REQUIRES_SHARED(mutex_) {
     std::ofstream out(path, std::ios::binary);
     for (std::size_t family = 0; family < kFamilies; ++family) {
       for (const auto& [key, value] : rows_[family]) {
@@ -158,11 +155,11 @@ class MemoryStore final : public StateStore {
     return out ? ok_status() : unavailable("cannot write " + path + "; check the disk's free space and health");
   }
 
-  mutable std::shared_mutex mutex_;
+  mutable SharedMutex mutex_;
   Quarantine quarantine_;
   Merger merger_;
-  std::array<Rows, kFamilies> rows_;
-  bool closed_ = false;
+  std::array<Rows, kFamilies> rows_ CAIRN_GUARDED_BY(mutex_);
+  bool closed_ CAIRN_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace

@@ -96,6 +96,7 @@ Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options)
       rocksdb::DB::Open(db_options, options.path, options.families, &database->handles_, &db);
   if (!opened.ok()) return open_failure(opened, options.path);
   database->db_.reset(db);
+  CAIRN_RETURN_IF_ERROR(database->check_family_numbers());
   CAIRN_RETURN_IF_ERROR(database->settle_format_version());
   return database;
 }
@@ -106,6 +107,20 @@ Database::~Database() {
   if (db_ == nullptr) return;
   for (rocksdb::ColumnFamilyHandle* handle : handles_) db_->DestroyColumnFamilyHandle(handle).PermitUncheckedError();
   db_->Close().PermitUncheckedError();
+}
+
+// Batches name families by number. RocksDB numbers them as they are made, so ours are right in every store that Cairn
+// made, also when it was interrupted while making it; in another one a write would go to the wrong family.
+Status Database::check_family_numbers() const {
+  for (std::size_t i = 0; i < kFamilies; ++i) {
+    const auto family = static_cast<Family>(i);
+    if (handle(family)->GetID() == family_number(family)) continue;
+    return failed_precondition(options_.path + " has its family '" + handle(family)->GetName() + "' as number " +
+                               std::to_string(handle(family)->GetID()) + " instead of " +
+                               std::to_string(family_number(family)) +
+                               ", so it is not Cairn's; choose another state_dir");
+  }
+  return ok_status();
 }
 
 Status Database::settle_format_version() const {

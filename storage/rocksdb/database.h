@@ -54,6 +54,7 @@ class Database {
 
  private:
   explicit Database(DatabaseOptions options);
+  [[nodiscard]] Status check_family_numbers() const;
   [[nodiscard]] Status settle_format_version() const;
   [[nodiscard]] bool is_empty() const;
   [[nodiscard]] Status verify_copy(const std::string& path) const;

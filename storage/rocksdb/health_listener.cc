@@ -18,7 +18,7 @@ HealthListener::HealthListener(DiskGate* gate, Logger log) : gate_(gate), log_(s
 
 void HealthListener::fail(const std::string& reason) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (failure_) return;
     failure_ = "the state store is read-only after an error: " + reason +
                "; check the disk, then restart or open the store again";
@@ -27,7 +27,7 @@ void HealthListener::fail(const std::string& reason) {
 }
 
 std::optional<std::string> HealthListener::failure() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return failure_;
 }
 

@@ -2,11 +2,11 @@
 
 #include <rocksdb/listener.h>
 
-#include <mutex>
 #include <optional>
 #include <string>
 
 #include "cairn/log.h"
+#include "cairn/mutex.h"
 #include "storage/disk_gate.h"
 
 namespace cairn::storage {
@@ -33,8 +33,8 @@ class HealthListener final : public rocksdb::EventListener {
  private:
   DiskGate* const gate_;
   const Logger log_;
-  mutable std::mutex mutex_;
-  std::optional<std::string> failure_;  ///< guarded by mutex_
+  mutable Mutex mutex_;
+  std::optional<std::string> failure_ CAIRN_GUARDED_BY(mutex_);
 };
 
 }  // namespace cairn::storage

@@ -8,11 +8,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
-#include <mutex>
 #include <optional>
 #include <system_error>
 #include <utility>
 
+#include "cairn/mutex.h"
 #include "storage/directory_owner.h"
 #include "storage/in_flight.h"
 #include "storage/merger.h"
@@ -34,16 +34,7 @@ rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size(
 
 Status closed() { return unavailable("the state store is closed; open it again"); }
 
-std::size_t wal_bytes(const WriteBatch& batch) {
-  std::size_t bytes = 0;
-  for (const WriteBatch::Op& op : batch.ops()) bytes += op.key.size() + op.value.size() + kRecordOverheadBytes;
-  return bytes;
-}
-
-std::string range_end(std::string_view prefix) {
-  // No key is longer than kKeyBytesMax, so one more 0xff than that is behind all of them.
-  return prefix_end(prefix).value_or(std::string(kKeyBytesMax + 1, '\xff'));
-}
+std::size_t wal_bytes(const WriteBatch& batch) { return batch.bytes().size() + batch.count() * kRecordOverheadBytes; }
 
 std::uint64_t directory_bytes(const std::string& path) {
   std::uint64_t sum = 0;
@@ -109,11 +100,11 @@ class RocksDbStore final : public StateStore {
     return ok_status();
   }
 
-  Status write(const WriteBatch& batch, Durability durability) override {
+  Status write(WriteBatch batch, Durability durability) override {
     const InFlight::Entry call = calls_.enter();
     if (!call) return closed();
     CAIRN_RETURN_IF_ERROR(batch.check_key_sizes());
-    return commit(batch, durability);
+    return commit(std::move(batch), durability);
   }
 
   Result<std::optional<std::string>> get(Family family, std::string_view key) const override {
@@ -148,7 +139,7 @@ class RocksDbStore final : public StateStore {
   Status checkpoint(const std::string& path) override {
     const InFlight::Entry call = calls_.enter();
     if (!call) return closed();
-    const std::lock_guard lock(checkpoint_mutex_);  // two of the same path must not clear away each other's
+    const MutexLock lock(checkpoint_mutex_);  // two of the same path must not clear away each other's
     std::error_code error;
     const fs::path target = fs::absolute(path, error);
     if (!error && fs::exists(target, error)) {
@@ -171,11 +162,9 @@ class RocksDbStore final : public StateStore {
  private:
   Status check_room_to_open() const;
   Status check_room_for_copy(const std::string& parent) const;
-  Status commit(const WriteBatch& batch, Durability durability) const;
+  Status commit(WriteBatch batch, Durability durability) const;
   Status admit(std::size_t bytes) const;
   void write_quarantine() const;
-  rocksdb::WriteBatch translate(const WriteBatch& batch, const std::vector<Quarantine::Row>& parked,
-                                std::size_t bytes) const;
   Status judge_write(const rocksdb::Status& written) const;
   Status finish() const;
 
@@ -183,7 +172,10 @@ class RocksDbStore final : public StateStore {
   const StateStoreOptions options_;
   const RocksDbWorld world_;
 
-  std::optional<DirectoryOwner> owner_;  ///< guarded by close_mutex_
+  // The database in the directory goes before its lock does, so the owner stands before everything that writes there.
+  Mutex close_mutex_;
+  std::optional<DirectoryOwner> owner_ CAIRN_GUARDED_BY(close_mutex_);
+
   // Synchronise themselves. Mutable where reading the store has a part in it: merging, counting calls, asking the disk.
   mutable DiskGate gate_;
   mutable Quarantine quarantine_;
@@ -191,8 +183,7 @@ class RocksDbStore final : public StateStore {
   const std::shared_ptr<HealthListener> health_;
   mutable InFlight calls_;
 
-  std::mutex checkpoint_mutex_;
-  std::mutex close_mutex_;
+  Mutex checkpoint_mutex_;              ///< held for a whole checkpoint
   std::unique_ptr<Database> database_;  ///< set by open(); reset under close_mutex_ when no call is under way
 };
 
@@ -224,45 +215,16 @@ Status RocksDbStore::admit(std::size_t bytes) const {
   return gate_.admit(bytes);
 }
 
-Status RocksDbStore::commit(const WriteBatch& batch, Durability durability) const {
-  const std::size_t bytes = wal_bytes(batch);
-  CAIRN_RETURN_IF_ERROR(admit(bytes));
+Status RocksDbStore::commit(WriteBatch batch, Durability durability) const {
+  CAIRN_RETURN_IF_ERROR(admit(wal_bytes(batch)));
   std::vector<Quarantine::Row> parked = quarantine_.take();
-  rocksdb::WriteBatch native = translate(batch, parked, bytes);
+  for (const Quarantine::Row& row : parked) batch.put(Family::kQuarantine, row.key, row.value);
+  rocksdb::WriteBatch native(batch.take_bytes());  // the same bytes, not parsed and not copied
   rocksdb::WriteOptions options;
   options.sync = durability == Durability::kSynced;
   Status status = judge_write(database_->db().Write(options, &native));
   if (!status.ok()) quarantine_.give_back(std::move(parked));
   return status;
-}
-
-rocksdb::WriteBatch RocksDbStore::translate(const WriteBatch& batch, const std::vector<Quarantine::Row>& parked,
-                                            std::size_t bytes) const {
-  rocksdb::WriteBatch native(bytes);
-  for (const WriteBatch::Op& op : batch.ops()) {
-    rocksdb::ColumnFamilyHandle* const family = database_->handle(op.family);
-    rocksdb::Status added;
-    switch (op.kind) {
-      case WriteBatch::Kind::kPut:
-        added = native.Put(family, op.key, op.value);
-        break;
-      case WriteBatch::Kind::kMerge:
-        added = native.Merge(family, op.key, op.value);
-        break;
-      case WriteBatch::Kind::kRemove:
-        added = native.Delete(family, op.key);
-        break;
-      case WriteBatch::Kind::kRemovePrefix:
-        added = native.DeleteRange(family, op.key, range_end(op.key));
-        break;
-    }
-    CAIRN_CHECK_MSG(added.ok(), added.ToString());
-  }
-  for (const Quarantine::Row& row : parked) {
-    const rocksdb::Status added = native.Put(database_->handle(Family::kQuarantine), row.key, row.value);
-    CAIRN_CHECK_MSG(added.ok(), added.ToString());
-  }
-  return native;
 }
 
 Status RocksDbStore::judge_write(const rocksdb::Status& written) const {
@@ -327,7 +289,7 @@ StateStoreStats RocksDbStore::stats() const {
 }
 
 Status RocksDbStore::close() {
-  const std::lock_guard lock(close_mutex_);
+  const MutexLock lock(close_mutex_);
   calls_.close();
   if (database_ == nullptr) return ok_status();
   Status status = finish();

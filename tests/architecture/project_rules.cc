@@ -15,7 +15,8 @@ std::vector<Room> rooms() {
       {.folder = "features", .may_include = {}},
       {.folder = "storage", .may_include = {}},
       {.folder = "streaming", .may_include = {}},
-      {.folder = "sql", .may_include = {}},
+      // Which events are repeats is decided by the rule that features are made by.
+      {.folder = "sql", .may_include = {"features"}},
 
       // The facade: opens, wires, closes and delegates. Each folder beside it is a room of its own.
       {.folder = "engine",

@@ -2,11 +2,14 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <random>
+
+#include "features/row.h"
 
 using namespace cairn::features;
 
@@ -88,4 +91,33 @@ TEST_CASE("the largest weights add up without overflow") {
   CHECK(std::isfinite(sum.mantissa));
   // Two half-lives later the sum of two is half of one.
   CHECK(value_at(sum, {12, 0.999}) == doctest::Approx(kMax / 2).epsilon(1e-15));
+}
+
+TEST_CASE("a sum that is kept beside the rows has the bits of the row that its deltas were merged into") {
+  const std::uint64_t seed = 20240702;
+  INFO("seed ", seed);
+  std::mt19937_64 random(seed);
+  std::uniform_real_distribution<double> weight(0.1, 5.0);
+  std::uniform_int_distribution<std::int64_t> time(0, 4000 * kDay);
+  const auto row_of = [](DecayedSum sum) {
+    return Row{{{.view = 1,
+                 .aggregate = cairn::Aggregate::kDecayedSum,
+                 .entries = {{0, {.count = 1, .mantissa = sum.mantissa, .exponent = sum.exponent}}}}}};
+  };
+  Row row;
+  DecayedSum kept;
+  DecayedSum plain;  // mantissa * 2^exponent with one exponent, the largest so far
+  for (int i = 0; i < 5000; ++i) {
+    const DecayedSum delta = decayed(weight(random), decay_time(time(random), 30 * kDay));
+    merge_row(&row, row_of(delta));
+    kept = add(kept, delta);
+    const std::int64_t top = i == 0 ? delta.exponent : std::max(plain.exponent, delta.exponent);
+    plain.mantissa = std::ldexp(plain.mantissa, static_cast<int>(plain.exponent - top)) +
+                     std::ldexp(delta.mantissa, static_cast<int>(delta.exponent - top));
+    plain.exponent = top;
+    const Value& merged = row.blocks[0].entries[0].value;
+    REQUIRE(same_bits(kept, {merged.mantissa, merged.exponent}));
+    // Scaling by powers of two is exact, so normal form costs no bit.
+    REQUIRE(std::ldexp(kept.mantissa, static_cast<int>(kept.exponent - top)) == plain.mantissa);
+  }
 }

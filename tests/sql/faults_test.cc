@@ -13,14 +13,14 @@ namespace {
 /// Consumes a stream as the engine does: from the stored position, and after every failure again from there.
 class Consumer {
  public:
-  Consumer(Database& database, const InteractionStream& stream, std::uint64_t seed)
-      : database_(database), stream_(stream), random_(seed) {}
+  Consumer(Materializer& materializer, const InteractionStream& stream, std::uint64_t seed)
+      : materializer_(materializer), stream_(stream), random_(seed) {}
 
   /// One batch, or one attempt to learn the position.
   void step() {
     if (!offset_) return reload();
     const auto size = std::uniform_int_distribution<std::int64_t>(1, 300)(random_);
-    const auto applied = apply_range(database_, stream_, *offset_, *offset_ + size);
+    const auto applied = apply_range(materializer_, stream_, *offset_, *offset_ + size);
     if (applied.ok()) {
       *offset_ += size;
     } else {
@@ -39,7 +39,7 @@ class Consumer {
 
  private:
   void reload() {
-    const auto positions = database_.load_positions("s");
+    const auto positions = materializer_.load_positions("s");
     if (!positions.ok()) return count_failure(positions.status());
     offset_ = positions->empty() ? 0 : positions->front().offset.value;
   }
@@ -50,7 +50,7 @@ class Consumer {
     CHECK_MESSAGE(expected, status.to_string());
   }
 
-  Database& database_;
+  Materializer& materializer_;
   const InteractionStream& stream_;
   std::mt19937_64 random_;
   std::optional<std::int64_t> offset_;
@@ -70,7 +70,7 @@ TEST_CASE("sessions that are terminated at any moment lose and double nothing") 
   INFO("seed ", seed);
   const TestDatabase made;
   const InteractionStream stream(seed);
-  Consumer consumer(*made.database, stream, seed);
+  Consumer consumer(*made.database.materializer, stream, seed);
   std::atomic<bool> stop = false;
   std::thread killer([&] {
     test::PgClient client = made.client();
@@ -95,7 +95,7 @@ TEST_CASE("a server that crashes and comes back in the middle loses and doubles 
   test::TestCluster& cluster = test::TestCluster::shared();
   const TestDatabase made;
   const InteractionStream stream(seed);
-  Consumer consumer(*made.database, stream, seed);
+  Consumer consumer(*made.database.materializer, stream, seed);
   std::atomic<bool> stop = false;
   std::thread crasher([&] {
     for (int crashes = 0; crashes < 2; ++crashes) {
@@ -104,20 +104,20 @@ TEST_CASE("a server that crashes and comes back in the middle loses and doubles 
       while (client.value("SELECT count(*) FROM user_interactions") == begin) {
       }
       cluster.stop_immediate();
-      CHECK(made.database->ping().code() == StatusCode::kUnavailable);
+      CHECK(made.database.upkeep->ping().code() == StatusCode::kUnavailable);
       cluster.start();
     }
     stop = true;
   });
   consumer.run_until(stop);
   crasher.join();
-  CHECK(made.database->ping().ok());
+  CHECK(made.database.upkeep->ping().ok());
   CHECK(consumer.unavailable() > 0);
   consumer.step();
   check_exact(made, stream, consumer.offset());
 }
 
-std::unique_ptr<Database> open_through(const test::PostgresProxy& proxy, const TestDatabase& made) {
+Database open_through(const test::PostgresProxy& proxy, const TestDatabase& made) {
   SqlOptions options = made.options;
   options.dsn += " host=" + proxy.socket_folder();  // the last one counts
   return open(options);
@@ -129,13 +129,13 @@ TEST_CASE("a commit whose answer is lost is found done") {
   test::PostgresProxy proxy(cluster.socket_folder(), cluster.port());
   const auto database = open_through(proxy, made);
   const InteractionStream stream(33);
-  REQUIRE(apply_range(*database, stream, 0, 100).ok());
+  REQUIRE(apply_range(*database.materializer, stream, 0, 100).ok());
 
   proxy.arm(test::PostgresProxy::Cut::kAfterCommit);
-  const auto applied = apply_range(*database, stream, 100, 200);
+  const auto applied = apply_range(*database.materializer, stream, 100, 200);
   REQUIRE_MESSAGE(applied.ok(), applied.status().to_string());
   CHECK(applied->rows + applied->repeated == 100);
-  CHECK(*database->load_positions("s") == std::vector{position(200)});
+  CHECK(*database.materializer->load_positions("s") == std::vector{position(200)});
   check_exact(made, stream, 200);
 }
 
@@ -145,12 +145,12 @@ TEST_CASE("a commit that never arrived is found undone and may be made again") {
   test::PostgresProxy proxy(cluster.socket_folder(), cluster.port());
   const auto database = open_through(proxy, made);
   const InteractionStream stream(34);
-  REQUIRE(apply_range(*database, stream, 0, 100).ok());
+  REQUIRE(apply_range(*database.materializer, stream, 0, 100).ok());
 
   proxy.arm(test::PostgresProxy::Cut::kBeforeCommit);
-  CHECK(apply_range(*database, stream, 100, 200).status().code() == StatusCode::kUnavailable);
+  CHECK(apply_range(*database.materializer, stream, 100, 200).status().code() == StatusCode::kUnavailable);
   check_exact(made, stream, 100);
-  REQUIRE(apply_range(*database, stream, 100, 200).ok());
+  REQUIRE(apply_range(*database.materializer, stream, 100, 200).ok());
   check_exact(made, stream, 200);
 }
 
@@ -162,10 +162,10 @@ TEST_CASE("a commit that the server refuses is undone, and so is what it would h
       "END$$; CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE ON consumer_positions DEFERRABLE INITIALLY DEFERRED "
       "FOR EACH ROW EXECUTE FUNCTION refuse()");
   const InteractionStream stream(35);
-  CHECK(apply_range(*made.database, stream, 0, 50).status().code() == StatusCode::kResourceExhausted);
+  CHECK(apply_range(*made.database.materializer, stream, 0, 50).status().code() == StatusCode::kResourceExhausted);
   check_exact(made, stream, 0);
   client.query("DROP TRIGGER refuse ON consumer_positions");
-  CHECK(apply_range(*made.database, stream, 0, 50).ok());
+  CHECK(apply_range(*made.database.materializer, stream, 0, 50).ok());
   check_exact(made, stream, 50);
 }
 
@@ -173,24 +173,24 @@ TEST_CASE("a lock that another session holds too long is unavailable and leaves 
   const TestDatabase made(
       {.dsn = "", .schema = "", .pool_size = 1, .statement_timeout = std::chrono::milliseconds(400)});
   const InteractionStream stream(36);
-  REQUIRE(apply_range(*made.database, stream, 0, 10).ok());
+  REQUIRE(apply_range(*made.database.materializer, stream, 0, 10).ok());
   test::PgClient holder = made.client();
   holder.query("BEGIN; SELECT * FROM consumer_positions FOR UPDATE");
-  const Status status = apply_range(*made.database, stream, 10, 20).status();
+  const Status status = apply_range(*made.database.materializer, stream, 10, 20).status();
   CHECK(status.code() == StatusCode::kUnavailable);
   CHECK(status.message().find("55P03") != std::string::npos);
   holder.query("ROLLBACK");
-  CHECK(apply_range(*made.database, stream, 10, 20).ok());
+  CHECK(apply_range(*made.database.materializer, stream, 10, 20).ok());
 }
 
 TEST_CASE("idle connections that the server closed are not used") {
   const TestDatabase made;
-  REQUIRE(made.database->ping().ok());
+  REQUIRE(made.database.upkeep->ping().ok());
   test::PgClient client = made.client();
   client.query(
       "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'cairn' AND "
       "datname = current_database()");
-  CHECK(made.database->ping().ok());
+  CHECK(made.database.upkeep->ping().ok());
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ TEST_CASE("interactions are counted by user, place and type as plain arithmetic 
     interactions.push_back(one);
   }
   for (Interaction& one : interactions) one.event_id.clear();
-  const auto applied = made.database->apply("s", interactions, {}, std::vector{position(1)});
+  const auto applied = made.database.materializer->apply("s", interactions, {}, std::vector{position(1)});
   REQUIRE_MESSAGE(applied.ok(), applied.status().to_string());
   Counts expected;
   for (const Interaction& one : interactions) {

@@ -164,12 +164,23 @@ Expected read_tables(test::PgClient& client) {
   return found;
 }
 
+Expected read_tables(const MemoryDatabase& database) {
+  Expected found;
+  for (const MemoryDatabase::InteractionRow& row : database.interactions())
+    found.rows.insert(describe(row.interaction));
+  for (const MemoryDatabase::HourlyRow& row : database.hourly()) {
+    found.stats[{row.place, row.hour.time_since_epoch().count(), row.type}] = {
+        row.events, row.value_count, static_cast<std::int64_t>(row.value_sum_micros)};
+  }
+  return found;
+}
+
 const InteractionTypes& test_types() {
   static const InteractionTypes types = InteractionTypes::with_declared({"odd 'type'\t"}).value();
   return types;
 }
 
-std::unique_ptr<Database> open(const SqlOptions& options) {
+Database open(const SqlOptions& options) {
   return open_database(options, test_types(), kDedupWindow, Logger()).value();
 }
 
@@ -181,12 +192,17 @@ SqlOptions options_for(const std::string& dsn) {
 
 TestDatabase::TestDatabase() : TestDatabase(SqlOptions()) {}
 
-TestDatabase::TestDatabase(SqlOptions given) : options(std::move(given)) {
+TestDatabase::TestDatabase(SqlOptions given, NotMigrated) : options(std::move(given)) {
   static int schemas = 0;
   options.dsn = shared_database();
   options.schema = "t" + std::to_string(++schemas);
   database = open(options);
-  const Status migrated = database->migrate();
+}
+
+TestDatabase TestDatabase::without_schema() { return {SqlOptions(), NotMigrated{}}; }
+
+TestDatabase::TestDatabase(SqlOptions given) : TestDatabase(std::move(given), NotMigrated{}) {
+  const Status migrated = database.upkeep->migrate();
   REQUIRE_MESSAGE(migrated.ok(), migrated.to_string());
 }
 
@@ -210,9 +226,9 @@ SourcePosition position(std::int64_t offset, std::int32_t partition) {
           offset == 0 ? "" : std::string("file \\ \"") + std::to_string(offset) + std::string("\0\xff", 2)};
 }
 
-Result<Database::Applied> apply_range(Database& database, const InteractionStream& stream, std::int64_t begin,
-                                      std::int64_t end) {
-  return database.apply("s", stream.range(begin, end), std::vector{position(begin)}, std::vector{position(end)});
+Result<Materializer::Applied> apply_range(Materializer& materializer, const InteractionStream& stream,
+                                          std::int64_t begin, std::int64_t end) {
+  return materializer.apply("s", stream.range(begin, end), std::vector{position(begin)}, std::vector{position(end)});
 }
 
 }  // namespace cairn::sql

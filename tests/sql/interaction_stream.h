@@ -10,6 +10,7 @@
 
 #include "cairn/interaction.h"
 #include "sql/database.h"
+#include "sql/memory/memory_database.h"
 #include "tests/support/postgres.h"
 
 namespace cairn::sql {
@@ -49,28 +50,35 @@ struct Expected {
 
 /// What the tables do hold.
 [[nodiscard]] Expected read_tables(test::PgClient& client);
+[[nodiscard]] Expected read_tables(const MemoryDatabase& database);
 
 /// A schema of its own, migrated, in a database whose time zone is 13:45 hours off: neither months nor hours of events
 /// may depend on that.
 struct TestDatabase {
   TestDatabase();
   explicit TestDatabase(SqlOptions options);  ///< dsn and schema are filled in
+  /// The same before its migration.
+  [[nodiscard]] static TestDatabase without_schema();
 
   SqlOptions options;
-  std::unique_ptr<Database> database;
+  Database database;
   /// Finds the schema's tables by their bare names.
   [[nodiscard]] test::PgClient client() const;
+
+ private:
+  struct NotMigrated {};
+  TestDatabase(SqlOptions options, NotMigrated);
 };
 
 [[nodiscard]] const InteractionTypes& test_types();
-[[nodiscard]] std::unique_ptr<Database> open(const SqlOptions& options);
+[[nodiscard]] Database open(const SqlOptions& options);
 [[nodiscard]] SqlOptions options_for(const std::string& dsn);
 /// A view by user "u", or another type.
 [[nodiscard]] Interaction interaction(const std::string& place, std::int64_t ms, TypeIndex type = {});
 [[nodiscard]] SourcePosition position(std::int64_t offset, std::int32_t partition = 0);
 
 /// Applies events [begin, end) of the stream as one batch of source "s", partition 0.
-Result<Database::Applied> apply_range(Database& database, const InteractionStream& stream, std::int64_t begin,
-                                      std::int64_t end);
+Result<Materializer::Applied> apply_range(Materializer& materializer, const InteractionStream& stream,
+                                          std::int64_t begin, std::int64_t end);
 
 }  // namespace cairn::sql

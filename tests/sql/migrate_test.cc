@@ -16,8 +16,8 @@ TEST_CASE("migrating again changes nothing") {
   const TestDatabase made;
   test::PgClient client = made.client();
   const std::string before = recorded(client);
-  CHECK(made.database->migrate().ok());
-  CHECK(open(made.options)->migrate().ok());
+  CHECK(made.database.upkeep->migrate().ok());
+  CHECK(open(made.options).upkeep->migrate().ok());
   CHECK(recorded(client) == before);
   CHECK(client.value("SELECT count(*) FROM schema_migrations") == std::to_string(migrations().size()));
 }
@@ -26,7 +26,7 @@ TEST_CASE("processes that migrate at once do it once") {
   const std::string dsn = test::TestCluster::shared().fresh_plain_database();  // they race for the extension too
   std::vector<Status> statuses(6);
   std::vector<std::thread> threads;
-  for (Status& status : statuses) threads.emplace_back([&] { status = open(options_for(dsn))->migrate(); });
+  for (Status& status : statuses) threads.emplace_back([&] { status = open(options_for(dsn)).upkeep->migrate(); });
   for (std::thread& thread : threads) thread.join();
   for (const Status& status : statuses) CHECK_MESSAGE(status.ok(), status.to_string());
   test::PgClient client(dsn);
@@ -36,8 +36,8 @@ TEST_CASE("processes that migrate at once do it once") {
 TEST_CASE("two schemas of one database do not know each other") {
   const TestDatabase first;
   const TestDatabase second;
-  CHECK(apply_range(*first.database, InteractionStream(1), 0, 10).ok());
-  CHECK(second.database->load_positions("s")->empty());
+  CHECK(apply_range(*first.database.materializer, InteractionStream(1), 0, 10).ok());
+  CHECK(second.database.materializer->load_positions("s")->empty());
   CHECK(second.client().value("SELECT count(*) FROM user_interactions") == "0");
   CHECK(first.client().value("SELECT count(*) FROM user_interactions") == "10");
 }
@@ -45,7 +45,7 @@ TEST_CASE("two schemas of one database do not know each other") {
 TEST_CASE("a schema of a newer program is left alone") {
   const TestDatabase made;
   made.client().query("INSERT INTO schema_migrations VALUES (99, '0099_future', 'x')");
-  const Status status = made.database->migrate();
+  const Status status = made.database.upkeep->migrate();
   CHECK(status.code() == StatusCode::kFailedPrecondition);
   CHECK(status.message().find("0099_future") != std::string::npos);
   CHECK(status.message().find("newer program") != std::string::npos);
@@ -54,7 +54,7 @@ TEST_CASE("a schema of a newer program is left alone") {
 TEST_CASE("a step that was recorded with another content is noticed") {
   const TestDatabase made;
   made.client().query("UPDATE schema_migrations SET checksum = repeat('0', 64) WHERE version = 2");
-  CHECK(made.database->migrate().code() == StatusCode::kFailedPrecondition);
+  CHECK(made.database.upkeep->migrate().code() == StatusCode::kFailedPrecondition);
 }
 
 TEST_CASE("without PostGIS, and without the right to add it, the remedy is named") {
@@ -64,25 +64,25 @@ TEST_CASE("without PostGIS, and without the right to add it, the remedy is named
   const std::string database = dsn.substr(dsn.find("dbname=") + 7, dsn.find(" user=") - dsn.find("dbname=") - 7);
   test::PgClient(dsn).query("ALTER DATABASE " + database + " OWNER TO plain");
   const auto plain = open(options_for(cluster.dsn(database, "plain")));
-  const Status refused = plain->migrate();
+  const Status refused = plain.upkeep->migrate();
   CHECK(refused.code() == StatusCode::kFailedPrecondition);
   CHECK(refused.message().find("CREATE EXTENSION postgis") != std::string::npos);
 
   SUBCASE("once it is there, the owner of the database needs nothing else") {
     test::PgClient(dsn).query("CREATE EXTENSION postgis");
-    const Status migrated = plain->migrate();
+    const Status migrated = plain.upkeep->migrate();
     CHECK_MESSAGE(migrated.ok(), migrated.to_string());
-    CHECK(apply_range(*plain, InteractionStream(1), 0, 50).ok());
+    CHECK(apply_range(*plain.materializer, InteractionStream(1), 0, 50).ok());
   }
   SUBCASE("a role without rights is told so, and may use what another has made") {
     test::PgClient(dsn).query("CREATE EXTENSION postgis; ALTER DATABASE " + database + " OWNER TO cairn");
-    CHECK(plain->migrate().code() == StatusCode::kFailedPrecondition);
-    REQUIRE(open(options_for(dsn))->migrate().ok());
+    CHECK(plain.upkeep->migrate().code() == StatusCode::kFailedPrecondition);
+    REQUIRE(open(options_for(dsn)).upkeep->migrate().ok());
     test::PgClient(dsn).query(
         "GRANT USAGE ON SCHEMA cairn TO plain; GRANT SELECT ON ALL TABLES IN SCHEMA cairn TO plain");
-    CHECK(plain->migrate().ok());
-    CHECK(plain->load_positions("s").ok());
-    CHECK(plain->upsert_places({}, 1).code() == StatusCode::kFailedPrecondition);
+    CHECK(plain.upkeep->migrate().ok());
+    CHECK(plain.materializer->load_positions("s").ok());
+    CHECK(plain.places->upsert_places({}, 1).code() == StatusCode::kFailedPrecondition);
   }
   test::PgClient owner(dsn);
   owner.query("ALTER DATABASE " + database + " OWNER TO cairn; DROP OWNED BY plain CASCADE; DROP ROLE plain");

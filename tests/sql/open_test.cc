@@ -37,19 +37,11 @@ TEST_CASE("a password in a bad connection string is not repeated in the message"
 }
 
 TEST_CASE("a server that is not there is unavailable, a database or role that is not is to be mended") {
-  CHECK(open(options_for("host=/nowhere dbname=x"))->ping().code() == StatusCode::kUnavailable);
+  CHECK(open(options_for("host=/nowhere dbname=x")).upkeep->ping().code() == StatusCode::kUnavailable);
   const test::TestCluster& cluster = test::TestCluster::shared();
-  CHECK(open(options_for(cluster.dsn("no_such_database")))->ping().code() == StatusCode::kFailedPrecondition);
-  CHECK(open(options_for(cluster.dsn("cairn", "no_such_role")))->ping().code() == StatusCode::kFailedPrecondition);
-}
-
-TEST_CASE("without a migration every operation says that it is missing") {
-  const auto database = open(options_for(test::TestCluster::shared().fresh_database()));
-  CHECK(database->ping().ok());
-  const Status loaded = database->load_positions("s").status();
-  CHECK(loaded.code() == StatusCode::kFailedPrecondition);
-  CHECK(loaded.message().find("migration") != std::string::npos);
-  CHECK(apply_range(*database, InteractionStream(1), 0, 5).status().code() == StatusCode::kFailedPrecondition);
+  CHECK(open(options_for(cluster.dsn("no_such_database"))).upkeep->ping().code() == StatusCode::kFailedPrecondition);
+  CHECK(open(options_for(cluster.dsn("cairn", "no_such_role"))).upkeep->ping().code() ==
+        StatusCode::kFailedPrecondition);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <random>
 #include <vector>
 
+#include "sql/batch.h"
 #include "tests/support/postgres.h"
 
 namespace cairn::sql {

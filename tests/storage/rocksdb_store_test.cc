@@ -136,6 +136,38 @@ TEST_CASE("another program's database and a family of the future are refused and
   }
 }
 
+/// A RocksDB with the given column families, made in this order.
+void make_families(const std::string& path, const std::vector<std::string>& names) {
+  rocksdb::Options options;
+  options.create_if_missing = true;
+  rocksdb::DB* raw = nullptr;
+  REQUIRE(rocksdb::DB::Open(options, path, &raw).ok());
+  const std::unique_ptr<rocksdb::DB> db(raw);
+  for (const std::string& name : names) {
+    rocksdb::ColumnFamilyHandle* handle = nullptr;
+    REQUIRE(db->CreateColumnFamily({}, name, &handle).ok());
+    REQUIRE(db->DestroyColumnFamilyHandle(handle).ok());
+  }
+}
+
+TEST_CASE("families whose numbers are not those that batches write are refused") {
+  TempDir dir;
+  make_families(dir / "state", {"meta", "state"});
+  const auto refused = open_rocksdb_store(small_options(dir / "state"));
+  REQUIRE(refused.status().code() == StatusCode::kFailedPrecondition);
+  CHECK(refused.status().message().find("'state' as number 2 instead of 1") != std::string::npos);
+}
+
+TEST_CASE("families that a crash kept from being made are made later under their own numbers") {
+  TempDir dir;
+  make_families(dir / "state", {"state", "meta"});
+  {
+    auto store = open_small(dir / "state");
+    write_numbered(*store, 1, 3);
+  }
+  CHECK(check_numbered(*open_small(dir / "state")) == 3);
+}
+
 TEST_CASE("a crash while the store was being made does not keep it from being made") {
   TempDir dir;
   fs::create_directories(dir / "state");

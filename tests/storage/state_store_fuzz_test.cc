@@ -20,9 +20,9 @@ struct Oracle {
   void apply(const WriteBatch& batch) {
     for (const WriteBatch::Op& op : batch.ops()) {
       auto& family = rows[static_cast<std::size_t>(op.family)];
-      if (op.kind == WriteBatch::Kind::kPut) family[op.key] = op.value;
-      if (op.kind == WriteBatch::Kind::kRemove) family.erase(op.key);
-      if (op.kind == WriteBatch::Kind::kRemovePrefix) {
+      if (op.kind == WriteBatch::Kind::kPut) family[std::string(op.key)] = op.value;
+      if (op.kind == WriteBatch::Kind::kRemove) family.erase(std::string(op.key));
+      if (op.kind == WriteBatch::Kind::kRemoveRange) {  // of a prefix: nothing else makes one
         std::erase_if(family, [&](const auto& row) { return row.first.starts_with(op.key); });
       }
       if (op.kind == WriteBatch::Kind::kMerge) add(family, op);
@@ -30,7 +30,7 @@ struct Oracle {
   }
 
   void add(std::map<std::string, std::string>& family, const WriteBatch::Op& op) {
-    std::string& value = family[op.key];
+    std::string& value = family[std::string(op.key)];
     const auto operand = read_counter(op.value);
     if (!operand) {
       poison.emplace(op.key, op.value);

@@ -4,7 +4,7 @@ set(CAIRN_NEEDS_gpu "")
 set(CAIRN_NEEDS_features "")
 set(CAIRN_NEEDS_storage "")
 set(CAIRN_NEEDS_streaming "")
-set(CAIRN_NEEDS_sql "")
+set(CAIRN_NEEDS_sql features)
 set(CAIRN_NEEDS_engine gpu features storage streaming sql)
 set(CAIRN_NEEDS_tools engine)
 

@@ -28,9 +28,9 @@ std::string database_with(const std::vector<Interaction>& interactions) {
   const InteractionTypes types;
   const auto database = sql::open_database(options, types, std::chrono::hours(24), Logger());
   REQUIRE_MESSAGE(database.ok(), database.status().to_string());
-  REQUIRE((*database)->migrate().ok());
+  REQUIRE(database->upkeep->migrate().ok());
   const SourcePosition after{.partition = Partition{0}, .offset = Offset{1}};
-  const auto applied = (*database)->apply("s", interactions, {}, std::vector{after});
+  const auto applied = database->materializer->apply("s", interactions, {}, std::vector{after});
   REQUIRE_MESSAGE(applied.ok(), applied.status().to_string());
   return dsn;
 }

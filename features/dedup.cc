@@ -1,10 +1,6 @@
-#include "sql/event_ids.h"
+#include "features/dedup.h"
 
-#include <algorithm>
-#include <cstdint>
-#include <utility>
-
-namespace cairn::sql {
+namespace cairn::features {
 namespace {
 
 constexpr std::size_t kPlainKeyBytesMax = 512;
@@ -28,11 +24,6 @@ std::string to_hex(unsigned __int128 value) {
   return hex;
 }
 
-bool within(const std::vector<EventTime>& times, EventTime time, std::chrono::milliseconds window) {
-  return std::any_of(times.begin(), times.end(),
-                     [&](EventTime other) { return std::chrono::abs(time - other) <= window; });
-}
-
 }  // namespace
 
 std::string event_key(std::string_view event_id) {
@@ -40,22 +31,23 @@ std::string event_key(std::string_view event_id) {
   return "fnv1a128:" + std::to_string(event_id.size()) + ":" + to_hex(fnv1a_128(event_id));
 }
 
-Deduplicated deduplicate(std::span<const Interaction> interactions, SeenEventIds seen,
-                         std::chrono::milliseconds window) {
-  Deduplicated result;
-  result.included.reserve(interactions.size());
+DedupRule::Decision DedupRule::decide(std::span<const Interaction> interactions, SeenEventIds seen) const {
+  Decision decision;
+  decision.included.reserve(interactions.size());
   for (std::size_t i = 0; i < interactions.size(); ++i) {
     const Interaction& interaction = interactions[i];
     if (!interaction.event_id.empty()) {
       std::string key = event_key(interaction.event_id);
-      std::vector<EventTime>& times = seen[key];
-      if (within(times, interaction.time, window)) continue;
-      times.push_back(interaction.time);
-      result.new_ids.push_back({std::move(key), interaction.time});
+      const auto [begin, end] = seen.equal_range(key);
+      const bool repeat = std::any_of(
+          begin, end, [&](const auto& other) { return std::chrono::abs(interaction.time - other.second) <= window_; });
+      if (repeat) continue;
+      seen.emplace(key, interaction.time);
+      decision.new_ids.push_back({std::move(key), interaction.time});
     }
-    result.included.push_back(i);
+    decision.included.push_back(i);
   }
-  return result;
+  return decision;
 }
 
-}  // namespace cairn::sql
+}  // namespace cairn::features

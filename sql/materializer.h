@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "cairn/interaction.h"
+#include "cairn/source_position.h"
+#include "cairn/status.h"
+
+namespace cairn::sql {
+
+/// Writes what a source brings into tables: a row per interaction, tiles of hourly aggregates, and how far the source
+/// has been read. All three change in one transaction, so a reader of the tables sees exactly the events that lie
+/// before the stored positions. A consumer asks load_positions() where to begin, and calls apply() once a batch.
+///
+/// Threads: all methods from any thread; writers of one source are told apart by their positions.
+/// Errors of both methods: UNAVAILABLE for what a retry may cure (server gone, restart, lock or statement timeout,
+/// a commit without an answer), FAILED_PRECONDITION with the remedy for what a person must mend (no schema yet, no
+/// rights), RESOURCE_EXHAUSTED for a full disk.
+class Materializer {
+ public:
+  virtual ~Materializer() = default;
+
+  /// Positions that apply() stored for a source: all partitions, ascending. Empty for a source that is new.
+  [[nodiscard]] virtual Result<std::vector<SourcePosition>> load_positions(std::string_view source) = 0;
+
+  struct Applied {
+    std::uint64_t rows = 0;      ///< interactions written
+    std::uint64_t repeated = 0;  ///< left out by event_id
+  };
+  /// Writes interactions, their hourly aggregates and the positions `after` them: all or nothing, also when the
+  /// connection breaks during COMMIT (the outcome is then looked up before anything is retried).
+  ///
+  /// `before` are the positions that the batch was read from. A partition that they do not name stands at its start:
+  /// offset 0, empty cursor. When the stored positions differ, another writer has been here or the batch is already in,
+  /// and nothing is written.
+  /// Repeats of an event_id are left out by the rule of features/dedup.h.
+  /// Interactions in months without partitions make them, within SqlOptions::partitions_max.
+  ///
+  /// Returns: ABORTED when the stored positions are not `before` (reload with load_positions); INVALID_ARGUMENT for
+  /// what can never be stored (it names the interaction), and for interactions that move no position;
+  /// RESOURCE_EXHAUSTED for too many months.
+  [[nodiscard]] virtual Result<Applied> apply(std::string_view source, std::span<const Interaction> interactions,
+                                              std::span<const SourcePosition> before,
+                                              std::span<const SourcePosition> after) = 0;
+};
+
+}  // namespace cairn::sql

@@ -1,0 +1,204 @@
+#include "sql/memory/memory_database.h"
+
+#include <map>
+#include <numeric>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "cairn/mutex.h"
+#include "features/dedup.h"
+#include "sql/batch.h"
+#include "sql/hourly_stats.h"
+#include "sql/place_rows.h"
+
+namespace cairn::sql {
+
+/// All tables under one lock, which makes every method a transaction.
+class MemoryDatabase::Tables {
+ public:
+  Tables(const InteractionTypes& types, std::chrono::seconds dedup_window, const Clock& clock)
+      : types_(types), dedup_(dedup_window), clock_(clock) {}
+
+  void migrate() {
+    const MutexLock lock(mutex_);
+    migrated_ = true;
+  }
+
+  Result<std::vector<SourcePosition>> load_positions(std::string_view source) const {
+    const MutexLock lock(mutex_);
+    CAIRN_RETURN_IF_ERROR(check_migrated());
+    return positions_of(std::string(source));
+  }
+
+  Result<Materializer::Applied> apply(const Batch& batch) {
+    CAIRN_RETURN_IF_ERROR(check_batch(batch, types_));
+    const MutexLock lock(mutex_);
+    CAIRN_RETURN_IF_ERROR(check_migrated());
+    if (standing_of(batch, positions_of(batch.source)) != Standing::kBefore) return aborted(batch);
+    const features::DedupRule::Decision fresh = dedup_.decide(batch.interactions, seen());
+    for (const std::size_t index : fresh.included) {
+      interactions_.push_back(batch.interactions[index]);
+      sources_.push_back(batch.source);
+    }
+    for (const NewId& id : fresh.new_ids) event_ids_.push_back({id, clock_.now()});
+    for (const SourcePosition& position : batch.after) positions_[batch.source][position.partition] = position;
+    return Materializer::Applied{.rows = fresh.included.size(),
+                                 .repeated = batch.interactions.size() - fresh.included.size()};
+  }
+
+  Status upsert_places(std::span<const Place> places, std::uint64_t version) {
+    CAIRN_RETURN_IF_ERROR(check_places(places, version));
+    const MutexLock lock(mutex_);
+    CAIRN_RETURN_IF_ERROR(check_migrated());
+    for (const Place* place : last_of_each(places)) {
+      VersionedPlace& row = places_[place->id];
+      if (row.version <= version) row = {*place, version};
+    }
+    places_version_ = std::max(places_version_, version);
+    return ok_status();
+  }
+
+  Result<std::uint64_t> places_version() const {
+    const MutexLock lock(mutex_);
+    CAIRN_RETURN_IF_ERROR(check_migrated());
+    return places_version_;
+  }
+
+  Status maintain(EventTime now) {
+    const MutexLock lock(mutex_);
+    CAIRN_RETURN_IF_ERROR(check_migrated());
+    const EventTime until = dedup_.forget_before(now);
+    std::erase_if(event_ids_, [&](const SeenId& seen) { return seen.id.time < until && seen.written_at < until; });
+    return ok_status();
+  }
+
+  std::vector<InteractionRow> interactions() const {
+    const MutexLock lock(mutex_);
+    std::vector<InteractionRow> rows;
+    for (std::size_t i = 0; i < interactions_.size(); ++i) rows.push_back({sources_[i], interactions_[i]});
+    return rows;
+  }
+
+  /// Made when asked for: nothing else depends on them.
+  std::vector<HourlyRow> hourly() const {
+    const MutexLock lock(mutex_);
+    std::vector<std::size_t> all(interactions_.size());
+    std::iota(all.begin(), all.end(), 0);
+    std::vector<HourlyRow> rows;
+    for (const HourlyStat& stat : aggregate_hourly(interactions_, all, types_)) {
+      rows.push_back({std::string(stat.place), stat.hour, std::string(stat.type), stat.events, stat.value_count,
+                      stat.value_sum_micros, stat.value_min, stat.value_max});
+    }
+    return rows;
+  }
+
+  std::vector<Place> places() const {
+    const MutexLock lock(mutex_);
+    std::vector<Place> rows;
+    for (const auto& [id, row] : places_) rows.push_back(row.place);
+    return rows;
+  }
+
+ private:
+  using NewId = features::DedupRule::Decision::NewId;
+  struct SeenId {
+    NewId id;
+    EventTime written_at;
+  };
+  struct VersionedPlace {
+    Place place;
+    std::uint64_t version = 0;
+  };
+
+  Status check_migrated() const CAIRN_REQUIRES(mutex_) {
+    return migrated_ ? ok_status() : failed_precondition("the tables are not there; run the migration first");
+  }
+
+  std::vector<SourcePosition> positions_of(const std::string& source) const CAIRN_REQUIRES(mutex_) {
+    std::vector<SourcePosition> positions;
+    const auto found = positions_.find(source);
+    if (found == positions_.end()) return positions;
+    for (const auto& [partition, position] : found->second) positions.push_back(position);
+    return positions;
+  }
+
+  features::SeenEventIds seen() const CAIRN_REQUIRES(mutex_) {
+    features::SeenEventIds seen;
+    for (const SeenId& one : event_ids_) seen.emplace(one.id.key, one.id.time);
+    return seen;
+  }
+
+  // Fixed after construction.
+  const InteractionTypes& types_;
+  const features::DedupRule dedup_;
+  const Clock& clock_;
+
+  mutable Mutex mutex_;
+  bool migrated_ CAIRN_GUARDED_BY(mutex_) = false;
+  std::vector<Interaction> interactions_ CAIRN_GUARDED_BY(mutex_);
+  std::vector<std::string> sources_ CAIRN_GUARDED_BY(mutex_);  ///< of the interaction of the same index
+  std::vector<SeenId> event_ids_ CAIRN_GUARDED_BY(mutex_);
+  std::map<std::string, std::map<Partition, SourcePosition>> positions_ CAIRN_GUARDED_BY(mutex_);  ///< by source
+  std::map<PlaceId, VersionedPlace> places_ CAIRN_GUARDED_BY(mutex_);
+  std::uint64_t places_version_ CAIRN_GUARDED_BY(mutex_) = 0;
+};
+
+class MemoryDatabase::MemoryMaterializer final : public Materializer {
+ public:
+  explicit MemoryMaterializer(std::shared_ptr<Tables> tables) : tables_(std::move(tables)) {}
+
+  Result<std::vector<SourcePosition>> load_positions(std::string_view source) override {
+    return tables_->load_positions(source);
+  }
+  Result<Applied> apply(std::string_view source, std::span<const Interaction> interactions,
+                        std::span<const SourcePosition> before, std::span<const SourcePosition> after) override {
+    return tables_->apply({std::string(source), interactions, before, after});
+  }
+
+ private:
+  const std::shared_ptr<Tables> tables_;
+};
+
+class MemoryDatabase::MemoryPlaceMirror final : public PlaceMirror {
+ public:
+  explicit MemoryPlaceMirror(std::shared_ptr<Tables> tables) : tables_(std::move(tables)) {}
+
+  Status upsert_places(std::span<const Place> places, std::uint64_t version) override {
+    return tables_->upsert_places(places, version);
+  }
+  Result<std::uint64_t> places_version() override { return tables_->places_version(); }
+
+ private:
+  const std::shared_ptr<Tables> tables_;
+};
+
+class MemoryDatabase::MemoryUpkeep final : public Upkeep {
+ public:
+  explicit MemoryUpkeep(std::shared_ptr<Tables> tables) : tables_(std::move(tables)) {}
+
+  Status migrate() override {
+    tables_->migrate();
+    return ok_status();
+  }
+  Status ping() override { return ok_status(); }
+  Status maintain(EventTime now) override { return tables_->maintain(now); }
+
+ private:
+  const std::shared_ptr<Tables> tables_;
+};
+
+MemoryDatabase::MemoryDatabase(const InteractionTypes& types, std::chrono::seconds dedup_window, const Clock& clock)
+    : tables_(std::make_shared<Tables>(types, dedup_window, clock)) {}
+
+Database MemoryDatabase::roles() const {
+  return {.materializer = std::make_unique<MemoryMaterializer>(tables_),
+          .places = std::make_unique<MemoryPlaceMirror>(tables_),
+          .upkeep = std::make_unique<MemoryUpkeep>(tables_)};
+}
+
+std::vector<MemoryDatabase::InteractionRow> MemoryDatabase::interactions() const { return tables_->interactions(); }
+std::vector<MemoryDatabase::HourlyRow> MemoryDatabase::hourly() const { return tables_->hourly(); }
+std::vector<Place> MemoryDatabase::places() const { return tables_->places(); }
+
+}  // namespace cairn::sql

@@ -1,0 +1,110 @@
+#include "sql/materializer.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "features/dedup.h"
+#include "sql/batch.h"
+#include "sql/hourly_stats.h"
+#include "sql/postgres/backend.h"
+#include "sql/postgres/positions.h"
+#include "sql/postgres/rows.h"
+
+namespace cairn::sql {
+namespace {
+
+/// What a call does, in which order, and what a failed commit means. The statements are in rows.h and positions.h.
+class PostgresMaterializer final : public Materializer {
+ public:
+  PostgresMaterializer(std::shared_ptr<Backend> backend, const InteractionTypes& types,
+                       std::chrono::seconds dedup_window)
+      : backend_(std::move(backend)), types_(types), dedup_(dedup_window) {}
+
+  Result<std::vector<SourcePosition>> load_positions(std::string_view source) override {
+    std::vector<SourcePosition> positions;
+    CAIRN_RETURN_IF_ERROR(backend_->pool.run("postgres: load positions", [&](Session& session) {
+      pqxx::nontransaction transaction(session.connection());
+      positions = read_positions(transaction, std::string(source));
+      return ok_status();
+    }));
+    return positions;
+  }
+
+  Result<Applied> apply(std::string_view source, std::span<const Interaction> interactions,
+                        std::span<const SourcePosition> before, std::span<const SourcePosition> after) override {
+    const Batch batch{std::string(source), interactions, before, after};
+    CAIRN_RETURN_IF_ERROR(check_batch(batch, types_).with_context("postgres: apply"));
+    CAIRN_RETURN_IF_ERROR(ensure_partitions(interactions).with_context("postgres: apply"));
+    Applied applied;
+    bool in_doubt = false;
+    Status status = backend_->pool.run("postgres: apply", [&](Session& session) {
+      pqxx::work transaction(session.connection());
+      CAIRN_RETURN_IF_ERROR(write(transaction, batch, &applied));
+      in_doubt = true;
+      transaction.commit();
+      in_doubt = false;
+      return ok_status();
+    });
+    if (in_doubt) status = look_up_outcome(batch, std::move(status));
+    if (!status.ok()) {
+      // One cause may be that somebody dropped a month: the retry looks again.
+      backend_->partitions.forget();
+      return status;
+    }
+    return applied;
+  }
+
+ private:
+  Status ensure_partitions(std::span<const Interaction> interactions) {
+    Partitions::Months wanted;
+    for (const Interaction& interaction : interactions) wanted.insert(month_of(interaction.time));
+    return backend_->partitions.ensure(wanted);
+  }
+
+  /// The order is the order of locks (sql/README.md): positions, event ids, aggregates.
+  Status write(pqxx::work& transaction, const Batch& batch, Applied* applied) const {
+    if (lock_positions(transaction, batch) != Standing::kBefore) return aborted(batch);
+    const features::DedupRule::Decision batch_rows =
+        dedup_.decide(batch.interactions, lock_and_read_event_ids(transaction, batch.interactions));
+    write_interactions(transaction, batch.source, batch.interactions, batch_rows.included, types_);
+    add_stats(transaction, aggregate_hourly(batch.interactions, batch_rows.included, types_));
+    write_event_ids(transaction, batch_rows.new_ids);
+    store_positions(transaction, batch);
+    applied->rows = batch_rows.included.size();
+    applied->repeated = batch.interactions.size() - batch_rows.included.size();
+    return ok_status();
+  }
+
+  /// COMMIT failed: the server may have done it all the same. The positions tell, and asking for them by lock waits
+  /// until the transaction in doubt has ended.
+  Status look_up_outcome(const Batch& batch, Status failure) {
+    std::optional<Standing> standing;
+    Status status = backend_->pool.run("postgres: outcome of a commit", [&](Session& session) {
+      pqxx::work transaction(session.connection());
+      standing = lock_positions(transaction, batch);
+      return ok_status();  // rolled back: only looked
+    });
+    if (!status.ok()) return status;
+    if (standing == Standing::kAfter) {
+      backend_->log.info("sql.commit_confirmed", "a commit without an answer was found done",
+                         {{"source", batch.source}});
+      return ok_status();
+    }
+    return standing == Standing::kBefore ? failure : aborted(batch);
+  }
+
+  // Fixed after construction.
+  const std::shared_ptr<Backend> backend_;
+  const InteractionTypes& types_;
+  const features::DedupRule dedup_;
+};
+
+}  // namespace
+
+std::unique_ptr<Materializer> make_materializer(std::shared_ptr<Backend> backend, const InteractionTypes& types,
+                                                std::chrono::seconds dedup_window) {
+  return std::make_unique<PostgresMaterializer>(std::move(backend), types, dedup_window);
+}
+
+}  // namespace cairn::sql

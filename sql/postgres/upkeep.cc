@@ -1,0 +1,81 @@
+#include "sql/upkeep.h"
+
+#include <utility>
+
+#include "features/dedup.h"
+#include "sql/batch.h"
+#include "sql/postgres/backend.h"
+#include "sql/postgres/migrator.h"
+#include "sql/postgres/rows.h"
+
+namespace cairn::sql {
+namespace {
+
+Status ping_over(Pool& pool) {
+  return pool.run("postgres: ping", [](Session& session) {
+    pqxx::nontransaction(session.connection()).exec("SELECT 1");
+    return ok_status();
+  });
+}
+
+class PostgresUpkeep final : public Upkeep {
+ public:
+  PostgresUpkeep(std::shared_ptr<Backend> backend, int months_ahead, std::chrono::seconds dedup_window)
+      : backend_(std::move(backend)), months_ahead_(months_ahead), dedup_(dedup_window) {}
+
+  Status migrate() override {
+    Status status = backend_->pool.run("postgres: migrate", [&](Session& session) {
+      return migrate_schema(session, backend_->schema, backend_->log);
+    });
+    // Sessions that began before the schema or PostGIS was there have a search_path without it.
+    backend_->pool.close_idle();
+    return status;
+  }
+
+  Status ping() override { return ping_over(backend_->pool); }
+
+  Status maintain(EventTime now) override {
+    // Last month too: its late events are the likeliest.
+    Partitions::Months wanted;
+    for (int ahead = -1; ahead <= months_ahead_; ++ahead) wanted.insert(month_of(now) + std::chrono::months(ahead));
+    backend_->partitions.forget();
+    CAIRN_RETURN_IF_ERROR(backend_->partitions.ensure(wanted).with_context("postgres: maintain"));
+    return remove_old_event_ids(dedup_.forget_before(now));
+  }
+
+ private:
+  Status remove_old_event_ids(EventTime until) {
+    constexpr std::size_t kRowsMax = 50'000;  // a transaction; keeps locks and statements short
+    if (until < kTimeMin || until > kTimeMax) return ok_status();
+    std::size_t removed = kRowsMax;
+    while (removed == kRowsMax) {
+      CAIRN_RETURN_IF_ERROR(backend_->pool.run("postgres: old event ids", [&](Session& session) {
+        pqxx::work transaction(session.connection());
+        removed = remove_event_ids(transaction, until, kRowsMax);
+        transaction.commit();
+        return ok_status();
+      }));
+    }
+    return ok_status();
+  }
+
+  // Fixed after construction.
+  const std::shared_ptr<Backend> backend_;
+  const int months_ahead_;
+  const features::DedupRule dedup_;
+};
+
+}  // namespace
+
+std::unique_ptr<Upkeep> make_upkeep(std::shared_ptr<Backend> backend, int months_ahead,
+                                    std::chrono::seconds dedup_window) {
+  return std::make_unique<PostgresUpkeep>(std::move(backend), months_ahead, dedup_window);
+}
+
+Status ping(const SqlOptions& options) {
+  CAIRN_ASSIGN_OR_RETURN(ConnectionSettings settings, connection_settings(options));
+  Pool pool(std::move(settings), 1, Logger());
+  return ping_over(pool);
+}
+
+}  // namespace cairn::sql

@@ -1,0 +1,224 @@
+// What every Materializer promises, checked on each of them.
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <cmath>
+#include <map>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/contract/sql_twins.h"
+
+namespace cairn::sql {
+namespace {
+
+TEST_CASE_TEMPLATE("rows and aggregates are what a plain computation says, however the stream is cut", Twin, MemoryTwin,
+                   PostgresTwin) {
+  const std::uint64_t seed = 20240229;
+  INFO("seed ", seed);
+  const InteractionStream stream(seed);
+  const Twin twin;
+  std::mt19937_64 random(seed);
+  Materializer::Applied total;
+  std::int64_t offset = 0;
+  while (offset < 3000) {
+    const auto size = std::uniform_int_distribution<std::int64_t>(1, 400)(random);
+    const auto applied = apply_range(*twin.roles.materializer, stream, offset, offset + size);
+    REQUIRE_MESSAGE(applied.ok(), applied.status().to_string());
+    total.rows += applied->rows;
+    total.repeated += applied->repeated;
+    offset += size;
+  }
+  const Expected expected = expect(stream.range(0, offset));
+  check_tables(twin, expected);
+  CHECK(total.rows == expected.rows.size());
+  CHECK(total.repeated == expected.repeated);
+  CHECK(expected.repeated > 50);  // or the stream would prove nothing about repeats
+  CHECK(*twin.roles.materializer->load_positions("s") == std::vector{position(offset)});
+}
+
+TEST_CASE_TEMPLATE("the same batch again is aborted and changes nothing", Twin, MemoryTwin, PostgresTwin) {
+  const Twin twin;
+  const InteractionStream stream(3);
+  REQUIRE(apply_range(*twin.roles.materializer, stream, 0, 200).ok());
+  CHECK(apply_range(*twin.roles.materializer, stream, 0, 200).status().code() == StatusCode::kAborted);
+  CHECK(apply_range(*twin.roles.materializer, stream, 0, 300).status().code() == StatusCode::kAborted);
+  CHECK(apply_range(*twin.roles.materializer, stream, 250, 300).status().code() == StatusCode::kAborted);
+  check_tables(twin, expect(stream.range(0, 200)));
+  REQUIRE(apply_range(*twin.roles.materializer, stream, 200, 300).ok());
+  check_tables(twin, expect(stream.range(0, 300)));
+}
+
+TEST_CASE_TEMPLATE("a cursor that differs is another position", Twin, MemoryTwin, PostgresTwin) {
+  const Twin twin;
+  const InteractionStream stream(4);
+  REQUIRE(apply_range(*twin.roles.materializer, stream, 0, 10).ok());
+  SourcePosition other_file = position(10);
+  other_file.cursor = "another file";
+  CHECK(twin.roles.materializer->apply("s", stream.range(10, 20), std::vector{other_file}, std::vector{position(20)})
+            .status()
+            .code() == StatusCode::kAborted);
+}
+
+TEST_CASE_TEMPLATE("a partition without a stored position stands at its start, and at no other place", Twin, MemoryTwin,
+                   PostgresTwin) {
+  const Twin twin;
+  const InteractionStream stream(5);
+  CHECK(twin.roles.materializer->load_positions("s")->empty());
+  CHECK(apply_range(*twin.roles.materializer, stream, 5, 10).status().code() == StatusCode::kAborted);
+  CHECK(twin.roles.materializer->apply("s", stream.range(0, 5), {}, std::vector{position(5)}).ok());
+  // Two partitions in one batch, one of them new.
+  CHECK(twin.roles.materializer
+            ->apply("s", stream.range(5, 10), std::vector{position(5)}, std::vector{position(9, 7), position(6)})
+            .ok());
+  CHECK(*twin.roles.materializer->load_positions("s") == std::vector{position(6), position(9, 7)});
+  CHECK(twin.roles.materializer->load_positions("t")->empty());
+}
+
+TEST_CASE_TEMPLATE("each partition has a position of its own, and one that stands elsewhere holds the whole batch back",
+                   Twin, MemoryTwin, PostgresTwin) {
+  const Twin twin;
+  Materializer& materializer = *twin.roles.materializer;
+  const InteractionStream stream(12);
+  REQUIRE(materializer.apply("s", stream.range(0, 5), {}, std::vector{position(3, 1), position(2, 4)}).ok());
+  // One partition goes on, the other stays; another source of the same partitions begins at its own start.
+  REQUIRE(materializer.apply("s", stream.range(5, 7), std::vector{position(2, 4)}, std::vector{position(4, 4)}).ok());
+  REQUIRE(materializer.apply("t", stream.range(7, 9), {}, std::vector{position(2, 1)}).ok());
+  CHECK(*materializer.load_positions("s") == std::vector{position(3, 1), position(4, 4)});
+  CHECK(*materializer.load_positions("t") == std::vector{position(2, 1)});
+
+  // Partition 1 stands where the batch says, partition 4 has moved on.
+  const Status stale = materializer
+                           .apply("s", stream.range(9, 12), std::vector{position(3, 1), position(2, 4)},
+                                  std::vector{position(5, 1), position(3, 4)})
+                           .status();
+  CHECK(stale.code() == StatusCode::kAborted);
+  CHECK(*materializer.load_positions("s") == std::vector{position(3, 1), position(4, 4)});
+  check_tables(twin, expect(stream.range(0, 9)));
+}
+
+TEST_CASE_TEMPLATE("a late event lands in the tile of its own hour", Twin, MemoryTwin, PostgresTwin) {
+  const Twin twin;
+  constexpr std::int64_t kHourMs = 3'600'000;
+  Interaction event = interaction("p", 10 * kHourMs, TypeIndex{3});
+  event.value = 4.5;
+  Interaction late = interaction("p", 2 * kHourMs - 1, TypeIndex{3});
+  late.value = 1.25;
+  Materializer& materializer = *twin.roles.materializer;
+  REQUIRE(materializer.apply("s", std::vector{event, event}, {}, std::vector{position(1)}).ok());
+  REQUIRE(materializer.apply("s", std::vector{late}, std::vector{position(1)}, std::vector{position(2)}).ok());
+  REQUIRE(materializer.apply("s", std::vector{event}, std::vector{position(2)}, std::vector{position(3)}).ok());
+  const std::map<Expected::Key, Expected::Stat> tiles{{{"p", 1 * 3600, "rate"}, {1, 1, 1'250'000}},
+                                                      {{"p", 10 * 3600, "rate"}, {3, 3, 13'500'000}}};
+  CHECK(twin.tables().stats == tiles);
+}
+
+TEST_CASE_TEMPLATE("before the migration every call says that it is missing", Twin, MemoryTwin, PostgresTwin) {
+  const Twin twin(Schema::kEmpty);
+  const Status loaded = twin.roles.materializer->load_positions("s").status();
+  CHECK(loaded.code() == StatusCode::kFailedPrecondition);
+  CHECK(loaded.message().find("migration") != std::string::npos);
+  CHECK(apply_range(*twin.roles.materializer, InteractionStream(1), 0, 5).status().code() ==
+        StatusCode::kFailedPrecondition);
+}
+
+TEST_CASE_TEMPLATE("positions without interactions are stored, interactions without moved positions are refused", Twin,
+                   MemoryTwin, PostgresTwin) {
+  const Twin twin;
+  const InteractionStream stream(6);
+  CHECK(twin.roles.materializer->apply("s", {}, {}, std::vector{position(5)}).ok());
+  CHECK(twin.roles.materializer->apply("s", {}, std::vector{position(5)}, std::vector{position(5)}).ok());
+  CHECK(twin.roles.materializer->apply("s", stream.range(0, 1), std::vector{position(5)}, std::vector{position(5)})
+            .status()
+            .code() == StatusCode::kInvalidArgument);
+  CHECK(twin.roles.materializer->apply("s", stream.range(0, 1), std::vector{position(5)}, {}).status().code() ==
+        StatusCode::kInvalidArgument);
+  CHECK(twin.roles.materializer->apply("s", {}, std::vector{position(5)}, std::vector{position(6), position(7)})
+            .status()
+            .code() == StatusCode::kInvalidArgument);
+}
+
+TEST_CASE_TEMPLATE("an interaction that cannot be stored is refused by its number, before anything is written", Twin,
+                   MemoryTwin, PostgresTwin) {
+  const Twin twin;
+  const InteractionStream stream(7);
+  const auto refused = [&](auto change) {
+    std::vector<Interaction> events = stream.range(0, 3);
+    change(events[1]);
+    const Status status = twin.roles.materializer->apply("s", events, {}, std::vector{position(3)}).status();
+    CHECK(status.code() == StatusCode::kInvalidArgument);
+    return status.message();
+  };
+  CHECK(refused([](Interaction& i) { i.user = UserId(""); }).find("interaction 1") != std::string::npos);
+  refused([](Interaction& i) { i.place = PlaceId(std::string(129, 'x')); });
+  refused([](Interaction& i) { i.event_id = std::string("a\0b", 3); });
+  refused([](Interaction& i) { i.value = std::nan(""); });
+  refused([](Interaction& i) { i.position = GeoPoint{91, 0}; });
+  refused([](Interaction& i) { i.time = EventTime::max(); });
+  refused([](Interaction& i) { i.type = TypeIndex{63}; });
+  check_tables(twin, {});
+  CHECK(twin.roles.materializer->load_positions("s")->empty());
+}
+
+TEST_CASE_TEMPLATE("an event id of sixty thousand bytes is recognised like any other", Twin, MemoryTwin, PostgresTwin) {
+  const Twin twin;
+  std::vector<Interaction> events = InteractionStream(8).range(0, 2);
+  events[0].event_id = std::string(60'000, 'e') + "1";
+  events[1] = events[0];
+  const auto applied = twin.roles.materializer->apply("s", events, {}, std::vector{position(2)});
+  REQUIRE_MESSAGE(applied.ok(), applied.status().to_string());
+  CHECK(applied->rows == 1);
+  events[1].event_id.back() = '2';
+  const auto second = twin.roles.materializer->apply("s", events, std::vector{position(2)}, std::vector{position(4)});
+  CHECK(second->rows == 1);
+  CHECK(second->repeated == 1);
+}
+
+TEST_CASE_TEMPLATE("of writers with the same positions exactly one writes", Twin, MemoryTwin, PostgresTwin) {
+  const Twin twin;
+  const InteractionStream stream(9);
+  std::atomic<int> done = 0;
+  std::atomic<int> aborted = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      const auto applied = apply_range(*twin.roles.materializer, stream, 0, 300);
+      if (applied.ok()) ++done;
+      if (applied.status().code() == StatusCode::kAborted) ++aborted;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(done == 1);
+  CHECK(aborted == 3);
+  check_tables(twin, expect(stream.range(0, 300)));
+}
+
+TEST_CASE_TEMPLATE("several sources that meet at the same places and event ids add up exactly", Twin, MemoryTwin,
+                   PostgresTwin) {
+  const Twin twin;
+  const InteractionStream stream(10);
+  std::vector<Interaction> events = stream.range(0, 1200);
+  std::atomic<std::uint64_t> rows = 0;
+  // Every source brings the same events; with an event id on each, one copy must remain.
+  for (std::size_t i = 0; i < events.size(); ++i) events[i].event_id = std::string("e") + std::to_string(i);
+  std::vector<std::thread> threads;
+  for (int source = 0; source < 4; ++source) {
+    threads.emplace_back([&, name = std::string("source ") + std::to_string(source)] {
+      for (std::int64_t begin = 0; begin < 1200; begin += 100) {
+        const auto applied =
+            twin.roles.materializer->apply(name, std::span(events).subspan(static_cast<std::size_t>(begin), 100),
+                                           std::vector{position(begin)}, std::vector{position(begin + 100)});
+        if (applied.ok()) rows += applied->rows;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(rows == 1200);
+  check_tables(twin, expect(events));
+}
+
+}  // namespace
+}  // namespace cairn::sql
