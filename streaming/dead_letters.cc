@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 #include <cstdio>
 #include <map>
 #include <optional>
 #include <utility>
 
+#include "cairn/rfc3339.h"
 #include "streaming/posix/file.h"
 #include "streaming/simdjson/json_text.h"
 
@@ -68,19 +68,6 @@ void append_base64(std::string_view bytes, std::string* out) {
   }
 }
 
-/// "2024-05-01T12:30:00.250Z"
-std::string utc_text(EventTime time) {
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date{day};
-  const std::chrono::hh_mm_ss clock{time - day};
-  char text[64];
-  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
-                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
-                static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
-  return text;
-}
-
 /// The first kPayloadKept bytes; of a text, without the pieces of a character at the cut.
 std::string_view kept_part(std::string_view payload) {
   if (payload.size() <= kPayloadKept) return payload;
@@ -113,7 +100,7 @@ void append_line(const DeadLetter& letter, std::string* out) {
   out->append(",\"reason\":\"").append(to_string(letter.reason));
   out->append("\",\"detail\":");
   append_string(letter.detail, out);
-  out->append(",\"seen\":\"").append(utc_text(letter.seen)).append("\",");
+  out->append(",\"seen\":\"").append(format_rfc3339(letter.seen, Rfc3339Fraction::kAlways)).append("\",");
   append_payload(letter.payload, out);
   out->append("}\n");
 }

@@ -42,9 +42,4 @@ class Decoder {
   std::unique_ptr<Impl> impl_;
 };
 
-/// RFC 3339 to milliseconds (fractions beyond are cut). Accepts 'T', 't' or a blank between date and time, 'Z', 'z' or
-/// an offset; second 60 counts as 59.
-/// Returns: false when `text` is not such a time.
-[[nodiscard]] bool parse_rfc3339(std::string_view text, EventTime* time);
-
 }  // namespace cairn::streaming

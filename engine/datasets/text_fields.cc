@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "cairn/ids.h"
-#include "streaming/decode.h"
+#include "cairn/rfc3339.h"
 #include "streaming/line_reader.h"
 
 namespace cairn::datasets::text {
@@ -135,8 +135,10 @@ Fault parse_id(std::string_view what, std::string_view text, std::string* id) {
 }
 
 Fault parse_time(std::string_view text, EventTime* time) {
-  if (streaming::parse_rfc3339(text, time)) return {};
-  return "time " + quoted(text) + " is not like 2012-04-03T18:00:00Z";
+  const std::optional<EventTime> parsed = parse_rfc3339(text);
+  if (!parsed) return "time " + quoted(text) + " is not like 2012-04-03T18:00:00Z";
+  *time = *parsed;
+  return {};
 }
 
 Fault parse_ctime(std::string_view text, EventTime* time) {
@@ -151,7 +153,10 @@ Fault parse_ctime(std::string_view text, EventTime* time) {
   const std::string rfc3339 = std::string(parts[5]) + "-" + digits + "-" + std::string(parts[2]) + "T" +
                               std::string(parts[3]) + std::string(offset.substr(0, 3)) + ":" +
                               std::string(offset.substr(3));
-  return streaming::parse_rfc3339(rfc3339, time) ? Fault{} : fault;
+  const std::optional<EventTime> parsed = parse_rfc3339(rfc3339);
+  if (!parsed) return fault;
+  *time = *parsed;
+  return {};
 }
 
 std::string to_utf8(std::string_view text) {

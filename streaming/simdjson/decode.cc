@@ -6,9 +6,11 @@
 #include <array>
 #include <bitset>
 #include <charconv>
+#include <optional>
 #include <utility>
 #include <vector>
 
+#include "cairn/rfc3339.h"
 #include "streaming/simdjson/json_text.h"
 #include "streaming/source.h"
 
@@ -265,7 +267,9 @@ Reject Decoder::Impl::read_time(EventTime* time) {
   std::string_view text;
   std::int64_t ms = 0;
   if (fields[kTs].get(text) == simdjson::SUCCESS) {
-    if (!parse_rfc3339(text, time)) return refuse_value(Reject::kBadTime, kTs, "is no RFC 3339 time");
+    const std::optional<EventTime> parsed = parse_rfc3339(text);
+    if (!parsed) return refuse_value(Reject::kBadTime, kTs, "is no RFC 3339 time");
+    *time = *parsed;
   } else if (fields[kTs].get(ms) == simdjson::SUCCESS) {
     *time = event_time_from_ms(ms);
   } else if (fields[kTs].is<std::uint64_t>()) {

@@ -28,7 +28,7 @@ std::vector<Room> rooms() {
       // Clients of engine.h only.
       {.folder = "engine/serving", .may_include = {}},
 
-      // Of streaming, the reader of lines and of times: commands take the files that sources take.
+      // Of streaming, the reader of lines: commands take the files that sources take.
       {.folder = "tools",
        .may_include = {"engine", "engine/serving", "engine/config", "engine/datasets", "engine/evaluate", "engine/model",
                        "streaming"}},
