@@ -10,8 +10,8 @@
 #include <utility>
 
 #include "cairn/rfc3339.h"
+#include "cairn/utf8.h"
 #include "streaming/posix/file.h"
-#include "streaming/simdjson/json_text.h"
 
 namespace cairn::streaming {
 namespace {

@@ -4,7 +4,6 @@
 #include <random>
 
 #include "engine/serving/json/fields.h"
-#include "engine/serving/json/utf8.h"
 #include "engine/serving/json/value.h"
 #include "engine/serving/json/writer.h"
 
@@ -113,14 +112,6 @@ TEST_CASE("doubles of every magnitude survive writing") {
     Writer out;
     out.number(value);
     CHECK(std::stod(std::move(out).take()) == value);
-  }
-}
-
-TEST_CASE("UTF-8 is judged by Unicode's table 3-7") {
-  CHECK(valid_utf8("plain ü 日本 \xF0\x9F\x98\x80"));
-  for (const char* text : {"\x80", "\xC0\xAF", "\xC1\xBF", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xF0\x8F\xBF\xBF",
-                           "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xC3", "\xE2\x82", "\xFF"}) {
-    CHECK(!valid_utf8(text));
   }
 }
 

@@ -5,32 +5,12 @@
 #include <cstdint>
 
 #include "cairn/rfc3339.h"
+#include "cairn/utf8.h"
 
 namespace cairn::cairnd {
 namespace {
 
 constexpr char kHex[] = "0123456789abcdef";
-
-/// Length of the well-formed UTF-8 sequence at the beginning of `text`; 0 when there is none (RFC 3629: no overlong
-/// forms, no surrogates, nothing above U+10FFFF).
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
-  const auto tail = [&](std::size_t i) { return (byte(i) & 0xC0U) == 0x80U; };
-  const unsigned first = byte(0);
-  if (first < 0x80) return text.empty() ? 0 : 1;
-  if (first >= 0xC2 && first <= 0xDF) return tail(1) ? 2 : 0;
-  if (first >= 0xE0 && first <= 0xEF) {
-    const bool overlong = first == 0xE0 && byte(1) < 0xA0;
-    const bool surrogate = first == 0xED && byte(1) > 0x9F;
-    return tail(1) && tail(2) && !overlong && !surrogate ? 3 : 0;
-  }
-  if (first >= 0xF0 && first <= 0xF4) {
-    const bool overlong = first == 0xF0 && byte(1) < 0x90;
-    const bool above = first == 0xF4 && byte(1) > 0x8F;
-    return tail(1) && tail(2) && tail(3) && !overlong && !above ? 4 : 0;
-  }
-  return 0;
-}
 
 /// Whether a terminal or a log reader could take the character at the beginning of `text` for something else: C0 and C1
 /// controls, line and paragraph separators, marks that turn the direction of writing.
