@@ -17,6 +17,7 @@
 #include "sql/database.h"
 #include "storage/state_store.h"
 #include "streaming/dead_letters.h"
+#include "streaming/decode.h"
 #include "streaming/event_log.h"
 #include "streaming/source.h"
 

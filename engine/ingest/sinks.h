@@ -2,12 +2,14 @@
 
 #include <atomic>
 #include <cstdint>
-#include <mutex>
+#include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "cairn/clock.h"
-#include "engine/ingest/consumer.h"
+#include "cairn/mutex.h"
+#include "engine/ingest/sink.h"
 #include "engine/state/feature_state.h"
 #include "sql/database.h"
 #include "streaming/dead_letters.h"
@@ -22,16 +24,18 @@ class FeatureSink final : public Sink {
   FeatureSink(state::FeatureState& state, streaming::DeadLetters& dead_letters, const Clock& clock)
       : state_(state), clock_(clock), dead_letters_(dead_letters) {}
 
-  [[nodiscard]] Result<std::vector<SourcePosition>> resume(const std::string& source) override {
-    return state_.positions(source);
-  }
+  [[nodiscard]] Result<std::vector<SourcePosition>> resume(const std::string& source,
+                                                           std::span<const Partition> partitions) override;
   Status apply(const std::string& source, const DecodedBatch& batch) override;
+  Status revoke(const std::string& source, std::span<const Partition> partitions) override;
 
  private:
+  Status bury(const std::string& source, const DecodedBatch& batch) CAIRN_EXCLUDES(mutex_);
+
   state::FeatureState& state_;
   const Clock& clock_;
-  std::mutex mutex_;
-  streaming::DeadLetters& dead_letters_;  ///< guarded by mutex_
+  Mutex mutex_;
+  streaming::DeadLetters& dead_letters_ CAIRN_PT_GUARDED_BY(mutex_);
 };
 
 /// Batches into PostgreSQL. What was refused is left to the features' consumer to report.
@@ -41,8 +45,10 @@ class SqlSink final : public Sink {
   /// name of that directory's own: another directory's log begins anew.
   SqlSink(sql::Database& database, std::string state_id) : database_(database), state_id_(std::move(state_id)) {}
 
-  [[nodiscard]] Result<std::vector<SourcePosition>> resume(const std::string& source) override;
+  [[nodiscard]] Result<std::vector<SourcePosition>> resume(const std::string& source,
+                                                           std::span<const Partition> partitions) override;
   Status apply(const std::string& source, const DecodedBatch& batch) override;
+  Status revoke(const std::string& source, std::span<const Partition> partitions) override;
 
   [[nodiscard]] std::uint64_t rows() const noexcept { return rows_.load(std::memory_order_relaxed); }
 

@@ -50,8 +50,9 @@ class Client {
   /// Returns: to_status() of what went wrong, with the cause that the connections reported.
   [[nodiscard]] Result<std::int32_t> partition_count(std::chrono::milliseconds timeout);
 
-  /// Asks the partitions' leaders which offsets they hold, for partitions 0 to `count` - 1.
-  [[nodiscard]] Result<std::vector<OffsetRange>> ranges(std::int32_t count, std::chrono::milliseconds timeout);
+  /// Asks the partitions' leaders which offsets they hold, for the partitions from `first` up to `end`, without `end`.
+  [[nodiscard]] Result<std::vector<OffsetRange>> ranges(std::int32_t first, std::int32_t end,
+                                                        std::chrono::milliseconds timeout);
 
   /// Begins to fetch partitions beside those fetched already, each at its offset; a negative one stands for the log's
   /// beginning.
@@ -109,7 +110,7 @@ class Client {
   Client() = default;
   static void set_callbacks(rd_kafka_conf_t* conf, Events* events);
   void serve_events();
-  [[nodiscard]] Result<std::vector<std::int64_t>> offsets(std::int32_t count, std::int64_t which,
+  [[nodiscard]] Result<std::vector<std::int64_t>> offsets(std::int32_t first, std::int32_t end, std::int64_t which,
                                                           std::chrono::milliseconds timeout);
 
   std::shared_ptr<Events> events_;
