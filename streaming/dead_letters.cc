@@ -72,6 +72,7 @@ void append_base64(std::string_view bytes, std::string* out) {
 std::string_view kept_part(std::string_view payload) {
   if (payload.size() <= kPayloadKept) return payload;
   const std::string_view cut = payload.substr(0, kPayloadKept);
+  // A character has four bytes at most. A payload that is no UTF-8 anyway is cut where it falls.
   for (std::size_t back = 0; back < 4; ++back) {
     const std::string_view shorter = cut.substr(0, cut.size() - back);
     if (is_utf8(shorter)) return shorter;
@@ -173,12 +174,12 @@ class DeadLetterFile final : public DeadLetters {
     std::string lines;
     for (const DeadLetter& letter : letters) {
       const auto [it, fresh] = written.try_emplace(key_of(letter), letter.offset.value);
-      if (!fresh && letter.offset.value <= it->second) continue;
+      if (!fresh && letter.offset.value <= it->second) continue;  // it stands in the file, and comes after a crash
       it->second = letter.offset.value;
       append_line(letter, &lines);
     }
     if (lines.empty()) return ok_status();
-    unfinished_ = true;
+    unfinished_ = true;  // until it is synced, and also when this returns early
     CAIRN_RETURN_IF_ERROR(file_.write_at(lines, size_));
     CAIRN_RETURN_IF_ERROR(file_.sync());
     unfinished_ = false;
@@ -208,6 +209,7 @@ class DeadLetterFile final : public DeadLetters {
 /// Whether the file's last bytes, after its last newline, are what a crash leaves of an append. Anything else is
 /// someone else's file, and not cut.
 bool is_torn_letter(std::string_view tail) {
+  // Zeros: some file systems lengthen a file before the crash and never write the bytes.
   constexpr std::string_view kStart = "{\"source\":\"";
   return tail.empty() || tail[0] == '\0' || tail.substr(0, kStart.size()) == kStart.substr(0, tail.size());
 }

@@ -60,7 +60,7 @@ Consumer::Consumer(Options options, SourceFactory make_source, Sink& sink, const
       sink_(sink),
       types_(types),
       clock_(clock),
-      source_name_(make_source_()->name()),
+      source_name_(make_source_()->name()),  // a source that is not polled reaches for nothing
       thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
 Consumer::~Consumer() { stop(); }
@@ -105,11 +105,15 @@ Status Consumer::consume(const std::stop_token& stop, Work& work) {
 }
 
 Status Consumer::poll_and_apply(const std::stop_token& stop, Work& work) {
+  // Batches of one or two records would cost a synced write each. A short wait collects company for them; a stream that
+  // fills its batches never waits.
   if (work.small) {
     const auto since = std::chrono::duration_cast<milliseconds>(steady_clock::now() - work.applied_at);
     if (since < options_.batch_wait_max && !pause(stop, options_.batch_wait_max - since))
       return {StatusCode::kCancelled, ""};
   }
+  // Read before the poll: whatever was there when a mark was asked for is behind us once a poll that began later
+  // reports the end.
   const std::uint64_t seen_mark = marks_.load();
   CAIRN_RETURN_IF_ERROR(work.source->poll(options_.records_max, kPollWait, &work.batch));
   work.small = work.batch.records.size() < options_.records_max / 8;
@@ -135,6 +139,7 @@ void Consumer::decode(Work& work) {
     const auto old = work.positions.find(after.partition);
     if (old != work.positions.end()) work.before.push_back(old->second);
   }
+  // Never shrunk: an interaction's strings keep their memory from batch to batch.
   if (work.interactions.size() < work.batch.records.size()) work.interactions.resize(work.batch.records.size());
   for (const streaming::Record& record : work.batch.records) {
     streaming::Reject reject = record.reject;
@@ -197,6 +202,7 @@ bool Consumer::pause(const std::stop_token& stop, milliseconds time) const {
 
 void Consumer::set_trouble(const Status& status) {
   const std::string now = status.ok() ? "" : status.to_string();
+  // Logged when it changes, not at every retry: an outage of an hour is two lines.
   {
     const MutexLock lock(mutex_);
     if (trouble_ == now) return;

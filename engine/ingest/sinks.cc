@@ -42,6 +42,8 @@ Status FeatureSink::apply(const std::string& source, const DecodedBatch& batch) 
   if (!follows(state_.positions(source), batch)) {
     return {StatusCode::kAborted, "the stored positions of '" + source + "' are not those that the batch follows"};
   }
+  // First the letters, then the position: a crash in between makes them come again, and they are recognised. In the
+  // other order they would be lost.
   if (!batch.refused.empty()) CAIRN_RETURN_IF_ERROR(bury(source, batch));
   return state_.apply({source, batch.interactions, batch.after, batch.refused.size()});
 }
@@ -60,6 +62,7 @@ Status FeatureSink::bury(const std::string& source, const DecodedBatch& batch) {
 Status FeatureSink::revoke(const std::string&, std::span<const Partition>) { return ok_status(); }
 
 Result<std::vector<SourcePosition>> SqlSink::resume(const std::string& source, std::span<const Partition> partitions) {
+  // Here and not at the start of the engine: a database that is down then must not keep features from starting.
   if (!migrated_.load()) {
     CAIRN_RETURN_IF_ERROR(database_.migrate());
     migrated_.store(true);

@@ -16,8 +16,8 @@
 
 namespace cairn::ingest {
 
-/// Batches into features. What was refused goes to the dead letters first, so that its position is never stored
-/// without it.
+/// Applies batches to the features. Refused records are written to the dead letters before the batch is applied, so
+/// that no position is stored without the letters that lie before it.
 class FeatureSink final : public Sink {
  public:
   /// All must outlive the sink.
@@ -38,11 +38,12 @@ class FeatureSink final : public Sink {
   streaming::DeadLetters& dead_letters_ CAIRN_PT_GUARDED_BY(mutex_);
 };
 
-/// Batches into PostgreSQL. What was refused is left to the features' consumer to report.
+/// Applies batches to PostgreSQL. Refused records are passed over: the features' consumer meets the same ones and
+/// reports them.
 class SqlSink final : public Sink {
  public:
-  /// `state_id`: FeatureState::id(). The API's log belongs to one state directory, so its positions are kept under a
-  /// name of that directory's own: another directory's log begins anew.
+  /// `state_id`: FeatureState::id(). The API's log belongs to one state directory. Its positions are kept under the
+  /// name of that directory, so that the log of another directory, whose offsets mean something else, begins anew.
   SqlSink(sql::Database& database, std::string state_id) : database_(database), state_id_(std::move(state_id)) {}
 
   [[nodiscard]] Result<std::vector<SourcePosition>> resume(const std::string& source,

@@ -28,9 +28,9 @@ struct MessageDeleter {
 };
 using Message = std::unique_ptr<rd_kafka_message_t, MessageDeleter>;
 
-/// One librdkafka consumer of one topic, partitions assigned by hand. Its calls wait no longer than they are told to;
-/// so does its end, whatever librdkafka does (it is destroyed on a thread of its own, and left to that thread after
-/// kDestroyTimeout).
+/// One librdkafka consumer of one topic, whose partitions are assigned by hand. Its calls wait no longer than they are
+/// told to. Nor does the destructor: librdkafka is destroyed on a thread of its own, and when that takes longer than
+/// kDestroyTimeout, it is left to that thread.
 ///
 /// One thread at a time, except wake() and cached_end(): any.
 class Client {
@@ -82,8 +82,8 @@ class Client {
   void note(const rd_kafka_message_t& error);
 
  private:
-  /// What librdkafka's callbacks write to. Outlives the client where librdkafka's end takes too long. The log is
-  /// written to by librdkafka's own threads; the rest by callbacks that take() and serve_events() serve.
+  /// What librdkafka's callbacks write to. It outlives the client when librdkafka takes too long to end. librdkafka's
+  /// own threads write to the log; everything else is written by callbacks, which run within take() and serve_events().
   struct Events {
     std::string topic;
     Logger log;

@@ -92,7 +92,7 @@ Result<Offset> FileEventLog::append(std::span<const std::string_view> payloads) 
   std::size_t bytes = 0;
   for (const std::string_view payload : payloads) {
     if (payload.size() > kRecordPayloadMax) return invalid_argument("an event is longer than 16 MiB; send less of it");
-    crcs.push_back(crc32c(payload));
+    crcs.push_back(crc32c(payload));  // before the lock: appenders sum their payloads side by side
     bytes += record_bytes(payload.size());
   }
   if (bytes > kGroupBytesMax) return invalid_argument("events of more than 32 MiB at once; send them in several calls");
@@ -105,6 +105,7 @@ Result<Offset> FileEventLog::append(std::span<const std::string_view> payloads) 
     append_record(group->end(), group->start, payloads[i], crcs[i], &group->bytes);
   }
   const Offset end = group->end();
+  // There is no thread that writes: whoever waits and finds nobody writing writes the group, for all that are in it.
   while (!group->done) {
     if (committing_) {
       changed_.wait(mutex_);
@@ -206,6 +207,7 @@ Result<FileEventLog::Span> FileEventLog::durable_from(Offset from, std::chrono::
                                                " were trimmed from '" + options_.path + "'");
   }
   if (from == durable_end_) return Span{};
+  // A read stays within one segment, the last that starts at or before `from`.
   const auto after = std::upper_bound(segments_.begin(), segments_.end(), from,
                                       [](Offset offset, const auto& segment) { return offset < segment->start(); });
   return Span{.segment = *std::prev(after), .end = after == segments_.end() ? durable_end_ : (*after)->start()};
