@@ -20,6 +20,7 @@
 #include "storage/state_store.h"
 #include "streaming/decode.h"
 #include "streaming/source.h"
+#include "tests/support/begin_source.h"
 
 namespace {
 
@@ -100,7 +101,7 @@ double run_merges(const fs::path& file, std::size_t events) {
   const InteractionTypes types;
   streaming::Decoder decoder(types, {}, SystemClock::instance());
   const auto source = streaming::make_file_source({"stream", file.string(), false}, Partition{0}, 64 << 10, {});
-  must(source->start({}));
+  must(test::begin(*source));
   const std::uint64_t one = 1;
   const std::string_view operand(reinterpret_cast<const char*>(&one), sizeof one);
   std::size_t applied = 0;

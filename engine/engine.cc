@@ -26,6 +26,7 @@
 #include "sql/upkeep.h"
 #include "storage/state_store.h"
 #include "streaming/dead_letters.h"
+#include "streaming/decode.h"
 #include "streaming/event_log.h"
 
 namespace cairn {

@@ -4,14 +4,14 @@
 
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 #include <cstdio>
 #include <map>
 #include <optional>
 #include <utility>
 
+#include "cairn/rfc3339.h"
+#include "cairn/utf8.h"
 #include "streaming/posix/file.h"
-#include "streaming/simdjson/json_text.h"
 
 namespace cairn::streaming {
 namespace {
@@ -68,23 +68,11 @@ void append_base64(std::string_view bytes, std::string* out) {
   }
 }
 
-/// "2024-05-01T12:30:00.250Z"
-std::string utc_text(EventTime time) {
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date{day};
-  const std::chrono::hh_mm_ss clock{time - day};
-  char text[64];
-  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
-                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
-                static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
-  return text;
-}
-
 /// The first kPayloadKept bytes; of a text, without the pieces of a character at the cut.
 std::string_view kept_part(std::string_view payload) {
   if (payload.size() <= kPayloadKept) return payload;
   const std::string_view cut = payload.substr(0, kPayloadKept);
+  // A character has four bytes at most. A payload that is no UTF-8 anyway is cut where it falls.
   for (std::size_t back = 0; back < 4; ++back) {
     const std::string_view shorter = cut.substr(0, cut.size() - back);
     if (is_utf8(shorter)) return shorter;
@@ -113,7 +101,7 @@ void append_line(const DeadLetter& letter, std::string* out) {
   out->append(",\"reason\":\"").append(to_string(letter.reason));
   out->append("\",\"detail\":");
   append_string(letter.detail, out);
-  out->append(",\"seen\":\"").append(utc_text(letter.seen)).append("\",");
+  out->append(",\"seen\":\"").append(format_rfc3339(letter.seen, Rfc3339Fraction::kAlways)).append("\",");
   append_payload(letter.payload, out);
   out->append("}\n");
 }
@@ -186,12 +174,12 @@ class DeadLetterFile final : public DeadLetters {
     std::string lines;
     for (const DeadLetter& letter : letters) {
       const auto [it, fresh] = written.try_emplace(key_of(letter), letter.offset.value);
-      if (!fresh && letter.offset.value <= it->second) continue;
+      if (!fresh && letter.offset.value <= it->second) continue;  // it stands in the file, and comes after a crash
       it->second = letter.offset.value;
       append_line(letter, &lines);
     }
     if (lines.empty()) return ok_status();
-    unfinished_ = true;
+    unfinished_ = true;  // until it is synced, and also when this returns early
     CAIRN_RETURN_IF_ERROR(file_.write_at(lines, size_));
     CAIRN_RETURN_IF_ERROR(file_.sync());
     unfinished_ = false;
@@ -221,6 +209,7 @@ class DeadLetterFile final : public DeadLetters {
 /// Whether the file's last bytes, after its last newline, are what a crash leaves of an append. Anything else is
 /// someone else's file, and not cut.
 bool is_torn_letter(std::string_view tail) {
+  // Zeros: some file systems lengthen a file before the crash and never write the bytes.
   constexpr std::string_view kStart = "{\"source\":\"";
   return tail.empty() || tail[0] == '\0' || tail.substr(0, kStart.size()) == kStart.substr(0, tail.size());
 }

@@ -25,10 +25,10 @@ struct DeadLetter {
 };
 
 /// Keeps dead letters as NDJSON: {"source","partition","offset","reason","detail","seen","payload"} — "payload_base64"
-/// instead of "payload" where the bytes are not UTF-8, and "payload_bytes" where it was cut. Appended in offset order
-/// per partition, and each at most once also across crashes: what a crash makes come again is recognised by its offset.
-/// A file that is emptied from outside is begun anew, and what stood in it may come once more after a restart.
-/// One thread at a time; one process at a time, by lock.
+/// instead of "payload" where the bytes are not UTF-8, and "payload_bytes" where it was cut. Letters of a partition are
+/// appended in the order of their offsets, each at most once: one that comes again after a crash is recognised by its
+/// offset. A file may be emptied from outside; letters that stood in it may then come once more after a restart.
+/// One thread at a time; one process at a time, by a lock on the file.
 class DeadLetters {
  public:
   virtual ~DeadLetters() = default;

@@ -14,11 +14,13 @@ namespace cairn::streaming {
 
 /// Reads interactions from JSON, strictly: a payload is one object with the fields of DESIGN's contract and nothing
 /// after it. Unknown fields are allowed and ignored, at any depth the parser takes. Keys are compared after unescaping;
-/// a key that stands twice is an error, whichever value would win. Integers are allowed for user_id and place_id up to
-/// 2^64-1 and become their decimal text. Optional fields may be null. Numbers beyond a double's range are malformed.
+/// a key that stands twice is an error: parsers differ in which of its values they take. For user_id and place_id
+/// integers up to 2^64-1 are allowed and become their decimal text. Optional fields may be null. Numbers beyond a
+/// double's range are malformed.
 ///
-/// Where several things are wrong, the reason is the first of: the size, the JSON, the kind of value, a key that stands
-/// twice, then the fields in the contract's order, a required one that is missing at its place.
+/// When several things are wrong with a payload, the reason is the first of these: its size, its JSON, its kind of
+/// value, a key that stands twice, the fields in the order of the contract. A required field that is missing is judged
+/// in that order, too.
 ///
 /// One thread at a time; keeps its buffers between calls.
 class Decoder {
@@ -41,10 +43,5 @@ class Decoder {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
-
-/// RFC 3339 to milliseconds (fractions beyond are cut). Accepts 'T', 't' or a blank between date and time, 'Z', 'z' or
-/// an offset; second 60 counts as 59.
-/// Returns: false when `text` is not such a time.
-[[nodiscard]] bool parse_rfc3339(std::string_view text, EventTime* time);
 
 }  // namespace cairn::streaming

@@ -32,17 +32,41 @@ inline constexpr std::size_t kPayloadPadding = 64;
 struct RecordBatch {
   std::vector<Record> records;            ///< in order within each partition
   std::vector<SourcePosition> positions;  ///< where each partition that moved now stands: store these with the effects
-  bool at_end = false;                    ///< nothing more was there when the poll returned
-  bool finished = false;                  ///< nothing more will ever come (a file that is not followed)
+  std::vector<Partition> revoked;         ///< to be released: what this batch brings of them is the last
+  std::vector<Partition> assigned;        ///< to be resumed: nothing came of them yet
+  bool at_end = false;    ///< nothing more was there when the poll returned, and no partition waits to be resumed
+  bool finished = false;  ///< nothing more will ever come (a file that is not followed)
+
   void clear() {
     records.clear();
     positions.clear();
+    revoked.clear();
+    assigned.clear();
     at_end = finished = false;
   }
 };
 
-/// A stream of records in partitions that can be resumed at any stored position. Used by one thread; end_positions()
-/// by any thread.
+/// A stream of records in partitions, each of which can be resumed at any stored position. Which partitions there are
+/// is the source's affair, and may change while it is read.
+///
+/// Use: poll, and after each poll do what the batch says, in this order, before the next poll:
+///
+///     source.poll(...)
+///     apply batch.records together with batch.positions
+///     batch.revoked:   let the sink finish with them, then source.release(batch.revoked)
+///     batch.assigned:  look up the positions stored for them, then source.resume(those positions)
+///
+/// A partition goes through: assigned, resumed, read, revoked, released; after that it may be assigned anew. One that
+/// is both in `revoked` and in `assigned` of a batch went away and came back between two polls: what was applied of it
+/// in the meantime is reason enough to look its position up again. Released partitions may be read by somebody else at
+/// once; until then a source that has a say in it does not give them away.
+///
+/// The first poll reaches for whatever the source reads from, and so may take longer than `wait`: up to 10 s.
+///
+/// After an error that ends a source's life (see poll and resume), close it and make another one, which assigns its
+/// partitions anew; what was not released is nobody's then.
+///
+/// Threads: one thread, except end_positions() and close(): any.
 class Source {
  public:
   virtual ~Source() = default;
@@ -51,17 +75,26 @@ class Source {
 
   [[nodiscard]] virtual const std::string& name() const noexcept = 0;
 
-  /// Begins reading: partitions at the positions given, others at their beginning. Call once, before poll().
-  /// Returns: UNAVAILABLE when the source cannot be reached yet (call again later), OUT_OF_RANGE when a position is no
-  /// longer there (trimmed topic, shrunken file), naming the gap.
-  virtual Status start(std::span<const SourcePosition> resume) = 0;
-
   /// Waits at most `wait` for the first record, then takes what is there, up to `records_max`. Clears `batch` first. An
-  /// empty batch is a normal answer.
-  /// Returns: UNAVAILABLE for trouble that may pass (call again later), DATA_LOSS for what will not.
+  /// empty batch is a normal answer, and the only one after close().
+  /// Requires: every partition that was assigned is resumed, every one that was revoked is released.
+  /// Returns: UNAVAILABLE for trouble that may pass (poll again later, or make a new source), INVALID_ARGUMENT for
+  /// options that cannot work, DATA_LOSS and others for what will not pass.
   virtual Status poll(std::size_t records_max, std::chrono::milliseconds wait, RecordBatch* batch) = 0;
 
-  /// Where each partition ends at present, as far as the source can tell; cursors are left empty.
+  /// Begins to read the partitions that the last batch assigned: each at its position among `positions`, or at its
+  /// beginning where it has none there.
+  /// Requires: `positions` are of partitions just assigned, one each.
+  /// Returns: OUT_OF_RANGE when a position is no longer there (trimmed topic, shortened file), INVALID_ARGUMENT when it
+  /// is no position of this source; both name the partition. UNAVAILABLE for trouble that may pass. Nothing is resumed
+  /// then.
+  virtual Status resume(std::span<const SourcePosition> positions) = 0;
+
+  /// Lets go of partitions that the last batch revoked, once their effects and positions are stored.
+  /// Returns: UNAVAILABLE.
+  virtual Status release(std::span<const Partition> partitions) = 0;
+
+  /// Where each partition that is being read ends at present, as far as the source can tell; cursors are left empty.
   /// Returns: UNAVAILABLE.
   [[nodiscard]] virtual Result<std::vector<SourcePosition>> end_positions() const = 0;
 
@@ -74,19 +107,26 @@ class Source {
 
 class EventLog;
 
-/// Lines of a file; partition `partition`; byte offset of the line's start as offset, counted over the whole stream:
-/// after a rotation the new file's bytes count on from where the old file's ended, and the cursor tells which file that
-/// is. Gzip: offsets count uncompressed bytes. Blank lines are skipped. A last line without newline is delivered when
-/// the file is done with: not followed, or rotated away. Gzip data that is cut off or damaged is told of once, by a
-/// record at the offset of the line it tore. A file that is not followed is read with those it was rotated into since.
+/// The lines of a file, as the one partition `partition`, which is assigned at the first poll and never revoked.
+///
+/// A record's offset is the byte at which its line starts, counted over the whole stream: after a rotation the new
+/// file's bytes count on from where the old file's ended, and the cursor tells in which file an offset lies. In gzip
+/// files offsets count uncompressed bytes. Blank lines are skipped. A last line without newline is delivered when
+/// nothing can be appended to it any more: the file is not followed, or was rotated away. Gzip data that is cut off or
+/// damaged becomes one record, at the offset of the line that the damage tore. A file that is not followed is read
+/// together with the files that it was rotated into since.
 [[nodiscard]] std::unique_ptr<Source> make_file_source(FileSourceOptions options, Partition partition,
                                                        std::size_t event_bytes_max, Logger log);
 
-/// The records of the API's durable log, partition 0. `log` must outlive the source. A poll waits at most 100 ms.
+/// The records of the API's durable log, as partition 0, which is assigned at the first poll and never revoked. `log`
+/// must outlive the source. A poll waits at most 100 ms.
 [[nodiscard]] std::unique_ptr<Source> make_log_source(std::string name, EventLog& log);
 
-/// Every partition of a Kafka topic, assigned by hand (no group rebalancing), from our own positions; the group's
-/// committed offsets are never read.
+/// Every partition of a Kafka topic. The source assigns them all to itself and never revokes one: there is no group
+/// rebalancing, and the group's committed offsets are written for lag tools and never read. When the topic grows, its
+/// new partitions are assigned at the first poll after topic.metadata.refresh.interval.ms (10 s unless set otherwise in
+/// kafka.properties). A position's cursor holds how many partitions the topic had, so that a topic that was made anew
+/// with fewer is noticed.
 [[nodiscard]] std::unique_ptr<Source> make_kafka_source(KafkaSourceOptions options, std::size_t event_bytes_max,
                                                         Logger log);
 

@@ -498,33 +498,6 @@ RecordTable<FeatureViewSpec> make_view_table() {
   return table;
 }
 
-struct RefusedProperty {
-  std::string_view name;
-  std::string_view why;
-};
-
-constexpr std::string_view kOffsetsAreOurs = "offsets are stored with the state, and where to resume is decided there";
-constexpr std::string_view kLoadsCode = "it would run code of others inside the process";
-constexpr RefusedProperty kRefused[] = {
-    {"allow.auto.create.topics", "a mistyped topic would be created instead of reported"},
-    {"auto.commit.enable", kOffsetsAreOurs},
-    {"auto.commit.interval.ms", kOffsetsAreOurs},
-    {"auto.offset.reset", kOffsetsAreOurs},
-    {"bootstrap.servers", "set kafka.brokers instead"},
-    {"enable.auto.commit", kOffsetsAreOurs},
-    {"enable.auto.offset.store", kOffsetsAreOurs},
-    {"enable.partition.eof", "the end of a partition is watched by Cairn itself"},
-    {"group.id", "set kafka.group instead"},
-    {"group.instance.id", "partitions are assigned by hand, not by the group"},
-    {"metadata.broker.list", "set kafka.brokers instead"},
-    {"offset.store.method", kOffsetsAreOurs},
-    {"offset.store.path", kOffsetsAreOurs},
-    {"partition.assignment.strategy", "partitions are assigned by hand, not by the group"},
-    {"plugin.library.paths", kLoadsCode},
-    {"sasl.kerberos.kinit.cmd", kLoadsCode},
-    {"ssl.engine.location", kLoadsCode},
-};
-
 }  // namespace
 
 #undef CAIRN_AT
@@ -588,13 +561,6 @@ std::string section_with(std::string_view key, std::string_view except) {
     for (const std::string& name : names_in(section)) {
       if (name == key) return std::string(section.name);
     }
-  }
-  return {};
-}
-
-std::string_view refused_property(std::string_view name) {
-  for (const RefusedProperty& refused : kRefused) {
-    if (refused.name == name) return refused.why;
   }
   return {};
 }

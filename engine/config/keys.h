@@ -54,8 +54,6 @@ inline constexpr std::string_view kFileSuffix = "_file";
 /// The section that has a key of this name, other than `except`; empty when none has.
 [[nodiscard]] std::string section_with(std::string_view key, std::string_view except);
 
-/// Why a librdkafka property may not be set; empty when it may.
-[[nodiscard]] std::string_view refused_property(std::string_view name);
 /// Whether a librdkafka property's value is a secret.
 [[nodiscard]] bool secret_property(std::string_view name);
 

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "cairn/kafka_properties.h"
 #include "engine/config/draft.h"
 #include "engine/config/nearest.h"
 #include "engine/config/quantity.h"
@@ -99,13 +100,17 @@ void read_events(const std::string& path, const Member& member, FeatureViewSpec*
 
 void read_property(const std::string& name, const Node& node, const Where& where, Draft* draft) {
   const std::string full = full_key("kafka.properties", printable(name));
-  if (const std::string_view why = refused_property(name); !why.empty()) {
+  if (const std::string_view why = refused_kafka_property(name); !why.empty()) {
     draft->problem(where, full + ": may not be set: " + std::string(why));
     return;
   }
   std::string text = node.kind == Node::Kind::kBool ? (node.boolean ? "true" : "false") : expression_text(node);
   if (text.empty() && node.kind != Node::Kind::kString) {
     draft->problem(where, full + ": must be a string, a number or a boolean, not " + std::string(kind_name(node.kind)));
+    return;
+  }
+  if (const std::string_view why = refused_kafka_value(name, text); !why.empty()) {
+    draft->problem(where, full + ": may not be set: " + std::string(why));
     return;
   }
   const std::size_t suffix = name.size() - std::min(name.size(), kFileSuffix.size());

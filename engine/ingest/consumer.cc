@@ -1,8 +1,12 @@
 #include "engine/ingest/consumer.h"
 
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <random>
 #include <utility>
+
+#include "streaming/decode.h"
 
 namespace cairn::ingest {
 
@@ -30,12 +34,6 @@ class Backoff {
   std::minstd_rand random_{std::random_device{}()};
 };
 
-const SourcePosition* find_partition(std::span<const SourcePosition> positions, Partition partition) {
-  const auto found = std::find_if(positions.begin(), positions.end(),
-                                  [&](const SourcePosition& p) { return p.partition == partition; });
-  return found == positions.end() ? nullptr : &*found;
-}
-
 }  // namespace
 
 struct Consumer::Work {
@@ -48,10 +46,11 @@ struct Consumer::Work {
   std::vector<Interaction> interactions;  ///< the first `decoded` are this batch's; the rest keep their buffers
   std::size_t decoded = 0;
   std::vector<Refused> refused;
-  std::vector<SourcePosition> positions;  ///< of all partitions, after the last applied batch
-  std::vector<SourcePosition> before;     ///< of the partitions that the batch moves
-  steady_clock::time_point applied_at;
-  bool small = false;  ///< the last batch would have had room for many more
+  /// Of the partitions that are read, after the last applied batch: what the sink has stored.
+  std::map<Partition, SourcePosition> positions;
+  std::vector<SourcePosition> before;   ///< of the partitions that the batch moves
+  steady_clock::time_point applied_at;  ///< the epoch before the first
+  bool small = false;                   ///< the last batch would have had room for many more
 };
 
 Consumer::Consumer(Options options, SourceFactory make_source, Sink& sink, const InteractionTypes& types,
@@ -61,7 +60,7 @@ Consumer::Consumer(Options options, SourceFactory make_source, Sink& sink, const
       sink_(sink),
       types_(types),
       clock_(clock),
-      source_name_(make_source_()->name()),
+      source_name_(make_source_()->name()),  // a source that is not polled reaches for nothing
       thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
 Consumer::~Consumer() { stop(); }
@@ -76,8 +75,11 @@ void Consumer::stop() {
 void Consumer::run(const std::stop_token& stop) {
   Backoff backoff;
   while (!stop.stop_requested()) {
-    const Status ended = consume(stop);
+    Work work(types_, options_.decode, clock_);
+    const Status ended = consume(stop, work);
     if (ended.ok()) return;
+    // Only failures in a row make the waits grow: a source that brought something is well again.
+    if (work.applied_at != steady_clock::time_point{}) backoff = Backoff{};
     set_trouble(ended);
     if (!is_retryable(ended.code())) {
       options_.log.error("consumer.stopped", ended.message(),
@@ -88,12 +90,8 @@ void Consumer::run(const std::stop_token& stop) {
   }
 }
 
-Status Consumer::consume(const std::stop_token& stop) {
-  Work work(types_, options_.decode, clock_);
-  CAIRN_ASSIGN_OR_RETURN(work.positions, sink_.resume(source_name_));
+Status Consumer::consume(const std::stop_token& stop, Work& work) {
   work.source = make_source_();
-  CAIRN_RETURN_IF_ERROR(work.source->start(work.positions));
-  report(work, 0);
   while (!stop.stop_requested()) {
     Status done = poll_and_apply(stop, work);
     if (done.code() == StatusCode::kCancelled) break;
@@ -107,29 +105,28 @@ Status Consumer::consume(const std::stop_token& stop) {
 }
 
 Status Consumer::poll_and_apply(const std::stop_token& stop, Work& work) {
+  // Batches of one or two records would cost a synced write each. A short wait collects company for them; a stream that
+  // fills its batches never waits.
   if (work.small) {
     const auto since = std::chrono::duration_cast<milliseconds>(steady_clock::now() - work.applied_at);
     if (since < options_.batch_wait_max && !pause(stop, options_.batch_wait_max - since))
       return {StatusCode::kCancelled, ""};
   }
+  // Read before the poll: whatever was there when a mark was asked for is behind us once a poll that began later
+  // reports the end.
   const std::uint64_t seen_mark = marks_.load();
   CAIRN_RETURN_IF_ERROR(work.source->poll(options_.records_max, kPollWait, &work.batch));
   work.small = work.batch.records.size() < options_.records_max / 8;
   const bool ended = work.batch.at_end || work.batch.finished;
-  if (!work.batch.positions.empty()) {
-    decode(work);
-    CAIRN_RETURN_IF_ERROR(apply_until_taken(stop, work));
-    for (const SourcePosition& after : work.batch.positions) {
-      if (const SourcePosition* old = find_partition(work.positions, after.partition)) {
-        work.positions[static_cast<std::size_t>(old - work.positions.data())] = after;
-      } else {
-        work.positions.push_back(after);
-      }
-    }
-    work.applied_at = steady_clock::now();
-  }
+  const bool moved = !work.batch.positions.empty();
+  const bool changed = !work.batch.revoked.empty() || !work.batch.assigned.empty();
+  // The order matters: what is revoked is released with its last records applied, and what comes back in the same batch
+  // is resumed behind them.
+  if (moved) CAIRN_RETURN_IF_ERROR(apply(stop, work));
+  if (!work.batch.revoked.empty()) CAIRN_RETURN_IF_ERROR(give_back(stop, work));
+  if (!work.batch.assigned.empty()) CAIRN_RETURN_IF_ERROR(take_over(work));
   set_trouble(ok_status());
-  if (ended || !work.batch.positions.empty()) report(work, ended ? seen_mark : 0);
+  if (ended || moved || changed) report(work, ended ? seen_mark : 0);
   if (work.batch.finished && !pause(stop, kPollWait)) return {StatusCode::kCancelled, ""};
   return ok_status();
 }
@@ -139,8 +136,10 @@ void Consumer::decode(Work& work) {
   work.refused.clear();
   work.before.clear();
   for (const SourcePosition& after : work.batch.positions) {
-    if (const SourcePosition* old = find_partition(work.positions, after.partition)) work.before.push_back(*old);
+    const auto old = work.positions.find(after.partition);
+    if (old != work.positions.end()) work.before.push_back(old->second);
   }
+  // Never shrunk: an interaction's strings keep their memory from batch to batch.
   if (work.interactions.size() < work.batch.records.size()) work.interactions.resize(work.batch.records.size());
   for (const streaming::Record& record : work.batch.records) {
     streaming::Reject reject = record.reject;
@@ -157,20 +156,44 @@ void Consumer::decode(Work& work) {
   }
 }
 
-Status Consumer::apply_until_taken(const std::stop_token& stop, const Work& work) {
+Status Consumer::apply(const std::stop_token& stop, Work& work) {
+  decode(work);
   const DecodedBatch batch{std::span(work.interactions).first(work.decoded), work.refused, work.before,
                            work.batch.positions};
+  CAIRN_RETURN_IF_ERROR(until_taken(stop, [&] { return sink_.apply(source_name_, batch); }));
+  for (const SourcePosition& after : work.batch.positions) work.positions[after.partition] = after;
+  work.applied_at = steady_clock::now();
+  return ok_status();
+}
+
+Status Consumer::give_back(const std::stop_token& stop, Work& work) {
+  CAIRN_RETURN_IF_ERROR(until_taken(stop, [&] { return sink_.revoke(source_name_, work.batch.revoked); }));
+  for (const Partition partition : work.batch.revoked) work.positions.erase(partition);
+  return work.source->release(work.batch.revoked);
+}
+
+/// The positions are looked up at every assignment, also of a partition that was read before: somebody else may have
+/// read on meanwhile.
+Status Consumer::take_over(Work& work) {
+  CAIRN_ASSIGN_OR_RETURN(const std::vector<SourcePosition> stored, sink_.resume(source_name_, work.batch.assigned));
+  CAIRN_RETURN_IF_ERROR(work.source->resume(stored));
+  for (const SourcePosition& position : stored) work.positions[position.partition] = position;
+  return ok_status();
+}
+
+Status Consumer::until_taken(const std::stop_token& stop, const std::function<Status()>& attempt) {
   Backoff backoff;
   while (true) {
-    Status applied = sink_.apply(source_name_, batch);
-    if (applied.ok() || applied.code() == StatusCode::kAborted || !is_retryable(applied.code())) return applied;
-    set_trouble(applied);
+    Status answered = attempt();
+    // Another try would be ABORTED too: the batch does not follow what is stored.
+    if (answered.ok() || answered.code() == StatusCode::kAborted || !is_retryable(answered.code())) return answered;
+    set_trouble(answered);
     if (!pause(stop, backoff.next())) return {StatusCode::kCancelled, "stopped"};
   }
 }
 
 bool Consumer::pause(const std::stop_token& stop, milliseconds time) const {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   changed_.wait_for(lock, stop, time, [] { return false; });
   return !stop.stop_requested();
 }
@@ -179,8 +202,9 @@ bool Consumer::pause(const std::stop_token& stop, milliseconds time) const {
 
 void Consumer::set_trouble(const Status& status) {
   const std::string now = status.ok() ? "" : status.to_string();
+  // Logged when it changes, not at every retry: an outage of an hour is two lines.
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (trouble_ == now) return;
     trouble_ = now;
   }
@@ -194,9 +218,12 @@ void Consumer::set_trouble(const Status& status) {
 
 void Consumer::report(const Work& work, std::uint64_t seen_mark) {
   std::vector<ConsumerStatus> status;
-  for (const SourcePosition& position : work.positions) {
-    status.push_back(
-        {options_.consumer, source_name_, position, std::nullopt, work.batch.at_end || work.batch.finished});
+  for (const auto& [partition, position] : work.positions) {
+    status.push_back({options_.consumer,
+                      source_name_,
+                      {partition, position.offset, {}},
+                      std::nullopt,
+                      work.batch.at_end || work.batch.finished});
   }
   if (const auto ends = work.source->end_positions(); ends.ok()) {
     for (const SourcePosition& end : *ends) {
@@ -206,7 +233,7 @@ void Consumer::report(const Work& work, std::uint64_t seen_mark) {
     }
   }
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     passed_ = std::max(passed_, seen_mark);
     status_ = std::move(status);
   }
@@ -217,8 +244,8 @@ std::uint64_t Consumer::mark() { return ++marks_; }
 
 Status Consumer::wait_passed(std::uint64_t mark, const CallContext& context) const {
   const auto deadline = context.deadline.value_or(steady_clock::time_point::max());
-  std::unique_lock lock(mutex_);
-  const auto passed = [&] { return passed_ >= mark; };
+  const auto passed = [this, mark]() CAIRN_REQUIRES(mutex_) { return passed_ >= mark; };
+  MutexLock lock(mutex_);
   if (changed_.wait_until(lock, context.cancelled, deadline, passed)) return ok_status();
   std::string message = "the " + options_.consumer + " consumer has not reached the end of '" + source_name_ + "'";
   if (!trouble_.empty()) message += "; it waits: " + trouble_;
@@ -226,12 +253,12 @@ Status Consumer::wait_passed(std::uint64_t mark, const CallContext& context) con
 }
 
 std::vector<ConsumerStatus> Consumer::status() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return status_;
 }
 
 std::string Consumer::trouble() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return trouble_;
 }
 

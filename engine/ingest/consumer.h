@@ -6,9 +6,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
-#include <optional>
-#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -19,49 +16,24 @@
 #include "cairn/engine_status.h"
 #include "cairn/interaction.h"
 #include "cairn/log.h"
+#include "cairn/mutex.h"
 #include "cairn/options.h"
-#include "cairn/source_position.h"
 #include "cairn/status.h"
-#include "streaming/decode.h"
+#include "engine/ingest/sink.h"
 #include "streaming/source.h"
 
 namespace cairn::ingest {
 
-/// The name of the source that is the API's own log.
-inline constexpr std::string_view kApiSource = "api";
-
-/// A record that decoding refused.
-struct Refused {
-  Partition partition;
-  Offset offset;
-  streaming::Reject reason;
-  std::string detail;
-  std::string_view payload;  ///< lives as long as the batch it came with
-};
-
-/// One poll, decoded.
-struct DecodedBatch {
-  std::span<const Interaction> interactions;
-  std::span<const Refused> refused;
-  std::span<const SourcePosition> before;  ///< where the partitions in `after` stood; a new partition is missing
-  std::span<const SourcePosition> after;
-};
-
-/// Where decoded batches go, and who remembers how far they went: the state of one consumer. Used by several threads,
-/// one per source.
-class Sink {
- public:
-  virtual ~Sink() = default;
-  /// The positions stored with what was applied so far.
-  [[nodiscard]] virtual Result<std::vector<SourcePosition>> resume(const std::string& source) = 0;
-  /// Applies the batch and its positions together.
-  /// Returns: ABORTED when the stored positions are not `before`: the consumer then reads them again; a retryable code
-  /// to be handed the same batch again; anything else stops the source.
-  virtual Status apply(const std::string& source, const DecodedBatch& batch) = 0;
-};
-
-/// Carries one source into one sink, on a thread of its own: poll, decode, apply, again. Trouble that may pass is
-/// retried with back-off, without polling on; exactly-once is the sink's transaction.
+/// Carries one source into one sink, on a thread of its own: poll, decode, apply, again.
+///
+/// Exactly once is the sink's transaction: effects and positions are stored together, and a partition is read on from
+/// the position that the sink has stored for it. So the consumer itself remembers nothing that matters, and whatever
+/// goes wrong, it may throw the source away, make a new one and begin with the stored positions.
+///
+/// Partitions come and go as the source says. An assigned one is resumed at the sink's position; a revoked one is
+/// released once everything that was delivered of it is applied and the sink has finished with it.
+///
+/// Trouble that may pass is retried with back-off, without polling on, so that at most one batch is in memory.
 ///
 /// Threads: all methods from any.
 class Consumer {
@@ -83,11 +55,13 @@ class Consumer {
   /// Asks for a mark behind everything that the source holds now; `passed(mark)` says whether it has been applied.
   [[nodiscard]] std::uint64_t mark();
   /// Waits until `mark` is passed. Returns: DEADLINE_EXCEEDED with what the consumer is waiting for, CANCELLED.
-  Status wait_passed(std::uint64_t mark, const CallContext& context) const;
+  Status wait_passed(std::uint64_t mark, const CallContext& context) const CAIRN_EXCLUDES(mutex_);
 
-  [[nodiscard]] std::vector<ConsumerStatus> status() const;
+  /// Where each partition that is read at present stands, in the order of their numbers. One without a position, stored
+  /// or reached, is left out; so is one that was revoked.
+  [[nodiscard]] std::vector<ConsumerStatus> status() const CAIRN_EXCLUDES(mutex_);
   /// Empty while all is well, else what it is waiting for, or why it has stopped.
-  [[nodiscard]] std::string trouble() const;
+  [[nodiscard]] std::string trouble() const CAIRN_EXCLUDES(mutex_);
   [[nodiscard]] const std::string& source() const noexcept { return source_name_; }
 
   /// Stops after the batch under way. Idempotent.
@@ -97,15 +71,19 @@ class Consumer {
   struct Work;  ///< what one life of the source keeps between polls
 
   void run(const std::stop_token& stop);
-  /// One life of a source: from start() to an error that needs a new start, or to the end.
-  Status consume(const std::stop_token& stop);
+  /// One life of a source: from its first poll to an error that needs a new source, or to the end.
+  Status consume(const std::stop_token& stop, Work& work);
   Status poll_and_apply(const std::stop_token& stop, Work& work);
   void decode(Work& work);
-  Status apply_until_taken(const std::stop_token& stop, const Work& work);
-  void set_trouble(const Status& status);
-  void report(const Work& work, std::uint64_t seen_mark);
+  Status apply(const std::stop_token& stop, Work& work);
+  Status give_back(const std::stop_token& stop, Work& work);
+  Status take_over(Work& work);
+  /// Tries until the sink answers something that another try cannot change. Returns: CANCELLED when stopped.
+  Status until_taken(const std::stop_token& stop, const std::function<Status()>& attempt);
+  void set_trouble(const Status& status) CAIRN_EXCLUDES(mutex_);
+  void report(const Work& work, std::uint64_t seen_mark) CAIRN_EXCLUDES(mutex_);
   /// Waits unless stopped. Returns: false when stopped.
-  bool pause(const std::stop_token& stop, std::chrono::milliseconds time) const;
+  bool pause(const std::stop_token& stop, std::chrono::milliseconds time) const CAIRN_EXCLUDES(mutex_);
 
   // Fixed after construction.
   const Options options_;
@@ -117,12 +95,11 @@ class Consumer {
 
   std::atomic<std::uint64_t> marks_{0};
 
-  mutable std::mutex mutex_;
-  mutable std::condition_variable_any changed_;
-  // Guarded by mutex_.
-  std::uint64_t passed_ = 0;
-  std::vector<ConsumerStatus> status_;
-  std::string trouble_;
+  mutable Mutex mutex_;
+  mutable std::condition_variable_any changed_;  ///< not CondVar: a stop token ends its waits
+  std::uint64_t passed_ CAIRN_GUARDED_BY(mutex_) = 0;
+  std::vector<ConsumerStatus> status_ CAIRN_GUARDED_BY(mutex_);
+  std::string trouble_ CAIRN_GUARDED_BY(mutex_);
 
   std::jthread thread_;
 };

@@ -1,29 +1,78 @@
 #include "engine/ingest/sinks.h"
 
+#include <algorithm>
+#include <utility>
 #include <vector>
 
 namespace cairn::ingest {
 
+namespace {
+
+std::vector<SourcePosition> of_partitions(std::vector<SourcePosition> all, std::span<const Partition> partitions) {
+  std::erase_if(all, [&](const SourcePosition& position) {
+    return std::find(partitions.begin(), partitions.end(), position.partition) == partitions.end();
+  });
+  return all;
+}
+
+const SourcePosition* find(std::span<const SourcePosition> positions, Partition partition) {
+  const auto found = std::find_if(positions.begin(), positions.end(),
+                                  [&](const SourcePosition& one) { return one.partition == partition; });
+  return found == positions.end() ? nullptr : &*found;
+}
+
+/// Whether the batch goes on where `stored` stands, in every partition that it moves.
+bool follows(std::span<const SourcePosition> stored, const DecodedBatch& batch) {
+  return std::all_of(batch.after.begin(), batch.after.end(), [&](const SourcePosition& after) {
+    const SourcePosition* was = find(stored, after.partition);
+    const SourcePosition* before = find(batch.before, after.partition);
+    return was && before ? *was == *before : was == before;
+  });
+}
+
+}  // namespace
+
+Result<std::vector<SourcePosition>> FeatureSink::resume(const std::string& source,
+                                                        std::span<const Partition> partitions) {
+  return of_partitions(state_.positions(source), partitions);
+}
+
 Status FeatureSink::apply(const std::string& source, const DecodedBatch& batch) {
-  if (!batch.refused.empty()) {
-    std::vector<streaming::DeadLetter> letters;
-    letters.reserve(batch.refused.size());
-    for (const Refused& one : batch.refused) {
-      letters.push_back({source, one.partition, one.offset, one.reason, one.detail, one.payload, clock_.now()});
-    }
-    const std::lock_guard lock(mutex_);
-    CAIRN_RETURN_IF_ERROR(dead_letters_.append(letters));
+  // A source is applied by one thread, so what is stored of it cannot move between this look and the write.
+  if (!follows(state_.positions(source), batch)) {
+    return {StatusCode::kAborted, "the stored positions of '" + source + "' are not those that the batch follows"};
   }
+  // First the letters, then the position: a crash in between makes them come again, and they are recognised. In the
+  // other order they would be lost.
+  if (!batch.refused.empty()) CAIRN_RETURN_IF_ERROR(bury(source, batch));
   return state_.apply({source, batch.interactions, batch.after, batch.refused.size()});
 }
 
-Result<std::vector<SourcePosition>> SqlSink::resume(const std::string& source) {
+Status FeatureSink::bury(const std::string& source, const DecodedBatch& batch) {
+  std::vector<streaming::DeadLetter> letters;
+  letters.reserve(batch.refused.size());
+  for (const Refused& one : batch.refused) {
+    letters.push_back({source, one.partition, one.offset, one.reason, one.detail, one.payload, clock_.now()});
+  }
+  const MutexLock lock(mutex_);
+  return dead_letters_.append(letters);
+}
+
+/// Every batch is one write with its positions: nothing is held back.
+Status FeatureSink::revoke(const std::string&, std::span<const Partition>) { return ok_status(); }
+
+Result<std::vector<SourcePosition>> SqlSink::resume(const std::string& source, std::span<const Partition> partitions) {
+  // Here and not at the start of the engine: a database that is down then must not keep features from starting.
   if (!migrated_.load()) {
     CAIRN_RETURN_IF_ERROR(upkeep_.migrate());
     migrated_.store(true);
   }
-  return materializer_.load_positions(name_in_sql(source));
+  CAIRN_ASSIGN_OR_RETURN(auto stored, materializer_.load_positions(name_in_sql(source)));
+  return of_partitions(std::move(stored), partitions);
 }
+
+/// Every batch is one transaction with its positions: nothing is held back.
+Status SqlSink::revoke(const std::string&, std::span<const Partition>) { return ok_status(); }
 
 std::string SqlSink::name_in_sql(const std::string& source) const {
   return source == kApiSource ? source + "/" + state_id_ : source;

@@ -2,12 +2,14 @@
 
 #include <atomic>
 #include <cstdint>
-#include <mutex>
+#include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "cairn/clock.h"
-#include "engine/ingest/consumer.h"
+#include "cairn/mutex.h"
+#include "engine/ingest/sink.h"
 #include "engine/state/feature_state.h"
 #include "sql/materializer.h"
 #include "sql/upkeep.h"
@@ -15,37 +17,42 @@
 
 namespace cairn::ingest {
 
-/// Batches into features. What was refused goes to the dead letters first, so that its position is never stored
-/// without it.
+/// Applies batches to the features. Refused records are written to the dead letters before the batch is applied, so
+/// that no position is stored without the letters that lie before it.
 class FeatureSink final : public Sink {
  public:
   /// All must outlive the sink.
   FeatureSink(state::FeatureState& state, streaming::DeadLetters& dead_letters, const Clock& clock)
       : state_(state), clock_(clock), dead_letters_(dead_letters) {}
 
-  [[nodiscard]] Result<std::vector<SourcePosition>> resume(const std::string& source) override {
-    return state_.positions(source);
-  }
+  [[nodiscard]] Result<std::vector<SourcePosition>> resume(const std::string& source,
+                                                           std::span<const Partition> partitions) override;
   Status apply(const std::string& source, const DecodedBatch& batch) override;
+  Status revoke(const std::string& source, std::span<const Partition> partitions) override;
 
  private:
+  Status bury(const std::string& source, const DecodedBatch& batch) CAIRN_EXCLUDES(mutex_);
+
   state::FeatureState& state_;
   const Clock& clock_;
-  std::mutex mutex_;
-  streaming::DeadLetters& dead_letters_;  ///< guarded by mutex_
+  Mutex mutex_;
+  streaming::DeadLetters& dead_letters_ CAIRN_PT_GUARDED_BY(mutex_);
 };
 
-/// Batches into PostgreSQL. What was refused is left to the features' consumer to report.
+/// Applies batches to PostgreSQL. Refused records are passed over: the features' consumer meets the same ones and
+/// reports them.
 class SqlSink final : public Sink {
  public:
-  /// `state_id`: FeatureState::id(). The API's log belongs to one state directory, so its positions are kept under a
-  /// name of that directory's own: another directory's log begins anew.
+  /// `state_id`: FeatureState::id(). The API's log belongs to one state directory. Its positions are kept under the
+  /// name of that directory, so that the log of another directory, whose offsets mean something else, begins anew.
   /// The roles, which are of one database, must outlive the sink.
   SqlSink(sql::Materializer& materializer, sql::Upkeep& upkeep, std::string state_id)
       : materializer_(materializer), upkeep_(upkeep), state_id_(std::move(state_id)) {}
 
-  [[nodiscard]] Result<std::vector<SourcePosition>> resume(const std::string& source) override;
+  [[nodiscard]] Result<std::vector<SourcePosition>> resume(const std::string& source,
+                                                           std::span<const Partition> partitions) override;
   Status apply(const std::string& source, const DecodedBatch& batch) override;
+  Status revoke(const std::string& source, std::span<const Partition> partitions) override;
 
   [[nodiscard]] std::uint64_t rows() const noexcept { return rows_.load(std::memory_order_relaxed); }
 

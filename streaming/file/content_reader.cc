@@ -15,6 +15,7 @@ constexpr std::size_t kSkipBytes = 256 << 10;
 Status ContentReader::detect() {
   char head[sizeof gzip::kMagic];
   CAIRN_ASSIGN_OR_RETURN(const std::size_t n, file_.read_at(head, 0));
+  // One byte may still become either kind: the kind stays unknown until the file has grown.
   if (n == 0) return ok_status();
   if (std::memcmp(head, gzip::kMagic, n) != 0) {
     kind_ = Kind::kPlain;
@@ -32,6 +33,7 @@ Result<std::size_t> ContentReader::read(std::span<char> to) {
     if (kind_ == Kind::kUnknown) return std::size_t{0};
   }
   if (kind_ == Kind::kGzip) return read_gzip(to);
+  // By position and not by the descriptor's own offset: reading goes on in a file that grew, whatever was read before.
   CAIRN_ASSIGN_OR_RETURN(const std::size_t n, file_.read_at(to, position_));
   position_ += static_cast<std::int64_t>(n);
   file_position_ = position_;
@@ -57,7 +59,7 @@ Result<std::size_t> ContentReader::read_gzip(std::span<char> to) {
     packed_begin_ += progress->consumed;
     done += progress->produced;
     position_ += static_cast<std::int64_t>(progress->produced);
-    if (progress->consumed == 0 && progress->produced == 0) break;
+    if (progress->consumed == 0 && progress->produced == 0) break;  // the rest of the member is not written yet
   }
   if (done == 0 && !failure_.ok()) return failure_;
   return done;
@@ -77,6 +79,7 @@ Result<std::int64_t> ContentReader::skip_to(std::int64_t position) {
     position_ = file_position_ = std::min(position, info.size);
     return position_;
   }
+  // There is no way into the middle of gzip data but through what stands before.
   std::vector<char> scratch(kSkipBytes);
   while (position_ < position) {
     const auto wanted = std::min<std::int64_t>(position - position_, kSkipBytes);

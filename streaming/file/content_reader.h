@@ -13,19 +13,20 @@
 
 namespace cairn::streaming {
 
-/// The content of an open file, front to back: its bytes, or what they unpack to when they are gzip (told by the first
-/// two). The file may grow while it is read. One thread.
+/// The content of an open file, front to back. The content of a gzip file is what its bytes unpack to; any other file
+/// is its own content. The first two bytes tell which it is. The file may grow while it is read. One thread.
 class ContentReader {
  public:
   explicit ContentReader(posix::File file) : file_(std::move(file)) {}
 
   /// Reads until `to` is full or nothing more is there at present.
-  /// Returns: the bytes read, 0 when nothing more is there; DATA_LOSS for damaged gzip data, after what stands before
-  /// the damage was delivered, and again at every later call; UNAVAILABLE.
+  /// Returns: how many bytes were read, 0 when nothing more is there. DATA_LOSS for damaged gzip data: first everything
+  /// before the damage is delivered, then this call and every later one fail. UNAVAILABLE.
   [[nodiscard]] Result<std::size_t> read(std::span<char> to);
 
-  /// Goes on to `position` in the content; from the front, where nothing was read yet.
-  /// Returns: where it stands then, which is short of `position` when the content is; DATA_LOSS, UNAVAILABLE.
+  /// Moves on to `position` in the content. A gzip file is unpacked up to there.
+  /// Requires: `position` is not before position().
+  /// Returns: where reading stands then: before `position` when the content ends before it. DATA_LOSS, UNAVAILABLE.
   [[nodiscard]] Result<std::int64_t> skip_to(std::int64_t position);
 
   /// Whether the content may end where reading stands: false inside a gzip member.
@@ -52,7 +53,7 @@ class ContentReader {
   std::unique_ptr<char[]> packed_;  ///< gzip bytes read and not yet unpacked: [packed_begin_, packed_end_)
   std::size_t packed_begin_ = 0;
   std::size_t packed_end_ = 0;
-  Status failure_;  ///< the damage met, from then on
+  Status failure_;  ///< the damage that was met; every later read answers it
 };
 
 }  // namespace cairn::streaming

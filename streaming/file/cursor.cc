@@ -18,6 +18,7 @@ constexpr char kScan[] = "1 %" SCNu64 " %" SCNu64 " %" SCNd64 " %" SCNu32 " %8" 
 Result<bool> verify(const posix::File& file, Fingerprint* head) {
   char bytes[Fingerprint::kBytesMax];
   CAIRN_ASSIGN_OR_RETURN(const std::size_t n, file.read_at(bytes, 0));
+  // What was covered must be there unchanged; what follows it may be new, and is covered from now on.
   if (n < head->size || crc32c({bytes, head->size}) != head->crc) return false;
   *head = {.size = static_cast<std::uint32_t>(n), .crc = crc32c({bytes, n})};
   return true;

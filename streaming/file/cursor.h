@@ -8,27 +8,29 @@
 
 namespace cairn::streaming {
 
-/// What a file begins with, as far as that was known: tells a file from another one that has got its name or its inode.
-/// A file that only grows keeps it.
+/// The length and checksum of a file's first bytes, which identify the file. Neither its name nor its inode does: a
+/// rotation gives the name to another file, and a file system gives the inode of a removed file to a new one. A file
+/// that only grows keeps its first bytes, so its fingerprint stays valid.
 struct Fingerprint {
   static constexpr std::size_t kBytesMax = 1024;
 
-  std::uint32_t size = 0;  ///< bytes covered; 0 fits every file
+  std::uint32_t size = 0;  ///< how many bytes the checksum covers; with 0, every file matches
   std::uint32_t crc = 0;   ///< crc32c of them
 
   friend bool operator==(const Fingerprint&, const Fingerprint&) = default;
 };
 
-/// Whether `file` begins with what `*head` was taken from; extends `*head` to what it begins with now, up to kBytesMax.
+/// Whether the first bytes of `file` match `*head`. When they do, `*head` is extended: it then covers all that the file
+/// begins with at present, up to kBytesMax.
 /// Returns: UNAVAILABLE.
 [[nodiscard]] Result<bool> verify(const posix::File& file, Fingerprint* head);
 
-/// In which file an offset of the stream counts: the file source's SourcePosition::cursor.
+/// The file source's SourcePosition::cursor: which file the position lies in.
 struct FileCursor {
-  posix::FileId id;
+  posix::FileId id;       ///< tried first; the fingerprint decides
   std::int64_t base = 0;  ///< the stream's offset at which the file's content begins
   Fingerprint head;
-  bool damage_told = false;  ///< the record at the offset was delivered as cut off by damaged gzip data
+  bool damage_told = false;  ///< the record at the offset was delivered already, as torn by damaged gzip data
 
   friend bool operator==(const FileCursor&, const FileCursor&) = default;
 };

@@ -1,15 +1,15 @@
 #include <fcntl.h>
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
 #include <optional>
 #include <utility>
 
+#include "cairn/mutex.h"
 #include "streaming/file/content_reader.h"
 #include "streaming/file/cursor.h"
 #include "streaming/file/line_buffer.h"
 #include "streaming/file/rotation.h"
+#include "streaming/one_partition.h"
 #include "streaming/source.h"
 
 namespace cairn::streaming {
@@ -29,11 +29,12 @@ bool is_blank(std::string_view line) { return line.find_first_not_of(" \t\r") ==
 class FileSource final : public Source {
  public:
   FileSource(FileSourceOptions options, Partition partition, std::size_t event_bytes_max, Logger log)
-      : options_(std::move(options)), partition_(partition), log_(std::move(log)), lines_(event_bytes_max) {}
+      : options_(std::move(options)), log_(std::move(log)), partition_(partition), lines_(event_bytes_max) {}
 
   const std::string& name() const noexcept override { return options_.name; }
-  Status start(std::span<const SourcePosition> resume) override;
   Status poll(std::size_t records_max, std::chrono::milliseconds wait, RecordBatch* batch) override;
+  Status resume(std::span<const SourcePosition> positions) override;
+  Status release(std::span<const Partition> partitions) override { return OnePartition::release(partitions); }
   Result<std::vector<SourcePosition>> end_positions() const override;
   void close() override;
 
@@ -65,14 +66,15 @@ class FileSource final : public Source {
   void emit(const LineBuffer::Line& line, std::int64_t terminator);
   bool wait_for_change(std::chrono::steady_clock::time_point deadline);
   void deliver(Step step, RecordBatch* batch);
-  void publish();
+  void publish() CAIRN_EXCLUDES(mutex_);
+  [[nodiscard]] bool closed() const CAIRN_EXCLUDES(mutex_);
 
   // Fixed after construction.
   const FileSourceOptions options_;
-  const Partition partition_;
   const Logger log_;
 
   // Of the polling thread.
+  OnePartition partition_;
   std::optional<ContentReader> content_;  ///< none while the file to begin with is awaited
   FileCursor cursor_;                     ///< of content_
   Offset next_;                           ///< of the first line not delivered
@@ -87,28 +89,28 @@ class FileSource final : public Source {
     bool known = false;
     bool gzip = false;
   };
-  mutable std::mutex mutex_;
-  std::condition_variable closing_;
-  // Guarded by mutex_.
-  Whereabouts whereabouts_;
-  bool closed_ = false;
+  mutable Mutex mutex_;
+  CondVar closing_;
+  Whereabouts whereabouts_ CAIRN_GUARDED_BY(mutex_);
+  bool closed_ CAIRN_GUARDED_BY(mutex_) = false;
 };
 
 // ---- opening ------------------------------------------------------------------------------------------------------
 
-Status FileSource::start(std::span<const SourcePosition> resume) {
-  reported_ = {partition_, Offset{0}, {}};
-  for (const SourcePosition& position : resume) {
-    if (position.partition == partition_) reported_ = position;
-  }
+Status FileSource::resume(std::span<const SourcePosition> positions) {
+  const SourcePosition* stored = partition_.stored(positions);
+  reported_ = stored ? *stored : SourcePosition{partition_.partition(), Offset{0}, {}};
   next_ = reported_.offset;
-  Status status = open_first();
-  if (status.code() == StatusCode::kNotFound) {
-    if (options_.follow) return ok_status();  // poll() waits for it
+  const Status status = open_first();
+  // A file to be followed need not be there yet: poll() waits for it.
+  const bool awaited = status.code() == StatusCode::kNotFound && options_.follow;
+  if (status.code() == StatusCode::kNotFound && !awaited) {
     return unavailable(status.message() + "; create it, or correct the path of source '" + options_.name + "'");
   }
+  if (!status.ok() && !awaited) return status;
+  partition_.resumed();
   publish();
-  return status;
+  return ok_status();
 }
 
 /// Returns: NOT_FOUND when there is no file yet.
@@ -123,7 +125,9 @@ Status FileSource::open_first() {
 
 Status FileSource::open_resumed(const FileCursor& cursor) {
   const std::int64_t content_offset = reported_.offset.value - cursor.base;
-  if (content_offset < 0) return invalid_argument("the stored position of source '" + options_.name + "' is damaged");
+  if (content_offset < 0)
+    return invalid_argument("the stored position of source '" + options_.name + "', partition " +
+                            std::to_string(partition_.partition().value) + ", is damaged");
   CAIRN_ASSIGN_OR_RETURN(const auto found, find_file(options_.path, cursor, content_offset));
   return found ? open(*found, cursor, content_offset) : open_instead(cursor);
 }
@@ -165,7 +169,8 @@ Status FileSource::open(const FoundFile& found, const FileCursor& cursor, std::i
 }
 
 Status FileSource::out_of_range(std::string_view why) const {
-  return {StatusCode::kOutOfRange, "source '" + options_.name + "' is to resume at offset " +
+  return {StatusCode::kOutOfRange, "source '" + options_.name + "', partition " +
+                                       std::to_string(partition_.partition().value) + ", is to resume at offset " +
                                        std::to_string(reported_.offset.value) + ", which '" + options_.path +
                                        "' does not hold: " + std::string(why) +
                                        "; restore the file, or forget the source's position to read it anew"};
@@ -176,6 +181,8 @@ Status FileSource::out_of_range(std::string_view why) const {
 Status FileSource::poll(std::size_t records_max, std::chrono::milliseconds wait, RecordBatch* batch) {
   const auto deadline = std::chrono::steady_clock::now() + wait;
   batch->clear();
+  if (closed()) return ok_status();
+  if (partition_.assign(batch)) return ok_status();
   lines_.release();
   pending_.clear();
   while (true) {
@@ -305,20 +312,23 @@ void FileSource::emit(const LineBuffer::Line& line, std::int64_t terminator) {
 /// Returns: false when it is time to answer.
 bool FileSource::wait_for_change(std::chrono::steady_clock::time_point deadline) {
   const auto now = std::chrono::steady_clock::now();
-  std::unique_lock lock(mutex_);
-  if (closed_ || now >= deadline) return false;
-  return !closing_.wait_until(lock, std::min(deadline, now + kLookEvery), [&] { return closed_; });
+  const auto look = std::min(deadline, now + kLookEvery);
+  const MutexLock lock(mutex_);
+  if (now >= deadline) return false;
+  while (!closed_ && closing_.wait_until(mutex_, look) == std::cv_status::no_timeout) {
+  }
+  return !closed_;
 }
 
 void FileSource::deliver(Step step, RecordBatch* batch) {
   batch->records.reserve(pending_.size());
   for (const Pending& p : pending_) {
-    batch->records.push_back({partition_, p.offset, lines_.view(p.line), p.reject});
+    batch->records.push_back({partition_.partition(), p.offset, lines_.view(p.line), p.reject});
   }
   batch->finished = step == Step::kFinished;
   batch->at_end = step != Step::kMore;
   if (!content_) return;
-  SourcePosition now{partition_, next_, encode(cursor_)};
+  SourcePosition now{partition_.partition(), next_, encode(cursor_)};
   // A file merely opened is no progress; one that the stored cursor does not name any more is.
   const bool merely_opened = reported_.cursor.empty() && now.offset == reported_.offset && !cursor_.damage_told;
   if (now != reported_ && !merely_opened) batch->positions.push_back(reported_ = std::move(now));
@@ -327,6 +337,11 @@ void FileSource::deliver(Step step, RecordBatch* batch) {
 
 // ---- other threads ------------------------------------------------------------------------------------------------
 
+bool FileSource::closed() const {
+  const MutexLock lock(mutex_);
+  return closed_;
+}
+
 void FileSource::publish() {
   if (!content_) return;
   const Whereabouts now{.id = cursor_.id,
@@ -334,14 +349,14 @@ void FileSource::publish() {
                         .size = content_->file_position(),
                         .known = true,
                         .gzip = content_->is_gzip()};
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   whereabouts_ = now;
 }
 
 Result<std::vector<SourcePosition>> FileSource::end_positions() const {
   Whereabouts known;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     known = whereabouts_;
   }
   if (known.gzip) return std::vector<SourcePosition>{};
@@ -353,11 +368,11 @@ Result<std::vector<SourcePosition>> FileSource::end_positions() const {
     const bool same = known.known && info->id == known.id;
     end = same ? known.base + info->size : end + info->size;
   }
-  return std::vector<SourcePosition>{{partition_, Offset{end}, {}}};
+  return std::vector<SourcePosition>{{partition_.partition(), Offset{end}, {}}};
 }
 
 void FileSource::close() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   closed_ = true;
   closing_.notify_all();
 }

@@ -25,6 +25,7 @@ std::size_t character_boundary(std::string_view text, std::size_t size) {
 void LineBuffer::release() {
   released_ = begin_;
   const std::size_t kept = end_ - begin_;
+  // While the unfinished line is long and the room before it small, moving it costs more than it brings.
   if (begin_ == 0 || (kept > kMoveBytesMax && begin_ < capacity_ / 2)) return;
   std::memmove(bytes_.get(), bytes_.get() + begin_, kept);
   scanned_ -= begin_;

@@ -9,9 +9,9 @@
 
 namespace cairn::streaming {
 
-/// Bytes as they are read, cut into lines. A line that grows past the bound is kept by its first kCutBytes only, and
-/// the rest is counted and dropped, so that memory is bounded whatever a file holds. Lines taken stay where they are
-/// until release(). One thread.
+/// Cuts bytes into lines as they are read. Memory is bounded, whatever a file holds: of a line that is longer than the
+/// bound only the first kCutBytes are kept, and the rest is counted and dropped. The bytes of lines that were taken
+/// stay in place until release(). One thread.
 class LineBuffer {
  public:
   /// What is kept of a line longer than the bound.
@@ -19,7 +19,7 @@ class LineBuffer {
 
   explicit LineBuffer(std::size_t line_bytes_max) : line_bytes_max_(line_bytes_max) {}
 
-  /// A line by its place: views would not survive room().
+  /// Where a line lies in the buffer. It is no view, because room() may move the buffer.
   struct Line {
     std::size_t begin = 0;
     std::size_t size = 0;     ///< bytes kept, without the newline
@@ -29,7 +29,7 @@ class LineBuffer {
 
   /// Forgets the lines taken.
   void release();
-  /// Space for `bytes` more at the end. Announce what was put there by filled().
+  /// Space for `bytes` more at the end. The caller fills it, or a part of it, and says how much with filled().
   [[nodiscard]] std::span<char> room(std::size_t bytes);
   void filled(std::size_t bytes) { end_ += bytes; }
 

@@ -58,6 +58,7 @@ class FileLineReader final : public LineReader {
   /// Appends what comes next to the unfinished line, which moves to the buffer's front.
   void fill() {
     const std::size_t kept = end_ - begin_;
+    // Doubled, so that a line of any length costs its length a constant number of times.
     if (capacity_ < kept + kReadBytes) {
       capacity_ = std::max(kept + kReadBytes, 2 * capacity_);
       auto grown = std::make_unique_for_overwrite<char[]>(capacity_);

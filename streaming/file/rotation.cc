@@ -31,6 +31,8 @@ std::int64_t leading_number(std::string_view text) {
   return number;
 }
 
+/// Ascending keys are files from old to young. logrotate counts upwards with age, so at the same time the higher number
+/// is the older file.
 auto age_key(const FoundFile& file, std::string_view base) {
   const std::string name = std::filesystem::path(file.path).filename().string();
   const auto suffix = rotation_suffix(name, base);
@@ -59,6 +61,7 @@ Result<bool> begins_alike(const FoundFile& found, const FileCursor& cursor, std:
   if (!alike) return false;
   char magic[sizeof gzip::kMagic] = {};
   CAIRN_ASSIGN_OR_RETURN(const std::size_t n, file->read_at(magic, 0));
+  // A gzip file's size says nothing of its content's.
   const bool gzip = n == sizeof magic && std::memcmp(magic, gzip::kMagic, n) == 0;
   return gzip || found.info.size >= content_bytes;
 }
@@ -73,6 +76,7 @@ Result<std::vector<FoundFile>> rotated_files(const std::string& path) {
   for (std::filesystem::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
     const std::string name = it->path().filename().string();
     if (!rotation_suffix(name, base)) continue;
+    // It may be gone already: rotations rename and remove while the folder is read.
     CAIRN_ASSIGN_OR_RETURN(const auto found, look_at(directory + "/" + name));
     if (found && found->info.regular) files.push_back(*found);
   }
@@ -91,6 +95,8 @@ Result<std::optional<FoundFile>> file_after(const std::string& path, const posix
   const auto self =
       std::find_if(rotated.begin(), rotated.end(), [&](const auto& f) { return f.info.id == current.id; });
   for (auto it = self == rotated.end() ? rotated.begin() : std::next(self); it != rotated.end(); ++it) {
+    // A file that is not among the rotated ones (it was removed, or given a name of its own) has no place in their
+    // order; only the time of its last byte tells which of them came later.
     const bool later = self != rotated.end() || younger(it->info, current);
     if (later && it->info.size > 0) return std::optional(*it);
   }
@@ -104,6 +110,7 @@ Result<std::optional<FoundFile>> find_file(const std::string& path, const FileCu
   if (at_path) candidates.push_back(*at_path);
   std::reverse(candidates.begin(), candidates.end());  // the one at `path`, then the youngest first
   for (const bool same_inode : {true, false}) {
+    // Without a fingerprint every file would match: only the inode is left to go by.
     if (!same_inode && cursor.head.size == 0) break;
     for (const FoundFile& candidate : candidates) {
       if ((candidate.info.id == cursor.id) != same_inode) continue;

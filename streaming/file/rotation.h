@@ -22,15 +22,16 @@ struct FoundFile {
 /// Returns: UNAVAILABLE.
 [[nodiscard]] Result<std::vector<FoundFile>> rotated_files(const std::string& path);
 
-/// The file that follows `current` in the stream of `path`: the oldest rotated one that is younger, else the one at
-/// `path`. Empty files are passed over: a file at `path` is taken once its writer has begun it, and so is done with the
-/// one before.
-/// Returns: none when `current` still stands at `path`, or nothing follows yet; UNAVAILABLE.
+/// The file to read after `current`: among the rotated files of `path` the oldest one that is younger than `current`,
+/// or, when there is none, the file at `path`. Empty files are passed over. A writer that has put its first byte into
+/// the new file is done with the old one, so nothing is missed of it. Returns: none when `current` is still the file at
+/// `path`, or when nothing follows yet; UNAVAILABLE.
 [[nodiscard]] Result<std::optional<FoundFile>> file_after(const std::string& path, const posix::FileInfo& current);
 
-/// The file that `cursor` means, at `path` or beside it, with at least `content_bytes` of content (not told for gzip
-/// files): the same inode with the same beginning, whatever its name is now; or else, another inode with the same
-/// beginning (restored, or the copy that copytruncate makes).
+/// The file that `cursor` means, at `path` or beside it, whatever its name is now: one that begins with the cursor's
+/// fingerprint and holds at least `content_bytes`. (How much content a gzip file has is not known without unpacking it,
+/// and not asked for.) The file with the cursor's inode comes first; another one with the same beginning is a file that
+/// was restored, or the copy that copytruncate makes.
 /// Returns: none, UNAVAILABLE.
 [[nodiscard]] Result<std::optional<FoundFile>> find_file(const std::string& path, const FileCursor& cursor,
                                                          std::int64_t content_bytes);

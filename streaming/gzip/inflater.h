@@ -12,8 +12,8 @@ namespace cairn::streaming::gzip {
 /// The first two bytes of a gzip member (RFC 1952, section 2.3.1).
 inline constexpr unsigned char kMagic[2] = {0x1f, 0x8b};
 
-/// Turns gzip bytes into their content, piece by piece. Concatenated members are one content; zero bytes after a
-/// member (tape padding) end it. One thread.
+/// Unpacks gzip data, piece by piece. Members that follow each other are one content, as gzip(1) has it. Zero bytes
+/// after a member end the content: tapes and some copiers pad with them. One thread.
 class Inflater {
  public:
   Inflater();
@@ -26,8 +26,8 @@ class Inflater {
     std::size_t produced = 0;  ///< bytes written to `out`
   };
 
-  /// Goes on until `in` is used up or `out` is full. Content that stands before a damage is produced before the damage
-  /// is reported.
+  /// Unpacks until `in` is used up or `out` is full. Everything before damaged data is produced before the damage is
+  /// reported.
   /// Returns: DATA_LOSS when the bytes are no gzip data or a member's checksum fails; the inflater is of no use then.
   [[nodiscard]] Result<Progress> inflate(std::span<const char> in, std::span<char> out);
 

@@ -154,6 +154,7 @@ Result<std::int32_t> Client::partition_count(std::chrono::milliseconds timeout) 
   rd_kafka_resp_err_t error = rd_kafka_metadata(consumer_, 0, topic_.get(), &metadata, to_ms(timeout));
   serve_events();
   if (error) return events_->why(error);
+  // A broker has answered, so what was wrong with the connections is over.
   events_->trouble = ok_status();
   events_->cause = RD_KAFKA_RESP_ERR_NO_ERROR;
   const bool named = metadata->topic_cnt == 1;
@@ -166,34 +167,37 @@ Result<std::int32_t> Client::partition_count(std::chrono::milliseconds timeout) 
 }
 
 /// `which`: the logical offset to look up, as ListOffsets takes it in a timestamp's place.
-Result<std::vector<std::int64_t>> Client::offsets(std::int32_t count, std::int64_t which,
+Result<std::vector<std::int64_t>> Client::offsets(std::int32_t first, std::int32_t end, std::int64_t which,
                                                   std::chrono::milliseconds timeout) {
-  PartitionList list = make_list(static_cast<std::size_t>(count));
-  for (std::int32_t partition = 0; partition < count; ++partition) {
+  PartitionList list = make_list(static_cast<std::size_t>(end - first));
+  for (std::int32_t partition = first; partition < end; ++partition) {
     rd_kafka_topic_partition_list_add(list.get(), events_->topic.c_str(), partition)->offset = which;
   }
-  // Not rd_kafka_query_watermark_offsets(), which may wait for ever (librdkafka #4460).
+  // rd_kafka_query_watermark_offsets() would be the obvious call, but may wait for ever (librdkafka #4460).
   if (const rd_kafka_resp_err_t error = rd_kafka_offsets_for_times(consumer_, list.get(), to_ms(timeout)); error) {
     serve_events();
     return events_->why(error);
   }
-  std::vector<std::int64_t> found(static_cast<std::size_t>(count));
+  std::vector<std::int64_t> found(static_cast<std::size_t>(end - first));
   for (int i = 0; i < list->cnt; ++i) {
     const rd_kafka_topic_partition_t& entry = list->elems[i];
     const std::string where = "partition " + std::to_string(entry.partition);
     if (entry.err) return to_status(entry.err, events_->topic, where);
     if (entry.offset < 0) return to_status(RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, events_->topic, where);
-    found[static_cast<std::size_t>(entry.partition)] = entry.offset;
+    found[static_cast<std::size_t>(entry.partition - first)] = entry.offset;
   }
   return found;
 }
 
-Result<std::vector<OffsetRange>> Client::ranges(std::int32_t count, std::chrono::milliseconds timeout) {
+Result<std::vector<OffsetRange>> Client::ranges(std::int32_t first, std::int32_t end,
+                                                std::chrono::milliseconds timeout) {
   const auto end_time = std::chrono::steady_clock::now() + timeout;
-  // The begin first: what is trimmed between the two questions makes a range wider, not a false gap.
-  CAIRN_ASSIGN_OR_RETURN(const auto begins, offsets(count, RD_KAFKA_OFFSET_BEGINNING, timeout));
+  // The beginnings are asked for first, so that a range may come out too wide (records are trimmed, or added, between
+  // the two questions) and never too narrow. Too narrow a range would refuse a good position; of records that are gone
+  // librdkafka tells when they are fetched.
+  CAIRN_ASSIGN_OR_RETURN(const auto begins, offsets(first, end, RD_KAFKA_OFFSET_BEGINNING, timeout));
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(end_time - std::chrono::steady_clock::now());
-  CAIRN_ASSIGN_OR_RETURN(const auto ends, offsets(count, RD_KAFKA_OFFSET_END, left));
+  CAIRN_ASSIGN_OR_RETURN(const auto ends, offsets(first, end, RD_KAFKA_OFFSET_END, left));
   std::vector<OffsetRange> found(begins.size());
   for (std::size_t i = 0; i < found.size(); ++i) found[i] = {.begin = begins[i], .end = ends[i]};
   return found;
@@ -211,7 +215,8 @@ Status Client::assign(std::span<const SourcePosition> starts) {
 void Client::take(std::size_t count_max, std::chrono::milliseconds wait, std::vector<Message>* messages) {
   serve_events();
   taken_.resize(count_max);
-  // The batch call waits until the batch is full: it waits for one message only, and not for those behind it.
+  // rd_kafka_consume_batch_queue() waits until the batch is full. So it is first asked for what is there, without
+  // waiting, and only when that is nothing for a single message, with waiting.
   ssize_t count = rd_kafka_consume_batch_queue(queue_.get(), 0, taken_.data(), count_max);
   if (count <= 0 && wait.count() > 0) {
     count = rd_kafka_consume_batch_queue(queue_.get(), to_ms(wait), taken_.data(), 1);

@@ -28,9 +28,9 @@ struct MessageDeleter {
 };
 using Message = std::unique_ptr<rd_kafka_message_t, MessageDeleter>;
 
-/// One librdkafka consumer of one topic, partitions assigned by hand. Its calls wait no longer than they are told to;
-/// so does its end, whatever librdkafka does (it is destroyed on a thread of its own, and left to that thread after
-/// kDestroyTimeout).
+/// One librdkafka consumer of one topic, whose partitions are assigned by hand. Its calls wait no longer than they are
+/// told to. Nor does the destructor: librdkafka is destroyed on a thread of its own, and when that takes longer than
+/// kDestroyTimeout, it is left to that thread.
 ///
 /// One thread at a time, except wake() and cached_end(): any.
 class Client {
@@ -50,8 +50,9 @@ class Client {
   /// Returns: to_status() of what went wrong, with the cause that the connections reported.
   [[nodiscard]] Result<std::int32_t> partition_count(std::chrono::milliseconds timeout);
 
-  /// Asks the partitions' leaders which offsets they hold, for partitions 0 to `count` - 1.
-  [[nodiscard]] Result<std::vector<OffsetRange>> ranges(std::int32_t count, std::chrono::milliseconds timeout);
+  /// Asks the partitions' leaders which offsets they hold, for the partitions from `first` up to `end`, without `end`.
+  [[nodiscard]] Result<std::vector<OffsetRange>> ranges(std::int32_t first, std::int32_t end,
+                                                        std::chrono::milliseconds timeout);
 
   /// Begins to fetch partitions beside those fetched already, each at its offset; a negative one stands for the log's
   /// beginning.
@@ -81,8 +82,8 @@ class Client {
   void note(const rd_kafka_message_t& error);
 
  private:
-  /// What librdkafka's callbacks write to. Outlives the client where librdkafka's end takes too long. The log is
-  /// written to by librdkafka's own threads; the rest by callbacks that take() and serve_events() serve.
+  /// What librdkafka's callbacks write to. It outlives the client when librdkafka takes too long to end. librdkafka's
+  /// own threads write to the log; everything else is written by callbacks, which run within take() and serve_events().
   struct Events {
     std::string topic;
     Logger log;
@@ -109,7 +110,7 @@ class Client {
   Client() = default;
   static void set_callbacks(rd_kafka_conf_t* conf, Events* events);
   void serve_events();
-  [[nodiscard]] Result<std::vector<std::int64_t>> offsets(std::int32_t count, std::int64_t which,
+  [[nodiscard]] Result<std::vector<std::int64_t>> offsets(std::int32_t first, std::int32_t end, std::int64_t which,
                                                           std::chrono::milliseconds timeout);
 
   std::shared_ptr<Events> events_;

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <utility>
 
+#include "cairn/kafka_properties.h"
+
 namespace cairn::streaming::kafka {
 namespace {
 
@@ -25,31 +27,6 @@ constexpr std::array kDefaults = {
     Setting{"topic.metadata.refresh.interval.ms", "10000"},  // new partitions; stuck leaders (librdkafka #4970)
 };
 
-/// What exactness and the design rest on.
-constexpr std::array kRequired = {
-    Setting{"enable.auto.commit", "false"},       Setting{"enable.auto.offset.store", "false"},
-    Setting{"auto.offset.reset", "error"},  // the default skips silently to the end
-    Setting{"enable.partition.eof", "true"},      Setting{"check.crcs", "true"},
-    Setting{"allow.auto.create.topics", "false"}, Setting{"socket.nagle.disable", "true"},  // librdkafka #4986
-};
-
-/// Given elsewhere in the options, harmful with positions of our own, or code from a file.
-constexpr std::array<std::string_view, 8> kRefused = {
-    "bootstrap.servers",    "metadata.broker.list", "group.id", "group.instance.id",
-    "auto.commit.enable",   "client.rack",  // librdkafka #4616: out of range on a follower never ends
-    "plugin.library.paths", "ssl.engine.location",
-};
-
-bool is_ours(std::string_view name) {
-  for (const Setting& setting : kRequired) {
-    if (name == setting.name) return true;
-  }
-  for (const std::string_view refused : kRefused) {
-    if (name == refused) return true;
-  }
-  return false;
-}
-
 /// Without the value, and so without librdkafka's sentence, which quotes it.
 Status set(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
   switch (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), nullptr, 0)) {
@@ -66,10 +43,10 @@ Status set(rd_kafka_conf_t* conf, const std::string& name, const std::string& va
 
 Status set_user_properties(rd_kafka_conf_t* conf, const KafkaSourceOptions& options) {
   for (const auto& [name, value] : options.properties) {
-    if (is_ours(name)) {
-      return invalid_argument("kafka.properties: '" + name +
-                              "' is not to be set there (Cairn keeps the positions itself, and brokers and group have "
-                              "their own options); remove it");
+    std::string_view why = refused_kafka_property(name);
+    if (why.empty()) why = refused_kafka_value(name, value);
+    if (!why.empty()) {
+      return invalid_argument("kafka.properties." + name + ": may not be set: " + std::string(why));
     }
     CAIRN_RETURN_IF_ERROR(set(conf, name, value));
   }
@@ -84,7 +61,10 @@ Result<Conf> make_conf(const KafkaSourceOptions& options) {
   Conf conf(rd_kafka_conf_new());
   for (const Setting& setting : kDefaults) CAIRN_RETURN_IF_ERROR(set(conf.get(), setting.name, setting.value));
   CAIRN_RETURN_IF_ERROR(set_user_properties(conf.get(), options));
-  for (const Setting& setting : kRequired) CAIRN_RETURN_IF_ERROR(set(conf.get(), setting.name, setting.value));
+  for (const RefusedKafkaProperty& ours : kRefusedKafkaProperties) {
+    if (ours.set_to.empty()) continue;
+    CAIRN_RETURN_IF_ERROR(set(conf.get(), std::string(ours.name), std::string(ours.set_to)));
+  }
   CAIRN_RETURN_IF_ERROR(set(conf.get(), "bootstrap.servers", options.brokers));
   CAIRN_RETURN_IF_ERROR(set(conf.get(), "group.id", options.group.empty() ? "cairn" : options.group));
   return conf;

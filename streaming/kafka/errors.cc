@@ -42,6 +42,7 @@ std::string_view remedy(rd_kafka_resp_err_t error) {
   }
 }
 
+/// Everything that a person can mend at the broker while we run may pass, and is worth another try.
 StatusCode code(rd_kafka_resp_err_t error) {
   switch (error) {
     case RD_KAFKA_RESP_ERR__BAD_MSG:

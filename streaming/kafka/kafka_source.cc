@@ -1,10 +1,12 @@
 #include <algorithm>
 #include <atomic>
 #include <map>
-#include <mutex>
 #include <utility>
 
+#include "cairn/check.h"
+#include "cairn/mutex.h"
 #include "streaming/kafka/client.h"
+#include "streaming/kafka/cursor.h"
 #include "streaming/kafka/payload_buffer.h"
 #include "streaming/source.h"
 
@@ -28,8 +30,9 @@ class KafkaSource final : public Source {
   ~KafkaSource() override { close(); }
 
   [[nodiscard]] const std::string& name() const noexcept override { return options_.name; }
-  Status start(std::span<const SourcePosition> resume) override;
   Status poll(std::size_t records_max, milliseconds wait, RecordBatch* batch) override;
+  Status resume(std::span<const SourcePosition> positions) override;
+  Status release(std::span<const Partition> partitions) override;
   [[nodiscard]] Result<std::vector<SourcePosition>> end_positions() const override;
   void close() override;
 
@@ -39,25 +42,31 @@ class KafkaSource final : public Source {
     bool at_end = false;    ///< the end was seen, and nothing since
   };
 
+  Status connect();
+  Status look_for_new_partitions(Client& client, milliseconds timeout);
+  void assign(RecordBatch* batch);
   [[nodiscard]] Result<SourcePosition> start_of(std::int32_t partition, const OffsetRange& range,
-                                                std::span<const SourcePosition> resume) const;
-  Status assign_beyond(Client& client, std::int32_t known, std::int32_t count, milliseconds timeout,
-                       std::span<const SourcePosition> resume);
-  void look_for_new_partitions(Client& client);
+                                                std::span<const SourcePosition> positions) const;
   void hand_out(Client& client, std::span<const Message> messages, RecordBatch* batch);
-  [[nodiscard]] std::shared_ptr<Client> client() const;
+  [[nodiscard]] std::shared_ptr<Client> client() const CAIRN_EXCLUDES(mutex_);
+  [[nodiscard]] bool closed() const CAIRN_EXCLUDES(mutex_);
 
   // Fixed after construction.
   const KafkaSourceOptions options_;
   const std::size_t event_bytes_max_;
   const Logger log_;
 
-  mutable std::mutex mutex_;
-  std::shared_ptr<Client> client_;           ///< guarded by mutex_; null before start() and after close()
   std::atomic<std::int32_t> partitions_{0};  ///< those being read: 0 to this - 1
+
+  mutable Mutex mutex_;
+  std::shared_ptr<Client> client_ CAIRN_GUARDED_BY(mutex_);  ///< null before the first poll and after close()
+  bool closed_ CAIRN_GUARDED_BY(mutex_) = false;
 
   // Touched by the polling thread only.
   std::map<std::int32_t, Reading> reading_;
+  std::int32_t found_ = 0;          ///< partitions that the topic has; those from partitions_ on are not read yet
+  std::vector<OffsetRange> fresh_;  ///< what the partitions from partitions_ on hold
+  bool assigned_ = false;           ///< the fresh ones were handed out to be resumed
   std::vector<Message> messages_;
   kafka::PayloadBuffer payloads_;
   std::vector<SourcePosition> handed_out_;  ///< positions of the last batch; stored by the time of the next poll
@@ -65,90 +74,122 @@ class KafkaSource final : public Source {
 };
 
 std::shared_ptr<Client> KafkaSource::client() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return client_;
 }
 
-// ---- starting -----------------------------------------------------------------------------------------------------
+bool KafkaSource::closed() const {
+  const MutexLock lock(mutex_);
+  return closed_;
+}
 
-Status KafkaSource::start(std::span<const SourcePosition> resume) {
+// ---- partitions ---------------------------------------------------------------------------------------------------
+
+Status KafkaSource::connect() {
   CAIRN_ASSIGN_OR_RETURN(std::shared_ptr<Client> client, Client::create(options_, log_));
-  CAIRN_ASSIGN_OR_RETURN(const std::int32_t count, client->partition_count(kStartTimeout));
-  for (const SourcePosition& position : resume) {
-    if (position.partition.value >= count) {
-      return {StatusCode::kOutOfRange, "topic '" + options_.topic + "' has " + std::to_string(count) +
-                                           " partitions, and partition " + std::to_string(position.partition.value) +
-                                           " was read before: the topic was made anew; give the source a new name"};
-    }
-  }
-  CAIRN_RETURN_IF_ERROR(assign_beyond(*client, 0, count, kStartTimeout, resume));
-  refreshed_ = steady_clock::now();
-  const std::lock_guard lock(mutex_);
-  client_ = std::move(client);
+  CAIRN_RETURN_IF_ERROR(look_for_new_partitions(*client, kStartTimeout));
+  const MutexLock lock(mutex_);
+  if (!closed_) client_ = std::move(client);
   return ok_status();
 }
 
-Status KafkaSource::assign_beyond(Client& client, std::int32_t known, std::int32_t count, milliseconds timeout,
-                                  std::span<const SourcePosition> resume) {
-  CAIRN_ASSIGN_OR_RETURN(const std::vector<OffsetRange> ranges, client.ranges(count, timeout));
+/// Looks whether the topic has partitions that are not read, and what they hold. A partition whose leader does not
+/// answer yet (it was made a moment ago) is not found yet, so that whatever is assigned can be resumed at once.
+Status KafkaSource::look_for_new_partitions(Client& client, milliseconds timeout) {
+  refreshed_ = steady_clock::now();
+  CAIRN_ASSIGN_OR_RETURN(const std::int32_t count, client.partition_count(timeout));
+  const std::int32_t known = partitions_.load();
+  if (count <= known) return ok_status();
+  CAIRN_ASSIGN_OR_RETURN(fresh_, client.ranges(known, count, timeout));
+  found_ = count;
+  return ok_status();
+}
+
+/// Hands out the partitions that were found and are not read.
+void KafkaSource::assign(RecordBatch* batch) {
+  for (std::int32_t partition = partitions_.load(); partition < found_; ++partition) {
+    batch->assigned.push_back(Partition{partition});
+  }
+  assigned_ = true;
+  if (partitions_.load() == 0) return;
+  log_.info("kafka.new_partitions", "the topic has grown",
+            {{"topic", options_.topic}, {"partitions", std::to_string(found_)}});
+}
+
+Status KafkaSource::resume(std::span<const SourcePosition> positions) {
+  CAIRN_CHECK(assigned_);
+  const std::int32_t known = partitions_.load();
   std::vector<SourcePosition> starts;
-  for (std::int32_t partition = known; partition < count; ++partition) {
-    CAIRN_ASSIGN_OR_RETURN(SourcePosition start,
-                           start_of(partition, ranges[static_cast<std::size_t>(partition)], resume));
+  for (std::int32_t partition = known; partition < found_; ++partition) {
+    const OffsetRange& range = fresh_[static_cast<std::size_t>(partition - known)];
+    CAIRN_ASSIGN_OR_RETURN(SourcePosition start, start_of(partition, range, positions));
     starts.push_back(std::move(start));
   }
-  CAIRN_RETURN_IF_ERROR(client.assign(starts));
+  const std::shared_ptr<Client> client = this->client();
+  if (!client) return ok_status();  // closed meanwhile
+  CAIRN_RETURN_IF_ERROR(client->assign(starts));
   for (const SourcePosition& start : starts) reading_[start.partition.value] = {start.offset.value, false};
-  partitions_.store(count);
+  partitions_.store(found_);
+  assigned_ = false;
   return ok_status();
 }
 
 /// Our own position where there is one, else the partition's beginning. A position that the topic does not hold is a
 /// gap (librdkafka 2.0.2 does not detect truncation by leader epochs, KIP-320, so both ends are looked at).
 Result<SourcePosition> KafkaSource::start_of(std::int32_t partition, const OffsetRange& range,
-                                             std::span<const SourcePosition> resume) const {
-  const auto stored = std::find_if(resume.begin(), resume.end(),
+                                             std::span<const SourcePosition> positions) const {
+  const auto stored = std::find_if(positions.begin(), positions.end(),
                                    [&](const SourcePosition& p) { return p.partition.value == partition; });
-  if (stored == resume.end()) return SourcePosition{Partition{partition}, Offset{range.begin}, {}};
+  if (stored == positions.end()) return SourcePosition{Partition{partition}, Offset{range.begin}, {}};
+  const std::string where = "topic '" + options_.topic + "', partition " + std::to_string(partition) + ": ";
+  CAIRN_ASSIGN_OR_RETURN(const std::int32_t had, kafka::decode_cursor(stored->cursor, where));
+  if (had > found_) {
+    return Status(StatusCode::kOutOfRange, where + "it was read when the topic had " + std::to_string(had) +
+                                               " partitions, and the topic has " + std::to_string(found_) +
+                                               ": it was made anew; give the source a new name");
+  }
   const std::int64_t at = stored->offset.value;
   if (at >= range.begin && at <= range.end) return *stored;
   const bool trimmed = at < range.begin;
   const std::int64_t gap = trimmed ? range.begin - at : at - range.end;
   return Status(StatusCode::kOutOfRange,
-                "topic '" + options_.topic + "', partition " + std::to_string(partition) + ": the position is offset " +
-                    std::to_string(at) + ", the topic holds " + std::to_string(range.begin) + " to " +
-                    std::to_string(range.end) + "; " + std::to_string(gap) +
+                where + "the position is offset " + std::to_string(at) + ", the topic holds " +
+                    std::to_string(range.begin) + " to " + std::to_string(range.end) + "; " + std::to_string(gap) +
                     (trimmed ? " records were trimmed before they were read. Restore them, or read on without them by "
                                "giving the source a new name with a fresh state"
                              : " records that were read are gone from the topic: it was made anew or lost data. Give "
                                "the source a new name to read it from its beginning"));
 }
 
-/// A topic may grow; a new partition is read from its beginning.
-void KafkaSource::look_for_new_partitions(Client& client) {
-  const auto now = steady_clock::now();
-  if (client.refresh_interval().count() == 0 || now - refreshed_ < client.refresh_interval()) return;
-  refreshed_ = now;
-  const auto count = client.partition_count(kRefreshTimeout);
-  const std::int32_t known = partitions_.load();
-  if (!count.ok() || *count <= known) return;
-  if (const Status added = assign_beyond(client, known, *count, kRefreshTimeout, {}); !added.ok()) {
-    log_.warning("kafka.new_partitions", added.message(), {{"topic", options_.topic}});
-    return;
-  }
-  log_.info("kafka.new_partitions", "the topic has grown",
-            {{"topic", options_.topic}, {"partitions", std::to_string(*count)}});
+/// Partitions are assigned by hand, and none is ever revoked.
+Status KafkaSource::release(std::span<const Partition> partitions) {
+  CAIRN_CHECK(partitions.empty());
+  return ok_status();
 }
 
 // ---- reading ------------------------------------------------------------------------------------------------------
 
 Status KafkaSource::poll(std::size_t records_max, milliseconds wait, RecordBatch* batch) {
+  CAIRN_CHECK(!assigned_);
   batch->clear();
+  if (closed()) return ok_status();
+  if (!this->client()) CAIRN_RETURN_IF_ERROR(connect());
   const std::shared_ptr<Client> client = this->client();
-  if (!client) return unavailable("the Kafka source is closed");
+  if (!client) return ok_status();  // closed meanwhile
   client->commit(handed_out_);
   handed_out_.clear();
-  look_for_new_partitions(*client);
+
+  const milliseconds interval = client->refresh_interval();
+  if (interval.count() > 0 && steady_clock::now() - refreshed_ >= interval) {
+    // What is read already is read on, whatever became of the question.
+    if (const Status looked = look_for_new_partitions(*client, kRefreshTimeout); !looked.ok()) {
+      log_.warning("kafka.new_partitions", looked.message(), {{"topic", options_.topic}});
+    }
+  }
+  if (found_ > partitions_.load()) {
+    assign(batch);
+    return ok_status();
+  }
 
   messages_.clear();
   client->take(records_max, wait, &messages_);
@@ -193,7 +234,10 @@ void KafkaSource::hand_out(Client& client, std::span<const Message> messages, Re
     batch->records.push_back({Partition{message->partition}, Offset{message->offset}, {next, size}, reject});
     next += size;
   }
-  for (const auto& [partition, offset] : moved) batch->positions.push_back({Partition{partition}, Offset{offset}, {}});
+  const std::string cursor = kafka::encode_cursor(partitions_.load());
+  for (const auto& [partition, offset] : moved) {
+    batch->positions.push_back({Partition{partition}, Offset{offset}, cursor});
+  }
   batch->at_end = std::all_of(reading_.begin(), reading_.end(), [](const auto& one) { return one.second.at_end; });
 }
 
@@ -211,7 +255,8 @@ Result<std::vector<SourcePosition>> KafkaSource::end_positions() const {
 void KafkaSource::close() {
   std::shared_ptr<Client> client;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
+    closed_ = true;
     client = std::exchange(client_, nullptr);
   }
   if (client) client->wake();

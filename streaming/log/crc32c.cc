@@ -11,6 +11,7 @@
 namespace cairn::streaming {
 namespace {
 
+// 0x1EDC6F41 with its bits reversed, because bytes go in with their lowest bit first.
 constexpr std::uint32_t kPolynomialReversed = 0x82F63B78;
 
 constexpr std::array<std::uint32_t, 256> make_table() {
@@ -23,6 +24,7 @@ constexpr std::array<std::uint32_t, 256> make_table() {
   return table;
 }
 
+/// One byte a step: only processors without the instruction come here.
 std::uint32_t extend_portable(std::uint32_t crc, std::string_view bytes) {
   static constexpr std::array<std::uint32_t, 256> kTable = make_table();
   for (const char c : bytes) crc = (crc >> 8) ^ kTable[(crc ^ static_cast<unsigned char>(c)) & 0xFF];
@@ -30,6 +32,7 @@ std::uint32_t extend_portable(std::uint32_t crc, std::string_view bytes) {
 }
 
 #if defined(__x86_64__)
+/// Compiled for SSE 4.2 whatever the build's target is, and called only where the processor has it.
 __attribute__((target("sse4.2"))) std::uint32_t extend_sse42(std::uint32_t crc, std::string_view bytes) {
   std::uint64_t wide = crc;
   std::size_t i = 0;

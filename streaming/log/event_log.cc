@@ -5,12 +5,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <condition_variable>
 #include <filesystem>
-#include <mutex>
 #include <utility>
 #include <vector>
 
+#include "cairn/mutex.h"
 #include "streaming/log/crc32c.h"
 #include "streaming/log/segment.h"
 #include "streaming/source.h"
@@ -59,13 +58,14 @@ class FileEventLog final : public EventLog {
     Offset end;
   };
 
-  void commit_open_group(std::unique_lock<std::mutex>& lock);
-  Status write(const Group& group);
+  /// Releases the mutex while the disk is written, so that the next group fills meanwhile.
+  void commit_open_group() CAIRN_REQUIRES(mutex_);
+  Status write(const Group& group) CAIRN_EXCLUDES(mutex_);
   Status check_free(std::size_t bytes) const;
-  Status roll(Offset start);
+  Status roll(Offset start) CAIRN_EXCLUDES(mutex_);
   Status undo(const Group& group, Status failure);
-  void fail(Group& group, const Status& status);
-  Result<Span> durable_from(Offset from, std::chrono::milliseconds wait) const;
+  void fail(Group& group, const Status& status) CAIRN_REQUIRES(mutex_);
+  Result<Span> durable_from(Offset from, std::chrono::milliseconds wait) const CAIRN_EXCLUDES(mutex_);
   static Status explain_unreadable(const Segment& segment, Offset from);
 
   // Fixed after construction.
@@ -73,17 +73,16 @@ class FileEventLog final : public EventLog {
   const posix::File lock_;
 
   std::shared_ptr<Segment> active_;  ///< touched only by the thread that has set committing_
-  std::mutex trim_mutex_;            ///< one trim at a time; taken before mutex_
+  Mutex trim_mutex_;                 ///< one trim at a time; guards no field; taken before mutex_
 
-  mutable std::mutex mutex_;
-  mutable std::condition_variable changed_;  ///< a group is done, or the log closed
-  // Guarded by mutex_.
-  Segments segments_;  ///< ascending, the last one is active_
-  Offset durable_end_;
-  std::shared_ptr<Group> open_group_;
-  bool committing_ = false;
-  Status refusal_;  ///< why appends are refused for good
-  bool closed_ = false;
+  mutable Mutex mutex_;
+  mutable CondVar changed_;                     ///< a group is done, or the log closed
+  Segments segments_ CAIRN_GUARDED_BY(mutex_);  ///< ascending, the last one is active_
+  Offset durable_end_ CAIRN_GUARDED_BY(mutex_);
+  std::shared_ptr<Group> open_group_ CAIRN_GUARDED_BY(mutex_);
+  bool committing_ CAIRN_GUARDED_BY(mutex_) = false;
+  Status refusal_ CAIRN_GUARDED_BY(mutex_);  ///< why appends are refused for good
+  bool closed_ CAIRN_GUARDED_BY(mutex_) = false;
 };
 
 Result<Offset> FileEventLog::append(std::span<const std::string_view> payloads) {
@@ -93,36 +92,37 @@ Result<Offset> FileEventLog::append(std::span<const std::string_view> payloads) 
   std::size_t bytes = 0;
   for (const std::string_view payload : payloads) {
     if (payload.size() > kRecordPayloadMax) return invalid_argument("an event is longer than 16 MiB; send less of it");
-    crcs.push_back(crc32c(payload));
+    crcs.push_back(crc32c(payload));  // before the lock: appenders sum their payloads side by side
     bytes += record_bytes(payload.size());
   }
   if (bytes > kGroupBytesMax) return invalid_argument("events of more than 32 MiB at once; send them in several calls");
 
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return open_group_->bytes.size() + bytes <= kGroupBytesMax || !refusal_.ok(); });
+  const MutexLock lock(mutex_);
+  while (refusal_.ok() && open_group_->bytes.size() + bytes > kGroupBytesMax) changed_.wait(mutex_);
   if (!refusal_.ok()) return refusal_;
   const std::shared_ptr<Group> group = open_group_;
   for (std::size_t i = 0; i < payloads.size(); ++i) {
     append_record(group->end(), group->start, payloads[i], crcs[i], &group->bytes);
   }
   const Offset end = group->end();
+  // There is no thread that writes: whoever waits and finds nobody writing writes the group, for all that are in it.
   while (!group->done) {
     if (committing_) {
-      changed_.wait(lock);
+      changed_.wait(mutex_);
     } else {
-      commit_open_group(lock);
+      commit_open_group();
     }
   }
   if (!group->status.ok()) return group->status;
   return end;
 }
 
-void FileEventLog::commit_open_group(std::unique_lock<std::mutex>& lock) {
+void FileEventLog::commit_open_group() {
   const std::shared_ptr<Group> group = std::exchange(open_group_, std::make_shared<Group>(open_group_->end()));
   committing_ = true;
-  lock.unlock();
+  mutex_.unlock();
   const Status status = write(*group);
-  lock.lock();
+  mutex_.lock();
   committing_ = false;
   if (status.ok()) {
     group->done = true;
@@ -168,7 +168,7 @@ Status FileEventLog::check_free(std::size_t bytes) const {
 
 Status FileEventLog::roll(Offset start) {
   CAIRN_ASSIGN_OR_RETURN(active_, Segment::create(options_.path, start));
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   segments_.push_back(active_);
   return ok_status();
 }
@@ -182,28 +182,32 @@ Status FileEventLog::undo(const Group& group, Status failure) {
 }
 
 Offset FileEventLog::begin_offset() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return segments_.front()->start();
 }
 
 Offset FileEventLog::end_offset() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return durable_end_;
 }
 
 Result<FileEventLog::Span> FileEventLog::durable_from(Offset from, std::chrono::milliseconds wait) const {
-  std::unique_lock lock(mutex_);
+  const auto deadline = std::chrono::steady_clock::now() + wait;
+  const MutexLock lock(mutex_);
   if (from > durable_end_) {
     return Status(StatusCode::kOutOfRange, "offset " + std::to_string(from.value) + " lies after the end, " +
                                                std::to_string(durable_end_.value) + ", of '" + options_.path + "'");
   }
-  changed_.wait_for(lock, wait, [&] { return durable_end_ > from || closed_; });
+  while (durable_end_ <= from && !closed_) {
+    if (changed_.wait_until(mutex_, deadline) == std::cv_status::timeout) break;
+  }
   if (from < segments_.front()->start()) {
     return Status(StatusCode::kOutOfRange, "offsets " + std::to_string(from.value) + " to " +
                                                std::to_string(segments_.front()->start().value) +
                                                " were trimmed from '" + options_.path + "'");
   }
   if (from == durable_end_) return Span{};
+  // A read stays within one segment, the last that starts at or before `from`.
   const auto after = std::upper_bound(segments_.begin(), segments_.end(), from,
                                       [](Offset offset, const auto& segment) { return offset < segment->start(); });
   return Span{.segment = *std::prev(after), .end = after == segments_.end() ? durable_end_ : (*after)->start()};
@@ -251,12 +255,12 @@ Status FileEventLog::explain_unreadable(const Segment& segment, Offset from) {
 }
 
 Status FileEventLog::trim(Offset offset) {
-  const std::lock_guard trimming(trim_mutex_);
+  const MutexLock trimming(trim_mutex_);
   bool removed = false;
   while (true) {
     std::string path;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (segments_.size() < 2 || segments_[1]->start() > offset) break;
       path = segments_.front()->path();
     }
@@ -264,14 +268,14 @@ Status FileEventLog::trim(Offset offset) {
     // way has the file open.
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) return posix::io_error("cannot remove", path, errno);
     removed = true;
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     segments_.erase(segments_.begin());
   }
   return removed ? posix::sync_directory(options_.path) : ok_status();
 }
 
 void FileEventLog::close() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   closed_ = true;
   if (refusal_.ok()) refusal_ = unavailable("the event log '" + options_.path + "' is closed");
   changed_.notify_all();

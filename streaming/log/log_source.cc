@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "streaming/event_log.h"
+#include "streaming/one_partition.h"
 #include "streaming/source.h"
 
 namespace cairn::streaming {
@@ -18,27 +19,32 @@ class LogSource final : public Source {
 
   const std::string& name() const noexcept override { return name_; }
 
-  Status start(std::span<const SourcePosition> resume) override {
-    next_ = log_.begin_offset();
-    for (const SourcePosition& position : resume) {
-      if (position.partition == kPartition) next_ = position.offset;
-    }
-    const Offset begin = log_.begin_offset();
-    const Offset end = log_.end_offset();
-    if (next_ >= begin && next_ <= end) return ok_status();
-    return {StatusCode::kOutOfRange, "source '" + name_ + "' is to resume at offset " + std::to_string(next_.value) +
-                                         ", and its log holds " + std::to_string(begin.value) + " to " +
-                                         std::to_string(end.value)};
-  }
-
   Status poll(std::size_t records_max, std::chrono::milliseconds wait, RecordBatch* batch) override {
     batch->clear();
     if (closed_) return ok_status();
+    if (partition_.assign(batch)) return ok_status();
     CAIRN_RETURN_IF_ERROR(read(records_max, std::min(wait, kWaitMax), batch));
     if (!batch->records.empty()) batch->positions.push_back({kPartition, next_, {}});
     batch->at_end = next_ == log_.end_offset();
     return ok_status();
   }
+
+  Status resume(std::span<const SourcePosition> positions) override {
+    const SourcePosition* stored = partition_.stored(positions);
+    const Offset begin = log_.begin_offset();
+    const Offset end = log_.end_offset();
+    const Offset next = stored ? stored->offset : begin;
+    if (next < begin || next > end) {
+      return {StatusCode::kOutOfRange, "source '" + name_ + "', partition 0, is to resume at offset " +
+                                           std::to_string(next.value) + ", and its log holds " +
+                                           std::to_string(begin.value) + " to " + std::to_string(end.value)};
+    }
+    next_ = next;
+    partition_.resumed();
+    return ok_status();
+  }
+
+  Status release(std::span<const Partition> partitions) override { return OnePartition::release(partitions); }
 
   Result<std::vector<SourcePosition>> end_positions() const override {
     return std::vector<SourcePosition>{{kPartition, log_.end_offset(), {}}};
@@ -56,8 +62,11 @@ class LogSource final : public Source {
 
   const std::string name_;
   EventLog& log_;
-  Offset next_;        ///< of the polling thread
-  std::string bytes_;  ///< of the polling thread: what its records view
+  // Of the polling thread.
+  OnePartition partition_{kPartition};
+  Offset next_;
+  std::string bytes_;  ///< what the last batch's records view
+
   std::atomic<bool> closed_ = false;
 };
 

@@ -59,6 +59,7 @@ ParsedRecord parse_record(Offset offset, std::string_view bytes) {
   if (bytes.size() < kRecordHeaderBytes) return record;
   const std::uint32_t length = load_u32(bytes.data());
   const std::uint32_t distance = load_u32(bytes.data() + 4);
+  // Looked at before the checksum: a damaged length would make us wait for, or read, gigabytes.
   record.found = Found::kDamaged;
   if (length > kRecordPayloadMax || distance > kGroupBytesMax) return record;
   record.bytes_needed = record_bytes(length);

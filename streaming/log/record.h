@@ -9,8 +9,8 @@
 
 namespace cairn::streaming {
 
-/// The longest payload a record may carry, and the most bytes that are written and synced at once. A length above is
-/// damage, whatever the checksum says.
+/// The longest payload of a record, and the most bytes that are written and synced at once. A larger length on the disk
+/// is damage, whatever the checksum says.
 inline constexpr std::size_t kRecordPayloadMax = 16u << 20;
 inline constexpr std::size_t kGroupBytesMax = 32u << 20;
 
@@ -29,7 +29,7 @@ void append_u64(std::uint64_t value, std::string* bytes);
 [[nodiscard]] std::uint64_t load_u64(const char* at);
 
 /// Appends the record of `payload` at `offset` in the group that begins at `group_start`. `payload_crc` is
-/// crc32c(payload): the part of the checksum that does not need to know the offset.
+/// crc32c(payload), which can be computed before the offset is known, outside a lock.
 void append_record(Offset offset, Offset group_start, std::string_view payload, std::uint32_t payload_crc,
                    std::string* bytes);
 

@@ -18,7 +18,7 @@ constexpr std::uint32_t kVersion = 1;
 constexpr std::size_t kHeaderBytes = 24;  // magic 8, version 4, start 8, checksum 4
 constexpr std::string_view kSuffix = ".events";
 constexpr int kNameDigits = 20;
-constexpr std::size_t kWindowBytes = 1 << 20;
+constexpr std::size_t kWindowBytes = 1 << 20;  // read at once: many records, and little memory
 
 std::string header(Offset start) {
   std::string bytes(kMagic);
@@ -55,7 +55,7 @@ Result<std::shared_ptr<Segment>> Segment::create(const std::string& directory, O
   CAIRN_ASSIGN_OR_RETURN(posix::File file, posix::File::open(path(directory, start), O_RDWR | O_CREAT | O_TRUNC));
   CAIRN_RETURN_IF_ERROR(file.write_at(header(start), 0));
   CAIRN_RETURN_IF_ERROR(file.sync());
-  CAIRN_RETURN_IF_ERROR(posix::sync_directory(directory));
+  CAIRN_RETURN_IF_ERROR(posix::sync_directory(directory));  // before any record: see sync_directory()
   return std::shared_ptr<Segment>(new Segment(std::move(file), start));
 }
 
@@ -82,6 +82,7 @@ Result<std::vector<Offset>> Segment::list(const std::string& directory) {
 Result<bool> Segment::is_unfinished(const std::string& directory, Offset start) {
   CAIRN_ASSIGN_OR_RETURN(const posix::File file, posix::File::open(path(directory, start), O_RDONLY));
   CAIRN_ASSIGN_OR_RETURN(const posix::FileInfo info, file.info());
+  // Records are written only after create() has returned, so a longer file had a whole header once.
   if (info.size > static_cast<std::int64_t>(kHeaderBytes)) return false;
   CAIRN_ASSIGN_OR_RETURN(const std::string found, read_header(file));
   return found != header(start);
@@ -118,6 +119,7 @@ Result<ParsedRecord> RecordWalk::next() {
     CAIRN_RETURN_IF_ERROR(segment_.read(at_, wanted, &window_));
     window_start_ = at_;
     record = parse();
+    // Of a record whose header was cut off the length is known only now.
     if (record.found == ParsedRecord::Found::kCutOff && wanted < record.bytes_needed &&
         record.bytes_needed <= available) {
       CAIRN_RETURN_IF_ERROR(segment_.read(at_, record.bytes_needed, &window_));
@@ -138,6 +140,8 @@ Result<Tail> find_tail(const Segment& segment) {
   Tail tail{.end = walk.offset(), .damaged = std::nullopt};
   std::string rest;
   CAIRN_RETURN_IF_ERROR(segment.read(tail.end, static_cast<std::size_t>(file_end.value - tail.end.value), &rest));
+  // Where the next record begins is not known behind a damaged length, so every byte is tried. The checksum covers the
+  // offset, and so nothing that merely looks like a record is taken for one.
   for (std::size_t i = 1; i + kRecordHeaderBytes <= rest.size();) {
     const Offset offset{tail.end.value + static_cast<std::int64_t>(i)};
     const ParsedRecord record = parse_record(offset, std::string_view(rest).substr(i));

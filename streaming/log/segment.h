@@ -31,7 +31,7 @@ class Segment {
 
   [[nodiscard]] static std::string path(const std::string& directory, Offset start);
 
-  /// Whether the file is what a crash within create() leaves: no records, and no valid header either.
+  /// Whether a crash interrupted create(): the file has no records and no valid header.
   [[nodiscard]] static Result<bool> is_unfinished(const std::string& directory, Offset start);
 
   [[nodiscard]] Offset start() const noexcept { return start_; }
@@ -81,9 +81,9 @@ struct Tail {
   std::optional<Offset> damaged;  ///< set when acknowledged records follow what is not whole at `end`
 };
 
-/// Looks at every record of the newest segment. What is not whole at its end is the torn last group, unless a record
-/// of a later group follows: that group was begun after the damaged one was on the disk.
-/// Returns: UNAVAILABLE.
+/// Looks at every record of the newest segment, to tell a torn append from damage. Both are a record that is not whole.
+/// An append that a crash tore was the last one. If a record of a later group follows, the bad one is damaged: a group
+/// is begun only when the one before it is on the disk. Returns: UNAVAILABLE.
 [[nodiscard]] Result<Tail> find_tail(const Segment& segment);
 
 }  // namespace cairn::streaming

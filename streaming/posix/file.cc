@@ -38,7 +38,7 @@ Status io_error(std::string_view what, const std::string& path, int error) {
     case ENOSPC:
     case EDQUOT:
       return resource_exhausted(std::move(message) + "; free space on its disk");
-    case EACCES:
+    case EACCES:  // a right can be given while we run, so trying again makes sense
     case EPERM:
       return unavailable(std::move(message) + "; check owner and mode");
     default:
@@ -58,6 +58,7 @@ File::~File() {
 
 File::File(File&& other) noexcept : fd_(std::exchange(other.fd_, -1)), path_(std::move(other.path_)) {}
 
+/// The descriptor that this file had is closed with `other`.
 File& File::operator=(File&& other) noexcept {
   std::swap(fd_, other.fd_);
   std::swap(path_, other.path_);
@@ -88,6 +89,7 @@ Result<std::size_t> File::read_at(std::span<char> to, std::int64_t offset) const
   return done;
 }
 
+/// pwrite(2) may take less than it is given, near a full disk above all: whether that is an error the next call tells.
 Status File::write_at(std::string_view bytes, std::int64_t offset) {
   while (!bytes.empty()) {
     const ssize_t n = uninterrupted([&] { return ::pwrite(fd_, bytes.data(), bytes.size(), offset); });
@@ -103,6 +105,7 @@ Status File::truncate(std::int64_t size) {
   return ok_status();
 }
 
+/// fdatasync and not fsync: the size is written with the contents, and nothing depends on the times of our files.
 Status File::sync() {
   if (uninterrupted([&] { return ::fdatasync(fd_); }) != 0) return io_error("cannot sync", path_, errno);
   return ok_status();
@@ -119,9 +122,10 @@ Result<std::uint64_t> File::free_bytes() const {
   if (uninterrupted([&] { return ::fstatvfs(fd_, &fs); }) != 0) {
     return io_error("cannot tell the free space of", path_, errno);
   }
-  return static_cast<std::uint64_t>(fs.f_bavail) * fs.f_frsize;
+  return static_cast<std::uint64_t>(fs.f_bavail) * fs.f_frsize;  // f_bfree would count what is root's alone
 }
 
+/// A file whose name is not on the disk is lost in a crash with everything that was synced in it.
 Status sync_directory(const std::string& directory) {
   auto opened = File::open(directory, O_RDONLY | O_DIRECTORY);
   if (!opened.ok()) return std::move(opened).status();

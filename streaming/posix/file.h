@@ -11,10 +11,10 @@
 namespace cairn::streaming::posix {
 
 /// A failed system call as a Status, "what 'path': reason; remedy". ENOENT is NOT_FOUND, a full disk or quota
-/// RESOURCE_EXHAUSTED, everything else UNAVAILABLE: what fails on a disk may be mended under a running process.
+/// RESOURCE_EXHAUSTED, everything else UNAVAILABLE, because a disk can be mended while the process runs.
 [[nodiscard]] Status io_error(std::string_view what, const std::string& path, int error);
 
-/// What a file is, apart from its name.
+/// Identifies an existing file under whatever name. A new file may get it once the old one is removed.
 struct FileId {
   std::uint64_t device = 0;
   std::uint64_t inode = 0;

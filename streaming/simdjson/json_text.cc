@@ -1,7 +1,5 @@
 #include "streaming/simdjson/json_text.h"
 
-#include <simdjson.h>
-
 #include <charconv>
 #include <cstdint>
 #include <system_error>
@@ -37,8 +35,6 @@ bool is_wide_integer(std::string_view token) {
 }
 
 }  // namespace
-
-bool is_utf8(std::string_view bytes) { return simdjson::validate_utf8(bytes.data(), bytes.size()); }
 
 std::string with_wide_integers_as_reals(std::string_view json) {
   std::string out;

@@ -45,7 +45,7 @@ std::vector<Room> rooms() {
       // Clients of engine.h only.
       {.folder = "engine/serving", .may_include = {}},
 
-      // Of streaming, the reader of lines and of times: commands take the files that sources take.
+      // Of streaming, the reader of lines: commands take the files that sources take.
       {.folder = "tools",
        .may_include = {"engine/serving", "engine/config", "engine/learning", "engine/learning/datasets", "engine/model",
                        "gpu", "streaming"}},

@@ -6,7 +6,7 @@
 #include <string>
 #include <variant>
 
-#include "streaming/decode.h"
+#include "cairn/rfc3339.h"
 
 namespace cairn::streaming {
 namespace {
@@ -87,8 +87,10 @@ Reject take_time(const TopLevel& top, const DecodeOptions& options, EventTime no
   if (v.is_number_unsigned() && v.get<std::uint64_t>() > 9223372036854775807u) return Reject::kImpossibleTime;
   if (v.is_number_integer()) {
     *time = event_time_from_ms(v.get<std::int64_t>());
-  } else if (!v.is_string() || !parse_rfc3339(v.get_ref<const std::string&>(), time)) {
-    return Reject::kBadTime;
+  } else {
+    const auto parsed = v.is_string() ? parse_rfc3339(v.get_ref<const std::string&>()) : std::nullopt;
+    if (!parsed) return Reject::kBadTime;
+    *time = *parsed;
   }
   const bool possible = *time >= options.time_min && *time <= now + options.future_max;
   return possible ? Reject::kNone : Reject::kImpossibleTime;

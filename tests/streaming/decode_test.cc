@@ -65,6 +65,17 @@ TEST_CASE("an event with every field is decoded to what it says") {
   CHECK(bench.got.event_id == "e1");
 }
 
+TEST_CASE("a leap second is the first instant of the next minute, as it is for the HTTP API's times") {
+  Bench bench;
+  // date -u -d 2017-01-01T00:00:00Z +%s
+  for (const char* second : {"2016-12-31T23:59:60Z", "2016-12-31T23:59:60.5Z", "2017-01-01T00:00:00.000Z"}) {
+    CAPTURE(second);
+    const std::string ts = second;
+    REQUIRE(bench.decode(R"({"user_id":"u","place_id":"p","type":"view","ts":")" + ts + R"("})") == Reject::kNone);
+    CHECK(bench.got.time == event_time_from_ms(1'483'228'800'000));
+  }
+}
+
 TEST_CASE("what an event leaves out does not linger from the one before") {
   Bench bench;
   REQUIRE(bench.decode(event_with(R"("value":1,"lat":1,"lon":2,"event_id":"e")")) == Reject::kNone);

@@ -17,6 +17,7 @@
 #include "streaming/log/crc32c.h"
 #include "streaming/source.h"
 #include "tests/streaming/scratch.h"
+#include "tests/support/begin_source.h"
 
 namespace cairn::streaming {
 namespace {
@@ -430,7 +431,7 @@ TEST_CASE("as a source the log gives its records from any stored position on") {
   for (int restart = 0; got.size() < 50; ++restart) {
     auto source = make_log_source("api", *log);
     CHECK(source->name() == "api");
-    REQUIRE((restart == 0 ? source->start({}) : source->start(std::span(&position, 1))).ok());
+    REQUIRE((restart == 0 ? test::begin(*source) : test::begin(*source, std::span(&position, 1))).ok());
     RecordBatch batch;
     REQUIRE(source->poll(3, milliseconds{0}, &batch).ok());
     for (const Record& r : batch.records) {
@@ -449,8 +450,8 @@ TEST_CASE("as a source the log gives its records from any stored position on") {
   CHECK(source->end_positions().value() == std::vector<SourcePosition>{{Partition{0}, log->end_offset(), {}}});
   REQUIRE(log->trim(position.offset).ok());
   const SourcePosition trimmed{Partition{0}, Offset{0}, {}};
-  CHECK(source->start(std::span(&trimmed, 1)).code() == StatusCode::kOutOfRange);
-  REQUIRE(source->start(std::span(&position, 1)).ok());
+  CHECK(test::begin(*source, std::span(&trimmed, 1)).code() == StatusCode::kOutOfRange);
+  REQUIRE(source->resume(std::span(&position, 1)).ok());
   RecordBatch batch;
   std::thread appender([&] { append(*log, {"late"}); });
   do REQUIRE(source->poll(3, std::chrono::minutes(5), &batch).ok());

@@ -13,6 +13,7 @@
 
 #include "streaming/source.h"
 #include "tests/streaming/scratch.h"
+#include "tests/support/begin_source.h"
 
 namespace cairn::streaming {
 namespace {
@@ -43,13 +44,13 @@ class Reader {
                                 event_bytes_max, Logger())) {}
 
   Reader& start() {
-    const Status status = source->start({});
+    const Status status = test::begin(*source);
     INFO(status.to_string());
     REQUIRE(status.ok());
     return *this;
   }
   Reader& start(const SourcePosition& from) {
-    const Status status = source->start(std::span(&from, 1));
+    const Status status = test::begin(*source, std::span(&from, 1));
     INFO(status.to_string());
     REQUIRE(status.ok());
     return *this;
@@ -127,14 +128,14 @@ TEST_CASE("a followed file's last line is delivered when its newline comes, what
 TEST_CASE("a file that is not there is waited for when followed, and UNAVAILABLE when not") {
   const Scratch scratch;
   Reader once(scratch / "f", /*follow=*/false);
-  CHECK(once.source->start({}).code() == StatusCode::kUnavailable);
+  CHECK(test::begin(*once.source).code() == StatusCode::kUnavailable);
   Reader reader(scratch / "f");
   reader.start().drain();
   write_file(scratch / "f", "one\n");
   reader.drain();
   CHECK(reader.payloads() == Strings{"one"});
   Reader directory(scratch.path());
-  CHECK(directory.source->start({}).code() == StatusCode::kFailedPrecondition);
+  CHECK(test::begin(*directory.source).code() == StatusCode::kFailedPrecondition);
 }
 
 TEST_CASE("after a rename the old file is finished and the new one's bytes count on") {
@@ -352,13 +353,14 @@ TEST_CASE("a position that the file does not hold any more is OUT_OF_RANGE, or a
     Reader whole(scratch / "f");
     whole.start().drain();
     fs::resize_file(scratch / "f", 1500);
-    const auto status = Reader(scratch / "f").source->start(std::span(&whole.position, 1));
+    const auto status = test::begin(*Reader(scratch / "f").source, std::span(&whole.position, 1));
     CHECK(status.code() == StatusCode::kOutOfRange);
     CHECK(status.message().find("2005") != std::string::npos);
   }
   SUBCASE("another file, read once") {
     write_file(scratch / "f", "something else, and longer than before\n");
-    CHECK(Reader(scratch / "f", false).source->start(std::span(&before.position, 1)).code() == StatusCode::kOutOfRange);
+    CHECK(test::begin(*Reader(scratch / "f", false).source, std::span(&before.position, 1)).code() ==
+          StatusCode::kOutOfRange);
   }
   SUBCASE("another file, followed") {
     fs::remove(scratch / "f");
@@ -367,7 +369,7 @@ TEST_CASE("a position that the file does not hold any more is OUT_OF_RANGE, or a
     auto source = make_file_source({.name = "file", .path = scratch / "f"}, Partition{3}, kEventBytesMax,
                                    Logger([&](LogLevel, std::string_view event, std::string_view,
                                               std::initializer_list<LogField>) { events.emplace_back(event); }));
-    REQUIRE(source->start(std::span(&before.position, 1)).ok());
+    REQUIRE(test::begin(*source, std::span(&before.position, 1)).ok());
     RecordBatch batch;
     REQUIRE(source->poll(10, kNoWait, &batch).ok());
     REQUIRE(batch.records.size() == 1);
@@ -377,7 +379,8 @@ TEST_CASE("a position that the file does not hold any more is OUT_OF_RANGE, or a
   }
   SUBCASE("no position of ours") {
     before.position.cursor = "nonsense";
-    CHECK(Reader(scratch / "f").source->start(std::span(&before.position, 1)).code() == StatusCode::kInvalidArgument);
+    CHECK(test::begin(*Reader(scratch / "f").source, std::span(&before.position, 1)).code() ==
+          StatusCode::kInvalidArgument);
   }
 }
 

@@ -1,10 +1,6 @@
 // Against a real broker: Apache Kafka, brought up by tools/dev kafka in a temporary folder.
 #include <doctest/doctest.h>
-#include <librdkafka/rdkafka.h>
 
-#include <array>
-#include <cstdio>
-#include <filesystem>
 #include <fstream>
 #include <map>
 #include <memory>
@@ -14,78 +10,21 @@
 #include <vector>
 
 #include "streaming/source.h"
+#include "tests/support/begin_source.h"
+#include "tests/support/kafka_broker.h"
 
 namespace {
 
 using namespace cairn;
 using namespace cairn::streaming;
 using namespace std::chrono_literals;
-namespace fs = std::filesystem;
-
-struct CommandResult {
-  int exit_code;
-  std::string output;
-};
-
-CommandResult run(const std::string& command) {
-  std::FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
-  std::string output;
-  std::array<char, 4096> buffer;
-  while (const std::size_t got = std::fread(buffer.data(), 1, buffer.size(), pipe)) output.append(buffer.data(), got);
-  return {::pclose(pipe), output};
-}
-
-/// The broker of this program; down and gone at its end.
-class Broker {
- public:
-  static Broker& shared() {
-    static Broker broker;
-    return broker;
-  }
-  /// False when there can be no broker here (no Java, no Maven, jars not to be had), said loudly.
-  [[nodiscard]] bool here() const {
-    if (why_not_.empty()) return true;
-    MESSAGE("SKIPPED: no Kafka broker here: ", why_not_);
-    return false;
-  }
-  [[nodiscard]] CommandResult command(const std::string& words) const {
-    return run(std::string(CAIRN_SOURCE_DIR) + "/tools/dev kafka " + words + " --dir " + folder_);
-  }
-  void must(const std::string& words) const {
-    const CommandResult result = command(words);
-    REQUIRE_MESSAGE(result.exit_code == 0, result.output);
-  }
-  [[nodiscard]] const std::string& address() const { return address_; }
-  [[nodiscard]] const std::string& folder() const { return folder_; }
-
- private:
-  Broker() {
-    std::string pattern = (fs::temp_directory_path() / "cairn-kafka-XXXXXX").string();
-    REQUIRE(mkdtemp(pattern.data()) != nullptr);
-    folder_ = pattern;
-    // Without Java or the jars there is no broker to test with; with them one that does not come up is a failure.
-    if (const CommandResult jars = command("fetch"); jars.exit_code != 0) {
-      why_not_ = jars.output;
-      return;
-    }
-    const CommandResult up = command("up");
-    REQUIRE_MESSAGE(up.exit_code == 0, up.output);
-    address_ = command("brokers").output;
-    while (!address_.empty() && address_.back() == '\n') address_.pop_back();
-  }
-  ~Broker() {
-    static_cast<void>(command("down --purge"));
-    std::error_code ignored;
-    fs::remove_all(folder_, ignored);
-  }
-  std::string folder_;
-  std::string address_;
-  std::string why_not_;
-};
+using cairn::test::begin;
+using cairn::test::KafkaBroker;
+using cairn::test::KafkaClient;
 
 KafkaSourceOptions options(const std::string& topic) {
   KafkaSourceOptions options;
-  options.brokers = Broker::shared().address();
+  options.brokers = KafkaBroker::shared().address();
   options.topic = topic;
   options.group = "cairn-" + topic;
   options.properties = {{"fetch.wait.max.ms", "10"}, {"topic.metadata.refresh.interval.ms", "200"}};
@@ -93,53 +32,6 @@ KafkaSourceOptions options(const std::string& topic) {
 }
 
 std::unique_ptr<Source> make(const std::string& topic) { return make_kafka_source(options(topic), 4096, {}); }
-
-/// A client of the test's own for what the tools do not do.
-class Producer {
- public:
-  Producer() {
-    rd_kafka_conf_t* conf = rd_kafka_conf_new();
-    std::array<char, 256> why{};
-    rd_kafka_conf_set(conf, "bootstrap.servers", Broker::shared().address().c_str(), why.data(), why.size());
-    rd_kafka_conf_set(conf, "compression.type", "lz4", why.data(), why.size());
-    handle_ = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why.data(), why.size());
-    REQUIRE_MESSAGE(handle_ != nullptr, why.data());
-  }
-  ~Producer() { rd_kafka_destroy(handle_); }
-
-  /// nullopt: a tombstone.
-  void send(const std::string& topic, std::int32_t partition, std::optional<std::string> payload) {
-    void* bytes = payload ? payload->data() : nullptr;
-    const std::size_t size = payload ? payload->size() : 0;
-    const std::string key = "k";
-    while (rd_kafka_producev(handle_, RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_PARTITION(partition),
-                             RD_KAFKA_V_KEY(key.data(), key.size()), RD_KAFKA_V_VALUE(bytes, size),
-                             RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                             RD_KAFKA_V_END) == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
-      rd_kafka_poll(handle_, 10);
-    }
-  }
-  void flush() { REQUIRE(rd_kafka_flush(handle_, 30'000) == RD_KAFKA_RESP_ERR_NO_ERROR); }
-
-  /// Removes the records before `offset`, as retention does.
-  void trim(const std::string& topic, std::int32_t partition, std::int64_t offset) {
-    rd_kafka_topic_partition_list_t* list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, topic.c_str(), partition)->offset = offset;
-    rd_kafka_DeleteRecords_t* request = rd_kafka_DeleteRecords_new(list);
-    rd_kafka_topic_partition_list_destroy(list);
-    rd_kafka_queue_t* queue = rd_kafka_queue_new(handle_);
-    rd_kafka_DeleteRecords(handle_, &request, 1, nullptr, queue);
-    rd_kafka_event_t* event = rd_kafka_queue_poll(queue, 30'000);
-    REQUIRE(event != nullptr);
-    CHECK(rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR_NO_ERROR);
-    rd_kafka_event_destroy(event);
-    rd_kafka_queue_destroy(queue);
-    rd_kafka_DeleteRecords_destroy(request);
-  }
-
- private:
-  rd_kafka_t* handle_;
-};
 
 /// All that was read, and how often; and where to resume.
 struct Reader {
@@ -178,7 +70,7 @@ struct Reader {
 std::map<std::string, int> produce(const std::string& topic, int count, int partitions,
                                    const std::string& prefix = "m") {
   std::map<std::string, int> sent;
-  Producer producer;
+  KafkaClient producer;
   for (int i = 0; i < count; ++i) {
     const std::string payload = prefix + std::to_string(i);
     producer.send(topic, i % partitions, payload);
@@ -189,11 +81,11 @@ std::map<std::string, int> produce(const std::string& topic, int count, int part
 }
 
 TEST_CASE("all partitions are read from the beginning, each in order, to the end") {
-  if (!Broker::shared().here()) return;
-  Broker::shared().must("topic whole --partitions 4");
+  if (!KafkaBroker::shared().here()) return;
+  KafkaBroker::shared().must("topic whole --partitions 4");
   const auto sent = produce("whole", 50'000, 4);
   const auto source = make("whole");
-  REQUIRE(source->start({}).ok());
+  REQUIRE(begin(*source).ok());
   Reader reader;
   reader.read_to_end(*source);
   CHECK(reader.payloads == sent);
@@ -209,12 +101,12 @@ TEST_CASE("all partitions are read from the beginning, each in order, to the end
 }
 
 TEST_CASE("lines of a file are produced by key, and a restart at any point gives every one exactly once") {
-  if (!Broker::shared().here()) return;
+  if (!KafkaBroker::shared().here()) return;
   const std::uint32_t seed = 17;
   INFO("seed ", seed);
   std::mt19937 random(seed);
-  Broker::shared().must("topic resumed --partitions 3");
-  const std::string file = Broker::shared().folder() + "/lines.ndjson";
+  KafkaBroker::shared().must("topic resumed --partitions 3");
+  const std::string file = KafkaBroker::shared().folder() + "/lines.ndjson";
   std::map<std::string, int> sent;
   {
     std::ofstream out(file);
@@ -224,13 +116,13 @@ TEST_CASE("lines of a file are produced by key, and a restart at any point gives
       ++sent[line];
     }
   }
-  Broker::shared().must("produce resumed " + file + " --key user_id");
+  KafkaBroker::shared().must("produce resumed " + file + " --key user_id");
   Reader reader;
   for (int life = 0; life < 12; ++life) {
     // The source commits to the group as it goes; a life that is cut off before its last batch is stored must not be
     // misled by that.
     const auto source = make("resumed");
-    const Status started = source->start(reader.resume());
+    const Status started = begin(*source, reader.resume());
     REQUIRE_MESSAGE(started.ok(), started.to_string());
     RecordBatch batch;
     const unsigned polls = random() % 6;
@@ -241,23 +133,23 @@ TEST_CASE("lines of a file are produced by key, and a restart at any point gives
     REQUIRE(source->poll(300, 200ms, &batch).ok());  // read, and lost with the process
   }
   const auto source = make("resumed");
-  const Status started = source->start(reader.resume());
+  const Status started = begin(*source, reader.resume());
   REQUIRE_MESSAGE(started.ok(), started.to_string());
   reader.read_to_end(*source);
   CHECK(reader.payloads == sent);
 }
 
 TEST_CASE("tombstones are passed over, and what is too long is handed out as such") {
-  if (!Broker::shared().here()) return;
-  Broker::shared().must("topic odd --partitions 1");
-  Producer producer;
+  if (!KafkaBroker::shared().here()) return;
+  KafkaBroker::shared().must("topic odd --partitions 1");
+  KafkaClient producer;
   producer.send("odd", 0, "first");
   producer.send("odd", 0, std::nullopt);
   producer.send("odd", 0, std::string(200'000, 'x'));
   producer.send("odd", 0, std::nullopt);
   producer.flush();
   const auto source = make("odd");
-  REQUIRE(source->start({}).ok());
+  REQUIRE(begin(*source).ok());
   Reader reader;
   reader.read_to_end(*source);
   CHECK(reader.payloads == std::map<std::string, int>{{"first", 1}, {std::string(100, 'x'), 1}});
@@ -266,17 +158,17 @@ TEST_CASE("tombstones are passed over, and what is too long is handed out as suc
 }
 
 TEST_CASE("a topic that is not there yet is waited for, and the message says what to do") {
-  if (!Broker::shared().here()) return;
+  if (!KafkaBroker::shared().here()) return;
   const auto early = make("awaited");
-  const Status missing = early->start({});
+  const Status missing = begin(*early);
   CHECK(missing.code() == StatusCode::kUnavailable);
   CHECK(missing.message().find("create the topic") != std::string::npos);
-  Broker::shared().must("topic awaited --partitions 2");
+  KafkaBroker::shared().must("topic awaited --partitions 2");
   produce("awaited", 10, 2);
   Status started;
   for (int i = 0; i < 100; ++i) {
     const auto source = make("awaited");
-    started = source->start({});
+    started = begin(*source);
     if (!started.ok()) continue;
     Reader reader;
     reader.read_to_end(*source);
@@ -287,36 +179,94 @@ TEST_CASE("a topic that is not there yet is waited for, and the message says wha
 }
 
 TEST_CASE("a position that was trimmed away is an error that names the gap") {
-  if (!Broker::shared().here()) return;
-  Broker::shared().must("topic trimmed --partitions 1");
+  if (!KafkaBroker::shared().here()) return;
+  KafkaBroker::shared().must("topic trimmed --partitions 1");
   produce("trimmed", 100, 1);
-  Producer().trim("trimmed", 0, 60);
+  KafkaClient().trim("trimmed", 0, 60);
   const std::vector<SourcePosition> stored{{Partition{0}, Offset{25}, ""}};
-  const Status gap = make("trimmed")->start(stored);
+  const Status gap = begin(*make("trimmed"), stored);
   CHECK(gap.code() == StatusCode::kOutOfRange);
+  CHECK(gap.message().find("partition 0: ") != std::string::npos);
   CHECK(gap.message().find("35 records were trimmed") != std::string::npos);
   const std::vector<SourcePosition> beyond{{Partition{0}, Offset{130}, ""}};
-  const Status ahead = make("trimmed")->start(beyond);
+  const Status ahead = begin(*make("trimmed"), beyond);
   CHECK(ahead.code() == StatusCode::kOutOfRange);
   CHECK(ahead.message().find("30 records that were read are gone") != std::string::npos);
   const auto source = make("trimmed");
-  REQUIRE(source->start({}).ok());  // with no position of our own, the beginning is where the topic begins
+  REQUIRE(begin(*source).ok());  // with no position of our own, the beginning is where the topic begins
   Reader reader;
   reader.read_to_end(*source);
   CHECK(reader.payloads.size() == 40);
 }
 
-TEST_CASE("a broker that dies and comes back costs time, not records") {
-  if (!Broker::shared().here()) return;
-  Broker::shared().must("topic survived --partitions 2");
-  auto sent = produce("survived", 2'000, 2);
-  const auto source = make("survived");
-  REQUIRE(source->start({}).ok());
+TEST_CASE("a topic made anew with fewer partitions is noticed by what a position remembers") {
+  if (!KafkaBroker::shared().here()) return;
+  KafkaBroker::shared().must("topic shrunk --partitions 2");
+  produce("shrunk", 10, 2);
+  Reader reader;
+  const auto first = make("shrunk");
+  REQUIRE(begin(*first).ok());
+  reader.read_to_end(*first);
+  CHECK(reader.positions.at(1).cursor == "1 2");
+  SourcePosition of_three = reader.positions.at(1);
+  of_three.cursor = "1 3";
+  const Status refused = begin(*make("shrunk"), std::vector{of_three});
+  CHECK(refused.code() == StatusCode::kOutOfRange);
+  CHECK(refused.message().find("partition 1: it was read when the topic had 3 partitions") != std::string::npos);
+  of_three.cursor = "1 2 3";
+  CHECK(begin(*make("shrunk"), std::vector{of_three}).code() == StatusCode::kInvalidArgument);
+  of_three.cursor = "";
+  CHECK(begin(*make("shrunk"), std::vector{of_three}).ok());
+}
+
+TEST_CASE("a topic that grows while it is read has its new partitions assigned, and their records come once") {
+  if (!KafkaBroker::shared().here()) return;
+  KafkaBroker::shared().must("topic growing --partitions 2");
+  auto sent = produce("growing", 2'000, 2);
+  auto source = make("growing");
+  REQUIRE(begin(*source).ok());
   Reader reader;
   RecordBatch batch;
   REQUIRE(source->poll(500, 5s, &batch).ok());
   reader.take(batch);
-  Broker::shared().must("down --immediate");
+
+  KafkaClient().grow("growing", 5);
+  sent.merge(produce("growing", 1'000, 5, "grown"));
+  std::vector<Partition> assigned;
+  const auto deadline = std::chrono::steady_clock::now() + 60s;
+  while (assigned.size() < 3 && std::chrono::steady_clock::now() < deadline) {
+    const Status polled = source->poll(100, 100ms, &batch);
+    REQUIRE_MESSAGE(polled.ok(), polled.to_string());
+    reader.take(batch);
+    assigned.insert(assigned.end(), batch.assigned.begin(), batch.assigned.end());
+    if (!batch.assigned.empty()) REQUIRE(source->resume({}).ok());
+    CHECK(batch.revoked.empty());
+  }
+  CHECK(assigned == std::vector{Partition{2}, Partition{3}, Partition{4}});
+  reader.read_to_end(*source);
+  CHECK(reader.payloads == sent);
+
+  // The next life begins with all five, each at its own position.
+  source = make("growing");
+  REQUIRE(source->poll(1, 0ms, &batch).ok());
+  CHECK(batch.assigned.size() == 5);
+  REQUIRE(source->resume(reader.resume()).ok());
+  sent.merge(produce("growing", 50, 5, "again"));
+  while (reader.payloads.size() < sent.size()) reader.read_to_end(*source);
+  CHECK(reader.payloads == sent);
+}
+
+TEST_CASE("a broker that dies and comes back costs time, not records") {
+  if (!KafkaBroker::shared().here()) return;
+  KafkaBroker::shared().must("topic survived --partitions 2");
+  auto sent = produce("survived", 2'000, 2);
+  const auto source = make("survived");
+  REQUIRE(begin(*source).ok());
+  Reader reader;
+  RecordBatch batch;
+  REQUIRE(source->poll(500, 5s, &batch).ok());
+  reader.take(batch);
+  KafkaBroker::shared().must("down --immediate");
   bool noticed = false;
   for (int i = 0; i < 300 && !noticed; ++i) {
     const Status polled = source->poll(500, 100ms, &batch);
@@ -324,7 +274,7 @@ TEST_CASE("a broker that dies and comes back costs time, not records") {
     noticed = polled.code() == StatusCode::kUnavailable;
   }
   CHECK(noticed);
-  Broker::shared().must("up");
+  KafkaBroker::shared().must("up");
   sent.merge(produce("survived", 100, 2, "after"));
   while (reader.payloads.size() < sent.size()) reader.read_to_end(*source);
   CHECK(reader.payloads == sent);
@@ -333,12 +283,12 @@ TEST_CASE("a broker that dies and comes back costs time, not records") {
 TEST_CASE("options that cannot work are refused with the remedy, and secrets are not repeated") {
   KafkaSourceOptions bad;
   bad.brokers = "127.0.0.1:1";
-  CHECK(make_kafka_source(bad, 100, {})->start({}).message().find("kafka.topic") != std::string::npos);
+  CHECK(begin(*make_kafka_source(bad, 100, {})).message().find("kafka.topic") != std::string::npos);
   bad.topic = "t";
   bad.properties = {{"enable.auto.commit", "true"}};
-  CHECK(make_kafka_source(bad, 100, {})->start({}).code() == StatusCode::kInvalidArgument);
+  CHECK(begin(*make_kafka_source(bad, 100, {})).code() == StatusCode::kInvalidArgument);
   bad.properties = {{"security.protocol", "hunter2"}};
-  const Status refused = make_kafka_source(bad, 100, {})->start({});
+  const Status refused = begin(*make_kafka_source(bad, 100, {}));
   CHECK(refused.code() == StatusCode::kInvalidArgument);
   CHECK(refused.message().find("hunter2") == std::string::npos);
 }

@@ -2,12 +2,13 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <unordered_set>
 
 #include "cairn/clock.h"
+#include "cairn/rfc3339.h"
 #include "engine/learning/datasets/city.h"
 #include "engine/learning/datasets/traces.h"
-#include "streaming/decode.h"
 #include "tools/cairn/commands.h"
 #include "tools/cairn/output.h"
 
@@ -90,11 +91,11 @@ void finish(const GlobalOptions& options, Result<datasets::Dataset> dataset, con
 
 EventTime parse_end(const std::string& text) {
   if (text.empty()) return SystemClock::instance().now();
-  EventTime end;
-  if (!streaming::parse_rfc3339(text, &end)) {
+  const std::optional<EventTime> end = parse_rfc3339(text);
+  if (!end) {
     throw CLI::ValidationError("--end", "'" + text + "' is no time; write it like 2025-01-01T00:00:00Z");
   }
-  return end;
+  return *end;
 }
 
 void run_generate(const GlobalOptions& options, const GenerateArguments& arguments) {

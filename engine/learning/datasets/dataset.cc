@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <functional>
 #include <memory>
+
+#include "cairn/rfc3339.h"
 
 namespace cairn::datasets {
 namespace {
@@ -51,24 +52,6 @@ void append_position(GeoPoint position, std::string* out) {
   append_number_member("lon", position.lon, out);
 }
 
-/// RFC 3339 in UTC.
-std::string format_time(EventTime time) {
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date(day);
-  const std::chrono::hh_mm_ss clock(time - day);
-  char text[40];
-  const int length = std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d", static_cast<int>(date.year()),
-                                   static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                                   static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
-                                   static_cast<int>(clock.seconds().count()));
-  std::string formatted(text, static_cast<std::size_t>(length));
-  if (const auto ms = clock.subseconds().count(); ms > 0) {
-    std::snprintf(text, sizeof text, ".%03d", static_cast<int>(ms));
-    formatted += text;
-  }
-  return formatted + "Z";
-}
-
 void append_place(const Place& place, std::string* out) {
   *out += '{';
   append_text_member("place_id", place.id.str(), out);
@@ -83,7 +66,7 @@ void append_interaction(const Interaction& event, std::string* out) {
   append_text_member("user_id", event.user.str(), out);
   append_text_member("place_id", event.place.str(), out);
   append_text_member("type", InteractionTypes::kBuiltIn[event.type.value], out);
-  append_text_member("ts", format_time(event.time), out);
+  append_text_member("ts", format_rfc3339(event.time), out);
   if (event.value) append_number_member("value", *event.value, out);
   if (event.position) append_position(*event.position, out);
   append_text_member("event_id", event.event_id, out);

@@ -6,7 +6,8 @@
 #include <filesystem>
 
 #include "cairn/ids.h"
-#include "streaming/decode.h"
+#include "cairn/rfc3339.h"
+#include "cairn/utf8.h"
 #include "streaming/line_reader.h"
 
 namespace cairn::datasets::text {
@@ -21,35 +22,6 @@ template <class Number>
 bool parse_number(std::string_view text, Number* number) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *number);
   return error == std::errc() && end == text.data() + text.size();
-}
-
-/// Length of the UTF-8 sequence that `text` begins with (RFC 3629), 0 when it is none.
-std::size_t sequence_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  const auto continues = [&](std::size_t i) { return (byte(i) & 0xc0u) == 0x80u; };
-  const unsigned lead = byte(0);
-  if (lead < 0x80) return 1;
-  if (lead >= 0xc2 && lead <= 0xdf) return continues(1) ? 2 : 0;
-  if (lead >= 0xe0 && lead <= 0xef) {
-    const bool overlong = lead == 0xe0 && byte(1) < 0xa0;
-    const bool surrogate = lead == 0xed && byte(1) > 0x9f;
-    return continues(1) && continues(2) && !overlong && !surrogate ? 3 : 0;
-  }
-  if (lead >= 0xf0 && lead <= 0xf4) {
-    const bool overlong = lead == 0xf0 && byte(1) < 0x90;
-    const bool beyond = lead == 0xf4 && byte(1) > 0x8f;
-    return continues(1) && continues(2) && continues(3) && !overlong && !beyond ? 4 : 0;
-  }
-  return 0;
-}
-
-bool is_utf8(std::string_view text) {
-  while (!text.empty()) {
-    const std::size_t length = sequence_length(text);
-    if (length == 0) return false;
-    text.remove_prefix(length);
-  }
-  return true;
 }
 
 std::optional<unsigned> month_of(std::string_view name) {
@@ -135,8 +107,10 @@ Fault parse_id(std::string_view what, std::string_view text, std::string* id) {
 }
 
 Fault parse_time(std::string_view text, EventTime* time) {
-  if (streaming::parse_rfc3339(text, time)) return {};
-  return "time " + quoted(text) + " is not like 2012-04-03T18:00:00Z";
+  const std::optional<EventTime> parsed = parse_rfc3339(text);
+  if (!parsed) return "time " + quoted(text) + " is not like 2012-04-03T18:00:00Z";
+  *time = *parsed;
+  return {};
 }
 
 Fault parse_ctime(std::string_view text, EventTime* time) {
@@ -151,7 +125,10 @@ Fault parse_ctime(std::string_view text, EventTime* time) {
   const std::string rfc3339 = std::string(parts[5]) + "-" + digits + "-" + std::string(parts[2]) + "T" +
                               std::string(parts[3]) + std::string(offset.substr(0, 3)) + ":" +
                               std::string(offset.substr(3));
-  return streaming::parse_rfc3339(rfc3339, time) ? Fault{} : fault;
+  const std::optional<EventTime> parsed = parse_rfc3339(rfc3339);
+  if (!parsed) return fault;
+  *time = *parsed;
+  return {};
 }
 
 std::string to_utf8(std::string_view text) {

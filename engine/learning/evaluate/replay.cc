@@ -4,16 +4,17 @@
 #include <charconv>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <utility>
 
+#include "cairn/rfc3339.h"
 #include "engine/ranking/builtin_views.h"
 #include "engine/ranking/recommender.h"
 #include "engine/state/feature_state.h"
 #include "features/row.h"
 #include "storage/state_store.h"
-#include "streaming/decode.h"
 
 namespace cairn::learning {
 
@@ -209,11 +210,11 @@ Status set_ask_from(const std::string& text, ReplayOptions* options) {
     options->ask_from_fraction = share;
     return ok_status();
   }
-  EventTime time;
-  if (!streaming::parse_rfc3339(text, &time)) {
+  const std::optional<EventTime> time = parse_rfc3339(text);
+  if (!time) {
     return invalid_argument("'" + text + "' is neither a share such as 0.8 nor a time such as 2012-06-01T00:00:00Z");
   }
-  options->ask_from_time = time;
+  options->ask_from_time = *time;
   return ok_status();
 }
 

@@ -1,6 +1,6 @@
 #include "engine/serving/api/encode.h"
 
-#include "engine/serving/json/time_text.h"
+#include "cairn/rfc3339.h"
 
 namespace cairn::serving {
 
@@ -16,7 +16,7 @@ void write_time_or_null(json::Writer& out, EventTime time) {
   if (time == EventTime{}) {
     out.null();
   } else {
-    out.text(json::format_time(time));
+    out.text(format_rfc3339(time));
   }
 }
 

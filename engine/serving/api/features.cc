@@ -1,6 +1,6 @@
+#include "cairn/rfc3339.h"
 #include "engine/serving/api/encode.h"
 #include "engine/serving/api/handlers.h"
-#include "engine/serving/json/time_text.h"
 
 namespace cairn::serving {
 namespace {
@@ -30,7 +30,7 @@ Result<FeatureRequest> read_request(const ApiRequest& request) {
     if (name == "views") {
       append_list(read.views, value);
     } else if (name == "as_of") {
-      read.as_of = json::parse_time(value);
+      read.as_of = parse_rfc3339(value);
       if (!read.as_of) return invalid_argument("as_of must be RFC 3339 such as 2024-05-01T12:00:00Z");
     } else {
       return invalid_argument("unknown query parameter '" + name + "'; there are views and as_of");
@@ -49,7 +49,7 @@ void write_vector(json::Writer& out, const FeatureVector& vector) {
     out.key("dimension").text(entry.dimension);
     out.key("value").number(entry.value);
     out.key("count").integer(entry.count);
-    out.key("newest").text(json::format_time(entry.newest));
+    out.key("newest").text(format_rfc3339(entry.newest));
     out.end_object();
   }
   out.end_array().end_object();

@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <array>
 
+#include "cairn/rfc3339.h"
 #include "engine/serving/api/encode.h"
 #include "engine/serving/api/handlers.h"
 #include "engine/serving/json/fields.h"
-#include "engine/serving/json/time_text.h"
 
 namespace cairn::serving {
 namespace {
@@ -161,7 +161,7 @@ void write_value(json::Writer& out, const FeatureViewSpec& view, const FeatureVe
   } else if (view.aggregate == Aggregate::kSequence) {
     out.begin_array();
     for (const FeatureEntry& entry : vector.entries) {
-      out.begin_array().text(entry.dimension).text(json::format_time(entry.newest)).number(entry.value).end_array();
+      out.begin_array().text(entry.dimension).text(format_rfc3339(entry.newest)).number(entry.value).end_array();
     }
     out.end_array();
   } else if (view.dimension == Dimension::kNone && !vector.entries.empty()) {
@@ -185,7 +185,7 @@ void write_entity_column(json::Writer& out, const EntityColumn& column) {
   out.end_array().key("statuses").begin_array();
   for (std::size_t row = 0; row < column.keys.size(); ++row) out.text(to_string(FeatureStatus::kPresent));
   out.end_array().key("event_timestamps").begin_array();
-  for (std::size_t row = 0; row < column.keys.size(); ++row) out.text(json::format_time(EventTime{}));
+  for (std::size_t row = 0; row < column.keys.size(); ++row) out.text(format_rfc3339(EventTime{}));
   out.end_array().end_object();
 }
 
@@ -200,7 +200,7 @@ void write_feature_column(json::Writer& out, const FeatureColumn& column, const 
   }
   out.end_array().key("event_timestamps").begin_array();
   for (std::size_t row = 0; row < rows; ++row) {
-    out.text(json::format_time(newest_of(fetched.vector(row, column.view.name))));
+    out.text(format_rfc3339(newest_of(fetched.vector(row, column.view.name))));
   }
   out.end_array().end_object();
 }

@@ -2,8 +2,8 @@
 
 #include <optional>
 
+#include "cairn/utf8.h"
 #include "engine/serving/api/handlers.h"
-#include "engine/serving/json/utf8.h"
 
 namespace cairn::serving {
 namespace {
@@ -53,7 +53,7 @@ std::optional<std::string> percent_decode(std::string_view text, Plus plus) {
       i += 2;
     }
   }
-  if (!json::valid_utf8(decoded) || decoded.find('\0') != std::string::npos) return std::nullopt;
+  if (!is_utf8(decoded) || decoded.find('\0') != std::string::npos) return std::nullopt;
   return decoded;
 }
 

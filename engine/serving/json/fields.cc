@@ -5,7 +5,7 @@
 #include <numeric>
 
 #include "cairn/ids.h"
-#include "engine/serving/json/time_text.h"
+#include "cairn/rfc3339.h"
 
 namespace cairn::serving::json {
 namespace {
@@ -156,8 +156,8 @@ std::optional<EventTime> Fields::time(std::string_view name) {
   const Value* value = find(name);
   if (!value) return std::nullopt;
   if (const auto* text = value->as<std::string>()) {
-    if (const auto time = parse_time(*text)) return time;
-  } else if (const auto* ms = value->as<std::int64_t>(); ms && *ms >= kTimeMsMin && *ms <= kTimeMsMax) {
+    if (const auto time = parse_rfc3339(*text)) return time;
+  } else if (const auto* ms = value->as<std::int64_t>(); ms && *ms >= to_ms(kRfc3339Min) && *ms <= to_ms(kRfc3339Max)) {
     return event_time_from_ms(*ms);
   }
   fail(std::string(name) + " must be RFC 3339 such as 2024-05-01T12:00:00Z, or integer milliseconds since the epoch");

@@ -3,7 +3,7 @@
 #include <charconv>
 #include <cmath>
 
-#include "engine/serving/json/utf8.h"
+#include "cairn/utf8.h"
 
 namespace cairn::serving::json {
 namespace {

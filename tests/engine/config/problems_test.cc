@@ -192,11 +192,11 @@ c.toml:5:26: kafka.properties.plugin.library.paths: may not be set: it would run
 
 TEST_CASE("properties are passed on as text, quoted or dotted") {
   const ConfigReport report =
-      check("[kafka.properties]\n\"linger.ms\" = 5\nfetch.wait.max.ms = 10\n\"check.crcs\" = true\n\"a.b\" = \"c\"\n");
+      check("[kafka.properties]\n\"linger.ms\" = 5\nfetch.wait.max.ms = 10\n\"socket.keepalive.enable\" = true\n\"a.b\" = \"c\"\n");
   REQUIRE_MESSAGE(report.ok(), report.problems_text());
   CHECK(report.config.engine.kafka.properties ==
         std::map<std::string, std::string>{
-            {"linger.ms", "5"}, {"fetch.wait.max.ms", "10"}, {"check.crcs", "true"}, {"a.b", "c"}});
+            {"linger.ms", "5"}, {"fetch.wait.max.ms", "10"}, {"socket.keepalive.enable", "true"}, {"a.b", "c"}});
 }
 
 TEST_CASE("a weight names a ranking feature and is a finite number") {

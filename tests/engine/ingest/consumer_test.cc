@@ -2,148 +2,83 @@
 
 #include <doctest/doctest.h>
 
-#include <algorithm>
-#include <deque>
+#include <array>
+#include <chrono>
+#include <cstdint>
 #include <map>
-#include <mutex>
+#include <memory>
 #include <random>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "streaming/decode.h"
+#include "streaming/source.h"
+#include "tests/support/memory_sink.h"
+#include "tests/support/memory_source.h"
 
 namespace {
 
 using namespace cairn;
 using namespace std::chrono_literals;
 using ingest::Consumer;
-using ingest::DecodedBatch;
+using test::MemorySink;
+using test::MemoryTopic;
+using Counts = MemorySink::Counts;
 
-/// What a broken world can do to a consumer: lines that can be appended, and answers that can be made to fail.
-struct World {
-  std::mutex mutex;
-  std::vector<std::string> lines;
-  int failing_starts = 0;
-  int failing_polls = 0;
-
-  void append(const std::string& line) {
-    const std::lock_guard lock(mutex);
-    lines.push_back(line + std::string(streaming::kPayloadPadding, '\0'));
-  }
-};
-
-/// Reads World::lines; the offset is the line's index.
-class LineSource final : public streaming::Source {
- public:
-  explicit LineSource(World& world) : world_(world) {}
-  const std::string& name() const noexcept override { return name_; }
-  Status start(std::span<const SourcePosition> resume) override {
-    const std::lock_guard lock(world_.mutex);
-    if (world_.failing_starts > 0) {
-      --world_.failing_starts;
-      return unavailable("not there yet");
-    }
-    next_ = resume.empty() ? 0 : resume[0].offset.value;
-    return ok_status();
-  }
-  Status poll(std::size_t records_max, std::chrono::milliseconds, streaming::RecordBatch* batch) override {
-    batch->clear();
-    const std::lock_guard lock(world_.mutex);
-    if (world_.failing_polls > 0 && next_ > 3) {
-      --world_.failing_polls;
-      return unavailable("broker away");
-    }
-    copies_.clear();
-    while (next_ < static_cast<std::int64_t>(world_.lines.size()) && batch->records.size() < records_max) {
-      copies_.push_back(world_.lines[static_cast<std::size_t>(next_)]);
-      const std::string& copy = copies_.back();
-      batch->records.push_back(
-          {Partition{0}, Offset{next_++}, std::string_view(copy).substr(0, copy.size() - streaming::kPayloadPadding)});
-    }
-    if (!batch->records.empty()) batch->positions.push_back({Partition{0}, Offset{next_}, ""});
-    batch->at_end = next_ == static_cast<std::int64_t>(world_.lines.size());
-    return ok_status();
-  }
-  Result<std::vector<SourcePosition>> end_positions() const override {
-    const std::lock_guard lock(world_.mutex);
-    return std::vector<SourcePosition>{{Partition{0}, Offset{static_cast<std::int64_t>(world_.lines.size())}, ""}};
-  }
-  void close() override {}
-
- private:
-  World& world_;
-  const std::string name_ = "lines";
-  std::deque<std::string> copies_;
-  std::int64_t next_ = 0;
-};
-
-/// Keeps counts and position together, and can refuse.
-class CountingSink final : public ingest::Sink {
- public:
-  Result<std::vector<SourcePosition>> resume(const std::string&) override {
-    const std::lock_guard lock(mutex);
-    if (!position) return std::vector<SourcePosition>{};
-    return std::vector<SourcePosition>{*position};
-  }
-  Status apply(const std::string&, const DecodedBatch& batch) override {
-    const std::lock_guard lock(mutex);
-    if (!answers.empty()) {
-      const StatusCode answer = answers.front();
-      answers.pop_front();
-      if (answer != StatusCode::kOk) return {answer, "as told"};
-    }
-    const bool expected = position ? !batch.before.empty() && batch.before[0] == *position : batch.before.empty();
-    if (!expected) return {StatusCode::kAborted, "another position"};
-    for (const Interaction& one : batch.interactions) ++visits[one.place.str()];
-    refused += batch.refused.size();
-    position = batch.after[0];
-    return ok_status();
-  }
-
-  std::mutex mutex;
-  std::deque<StatusCode> answers;
-  std::optional<SourcePosition> position;
-  std::map<std::string, int> visits;
-  std::size_t refused = 0;
-};
+constexpr Partition kOnly{0};
+constexpr std::array kThree = {Partition{0}, Partition{1}, Partition{2}};
 
 std::string event(const std::string& place) {
   return R"({"user_id":"u","place_id":")" + place + R"(","type":"visit","ts":1000000000000})";
 }
 
 struct Fixture {
-  World world;
-  CountingSink sink;
+  explicit Fixture(std::span<const Partition> partitions = std::span(&kOnly, 1)) : topic("lines", partitions) {}
+
+  MemoryTopic topic;
+  MemorySink sink;
+  Counts expected;
   InteractionTypes types;
   ManualClock clock{event_time_from_ms(1'700'000'000'000)};
 
+  void append(const std::string& place, Partition partition = kOnly) {
+    topic.append(partition, event(place));
+    ++expected[place];
+  }
   std::unique_ptr<Consumer> consume(std::size_t records_max = 7) {
     Consumer::Options options;
     options.consumer = "test";
     options.records_max = records_max;
     options.batch_wait_max = 1ms;
     return std::make_unique<Consumer>(
-        options, [this] { return std::make_unique<LineSource>(world); }, sink, types, clock);
+        options, [this] { return topic.source(); }, sink, types, clock);
   }
   static Status drain(Consumer& consumer) {
     return consumer.wait_passed(consumer.mark(), CallContext::within(60s));
   }
 };
 
+std::vector<std::int32_t> partitions_in(const std::vector<ConsumerStatus>& status) {
+  std::vector<std::int32_t> partitions;
+  for (const ConsumerStatus& one : status) partitions.push_back(one.position.partition.value);
+  return partitions;
+}
+
 TEST_CASE("everything in the source is applied once, and what cannot be decoded is refused with its reason") {
   Fixture f;
-  std::map<std::string, int> expected;
   for (int i = 0; i < 100; ++i) {
-    const std::string place = "p" + std::to_string(i % 9);
-    f.world.append(event(place));
-    ++expected[place];
-    if (i % 10 == 0) f.world.append("{broken");
+    f.append("p" + std::to_string(i % 9));
+    if (i % 10 == 0) f.topic.append(kOnly, "{broken");
   }
   const auto consumer = f.consume();
   REQUIRE(Fixture::drain(*consumer).ok());
-  CHECK(f.sink.visits == expected);
-  CHECK(f.sink.refused == 10);
-  f.world.append(event("late"));
+  CHECK(f.sink.counts() == f.expected);
+  CHECK(f.sink.refused() == 10);
+  f.append("late");
   REQUIRE(Fixture::drain(*consumer).ok());
-  CHECK(f.sink.visits["late"] == 1);
+  CHECK(f.sink.counts() == f.expected);
   const auto status = consumer->status();
   REQUIRE(status.size() == 1);
   CHECK(status[0].position.offset.value == 111);
@@ -152,43 +87,177 @@ TEST_CASE("everything in the source is applied once, and what cannot be decoded 
 
 TEST_CASE("passing trouble of source and sink loses nothing and doubles nothing") {
   Fixture f;
-  std::map<std::string, int> expected;
-  for (int i = 0; i < 60; ++i) {
-    f.world.append(event("p" + std::to_string(i % 5)));
-    ++expected["p" + std::to_string(i % 5)];
-  }
-  f.world.failing_starts = 2;
-  f.world.failing_polls = 2;
-  f.sink.answers = {StatusCode::kUnavailable, StatusCode::kResourceExhausted, StatusCode::kOk, StatusCode::kAborted,
-                    StatusCode::kOk,          StatusCode::kUnavailable};
+  for (int i = 0; i < 60; ++i) f.append("p" + std::to_string(i % 5));
+  const Status away = unavailable("broker away");
+  f.topic.script_polls(std::array{away, ok_status(), ok_status(), away});
+  f.topic.script_resumes(std::array{away});
+  f.sink.script(std::array{StatusCode::kUnavailable, StatusCode::kResourceExhausted, StatusCode::kOk,
+                           StatusCode::kAborted, StatusCode::kOk, StatusCode::kUnavailable});
   const auto consumer = f.consume();
   REQUIRE(Fixture::drain(*consumer).ok());
-  CHECK(f.sink.visits == expected);
+  CHECK(f.sink.counts() == f.expected);
   CHECK(consumer->trouble().empty());
 }
 
 TEST_CASE("a consumer that is stopped and started again goes on where the sink stands") {
   Fixture f;
   std::mt19937 random(3);
-  int appended = 0;
   for (int round = 0; round < 20; ++round) {
-    for (unsigned i = 0; i < 1 + random() % 30; ++i, ++appended) f.world.append(event("p"));
+    for (unsigned i = 0; i < 1 + random() % 30; ++i) f.append("p");
     const auto consumer = f.consume(5);
     if (random() % 2 == 0) REQUIRE(Fixture::drain(*consumer).ok());
   }
   const auto last = f.consume();
   REQUIRE(Fixture::drain(*last).ok());
-  CHECK(f.sink.visits["p"] == appended);
+  CHECK(f.sink.counts() == f.expected);
 }
 
 TEST_CASE("an error that will not pass stops the source and says so") {
   Fixture f;
-  f.world.append(event("p"));
-  f.sink.answers = {StatusCode::kInvalidArgument};
+  f.append("p");
+  f.sink.script(std::array{StatusCode::kOk, StatusCode::kInvalidArgument});
   const auto consumer = f.consume();
   const Status waited = consumer->wait_passed(consumer->mark(), CallContext::within(300ms));
   CHECK(waited.code() == StatusCode::kDeadlineExceeded);
   CHECK(consumer->trouble() == "INVALID_ARGUMENT: as told");
+}
+
+TEST_CASE("each partition has a position of its own, and one without a position begins at its beginning") {
+  Fixture f(kThree);
+  for (int i = 0; i < 30; ++i) f.append("a", kThree[0]);
+  for (int i = 0; i < 20; ++i) f.append("b", kThree[1]);
+  {
+    const auto consumer = f.consume();
+    REQUIRE(Fixture::drain(*consumer).ok());
+  }
+  CHECK(f.sink.position("lines", kThree[0])->offset.value == 30);
+  CHECK(f.sink.position("lines", kThree[1])->offset.value == 20);
+  CHECK_FALSE(f.sink.position("lines", kThree[2]).has_value());
+  f.append("a", kThree[0]);
+  for (int i = 0; i < 10; ++i) f.append("c", kThree[2]);
+  const auto consumer = f.consume();
+  REQUIRE(Fixture::drain(*consumer).ok());
+  CHECK(f.sink.counts() == f.expected);
+  CHECK(f.sink.position("lines", kThree[2])->offset.value == 10);
+}
+
+TEST_CASE("a partition that is revoked is applied to what was delivered, told to the sink, released and forgotten") {
+  Fixture f(kThree);
+  for (const Partition partition : kThree) f.append("p" + std::to_string(partition.value), partition);
+  const auto consumer = f.consume();
+  REQUIRE(Fixture::drain(*consumer).ok());
+  CHECK(partitions_in(consumer->status()) == std::vector{0, 1, 2});
+
+  f.sink.script(std::array{StatusCode::kUnavailable});  // the sink's trouble delays the release, and is not lost
+  for (int i = 0; i < 5; ++i) f.append("in flight", kThree[1]);
+  f.topic.revoke(kThree[1]);
+  f.topic.wait_until_free(kThree[1]);
+  CHECK(f.sink.revoked() == std::vector{kThree[1]});
+  CHECK(f.sink.position("lines", kThree[1])->offset.value == 6);  // whoever reads on goes on from here
+  REQUIRE(Fixture::drain(*consumer).ok());
+  CHECK(partitions_in(consumer->status()) == std::vector{0, 2});
+
+  f.append("away", kThree[1]);
+  f.append("here", kThree[2]);
+  REQUIRE(Fixture::drain(*consumer).ok());
+  CHECK(f.sink.counts().contains("here"));
+  CHECK_FALSE(f.sink.counts().contains("away"));
+
+  f.topic.assign(kThree[1]);
+  REQUIRE(Fixture::drain(*consumer).ok());
+  CHECK(f.sink.counts() == f.expected);
+  CHECK(partitions_in(consumer->status()) == std::vector{0, 1, 2});
+}
+
+/// Reads a partition that the consumer has given away, as another consumer would: from the sink's position, into the
+/// sink.
+void read_elsewhere(Fixture& f, Partition partition, std::int64_t records_max) {
+  const auto stored = f.sink.position("lines", partition);
+  const std::int64_t first = stored ? stored->offset.value : 0;
+  std::vector<std::string> payloads = f.topic.payloads(partition, first);
+  if (static_cast<std::int64_t>(payloads.size()) > records_max) payloads.resize(static_cast<std::size_t>(records_max));
+  if (payloads.empty()) return;
+  streaming::Decoder decoder(f.types, {}, f.clock);
+  std::vector<Interaction> interactions(payloads.size());
+  for (std::size_t i = 0; i < payloads.size(); ++i) {
+    const std::string padded = payloads[i] + std::string(streaming::kPayloadPadding, '\0');
+    REQUIRE(decoder.decode(std::string_view(padded).substr(0, payloads[i].size()), &interactions[i]) ==
+            streaming::Reject::kNone);
+  }
+  const std::int64_t next = first + static_cast<std::int64_t>(payloads.size());
+  const std::vector<SourcePosition> after{{partition, Offset{next}, "elsewhere"}};
+  const std::vector<SourcePosition> before = stored ? std::vector{*stored} : std::vector<SourcePosition>{};
+  const ingest::DecodedBatch batch{.interactions = interactions, .refused = {}, .before = before, .after = after};
+  Status applied;
+  do {
+    applied = f.sink.apply("lines", batch);
+  } while (is_retryable(applied.code()));
+  REQUIRE_MESSAGE(applied.ok(), applied.to_string());
+}
+
+TEST_CASE("whatever is assigned, revoked, read elsewhere and failing in between, every event counts once") {
+  for (const std::uint32_t seed : {1U, 2U, 3U, 4U}) {
+    INFO("seed ", seed);
+    std::mt19937 random(seed);
+    Fixture f(kThree);
+    auto consumer = f.consume(1 + random() % 20);
+    std::array<bool, 3> ours{true, true, true};
+    for (int step = 0; step < 400; ++step) {
+      const Partition partition = kThree[random() % kThree.size()];
+      bool& is_ours = ours[static_cast<std::size_t>(partition.value)];
+      switch (random() % 16) {
+        case 0:
+          f.topic.revoke(partition);
+          is_ours = false;
+          break;
+        case 1:
+          f.topic.assign(partition);
+          is_ours = true;
+          break;
+        case 2:  // away and back before the consumer looks, or after
+          f.topic.revoke(partition);
+          f.topic.assign(partition);
+          is_ours = true;
+          break;
+        case 3:
+        case 4:
+          if (is_ours) break;
+          f.topic.wait_until_free(partition);
+          read_elsewhere(f, partition, 1 + random() % 10);
+          break;
+        case 5:
+          // What the consumer has applied is a matter of time; that it gets there is not.
+          if (!is_ours || f.topic.payloads(partition, 0).empty()) break;
+          f.sink.wait_until("lines", partition,
+                            Offset{static_cast<std::int64_t>(f.topic.payloads(partition, 0).size())});
+          break;
+        case 6:
+          if (random() % 4 == 0) f.topic.script_polls(std::array{unavailable("away")});
+          break;
+        case 7:
+          if (random() % 4 == 0) f.topic.script_resumes(std::array{unavailable("away")});
+          break;
+        case 8:
+          f.sink.script(std::array{random() % 4 == 0 ? StatusCode::kAborted : StatusCode::kUnavailable});
+          break;
+        case 9:
+          if (random() % 8 != 0) break;
+          consumer.reset();
+          consumer = f.consume(1 + random() % 20);
+          break;
+        default:
+          for (unsigned i = random() % 20; i > 0; --i) f.append("p" + std::to_string(random() % 7), partition);
+      }
+    }
+    for (const Partition partition : kThree) f.topic.assign(partition);
+    const Status drained = Fixture::drain(*consumer);
+    REQUIRE_MESSAGE(drained.ok(), drained.to_string());
+    CHECK(f.sink.counts() == f.expected);
+    for (const Partition partition : kThree) {
+      const auto end = static_cast<std::int64_t>(f.topic.payloads(partition, 0).size());
+      if (end > 0) CHECK(f.sink.position("lines", partition)->offset.value == end);
+    }
+  }
 }
 
 }  // namespace

@@ -1,49 +1,16 @@
 #include "tools/cairnd/log/format.h"
 
 #include <algorithm>
-#include <array>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
+
+#include "cairn/rfc3339.h"
+#include "cairn/utf8.h"
 
 namespace cairn::cairnd {
 namespace {
 
 constexpr char kHex[] = "0123456789abcdef";
-
-std::string time_text(EventTime time) {
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date{day};
-  const std::chrono::hh_mm_ss clock{time - day};
-  std::array<char, 40> text{};
-  std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02ld:%02ld:%02ld.%03ldZ", static_cast<int>(date.year()),
-                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                static_cast<long>(clock.hours().count()), static_cast<long>(clock.minutes().count()),
-                static_cast<long>(clock.seconds().count()), static_cast<long>(clock.subseconds().count()));
-  return text.data();
-}
-
-/// Length of the well-formed UTF-8 sequence at the beginning of `text`; 0 when there is none (RFC 3629: no overlong
-/// forms, no surrogates, nothing above U+10FFFF).
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
-  const auto tail = [&](std::size_t i) { return (byte(i) & 0xC0U) == 0x80U; };
-  const unsigned first = byte(0);
-  if (first < 0x80) return text.empty() ? 0 : 1;
-  if (first >= 0xC2 && first <= 0xDF) return tail(1) ? 2 : 0;
-  if (first >= 0xE0 && first <= 0xEF) {
-    const bool overlong = first == 0xE0 && byte(1) < 0xA0;
-    const bool surrogate = first == 0xED && byte(1) > 0x9F;
-    return tail(1) && tail(2) && !overlong && !surrogate ? 3 : 0;
-  }
-  if (first >= 0xF0 && first <= 0xF4) {
-    const bool overlong = first == 0xF0 && byte(1) < 0x90;
-    const bool above = first == 0xF4 && byte(1) > 0x8F;
-    return tail(1) && tail(2) && tail(3) && !overlong && !above ? 4 : 0;
-  }
-  return 0;
-}
 
 /// Whether a terminal or a log reader could take the character at the beginning of `text` for something else: C0 and C1
 /// controls, line and paragraph separators, marks that turn the direction of writing.
@@ -156,7 +123,8 @@ std::string_view level_name(LogLevel level) noexcept {
 }
 
 std::string format_text(const LogRecord& record) {
-  std::string line = time_text(record.time) + " " + std::string(level_name(record.level)) + " ";
+  std::string line =
+      format_rfc3339(record.time, Rfc3339Fraction::kAlways) + " " + std::string(level_name(record.level)) + " ";
   append_body(record, &line);
   return line;
 }
@@ -169,7 +137,7 @@ std::string format_journal(const LogRecord& record) {
 
 std::string format_json(const LogRecord& record) {
   std::string line = "{";
-  append_member("time", time_text(record.time), &line);
+  append_member("time", format_rfc3339(record.time, Rfc3339Fraction::kAlways), &line);
   append_member("level", level_name(record.level), &line);
   append_member("event", record.event, &line);
   append_member("message", record.message, &line);

@@ -1,3 +1,5 @@
+#include "cairn/rfc3339.h"
+
 #include <doctest/doctest.h>
 
 #include <cstdio>
@@ -5,16 +7,15 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <string_view>
+#include <vector>
 
-#include "streaming/decode.h"
-
-namespace cairn::streaming {
+namespace cairn {
 namespace {
 
 std::optional<std::int64_t> ms_of(std::string_view text) {
-  EventTime time;
-  if (!parse_rfc3339(text, &time)) return std::nullopt;
-  return to_ms(time);
+  const std::optional<EventTime> time = parse_rfc3339(text);
+  return time ? std::optional(to_ms(*time)) : std::nullopt;
 }
 
 TEST_CASE("times that RFC 3339 allows are read to the millisecond") {
@@ -27,8 +28,8 @@ TEST_CASE("times that RFC 3339 allows are read to the millisecond") {
       {"1970-01-01T00:00:00Z", 0},
       {"1985-04-12T23:20:50.52Z", 482196050520},    // RFC 3339, section 5.8
       {"1996-12-19T16:39:57-08:00", 851042397000},  // the same
-      {"1990-12-31T23:59:60Z", 662687999000},       // a leap second counts as 59
-      {"1990-12-31T15:59:60-08:00", 662687999000},
+      {"1990-12-31T23:59:60Z", 662688000000},       // of 1991-01-01T00:00:00Z: EventTime has no leap seconds
+      {"1990-12-31T15:59:60-08:00", 662688000000},
       {"1937-01-01T12:00:27.87+00:20", -1041337172130},
       {"2012-04-03T18:00:09Z", 1333476009000},
       {"2012-04-03t18:00:09z", 1333476009000},
@@ -90,6 +91,17 @@ TEST_CASE("what RFC 3339 does not allow is no time") {
   CHECK_FALSE(ms_of(std::string_view("2012-04-03T18:00:09Z\0", 21)).has_value());
 }
 
+TEST_CASE("events around a leap second keep their order") {
+  const std::vector<std::string_view> in_order = {"2016-12-31T23:59:59.999Z", "2016-12-31T23:59:60Z",
+                                                  "2016-12-31T23:59:60.5Z", "2017-01-01T00:00:00.000Z",
+                                                  "2017-01-01T00:00:00.001Z"};
+  std::vector<std::int64_t> times;
+  for (const std::string_view text : in_order) times.push_back(ms_of(text).value());
+  // date -u -d 2017-01-01T00:00:00Z +%s
+  CHECK(times == std::vector<std::int64_t>{1483228799999, 1483228800000, 1483228800000, 1483228800000, 1483228800001});
+  CHECK(ms_of("2016-12-31T12:34:60.999Z") == ms_of("2016-12-31T12:35:00Z"));
+}
+
 TEST_CASE("any time of four-digit years agrees with the C library's calendar") {
   const std::uint32_t seed = 20240501;
   INFO("seed ", seed);
@@ -111,5 +123,27 @@ TEST_CASE("any time of four-digit years agrees with the C library's calendar") {
   }
 }
 
+TEST_CASE("times are written so that they read back") {
+  CHECK(format_rfc3339(event_time_from_ms(0)) == "1970-01-01T00:00:00Z");
+  CHECK(format_rfc3339(event_time_from_ms(0), Rfc3339Fraction::kAlways) == "1970-01-01T00:00:00.000Z");
+  CHECK(format_rfc3339(event_time_from_ms(1714564800123)) == "2024-05-01T12:00:00.123Z");
+  CHECK(format_rfc3339(event_time_from_ms(1714564800007)) == "2024-05-01T12:00:00.007Z");
+  CHECK(format_rfc3339(event_time_from_ms(-1)) == "1969-12-31T23:59:59.999Z");
+  CHECK(format_rfc3339(kRfc3339Min) == "0000-01-01T00:00:00Z");
+  std::mt19937_64 random(7);
+  std::uniform_int_distribution<std::int64_t> any(to_ms(kRfc3339Min), to_ms(kRfc3339Max));
+  for (int i = 0; i < 2000; ++i) {
+    const std::int64_t ms = any(random);
+    INFO(ms);
+    CHECK(ms_of(format_rfc3339(event_time_from_ms(ms))) == ms);
+    CHECK(format_rfc3339(event_time_from_ms(ms), Rfc3339Fraction::kAlways).size() == 24);
+  }
+}
+
+TEST_CASE("a time that RFC 3339 cannot write becomes the nearest one it can") {
+  CHECK(format_rfc3339(event_time_from_ms(INT64_MAX)) == "9999-12-31T23:59:59.999Z");
+  CHECK(format_rfc3339(event_time_from_ms(INT64_MIN)) == "0000-01-01T00:00:00Z");
+}
+
 }  // namespace
-}  // namespace cairn::streaming
+}  // namespace cairn

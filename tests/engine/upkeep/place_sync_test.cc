@@ -1,0 +1,137 @@
+#include "engine/upkeep/place_sync.h"
+
+#include <doctest/doctest.h>
+
+#include <functional>
+#include <set>
+#include <string>
+#include <thread>
+
+#include "features/row.h"
+#include "sql/memory/memory_database.h"
+#include "storage/state_store.h"
+
+namespace {
+
+using namespace cairn;
+using upkeep::PlaceSync;
+
+const InteractionTypes kTypes;
+
+/// Passes places on to a database, unless the test says that it fails. `before` and `after` are called round each write.
+class WatchedMirror final : public sql::PlaceMirror {
+ public:
+  explicit WatchedMirror(sql::PlaceMirror& inner) : inner_(inner) {}
+
+  Status upsert_places(std::span<const Place> places, std::uint64_t version) override {
+    CAIRN_RETURN_IF_ERROR(before());
+    CAIRN_RETURN_IF_ERROR(inner_.upsert_places(places, version));
+    ++writes;
+    return after();
+  }
+  Result<std::uint64_t> places_version() override { return inner_.places_version(); }
+
+  int writes = 0;
+  std::function<Status()> before = [] { return ok_status(); };
+  std::function<Status()> after = [] { return ok_status(); };
+
+ private:
+  sql::PlaceMirror& inner_;
+};
+
+/// A catalogue as an engine has it, and a database that outlives it.
+struct Fixture {
+  std::unique_ptr<storage::StateStore> store = storage::open_memory_store(features::merge_encoded_rows);
+  features::Dictionary places;
+  features::Dictionary categories;
+  state::Catalog catalog{*store, places, categories};
+  sql::MemoryDatabase database{kTypes, std::chrono::hours(24)};
+  sql::Database roles = database.roles();
+  WatchedMirror mirror{*roles.places};
+
+  Fixture() {
+    REQUIRE(roles.upkeep->migrate().ok());
+    REQUIRE(catalog.load().ok());
+  }
+  void add(int first, int count, const std::string& name = "") {
+    std::vector<Place> more;
+    for (int i = first; i < first + count; ++i) more.push_back({PlaceId("p" + std::to_string(i)), name, {1, 2}, ""});
+    REQUIRE(catalog.upsert(more).ok());
+  }
+  /// What the protocol promises at every moment: PostgreSQL has every place up to the version that it records.
+  void check_promise() {
+    std::set<std::string> there;
+    for (const Place& place : database.places()) there.insert(place.id.str());
+    const std::uint64_t recorded = *roles.places->places_version();
+    for (const state::Catalog::Stored& one : catalog.newer_than(0)) {
+      if (one.version <= recorded) CHECK_MESSAGE(there.contains(one.place.id.str()), one.place.id.str());
+    }
+  }
+};
+
+TEST_CASE("places reach PostgreSQL in chunks, each once, and the newest text counts") {
+  Fixture f;
+  f.add(0, 25, "old");
+  f.add(24, 1, "new");
+  PlaceSync sync(f.catalog, f.mirror, {}, 10);
+  sync.push();
+  CHECK(f.database.places().size() == 25);
+  CHECK(f.mirror.writes == 3);  // of 10, 10 and 5, the place that was replaced among the last
+  CHECK(*f.roles.places->places_version() == f.catalog.version());
+  for (const Place& place : f.database.places()) CHECK(place.name == (place.id == PlaceId("p24") ? "new" : "old"));
+
+  sync.push();
+  CHECK(f.mirror.writes == 3);
+  f.add(100, 1);
+  sync.push();
+  CHECK(f.mirror.writes == 4);
+  CHECK(sync.wait_for(f.catalog.version(), CallContext::within(std::chrono::seconds(60))).ok());
+}
+
+TEST_CASE("whichever chunk a crash comes after or before, no place is missing in the end") {
+  for (const bool written : {false, true}) {
+    for (int crash_at = 0; crash_at < 6; ++crash_at) {
+      INFO("written=", written, " crash_at=", crash_at);
+      Fixture f;
+      f.add(0, 7);
+      f.add(7, 35);
+      f.add(20, 10, "again");
+      int calls = 0;
+      const auto crash = [&] {
+        f.check_promise();
+        return calls++ == crash_at ? unavailable("killed") : ok_status();
+      };
+      (written ? f.mirror.after : f.mirror.before) = crash;
+      PlaceSync(f.catalog, f.mirror, {}, 10).push();
+      // The process is gone; another one begins with what both stores hold.
+      f.mirror.after = f.mirror.before = [] { return ok_status(); };
+      PlaceSync(f.catalog, f.mirror, {}, 10).push();
+      f.check_promise();
+      CHECK(f.database.places().size() == 42);
+      CHECK(*f.roles.places->places_version() == f.catalog.version());
+    }
+  }
+}
+
+TEST_CASE("a database that another state directory has written gets the whole catalogue, above its version") {
+  Fixture f;
+  REQUIRE(f.roles.places->upsert_places(std::vector<Place>{{PlaceId("p1"), "theirs", {3, 4}, ""}}, 77).ok());
+  f.add(0, 3, "ours");
+  PlaceSync(f.catalog, f.mirror, {}, 10).push();
+  REQUIRE(f.database.places().size() == 3);
+  for (const Place& place : f.database.places()) CHECK(place.name == "ours");
+  CHECK(*f.roles.places->places_version() > 77);
+  CHECK(*f.roles.places->places_version() == f.catalog.version());
+}
+
+TEST_CASE("who waits for a version is woken when it is there, and told when it is not") {
+  Fixture f;
+  f.add(0, 1);
+  PlaceSync sync(f.catalog, f.mirror, {}, 10);
+  CHECK(sync.wait_for(f.catalog.version(), CallContext::within(std::chrono::milliseconds(1))).code() ==
+        StatusCode::kDeadlineExceeded);
+  std::jthread pusher([&] { sync.push(); });
+  CHECK(sync.wait_for(f.catalog.version(), {}).ok());
+}
+
+}  // namespace

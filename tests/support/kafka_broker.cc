@@ -1,0 +1,124 @@
+#include "tests/support/kafka_broker.h"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cstdio>
+
+namespace cairn::test {
+
+// ---- the broker ---------------------------------------------------------------------------------------------------
+
+KafkaBroker& KafkaBroker::shared() {
+  static KafkaBroker broker;
+  return broker;
+}
+
+KafkaBroker::KafkaBroker() {
+  // Without Java or the jars there is no broker to test with; with them one that does not come up is a failure.
+  if (const Answer jars = command("fetch"); jars.exit_code != 0) {
+    why_not_ = jars.output;
+    return;
+  }
+  const Answer up = command("up");
+  REQUIRE_MESSAGE(up.exit_code == 0, up.output);
+  address_ = command("brokers").output;
+  while (!address_.empty() && address_.back() == '\n') address_.pop_back();
+}
+
+KafkaBroker::~KafkaBroker() { static_cast<void>(command("down --purge")); }
+
+bool KafkaBroker::here() const {
+  if (why_not_.empty()) return true;
+  MESSAGE("SKIPPED: no Kafka broker here: ", why_not_);
+  return false;
+}
+
+void KafkaBroker::must(const std::string& words) const {
+  const Answer answer = command(words);
+  REQUIRE_MESSAGE(answer.exit_code == 0, answer.output);
+}
+
+KafkaBroker::Answer KafkaBroker::command(const std::string& words) const {
+  const std::string line =
+      std::string(CAIRN_SOURCE_DIR) + "/tools/dev kafka " + words + " --dir " + folder_.path() + " 2>&1";
+  std::FILE* pipe = ::popen(line.c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  std::string output;
+  std::array<char, 4096> buffer;
+  while (const std::size_t got = std::fread(buffer.data(), 1, buffer.size(), pipe)) output.append(buffer.data(), got);
+  return {::pclose(pipe), output};
+}
+
+// ---- the client ---------------------------------------------------------------------------------------------------
+
+namespace {
+
+/// What an admin request came to.
+class AdminQueue {
+ public:
+  explicit AdminQueue(rd_kafka_t* handle) : queue_(rd_kafka_queue_new(handle)) {}
+  ~AdminQueue() { rd_kafka_queue_destroy(queue_); }
+  AdminQueue(const AdminQueue&) = delete;
+  AdminQueue& operator=(const AdminQueue&) = delete;
+
+  [[nodiscard]] rd_kafka_queue_t* get() const { return queue_; }
+  void must_succeed() {
+    rd_kafka_event_t* event = rd_kafka_queue_poll(queue_, 30'000);
+    REQUIRE(event != nullptr);
+    CHECK(rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_event_destroy(event);
+  }
+
+ private:
+  rd_kafka_queue_t* queue_;
+};
+
+}  // namespace
+
+KafkaClient::KafkaClient() {
+  rd_kafka_conf_t* conf = rd_kafka_conf_new();
+  std::array<char, 256> why{};
+  rd_kafka_conf_set(conf, "bootstrap.servers", KafkaBroker::shared().address().c_str(), why.data(), why.size());
+  rd_kafka_conf_set(conf, "compression.type", "lz4", why.data(), why.size());
+  handle_ = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why.data(), why.size());
+  REQUIRE_MESSAGE(handle_ != nullptr, why.data());
+}
+
+KafkaClient::~KafkaClient() { rd_kafka_destroy(handle_); }
+
+void KafkaClient::send(const std::string& topic, std::int32_t partition, std::optional<std::string> payload) {
+  void* bytes = payload ? payload->data() : nullptr;
+  const std::size_t size = payload ? payload->size() : 0;
+  const std::string key = "k";
+  while (rd_kafka_producev(handle_, RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_PARTITION(partition),
+                           RD_KAFKA_V_KEY(key.data(), key.size()), RD_KAFKA_V_VALUE(bytes, size),
+                           RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END) == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+    rd_kafka_poll(handle_, 10);
+  }
+}
+
+void KafkaClient::flush() { REQUIRE(rd_kafka_flush(handle_, 30'000) == RD_KAFKA_RESP_ERR_NO_ERROR); }
+
+void KafkaClient::trim(const std::string& topic, std::int32_t partition, std::int64_t offset) {
+  rd_kafka_topic_partition_list_t* list = rd_kafka_topic_partition_list_new(1);
+  rd_kafka_topic_partition_list_add(list, topic.c_str(), partition)->offset = offset;
+  rd_kafka_DeleteRecords_t* request = rd_kafka_DeleteRecords_new(list);
+  rd_kafka_topic_partition_list_destroy(list);
+  AdminQueue queue(handle_);
+  rd_kafka_DeleteRecords(handle_, &request, 1, nullptr, queue.get());
+  queue.must_succeed();
+  rd_kafka_DeleteRecords_destroy(request);
+}
+
+void KafkaClient::grow(const std::string& topic, std::size_t count) {
+  std::array<char, 256> why{};
+  rd_kafka_NewPartitions_t* request = rd_kafka_NewPartitions_new(topic.c_str(), count, why.data(), why.size());
+  REQUIRE_MESSAGE(request != nullptr, why.data());
+  AdminQueue queue(handle_);
+  rd_kafka_CreatePartitions(handle_, &request, 1, nullptr, queue.get());
+  queue.must_succeed();
+  rd_kafka_NewPartitions_destroy(request);
+}
+
+}  // namespace cairn::test
