@@ -35,6 +35,7 @@ std::uint32_t load_little_endian(const unsigned char* p) noexcept {
 }
 
 std::uint32_t advance_eight(std::uint32_t crc, const unsigned char* p) noexcept {
+  // The checksum so far has 32 bits, so it changes the first four bytes only.
   const std::uint32_t low = crc ^ load_little_endian(p);
   const std::uint32_t high = load_little_endian(p + 4);
   return kTables[7][low & 0xFFu] ^ kTables[6][(low >> 8) & 0xFFu] ^ kTables[5][(low >> 16) & 0xFFu] ^

@@ -18,6 +18,7 @@ double scale(double v, std::int64_t doublings) noexcept {
 }
 
 DecayedSum normal_form(DecayedSum sum) noexcept {
+  // Zero has one spelling, and -0 becomes 0.
   if (sum.mantissa == 0.0) return {};
   int doublings = 0;
   const double mantissa = std::frexp(sum.mantissa, &doublings);
@@ -47,6 +48,8 @@ DecayedSum add(DecayedSum a, DecayedSum b) noexcept {
   b = normal_form(b);
   if (a.mantissa == 0.0) return b;
   if (b.mantissa == 0.0) return a;
+  // The sum has the exponent of the larger one. The smaller one is shifted to it and loses only bits that the sum has
+  // no room for.
   if (a.exponent < b.exponent) std::swap(a, b);
   const double aligned = scale(b.mantissa, saturating_subtract(b.exponent, a.exponent));
   return normal_form({a.mantissa + aligned, a.exponent});
@@ -54,6 +57,8 @@ DecayedSum add(DecayedSum a, DecayedSum b) noexcept {
 
 double value_at(DecayedSum sum, DecayTime time) noexcept {
   constexpr double kMax = std::numeric_limits<double>::max();
+  // Normal form first, so that mantissa * 2^-fraction stays between 0.25 and 1 and only the last scaling can leave the
+  // range.
   const DecayedSum normal = normal_form(sum);
   const double now =
       scale(normal.mantissa * std::exp2(-time.fraction), saturating_subtract(normal.exponent, time.half_lives));

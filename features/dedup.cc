@@ -42,6 +42,7 @@ DedupRule::Decision DedupRule::decide(std::span<const Interaction> interactions,
       const bool repeat = std::any_of(
           begin, end, [&](const auto& other) { return std::chrono::abs(interaction.time - other.second) <= window_; });
       if (repeat) continue;
+      // Later interactions of this batch are compared with this one like with a stored one.
       seen.emplace(key, interaction.time);
       decision.new_ids.push_back({std::move(key), interaction.time});
     }

@@ -12,6 +12,7 @@ namespace cairn::features {
 namespace {
 
 std::optional<GeoPoint> position_of(const ResolvedEvent& event) noexcept {
+  // A cell is about where the place is. The user's own position stands in for a place that the catalogue does not know.
   const std::optional<GeoPoint> position = event.place_position ? event.place_position : event.interaction->position;
   return position && valid_position(*position) ? position : std::nullopt;
 }
@@ -24,6 +25,7 @@ std::optional<std::uint64_t> cell_of(const ResolvedEvent& event, int letters) {
 
 std::optional<std::uint64_t> tile_of(EventTime time) noexcept {
   const std::int64_t hour = hour_tile(time);
+  // Dimensions are unsigned; hours before 1970 have no number.
   if (hour < 0) return std::nullopt;
   return static_cast<std::uint64_t>(hour);
 }
@@ -63,6 +65,7 @@ Value value_of(const View& view, double weight, EventTime time) {
 }
 
 ViewBlock& block_of(const View& view, Row* row) {
+  // A row has few views, so a walk is enough.
   auto it = row->blocks.begin();
   while (it != row->blocks.end() && it->view < view.id) ++it;
   if (it == row->blocks.end() || it->view != view.id) {
@@ -139,6 +142,7 @@ void DeltaAccumulator::add_to_group(const Group& group, const ResolvedEvent& eve
     if (!weight) continue;
     const std::optional<std::uint64_t> dimension = dimension_of(*view, event);
     if (!dimension) continue;
+    // The row is made only when an event counts in it, so that no entity gets an empty row.
     if (row == nullptr) {
       if (!make_key(group, event)) return;
       row = &rows_[key_];

@@ -7,6 +7,8 @@
 namespace cairn::features {
 
 std::uint64_t Dictionary::intern(std::string_view name) {
+  // Nearly every name is known already, and readers do not wait for one another. try_emplace looks again, because
+  // another thread may have added the name between the two locks.
   if (const std::optional<std::uint64_t> known = find(name)) return *known;
   const WriterLock lock(mutex_);
   const auto [it, added] = ids_.try_emplace(std::string(name), names_.size());
@@ -34,6 +36,7 @@ std::size_t Dictionary::size() const {
 void Dictionary::restore(std::string_view name, std::uint64_t id) {
   const WriterLock lock(mutex_);
   CAIRN_CHECK_MSG(id < kIdsMax, "dictionary id " + std::to_string(id));
+  // Pairs come in the order of the store, which is that of names: ids leave gaps that later pairs fill.
   if (id >= names_.size()) names_.resize(id + 1, nullptr);
   const auto [it, added] = ids_.try_emplace(std::string(name), id);
   CAIRN_CHECK_MSG(it->second == id && (names_[id] == nullptr || names_[id] == &it->first),
@@ -53,6 +56,7 @@ std::vector<std::pair<std::string, std::uint64_t>> Dictionary::pending() const {
 void Dictionary::confirm_pending(std::uint64_t last_id) {
   const WriterLock lock(mutex_);
   CAIRN_CHECK_MSG(last_id < names_.size(), "dictionary id " + std::to_string(last_id));
+  // Two writers may confirm in any order: the larger id counts, since ids are stored in order.
   stored_ = std::max(stored_, last_id + 1);
 }
 

@@ -42,6 +42,7 @@ class ExpressionParser {
   Result<Expression> parse() {
     if (text_.size() > kBytesMax) return invalid_argument("expression of more than 1024 bytes; write it shorter");
     sum();
+    // Both: the text may hold a NUL of its own.
     if (peek() != '\0' || at_ < text_.size()) fail("expected an operator or the end");
     if (!problem_.empty()) return invalid_argument(problem_);
     Expression expression;
@@ -82,6 +83,7 @@ class ExpressionParser {
 
   void factor() {
     if (!ok()) return;
+    // Every recursion passes here, so this bounds the parser's stack.
     if (++nesting_ > kNestingMax) return fail("nested more than 32 deep; simplify");
     const char c = peek();
     if (c == '-') {

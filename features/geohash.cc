@@ -43,6 +43,7 @@ void check_letters(int letters) {
 
 std::uint64_t geohash_bits(GeoPoint position, int letters) {
   check_letters(letters);
+  // Longitude has the odd bits and comes first, as in Niemeyer's definition. Fewer letters are a prefix: the high bits.
   const std::uint64_t all = spread(interval(position.lon, 180.0)) << 1 | spread(interval(position.lat, 90.0));
   return all >> (2 * kBitsPerAxis - 5 * letters);
 }

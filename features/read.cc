@@ -56,6 +56,7 @@ double value_at(const View& view, const Value& value, EventTime as_of) {
 
 bool within_ttl(const View& view, const Value& value, EventTime as_of) noexcept {
   if (view.spec.ttl.count() == 0) return true;
+  // Saturating: times come from events and may lie at the ends of int64.
   return saturating_subtract(to_ms(as_of), value.newest_ms) <= in_ms(view.spec.ttl);
 }
 
@@ -64,6 +65,7 @@ FeatureVector read_view(const View& view, const Row* row, EventTime as_of, const
   if (row == nullptr) return vector;
   const ViewBlock* block = row->find(view.id);
   if (block == nullptr || block->entries.empty()) {
+    // The entity is known, but no event counted in this view: another answer than an unknown entity.
     vector.status = FeatureStatus::kNullValue;
     return vector;
   }

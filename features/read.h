@@ -24,9 +24,9 @@ using DimensionNamer = std::function<std::string(const View& view, std::uint64_t
 /// One view of an entity as served. `row` null: the entity is unknown.
 [[nodiscard]] FeatureVector read_view(const View& view, const Row* row, EventTime as_of, const DimensionNamer& name);
 
-/// The name of a dimension value that needs no dictionary (none: empty; cell; hour of week; hour, in RFC 3339 up to
-/// year 9999, beyond it the number of hours); nullopt for place, category,
-/// type.
+/// The name of a dimension value that can be told without a dictionary: empty for none, the letters of a cell, the
+/// number of an hour of the week, an hour in RFC 3339 (beyond year 9999, which RFC 3339 cannot spell, the number of
+/// hours since 1970). Returns: nullopt for place, category and type.
 [[nodiscard]] std::optional<std::string> plain_dimension_name(const View& view, std::uint64_t dimension);
 
 }  // namespace cairn::features

@@ -12,6 +12,7 @@ int compare_blocks(const ViewBlock& a, const ViewBlock& b) noexcept {
   return a.view < b.view ? -1 : (b.view < a.view ? 1 : 0);
 }
 
+// How many of the ascending `wanted` are not in the ascending `from`: by so much the base will grow.
 template <class T, class Compare>
 std::size_t count_missing(const std::vector<T>& from, const std::vector<T>& wanted, Compare compare) {
   std::size_t missing = 0;
@@ -34,6 +35,7 @@ void merge_ascending(const std::vector<T>& delta, Compare compare, Combine combi
   for (std::size_t next = delta.size(); next > 0;) {
     const T& item = delta[next - 1];
     const int order = from == 0 ? -1 : compare((*base)[from - 1], item);
+    // The delta has a key that the base lacks: it takes the place at the back.
     if (order < 0) {
       (*base)[--to] = item;
       --next;
@@ -41,6 +43,7 @@ void merge_ascending(const std::vector<T>& delta, Compare compare, Combine combi
     }
     --to;
     --from;
+    // Equal once every missing key has been placed; from there on nothing moves.
     if (to != from) (*base)[to] = std::move((*base)[from]);
     if (order == 0) {
       combine_into(item, &(*base)[to]);
@@ -50,6 +53,7 @@ void merge_ascending(const std::vector<T>& delta, Compare compare, Combine combi
 }
 
 void merge_block(const ViewBlock& delta, ViewBlock* base) {
+  // The two have no sum. The delta was made with the newer definition.
   if (base->aggregate != delta.aggregate) {
     *base = delta;
     return;
@@ -77,6 +81,7 @@ std::size_t Row::memory_bytes() const noexcept {
 
 void merge_row(Row* row, const Row& delta) {
   merge_ascending(delta.blocks, compare_blocks, merge_block, &row->blocks);
+  // After the merge, not before: an entry that is old in one of the two may be new in the other.
   for (ViewBlock& block : row->blocks) keep_newest(block.aggregate, block.max_entries, &block.entries);
 }
 

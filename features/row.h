@@ -62,14 +62,18 @@ struct Row {
   friend bool operator==(const Row&, const Row&) = default;
 };
 
-/// Adds `delta` to `*row`. Commutative and associative, up to the rounding of kDecayedSum's mantissa (two operands:
-/// bit for bit commutative) and up to entries that `max_entries` has already dropped; a sequence, which keeps the
-/// newest, loses nothing that way. Sums and counts stop at the ends of int64.
+/// Adds `delta` to `*row`. The order in which deltas are added does not matter, with three exceptions. A decayed sum of
+/// three or more depends on it in its last bits. An entry that `max_entries` has dropped starts anew when a later delta
+/// brings it back; a sequence is exact, because what it dropped stands before all that it keeps. A sum or count that
+/// reaches an end of int64 stops there.
 ///
-/// The bound of `delta` holds, as the later one: the entries with the newest newest_ms stay, the larger dimension among
-/// equals; of a sequence the newest by (newest_ms, dimension, micros). Equal events of a sequence add their counts.
-/// Blocks whose aggregate differs: the block of `delta` wins (a view's definition changed under the same id, which the
-/// view registry prevents).
+/// Entries of both that have the same key become one (in a sequence, equal events add their counts). Then the bound is
+/// applied, the one that `delta` carries, because a delta is made with the newest definition of its view. The entries
+/// with the newest events stay; among equally new ones those with the larger dimension, in a sequence the larger
+/// (dimension, micros).
+///
+/// A block of `delta` replaces a block of the same view that has another aggregate: the two cannot be added. That
+/// happens only when a definition changed under its id, which the view registry prevents.
 void merge_row(Row* row, const Row& delta);
 
 /// Writes the row to `*bytes`, in format.md's version 1: header, delta-varint entries, CRC-32C. Equal rows have equal
@@ -79,10 +83,10 @@ void encode_row(const Row& row, std::string* bytes);
 /// Returns: DATA_LOSS for a wrong checksum, an unknown version or malformed content; `*row` is then unspecified.
 Status decode_row(std::string_view bytes, Row* row);
 
-/// merge_row over encoded rows, in the shape that storage wants (storage::MergeFunction): never fails. With neither a
-/// base nor a good operand `*merged` is the row without views.
-/// Returns: the number of operands left out because they could not be decoded. A base that cannot be decoded is kept
-/// byte for byte, and every operand is then left out.
+/// merge_row() over encoded rows, as a storage::MergeFunction: it cannot fail. Operands that cannot be decoded are left
+/// out. A base that cannot be decoded is kept byte for byte, and then every operand is left out, since there is nothing
+/// it could be added to. Without a base and without a good operand `*merged` is the row without views.
+/// Returns: the number of operands left out.
 std::size_t merge_encoded_rows(std::optional<std::string_view> base, std::span<const std::string_view> operands,
                                std::string* merged);
 

@@ -16,6 +16,8 @@ namespace cairn::features {
 namespace {
 
 constexpr std::uint8_t kVersion = 1;
+// The fewest bytes a block or an entry takes. A count that promises more of them than bytes are left is refused before
+// memory is reserved for it.
 constexpr std::size_t kBlockBytesMin = 4;   // view, aggregate, max_entries, number of entries
 constexpr std::size_t kCommonBytesMin = 3;  // dimension, time, count
 
@@ -38,6 +40,8 @@ std::int64_t advance(std::int64_t from, std::uint64_t by) noexcept {
 
 // ---- encoding -----------------------------------------------------------------------------------------------------
 
+// Times are written as their age before the newest event of the block: most events of an entity are near one another,
+// so ages are short.
 std::int64_t newest_of(const std::vector<Entry>& entries) noexcept {
   std::int64_t newest = std::numeric_limits<std::int64_t>::min();
   for (const Entry& entry : entries) newest = std::max(newest, entry.value.newest_ms);
@@ -69,11 +73,13 @@ void put_entries(const ViewBlock& block, std::string* out) {
     put_varint(entry.dimension - dimension_min, out);
     put_varint(difference(newest, entry.value.newest_ms), out);
     put_value(block.aggregate, entry.value, &exponent, out);
+    // Dimensions ascend and are distinct, so the next one is at least this: a dense run costs one zero byte an entry.
     dimension_min = entry.dimension + 1;
   }
 }
 
 void put_sequence(const ViewBlock& block, std::string* out) {
+  // A sequence ascends by time, so each time is written as its distance from the one before.
   std::int64_t time = block.entries.front().value.newest_ms;
   put_signed(time, out);
   std::int64_t unused_exponent = 0;
@@ -129,11 +135,13 @@ Status read_entries(std::size_t count, ByteReader* in, ViewBlock* block) {
   const std::uint64_t age_max = difference(newest, std::numeric_limits<std::int64_t>::min());
   std::uint64_t dimension_min = 0;
   std::int64_t exponent = 0;
+  // Without this a block could be spelled with any later "newest" and larger ages, and would have many encodings.
   bool newest_seen = false;
   for (std::size_t i = 0; i < count; ++i) {
     Entry& entry = block->entries.emplace_back();
     const std::uint64_t gap = in->varint();
     entry.dimension = dimension_min + gap;
+    // The second case: the dimension before was the last of 64 bits, and its successor has wrapped to 0.
     if (entry.dimension < gap || (i > 0 && dimension_min == 0)) return malformed("a dimension exceeds 64 bits");
     const std::uint64_t age = in->varint();
     if (age > age_max) return malformed("an event time exceeds 64 bits");
@@ -152,6 +160,7 @@ Status read_sequence(std::size_t count, ByteReader* in, ViewBlock* block) {
     Entry entry;
     entry.dimension = in->varint();
     const std::uint64_t gap = in->varint();
+    // The header names the first event's time, so the first distance is 0 in the only spelling that is accepted.
     if (gap > difference(std::numeric_limits<std::int64_t>::max(), time) || (i == 0 && gap != 0)) {
       return malformed("an event time is out of range");
     }
@@ -177,6 +186,7 @@ Status read_block_header(std::uint64_t view_min, ByteReader* in, ViewBlock* bloc
   if (max_entries > kMax32) return malformed("max_entries exceeds 32 bits");
   block->max_entries = static_cast<std::uint32_t>(max_entries);
   *count = in->varint();
+  // Before reserve(): damaged bytes must not decide how much memory is taken.
   if (*count > in->left() / entry_bytes_min(block->aggregate)) return malformed("more entries than bytes for them");
   return ok_status();
 }
@@ -188,6 +198,7 @@ Status read_block(std::uint64_t view_min, ByteReader* in, ViewBlock* block) {
   block->entries.reserve(count);
   Status status =
       block->aggregate == Aggregate::kSequence ? read_sequence(count, in, block) : read_entries(count, in, block);
+  // The reader yields zeros once it has failed, so asking once behind the loop is enough.
   if (status.ok() && !in->ok()) return malformed("cut off, or a number is not in its shortest form");
   return status;
 }
@@ -208,6 +219,7 @@ void encode_row(const Row& row, std::string* bytes) {
 
 Status decode_row(std::string_view bytes, Row* row) {
   row->blocks.clear();
+  // First of all: what damage has changed is recognised here, and the checks below meet only what somebody wrote.
   if (!trailer_matches(bytes)) return malformed("wrong checksum");
   ByteReader in(bytes.substr(0, bytes.size() - kTrailerBytes));
   if (const std::uint8_t version = in.byte(); version != kVersion) {

@@ -119,6 +119,7 @@ std::optional<Expression> compile(const EventWeight& event, Problems* problems) 
 std::vector<std::optional<Expression>> compile_weights(const FeatureViewSpec& spec, const InteractionTypes& types,
                                                        Problems* problems) {
   std::vector<std::optional<Expression>> weights(types.size());
+  // A view that names no events counts all types alike.
   if (spec.events.empty()) std::fill(weights.begin(), weights.end(), *Expression::parse("1"));
   std::set<std::string_view> seen;
   for (const EventWeight& event : spec.events) {
@@ -128,6 +129,7 @@ std::vector<std::optional<Expression>> compile_weights(const FeatureViewSpec& sp
     }
     const std::optional<TypeIndex> type = types.find(event.type);
     if (!type) problems->add(unknown_type(event.type, types));
+    // Compiled also for an unknown type, so that one run reports every problem.
     std::optional<Expression> weight = compile(event, problems);
     if (type) weights[type->value] = std::move(weight);
   }
@@ -159,6 +161,7 @@ Result<Schema> Schema::build(std::span<const FeatureViewSpec> specs, const Inter
     schema.views_.push_back(check_view(specs[i], types, &problems));
   }
   CAIRN_RETURN_IF_ERROR(problems.status());
+  // Ids last: a registry must not remember definitions that were refused.
   for (View& view : schema.views_) view.id = registry->id_of(view.spec);
   return schema;
 }

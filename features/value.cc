@@ -23,6 +23,7 @@ int compare(const T& a, const T& b) noexcept {
 
 auto sequence_key(const Entry& e) noexcept { return std::make_tuple(e.value.newest_ms, e.dimension, e.value.micros); }
 
+// Of two events of the same millisecond the larger weight counts: an answer must not depend on which came first.
 std::int64_t newer_micros(const Value& a, const Value& b) noexcept {
   if (a.newest_ms != b.newest_ms) return a.newest_ms > b.newest_ms ? a.micros : b.micros;
   return std::max(a.micros, b.micros);
@@ -48,6 +49,7 @@ Recency oldest_to_keep(const std::vector<Entry>& entries, std::size_t keep) {
 std::int64_t to_micros(double weight) noexcept {
   constexpr double kLimit = 9223372036854775808.0;  // 2^63, the first double beyond int64
   const double micros = weight * kMicrosPerUnit;
+  // Compared as doubles: converting a double beyond int64 is undefined.
   if (micros >= kLimit) return std::numeric_limits<std::int64_t>::max();
   if (micros <= -kLimit) return std::numeric_limits<std::int64_t>::min();
   return std::llround(micros);
@@ -89,6 +91,7 @@ int compare_keys(Aggregate aggregate, const Entry& a, const Entry& b) noexcept {
 void keep_newest(Aggregate aggregate, std::uint32_t max_entries, std::vector<Entry>* entries) {
   if (max_entries == 0 || entries->size() <= max_entries) return;
   if (aggregate == Aggregate::kSequence) {
+    // A sequence ascends by time, so its newest entries are the last.
     entries->erase(entries->begin(), entries->end() - static_cast<std::ptrdiff_t>(max_entries));
     return;
   }
@@ -99,7 +102,9 @@ void keep_newest(Aggregate aggregate, std::uint32_t max_entries, std::vector<Ent
 void sort_and_combine(Aggregate aggregate, std::vector<Entry>* entries) {
   if (entries->size() < 2) return;
   const auto before = [&](const Entry& a, const Entry& b) { return compare_keys(aggregate, a, b) < 0; };
+  // Often nothing is to be sorted: a batch comes nearly in time order, and many entities have one entry.
   if (!std::is_sorted(entries->begin(), entries->end(), before)) {
+    // Stable, so that decayed sums of equal keys are added in the order in which events came.
     std::stable_sort(entries->begin(), entries->end(), before);
   }
   auto last = entries->begin();

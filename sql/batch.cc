@@ -26,6 +26,7 @@ SourcePosition position_or_start(const ByPartition& positions, Partition partiti
 
 /// True when `after` holds a position that differs from what `before` has for the partition.
 bool moves(std::span<const SourcePosition> before, std::span<const SourcePosition> after) {
+  // A batch that moves nothing stands at "before" again after it was written, so a retry would write its rows twice.
   const ByPartition old = by_partition(before);
   return std::any_of(after.begin(), after.end(), [&](const SourcePosition& position) {
     return position_or_start(old, position.partition) != position;
@@ -63,6 +64,7 @@ Status check_interactions(std::span<const Interaction> interactions, const Inter
 Status check_batch(const Batch& batch, const InteractionTypes& types) {
   CAIRN_RETURN_IF_ERROR(check_positions(batch.before, "the position before"));
   CAIRN_RETURN_IF_ERROR(check_positions(batch.after, "the position after"));
+  // The name is a key of consumer_positions.
   if (!valid_id(batch.source)) return invalid_argument("a source's name has 1 to 128 bytes, no NUL");
   if (!batch.interactions.empty() && !moves(batch.before, batch.after)) {
     return invalid_argument("interactions that move no position could not be told from a repeat");

@@ -23,6 +23,7 @@ HourlyStat stat_of(const Interaction& interaction, const InteractionTypes& types
 auto key(const HourlyStat& stat) { return std::tie(stat.place, stat.hour, stat.type); }
 
 void add(const HourlyStat& delta, HourlyStat* stat) {
+  // A minimum of no values is none, not zero.
   if (delta.value_count > 0) {
     stat->value_min = stat->value_count > 0 ? std::min(stat->value_min, delta.value_min) : delta.value_min;
     stat->value_max = stat->value_count > 0 ? std::max(stat->value_max, delta.value_max) : delta.value_max;
@@ -35,6 +36,7 @@ void add(const HourlyStat& delta, HourlyStat* stat) {
 }  // namespace
 
 std::int64_t value_micros(double value) noexcept {
+  // llround of a value beyond int64 is undefined, so the value is bounded first.
   constexpr double kMicrosMax = 9.2e18;  // below 2^63
   return std::llround(std::clamp(value * 1e6, -kMicrosMax, kMicrosMax));
 }
@@ -46,6 +48,7 @@ std::vector<HourlyStat> aggregate_hourly(std::span<const Interaction> interactio
   for (const std::size_t index : included) stats.push_back(stat_of(interactions[index], types));
   std::sort(stats.begin(), stats.end(), [](const auto& a, const auto& b) { return key(a) < key(b); });
 
+  // Equal keys stand together after sorting: the first of them takes up the others, in place.
   std::size_t kept = 0;
   for (std::size_t i = 0; i < stats.size(); ++i) {
     if (kept > 0 && key(stats[kept - 1]) == key(stats[i])) {

@@ -17,10 +17,11 @@ struct InteractionCount {
   std::int64_t count = 0;
 };
 
-/// Reads all of user_interactions in one snapshot, counted by user, place and type, in no order, through a cursor:
-/// memory here is that of a few thousand rows. Uses `dsn` and `schema`; the counting is not under the statement
-/// timeout, each fetch from it is. Writes nothing, so a standby will do. Returns: INVALID_ARGUMENT for options;
-/// FAILED_PRECONDITION when the tables are not there; UNAVAILABLE and the others of Database's errors.
+/// Reads all of user_interactions in one snapshot, counted by user, place and type, in no order. Rows come through a
+/// cursor, so this side holds a few thousand of them at once. Of the options `dsn` and `schema` count; the statement
+/// timeout does not, since the server counts everything before it sends the first row. Writes nothing, so a standby
+/// will do. Returns: INVALID_ARGUMENT for options; FAILED_PRECONDITION when the tables are not there; UNAVAILABLE and
+/// the others of Materializer's errors.
 [[nodiscard]] Status for_each_interaction_count(const SqlOptions& options,
                                                 const std::function<void(const InteractionCount&)>& take);
 

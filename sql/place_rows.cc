@@ -8,7 +8,7 @@
 namespace cairn::sql {
 
 Status check_places(std::span<const Place> places, std::uint64_t version) {
-  // PostgreSQL's bigint has no sign to spare.
+  // The table keeps the version as a bigint, which is signed.
   if (version > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
     return invalid_argument("version " + std::to_string(version) + " is beyond 2^63 - 1");
   }
@@ -30,6 +30,8 @@ std::vector<const Place*> last_of_each(std::span<const Place> places) {
   std::vector<const Place*> sorted;
   sorted.reserve(places.size());
   for (const Place& place : places) sorted.push_back(&place);
+  // One order for all writers, so that two of them cannot wait for each other; and ON CONFLICT refuses to update a row
+  // twice in one statement, so each id may come once.
   std::stable_sort(sorted.begin(), sorted.end(), [](const Place* a, const Place* b) { return a->id < b->id; });
   // unique() keeps the first of equal ones; seen from the end that is the last given.
   const auto first = std::unique(sorted.rbegin(), sorted.rend(), [](auto* a, auto* b) { return a->id == b->id; });

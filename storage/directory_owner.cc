@@ -51,6 +51,7 @@ Result<DirectoryOwner> DirectoryOwner::acquire(const std::string& directory) {
     return failed_precondition("cannot open " + path + ": " + error_text(errno) +
                                "; make the directory writable for this user or choose another state_dir");
   }
+  // The kernel drops the lock with the process, also after a crash: a stale file never keeps a store from opening.
   if (::flock(owner.fd_, LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK) return held_by_other(owner.fd_, directory);
     return failed_precondition("cannot lock " + path + ": " + error_text(errno) +
@@ -63,6 +64,7 @@ Result<DirectoryOwner> DirectoryOwner::acquire(const std::string& directory) {
 DirectoryOwner::DirectoryOwner(DirectoryOwner&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
 
 DirectoryOwner& DirectoryOwner::operator=(DirectoryOwner&& other) noexcept {
+  // The other one closes ours when it goes.
   std::swap(fd_, other.fd_);
   return *this;
 }

@@ -31,6 +31,8 @@ DiskGate::DiskGate(Options options) : options_(std::move(options)) {}
 Status DiskGate::admit(std::size_t bytes) {
   const MutexLock lock(mutex_);
   const Instant now = std::chrono::steady_clock::now();
+  // Asking costs a system call, which is much for a small write. Between two probes our own writes are subtracted;
+  // other programs' writes are what the reserve is for.
   if (!asked_ || now - probed_ >= options_.probe_interval || admitted_ >= kBytesPerProbe) probe(now);
   CAIRN_RETURN_IF_ERROR(judge(bytes));
   admitted_ += bytes;
@@ -65,6 +67,7 @@ void DiskGate::probe(Instant now) {
   asked_ = true;
   probed_ = now;
   admitted_ = 0;
+  // A disk that cannot be asked counts as full: its state is unknown, and writing into it may abort the process.
   free_bytes_ = answer.ok() ? *answer : 0;
   probe_status_ = answer.status();
 }
@@ -73,6 +76,7 @@ Status DiskGate::judge(std::uint64_t bytes) {
   CAIRN_RETURN_IF_ERROR(Status(probe_status_));
   if (!hold_.empty()) return resource_exhausted(hold_);
   const std::uint64_t least = options_.free_bytes_min;
+  // A gap between closing and opening, so that a disk at the limit does not make the gate flap with every write.
   const std::uint64_t resume = saturating_add(least, least / 8);
   open_ = free_bytes_ >= saturating_add(open_ ? least : resume, bytes);
   if (open_) return ok_status();

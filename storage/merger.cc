@@ -14,6 +14,7 @@ Merger::Merger(MergeFunction function, Quarantine* quarantine)
 
 void Merger::merge(std::string_view key, std::optional<std::string_view> base,
                    std::span<const std::string_view> operands, std::string* merged) const {
+  // The usual case costs one call. Only after a refusal is every operand asked about.
   const std::size_t refused = function_(base, operands, merged);
   if (refused > 0) park_refused(key, base, operands, refused);
 }

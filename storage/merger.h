@@ -23,8 +23,8 @@ class Merger {
              std::string* merged) const;
 
   /// Joins operands to one operand with the same effect.
-  /// Returns: false when one of them makes no sense. They must then stay apart until merge() sees the base, which
-  /// decides and counts once; `*combined` is unspecified.
+  /// Returns: false when one of them makes no sense; `*combined` is then unspecified. The operands must stay apart
+  /// until merge() sees them with their base: it leaves the bad one out and counts it, once.
   [[nodiscard]] bool combine(std::span<const std::string_view> operands, std::string* combined) const;
 
  private:

@@ -26,6 +26,7 @@ std::string quarantine_key(std::string_view entity_key, std::string_view operand
 void Quarantine::park(std::string_view entity_key, std::string_view operand) {
   std::string key = quarantine_key(entity_key, operand);
   const MutexLock lock(mutex_);
+  // A bound on memory. Counting some operands twice is better than growing with every bad event of a broken producer.
   if (seen_.size() >= kDistinctMax) seen_.clear();
   if (!seen_.insert(fnv1a(key)).second) return;
   ++count_;
@@ -40,6 +41,7 @@ std::vector<Quarantine::Row> Quarantine::take() {
 
 void Quarantine::give_back(std::vector<Row> rows) {
   const MutexLock lock(mutex_);
+  // The rows given back are older than those that came meanwhile, so they stand in front and the newest fall off.
   rows.insert(rows.end(), std::make_move_iterator(pending_.begin()), std::make_move_iterator(pending_.end()));
   if (rows.size() > kPendingMax) rows.resize(kPendingMax);
   pending_ = std::move(rows);

@@ -14,9 +14,10 @@ namespace cairn::storage {
 /// Holds copies of merge operands that were left out until the store can write them to Family::kQuarantine: merging
 /// happens inside reads and compactions, where nothing may be written.
 ///
-/// The same operand is seen again by every read until a compaction removes it, so operands are told apart by entity key
-/// and content: each counts once and is parked once. Bounds: kPendingMax copies of at most kOperandBytesMax wait; what
-/// does not fit is counted and not kept. Past kDistinctMax distinct operands the memory of what was seen starts afresh.
+/// Every read meets the same operand again until a compaction removes it. So operands are told apart by entity key and
+/// content, and each is counted once and parked once. At most kPendingMax copies of at most kOperandBytesMax wait; an
+/// operand that does not fit is counted and not kept. After kDistinctMax distinct operands all are forgotten, and one
+/// that comes again is counted again.
 ///
 /// Threads: all methods from any thread. Takes no lock but its own, so it may be called under any other.
 class Quarantine {

@@ -16,11 +16,12 @@
 
 namespace cairn::storage {
 
-/// Joins operands (oldest first) to a base value, or to nothing, and writes the new value to `*merged`.
-/// Must be pure, associative over operands and callable from any thread. It cannot fail: an operand that makes no
-/// sense is left out and counted in the return value, a base that makes no sense is kept as it is. When nothing remains
-/// `*merged` is left empty, which is then a value like any other: an empty base must mean the same as none.
-/// `*merged` comes empty. Must not throw.
+/// Joins operands (oldest first) to a base value, or to nothing, and writes the new value to `*merged`, which is empty
+/// at first. It must be pure, associative over operands and callable from any thread, and must not throw.
+///
+/// It cannot fail either: an operand that makes no sense is left out, a base that makes no sense is kept as it is. When
+/// nothing remains, `*merged` stays empty and is stored like any other value, so an empty base must mean the same as
+/// none.
 /// Returns: the number of operands left out.
 using MergeFunction = std::function<std::size_t(std::optional<std::string_view> base,
                                                 std::span<const std::string_view> operands, std::string* merged)>;

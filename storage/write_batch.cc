@@ -147,6 +147,7 @@ Status WriteBatch::check_key_sizes() const {
 }
 
 void WriteBatch::begin_record(char tag, Family family, std::string_view key) {
+  // The count in the header is kept right at every step, so that the bytes are a valid batch at any time.
   const std::uint32_t count = this->count() + 1;
   for (std::size_t i = 0; i < sizeof count; ++i) bytes_[kCountAt + i] = static_cast<char>(count >> (8 * i));
   bytes_.push_back(tag);

@@ -35,6 +35,7 @@ class MemoryDatabase::Tables {
     CAIRN_RETURN_IF_ERROR(check_batch(batch, types_));
     const MutexLock lock(mutex_);
     CAIRN_RETURN_IF_ERROR(check_migrated());
+    // Everything that can fail comes before the first change: the lock makes the rest one transaction.
     if (standing_of(batch, positions_of(batch.source)) != Standing::kBefore) return aborted(batch);
     const features::DedupRule::Decision fresh = dedup_.decide(batch.interactions, seen());
     for (const std::size_t index : fresh.included) {

@@ -78,12 +78,14 @@ Status check(const SqlOptions& options) {
 Result<ConnectionSettings> connection_settings(const SqlOptions& options) {
   CAIRN_RETURN_IF_ERROR(check(options));
   CAIRN_ASSIGN_OR_RETURN(Parameters parameters, parse_dsn(options.dsn));
+  // insert() keeps what the DSN says. The times bound how long a server that vanished without a word is waited for.
   parameters.insert({{"application_name", "cairn"},
                      {"connect_timeout", "5"},
                      {"tcp_user_timeout", "30000"},
                      {"keepalives_idle", "30"},
                      {"keepalives_interval", "10"},
                      {"keepalives_count", "3"}});
+  // Ids are UTF-8 here, so another encoding would change or refuse them.
   parameters["client_encoding"] = "UTF8";
   // A lock is waited for less long than the statement may run, so that the message tells which of the two it was.
   return ConnectionSettings{

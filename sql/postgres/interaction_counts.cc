@@ -17,6 +17,7 @@ constexpr const char* kFetch = "FETCH FORWARD 5000 FROM cairn_interaction_counts
 std::string_view text_of(const pqxx::field& field) { return {field.c_str(), field.size()}; }
 
 void fetch_all(Session& session, const std::function<void(const InteractionCount&)>& take) {
+  // One snapshot: a count must not hold half a batch. Read only, so that a standby accepts it.
   pqxx::transaction<pqxx::repeatable_read, pqxx::read_only> transaction(session.connection());
   // The first fetch counts everything before it answers.
   transaction.exec("SET LOCAL statement_timeout = 0");

@@ -88,6 +88,7 @@ void run(pqxx::work& transaction, const Migration& migration) {
 }  // namespace
 
 Status migrate_schema(Session& session, const std::string& schema, const Logger& log) {
+  // One transaction for all steps: PostgreSQL's DDL is transactional, so a failed upgrade leaves the old schema.
   pqxx::work transaction(session.connection());
   // An index on a large table takes its time. The lock is one for all schemas of the database: they share extensions.
   transaction.exec(
@@ -95,6 +96,7 @@ Status migrate_schema(Session& session, const std::string& schema, const Logger&
   CAIRN_RETURN_IF_ERROR(check_server(transaction));
   CAIRN_RETURN_IF_ERROR(ensure_postgis(transaction));
   ensure_schema(transaction, schema);
+  // Again after the schema and PostGIS may have been made: the session began without them.
   session.set_search_path(transaction);
   ensure_record(transaction);
   CAIRN_ASSIGN_OR_RETURN(const int last, check_recorded(transaction, schema));

@@ -88,6 +88,7 @@ Status Partitions::ensure(const Months& months) {
   });
   if (!status.ok()) return status;
   const MutexLock lock(mutex_);
+  // After the commit: another thread must not rely on a month that may yet be rolled back.
   known_.insert(months.begin(), months.end());
   return ok_status();
 }
@@ -97,6 +98,7 @@ Status Partitions::make_missing(pqxx::work& transaction, const Months& months) c
   transaction.exec("SELECT pg_advisory_xact_lock(hashtextextended('cairn months ' || current_schema(), 0))");
   const Existing existing = read_existing(transaction);
   const std::size_t count = count_months(existing, months);
+  // A bound only on what is new: months that are there go on being written, also when the limit was lowered.
   if (count > count_months(existing, {}) && count > months_max_) {
     return resource_exhausted("events from " + suffix(*months.begin()) + " to " + suffix(*months.rbegin()) +
                               " would make " + std::to_string(count) + " month partitions; sql.partitions_max allows " +

@@ -17,6 +17,7 @@ class PostgresPlaceMirror final : public PlaceMirror {
     CAIRN_RETURN_IF_ERROR(check_places(places, version).with_context("postgres: places"));
     return backend_->pool.run("postgres: places", [&](Session& session) {
       pqxx::work transaction(session.connection());
+      // Rows and version in one transaction: a version is never recorded without its places.
       write_places(transaction, places, static_cast<std::int64_t>(version));
       transaction.commit();
       return ok_status();

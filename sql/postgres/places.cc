@@ -15,9 +15,11 @@ constexpr std::size_t kPlacesPerStatement = 10'000;  // keeps a statement far be
 
 void stage(pqxx::transaction_base& transaction, std::span<const Place* const> places) {
   static const std::vector<std::string> kColumns{"place_id", "name", "category", "location"};
+  // By COPY into a table of the session, and from there by one upsert: the same way as the aggregates.
   pqxx::stream_to rows(transaction, "cairn_staged_places", kColumns);
   for (const Place* place : places) {
     const std::string location = geography_text(place->position);
+    // An unknown category is NULL, so that queries by category need not know about an empty one.
     const char* category = place->category.empty() ? nullptr : place->category.c_str();
     rows << std::make_tuple(place->id.str().c_str(), place->name.c_str(), category, location.c_str());
   }

@@ -19,9 +19,11 @@ Status Pool::run(std::string_view what, const std::function<Status(Session&)>& w
   Status status;
   try {
     session = take_idle();
+    // Connecting happens outside the lock: it takes milliseconds, or seconds when the server is gone.
     if (session == nullptr) session = std::make_unique<Session>(settings_, log_);
     status = work(*session);
   } catch (...) {
+    // libpqxx 6 may take a dead connection for a living one, so a session that saw any exception is not used again.
     status = current_exception_status();
     session.reset();
   }
@@ -48,6 +50,7 @@ std::unique_ptr<Session> Pool::take_idle() {
       session = std::move(idle_.back());
       idle_.pop_back();
     }
+    // Checked outside the lock. One that the server has closed is destroyed here, and the next idle one is looked at.
     if (session->is_quiet()) return session;
   }
 }
@@ -58,12 +61,14 @@ void Pool::release(std::unique_ptr<Session> session) {
     --in_use_;
     if (session != nullptr) idle_.push_back(std::move(session));
   }
+  // Behind the lock, so that the one who wakes does not wait for it at once.
   slot_free_.notify_one();
 }
 
 void Pool::close_idle() {
   std::vector<std::unique_ptr<Session>> closing;
   const MutexLock lock(mutex_);
+  // Sessions end after the lock: closing a connection talks to the server.
   closing.swap(idle_);
 }
 

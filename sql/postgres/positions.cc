@@ -48,6 +48,7 @@ void store_positions(pqxx::transaction_base& transaction, const Batch& batch) {
     offsets.push_back(std::to_string(position.offset.value));
     cursors.push_back(bytea_text(position.cursor));
   }
+  // One statement for all partitions: a topic may have hundreds.
   const pqxx::result stored = transaction.exec_params(
       "UPDATE consumer_positions AS p SET next_offset = v.next_offset, cursor = v.cursor, updated_at = now() "
       "FROM unnest($2::int[], $3::bigint[], $4::bytea[]) AS v (partition, next_offset, cursor) "

@@ -50,6 +50,7 @@ void stream_row(pqxx::stream_to& rows, const HourlyStat& stat) {
 features::SeenEventIds lock_and_read_event_ids(pqxx::transaction_base& transaction,
                                                std::span<const Interaction> interactions) {
   features::SeenEventIds seen;
+  // Streams without event ids pay neither for the lock nor for the look-up.
   const std::vector<std::string> keys = event_keys(interactions);
   if (keys.empty()) return seen;
   // Without it two writers could each find an id absent and both write it. An advisory lock, not LOCK TABLE, which
@@ -82,6 +83,8 @@ void add_stats(pqxx::transaction_base& transaction, std::span<const HourlyStat> 
   static const Columns kColumns{"place_id",    "hour",      "type",      "events",
                                 "value_count", "value_sum", "value_min", "value_max"};
   if (stats.empty()) return;
+  // COPY cannot upsert, so deltas are copied into a table of the session and go from there into the aggregates by one
+  // statement.
   transaction.exec(
       "CREATE TEMP TABLE IF NOT EXISTS cairn_staged_stats (place_id text COLLATE \"C\", hour timestamptz, "
       "type text COLLATE \"C\", events bigint, value_count bigint, value_sum numeric, value_min float8, "
@@ -108,6 +111,7 @@ void write_event_ids(pqxx::transaction_base& transaction, std::span<const featur
 }
 
 std::size_t remove_event_ids(pqxx::transaction_base& transaction, EventTime until, std::size_t rows_max) {
+  // DELETE has no LIMIT. The inner query finds the rows, and by their ctid they are deleted without a second search.
   return transaction
       .exec_params(
           "DELETE FROM seen_event_ids WHERE ctid = ANY (ARRAY(SELECT ctid FROM seen_event_ids "

@@ -11,6 +11,8 @@ std::string timeout(std::string_view setting, std::chrono::milliseconds value) {
   return "SET " + std::string(setting) + " = " + std::to_string(value.count()) + "; ";
 }
 
+// Texts of values must not depend on the server's or the database's settings, so every session sets what they depend
+// on.
 std::string setup_statements(const ConnectionSettings& settings) {
   return timeout("statement_timeout", settings.statement_timeout) + timeout("lock_timeout", settings.lock_timeout) +
          timeout("idle_in_transaction_session_timeout", settings.statement_timeout) +
@@ -68,6 +70,7 @@ void Session::set_search_path(pqxx::transaction_base& transaction) {
 
 bool Session::is_quiet() const noexcept {
   pollfd socket{.fd = connection_.sock(), .events = POLLIN, .revents = 0};
+  // Between uses a server has nothing to say: readable means that it closed the connection or announces to do so.
   return socket.fd >= 0 && ::poll(&socket, 1, 0) == 0;
 }
 

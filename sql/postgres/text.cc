@@ -41,6 +41,7 @@ std::string time_text(EventTime time) {
 
 std::string double_text(double value) {
   char text[32];
+  // to_chars gives the shortest text that reads back as the same bits, whatever the locale.
   const auto [end, error] = std::to_chars(std::begin(text), std::end(text), value);
   CAIRN_CHECK(error == std::errc());
   return {text, end};
@@ -55,6 +56,7 @@ std::string geography_text(GeoPoint point) {
 
 std::string micros_text(__int128 micros) {
   constexpr int kDecimals = 6;
+  // Negated as unsigned, since the smallest __int128 has no positive counterpart.
   const bool negative = micros < 0;
   auto rest = negative ? -static_cast<unsigned __int128>(micros) : static_cast<unsigned __int128>(micros);
   std::string reversed;

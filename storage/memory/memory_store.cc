@@ -65,6 +65,7 @@ class MemoryStore final : public StateStore {
       if (closed_) return closed();
       const Rows& all = rows_[index_of(family)];
       const auto [begin, end] = range(all, prefix);
+      // Copied, because the visitor may write to this store, and must still see what was there when the scan began.
       snapshot.assign(begin, end);
     }
     for (const auto& [key, value] : snapshot) {
@@ -137,6 +138,7 @@ class MemoryStore final : public StateStore {
     const std::optional<std::string_view> base =
         found == all.end() ? std::nullopt : std::optional<std::string_view>(found->second);
     const std::string_view operand = op.value;
+    // Merged at once. RocksDB merges when it reads or compacts; the result must be the same.
     std::string merged;
     merger_.merge(op.key, base, {&operand, 1}, &merged);
     all[std::string(op.key)] = std::move(merged);

@@ -19,6 +19,7 @@ HealthListener::HealthListener(DiskGate* gate, Logger log) : gate_(gate), log_(s
 void HealthListener::fail(const std::string& reason) {
   {
     const MutexLock lock(mutex_);
+    // Later errors are mostly consequences of the first.
     if (failure_) return;
     failure_ = "the state store is read-only after an error: " + reason +
                "; check the disk, then restart or open the store again";
@@ -40,6 +41,7 @@ void HealthListener::OnBackgroundError(rocksdb::BackgroundErrorReason reason, ro
 }
 
 void HealthListener::OnErrorRecoveryEnd(const rocksdb::BackgroundErrorRecoveryInfo& info) {
+  // The recovery itself may have failed: then the disk is still full, and the gate stays shut.
   if (!info.new_bg_error.ok()) return;
   gate_->release();
   log_.info("storage.resumed", "the disk has space again and background work has resumed");

@@ -218,9 +218,11 @@ Status RocksDbStore::admit(std::size_t bytes) const {
 Status RocksDbStore::commit(WriteBatch batch, Durability durability) const {
   CAIRN_RETURN_IF_ERROR(admit(wal_bytes(batch)));
   std::vector<Quarantine::Row> parked = quarantine_.take();
+  // With the caller's batch, in its atomic write: quarantine needs no writes of its own while there is traffic.
   for (const Quarantine::Row& row : parked) batch.put(Family::kQuarantine, row.key, row.value);
   rocksdb::WriteBatch native(batch.take_bytes());  // the same bytes, not parsed and not copied
   rocksdb::WriteOptions options;
+  // Write-ahead log only: the tables are written later, by flushes.
   options.sync = durability == Durability::kSynced;
   Status status = judge_write(database_->db().Write(options, &native));
   if (!status.ok()) quarantine_.give_back(std::move(parked));
