@@ -7,6 +7,7 @@ namespace {
 
 std::string number(std::size_t value) { return std::to_string(value); }
 
+/// Ranges are searched by halving, and their rows are read without another test: they have to ascend and to exist.
 Status check_ranges(std::span<const RowRange> ranges, std::size_t rows) {
   std::uint32_t previous_end = 0;
   for (const RowRange& range : ranges) {
@@ -21,6 +22,7 @@ Status check_ranges(std::span<const RowRange> ranges, std::size_t rows) {
 
 Status check_excluded(std::span<const std::uint32_t> excluded) {
   for (std::size_t i = 1; i < excluded.size(); ++i) {
+    // A row may stand there twice; one that does not exist excludes nothing.
     if (excluded[i] < excluded[i - 1]) return invalid_argument("excluded rows have to be in ascending order");
   }
   return ok_status();

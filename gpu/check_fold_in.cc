@@ -55,6 +55,7 @@ Status check_interactions(const SparseView& rows, std::size_t items) {
   if (!rows.values.empty() && rows.values.size() != rows.columns.size()) {
     return invalid_argument(number(rows.values.size()) + " values for " + number(rows.columns.size()) + " columns");
   }
+  // Offsets come before rows: what they point to is only read when all of them are within the columns.
   const bool ascending = std::is_sorted(rows.offsets.begin(), rows.offsets.end());
   const std::size_t first = rows.offsets.empty() ? 0 : rows.offsets.front();
   const std::size_t last = rows.offsets.empty() ? 0 : rows.offsets.back();

@@ -13,6 +13,7 @@ Status check_options(const MatrixView& items, const MatrixOptions& options) {
     return invalid_argument("items have " + std::to_string(items.dim) + " dimensions; 1 to " + std::to_string(kDimMax) +
                             " are possible");
   }
+  // Rows are numbered in 32 bits, and the last number stands for no row.
   if (items.values.size() != items.rows * items.dim || items.rows >= kNoRow) {
     return invalid_argument(std::to_string(items.values.size()) + " values are not " + std::to_string(items.rows) +
                             " rows of " + std::to_string(items.dim));
@@ -36,6 +37,7 @@ Status check_options(const MatrixView& items, const MatrixOptions& options) {
 }
 
 Status check_values(const MatrixView& items, Precision storage) {
+  // A code has no value that is infinite or NaN, while floats and halves keep them.
   if (!is_code(storage)) return ok_status();
   for (std::size_t r = 0; r < items.rows; ++r) {
     if (all_finite(items.row(r))) continue;

@@ -25,7 +25,7 @@ std::string text_of_dlerror() {
   return text != nullptr ? text : "no reason given";
 }
 
-/// Objects of the library may live as long as the program, and so does the library.
+/// The library is never unloaded (RTLD_NODELETE), because backends made by it may live as long as the program.
 void* load(const std::string& path) { return dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE); }
 
 Result<void*> load_named(const std::string& path) {
@@ -36,6 +36,8 @@ Result<void*> load_named(const std::string& path) {
 }
 
 Result<void*> find_library(const std::string& path) {
+  // A library that was asked for by name is the only candidate. Otherwise the one beside the program comes first,
+  // because it is of the same build.
   if (!path.empty()) return load_named(path);
   const std::string beside = beside_the_program();
   std::error_code error;
@@ -45,7 +47,8 @@ Result<void*> find_library(const std::string& path) {
                    ")");
 }
 
-/// A function's address, as the pointer that it is.
+/// The address of a function of the library, or null. dlsym gives a pointer to data, which C++ does not convert to a
+/// pointer to a function; an integer stands between.
 template <class Function>
 Function* symbol(void* library, const char* name) {
   return reinterpret_cast<Function*>(reinterpret_cast<std::uintptr_t>(dlsym(library, name)));

@@ -32,6 +32,7 @@ float squared_error(std::span<const float> values, std::span<const float> import
 }
 
 float clipped_scale(std::span<const float> values, std::span<const float> importance, float full, float code_max) {
+  // Clipping the few largest values makes the steps of all others finer. The best of some ranges is taken.
   float best = full;
   float least = squared_error(values, importance, full, code_max);
   for (const float range : kInt4Ranges) {
@@ -65,6 +66,7 @@ GroupCode quantize_to_scale(std::span<const float> values, float scale, int code
 float full_scale(std::span<const float> values, int code_max) {
   float largest = 0.0F;
   for (const float value : values) largest = std::max(largest, std::fabs(value));
+  // Never 0, so that its reciprocal is finite; values of zero have code 0 with any scale.
   return std::max(largest / static_cast<float>(code_max), kScaleMin);
 }
 

@@ -38,6 +38,8 @@ Status check_sparse(const SparseView& matrix) {
 
 SparseMatrix transposed(const SparseView& matrix) {
   SparseMatrix result{.offsets = std::vector<std::uint64_t>(matrix.width + 1), .width = matrix.rows()};
+  // A counting sort: how many entries each column has gives the offsets, and going through the rows in order leaves the
+  // entries of each column in the order of the rows.
   for (const std::uint32_t column : matrix.columns) ++result.offsets[column + 1];
   for (std::size_t c = 0; c < matrix.width; ++c) result.offsets[c + 1] += result.offsets[c];
   result.columns.resize(matrix.columns.size());

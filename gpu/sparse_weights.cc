@@ -24,6 +24,7 @@ std::vector<std::uint32_t> largest(std::span<const float> values, std::size_t ke
     const auto larger = [&](std::uint32_t a, std::uint32_t b) {
       const float first = std::fabs(values[a]);
       const float second = std::fabs(values[b]);
+      // Of equal magnitudes the lower entry, so that the result does not depend on the library's algorithm.
       return first > second || (first == second && a < b);
     };
     const auto end = entries.begin() + static_cast<std::ptrdiff_t>(keep);
@@ -37,6 +38,7 @@ std::vector<std::uint32_t> largest(std::span<const float> values, std::size_t ke
 /// Makes NaN what the filter does not let pass.
 void hide(const RowFilter& filter, std::vector<float>* scores) {
   if (filter.ranges) {
+    // Hides the gaps before, between and after the ranges. They ascend, so each gap begins where the last range ended.
     auto hidden = scores->begin();
     for (const RowRange& range : *filter.ranges) {
       std::fill(hidden, scores->begin() + range.begin, kNaN);
@@ -96,6 +98,7 @@ void SparseWeights::accumulate(std::span<const std::uint32_t> history, std::span
     CAIRN_CHECK(history[h] < rows());
     const float weight = weights.empty() ? 1.0F : weights[h];
     for (std::size_t entry = offsets_[history[h]]; entry < offsets_[history[h] + 1]; ++entry) {
+      // In the order of the history and the row: sums of floats depend on it.
       scores[columns_[entry]] += weight * value(entry);
     }
   }
@@ -146,6 +149,7 @@ SparseWeights SparseWeights::pruned(std::size_t keep) const {
 
 Status top_k_of_scores(std::span<const float> scores, std::size_t k, const RowFilter& filter, TopKAnswers* answers) {
   CAIRN_RETURN_IF_ERROR(check_batch({.queries = {.rows = 1}, .k = k, .filters = {&filter, 1}}, scores.size(), 0));
+  // select_k never selects NaN, so rows that a filter stops become NaN in a copy.
   std::vector<float> passing(scores.begin(), scores.end());
   for (std::size_t row = 0; row < filter.bias.size(); ++row) passing[row] += filter.bias[row];
   hide(filter, &passing);

@@ -15,6 +15,7 @@ std::size_t divided_up(std::size_t value, std::size_t unit) { return (value + un
 double norm_of(std::span<const float> values) {
   double squares = 0.0;
   for (const float value : values) squares += static_cast<double>(value) * static_cast<double>(value);
+  // Rounded up, for a sum in double of at most 4,096 squares.
   return std::sqrt(squares) * (1.0 + 1e-9);
 }
 
@@ -36,6 +37,7 @@ CodeTiles::CodeTiles(std::size_t rows, std::size_t dim, const CodeTilesOptions& 
       tile_scales_(options.tile_scales ? divided_up(rows, kTileRows) : 0, 1.0F),
       scannable_(divided_up(rows, kTileRows), 0) {
   for (std::size_t g = 0; g < groups_; ++g) {
+    // int4 kernels multiply two quads at once, since a byte holds a code of each.
     const std::size_t columns = rounded_up(group_end(g) - group_begin(g), int4_ ? 8 : 4);
     group_quads_.push_back(group_quads_.back() + static_cast<std::uint32_t>(columns / 4));
   }
@@ -45,6 +47,7 @@ CodeTiles::CodeTiles(std::size_t rows, std::size_t dim, const CodeTilesOptions& 
   bounds_.resize(spans * groups_);
   std::vector<double> norms(spans, 0.0);
   parallel_for(options.threads, spans, [&](std::size_t span) { encode_span(span, options, read, &norms[span]); });
+  // Each span has written to its own place, so that neither locks nor the number of threads matter.
   for (const double norm : norms) largest_norm_ = std::max(largest_norm_, norm);
   largest_bounds_.resize(groups_);
   for (std::size_t i = 0; i < bounds_.size(); ++i) widen(&largest_bounds_[i % groups_], bounds_[i]);
@@ -91,6 +94,7 @@ void CodeTiles::encode_span(std::size_t span, const CodeTilesOptions& options, c
   for (std::size_t tile = span * kSpanTiles; tile < tile_end; ++tile) {
     const std::size_t first = tile * kTileRows;
     const std::size_t end = std::min(rows_, first + kTileRows);
+    // All rows of a tile are read before any is coded, because they may share a scale.
     float largest_scale = 0.0F;
     for (std::size_t row = first; row < end; ++row) {
       const auto values = std::span(work.values).subspan((row - first) * dim_, dim_);
@@ -99,6 +103,7 @@ void CodeTiles::encode_span(std::size_t span, const CodeTilesOptions& options, c
       if (options.tile_scales) largest_scale = std::max(largest_scale, full_scale(values, kInt8CodeMax));
     }
     if (scannable_[tile] == 0) continue;
+    // The scale of the largest row: every row of the tile fits the range of codes with it.
     if (options.tile_scales) tile_scales_[tile] = largest_scale;
     for (std::uint64_t left = scannable_[tile]; left != 0; left &= left - 1) {
       const std::size_t row = first + static_cast<std::size_t>(__builtin_ctzll(left));
@@ -120,6 +125,7 @@ void CodeTiles::encode_row(std::size_t row, const CodeTilesOptions& options, Wor
     GroupCode code = options.tile_scales ? quantize_to_scale(values, tile_scales_[row / kTileRows], kInt8CodeMax, codes)
                                          : quantize_group(values, importance, options.code_max, codes);
     store_codes(row, g, codes, code.scale);
+    // Scores are then defined over the decoded codes, which the codes miss by nothing but the rounding of the product.
     if (options.codes_are_values) {
       const auto decoded = std::span(work->decoded).subspan(begin, count);
       for (std::size_t j = 0; j < count; ++j) decoded[j] = code.scale * static_cast<float>(codes[j]);
@@ -143,6 +149,7 @@ std::size_t CodeTiles::code_at(std::size_t row, std::size_t group, std::size_t c
     *shift = 0;
     return tile + quad * 4 * kTileRows + lane;
   }
+  // Even quads are in the low halves of the bytes, and the odd quads after them in the high halves.
   *shift = quad % 2 == 0 ? 0 : 4;
   return tile + quad / 2 * 4 * kTileRows + lane;
 }
@@ -157,6 +164,7 @@ void CodeTiles::store_codes(std::size_t row, std::size_t group, std::span<const 
     const std::size_t at = code_at(row, group, begin + i, &shift);
     const int code = i < codes.size() ? codes[i] : 0;
     const int stored = code + excess();
+    // The buffer is zero at first, and both halves of a byte are written once.
     bytes[at] = static_cast<std::uint8_t>(bytes[at] | stored << shift);
   }
 }
@@ -166,6 +174,7 @@ void CodeTiles::decode(std::size_t row, std::span<float> values) const {
   for (std::size_t g = 0; g < groups_; ++g) {
     float scale = scale_bytes_ > 0 ? 0.0F : tile_scales_[row / kTileRows];
     if (scale_bytes_ > 0) std::memcpy(&scale, bytes + scale_at(row, g), sizeof scale);
+    // One product, rounded once: the value that scores are defined over where codes are the values.
     for (std::size_t j = group_begin(g); j < group_end(g); ++j) {
       int shift = 0;
       const std::size_t at = code_at(row, g, j, &shift);

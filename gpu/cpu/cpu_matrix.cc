@@ -34,6 +34,7 @@ Result<std::unique_ptr<ItemMatrix>> CpuMatrix::make(MatrixView items, const Matr
   CAIRN_RETURN_IF_ERROR(resources.memory->reserve(needed));
   std::unique_ptr<CpuMatrix> matrix;
   try {
+    // The memory is reserved before it is taken, so that two matrices made at once cannot exceed the cap together.
     matrix.reset(new CpuMatrix(items, options, resources));
   } catch (const std::bad_alloc&) {
     resources.memory->release(needed);
@@ -65,11 +66,14 @@ CpuMatrix::CpuMatrix(MatrixView items, const MatrixOptions& options, CpuResource
   if (storage_ == Precision::kFp16) store_halves(items);
   if (!scans_codes_) return;
   if (is_code(storage_)) {
+    // The codes are the values: they are made from what came in, which check_items has found finite.
     make_codes(options, [items](std::size_t r, std::span<float> values) {
       std::copy_n(items.row(r).begin(), values.size(), values.begin());
       return true;
     });
   } else {
+    // Codes are made of the values as kept, which scores are defined over: halves after rounding. A row with a value
+    // that is not finite has no codes and is always scored.
     make_codes(options, [this](std::size_t r, std::span<float> values) {
       const float* stored = row(r, values.data());
       if (stored != values.data()) std::copy_n(stored, values.size(), values.begin());

@@ -40,6 +40,7 @@ void pack_panel(const DenseBlock& block, std::size_t lines, std::size_t length, 
     for (std::size_t k = 0; k < length; ++k) std::copy_n(block.data + k * block.stride, lines, panel + k * kTile);
     return;
   }
+  // In squares of kTile × kTile, so that the part of the panel that is written stays in the first-level cache.
   for (std::size_t k = 0; k < length; k += kTile) {
     const std::size_t end = std::min(length, k + kTile);
     for (std::size_t line = 0; line < lines; ++line) {
@@ -69,6 +70,7 @@ void scale(const GemmCall& call) {
 /// c += alpha · tile, for the part of the tile that there is.
 void add_tile(const float* tile, float alpha, std::size_t rows, std::size_t columns, float* c, std::size_t stride) {
   for (std::size_t r = 0; r < rows; ++r, tile += kTile, c += stride) {
+    // The same loop twice: with a constant length the compiler can unroll it.
     if (columns == kTile) {
       for (std::size_t i = 0; i < kTile; ++i) c[i] += alpha * tile[i];
     } else {
@@ -121,6 +123,7 @@ void gemm_by_chunks(const GemmCall& call, std::size_t threads, const std::functi
   parallel_for(threads, chunks_of(call.rows, kChunk) * across, [&](std::size_t index) {
     const std::size_t row = index / across * kChunk;
     const std::size_t column = index % across * kChunk;
+    // Chunks that lie above the diagonal are not needed.
     if (!call.lower_only || column < row + kChunk) multiply(chunk_of(call, row, column));
   });
 }
@@ -154,6 +157,8 @@ void gram_matrix(const MatrixView& rows, std::span<float> gram, std::size_t thre
   const std::size_t groups =
       dim <= 1024 ? 16 : 4;  // of parts; each takes a matrix of sums, and these are added in order
   const std::size_t parts = chunks_of(rows.rows, kPartRows);
+  // Cut by shape alone and added in order, so that the result does not depend on the number of threads. Parts are
+  // summed in float for speed, and the sums of parts in double, because errors would grow with the number of rows.
   std::vector<std::vector<double>> sums(groups);
   parallel_for(threads, groups, [&](std::size_t group) {
     sums[group].assign(dim * dim, 0.0);

@@ -54,6 +54,7 @@ bool factor(float* tile) {
   bool positive = true;
   for (std::size_t k = 0; k < kTile; ++k) {
     float* pivot_row = tile + k * kTile;
+    // Goes on after a bad pivot, as the other kernels do: the result is refused in the end.
     const __m128 pivot = _mm_load_ss(pivot_row + k);
     positive = positive && _mm_comigt_ss(pivot, _mm_setzero_ps()) != 0;
     const __m128 reciprocal = _mm_div_ss(_mm_set_ss(1.0F), _mm_sqrt_ss(pivot));
@@ -63,6 +64,7 @@ bool factor(float* tile) {
     }
     for (std::size_t i = k + 1; i < kTile; ++i) {
       const __m256 multiple = _mm256_broadcast_ss(pivot_row + i);
+      // Rows of the lower half need no left half, which is below the diagonal.
       if (i < kHalf) subtract_scaled(tile + i * kTile, multiple, pivot_row);
       subtract_scaled(tile + i * kTile + kHalf, multiple, pivot_row + kHalf);
     }
@@ -136,6 +138,7 @@ void multiply_int8(const std::int8_t* inputs, std::size_t rows, const std::int8_
     __m256i low = _mm256_setzero_si256();
     __m256i high = _mm256_setzero_si256();
     for (std::size_t g = 0; g < groups; ++g) {
+      // Copied, because the address need not be a multiple of four.
       int four;
       __builtin_memcpy(&four, inputs + (r * groups + g) * 4, sizeof four);
       const __m256i input = _mm256_set1_epi32(four);

@@ -43,6 +43,7 @@ bool factor(float* tile) {
   __mmask8 positive = 1;
 #pragma GCC unroll 16
   for (std::size_t k = 0; k < kTile; ++k) {
+    // The pivot is taken out of its register by a permutation, without a way through memory.
     const __m128 pivot = _mm512_castps512_ps128(_mm512_permutexvar_ps(_mm512_set1_epi32(static_cast<int>(k)), rows[k]));
     positive &= _mm_cmp_ss_mask(pivot, _mm_setzero_ps(), _CMP_GT_OQ);
     const __m512 reciprocal = _mm512_broadcastss_ps(_mm_div_ss(_mm_set_ss(1.0F), _mm_sqrt_ss(pivot)));
@@ -74,6 +75,7 @@ void solve_transposed(const float* factor, float* tile) {
 }
 
 void subtract_combination(const float* coefficients, const float* panel, std::size_t rows, float* sum) {
+  // Four chains of additions, so that each does not wait for the latency of the one before.
   __m512 sums[4] = {_mm512_loadu_ps(sum), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
   std::size_t r = 0;
   for (; r + 4 <= rows; r += 4) {
@@ -122,6 +124,7 @@ inline __attribute__((always_inline)) void multiply_int8_rows(const std::int8_t*
     excess = _mm512_dpbusd_epi32(excess, offset, weight);
 #pragma GCC unroll 4
     for (std::size_t r = 0; r < kRows; ++r) {
+      // Copied, because the address need not be a multiple of four.
       int four;
       __builtin_memcpy(&four, inputs + (r * groups + g) * 4, sizeof four);
       shifted[r] = _mm512_dpbusd_epi32(shifted[r], _mm512_xor_si512(_mm512_set1_epi32(four), offset), weight);

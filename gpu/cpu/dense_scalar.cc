@@ -27,10 +27,12 @@ bool factor(float* tile) {
   for (std::size_t k = 0; k < kTile; ++k) {
     float* pivot_row = tile + k * kTile;
     const float pivot = pivot_row[k];
+    // Goes on after a bad pivot, as the vector kernels do: the result is refused in the end.
     positive = positive && pivot > 0.0F;
     const float reciprocal = 1.0F / std::sqrt(pivot);
     for (std::size_t j = 0; j < kTile; ++j) pivot_row[j] *= reciprocal;
     for (std::size_t i = k + 1; i < kTile; ++i) add_scaled(tile + i * kTile, -pivot_row[i], pivot_row);
+    // The reciprocal is kept instead of the root, so that solving multiplies instead of dividing.
     pivot_row[k] = reciprocal;
   }
   return positive;

@@ -52,6 +52,7 @@ void transpose_four(const Term* terms, std::span<const float> scales, float* col
 bool DualEquations::scale(const Objective& objective, std::size_t terms) {
   const float penalty = objective.penalty(terms);
   const std::span<const float> unobserved = objective.unobserved_diagonal();
+  // 1 / √D may be taken only where D is more than the rounding error of its largest element.
   const auto [least, most] = objective.unobserved_range();
   if (!(least + penalty > (most + penalty) * kPivotMin)) return false;
   scales_.resize(unobserved.size());
@@ -70,6 +71,7 @@ void DualEquations::pack(std::span<const Term> terms, std::size_t dim) {
   for (; i < terms.size(); ++i) {
     transpose_one(terms[i], scales_, terms_.data() + i / kTile * stride + i % kTile);
   }
+  // What pads the panels is zeroed, dimensions first, then terms: the memory holds what the last row left there.
   for (std::size_t t = 0; t < matrix_.tiles(); ++t) {
     float* panel = terms_.data() + t * stride;
     std::fill(panel + dim * kTile, panel + stride, 0.0F);
@@ -98,6 +100,7 @@ bool DualEquations::solve(const Objective& objective, std::span<const Term> term
   for (std::size_t t = 0; t < matrix_.tiles(); ++t) {
     kernels.subtract_dots(unknowns_.data() + t * kTile, terms_.data() + t * padded * kTile, padded, solution);
   }
+  // Kernels subtract, so the sum is negated here together with the last scaling.
   for (std::size_t j = 0; j < scales_.size(); ++j) solution[j] *= -scales_[j];
   return true;
 }

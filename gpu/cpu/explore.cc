@@ -16,6 +16,7 @@ Status add_widths(const Posterior& posterior, MatrixView candidates, float stren
 
 void add_draw(const Posterior& posterior, MatrixView candidates, const ExploreOptions& options,
               std::span<float> scores) {
+  // One draw for all candidates: they are scored by the same drawn query vector.
   const std::vector<float> deviation = posterior.deviation(options.seed);
   for (std::size_t i = 0; i < scores.size(); ++i) {
     const std::span<const float> candidate = candidates.row(i);

@@ -36,8 +36,8 @@ struct Workspace {
   AlignedVector<float> solution;
 };
 
-/// Whether some diagonal element is lost in the rounding of another: along the principal axes, that is how a direction
-/// shows that nothing says anything about.
+/// Whether some diagonal element is smaller than the rounding error of another. Along the principal axes this means
+/// that neither items nor regularization say anything about a direction, so the equations have no single solution.
 bool has_hollow_direction(const Panels& matrix, std::size_t dim) {
   float least = *matrix.diagonal(0);
   float most = least;
@@ -68,6 +68,7 @@ class CpuFoldIn final : public FoldIn {
     parallel_for(threads_, (rows + kRowsPerChunk - 1) / kRowsPerChunk, [&](std::size_t chunk) {
       Workspace work;
       const std::size_t end = std::min(rows, (chunk + 1) * kRowsPerChunk);
+      // The vectors of the next row are on their way from memory while this row is solved.
       terms_of(interactions, chunk * kRowsPerChunk, &work.next_terms);
       for (std::size_t r = chunk * kRowsPerChunk; r < end; ++r) {
         std::swap(work.terms, work.next_terms);
@@ -81,7 +82,7 @@ class CpuFoldIn final : public FoldIn {
   }
 
  private:
-  /// Asks for the vectors as well, which are anywhere in memory.
+  /// Sets the terms of a row and prefetches their vectors, which stand anywhere in memory.
   void terms_of(const SparseView& interactions, std::size_t r, std::vector<Term>* terms) const {
     terms->clear();
     const std::span<const std::uint32_t> columns = interactions.columns_of(r);

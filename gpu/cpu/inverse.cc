@@ -12,10 +12,12 @@ namespace {
 
 constexpr std::size_t kSmall = 64;  ///< inverted in fp64, element by element
 constexpr std::size_t kRows = 64;   ///< that one thread copies at a time
-/// A diagonal element of the inverse above this multiple of the reciprocal of its own is rounding, not matrix.
+/// A matrix counts as singular when a diagonal element of its inverse is above this multiple of the reciprocal of its
+/// own diagonal element: what was left of that element in the elimination is then rounding error.
 constexpr float kInflationMax = 1.0F / (8.0F * std::numeric_limits<float>::epsilon());
 
-/// Columns that are eliminated together: products are the faster the more, and so is the square part between them.
+/// Columns that are eliminated together. Products are faster with more of them, but the square of pivots, which is
+/// inverted in smaller blocks, takes more of the work.
 std::size_t block_of(std::size_t n) { return n > 8192 ? 1024 : n > 1024 ? 256 : kSmall; }
 
 bool invert_blocks(std::size_t n, float* a, std::size_t stride, std::size_t threads, const Progress& progress,
@@ -60,7 +62,7 @@ void copy_columns(std::size_t n, const float* a, std::size_t stride, std::size_t
   });
 }
 
-/// Writes what copy_columns reads.
+/// Writes columns back to where copy_columns reads them.
 void put_columns(std::size_t n, float* a, std::size_t stride, std::size_t k, std::size_t width, const float* columns,
                  std::size_t threads) {
   parallel_for(threads, (n + kRows - 1) / kRows, [&](std::size_t part) {
@@ -75,11 +77,12 @@ void put_columns(std::size_t n, float* a, std::size_t stride, std::size_t k, std
   });
 }
 
-/// The whole square of a matrix whose lower half there is.
+/// Copies the lower half of a matrix to its upper half.
 void mirror(std::size_t n, float* a, std::size_t stride, std::size_t threads) {
   const std::size_t parts = (n + kRows - 1) / kRows;
   parallel_for(threads, parts, [&](std::size_t part) {
     const std::size_t end = std::min(n, (part + 1) * kRows);
+    // Square by square, because one side is walked through across the rows of memory.
     for (std::size_t other = 0; other <= part; ++other) {
       for (std::size_t c = other * kRows; c < std::min(n, (other + 1) * kRows); ++c) {
         for (std::size_t r = std::max(part * kRows, c + 1); r < end; ++r) a[c * stride + r] = a[r * stride + c];
@@ -121,6 +124,8 @@ bool invert_blocks(std::size_t n, float* a, std::size_t stride, std::size_t thre
     mirror(width, inverse.data(), width, 1);
     negate_lower(width, pivots, stride, 1);
     copy_columns(n, a, stride, k, width, columns.data(), threads);
+    // The rows of the pivots are zero in `columns`, so the second product leaves rows and columns of the pivots as they
+    // are.
     gemm({.rows = n,
           .columns = width,
           .inner = width,

@@ -51,6 +51,7 @@ void test_query(const ScanCall& call, const float* scales, std::size_t first, st
   }
   const __m256 reaches = _mm256_cmp_ps(upper, _mm256_set1_ps(query.threshold), _CMP_GE_OQ);
   auto hit = static_cast<std::uint32_t>(_mm256_movemask_ps(reaches));
+  // Most rows end here, before filters are read.
   if (hit == 0) return;
   std::uint64_t listed = call.mask & call.codes.scannable[tile];
   if (query.allowed != nullptr) listed &= query.allowed[tile];
@@ -75,6 +76,7 @@ struct Int8Codes {
   template <std::size_t N>
   static void add(const std::uint8_t* bytes, const std::int32_t* codes, std::size_t, __m256i (&sums)[N]) {
     const __m256i stored = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes));
+    // Flipping the highest bit takes 128 from a byte: the stored code becomes the real one, with its sign.
     const __m256i row_codes = _mm256_xor_si256(stored, _mm256_set1_epi8(-128));
     const __m256i magnitudes = _mm256_abs_epi8(row_codes);
 #pragma GCC unroll 8
@@ -93,6 +95,7 @@ struct Int4Codes {
     const __m256i both = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes));
     const __m256i low_half = _mm256_set1_epi8(0x0F);
     const __m256i eight = _mm256_set1_epi8(8);
+    // The shift moves bits from byte to byte too, which the mask removes.
     const __m256i low = _mm256_sub_epi8(_mm256_and_si256(both, low_half), eight);
     const __m256i high = _mm256_sub_epi8(_mm256_and_si256(_mm256_srli_epi16(both, 4), low_half), eight);
     const __m256i low_magnitudes = _mm256_abs_epi8(low);
@@ -146,6 +149,7 @@ void scan(const ScanCall& call) {
       const std::size_t block = call.queries - begin < kQueryBlock ? call.queries - begin : kQueryBlock;
       const std::int32_t* codes = call.query_codes + begin * quads;
       std::size_t n = 0;
+      // Three queries at a time: with rows and temporaries, the sums and bounds of six would not fit the 16 registers.
       for (; n + 3 <= block; n += 3) scan_block<Codes, 3>(call, scales, tile, begin + n, codes + n, block);
       for (; n < block; ++n) scan_block<Codes, 1>(call, scales, tile, begin + n, codes + n, block);
     }

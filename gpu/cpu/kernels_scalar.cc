@@ -36,9 +36,11 @@ void test_query(const ScanCall& call, const float* scales, std::size_t tile, std
                 const float (&upper)[kTileRows]) {
   const ScanQuery& query = call.query[q];
   for (std::uint64_t listed = listed_rows(call, tile, q); listed != 0; listed &= listed - 1) {
+    // The lowest of the rows that are left; `listed & (listed - 1)` clears its bit.
     const auto lane = static_cast<std::size_t>(__builtin_ctzll(listed));
     const std::size_t row = tile * kTileRows + lane;
     const float bound = upper[lane] + (query.bias == nullptr ? 0.0F : query.bias[row] * query.inverse_scale);
+    // NaN reaches no threshold.
     if (bound >= query.threshold) list_hit(call, scales, row, q, bound);
   }
 }
@@ -86,6 +88,8 @@ void scan_tile(const ScanCall& call, const float* scales, std::size_t tile, std:
   float upper[kTileRows] = {};
   for (std::size_t g = 0; g < call.codes.groups; ++g) {
     std::int32_t sums[kTileRows];
+    // Sums are exact in integers, and begin with the margin, so that scaling makes upper bounds of them. Stored codes
+    // lose their excess when they are read here, so that no offset is needed.
     for (std::int32_t& sum : sums) sum = call.margin[g * call.queries + q];
     for (std::size_t quad = call.codes.group_quads[g]; quad < call.codes.group_quads[g + 1];
          quad += Codes::kQuadsAtOnce) {
@@ -117,6 +121,7 @@ void dot(const DotCall& call) {
     const float* query = call.queries + q * call.dim;
     for (std::size_t r = 0; r < kDotRows; ++r) {
       float sum = 0.0F;
+      // The definition of a score, which every other kernel has to match bit for bit.
       for (std::size_t j = 0; j < call.dim; ++j) sum = std::fmaf(query[j], call.rows[r][j], sum);
       call.out[q * kDotRows + r] = sum;
     }
@@ -150,6 +155,7 @@ std::size_t scalar_count_reaching(const float* values, std::size_t count, float 
 void scalar_keep_reaching(HitList* hits, float bound) {
   std::size_t kept = 0;
   for (std::size_t i = 0; i < hits->count; ++i) {
+    // Always stored and counted if it reaches: no branch for the processor to guess.
     hits->rows[kept] = hits->rows[i];
     hits->lower[kept] = hits->lower[i];
     const float upper = hits->upper[i];

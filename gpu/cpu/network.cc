@@ -59,6 +59,7 @@ void pack_weights(const DenseLayer& from, Layer* layer) {
   layer->weights.resize(tiles_of(layer->outputs) * layer->inputs * kTile);
   for (std::size_t o = 0; o < layer->outputs; ++o) {
     float* panel = layer->weights.data() + o / kTile * layer->inputs * kTile;
+    // Transposed within the panel: kernels read the weights of 16 outputs for one input together.
     const std::span<const float> row = from.weights.row(o);
     for (std::size_t i = 0; i < layer->inputs; ++i) panel[i * kTile + o % kTile] = row[i];
   }
@@ -141,6 +142,8 @@ void run_int8(const DenseKernels& kernels, const Layer& layer, Workspace* work) 
     kernels.multiply_int8(work->codes.data(), kTile, layer.codes.data() + first * groups * 4, groups, sums);
     for (std::size_t o = first; o < std::min(first + kTile, layer.outputs); ++o) {
       for (std::size_t c = 0; c < kTile; ++c) {
+        // In this order of operations everywhere, so that all instruction sets round alike. A scale of NaN marks a row
+        // with a value that is not finite, and spreads to all its outputs.
         const float product = static_cast<float>(sums[c * kTile + (o - first)]) * (input_scales[c] * layer.scales[o]);
         work->next[o * kTile + c] = product + layer.biases[o];
       }
@@ -256,6 +259,7 @@ Status Network::run(MatrixView inputs, std::span<float> outputs) const {
   parallel_for(state_->threads, tiles_of(inputs.rows), [&](std::size_t chunk) {
     const std::size_t first = chunk * kTile;
     const std::size_t count = std::min(kTile, inputs.rows - first);
+    // A block is always 16 columns wide; those without an input row hold zeros, and nobody reads their outputs.
     Workspace work = state_->workspace();
     for (std::size_t c = 0; c < count; ++c) {
       const std::span<const float> row = inputs.row(first + c);

@@ -50,6 +50,7 @@ Result<std::vector<double>> gram_of(MatrixView items, const DenseKernels& kernel
   const std::size_t blocks = (items.rows + kGramRows - 1) / kGramRows;
   const std::size_t parts = std::min(kGramParts, blocks);
   std::vector<double> gram(Panels(items.dim).values().size());
+  // The number of parts and their order depend on the items alone, so the sum is the same for any number of threads.
   std::vector<std::vector<double>> sums(parts);
   parallel_for(threads, parts, [&](std::size_t part) {
     const std::size_t begin = part * blocks / parts * kGramRows;
@@ -112,6 +113,8 @@ void Objective::set_up(std::span<const Term> terms, NormalEquations* equations) 
   for (std::size_t first = 0; first < terms.size(); first += kTermRows) {
     const std::span<const Term> block = terms.subspan(first, std::min(kTermRows, terms.size() - first));
     for (std::size_t i = 0; i < block.size(); ++i) {
+      // With the root in both factors of a product the weight stands in it once; and since the packed vector carries
+      // one root already, the pull needs only the other one. Kernels subtract, hence the sign.
       const float root = std::sqrt(block[i].weight);
       pack(block[i].vector, dim_, root, i, kStride, equations->packed.data());
       pulls[i] = -root * target(block[i].weight);

@@ -31,9 +31,12 @@ void add_gram(const DenseKernels& kernels, const float* panels, std::size_t stri
 }
 
 bool factor(const DenseKernels& kernels, Panels* matrix) {
+  // Kept to judge the pivots by: what is left of a diagonal value after subtractions that nearly cancel is rounding
+  // error.
   AlignedVector<float> diagonal(matrix->padded_dim());
   for (std::size_t r = 0; r < diagonal.size(); ++r) diagonal[r] = *matrix->diagonal(r);
   for (std::size_t i = 0; i < matrix->tiles(); ++i) {
+    // Everything above a tile is subtracted from it in its own step, so that each tile is visited once.
     float* pivots = matrix->tile(i, i);
     kernels.subtract_products(matrix->panel(i), matrix->panel(i), i * kTile, pivots);
     if (!kernels.factor(pivots)) return false;
@@ -43,6 +46,7 @@ bool factor(const DenseKernels& kernels, Panels* matrix) {
     }
   }
   for (std::size_t r = 0; r < diagonal.size(); ++r) {
+    // The diagonal holds 1 / √pivot. Written so that NaN is refused as well.
     const float reciprocal = *matrix->diagonal(r);
     if (!(reciprocal * reciprocal * diagonal[r] * kPivotMin < 1.0F)) return false;
   }

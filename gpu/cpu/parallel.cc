@@ -42,6 +42,7 @@ void run(std::size_t threads, std::size_t chunks, const std::function<void(std::
 #else
 
 void run(std::size_t threads, std::size_t chunks, const std::function<void(std::size_t)>& work) {
+  // Each thread takes the next chunk when it has done one, so that uneven chunks keep all threads busy.
   std::atomic<std::size_t> next{0};
   const auto take_chunks = [&] {
     for (std::size_t chunk = next.fetch_add(1); chunk < chunks; chunk = next.fetch_add(1)) work(chunk);
@@ -61,6 +62,7 @@ std::size_t thread_count(std::size_t threads) noexcept {
 }
 
 void parallel_for(std::size_t threads, std::size_t chunks, const std::function<void(std::size_t)>& work) {
+  // One thread or one chunk runs on the caller without a scheduler.
   const std::size_t used = thread_count(threads);
   if (used > 1 && chunks > 1) return run(used, chunks, work);
   for (std::size_t chunk = 0; chunk < chunks; ++chunk) work(chunk);

@@ -30,6 +30,7 @@ void rotate(Rotation by, std::size_t first, float* __restrict row, float* __rest
 /// Row k of a diagonal tile takes up added[k], which becomes 0.
 Rotation rotate_pivot(float* tile, std::size_t k, float* added) {
   float* row = tile + k * kTile;
+  // The factor keeps reciprocals on its diagonal. In double, since the rotation of the whole row depends on it.
   const double pivot = 1.0 / static_cast<double>(row[k]);
   const double taken = static_cast<double>(added[k]);
   const double length = std::sqrt(pivot * pivot + taken * taken);
@@ -41,6 +42,7 @@ Rotation rotate_pivot(float* tile, std::size_t k, float* added) {
 
 /// The factor of UᵀU becomes that of UᵀU + added addedᵀ, and `added` is lost.
 void add_outer_product(Panels* factor, float* added) {
+  // A diagonal tile gives the rotations of its 16 rows, which then go through all tiles to the right of it.
   for (std::size_t i = 0; i < factor->tiles(); ++i) {
     Rotation rotations[kTile];
     for (std::size_t k = 0; k < kTile; ++k) rotations[k] = rotate_pivot(factor->tile(i, i), k, added + i * kTile);
@@ -171,6 +173,8 @@ Status Posterior::add(std::span<const float> item, float weight) {
 
 Status Posterior::refresh() {
   const float penalty = state_->objective().penalty(state_->interactions);
+  // A is multiplied out from its factor, its diagonal is moved to the new penalty, and it is factored again: the
+  // interactions themselves are not kept.
   if (penalty == state_->penalty) return ok_status();
   Panels matrix = product_of(state_->kernels(), state_->factor);
   for (std::size_t r = 0; r < dim(); ++r) *matrix.diagonal(r) += penalty - state_->penalty;
@@ -192,6 +196,7 @@ Status Posterior::variances(MatrixView rows, std::span<float> out) const {
   for (std::size_t first = 0; first < out.size(); first += kTile) {
     const std::size_t count = std::min(kTile, out.size() - first);
     transpose_rows(rows, first, count, &block);
+    // xᵀ A⁻¹ x is the square of the length of U⁻ᵀ x. Sixteen rows are solved for at once.
     solve_transposed_block(state_->kernels(), state_->factor, block.data());
     float sums[kTile] = {};
     for (std::size_t i = 0; i < block.size(); i += kTile) add_squares(block.data() + i, sums);
@@ -201,6 +206,7 @@ Status Posterior::variances(MatrixView rows, std::span<float> out) const {
 }
 
 std::vector<float> Posterior::deviation(std::uint64_t seed) const {
+  // U⁻¹ z has covariance U⁻¹ U⁻ᵀ = A⁻¹ for independent z of variance 1.
   NormalNumbers normal(seed);
   AlignedVector<float> x(state_->factor.padded_dim());
   for (std::size_t i = 0; i < dim(); ++i) x[i] = static_cast<float>(normal());

@@ -41,6 +41,7 @@ Result<PrincipalAxes> PrincipalAxes::of(MatrixView items, const DenseKernels& ke
   for (std::size_t axis = 0; axis < items.dim; ++axis) {
     for (std::size_t i = 0; i < items.dim; ++i) {
       const auto value = static_cast<float>(eigen.vectors[axis * items.dim + i]);
+      // Eigenvectors are orthonormal, so the way back is the transpose; negated, as the kernel that uses it subtracts.
       axes.to_axes_[panel_index(padded, i, axis)] = value;
       axes.from_axes_[panel_index(padded, axis, i)] = -value;
     }
@@ -56,6 +57,7 @@ Buffer PrincipalAxes::rotated(MatrixView items, std::size_t threads) const {
     const std::size_t end = std::min(items.rows, (chunk + 1) * kRowsPerChunk);
     for (std::size_t first = chunk * kRowsPerChunk; first < end; first += kTile) {
       const std::size_t rows = std::min(kTile, end - first);
+      // Columns of the last block that have no item keep old values; what they give is not copied.
       for (std::size_t r = 0; r < rows; ++r) {
         for (std::size_t i = 0; i < dim_; ++i) block[i * kTile + r] = items.row(first + r)[i];
       }

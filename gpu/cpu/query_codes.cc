@@ -20,6 +20,7 @@ void add_group(std::span<const float> query, std::span<const std::int8_t> codes,
   double error_squares = 0.0;
   std::int32_t sum = 0;
   for (std::size_t j = 0; j < query.size(); ++j) {
+    // In units of the scale, as sums of codes are.
     const double value = static_cast<double>(query[j]) / scale;
     const double error = value - codes[j];
     squares += value * value;
@@ -58,7 +59,10 @@ std::optional<QueryCodes> encode_query(std::span<const float> query, const CodeT
   double norm = 0.0;
   for (const float value : query) norm += static_cast<double>(value) * static_cast<double>(value);
   const double score_max = std::sqrt(norm) * codes.largest_norm();
+  // Cauchy and Schwarz: no score is larger than the product of the norms. The bounds of a query whose scores could come
+  // near the largest float, in either unit, are not proven.
   if (!zero && (scale < kScaleMin || !(score_max < kScoreMax) || !(score_max / scale < kScoreMax))) return std::nullopt;
+  // Every score of a zero query is the bias alone, and its bounds are the same: they are the scores.
   out.exact = zero;
   out.inverse_scale = zero ? 1.0F : static_cast<float>(1.0 / scale);
   out.rounding = zero ? 0.0F : static_cast<float>(score_max / scale * 16.0 * kUnitRoundoff);
@@ -68,6 +72,7 @@ std::optional<QueryCodes> encode_query(std::span<const float> query, const CodeT
     add_group(query.subspan(begin, count), std::span<const std::int8_t>(values).subspan(begin, count), scale,
               codes.excess(), &out);
   }
+  // Margins are added to integer sums in the kernels, which larger ones could overflow.
   if (!margins_fit(out, codes, query.size())) return std::nullopt;
   out.quads.resize(codes.quads());
   codes.arrange(values, out.quads);

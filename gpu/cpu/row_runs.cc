@@ -15,6 +15,8 @@ std::uint64_t rows_before(std::size_t lane) { return lane == kTileRows ? kAllRow
 
 void add_run(std::vector<TileRun>* runs, const TileRun& run) {
   if (run.tile_begin == run.tile_end || run.mask == 0) return;
+  // Ranges ascend, so a tile that two of them touch is at the end of the one and at the beginning of the other: the run
+  // that was added last. One tile has to be one run, or its rows would be scanned twice.
   if (!runs->empty() && run.tile_end - run.tile_begin == 1) {
     TileRun& last = runs->back();
     if (last.tile_begin == run.tile_begin && last.tile_end == run.tile_end) {
@@ -32,6 +34,7 @@ void add_range(std::vector<TileRun>* runs, std::size_t begin, std::size_t end) {
   const std::uint64_t from = rows_from(begin % kTileRows);
   const std::uint64_t before = rows_before((end - 1) % kTileRows + 1);
   if (first == last) return add_run(runs, {first, first + 1, from & before});
+  // An edge tile that is whole belongs to the run of whole tiles.
   const std::size_t whole_begin = from == kAllRows ? first : first + 1;
   const std::size_t whole_end = before == kAllRows ? last + 1 : last;
   if (whole_begin != first) add_run(runs, {first, first + 1, from});
@@ -75,6 +78,7 @@ std::size_t count_rows(const std::vector<TileRun>& runs) {
 }
 
 void append_passing(const std::vector<TileRun>& runs, const RowFilter& filter, std::vector<std::uint32_t>* rows) {
+  // Both the rows and the excluded ones ascend, so one walk through both is enough.
   auto excluded = filter.excluded.begin();
   for (const TileRun& run : runs) {
     for (std::size_t tile = run.tile_begin; tile < run.tile_end; ++tile) {

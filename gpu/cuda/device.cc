@@ -7,7 +7,7 @@ namespace {
 
 Status status_of(cudaError_t error, const std::string& doing) {
   if (error == cudaSuccess) return ok_status();
-  (void)cudaGetLastError();  // the runtime keeps it for the next who asks
+  (void)cudaGetLastError();  // else the runtime would report this error again to its next caller
   const std::string text = doing + ": " + cudaGetErrorString(error) + " (" + cudaGetErrorName(error) + ")";
   switch (error) {
     case cudaErrorMemoryAllocation:
@@ -33,12 +33,13 @@ Status status_of(cudaError_t error, const std::string& doing) {
 
 cudaStream_t stream_of(void* handle) { return static_cast<cudaStream_t>(handle); }
 
-/// What there is of a driver, which the runtime's own words leave open.
+/// Whether there is a driver that this build can use, in words clearer than the runtime's own.
 Status check_driver() {
   int driver = 0;
   if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0) {
     return unavailable("there is no NVIDIA driver on this machine");
   }
+  // Drivers run code of every minor version of their major one (CUDA's "minor version compatibility").
   if (driver / 1000 < CUDART_VERSION / 1000) {
     return unavailable("the NVIDIA driver is for CUDA " + std::to_string(driver / 1000) + "." +
                        std::to_string(driver % 1000 / 10) + "; this build needs " +
@@ -127,6 +128,7 @@ Stream::~Stream() {
 
 void Stream::note(Status status) {
   busy_ = true;
+  // The first error is the cause; those after it mostly follow from it.
   if (status_.ok()) status_ = std::move(status);
 }
 
@@ -154,6 +156,7 @@ Result<Graph> Stream::end_capture() {
   cudaGraph_t graph = nullptr;
   CAIRN_RETURN_IF_ERROR(status_of(cudaStreamEndCapture(stream_of(handle_), &graph), "recording a graph"));
   cudaGraphExec_t executable = nullptr;
+  // The executable graph does not need the recorded one, which is freed whether it could be made or not.
   const Status made = status_of(cudaGraphInstantiate(&executable, graph, 0), "making a graph");
   (void)cudaGraphDestroy(graph);
   CAIRN_RETURN_IF_ERROR(made);

@@ -84,6 +84,7 @@ void arrive(Barrier& barrier, std::uint32_t expected) {
     return;
   }
   const std::uint64_t passed = barrier.passed;
+  // The last thread to arrive moves `passed` on; until then the others take their turns.
   while (barrier.passed == passed) yield();
   running->progress = true;
 }
@@ -112,6 +113,7 @@ void start_thread(Thread& thread) {
 /// Warps take turns in an order that changes from block to block, so that what relies on one order fails.
 void run_block(Launch& launch, bool reversed) {
   for (Thread& thread : launch.threads) start_thread(thread);
+  // Dynamic shared memory holds nothing of the block before, so that no kernel can rely on it.
   std::fill(launch.shared.begin(), launch.shared.end(), kUnset);
   launch.barrier = {};
   launch.alive = launch.position.threads;
@@ -123,6 +125,7 @@ void run_block(Launch& launch, bool reversed) {
       launch.position.thread = thread;
       swapcontext(&launch.scheduler, &launch.threads[thread].context);
     }
+    // A round in which no thread arrived anywhere or ended would be followed by the same round again.
     CAIRN_CHECK_MSG(launch.progress, "the threads of a block wait for each other forever");
   }
 }
@@ -253,6 +256,7 @@ void multiply_fp16(float (&c)[4], const std::uint32_t (&a)[4], std::uint32_t b0,
   const std::uint32_t tid = thread_index() % 4;
   const double sums[4] = {product_fp16(shown, group, 2 * tid), product_fp16(shown, group, 2 * tid + 1),
                           product_fp16(shown, group + 8, 2 * tid), product_fp16(shown, group + 8, 2 * tid + 1)};
+  // In double, then rounded once: closer than any device, whose roundings the bounds allow for.
   for (int i = 0; i < 4; ++i) c[i] = static_cast<float>(static_cast<double>(c[i]) + sums[i]);
 }
 

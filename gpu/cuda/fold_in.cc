@@ -59,12 +59,14 @@ class CudaFoldIn final : public FoldIn {
     CAIRN_ASSIGN_OR_RETURN(WorkspaceLease workspace, WorkspaceLease::take(*context_));
     Status status;
     for (std::size_t begin = 0; begin < rows;) {
+      // As many rows as fit both limits, and at least one, however long it is.
       std::size_t end = begin + 1;
       while (end < rows && end - begin < kRowsAtOnce &&
              interactions.offsets[end + 1] - interactions.offsets[begin] <= kInteractionsAtOnce) {
         ++end;
       }
       Status piece = solve_rows(interactions, begin, end, vectors.data() + begin * dim_, workspace->stream);
+      // The first error is returned, but all rows are tried: those that can be solved have their vectors.
       if (status.ok()) status = std::move(piece);
       begin = end;
     }
@@ -76,6 +78,7 @@ class CudaFoldIn final : public FoldIn {
     std::vector<double> gram(triangle_size(dim_));
     CAIRN_RETURN_IF_ERROR(copy_from_device(gram.data(), gram_.data(), gram.size() * sizeof(double)));
     const auto weight = static_cast<double>(options_.unobserved_weight);
+    // Refused as the CPU refuses it, although doubles could hold more: both backends take the same input.
     const bool finite = std::all_of(gram.begin(), gram.end(),
                                     [&](double value) { return std::isfinite(static_cast<float>(weight * value)); });
     if (finite) return ok_status();
@@ -106,6 +109,7 @@ class CudaFoldIn final : public FoldIn {
     DeviceArray<float> device_vectors;
     DeviceArray<std::uint32_t> failed;
     DeviceArray<double> scratch;
+    // Lowered by each system that fails to its own number, so that the first one is reported whatever the order.
     const std::vector<std::uint32_t> none_failed = {static_cast<std::uint32_t>(systems)};
     CAIRN_RETURN_IF_ERROR(upload(offsets, &device_offsets));
     CAIRN_RETURN_IF_ERROR(upload(penalties, &device_penalties));

@@ -72,6 +72,7 @@ class Painter {
       scratch.values.resize(items_.dim);
       scratch.decoded.resize(items_.dim);
       scratch.codes.resize(items_.dim);
+      // Whole tiles, so that no two threads write to the same tile's codes or norms.
       const std::size_t end = std::min<std::size_t>(items_.rows, (chunk + 1) * kTilesAtOnce * kTileRows);
       for (std::size_t row = chunk * kTilesAtOnce * kTileRows; row < end; ++row) paint_row(row, scratch);
     });
@@ -92,6 +93,7 @@ class Painter {
         std::all_of(scratch.values.begin(), scratch.values.end(), [](float value) { return std::isfinite(value); });
     RowNorms norms;
     if (shape_.code_kind == CodeKind::kFp16) {
+      // Scores are defined over the halves themselves, so these codes have no error.
       for (const float value : scratch.values)
         norms.code_squares += static_cast<double>(value) * static_cast<double>(value);
     } else if (finite) {
@@ -149,6 +151,7 @@ class Painter {
   void keep_norms(std::size_t row, const RowNorms& norms, bool finite) {
     const double code_norm = std::sqrt(norms.code_squares) * kNormRoundUp;
     const double error_norm = std::sqrt(norms.error_squares) * kNormRoundUp;
+    // The packed norms are rounded up a second time. An infinite error norm tells the scan that no bound holds.
     const bool bounded = finite && code_norm + error_norm <= static_cast<double>(kRowNormMax);
     const std::uint32_t packed = bounded ? pack_norms(static_cast<float>(code_norm), static_cast<float>(error_norm))
                                          : pack_norms(0.0F, kInfinity);
@@ -200,6 +203,7 @@ MatrixArgs matrix_shape(std::size_t rows, std::size_t dim, const MatrixOptions& 
   shape.tiles = ceil_divide(shape.rows, kTileRows);
   shape.values = values_of(options.storage, scan);
   shape.layout.dim = static_cast<std::uint32_t>(dim);
+  // Without codes there are no steps: every row is scored.
   if (scan == Precision::kFp32) return shape;
   shape.code_kind = kind_of(scan);
   const std::size_t group = scan == Precision::kInt4 ? options.int4_group : dim;
@@ -238,6 +242,7 @@ Result<std::unique_ptr<ItemMatrix>> CudaItemMatrix::make(std::shared_ptr<Context
   const MatrixArgs shape = matrix_shape(items.rows, items.dim, options);
   CAIRN_ASSIGN_OR_RETURN(Reservation reservation, Reservation::make(context, image_bytes(shape)));
   CAIRN_RETURN_IF_ERROR(context->use());
+  // The reservation is made before the image, whose size the shape alone gives, so that a full device costs no work.
   const std::size_t bytes = reservation.bytes();
   std::unique_ptr<CudaItemMatrix> matrix(
       new CudaItemMatrix(std::move(context), shape, options, std::move(reservation)));
@@ -290,6 +295,7 @@ Status CudaItemMatrix::decode_tiles(std::size_t first, std::span<float> out) con
   const std::size_t tile_end = (first + rows_out - 1) / kTileRows + 1;
   const std::size_t tile_bytes = std::size_t{args_.layout.steps} * chunk_bytes(args_.code_kind);
   const std::size_t tile_scales = std::size_t{args_.layout.groups} * kTileRows;
+  // Whole tiles are copied, because the values of a row are spread over its tile.
   std::vector<unsigned char> codes((tile_end - tile_begin) * tile_bytes);
   std::vector<float> scales(args_.values == ValueKind::kHalfTiles ? 0 : (tile_end - tile_begin) * tile_scales);
   CAIRN_RETURN_IF_ERROR(copy_from_device(codes.data(), codes_.data() + tile_begin * tile_bytes, codes.size()));

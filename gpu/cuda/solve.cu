@@ -51,6 +51,7 @@ CAIRN_KERNEL void gram_kernel(const float* items, std::uint32_t rows, std::uint3
 CAIRN_KERNEL void gram_sum_kernel(const double* parts, std::uint32_t dim, double* gram) {
   const std::size_t at = static_cast<std::size_t>(block_x()) * kThreads + thread_index();
   if (at >= triangle_size(dim)) return;
+  // In the order of the parts, so that the sum is the same on every device.
   double sum = 0.0;
   for (std::uint32_t part = 0; part < kGramParts; ++part) sum += parts[part * triangle_size(dim) + at];
   gram[at] = sum;
@@ -76,6 +77,7 @@ CAIRN_DEVICE void assemble(const SolveArgs& solve, std::uint32_t system, const S
     work.triangle[at] = solve.unobserved_weight * solve.gram[at];
   }
   for (std::uint32_t i = thread_index(); i < dim; i += kThreads) work.solution[i] = 0.0;
+  // Several items are read before the triangle is gone through, which costs one pass over it for all of them.
   const std::uint64_t end = solve.offsets[system + 1];
   for (std::uint64_t first = solve.offsets[system]; first < end; first += kItemsAtOnce) {
     const auto count = static_cast<std::uint32_t>(end - first < kItemsAtOnce ? end - first : kItemsAtOnce);
@@ -94,6 +96,7 @@ CAIRN_DEVICE void assemble(const SolveArgs& solve, std::uint32_t system, const S
         scaled[e] = weight * value;
         pull += (solve.pull_slope * weight + solve.pull_offset) * value;
       }
+      // A warp has a row of the triangle to itself, and its lanes write next to each other.
       for (std::uint32_t j = lane; j <= i; j += 32) {
         double sum = 0.0;
         for (std::uint32_t e = 0; e < count; ++e) sum += scaled[e] * static_cast<double>(work.items[e * dim + j]);
@@ -117,6 +120,8 @@ CAIRN_DEVICE bool factor(const System& work, std::uint32_t dim) {
   double* a = work.triangle;
   for (std::uint32_t j = 0; j < dim; ++j) {
     const double pivot = a[triangle_place(j, j)];
+    // All threads read the same pivot and decide alike, so none of them waits for others at a barrier. NaN is refused
+    // too.
     if (!(pivot > kPivotMin * work.diagonal[j]) || !(pivot < 1e300)) return false;
     const double root = sqrt(pivot);
     sync_block();  // all have read the pivot
@@ -182,6 +187,7 @@ CAIRN_KERNEL void solve_kernel(SolveArgs solve, std::uint32_t shared_triangle) {
     for (std::uint32_t i = thread_index(); i < solve.dim; i += kThreads) {
       out[i] = solved ? static_cast<float>(work.solution[i]) : 0.0F;
     }
+    // The next system overwrites what other threads may still read.
     sync_block();
   }
 }

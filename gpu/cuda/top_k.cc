@@ -20,6 +20,7 @@
 namespace cairn::gpu::cuda {
 namespace {
 
+/// Room for a query's candidates: many times k, so that loose bounds and equal scores seldom exceed it.
 constexpr std::uint32_t kCandidatesMin = 8192;
 constexpr std::uint32_t kCandidatesPerAnswer = 32;
 /// Candidates of all queries of a pass together; what memory a workspace takes follows from it.
@@ -182,6 +183,7 @@ class TopKChunk {
     std::vector<Slot> slots;
     for (std::uint32_t query = 0; query < queries_.rows; ++query) slots.push_back(slot_of(query, -kInfinity));
     const Way way = fragments_of(slots.size()) == 0 ? Way::kScores : Way::kCodes;
+    // Without codes, or with queries too long for shared memory, every row is scored.
     if (way == Way::kCodes) answers_->work.rows_scanned += filters_.work_rows * queries_.rows;
     if (way == Way::kScores) answers_->work.queries_exact += queries_.rows;
     Again again;
@@ -191,6 +193,7 @@ class TopKChunk {
       answers_->work.queries_exact += again.unbounded.size();
       CAIRN_RETURN_IF_ERROR(run(again.unbounded, Way::kScores, Repetition::kFirst, &again));
     }
+    // Queries with more candidates than room: once more with a better threshold, then by a sweep, which always ends.
     std::vector<Slot> swept = std::exchange(again.tied, {});
     if (!again.overflowed.empty()) {
       const std::vector<Slot> overflowed = std::exchange(again.overflowed, {});
@@ -231,6 +234,8 @@ class TopKChunk {
     const auto fits = [&](std::uint32_t fragments) {
       return scan_shared_bytes(matrix.code_kind, matrix.layout.steps, fragments) <= room;
     };
+    // Wide blocks read codes once for 64 queries, but need shared memory for all of these. For 8 queries or fewer, most
+    // of a wide block's work would be for queries that do not exist.
     if (slots > kFragmentQueries && fits(kWideFragments)) return kWideFragments;
     return fits(1) ? 1 : 0;
   }
@@ -259,6 +264,8 @@ class TopKChunk {
   [[nodiscard]] WorkRange sample_range() const {
     const std::uint32_t tiles = filters_.work_tiles;
     if (tiles <= capacity_of(k_) / kTileRows / 2) return {};
+    // Enough samples that the k-th best of them is a sharp threshold, and few enough that sampling costs little beside
+    // the scan of all tiles.
     const std::uint32_t wanted = std::min(std::max(tiles / kSampledShare, k_ * kSamplesPerAnswer), kSamplesMax);
     const std::uint32_t stride = std::max(1U, tiles / wanted);
     return {.begin = 0, .end = ceil_divide(tiles, stride), .stride = stride};
@@ -294,6 +301,7 @@ class TopKChunk {
     pass.result_scores = reinterpret_cast<float*>(output + out.scores);
     CAIRN_RETURN_IF_ERROR(arrange_state(pass));
     CAIRN_RETURN_IF_ERROR(arrange_candidates(pass));
+    // Arrays may have moved when they grew, and recorded graphs hold their old addresses.
     workspace_.forget_moved_graphs();
     return pass;
   }
@@ -377,6 +385,7 @@ class TopKChunk {
 
   void sweep(Stream& stream, const PassArgs& pass) const {
     const DeviceTraits& traits = matrix_.context().traits();
+    // The best k so far and all rows of a piece together fit the room for candidates, so nothing can overflow.
     const std::uint32_t piece = (pass.capacity - pass.k) / kTileRows;
     for (std::uint32_t begin = 0; begin < filters_.work_tiles; begin += piece) {
       if (begin > 0) launch_reseed(stream, pass);
@@ -391,6 +400,8 @@ class TopKChunk {
     fill_input(slots);
     const bool sampled = repetition == Repetition::kFirst && sample_range().end > 0;
     const auto work = [&](Stream& stream) { record(stream, pass, way, sampled); };
+    // Only passes whose work depends on their shape alone are recorded. Repetitions and runs of tiles differ from call
+    // to call.
     if (repetition == Repetition::kFirst && filters_.runs == nullptr) {
       const PassShape shape = {.matrix = matrix_.id(),
                                .queries = static_cast<std::uint32_t>(queries_.rows),

@@ -18,6 +18,7 @@ std::vector<const void*> Workspace::places() const {
 
 void Workspace::forget_moved_graphs() {
   std::vector<const void*> now = places();
+  // Any graph may use any of the arrays, so all of them are forgotten when one has moved.
   if (now == places_) return;
   entries_.clear();
   places_ = std::move(now);
@@ -29,6 +30,7 @@ Workspace::Entry& Workspace::entry_of(const PassShape& shape) {
   if (found != entries_.end()) {
     std::rotate(found, found + 1, entries_.end());
   } else {
+    // The one that was not used for longest makes room.
     if (entries_.size() == kEntriesMax) entries_.erase(entries_.begin());
     entries_.push_back({.shape = shape});
   }

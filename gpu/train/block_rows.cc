@@ -49,9 +49,11 @@ bool BlockRows::improve(std::span<const std::uint32_t> columns, std::span<const 
     subtract_scores(block, old_.data(), right_side_.data());
     if (!(count_ < width ? solve_by_interactions(block) : solve_by_columns(block))) return false;
     std::copy_n(new_.begin(), width, part.begin());
+    // Moves the residuals by what the block has changed: subtracting the scores of old - new adds those of new - old.
     for (std::size_t j = 0; j < old_.size(); ++j) old_[j] -= new_[j];
     subtract_scores(block, old_.data(), residuals_.data());
   }
+  // Overflow, or a system so bad that the solution is not a number.
   return std::all_of(vector.begin(), vector.end(), [](float value) { return std::isfinite(value); });
 }
 
@@ -64,8 +66,11 @@ void BlockRows::set_residuals(std::span<const std::uint32_t> columns, std::span<
   for (std::size_t i = 0; i < count_; ++i) {
     const float weight = weights.empty() ? 1.0F : weights[i];
     roots_[i] = std::sqrt(weight);
+    // The scores are added block by block below. Everything of an interaction is multiplied with the root of its
+    // weight, so that squares carry the weight itself.
     residuals_[i] = -roots_[i] * target_of(objective_, weight);
   }
+  // Kernels subtract, so the vector is negated to have its scores added.
   AlignedVector<float> negated(padded(vector.size()), 0.0F);
   for (std::size_t j = 0; j < vector.size(); ++j) negated[j] = -vector[j];
   for (std::size_t begin = 0; begin < vector.size(); begin += block_) {
@@ -122,6 +127,7 @@ bool BlockRows::solve_by_columns(const Block& block) {
 /// new = A⁻¹ Zᵀ (I + Z A⁻¹ Zᵀ)⁻¹ r, which is the same. Penalties have to be positive.
 bool BlockRows::solve_by_interactions(const Block& block) {
   if (!std::all_of(penalties_.begin(), penalties_.end(), [](float value) { return value > 0.0F; })) return false;
+  // With Y = Z A^-½ the inner matrix is I + Y Yᵀ, which has no eigenvalue below 1 and is always safe to factor.
   for (float& value : penalties_) value = 1.0F / std::sqrt(value);
   turn(block);
   const std::size_t stride = block.panels * kTile;

@@ -54,6 +54,7 @@ class Filter {
 
   /// P = RᵀR: block = P · block.
   void blur(std::size_t columns, std::vector<float>* block) {
+    // Two sparse products: P itself would be nearly dense.
     by_user_block_.resize(by_item_.width * columns);
     multiply_sparse(by_user_.view(), block->data(), columns, by_user_block_.data(), options_.threads);
     multiply_sparse(by_item_.view(), by_user_block_.data(), columns, block->data(), options_.threads);
@@ -63,6 +64,7 @@ class Filter {
   void sharpen(std::size_t columns, std::vector<float>* block) {
     if (options_.sharpening == 0.0F) return;
     for (std::size_t step = 0; step < options_.sharpening_steps; ++step) {
+      // The terms of the series, each from the one before it; `factor` becomes (-h)^order / order!.
       power_ = *block;
       float factor = 1.0F;
       for (int order = 1; order <= 4; ++order) {
@@ -114,6 +116,7 @@ Result<SparseWeights> weights_of(const GraphFilterOptions& options, Filter* filt
   for (std::size_t first = 0; first < items; first += kRows) {
     CAIRN_RETURN_IF_ERROR(report_progress(progress, static_cast<double>(first) / static_cast<double>(items)));
     const std::size_t columns = std::min(kRows, items - first);
+    // Unit vectors, which P·S turns into its columns.
     std::vector<float> block(items * columns);
     for (std::size_t c = 0; c < columns; ++c) block[(first + c) * columns + c] = 1.0F;
     filter->blur(columns, &block);

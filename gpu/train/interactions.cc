@@ -38,6 +38,7 @@ SparseMatrix scaled(const SparseView& matrix, std::span<const float> row_scales,
                       .width = matrix.width};
   for (std::size_t r = 0; r < matrix.rows(); ++r) {
     for (std::size_t entry = matrix.offsets[r]; entry < matrix.offsets[r + 1]; ++entry) {
+      // Without values each counts as 1, so the result always has values of its own.
       result.values[entry] = row_scales[r] * matrix.value(entry) * column_scales[matrix.columns[entry]];
     }
   }

@@ -27,6 +27,7 @@ std::vector<float> row_norms(const SparseView& rows) {
 /// The weights of one item to all.
 void similarities(const SparseView& users, const SparseView& items, std::span<const float> norms, std::size_t item,
                   float shrinkage, std::span<float> out) {
+  // Products with all items at once, by way of the users who have this one: most pairs of items share no user.
   std::fill(out.begin(), out.end(), 0.0F);
   for (std::size_t by = items.offsets[item]; by < items.offsets[item + 1]; ++by) {
     const std::size_t user = items.columns[by];
@@ -35,6 +36,7 @@ void similarities(const SparseView& users, const SparseView& items, std::span<co
     }
   }
   for (std::size_t j = 0; j < out.size(); ++j) {
+    // Without common users the weight is 0, even where both norms and the shrinkage are 0.
     if (out[j] != 0.0F) out[j] /= norms[item] * norms[j] + shrinkage;
   }
 }

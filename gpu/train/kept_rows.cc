@@ -28,6 +28,8 @@ std::vector<Entry> largest_of(std::span<const float> values, std::size_t diagona
   float smallest = -kInfinity;
   for (std::size_t c = 0; c < values.size(); ++c) {
     const float rank = by == KeptBy::kMagnitude ? std::fabs(values[c]) : values[c];
+    // `smallest` is reached by `keep` entries of lower columns, so an equal one further right loses. It is sharpened
+    // when the list has grown to four times what is kept, so that a selection is paid for by many entries.
     if (rank <= smallest || values[c] == 0.0F || c == diagonal) continue;
     // NaN goes to the top, to be found in the end.
     entries.push_back({std::isnan(rank) ? kInfinity : rank, static_cast<std::uint32_t>(c)});
