@@ -100,7 +100,7 @@ struct FieldValue<std::chrono::sys_days> {
   }
 };
 
-/// A key for the field that `field` picks: `make_key<Config>([](auto& c) -> auto& { return c.server.http_threads; },
+/// A key for the field that `field` picks: `make_key<Config>([](auto& c) -> auto& { return c.http.threads; },
 /// {.name = "threads", ...})`.
 template <class Target, class Pick>
 Key<Target> make_key(Pick pick, KeyInfo info) {
