@@ -7,7 +7,7 @@
 namespace cairn::config {
 namespace {
 
-void unknown_key(const Section& section, const Member& member, Draft* draft) {
+void unknown_key(const Section& section, const toml::Member& member, Draft* draft) {
   const std::string name = printable(member.name);
   std::string message = "unknown key '" + name + "' in [" + std::string(section.name) + "]";
   std::string hint = did_you_mean(member.name, names_in(section));
@@ -17,10 +17,10 @@ void unknown_key(const Section& section, const Member& member, Draft* draft) {
   draft->problem(draft->in_file(member.at), message + hint);
 }
 
-void read_secret_file_key(const Key<Config>& key, const Section& section, const Member& member, Draft* draft) {
+void read_secret_file_key(const Key<Config>& key, const Section& section, const toml::Member& member, Draft* draft) {
   const std::string full = full_key(section.name, key.name);
   const Where where = draft->in_file(member.value.at);
-  if (member.value.kind != Node::Kind::kString || member.value.text.empty()) {
+  if (member.value.kind != toml::Node::Kind::kString || member.value.text.empty()) {
     draft->problem(where, full + std::string(kFileSuffix) + ": must be the path of a file that holds " + full);
     return;
   }
@@ -28,10 +28,10 @@ void read_secret_file_key(const Key<Config>& key, const Section& section, const 
 }
 
 /// Dots in a name make nested tables in TOML; here they are part of the name.
-void read_open_table(const OpenTable& table, const std::string& prefix, const Node& node, Draft* draft) {
-  for (const Member& member : node.members) {
+void read_open_table(const OpenTable& table, const std::string& prefix, const toml::Node& node, Draft* draft) {
+  for (const toml::Member& member : node.members) {
     const std::string name = prefix.empty() ? member.name : prefix + "." + member.name;
-    if (member.value.kind == Node::Kind::kTable) {
+    if (member.value.kind == toml::Node::Kind::kTable) {
       read_open_table(table, name, member.value, draft);
     } else {
       read_open_entry(table, name, member.value, draft->in_file(member.value.at), draft);
@@ -39,21 +39,21 @@ void read_open_table(const OpenTable& table, const std::string& prefix, const No
   }
 }
 
-bool read_as_open_table(const Section& section, const Member& member, Draft* draft) {
+bool read_as_open_table(const Section& section, const toml::Member& member, Draft* draft) {
   for (const OpenTable& table : open_tables()) {
     if (table.section != section.name || table.name != member.name) continue;
-    if (member.value.kind == Node::Kind::kTable) {
+    if (member.value.kind == toml::Node::Kind::kTable) {
       read_open_table(table, "", member.value, draft);
     } else {
       draft->problem(draft->in_file(member.value.at), full_key(section.name, member.name) + ": must be a table, not " +
-                                                          std::string(kind_name(member.value.kind)));
+                                                          std::string(toml::kind_name(member.value.kind)));
     }
     return true;
   }
   return false;
 }
 
-void read_member(const Section& section, const Member& member, Draft* draft) {
+void read_member(const Section& section, const toml::Member& member, Draft* draft) {
   for (const Key<Config>& key : section.keys) {
     if (key.name == member.name) {
       draft->assign(key, full_key(section.name, key.name), member.value, draft->in_file(member.value.at),
@@ -68,34 +68,35 @@ void read_member(const Section& section, const Member& member, Draft* draft) {
   if (!read_as_open_table(section, member, draft)) unknown_key(section, member, draft);
 }
 
-void read_section(const Section& section, const Member& member, Draft* draft) {
-  if (member.value.kind == Node::Kind::kTable) {
-    for (const Member& inner : member.value.members) read_member(section, inner, draft);
+void read_section(const Section& section, const toml::Member& member, Draft* draft) {
+  if (member.value.kind == toml::Node::Kind::kTable) {
+    for (const toml::Member& inner : member.value.members) read_member(section, inner, draft);
     return;
   }
   const std::string name(section.name);
-  draft->problem(draft->in_file(member.at), "'" + name + "' is " + std::string(kind_name(member.value.kind)) +
+  draft->problem(draft->in_file(member.at), "'" + name + "' is " + std::string(toml::kind_name(member.value.kind)) +
                                                 "; write it as one table, [" + name + "]");
 }
 
-bool is_list_of_tables(const Node& node) {
-  return node.kind == Node::Kind::kArray &&
-         std::all_of(node.items.begin(), node.items.end(), [](const Node& n) { return n.kind == Node::Kind::kTable; });
+bool is_list_of_tables(const toml::Node& node) {
+  return node.kind == toml::Node::Kind::kArray &&
+         std::all_of(node.items.begin(), node.items.end(),
+                     [](const toml::Node& n) { return n.kind == toml::Node::Kind::kTable; });
 }
 
 template <class Read>
-void read_records(std::string_view name, const Member& member, Draft* draft, Read read) {
+void read_records(std::string_view name, const toml::Member& member, Draft* draft, Read read) {
   if (is_list_of_tables(member.value)) {
     read(member.value, draft);
     return;
   }
   const std::string text(name);
-  draft->problem(draft->in_file(member.at), "'" + text + "' is " + std::string(kind_name(member.value.kind)) +
+  draft->problem(draft->in_file(member.at), "'" + text + "' is " + std::string(toml::kind_name(member.value.kind)) +
                                                 "; write each one as [[" + text + "]]");
 }
 
-void unknown_top_level(const Member& member, Draft* draft) {
-  const bool table = member.value.kind == Node::Kind::kTable || is_list_of_tables(member.value);
+void unknown_top_level(const toml::Member& member, Draft* draft) {
+  const bool table = member.value.kind == toml::Node::Kind::kTable || is_list_of_tables(member.value);
   const std::string name = printable(member.name);
   const std::string section = section_with(member.name, "");
   std::string hint = did_you_mean(member.name, top_level_names());
@@ -105,7 +106,7 @@ void unknown_top_level(const Member& member, Draft* draft) {
                  (table ? "unknown table '" + name + "'" : "unknown key '" + name + "' outside any table") + hint);
 }
 
-void read_top_level(const Member& member, Draft* draft) {
+void read_top_level(const toml::Member& member, Draft* draft) {
   for (const Section& section : sections()) {
     if (section.name == member.name) return read_section(section, member, draft);
   }
@@ -142,8 +143,8 @@ std::string full_key(std::string_view section, std::string_view key) {
   return std::string(section) + "." + std::string(key);
 }
 
-void read_document(const Node& root, Draft* draft) {
-  for (const Member& member : root.members) read_top_level(member, draft);
+void read_document(const toml::Node& root, Draft* draft) {
+  for (const toml::Member& member : root.members) read_top_level(member, draft);
 }
 
 std::string ConfigReport::problems_text() const {
@@ -155,8 +156,8 @@ std::string ConfigReport::problems_text() const {
 ConfigReport check_config(std::string_view text, std::string_view filename, const Environment& environment,
                           const Vocabulary& vocabulary) {
   Draft draft(filename);
-  const Document document = parse_document(text);
-  for (const SyntaxError& error : document.errors) draft.problem(draft.in_file(error.at), error.message);
+  const toml::Document document = toml::parse_document(text);
+  for (const toml::SyntaxError& error : document.errors) draft.problem(draft.in_file(error.at), error.message);
   draft.incomplete = !document.errors.empty();
   read_document(document.root, &draft);
   apply_environment(environment, &draft);

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -8,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cairn/http_options.h"
 #include "cairn/log.h"
 #include "cairn/options.h"
 #include "cairn/status.h"
@@ -16,18 +16,8 @@ namespace cairn::config {
 
 enum class LogFormat : std::uint8_t { kText, kJson };
 
-/// What the daemon needs beside the engine's options: sections [http] and [log].
+/// What the daemon needs beside the engine's and the API's options: section [log].
 struct ServerConfig {
-  std::string http_address = "127.0.0.1";  ///< a numeric IPv4 or IPv6 address
-  std::uint16_t http_port = 7077;          ///< 0: any free one
-  bool http_allow_remote = false;  ///< consent to an address beyond loopback: the API asks nobody for a password
-  int http_threads = 1;            ///< sockets; handlers have threads of their own
-  std::size_t http_header_bytes_max = 8 * 1024;
-  std::size_t http_body_bytes_max = 1 << 20;
-  std::size_t http_connections_max = 1024;
-  std::chrono::milliseconds http_request_timeout{5'000};
-  std::chrono::milliseconds http_idle_timeout{60'000};
-  std::chrono::milliseconds drain_timeout{10'000};  ///< how long a stop waits for requests in flight
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
 };
@@ -36,6 +26,7 @@ struct ServerConfig {
 struct Config {
   Config() { engine.state_dir = "/var/lib/cairn"; }
   EngineOptions engine;
+  HttpOptions http;
   ServerConfig server;
 };
 

@@ -16,8 +16,8 @@ namespace cairn::config {
 /// Where a key was set.
 struct Where {
   Origin origin = Origin::kDefault;
-  std::string source;  ///< file name, or variable
-  TextPosition at;     ///< in a file
+  std::string source;     ///< file name, or variable
+  toml::TextPosition at;  ///< in a file
   [[nodiscard]] std::string to_string() const;
 };
 
@@ -29,7 +29,7 @@ class Draft {
 
   Config config;
 
-  [[nodiscard]] Where in_file(TextPosition at) const { return {Origin::kFile, filename_, at}; }
+  [[nodiscard]] Where in_file(toml::TextPosition at) const { return {Origin::kFile, filename_, at}; }
   [[nodiscard]] static Where in_variable(std::string name) { return {Origin::kEnvironment, std::move(name), {}}; }
 
   void problem(const Where& where, std::string message) { problems_.emplace_back(where, std::move(message)); }
@@ -44,7 +44,8 @@ class Draft {
 
   /// Reads a key's value into `target`, or notes the problem.
   template <class Target>
-  void assign(const Key<Target>& key, const std::string& full, const Node& node, const Where& where, Target* target) {
+  void assign(const Key<Target>& key, const std::string& full, const toml::Node& node, const Where& where,
+              Target* target) {
     mention(full, where);
     const Result<Value> value = read_value(key, node);
     if (value.ok()) {
@@ -74,12 +75,12 @@ class Draft {
 [[nodiscard]] std::string full_key(std::string_view section, std::string_view key);
 
 /// Reads every table of a file.
-void read_document(const Node& root, Draft* draft);
+void read_document(const toml::Node& root, Draft* draft);
 /// The record tables of a file; `node` is the value of [[file]] or [[feature_view]].
-void read_files(const Node& node, Draft* draft);
-void read_views(const Node& node, Draft* draft);
+void read_files(const toml::Node& node, Draft* draft);
+void read_views(const toml::Node& node, Draft* draft);
 /// One entry of [kafka.properties] or [ranking.weights].
-void read_open_entry(const OpenTable& table, const std::string& name, const Node& node, const Where& where,
+void read_open_entry(const OpenTable& table, const std::string& name, const toml::Node& node, const Where& where,
                      Draft* draft);
 /// Overrides from variables named CAIRN_<SECTION>__<KEY>.
 void apply_environment(const Environment& environment, Draft* draft);

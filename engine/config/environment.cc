@@ -52,12 +52,12 @@ std::string property_name(std::string_view part) {
   return name + suffix;
 }
 
-Node number_from_text(const std::string& text) {
-  Node node;
-  node.kind = Node::Kind::kString;
+toml::Node number_from_text(const std::string& text) {
+  toml::Node node;
+  node.kind = toml::Node::Kind::kString;
   node.text = text;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), node.number);
-  if (error == std::errc() && end == text.data() + text.size()) node.kind = Node::Kind::kNumber;
+  if (error == std::errc() && end == text.data() + text.size()) node.kind = toml::Node::Kind::kNumber;
   return node;
 }
 

@@ -100,8 +100,11 @@ struct FieldValue<std::chrono::sys_days> {
   }
 };
 
-/// A key for the field that `field` picks: `make_key<Config>([](auto& c) -> auto& { return c.server.http_threads; },
-/// {.name = "threads", ...})`.
+/// Picks a field of the target, const or not.
+#define CAIRN_AT(path) \
+  [](auto& target) -> auto& { return target.path; }
+
+/// A key for the field that `pick` finds: `make_key<Config>(CAIRN_AT(http.threads), {.name = "threads", ...})`.
 template <class Target, class Pick>
 Key<Target> make_key(Pick pick, KeyInfo info) {
   using Field = std::remove_cvref_t<std::invoke_result_t<Pick, Target&>>;

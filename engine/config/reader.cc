@@ -42,9 +42,9 @@ std::string_view type_name(KeyType type) {
   return kNames[static_cast<std::size_t>(type)];
 }
 
-Status wrong_type(const KeyInfo& key, const Node& node) {
+Status wrong_type(const KeyInfo& key, const toml::Node& node) {
   return invalid_argument("must be " + std::string(expected_type(key.type)) + ", not " +
-                          std::string(kind_name(node.kind)));
+                          std::string(toml::kind_name(node.kind)));
 }
 
 /// A bound in the key's own notation.
@@ -77,21 +77,21 @@ Result<Value> bounded(const KeyInfo& key, Result<Number> number) {
   return Value(*number);
 }
 
-Result<Value> read_duration(const KeyInfo& key, const Node& node) {
+Result<Value> read_duration(const KeyInfo& key, const toml::Node& node) {
   CAIRN_ASSIGN_OR_RETURN(const Value value, bounded(key, parse_duration_ms(node.text)));
   if (std::get<std::int64_t>(value) % key.whole_ms == 0) return value;
   return invalid_argument("is \"" + node.text + "\"; it must be a multiple of " + format_duration_ms(key.whole_ms));
 }
 
-Result<Value> read_date(const KeyInfo& key, const Node& node) {
+Result<Value> read_date(const KeyInfo& key, const toml::Node& node) {
   std::chrono::sys_days day = node.day;
-  if (node.kind == Node::Kind::kString) {
+  if (node.kind == toml::Node::Kind::kString) {
     CAIRN_ASSIGN_OR_RETURN(day, parse_day(node.text));
   }
   return bounded(key, Result<std::int64_t>(day.time_since_epoch().count()));
 }
 
-Result<Value> read_choice(const KeyInfo& key, const Node& node) {
+Result<Value> read_choice(const KeyInfo& key, const toml::Node& node) {
   for (const std::string& choice : key.choices) {
     if (choice == node.text) return Value(node.text);
   }
@@ -99,34 +99,34 @@ Result<Value> read_choice(const KeyInfo& key, const Node& node) {
                           did_you_mean(node.text, key.choices));
 }
 
-Result<Value> read_list(const KeyInfo& key, const Node& node) {
+Result<Value> read_list(const KeyInfo& key, const toml::Node& node) {
   std::vector<std::string> items;
-  for (const Node& item : node.items) {
-    if (item.kind != Node::Kind::kString) {
+  for (const toml::Node& item : node.items) {
+    if (item.kind != toml::Node::Kind::kString) {
       return invalid_argument("must be " + std::string(expected_type(key.type)) + ", and holds " +
-                              std::string(kind_name(item.kind)));
+                              std::string(toml::kind_name(item.kind)));
     }
     items.push_back(item.text);
   }
   return Value(std::move(items));
 }
 
-bool fits(KeyType type, Node::Kind kind) {
+bool fits(KeyType type, toml::Node::Kind kind) {
   switch (type) {
     case KeyType::kBool:
-      return kind == Node::Kind::kBool;
+      return kind == toml::Node::Kind::kBool;
     case KeyType::kInteger:
-      return kind == Node::Kind::kInteger;
+      return kind == toml::Node::Kind::kInteger;
     case KeyType::kDate:
-      return kind == Node::Kind::kDate || kind == Node::Kind::kString;
+      return kind == toml::Node::Kind::kDate || kind == toml::Node::Kind::kString;
     case KeyType::kTextList:
-      return kind == Node::Kind::kArray;
+      return kind == toml::Node::Kind::kArray;
     default:
-      return kind == Node::Kind::kString;
+      return kind == toml::Node::Kind::kString;
   }
 }
 
-Result<Value> read_fitting(const KeyInfo& key, const Node& node) {
+Result<Value> read_fitting(const KeyInfo& key, const toml::Node& node) {
   switch (key.type) {
     case KeyType::kBool:
       return Value(node.boolean);
@@ -158,13 +158,13 @@ bool parse_all(const std::string& text, Number* number) {
   return error == std::errc() && end == text.data() + text.size();
 }
 
-Node list_from_text(std::string_view text) {
-  Node list;
-  list.kind = Node::Kind::kArray;
+toml::Node list_from_text(std::string_view text) {
+  toml::Node list;
+  list.kind = toml::Node::Kind::kArray;
   while (!text.empty()) {
     const std::size_t comma = std::min(text.find(','), text.size());
-    Node item;
-    item.kind = Node::Kind::kString;
+    toml::Node item;
+    item.kind = toml::Node::Kind::kString;
     item.text = text.substr(0, comma);
     list.items.push_back(std::move(item));
     text.remove_prefix(std::min(comma + 1, text.size()));
@@ -193,7 +193,7 @@ std::string render_integer(KeyType type, std::int64_t number) {
 
 }  // namespace
 
-Result<Value> read_value(const KeyInfo& key, const Node& node) {
+Result<Value> read_value(const KeyInfo& key, const toml::Node& node) {
   if (!fits(key.type, node.kind)) return wrong_type(key, node);
   CAIRN_ASSIGN_OR_RETURN(Value value, read_fitting(key, node));
   if (const std::string complaint = key.complaint ? key.complaint(value) : ""; !complaint.empty()) {
@@ -202,15 +202,15 @@ Result<Value> read_value(const KeyInfo& key, const Node& node) {
   return value;
 }
 
-Node node_from_text(KeyType type, const std::string& text) {
-  Node node;
-  node.kind = Node::Kind::kString;
+toml::Node node_from_text(KeyType type, const std::string& text) {
+  toml::Node node;
+  node.kind = toml::Node::Kind::kString;
   node.text = text;
   if (type == KeyType::kBool && (text == "true" || text == "false")) {
-    node.kind = Node::Kind::kBool;
+    node.kind = toml::Node::Kind::kBool;
     node.boolean = text == "true";
   }
-  if (type == KeyType::kInteger && parse_all(text, &node.integer)) node.kind = Node::Kind::kInteger;
+  if (type == KeyType::kInteger && parse_all(text, &node.integer)) node.kind = toml::Node::Kind::kInteger;
   if (type == KeyType::kTextList) return list_from_text(text);
   return node;
 }

@@ -21,7 +21,7 @@ std::vector<std::string> names_of(const RecordTable<Record>& table, std::string_
 }
 
 template <class Record>
-void require_keys(const RecordTable<Record>& table, const std::string& path, const Node& node, Draft* draft) {
+void require_keys(const RecordTable<Record>& table, const std::string& path, const toml::Node& node, Draft* draft) {
   if (draft->incomplete) return;
   for (const Key<Record>& key : table.keys) {
     if (!key.required || draft->where(full_key(path, key.name)) != nullptr) continue;
@@ -33,9 +33,9 @@ void require_keys(const RecordTable<Record>& table, const std::string& path, con
 
 /// Reads the keys of one record. `read_extra` takes what no key of the table describes, named `extra`.
 template <class Record, class ReadExtra>
-void read_record(const RecordTable<Record>& table, std::string_view extra, const std::string& path, const Node& node,
-                 Record* record, Draft* draft, ReadExtra read_extra) {
-  for (const Member& member : node.members) {
+void read_record(const RecordTable<Record>& table, std::string_view extra, const std::string& path,
+                 const toml::Node& node, Record* record, Draft* draft, ReadExtra read_extra) {
+  for (const toml::Member& member : node.members) {
     const auto key = std::find_if(table.keys.begin(), table.keys.end(),
                                   [&](const Key<Record>& candidate) { return candidate.name == member.name; });
     if (key != table.keys.end()) {
@@ -54,13 +54,13 @@ void read_record(const RecordTable<Record>& table, std::string_view extra, const
 }
 
 /// A weight's expression; numbers are taken as they stand.
-std::string expression_text(const Node& node) {
-  if (node.kind == Node::Kind::kInteger) return std::to_string(node.integer);
-  if (node.kind == Node::Kind::kNumber && std::isfinite(node.number)) return format_number(node.number);
-  return node.kind == Node::Kind::kString ? node.text : "";
+std::string expression_text(const toml::Node& node) {
+  if (node.kind == toml::Node::Kind::kInteger) return std::to_string(node.integer);
+  if (node.kind == toml::Node::Kind::kNumber && std::isfinite(node.number)) return format_number(node.number);
+  return node.kind == toml::Node::Kind::kString ? node.text : "";
 }
 
-void add_event(const std::string& path, const std::string& type, const std::string& expression, TextPosition at,
+void add_event(const std::string& path, const std::string& type, const std::string& expression, toml::TextPosition at,
                FeatureViewSpec* view, Draft* draft) {
   const std::string full = full_key(path, type);
   const Where where = draft->in_file(at);
@@ -69,7 +69,7 @@ void add_event(const std::string& path, const std::string& type, const std::stri
   view->events.push_back({type, expression});
 }
 
-void read_weighted_event(const std::string& path, const Member& member, FeatureViewSpec* view, Draft* draft) {
+void read_weighted_event(const std::string& path, const toml::Member& member, FeatureViewSpec* view, Draft* draft) {
   const std::string expression = expression_text(member.value);
   const auto parsed = features::Expression::parse(expression);
   if (!parsed.ok()) {
@@ -80,33 +80,34 @@ void read_weighted_event(const std::string& path, const Member& member, FeatureV
   add_event(path, member.name, expression, member.at, view, draft);
 }
 
-void read_events(const std::string& path, const Member& member, FeatureViewSpec* view, Draft* draft) {
-  const Node& node = member.value;
-  for (const Member& event : node.members) read_weighted_event(path, event, view, draft);
-  for (const Node& item : node.items) {
-    if (item.kind == Node::Kind::kString) {
+void read_events(const std::string& path, const toml::Member& member, FeatureViewSpec* view, Draft* draft) {
+  const toml::Node& node = member.value;
+  for (const toml::Member& event : node.members) read_weighted_event(path, event, view, draft);
+  for (const toml::Node& item : node.items) {
+    if (item.kind == toml::Node::Kind::kString) {
       add_event(path, item.text, "1", item.at, view, draft);
     } else {
       draft->problem(draft->in_file(item.at),
-                     path + ": must list types, and holds " + std::string(kind_name(item.kind)));
+                     path + ": must list types, and holds " + std::string(toml::kind_name(item.kind)));
     }
   }
-  const bool right_kind = node.kind == Node::Kind::kTable || node.kind == Node::Kind::kArray;
+  const bool right_kind = node.kind == toml::Node::Kind::kTable || node.kind == toml::Node::Kind::kArray;
   if (right_kind && !(node.members.empty() && node.items.empty())) return;
   draft->problem(draft->in_file(node.at),
                  path + ": must be a table such as { visit = \"1\", rate = \"value - 2.5\" } or a list of types" +
                      (right_kind ? ", and is empty; leave it out to count every type" : ""));
 }
 
-void read_property(const std::string& name, const Node& node, const Where& where, Draft* draft) {
+void read_property(const std::string& name, const toml::Node& node, const Where& where, Draft* draft) {
   const std::string full = full_key("kafka.properties", printable(name));
   if (const std::string_view why = refused_kafka_property(name); !why.empty()) {
     draft->problem(where, full + ": may not be set: " + std::string(why));
     return;
   }
-  std::string text = node.kind == Node::Kind::kBool ? (node.boolean ? "true" : "false") : expression_text(node);
-  if (text.empty() && node.kind != Node::Kind::kString) {
-    draft->problem(where, full + ": must be a string, a number or a boolean, not " + std::string(kind_name(node.kind)));
+  std::string text = node.kind == toml::Node::Kind::kBool ? (node.boolean ? "true" : "false") : expression_text(node);
+  if (text.empty() && node.kind != toml::Node::Kind::kString) {
+    draft->problem(where,
+                   full + ": must be a string, a number or a boolean, not " + std::string(toml::kind_name(node.kind)));
     return;
   }
   if (const std::string_view why = refused_kafka_value(name, text); !why.empty()) {
@@ -122,12 +123,13 @@ void read_property(const std::string& name, const Node& node, const Where& where
   draft->config.engine.kafka.properties[name] = std::move(text);
 }
 
-void read_weight(const std::string& name, const Node& node, const Where& where, Draft* draft) {
+void read_weight(const std::string& name, const toml::Node& node, const Where& where, Draft* draft) {
   const std::string full = full_key("ranking.weights", name);
-  const double weight = node.kind == Node::Kind::kInteger ? static_cast<double>(node.integer) : node.number;
-  if ((node.kind != Node::Kind::kInteger && node.kind != Node::Kind::kNumber) || !std::isfinite(weight)) {
-    draft->problem(where, full_key("ranking.weights", printable(name)) + ": must be a finite number such as 0.5" +
-                              (node.kind == Node::Kind::kNumber ? "" : ", not " + std::string(kind_name(node.kind))));
+  const double weight = node.kind == toml::Node::Kind::kInteger ? static_cast<double>(node.integer) : node.number;
+  if ((node.kind != toml::Node::Kind::kInteger && node.kind != toml::Node::Kind::kNumber) || !std::isfinite(weight)) {
+    draft->problem(
+        where, full_key("ranking.weights", printable(name)) + ": must be a finite number such as 0.5" +
+                   (node.kind == toml::Node::Kind::kNumber ? "" : ", not " + std::string(toml::kind_name(node.kind))));
     return;
   }
   draft->mention(full, where);
@@ -136,28 +138,28 @@ void read_weight(const std::string& name, const Node& node, const Where& where, 
 
 }  // namespace
 
-void read_files(const Node& node, Draft* draft) {
-  for (const Node& item : node.items) {
+void read_files(const toml::Node& node, Draft* draft) {
+  for (const toml::Node& item : node.items) {
     const std::string path = "file[" + std::to_string(draft->config.engine.files.size()) + "]";
     draft->mention(path, draft->in_file(item.at));
     FileSourceOptions file;
-    read_record(file_table(), "", path, item, &file, draft, [](const Member&) {});
+    read_record(file_table(), "", path, item, &file, draft, [](const toml::Member&) {});
     draft->config.engine.files.push_back(std::move(file));
   }
 }
 
-void read_views(const Node& node, Draft* draft) {
-  for (const Node& item : node.items) {
+void read_views(const toml::Node& node, Draft* draft) {
+  for (const toml::Node& item : node.items) {
     const std::string path = "feature_view[" + std::to_string(draft->config.engine.feature_views.size()) + "]";
     draft->mention(path, draft->in_file(item.at));
     FeatureViewSpec view;
     read_record(view_table(), "events", path, item, &view, draft,
-                [&](const Member& member) { read_events(full_key(path, "events"), member, &view, draft); });
+                [&](const toml::Member& member) { read_events(full_key(path, "events"), member, &view, draft); });
     draft->config.engine.feature_views.push_back(std::move(view));
   }
 }
 
-void read_open_entry(const OpenTable& table, const std::string& name, const Node& node, const Where& where,
+void read_open_entry(const OpenTable& table, const std::string& name, const toml::Node& node, const Where& where,
                      Draft* draft) {
   if (table.name == kPropertiesTable) {
     read_property(name, node, where, draft);

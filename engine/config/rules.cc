@@ -43,10 +43,10 @@ void check_kafka(Draft* draft) {
 }
 
 void check_listen(Draft* draft) {
-  const ServerConfig& server = draft->config.server;
-  const ListenAddress listen{server.http_address, server.http_port};
+  const HttpOptions& http = draft->config.http;
+  const ListenAddress listen{http.address, http.port};
   const Where* where = draft->where("http.listen");
-  if (where == nullptr || listen.loopback() || server.http_allow_remote) return;
+  if (where == nullptr || listen.loopback() || http.allow_remote) return;
   draft->problem(*where, "http.listen: " + format_listen(listen) +
                              " can be reached from other machines, and the API asks nobody for a password; listen on "
                              "127.0.0.1 behind a proxy that does, or set http.allow_remote = true");

@@ -11,8 +11,8 @@
 namespace cairn::model {
 namespace {
 
-using config::Node;
 using gpu::FoldInOptions;
+using toml::Node;
 
 constexpr std::uint64_t kFormat = 1;
 constexpr std::size_t kDescriptionBytesMax = 1u << 20;
@@ -27,7 +27,7 @@ Status take_file(TomlTable* table, std::string* file) {
 }
 
 void read_parameters(const Node& node, Model* model) {
-  for (const config::Member& member : node.members) {
+  for (const toml::Member& member : node.members) {
     if (member.value.kind == Node::Kind::kString) model->parameters[member.name] = member.value.text;
   }
 }
@@ -174,9 +174,9 @@ Result<Description> read_description(const std::string& folder) {
     return not_found(folder + ": is no model directory: there is no model.toml in it");
   }
   if (!text.ok()) return std::move(text).status();
-  const config::Document document = config::parse_document(*text);
+  const toml::Document document = toml::parse_document(*text);
   if (!document.errors.empty()) {
-    const config::SyntaxError& error = document.errors.front();
+    const toml::SyntaxError& error = document.errors.front();
     return invalid_argument(path + ":" + std::to_string(error.at.line) + ": " + error.message);
   }
   return read_root(path, document.root);

@@ -8,16 +8,16 @@
 
 namespace cairn::model {
 
-using config::Node;
+using toml::Node;
 
 bool TomlTable::has(std::string_view key) const noexcept {
   return std::any_of(node_->members.begin(), node_->members.end(),
-                     [&](const config::Member& member) { return member.name == key; });
+                     [&](const toml::Member& member) { return member.name == key; });
 }
 
 const Node* TomlTable::take_node(std::string_view key) {
   const auto found = std::find_if(node_->members.begin(), node_->members.end(),
-                                  [&](const config::Member& member) { return member.name == key; });
+                                  [&](const toml::Member& member) { return member.name == key; });
   if (found == node_->members.end()) return nullptr;
   taken_.push_back(found->name);
   return &found->value;
@@ -59,7 +59,7 @@ Status TomlTable::take(std::string_view key, std::uint64_t* value) {
 }
 
 Status TomlTable::refuse_others() const {
-  for (const config::Member& member : node_->members) {
+  for (const toml::Member& member : node_->members) {
     if (std::find(taken_.begin(), taken_.end(), member.name) == taken_.end()) {
       return fault_at(member.at, "the key '" + member.name + "' is not known here");
     }
@@ -68,13 +68,13 @@ Status TomlTable::refuse_others() const {
 }
 
 Status TomlTable::fault(std::string_view key, const std::string& fault) const {
-  for (const config::Member& member : node_->members) {
+  for (const toml::Member& member : node_->members) {
     if (member.name == key) return fault_at(member.at, fault);
   }
   return fault_at(node_->at, fault);
 }
 
-Status TomlTable::fault_at(config::TextPosition at, const std::string& fault) const {
+Status TomlTable::fault_at(toml::TextPosition at, const std::string& fault) const {
   return invalid_argument(file_ + ":" + std::to_string(at.line) + ": " + fault);
 }
 

@@ -16,7 +16,7 @@ namespace cairn::model {
 /// which must outlive it. Each message names file and line. One thread.
 class TomlTable {
  public:
-  TomlTable(std::string file, const config::Node& node) : file_(std::move(file)), node_(&node) {}
+  TomlTable(std::string file, const toml::Node& node) : file_(std::move(file)), node_(&node) {}
 
   [[nodiscard]] bool has(std::string_view key) const noexcept;
 
@@ -27,7 +27,7 @@ class TomlTable {
   [[nodiscard]] Status take(std::string_view key, std::uint64_t* value);
 
   /// The value of a key that is a table, an array of tables or anything else; null when it is not there.
-  [[nodiscard]] const config::Node* take_node(std::string_view key);
+  [[nodiscard]] const toml::Node* take_node(std::string_view key);
 
   /// INVALID_ARGUMENT naming the first key that was not taken.
   [[nodiscard]] Status refuse_others() const;
@@ -35,10 +35,10 @@ class TomlTable {
   [[nodiscard]] Status fault(std::string_view key, const std::string& fault) const;
 
  private:
-  [[nodiscard]] Status fault_at(config::TextPosition at, const std::string& fault) const;
+  [[nodiscard]] Status fault_at(toml::TextPosition at, const std::string& fault) const;
 
   std::string file_;
-  const config::Node* node_;
+  const toml::Node* node_;
   std::vector<std::string_view> taken_;
 };
 

@@ -1,29 +1,14 @@
 #pragma once
 
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <string>
 
 #include "cairn/engine.h"
-#include "cairn/log.h"
+#include "cairn/http_options.h"
 #include "cairn/status.h"
 
 namespace cairn::serving {
-
-/// How the HTTP API listens, and its limits: every one bounds what a stranger can make the process hold.
-struct HttpOptions {
-  std::string address = "127.0.0.1";  ///< an IP address; "0.0.0.0" or "::" for every interface
-  std::uint16_t port = 7077;          ///< 0: any free one, see HttpServer::port
-  int threads = 1;                    ///< socket threads; handlers have their own
-  std::size_t header_bytes_max = 8192;
-  std::size_t body_bytes_max = 1 << 20;
-  std::size_t connections_max = 1024;
-  std::chrono::milliseconds request_timeout{5000};  ///< to read one request from its first byte; to write its answer
-  std::chrono::milliseconds idle_timeout{60000};    ///< a connection between requests
-  Logger log = {};
-};
 
 /// The HTTP/JSON API (GET /openapi.json describes it) over one engine. Sockets are served by `threads` threads;
 /// handlers run in bounded pools, apart for reads, writes, long waits and probes, so that what blocks in the engine
@@ -48,7 +33,8 @@ class HttpServer {
   [[nodiscard]] std::uint16_t port() const;
 
   /// Readiness goes false, nothing new is accepted, idle connections close, and requests in flight finish, for at most
-  /// `limit`. Returns whether all did; false when some were cut off. Idempotent.
+  /// `limit` (HttpOptions::drain_timeout is meant for it). Returns whether all did; false when some were cut off.
+  /// Idempotent.
   bool drain(std::chrono::milliseconds limit);
 
  private:

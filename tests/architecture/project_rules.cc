@@ -42,8 +42,19 @@ std::vector<Room> rooms() {
       {.folder = "engine/learning",
        .may_include = {"engine/learning/datasets", "engine/model", "engine/ranking", "engine/state", "gpu", "gpu/train",
                        "streaming", "sql", "storage", "features"}},
-      // Clients of engine.h only.
+      // The APIs for other processes are clients of engine.h only. What starts them stands at the top.
       {.folder = "engine/serving", .may_include = {}},
+      // When and where a request runs, whatever protocol it came by: no arrow to any of them.
+      {.folder = "engine/serving/admission", .may_include = {}},
+      {.folder = "engine/serving/json", .may_include = {}},
+      // Of admission, the counts that it writes down.
+      {.folder = "engine/serving/metrics", .may_include = {"engine/serving/admission"}},
+      // The codec of HTTP and JSON: requests become calls for admission.
+      {.folder = "engine/serving/api",
+       .may_include = {"engine/serving/admission", "engine/serving/json", "engine/serving/metrics"}},
+      // Sockets. It owns what serves the requests, admission among it, and implements the header at the top.
+      {.folder = "engine/serving/http",
+       .may_include = {"engine/serving", "engine/serving/admission", "engine/serving/api"}},
 
       // Of streaming, the reader of lines: commands take the files that sources take.
       {.folder = "tools",

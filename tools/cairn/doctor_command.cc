@@ -37,7 +37,7 @@ std::vector<Finding> examine(const GlobalOptions& options, const std::string& pa
   std::vector<Finding> findings = std::move(examined.findings);
   append(findings, examine_state_dir(examined.config.engine));
   findings.push_back(examine_database(examined.config.engine));
-  findings.push_back(examine_open_files(examined.config.server.http_connections_max));
+  findings.push_back(examine_open_files(examined.config.http.connections_max));
   findings.push_back(examine_clock());
   append(findings, examine_server(options));
   return findings;

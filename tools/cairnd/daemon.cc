@@ -63,18 +63,6 @@ LogStyle style_of(config::LogFormat format) {
   return format == config::LogFormat::kJson ? LogStyle::kJson : text_style_for_stderr();
 }
 
-serving::HttpOptions http_options(const config::ServerConfig& server, Logger log) {
-  return {.address = server.http_address,
-          .port = server.http_port,
-          .threads = server.http_threads,
-          .header_bytes_max = server.http_header_bytes_max,
-          .body_bytes_max = server.http_body_bytes_max,
-          .connections_max = server.http_connections_max,
-          .request_timeout = server.http_request_timeout,
-          .idle_timeout = server.http_idle_timeout,
-          .log = std::move(log)};
-}
-
 std::string joined(const std::vector<std::string>& words) {
   std::string all;
   for (const std::string& word : words) all += (all.empty() ? "" : " ") + word;
@@ -123,10 +111,10 @@ class Daemon {
   }
 
   ExitCode listen() {
-    Result<std::unique_ptr<serving::HttpServer>> started =
-        serving::HttpServer::start(http_options(report_.config.server, logger_), *engine_);
-    const std::string wanted =
-        report_.config.server.http_address + " port " + std::to_string(report_.config.server.http_port);
+    HttpOptions options = report_.config.http;
+    options.log = logger_;
+    const std::string wanted = options.address + " port " + std::to_string(options.port);
+    Result<std::unique_ptr<serving::HttpServer>> started = serving::HttpServer::start(std::move(options), *engine_);
     if (!started.ok()) {
       const StatusCode code = started.status().code();
       const std::string remedy =
@@ -142,7 +130,7 @@ class Daemon {
   void supervise() {
     const EngineStatus status = engine_->status({});
     logger_.info("daemon.ready", "serving",
-                 {{"address", report_.config.server.http_address},
+                 {{"address", report_.config.http.address},
                   {"port", std::to_string(http_->port())},
                   {"backend", status.compute_backend}});
     last_status_ = status_line(status);
@@ -211,7 +199,7 @@ class Daemon {
   ExitCode stop() {
     logger_.info("daemon.stopping", "finishing requests in flight");
     notifier_.stopping("finishing requests in flight");
-    if (http_ && !http_->drain(report_.config.server.drain_timeout)) {
+    if (http_ && !http_->drain(report_.config.http.drain_timeout)) {
       logger_.warning("daemon.drain_cut", "requests were still in flight when http.drain_timeout ended");
     }
     return close(kExitOk);

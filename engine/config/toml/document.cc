@@ -11,7 +11,8 @@
 #define TOML_HEADER_ONLY 1
 #include <toml++/toml.h>
 
-namespace cairn::config {
+// In here toml:: is ours, and ::toml:: is the library's.
+namespace cairn::toml {
 namespace {
 
 constexpr int kSyntaxErrorsMax = 20;
@@ -19,38 +20,38 @@ constexpr int kSyntaxErrorsMax = 20;
 // bound, reading and freeing a key of a hundred thousand parts would run off the stack.
 constexpr int kDotsPerLineMax = 1'000;
 
-TextPosition position(const toml::source_region& region) {
+TextPosition position(const ::toml::source_region& region) {
   return {std::max(1, static_cast<int>(region.begin.line)), std::max(1, static_cast<int>(region.begin.column))};
 }
 
-Node::Kind kind_of(const toml::node& node) {
+Node::Kind kind_of(const ::toml::node& node) {
   switch (node.type()) {
-    case toml::node_type::table:
+    case ::toml::node_type::table:
       return Node::Kind::kTable;
-    case toml::node_type::array:
+    case ::toml::node_type::array:
       return Node::Kind::kArray;
-    case toml::node_type::string:
+    case ::toml::node_type::string:
       return Node::Kind::kString;
-    case toml::node_type::integer:
+    case ::toml::node_type::integer:
       return Node::Kind::kInteger;
-    case toml::node_type::floating_point:
+    case ::toml::node_type::floating_point:
       return Node::Kind::kNumber;
-    case toml::node_type::boolean:
+    case ::toml::node_type::boolean:
       return Node::Kind::kBool;
-    case toml::node_type::date:
+    case ::toml::node_type::date:
       return Node::Kind::kDate;
     default:
       return Node::Kind::kOther;
   }
 }
 
-std::chrono::sys_days to_days(const toml::date& date) {
+std::chrono::sys_days to_days(const ::toml::date& date) {
   return std::chrono::year{date.year} / std::chrono::month{date.month} / std::chrono::day{date.day};
 }
 
-Node convert(const toml::node& from);
+Node convert(const ::toml::node& from);
 
-void convert_table(const toml::table& from, Node* node) {
+void convert_table(const ::toml::table& from, Node* node) {
   for (const auto& [key, value] : from) {
     node->members.push_back({std::string(key.str()), position(key.source()), convert(value)});
   }
@@ -60,13 +61,13 @@ void convert_table(const toml::table& from, Node* node) {
   });
 }
 
-Node convert(const toml::node& from) {
+Node convert(const ::toml::node& from) {
   Node node;
   node.kind = kind_of(from);
   node.at = position(from.source());
-  if (const toml::table* table = from.as_table()) convert_table(*table, &node);
-  if (const toml::array* array = from.as_array()) {
-    for (const toml::node& item : *array) node.items.push_back(convert(item));
+  if (const ::toml::table* table = from.as_table()) convert_table(*table, &node);
+  if (const ::toml::array* array = from.as_array()) {
+    for (const ::toml::node& item : *array) node.items.push_back(convert(item));
   }
   if (const auto* text = from.as_string()) node.text = text->get();
   if (const auto* integer = from.as_integer()) node.integer = integer->get();
@@ -146,7 +147,7 @@ Document parse_document(std::string_view text) {
   }
   std::string rest(text);
   for (int i = 0; i < kSyntaxErrorsMax; ++i) {
-    const toml::parse_result parsed = toml::parse(std::string_view(rest));
+    const ::toml::parse_result parsed = ::toml::parse(std::string_view(rest));
     if (parsed) {
       document.root = convert(parsed.table());
       return document;
@@ -159,4 +160,4 @@ Document parse_document(std::string_view text) {
   return document;
 }
 
-}  // namespace cairn::config
+}  // namespace cairn::toml

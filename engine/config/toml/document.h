@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace cairn::config {
+namespace cairn::toml {
 
 /// A position in a text, both counted from 1; columns count code points.
 struct TextPosition {
@@ -55,4 +55,4 @@ struct Document {
 /// that one slip does not hide the next; after any other error reading stops.
 [[nodiscard]] Document parse_document(std::string_view text);
 
-}  // namespace cairn::config
+}  // namespace cairn::toml

@@ -2,13 +2,11 @@
 
 #include "engine/serving/api/encode.h"
 #include "engine/serving/api/handlers.h"
+#include "engine/serving/api/time_limit.h"
 #include "engine/serving/json/fields.h"
 
 namespace cairn::serving {
 namespace {
-
-constexpr std::int64_t kWaitMsMax = 600'000;
-constexpr std::int64_t kWaitMsDefault = 30'000;
 
 void write_check(json::Writer& out, const ReadinessCheck& check) {
   out.begin_object();
@@ -111,12 +109,12 @@ ApiResponse Handlers::checkpoint(const ApiRequest& request) const {
 }
 
 ApiResponse Handlers::wait_caught_up(const ApiRequest& request) const {
-  std::chrono::milliseconds timeout{kWaitMsDefault};
+  std::chrono::milliseconds timeout = kWaitTimeLimit.standard;
   if (!request.body.empty()) {
     const Result<json::Value> body = json::parse(request.body);
     if (!body.ok()) return error_response(body.status());
     json::Fields fields(*body, "");
-    timeout = std::chrono::milliseconds(fields.integer("timeout_ms", 0, kWaitMsMax).value_or(kWaitMsDefault));
+    timeout = read_time(fields, kWaitTimeLimit);
     if (const Status status = fields.finish(); !status.ok()) return error_response(status);
   }
   if (const Status status = engine_.wait_caught_up(request.context_within(timeout)); !status.ok())
@@ -147,7 +145,12 @@ ApiResponse Handlers::ready(const ApiRequest& request) const {
 }
 
 ApiResponse Handlers::metrics(const ApiRequest& request) const {
-  ApiResponse response = json_response(metrics_.render(engine_.status(request.context)));
+  std::vector<Metrics::LaneSample> lanes;
+  for (std::size_t i = 0; i < kLanes; ++i) {
+    const auto lane = static_cast<Lane>(i);
+    lanes.push_back({name_of(lane), admission_.counts(lane)});
+  }
+  ApiResponse response = json_response(metrics_.render(engine_.status(request.context), lanes));
   response.content_type = Metrics::kContentType;
   return response;
 }

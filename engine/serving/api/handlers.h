@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "cairn/engine.h"
+#include "engine/serving/admission/admission.h"
 #include "engine/serving/api/message.h"
 #include "engine/serving/metrics/metrics.h"
 
@@ -12,10 +13,11 @@ namespace cairn::serving {
 
 /// What each route does: reads the request's JSON, asks the engine, writes the answer's JSON. Knows nothing of sockets.
 ///
-/// `engine` and `metrics` must outlive it. Threads: every method from any thread.
+/// `engine`, `admission` and `metrics` must outlive it. Threads: every method from any thread.
 class Handlers {
  public:
-  Handlers(Engine& engine, Metrics& metrics) : engine_(engine), metrics_(metrics) {}
+  Handlers(Engine& engine, const Admission& admission, Metrics& metrics)
+      : engine_(engine), admission_(admission), metrics_(metrics) {}
 
   ApiResponse recommend(const ApiRequest& request) const;
   ApiResponse ingest(const ApiRequest& request) const;
@@ -37,9 +39,8 @@ class Handlers {
   void set_draining() noexcept { draining_.store(true, std::memory_order_relaxed); }
 
  private:
-  ApiResponse answer_recommendation(const ApiRequest& request) const;
-
   Engine& engine_;
+  const Admission& admission_;  ///< only its counts are read
   Metrics& metrics_;
   std::atomic<bool> draining_{false};
 };

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,7 +20,8 @@ struct ApiRequest {
   std::string content_type;
   std::string body;
   std::chrono::steady_clock::time_point received;  ///< when the last byte had been read
-  CallContext context;  ///< what the call to the engine begins with; its deadline is set by the handler
+  CallContext context;      ///< what the call to the engine begins with; its trace id is the request's id
+  std::stop_source cancel;  ///< stop is requested when nobody waits for the answer any more
 
   std::vector<std::string> path_parameters;                ///< decoded, in the pattern's order; set by the router
   std::vector<std::pair<std::string, std::string>> query;  ///< decoded; set by the router

@@ -2,12 +2,12 @@
 
 #include "engine/serving/api/encode.h"
 #include "engine/serving/api/handlers.h"
+#include "engine/serving/api/time_limit.h"
 #include "engine/serving/json/fields.h"
 
 namespace cairn::serving {
 namespace {
 
-constexpr std::int64_t kDeadlineMsMax = 60'000;
 constexpr std::size_t kCategoriesMax = 256;
 
 std::optional<Watermark> read_min_offset(json::Fields& outer) {
@@ -34,7 +34,7 @@ OnStale read_on_stale(json::Fields& fields) {
 /// A request with the time that its caller gives it.
 struct TimedRequest {
   RecommendRequest request;
-  std::chrono::milliseconds deadline{1000};
+  std::chrono::milliseconds deadline = kRecommendTimeLimit.standard;
 };
 
 Result<TimedRequest> read_request(const json::Value& body) {
@@ -55,8 +55,7 @@ Result<TimedRequest> read_request(const json::Value& body) {
   request.explain = fields.flag("explain", request.explain);
   request.min_offset = read_min_offset(fields);
   request.on_stale = read_on_stale(fields);
-  timed.deadline =
-      std::chrono::milliseconds(fields.integer("deadline_ms", 1, kDeadlineMsMax).value_or(timed.deadline.count()));
+  timed.deadline = read_time(fields, kRecommendTimeLimit);
   CAIRN_RETURN_IF_ERROR(fields.finish());
   return timed;
 }
@@ -97,7 +96,7 @@ std::string write_answer(const Recommendations& answer, bool explain) {
 
 }  // namespace
 
-ApiResponse Handlers::answer_recommendation(const ApiRequest& request) const {
+ApiResponse Handlers::recommend(const ApiRequest& request) const {
   const Result<json::Value> body = json::parse(request.body);
   if (!body.ok()) return error_response(body.status());
   const Result<TimedRequest> read = read_request(*body);
@@ -105,12 +104,6 @@ ApiResponse Handlers::answer_recommendation(const ApiRequest& request) const {
   const Result<Recommendations> answer = engine_.recommend(request.context_within(read->deadline), read->request);
   if (!answer.ok()) return error_response(answer.status());
   return json_response(write_answer(*answer, read->request.explain));
-}
-
-ApiResponse Handlers::recommend(const ApiRequest& request) const {
-  ApiResponse response = answer_recommendation(request);
-  metrics_.observe_recommendation(response.status, std::chrono::steady_clock::now() - request.received);
-  return response;
 }
 
 }  // namespace cairn::serving

@@ -9,22 +9,22 @@ namespace cairn::serving {
 namespace {
 
 constexpr Route kRoutes[] = {
-    {"POST", "/v1/recommendations", Lane::kRead, &Handlers::recommend},
-    {"POST", "/v1/interactions", Lane::kWrite, &Handlers::ingest},
-    {"POST", "/get-online-features", Lane::kRead, &Handlers::get_online_features},
-    {"GET", "/v1/features/{entity}/{key}", Lane::kRead, &Handlers::get_features},
-    {"GET", "/v1/places/{id}", Lane::kRead, &Handlers::get_place},
-    {"POST", "/v1/places", Lane::kWrite, &Handlers::upsert_places},
-    {"GET", "/v1/status", Lane::kProbe, &Handlers::status},
-    {"POST", "/v1/checkpoint", Lane::kWait, &Handlers::checkpoint},
-    {"POST", "/v1/wait-caught-up", Lane::kWait, &Handlers::wait_caught_up},
-    {"GET", "/v1/feature-views", Lane::kRead, &Handlers::list_feature_views},
-    {"GET", "/v1/ranking-features", Lane::kInline, &Handlers::list_ranking_features},
-    {"GET", "/healthz", Lane::kInline, &Handlers::live},
-    {"GET", "/livez", Lane::kInline, &Handlers::live},
-    {"GET", "/readyz", Lane::kProbe, &Handlers::ready},
-    {"GET", "/metrics", Lane::kProbe, &Handlers::metrics},
-    {"GET", "/openapi.json", Lane::kInline, &Handlers::openapi},
+    {"POST", "/v1/recommendations", Lane::kRead, kRecommendTimeLimit, &Handlers::recommend},
+    {"POST", "/v1/interactions", Lane::kWrite, kUsualTimeLimit, &Handlers::ingest},
+    {"POST", "/get-online-features", Lane::kRead, kUsualTimeLimit, &Handlers::get_online_features},
+    {"GET", "/v1/features/{entity}/{key}", Lane::kRead, kUsualTimeLimit, &Handlers::get_features},
+    {"GET", "/v1/places/{id}", Lane::kRead, kUsualTimeLimit, &Handlers::get_place},
+    {"POST", "/v1/places", Lane::kWrite, kUsualTimeLimit, &Handlers::upsert_places},
+    {"GET", "/v1/status", Lane::kProbe, kNoTimeLimit, &Handlers::status},
+    {"POST", "/v1/checkpoint", Lane::kWait, kNoTimeLimit, &Handlers::checkpoint},
+    {"POST", "/v1/wait-caught-up", Lane::kWait, kWaitTimeLimit, &Handlers::wait_caught_up},
+    {"GET", "/v1/feature-views", Lane::kRead, kUsualTimeLimit, &Handlers::list_feature_views},
+    {"GET", "/v1/ranking-features", Lane::kInline, kNoTimeLimit, &Handlers::list_ranking_features},
+    {"GET", "/healthz", Lane::kInline, kNoTimeLimit, &Handlers::live},
+    {"GET", "/livez", Lane::kInline, kNoTimeLimit, &Handlers::live},
+    {"GET", "/readyz", Lane::kProbe, kNoTimeLimit, &Handlers::ready},
+    {"GET", "/metrics", Lane::kProbe, kNoTimeLimit, &Handlers::metrics},
+    {"GET", "/openapi.json", Lane::kInline, kNoTimeLimit, &Handlers::openapi},
 };
 
 int hex_digit(char c) noexcept {

@@ -65,8 +65,9 @@ class HttpServer::Impl {
  public:
   Impl(HttpOptions options, Engine& engine)
       : options_(std::move(options)),
-        dispatcher_(engine, options_.threads),
-        context_{options_, dispatcher_, registry_, draining_},
+        admission_(options_.threads),
+        api_(engine, admission_),
+        context_{options_, api_, registry_, draining_},
         io_(options_.threads),
         keep_running_(io_.get_executor()),
         acceptor_(net::make_strand(io_)),
@@ -74,7 +75,7 @@ class HttpServer::Impl {
 
   ~Impl() {
     drain(std::chrono::milliseconds(0));
-    dispatcher_.stop();
+    admission_.stop();  // its last answers are posted to the sockets' threads, which therefore end after it
     io_.stop();
     for (std::thread& thread : threads_) thread.join();
   }
@@ -90,7 +91,7 @@ class HttpServer::Impl {
   [[nodiscard]] std::uint16_t port() const { return port_; }
 
   bool drain(std::chrono::milliseconds limit) {
-    dispatcher_.set_draining();
+    api_.set_draining();
     draining_.store(true);
     net::post(acceptor_.get_executor(), [this] {
       ErrorCode ignored;
@@ -133,7 +134,8 @@ class HttpServer::Impl {
   }
 
   const HttpOptions options_;
-  Dispatcher dispatcher_;
+  Admission admission_;
+  JsonApi api_;
   SessionRegistry registry_;
   std::atomic<bool> draining_{false};
   SessionContext context_;

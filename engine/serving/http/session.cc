@@ -51,11 +51,11 @@ bool is_protocol_error(beast::error_code error) {
 
 Session::Session(net::ip::tcp::socket socket, SessionContext& context, Role role)
     : context_(context), role_(role), stream_(std::move(socket)) {
-  context_.dispatcher.metrics().connection_opened();
+  context_.api.metrics().connection_opened();
 }
 
 Session::~Session() {
-  context_.dispatcher.metrics().connection_closed();
+  context_.api.metrics().connection_closed();
   context_.registry.remove(this);
 }
 
@@ -126,7 +126,7 @@ void Session::continue_then_read_body() {
 
 void Session::read_body() {
   http::async_read(stream_, buffer_, *parser_, [self = shared_from_this()](Error error, std::size_t) {
-    error ? self->on_read_error(error) : self->dispatch();
+    error ? self->on_read_error(error) : self->submit();
   });
 }
 
@@ -135,7 +135,7 @@ void Session::on_read_error(Error error) {
   refuse(response_to(error, context_.options));
 }
 
-void Session::dispatch() {
+void Session::submit() {
   stream_.expires_never();  // the handler keeps its own deadline
   Request& message = parser_->get();
   auto request = std::make_shared<ApiRequest>();
@@ -144,7 +144,9 @@ void Session::dispatch() {
   request->content_type = text_of(message[http::field::content_type]);
   request->body = std::move(message.body());
   request->received = std::chrono::steady_clock::now();
-  context_.dispatcher.dispatch(std::move(request), [self = shared_from_this()](ApiResponse response) {
+  request->context.trace_id = request_id_;
+  in_flight_ = request->cancel;
+  context_.api.handle(std::move(request), [self = shared_from_this()](ApiResponse response) {
     net::post(self->stream_.get_executor(),
               [self, moved = std::move(response)]() mutable { self->respond(std::move(moved)); });
   });
@@ -153,7 +155,7 @@ void Session::dispatch() {
 void Session::refuse(ApiResponse response) {
   unread_ = true;
   response.close = true;
-  context_.dispatcher.count_refusal(response);
+  context_.api.count_refusal(response);
   respond(std::move(response));
 }
 
@@ -179,6 +181,7 @@ Session::Response Session::render(ApiResponse response) const {
 }
 
 void Session::respond(ApiResponse response) {
+  in_flight_ = std::stop_source(std::nostopstate);
   if (response.http_code == 500) {
     context_.options.log.error("http.internal_error", response.body, {{"request_id", request_id_}});
   }
@@ -218,6 +221,7 @@ void Session::linger() {
 }
 
 void Session::close() {
+  in_flight_.request_stop();  // the answer would reach nobody
   beast::error_code ignored;
   stream_.socket().shutdown(net::ip::tcp::socket::shutdown_both, ignored);
   stream_.close();

@@ -9,13 +9,14 @@
 #include <boost/beast/http/string_body.hpp>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 
 #include "engine/serving/http/session_registry.h"
 
 namespace cairn::serving {
 
-/// One connection: reads a request, has it dispatched, writes the answer, and again. Requests of one connection are
+/// One connection: reads a request, hands it to the API, writes the answer, and again. Requests of one connection are
 /// served one after the other, pipelined ones in order.
 ///
 /// Every step runs on the strand of its socket; `drain` and `abort` may be called from any thread. Lives as long as
@@ -44,7 +45,7 @@ class Session final : public std::enable_shared_from_this<Session> {
   void continue_then_read_body();
   void read_body();
   void on_read_error(Error error);
-  void dispatch();
+  void submit();
   void refuse(ApiResponse response);
   void respond(ApiResponse response);
   void write(bool head_only);
@@ -63,6 +64,7 @@ class Session final : public std::enable_shared_from_this<Session> {
   std::optional<Response> response_;
   std::optional<boost::beast::http::response_serializer<boost::beast::http::string_body>> serializer_;
   std::string request_id_;
+  std::stop_source in_flight_{std::nostopstate};  // of the request that is being handled
   std::size_t lingered_bytes_ = 0;
   bool idle_ = false;    // waiting for the first byte of a request
   bool unread_ = false;  // the last request was not read to its end

@@ -9,7 +9,7 @@
 #include <mutex>
 #include <unordered_map>
 
-#include "engine/serving/api/dispatcher.h"
+#include "engine/serving/api/json_api.h"
 #include "engine/serving/http_server.h"
 
 namespace cairn::serving {
@@ -37,7 +37,7 @@ class SessionRegistry {
 /// What all sessions of a server share. Outlives them.
 struct SessionContext {
   const HttpOptions& options;
-  Dispatcher& dispatcher;
+  JsonApi& api;
   SessionRegistry& registry;
   std::atomic<bool>& draining;
 };

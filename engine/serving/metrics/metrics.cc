@@ -115,6 +115,38 @@ void add_consumers(Snapshot& out, const EngineStatus& status) {
   }
 }
 
+/// One family for each count of a lane, so that `admitted` can be compared with the sum of the others in a query.
+void add_lanes(Snapshot& out, std::span<const Metrics::LaneSample> lanes) {
+  struct Column {
+    const char* name;
+    const char* help;
+    MetricType type;
+    std::uint64_t LaneCounts::*count;
+  };
+  static constexpr Column kColumns[] = {
+      {"cairn_admission_admitted_total", "Requests that were handed to a lane", MetricType::Counter,
+       &LaneCounts::admitted},
+      {"cairn_admission_completed_total", "Requests that ran to their end, whatever the answer", MetricType::Counter,
+       &LaneCounts::completed},
+      {"cairn_admission_rejected_total", "Requests refused because the lane's queue was full or the server stopped",
+       MetricType::Counter, &LaneCounts::rejected},
+      {"cairn_admission_expired_total", "Requests whose deadline passed in the lane's queue", MetricType::Counter,
+       &LaneCounts::expired},
+      {"cairn_admission_queued", "Requests that wait for a thread of the lane", MetricType::Gauge, &LaneCounts::queued},
+      {"cairn_admission_running", "Requests that run on a thread of the lane", MetricType::Gauge, &LaneCounts::running},
+  };
+  for (const Column& column : kColumns) {
+    MetricFamily& family = out.family(column.name, column.help, column.type);
+    for (const Metrics::LaneSample& sample : lanes) {
+      ClientMetric metric;
+      const auto value = static_cast<double>(sample.counts.*column.count);
+      (column.type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
+      metric.label = {{"lane", std::string(sample.lane)}};
+      family.metric.push_back(std::move(metric));
+    }
+  }
+}
+
 }  // namespace
 
 struct Metrics::Instruments {
@@ -165,12 +197,13 @@ void Metrics::observe_recommendation(StatusCode code, std::chrono::nanoseconds t
   instruments_->recommendation_seconds.Observe(seconds(took));
 }
 
-std::string Metrics::render(const EngineStatus& status) const {
+std::string Metrics::render(const EngineStatus& status, std::span<const LaneSample> lanes) const {
   Snapshot snapshot;
   add_counts(snapshot, status);
   add_sizes(snapshot, status, connections_.load(std::memory_order_relaxed));
   add_checks(snapshot, status);
   add_consumers(snapshot, status);
+  add_lanes(snapshot, lanes);
   std::vector<MetricFamily> families = instruments_->registry.Collect();
   for (MetricFamily& family : std::move(snapshot).take()) families.push_back(std::move(family));
   std::ostringstream text;

@@ -4,12 +4,14 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "cairn/engine_status.h"
 #include "cairn/status.h"
+#include "engine/serving/admission/call.h"
 
 namespace cairn::serving {
 
@@ -32,8 +34,14 @@ class Metrics {
   void connection_opened() noexcept { connections_.fetch_add(1, std::memory_order_relaxed); }
   void connection_closed() noexcept { connections_.fetch_sub(1, std::memory_order_relaxed); }
 
+  /// What became of the calls of one lane.
+  struct LaneSample {
+    std::string_view lane;
+    LaneCounts counts;
+  };
+
   /// The whole exposition, format 0.0.4.
-  [[nodiscard]] std::string render(const EngineStatus& status) const;
+  [[nodiscard]] std::string render(const EngineStatus& status, std::span<const LaneSample> lanes) const;
 
  private:
   struct Instruments;

@@ -34,7 +34,7 @@ TEST_CASE("every kind of value can come from the environment") {
   CHECK(report.config.engine.ranking.radius_meters_default == 2'000.0);
   CHECK(report.config.engine.ranking.weights.at("user_affinity") == 0.25);
   CHECK(report.config.engine.kafka.properties.at("sasl.username") == "cairn");
-  CHECK(report.config.server.http_port == 0);
+  CHECK(report.config.http.port == 0);
   CHECK(report.config.server.log_format == LogFormat::kJson);
 }
 

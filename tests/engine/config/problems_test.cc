@@ -49,8 +49,8 @@ format = "json"
   CHECK(engine.decode.declared_types == std::vector<std::string>{"book", "share"});
   CHECK(engine.ranking.radius_meters_default == 1'500.0);
   CHECK(engine.ranking.weights == std::map<std::string, double>{{"distance", -2.0}, {"popularity", 0.5}});
-  CHECK(report.config.server.http_address == "::1");
-  CHECK(report.config.server.http_port == 80);
+  CHECK(report.config.http.address == "::1");
+  CHECK(report.config.http.port == 80);
   CHECK(report.config.server.log_level == LogLevel::kDebug);
   CHECK(report.config.server.log_format == LogFormat::kJson);
 }

@@ -66,7 +66,7 @@ FakeEngine::FakeEngine()
 
 Result<IngestAck> FakeEngine::ingest(const CallContext&, std::span<const std::string_view> events) {
   CAIRN_RETURN_IF_ERROR(on_ingest());
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   IngestAck ack;
   for (std::size_t i = 0; i < events.size(); ++i) {
     if (events[i].find("\"type\"") == std::string_view::npos) {
@@ -82,13 +82,13 @@ Result<IngestAck> FakeEngine::ingest(const CallContext&, std::span<const std::st
 }
 
 Status FakeEngine::upsert_places(const CallContext&, std::span<const Place> places) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (const Place& place : places) places_[place.id.str()] = place;
   return {};
 }
 
 Result<Place> FakeEngine::get_place(const CallContext&, const PlaceId& id) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = places_.find(id.str());
   if (found == places_.end()) return not_found("there is no place '" + id.str() + "'");
   return found->second;
@@ -114,7 +114,7 @@ Result<FeatureResponse> FakeEngine::get_features(const CallContext&, const Featu
 
 Result<Recommendations> FakeEngine::recommend(const CallContext& context, const RecommendRequest& request) const {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     last_recommend_ = request;
     last_context_ = context;
   }
@@ -141,17 +141,17 @@ Result<CheckpointInfo> FakeEngine::checkpoint(const CallContext&, const std::str
 }
 
 std::vector<std::string> FakeEngine::ingested() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return ingested_;
 }
 
 RecommendRequest FakeEngine::last_recommend() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return last_recommend_;
 }
 
 CallContext FakeEngine::last_context() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return last_context_;
 }
 

@@ -1,13 +1,12 @@
 #pragma once
 
-#include <condition_variable>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "cairn/engine.h"
+#include "cairn/mutex.h"
 
 namespace cairn::serving_test {
 
@@ -40,37 +39,37 @@ class FakeEngine final : public Engine {
   std::function<Status(const CallContext&)> on_wait = [](const CallContext&) { return Status(); };
 
  private:
-  mutable std::mutex mutex_;
-  std::vector<std::string> ingested_;
-  mutable RecommendRequest last_recommend_;
-  mutable CallContext last_context_;
-  std::map<std::string, Place> places_;
+  mutable Mutex mutex_;
+  std::vector<std::string> ingested_ CAIRN_GUARDED_BY(mutex_);
+  mutable RecommendRequest last_recommend_ CAIRN_GUARDED_BY(mutex_);
+  mutable CallContext last_context_ CAIRN_GUARDED_BY(mutex_);
+  std::map<std::string, Place> places_ CAIRN_GUARDED_BY(mutex_);
 };
 
 /// A door that handlers wait at until the test opens it.
 class Gate {
  public:
   void wait() {
-    std::unique_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     ++waiting_;
     changed_.notify_all();
-    changed_.wait(lock, [this] { return open_; });
+    while (!open_) changed_.wait(mutex_);
   }
   void open() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     open_ = true;
     changed_.notify_all();
   }
   void await_waiting(int count) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this, count] { return waiting_ >= count; });
+    const MutexLock lock(mutex_);
+    while (waiting_ < count) changed_.wait(mutex_);
   }
 
  private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  int waiting_ = 0;
-  bool open_ = false;
+  Mutex mutex_;
+  CondVar changed_;
+  int waiting_ CAIRN_GUARDED_BY(mutex_) = 0;
+  bool open_ CAIRN_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace cairn::serving_test

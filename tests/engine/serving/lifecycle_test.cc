@@ -83,6 +83,22 @@ TEST_CASE_FIXTURE(Serving, "draining cuts off at its limit, and says so") {
   gate.open();
 }
 
+TEST_CASE_FIXTURE(Serving, "what is cut off is cancelled, because nobody waits for it any more") {
+  Gate cancelled;
+  engine.on_wait = [&](const CallContext& context) {
+    const std::stop_callback tell(context.cancelled, [&] { cancelled.open(); });
+    gate.wait();
+    return context.check();
+  };
+  start();
+  RawClient waiting(port());
+  waiting.send("POST /v1/wait-caught-up HTTP/1.1\r\nHost: t\r\nContent-Length: 0\r\n\r\n");
+  gate.await_waiting(1);
+  CHECK(!server->drain(milliseconds(0)));
+  cancelled.wait();  // while the handler is still inside the engine
+  gate.open();
+}
+
 TEST_CASE_FIXTURE(Serving, "a server that drains says it is not ready, and accepts nothing new") {
   start();
   RawClient idle(port());

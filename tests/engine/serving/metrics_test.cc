@@ -98,6 +98,44 @@ TEST_CASE_FIXTURE(Serving, "recommendations are counted by outcome and timed") {
   CHECK(metrics.at("cairn_http_requests_total{code=\"504\",route=\"/v1/recommendations\"}") == 1.0);
 }
 
+TEST_CASE_FIXTURE(Serving, "every request that a lane was given is accounted for, at every scrape") {
+  engine.on_recommend = [this](const RecommendRequest& asked) {
+    if (asked.user.str() == "slow") gate.wait();
+    return Status();
+  };
+  start();
+  std::vector<std::unique_ptr<RawClient>> slow;
+  const auto ask = [](const std::string& body) {
+    return "POST /v1/recommendations HTTP/1.1\r\nHost: t\r\nContent-Length: " + std::to_string(body.size()) +
+           "\r\n\r\n" + body;
+  };
+  for (int i = 0; i < 8; ++i) {  // every thread of the read lane
+    slow.push_back(std::make_unique<RawClient>(port()));
+    slow.back()->send(ask(R"({"user_id":"slow"})"));
+  }
+  gate.await_waiting(8);
+  CHECK(post(port(), "/v1/recommendations", R"({"user_id":"u","deadline_ms":1})").code == 504);
+  CHECK(get(port(), "/healthz").code == 200);
+  const auto of = [](const Exposition& metrics, const std::string& what, const std::string& lane) {
+    return metrics.at("cairn_admission_" + what + "{lane=\"" + lane + "\"}").value();
+  };
+  const Exposition busy = scrape(*this);
+  for (const std::string lane : {"inline", "probe", "read", "write", "wait"}) {
+    CAPTURE(lane);
+    CHECK(of(busy, "admitted_total", lane) == of(busy, "completed_total", lane) + of(busy, "rejected_total", lane) +
+                                                  of(busy, "expired_total", lane) + of(busy, "queued", lane) +
+                                                  of(busy, "running", lane));
+  }
+  CHECK(of(busy, "admitted_total", "read") == 9.0);
+  CHECK(of(busy, "running", "read") == 8.0);
+  CHECK(of(busy, "expired_total", "read") == 1.0);
+  CHECK(of(busy, "completed_total", "inline") == 1.0);
+  CHECK(of(busy, "running", "probe") == 1.0);  // the scrape itself
+  CHECK(busy.at("recommendations_requests_total{code=\"DEADLINE_EXCEEDED\"}") == 1.0);
+  gate.open();
+  for (const auto& client : slow) CHECK(client->read_answer().code == 200);
+}
+
 TEST_CASE_FIXTURE(Serving, "no path, id or unknown route becomes a label") {
   start();
   (void)get(port(), "/v1/places/secret-id");

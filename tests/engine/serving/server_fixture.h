@@ -18,7 +18,7 @@ struct Serving {
   Gate gate;  // for handlers; outlives the server, whose threads may still be leaving it
   std::unique_ptr<serving::HttpServer> server;
 
-  void start(serving::HttpOptions options = {}) {
+  void start(HttpOptions options = {}) {
     options.port = 0;
     auto started = serving::HttpServer::start(std::move(options), engine);
     REQUIRE_MESSAGE(started.ok(), started.status().to_string());

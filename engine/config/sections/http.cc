@@ -1,0 +1,90 @@
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/config/quantity.h"
+#include "engine/config/sections/bounds.h"
+#include "engine/config/sections/sections.h"
+
+namespace cairn::config {
+namespace {
+
+std::string listen_complaint(const Value& value) {
+  const auto listen = parse_listen(std::get<std::string>(value));
+  return listen.ok() ? "" : listen.status().message();
+}
+
+/// One key for two fields: the address and the port.
+Key<Config> listen_key() {
+  Key<Config> key;
+  static_cast<KeyInfo&>(key) = {.name = "listen",
+                                .type = KeyType::kText,
+                                .doc = "Numeric address and port of the HTTP API. Port 0 takes any free one.",
+                                .complaint = listen_complaint};
+  key.get = [](const Config& config) { return Value(format_listen({config.http.address, config.http.port})); };
+  key.set = [](Config& config, const Value& value) {
+    const ListenAddress listen = parse_listen(std::get<std::string>(value)).value();
+    config.http.address = listen.address;
+    config.http.port = listen.port;
+  };
+  return key;
+}
+
+std::vector<Key<Config>> http_limit_keys() {
+  return {
+      make_key<Config>(CAIRN_AT(http.header_bytes_max), {.name = "header_max",
+                                                         .type = KeyType::kSize,
+                                                         .doc = "Largest request header.",
+                                                         .min = kKiB,
+                                                         .max = 64 * kKiB}),
+      make_key<Config>(
+          CAIRN_AT(http.body_bytes_max),
+          {.name = "body_max", .type = KeyType::kSize, .doc = "Largest request body.", .min = kKiB, .max = 256 * kMiB}),
+      make_key<Config>(CAIRN_AT(http.connections_max), {.name = "connections_max",
+                                                        .type = KeyType::kInteger,
+                                                        .doc = "Most connections at a time.",
+                                                        .min = 1,
+                                                        .max = 65'536}),
+      make_key<Config>(CAIRN_AT(http.request_timeout),
+                       {.name = "request_timeout",
+                        .type = KeyType::kDuration,
+                        .doc = "Longest time for reading one request, and for writing its answer.",
+                        .min = 10,
+                        .max = 5 * kMinute}),
+      make_key<Config>(CAIRN_AT(http.idle_timeout), {.name = "idle_timeout",
+                                                     .type = KeyType::kDuration,
+                                                     .doc = "A connection without a request for this long is closed.",
+                                                     .min = kSecond,
+                                                     .max = kHour}),
+      make_key<Config>(CAIRN_AT(http.drain_timeout), {.name = "drain_timeout",
+                                                      .type = KeyType::kDuration,
+                                                      .doc = "Longest time that a stop waits for requests in flight.",
+                                                      .min = 0,
+                                                      .max = 5 * kMinute}),
+  };
+}
+
+}  // namespace
+
+Section http_section() {
+  Section section{
+      "http",
+      "The HTTP API, console and metrics.",
+      {
+          listen_key(),
+          make_key<Config>(CAIRN_AT(http.allow_remote),
+                           {.name = "allow_remote",
+                            .type = KeyType::kBool,
+                            .doc = "Needed to listen beyond this machine. The API asks nobody for a "
+                                   "password: put a proxy that does in front of it."}),
+          make_key<Config>(CAIRN_AT(http.threads), {.name = "threads",
+                                                    .type = KeyType::kInteger,
+                                                    .doc = "Threads that serve connections; handlers have their own.",
+                                                    .min = 1,
+                                                    .max = 256}),
+      }};
+  for (Key<Config>& key : http_limit_keys()) section.keys.push_back(std::move(key));
+  return section;
+}
+
+}  // namespace cairn::config

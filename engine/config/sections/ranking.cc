@@ -1,0 +1,48 @@
+#include "engine/config/sections/bounds.h"
+#include "engine/config/sections/sections.h"
+
+namespace cairn::config {
+namespace {
+
+constexpr double kEarthRadiusesHalf = 20'040'000;  // meters: half of Earth's circumference, the largest distance
+
+}  // namespace
+
+Section ranking_section() {
+  return {"ranking",
+          "How places are chosen and scored.",
+          {
+              make_key<Config>(CAIRN_AT(engine.ranking.radius_meters_default),
+                               {.name = "radius_default",
+                                .type = KeyType::kDistance,
+                                .doc = "Radius of a request that names none.",
+                                .min = 1,
+                                .max = kEarthRadiusesHalf}),
+              make_key<Config>(CAIRN_AT(engine.ranking.radius_meters_max), {.name = "radius_max",
+                                                                            .type = KeyType::kDistance,
+                                                                            .doc = "Largest radius of a request.",
+                                                                            .min = 1,
+                                                                            .max = kEarthRadiusesHalf}),
+              make_key<Config>(CAIRN_AT(engine.ranking.limit_max), {.name = "limit_max",
+                                                                    .type = KeyType::kInteger,
+                                                                    .doc = "Most places in one answer.",
+                                                                    .min = 1,
+                                                                    .max = 10'000}),
+              make_key<Config>(CAIRN_AT(engine.ranking.candidates_max),
+                               {.name = "candidates_max",
+                                .type = KeyType::kInteger,
+                                .doc = "Most places scored for one answer; beyond, the nearest ones are.",
+                                .min = 1,
+                                .max = 1'000'000'000}),
+          }};
+}
+
+OpenTable ranking_weights_table() {
+  return {"ranking",
+          kWeightsTable,
+          "The score of a place is the sum of weight * ranking feature. Given one weight, features without one weigh "
+          "nothing; given none, all have their defaults. A name that is no feature is answered with the list of them.",
+          {}};
+}
+
+}  // namespace cairn::config

@@ -1,0 +1,63 @@
+#include "engine/config/sections/bounds.h"
+#include "engine/config/sections/complaints.h"
+#include "engine/config/sections/sections.h"
+
+namespace cairn::config {
+
+Section state_section() {
+  return {
+      "state",
+      "The state directory: features, offsets, the log of what the API accepted.",
+      {
+          make_key<Config>(CAIRN_AT(engine.state_dir),
+                           {.name = "dir",
+                            .type = KeyType::kText,
+                            .doc = "Directory; created when absent, used by one process at a time.",
+                            .complaint = path_complaint}),
+          make_key<Config>(CAIRN_AT(engine.state.block_cache_bytes), {.name = "block_cache",
+                                                                      .type = KeyType::kSize,
+                                                                      .doc = "Memory for blocks read from disk.",
+                                                                      .min = kMiB,
+                                                                      .max = 4 * kTiB}),
+          make_key<Config>(CAIRN_AT(engine.state.memtable_bytes),
+                           {.name = "memtable",
+                            .type = KeyType::kSize,
+                            .doc = "Writes collected in memory before they become a file; replayed after a crash.",
+                            .min = kMiB,
+                            .max = 4 * kGiB}),
+          make_key<Config>(CAIRN_AT(engine.state.row_cache_bytes), {.name = "row_cache",
+                                                                    .type = KeyType::kSize,
+                                                                    .doc = "Memory for decoded rows of features.",
+                                                                    .min = kMiB,
+                                                                    .max = 4 * kTiB}),
+          make_key<Config>(CAIRN_AT(engine.state.batch_events_max), {.name = "batch_events_max",
+                                                                     .type = KeyType::kInteger,
+                                                                     .doc = "Most events in one atomic write.",
+                                                                     .min = 1,
+                                                                     .max = 1'000'000}),
+          make_key<Config>(CAIRN_AT(engine.state.batch_wait_max), {.name = "batch_wait_max",
+                                                                   .type = KeyType::kDuration,
+                                                                   .doc = "Longest time an event waits for its batch.",
+                                                                   .min = 0,
+                                                                   .max = 10 * kSecond}),
+          make_key<Config>(CAIRN_AT(engine.state.sync),
+                           {.name = "sync",
+                            .type = KeyType::kBool,
+                            .doc = "Put every batch on the disk before going on. false: after a power failure the last "
+                                   "seconds are read from the sources again."}),
+          make_key<Config>(CAIRN_AT(engine.state.free_bytes_min),
+                           {.name = "free_min",
+                            .type = KeyType::kSize,
+                            .doc = "Ingest pauses while the disk has less free space than this.",
+                            .min = 0,
+                            .max = 64 * kTiB}),
+          make_key<Config>(CAIRN_AT(engine.event_log_segment_bytes),
+                           {.name = "event_log_segment",
+                            .type = KeyType::kSize,
+                            .doc = "Size at which the log of accepted events begins a new file.",
+                            .min = kMiB,
+                            .max = 4 * kGiB}),
+      }};
+}
+
+}  // namespace cairn::config

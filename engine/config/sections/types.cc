@@ -1,0 +1,30 @@
+#include <string>
+#include <vector>
+
+#include "cairn/interaction.h"
+#include "engine/config/sections/sections.h"
+
+namespace cairn::config {
+namespace {
+
+std::string types_complaint(const Value& value) {
+  const auto types = InteractionTypes::with_declared(std::get<std::vector<std::string>>(value));
+  return types.ok() ? "" : types.status().message();
+}
+
+}  // namespace
+
+Section types_section() {
+  return {"types",
+          "Interaction types beyond the built-in view, click, visit, rate, save, dismiss.",
+          {
+              make_key<Config>(CAIRN_AT(engine.decode.declared_types),
+                               {.name = "declared",
+                                .type = KeyType::kTextList,
+                                .doc = "Names of 1 to 32 bytes. Append only: their order is stored in the state.",
+                                .example = "[\"book\", \"share\"]",
+                                .complaint = types_complaint}),
+          }};
+}
+
+}  // namespace cairn::config

@@ -1,0 +1,58 @@
+#include "engine/serving/admission/admission.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace cairn::serving {
+namespace {
+
+constexpr std::size_t slot(Lane lane) { return static_cast<std::size_t>(lane); }
+
+}  // namespace
+
+Admission::Admission(int socket_threads) {
+  // Reads get threads to spare: one that waits for min_offset sleeps on its thread.
+  pools_[slot(Lane::kRead)] = std::make_unique<WorkerPool>(std::max(8, 4 * socket_threads), 1024);
+  pools_[slot(Lane::kWrite)] = std::make_unique<WorkerPool>(4, 256);
+  // Those wait on purpose: more of them in a queue would only be refused later.
+  pools_[slot(Lane::kWait)] = std::make_unique<WorkerPool>(4, 16);
+  pools_[slot(Lane::kProbe)] = std::make_unique<WorkerPool>(1, 64);
+}
+
+Admission::~Admission() { stop(); }
+
+void Admission::submit(Lane lane, Call call) {
+  if (lane == Lane::kInline) return run_inline(std::move(call));
+  pools_[slot(lane)]->submit(std::move(call));
+}
+
+void Admission::run_inline(Call call) {
+  {
+    const MutexLock lock(inline_mutex_);
+    ++inline_counts_.admitted;
+    ++inline_counts_.running;
+  }
+  call.context.cancelled = call.cancel.get_token();
+  call.run(std::move(call.context));
+  const MutexLock lock(inline_mutex_);
+  --inline_counts_.running;
+  ++inline_counts_.completed;
+}
+
+LaneCounts Admission::counts(Lane lane) const {
+  if (lane != Lane::kInline) return pools_[slot(lane)]->counts();
+  const MutexLock lock(inline_mutex_);
+  return inline_counts_;
+}
+
+void Admission::stop() {
+  // All lanes are cancelled before any is waited for: a lane that is slow to end must not keep the others going.
+  for (const auto& pool : pools_) {
+    if (pool) pool->close();
+  }
+  for (const auto& pool : pools_) {
+    if (pool) pool->stop();
+  }
+}
+
+}  // namespace cairn::serving

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <array>
+#include <memory>
+
+#include "cairn/mutex.h"
+#include "engine/serving/admission/call.h"
+#include "engine/serving/admission/worker_pool.h"
+
+namespace cairn::serving {
+
+/// Decides which request runs where and when, or is refused: lanes, bounded queues, deadlines, counts. It knows calls
+/// and their contexts, and nothing of protocols: each protocol is a codec that turns requests into calls and hands them
+/// to the same admission, so that all of them share one bound.
+///
+/// Threads: every method from any thread, `stop` not from a call. Owns the threads of its lanes.
+class Admission {
+ public:
+  /// `socket_threads`: of the server, which the lanes are sized after.
+  explicit Admission(int socket_threads);
+  ~Admission();
+
+  /// Runs the call on its lane's threads, or refuses it; see Call. A call of Lane::kInline has run on return.
+  void submit(Lane lane, Call call);
+
+  [[nodiscard]] LaneCounts counts(Lane lane) const;
+
+  /// Refuses what is queued and what comes later, cancels what runs, and waits for that. Idempotent.
+  void stop();
+
+ private:
+  void run_inline(Call call);
+
+  std::array<std::unique_ptr<WorkerPool>, kLanes> pools_;  // none for kInline
+  mutable Mutex inline_mutex_;
+  LaneCounts inline_counts_ CAIRN_GUARDED_BY(inline_mutex_);
+};
+
+}  // namespace cairn::serving

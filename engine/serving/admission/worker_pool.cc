@@ -1,0 +1,170 @@
+#include "engine/serving/admission/worker_pool.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace cairn::serving {
+namespace {
+
+using std::chrono::steady_clock;
+
+/// Nobody waits for the answer: what the call has begun elsewhere ends as well.
+void drop(Call& call, const Status& why) {
+  call.cancel.request_stop();
+  call.refuse(why);
+}
+
+Status expired_in_queue() { return deadline_exceeded("the deadline passed while the request waited for a thread"); }
+Status stopping() { return {StatusCode::kUnavailable, "the server is stopping"}; }
+
+}  // namespace
+
+WorkerPool::WorkerPool(int threads, std::size_t queue_max)
+    : queue_max_(queue_max), running_(static_cast<std::size_t>(threads), std::stop_source(std::nostopstate)) {
+  const auto workers = static_cast<std::size_t>(threads);
+  threads_.reserve(workers + 1);
+  for (std::size_t i = 0; i < workers; ++i) threads_.emplace_back([this, i] { work(i); });
+  threads_.emplace_back([this] { expire(); });
+}
+
+WorkerPool::~WorkerPool() { stop(); }
+
+void WorkerPool::submit(Call call) {
+  call.context.cancelled = call.cancel.get_token();
+  const Status taken = enqueue(call);
+  if (!taken.ok()) return drop(call, taken);
+  work_ready_.notify_one();
+}
+
+Status WorkerPool::enqueue(Call& call) {
+  const MutexLock lock(mutex_);
+  ++counts_.admitted;
+  if (closed_ || queue_.size() >= queue_max_) {
+    ++counts_.rejected;
+    return closed_ ? stopping()
+                   : resource_exhausted("the server has as much work queued as it may; try again in a moment");
+  }
+  const Time deadline = call.context.deadline.value_or(Time::max());
+  queue_.push_back(std::move(call));
+  // A call that finds an idle thread is taken at once. Waking the expiring thread for it would cost more than most
+  // calls do, so it hears of those only that really wait.
+  if (queue_.size() > idle_ && deadline < next_expiry_) {
+    next_expiry_ = deadline;
+    expiry_changed_.notify_one();
+  }
+  return {};
+}
+
+LaneCounts WorkerPool::counts() const {
+  const MutexLock lock(mutex_);
+  LaneCounts counts = counts_;
+  counts.queued = queue_.size();
+  return counts;
+}
+
+void WorkerPool::close() {
+  // What calls hold is run and destroyed outside the lock: it is code of others.
+  std::deque<Call> dropped;
+  std::vector<std::stop_source> running;
+  {
+    const MutexLock lock(mutex_);
+    closed_ = true;
+    dropped.swap(queue_);
+    counts_.rejected += dropped.size();
+    running = running_;
+  }
+  work_ready_.notify_all();
+  expiry_changed_.notify_all();
+  for (std::stop_source& call : running) call.request_stop();
+  for (Call& call : dropped) drop(call, stopping());
+}
+
+void WorkerPool::stop() {
+  close();
+  for (std::thread& thread : threads_) {
+    if (thread.joinable()) thread.join();
+  }
+}
+
+void WorkerPool::work(std::size_t thread) {
+  bool expired = false;
+  while (std::optional<Call> call = next(thread, expired)) {
+    if (expired) {
+      drop(*call, expired_in_queue());
+      continue;
+    }
+    call->run(std::move(call->context));
+    call.reset();  // before it counts as completed: who awaits the count may destroy what the call holds
+    finished(thread);
+  }
+}
+
+/// Waits for the next call and moves it out of the queue. Returns none when the pool has closed.
+std::optional<Call> WorkerPool::next(std::size_t thread, bool& expired) {
+  const MutexLock lock(mutex_);
+  ++idle_;
+  while (!closed_ && queue_.empty()) work_ready_.wait(mutex_);
+  --idle_;
+  if (closed_) return std::nullopt;
+  std::optional<Call> call = std::move(queue_.front());
+  queue_.pop_front();
+  // The expiring thread may be late, so a deadline is looked at here as well.
+  expired = call->context.deadline && *call->context.deadline <= steady_clock::now();
+  if (expired) {
+    ++counts_.expired;
+  } else {
+    ++counts_.running;
+    running_[thread] = call->cancel;
+  }
+  return call;
+}
+
+void WorkerPool::finished(std::size_t thread) {
+  const MutexLock lock(mutex_);
+  running_[thread] = std::stop_source(std::nostopstate);
+  --counts_.running;
+  ++counts_.completed;
+}
+
+void WorkerPool::expire() {
+  std::vector<Call> expired;
+  for (;;) {
+    {
+      const MutexLock lock(mutex_);
+      while (!closed_ && steady_clock::now() < next_expiry_) {
+        // Time::max() overflows inside some clocks' conversions, so no deadline is waited for without one.
+        if (next_expiry_ == Time::max()) {
+          expiry_changed_.wait(mutex_);
+        } else {
+          expiry_changed_.wait_until(mutex_, next_expiry_);
+        }
+      }
+      if (closed_) return;
+      expired = take_expired(steady_clock::now());
+    }
+    for (Call& call : expired) drop(call, expired_in_queue());
+    expired.clear();
+  }
+}
+
+/// Moves the calls whose deadline has passed out of the queue, and finds out when to look again. The queue is short
+/// enough to be read from end to end.
+std::vector<Call> WorkerPool::take_expired(Time now) {
+  std::vector<Call> expired;
+  next_expiry_ = Time::max();
+  std::deque<Call> kept;
+  for (Call& call : queue_) {
+    const Time deadline = call.context.deadline.value_or(Time::max());
+    if (deadline <= now) {
+      expired.push_back(std::move(call));
+    } else {
+      next_expiry_ = std::min(next_expiry_, deadline);
+      kept.push_back(std::move(call));
+    }
+  }
+  queue_.swap(kept);
+  counts_.expired += expired.size();
+  return expired;
+}
+
+}  // namespace cairn::serving

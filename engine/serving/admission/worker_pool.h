@@ -1,0 +1,61 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <deque>
+#include <optional>
+#include <stop_token>
+#include <thread>
+#include <vector>
+
+#include "cairn/mutex.h"
+#include "engine/serving/admission/call.h"
+
+namespace cairn::serving {
+
+/// The threads of one lane and the bounded queue before them. Calls are run in the order in which they came. One whose
+/// deadline passes in the queue is refused at that instant, by a thread that does nothing else: the threads that run
+/// calls may all be stuck, and then it is the waiting callers who most need an answer.
+///
+/// Threads: every method from any thread, `stop` not from a call.
+class WorkerPool {
+ public:
+  WorkerPool(int threads, std::size_t queue_max);
+  ~WorkerPool();
+  WorkerPool(const WorkerPool&) = delete;
+  WorkerPool& operator=(const WorkerPool&) = delete;
+
+  /// Queues the call, or refuses it before returning when the queue is full or the pool has stopped.
+  void submit(Call call);
+
+  [[nodiscard]] LaneCounts counts() const;
+
+  /// Refuses what is queued and what comes later, and cancels what runs. Waits for nothing.
+  void close();
+  /// The same, then waits for what runs. Idempotent.
+  void stop();
+
+ private:
+  using Time = std::chrono::steady_clock::time_point;
+
+  void work(std::size_t thread);
+  void expire();
+  [[nodiscard]] std::optional<Call> next(std::size_t thread, bool& expired);
+  void finished(std::size_t thread);
+  [[nodiscard]] Status enqueue(Call& call);
+  [[nodiscard]] std::vector<Call> take_expired(Time now) CAIRN_REQUIRES(mutex_);
+
+  const std::size_t queue_max_;
+  mutable Mutex mutex_;
+  CondVar work_ready_;
+  CondVar expiry_changed_;
+  std::deque<Call> queue_ CAIRN_GUARDED_BY(mutex_);
+  std::vector<std::stop_source> running_ CAIRN_GUARDED_BY(mutex_);  // by thread; without state while it is idle
+  LaneCounts counts_ CAIRN_GUARDED_BY(mutex_);                      // `queued` is the queue's size
+  std::size_t idle_ CAIRN_GUARDED_BY(mutex_) = 0;                   // threads that wait for work
+  Time next_expiry_ CAIRN_GUARDED_BY(mutex_) = Time::max();         // when the expiring thread wakes up
+  bool closed_ CAIRN_GUARDED_BY(mutex_) = false;
+  std::vector<std::thread> threads_;  // the one that expires last
+};
+
+}  // namespace cairn::serving

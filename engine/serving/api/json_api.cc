@@ -1,0 +1,55 @@
+#include "engine/serving/api/json_api.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/serving/api/time_limit.h"
+
+namespace cairn::serving {
+namespace {
+
+std::vector<std::string> route_labels() {
+  std::vector<std::string> labels;
+  for (const Route& route : routes()) labels.emplace_back(route.pattern);
+  return labels;
+}
+
+std::size_t index_of(const Route* route) {
+  return route ? static_cast<std::size_t>(route - routes().data()) : Metrics::kOtherRoute;
+}
+
+}  // namespace
+
+JsonApi::JsonApi(Engine& engine, Admission& admission)
+    : admission_(admission), metrics_(route_labels()), handlers_(engine, admission, metrics_) {}
+
+void JsonApi::handle(std::shared_ptr<ApiRequest> request, Done done) {
+  ApiResponse refusal;
+  const Route* route = match_route(*request, refusal);
+  if (!route) return finish(route, *request, std::move(refusal), done);
+  if (const auto time = time_allowed(route->time, request->body)) request->context.deadline = request->received + *time;
+  Call call{.context = std::move(request->context), .cancel = request->cancel};
+  call.run = [this, route, request, done](CallContext context) {
+    request->context = std::move(context);
+    finish(route, *request, (handlers_.*route->handle)(*request), done);
+  };
+  call.refuse = [this, route, request, done = std::move(done)](const Status& why) {
+    finish(route, *request, error_response(why), done);
+  };
+  admission_.submit(route->lane, std::move(call));
+}
+
+void JsonApi::count_refusal(const ApiResponse& response) {
+  metrics_.observe_request(Metrics::kOtherRoute, response.http_code, std::chrono::nanoseconds(0));
+}
+
+void JsonApi::finish(const Route* route, const ApiRequest& request, ApiResponse response, const Done& done) {
+  const auto took = std::chrono::steady_clock::now() - request.received;
+  metrics_.observe_request(index_of(route), response.http_code, took);
+  // Here and not in the handler, so that those that never reached it are counted as well.
+  if (route && route->handle == &Handlers::recommend) metrics_.observe_recommendation(response.status, took);
+  done(std::move(response));
+}
+
+}  // namespace cairn::serving
