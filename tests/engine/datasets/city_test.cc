@@ -9,8 +9,6 @@
 #include <map>
 #include <set>
 
-#include "tests/engine/datasets/scratch_folder.h"
-
 using namespace cairn;
 using namespace cairn::datasets;
 
