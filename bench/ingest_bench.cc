@@ -21,21 +21,12 @@
 #include "streaming/decode.h"
 #include "streaming/source.h"
 #include "tests/support/begin_source.h"
+#include "tests/support/temporary_folder.h"
 
 namespace {
 
 using namespace cairn;
 namespace fs = std::filesystem;
-
-struct Folder {
-  fs::path path;
-  Folder() {
-    std::string pattern = (fs::temp_directory_path() / "cairn-bench-XXXXXX").string();
-    CAIRN_CHECK(mkdtemp(pattern.data()) != nullptr);
-    path = pattern;
-  }
-  ~Folder() { fs::remove_all(path); }
-};
 
 void must(const Status& status) { CAIRN_CHECK_MSG(status.ok(), status.to_string()); }
 
@@ -53,9 +44,9 @@ double seconds(Work&& work) {
 
 /// Cairn: an engine on the file. The time is from opening to everything applied and synced.
 double run_engine(const fs::path& file, const std::vector<Place>& places, std::size_t events) {
-  const Folder folder;
+  const test::TemporaryFolder folder;
   EngineOptions options;
-  options.state_dir = folder.path.string();
+  options.state_dir = folder.path();
   {  // the places are there before the stream begins
     const auto prepared = Engine::open(options);
     CAIRN_CHECK_MSG(prepared.ok(), prepared.status().to_string());
@@ -91,9 +82,9 @@ std::size_t add_counts(std::optional<std::string_view> base, std::span<const std
 /// The peer: five counters per event, one merge each.
 double run_merges(const fs::path& file, std::size_t events) {
   constexpr std::size_t kBatch = 1000;
-  const Folder folder;
+  const test::TemporaryFolder folder;
   storage::StateStoreOptions options;
-  options.path = (folder.path / "state").string();
+  options.path = folder / "state";
   options.merge = add_counts;
   auto opened = storage::open_rocksdb_store(options);
   CAIRN_CHECK_MSG(opened.ok(), opened.status().to_string());
@@ -160,8 +151,8 @@ int main(int argc, char** argv) {
   city.places = report.quick() ? 3'000 : 20'000;
   const auto dataset = datasets::generate_city(city);
   CAIRN_CHECK_MSG(dataset.ok(), dataset.status().to_string());
-  const Folder folder;
-  const fs::path file = folder.path / "events.ndjson";
+  const test::TemporaryFolder folder;
+  const fs::path file = folder / "events.ndjson";
   must(datasets::write_interactions_ndjson(file.string(), dataset->interactions));
 
   const std::size_t runs = report.quick() ? 1 : 5;

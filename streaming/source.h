@@ -56,15 +56,15 @@ struct RecordBatch {
 ///     batch.revoked:   let the sink finish with them, then source.release(batch.revoked)
 ///     batch.assigned:  look up the positions stored for them, then source.resume(those positions)
 ///
-/// A partition goes through: assigned, resumed, read, revoked, released; after that it may be assigned anew. One that
-/// is both in `revoked` and in `assigned` of a batch went away and came back between two polls: what was applied of it
-/// in the meantime is reason enough to look its position up again. Released partitions may be read by somebody else at
-/// once; until then a source that has a say in it does not give them away.
+/// The life of a partition: assigned, resumed, read, revoked, released; after that it may be assigned anew. One that is
+/// both in `revoked` and in `assigned` of a batch went away and came back between two polls. It is released and resumed
+/// like any other, at the position that is stored by then. Once a partition is released, somebody else may read it.
+/// Before that a source does not give it away, if it can help it.
 ///
-/// The first poll reaches for whatever the source reads from, and so may take longer than `wait`: up to 10 s.
+/// Making a source does not connect it. The first poll does, and so may take longer than `wait`: up to 10 s.
 ///
-/// After an error that ends a source's life (see poll and resume), close it and make another one, which assigns its
-/// partitions anew; what was not released is nobody's then.
+/// When a source fails (see poll and resume), close it and make another one. That one assigns its partitions anew;
+/// those of the closed one need not be released.
 ///
 /// Threads: one thread, except end_positions() and close(): any.
 class Source {

@@ -60,7 +60,7 @@ Consumer::Consumer(Options options, SourceFactory make_source, Sink& sink, const
       sink_(sink),
       types_(types),
       clock_(clock),
-      source_name_(make_source_()->name()),  // a source that is not polled reaches for nothing
+      source_name_(make_source_()->name()),  // making a source does not connect it
       thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
 Consumer::~Consumer() { stop(); }

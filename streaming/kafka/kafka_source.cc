@@ -43,7 +43,8 @@ class KafkaSource final : public Source {
   };
 
   Status connect();
-  Status look_for_new_partitions(Client& client, milliseconds timeout);
+  Status find_partitions(Client& client, std::int32_t count, milliseconds timeout);
+  void look_for_new_partitions(Client& client);
   void assign(RecordBatch* batch);
   [[nodiscard]] Result<SourcePosition> start_of(std::int32_t partition, const OffsetRange& range,
                                                 std::span<const SourcePosition> positions) const;
@@ -87,22 +88,35 @@ bool KafkaSource::closed() const {
 
 Status KafkaSource::connect() {
   CAIRN_ASSIGN_OR_RETURN(std::shared_ptr<Client> client, Client::create(options_, log_));
-  CAIRN_RETURN_IF_ERROR(look_for_new_partitions(*client, kStartTimeout));
+  CAIRN_ASSIGN_OR_RETURN(const std::int32_t count, client->partition_count(kStartTimeout));
+  CAIRN_RETURN_IF_ERROR(find_partitions(*client, count, kStartTimeout));
+  refreshed_ = steady_clock::now();
   const MutexLock lock(mutex_);
   if (!closed_) client_ = std::move(client);
   return ok_status();
 }
 
-/// Looks whether the topic has partitions that are not read, and what they hold. A partition whose leader does not
-/// answer yet (it was made a moment ago) is not found yet, so that whatever is assigned can be resumed at once.
-Status KafkaSource::look_for_new_partitions(Client& client, milliseconds timeout) {
-  refreshed_ = steady_clock::now();
-  CAIRN_ASSIGN_OR_RETURN(const std::int32_t count, client.partition_count(timeout));
+/// Asks what the partitions hold that are not read, of the topic's `count`. A partition whose leader does not answer
+/// yet (it was made a moment ago) is not found yet, so that whatever is assigned can be resumed at once.
+Status KafkaSource::find_partitions(Client& client, std::int32_t count, milliseconds timeout) {
   const std::int32_t known = partitions_.load();
   if (count <= known) return ok_status();
   CAIRN_ASSIGN_OR_RETURN(fresh_, client.ranges(known, count, timeout));
   found_ = count;
   return ok_status();
+}
+
+/// A topic may grow. What is read already is read on, whatever becomes of the question.
+void KafkaSource::look_for_new_partitions(Client& client) {
+  const milliseconds interval = client.refresh_interval();
+  const auto now = steady_clock::now();
+  if (interval.count() == 0 || now - refreshed_ < interval) return;
+  refreshed_ = now;
+  const auto count = client.partition_count(kRefreshTimeout);
+  if (!count.ok()) return;  // an outage is told of by the poll
+  if (const Status found = find_partitions(client, *count, kRefreshTimeout); !found.ok()) {
+    log_.warning("kafka.new_partitions", found.message(), {{"topic", options_.topic}});
+  }
 }
 
 /// Hands out the partitions that were found and are not read.
@@ -178,14 +192,7 @@ Status KafkaSource::poll(std::size_t records_max, milliseconds wait, RecordBatch
   if (!client) return ok_status();  // closed meanwhile
   client->commit(handed_out_);
   handed_out_.clear();
-
-  const milliseconds interval = client->refresh_interval();
-  if (interval.count() > 0 && steady_clock::now() - refreshed_ >= interval) {
-    // What is read already is read on, whatever became of the question.
-    if (const Status looked = look_for_new_partitions(*client, kRefreshTimeout); !looked.ok()) {
-      log_.warning("kafka.new_partitions", looked.message(), {{"topic", options_.topic}});
-    }
-  }
+  look_for_new_partitions(*client);
   if (found_ > partitions_.load()) {
     assign(batch);
     return ok_status();

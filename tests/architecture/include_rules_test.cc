@@ -1,35 +1,30 @@
 #include "tests/architecture/include_rules.h"
 
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
+#include <filesystem>
+#include <string>
+
+#include "tests/support/temporary_folder.h"
 
 namespace fs = std::filesystem;
 using namespace cairn::architecture;
 
 namespace {
 
-/// A made-up tree under the system's temporary folder, removed with the object.
+/// A made-up tree.
 class Tree {
  public:
-  Tree() {
-    std::string pattern = (fs::temp_directory_path() / "cairn-architecture-XXXXXX").string();
-    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-    root_ = pattern;
-  }
-  ~Tree() { fs::remove_all(root_); }
-
   Tree& with(const std::string& file, const std::string& text) {
-    fs::create_directories((root_ / file).parent_path());
-    std::ofstream(root_ / file) << text;
+    folder_.write(file, text);
     return *this;
   }
   [[nodiscard]] const fs::path& root() const { return root_; }
 
  private:
-  fs::path root_;
+  cairn::test::TemporaryFolder folder_;
+  fs::path root_{folder_.path()};
 };
 
 Rules small_rules() {

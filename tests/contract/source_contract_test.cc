@@ -93,6 +93,15 @@ struct Reader {
   }
 };
 
+template <class Twin>
+Reader read_in_one_life(Twin& twin) {
+  Reader reader;
+  const auto source = twin.source();
+  REQUIRE(test::begin(*source).ok());
+  reader.read_to_end(*source);
+  return reader;
+}
+
 TEST_CASE_TEMPLATE("the first poll assigns every partition once and brings nothing of them", Twin, CAIRN_SOURCES) {
   if (!Twin::here()) return;
   Twin twin;
@@ -150,12 +159,7 @@ TEST_CASE_TEMPLATE("a partition without a position begins at its beginning, what
   if (!Twin::here()) return;
   Twin twin;
   const Payloads sent = fill(twin, 4, 40);
-  Reader first;
-  {
-    const auto source = twin.source();
-    REQUIRE(test::begin(*source).ok());
-    first.read_to_end(*source);
-  }
+  const Reader first = read_in_one_life(twin);
   Positions stored = first.positions;
   const Partition forgotten = Twin::partitions().back();
   stored.erase(forgotten);
@@ -171,12 +175,7 @@ TEST_CASE_TEMPLATE("a position that the source does not hold is refused by its p
   if (!Twin::here()) return;
   Twin twin;
   const Payloads sent = fill(twin, 5, 10);
-  Reader first;
-  {
-    const auto source = twin.source();
-    REQUIRE(test::begin(*source).ok());
-    first.read_to_end(*source);
-  }
+  const Reader first = read_in_one_life(twin);
   const Partition wrong = Twin::partitions().back();
   Positions beyond = first.positions;
   beyond[wrong].offset.value += 1'000'000;

@@ -25,7 +25,7 @@ struct FileTwin {
   [[nodiscard]] static bool here() { return true; }
   [[nodiscard]] static std::vector<Partition> partitions() { return {Partition{3}}; }
 
-  FileTwin() { static_cast<void>(folder.write("events", "")); }
+  FileTwin() { folder.write("events", ""); }
   void append(Partition, std::span<const std::string> payloads) const {
     std::ofstream out(folder / "events", std::ios::app);
     for (const std::string& payload : payloads) out << payload << '\n';

@@ -1,10 +1,8 @@
 #pragma once
 
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,30 +12,11 @@
 
 #include "storage/state_store.h"
 #include "tests/contract/toy_merge.h"
+#include "tests/support/temporary_folder.h"
 
 namespace cairn::storage {
 
-/// A directory of one test, gone with it.
-class TempDir {
- public:
-  TempDir() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "cairn-storage-XXXXXX").string();
-    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-    path_ = pattern;
-  }
-  ~TempDir() {
-    std::error_code error;
-    std::filesystem::remove_all(path_, error);
-  }
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-
-  [[nodiscard]] const std::string& path() const { return path_; }
-  [[nodiscard]] std::string operator/(std::string_view name) const { return path_ + "/" + std::string(name); }
-
- private:
-  std::string path_;
-};
+using TempDir = test::TemporaryFolder;
 
 inline std::unique_ptr<StateStore> open_small(const std::string& path) {
   auto store = open_rocksdb_store(small_options(path));

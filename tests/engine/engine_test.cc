@@ -2,13 +2,14 @@
 
 #include <doctest/doctest.h>
 
-#include <unistd.h>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "tests/support/temporary_folder.h"
 
 namespace {
 
@@ -19,13 +20,8 @@ namespace fs = std::filesystem;
 constexpr auto kPatience = 60'000ms;
 
 struct Folder {
-  fs::path path;
-  Folder() {
-    std::string pattern = (fs::temp_directory_path() / "cairn-engine-XXXXXX").string();
-    REQUIRE(mkdtemp(pattern.data()) != nullptr);
-    path = pattern;
-  }
-  ~Folder() { fs::remove_all(path); }
+  test::TemporaryFolder made;
+  fs::path path{made.path()};
 };
 
 EngineOptions options_in(const fs::path& path) {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/streaming/scratch.h"
+#include "tests/streaming/files.h"
 
 namespace cairn::streaming {
 namespace {
@@ -55,7 +55,7 @@ std::unique_ptr<DeadLetters> open(const std::string& path) {
 }
 
 TEST_CASE("a letter is one line of JSON with everything about it") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   const DeadLetter one = letter(7, "{\"a\":\t\"\\u00e9 \xc3\xa9\n\x01");
   REQUIRE(open(scratch / "f")->append(std::span(&one, 1)).ok());
   const json expected = {{"source", "kafka"},
@@ -69,7 +69,7 @@ TEST_CASE("a letter is one line of JSON with everything about it") {
 }
 
 TEST_CASE("payloads that are no UTF-8 are kept as base64") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   struct Case {
     std::string payload;
     std::string base64;  // base64(1)
@@ -87,7 +87,7 @@ TEST_CASE("payloads that are no UTF-8 are kept as base64") {
 }
 
 TEST_CASE("long payloads are cut between characters and say how long they were") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   auto letters = open(scratch / "f");
   const std::string text = "x" + [] {
     std::string faces;
@@ -106,7 +106,7 @@ TEST_CASE("long payloads are cut between characters and say how long they were")
 }
 
 TEST_CASE("a letter that comes again is not written again, also after reopening") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   const std::string odd = "so\"ur\\ce\n\xff";
   const DeadLetter first[] = {letter(5), letter(9), letter(3, "{", 1), letter(5, "{", 0, odd)};
   const DeadLetter second[] = {letter(5),
@@ -131,7 +131,7 @@ TEST_CASE("a letter that comes again is not written again, also after reopening"
 }
 
 TEST_CASE("an append torn at any byte is cut to its whole lines and made again") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   const DeadLetter before = letter(1);
   const DeadLetter torn[] = {letter(2, "\xff\xff"), letter(3)};
   {
@@ -150,7 +150,7 @@ TEST_CASE("an append torn at any byte is cut to its whole lines and made again")
 }
 
 TEST_CASE("a file of something else is not touched") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   for (const std::string& bytes : {std::string("a line\nand a half"), std::string(3 << 20, 'x')}) {
     write_file(scratch / "f", bytes);
     CHECK(open_dead_letter_file(scratch / "f").status().code() == StatusCode::kFailedPrecondition);
@@ -159,7 +159,7 @@ TEST_CASE("a file of something else is not touched") {
 }
 
 TEST_CASE("a file emptied while it is open is begun anew") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   auto letters = open(scratch / "f");
   const DeadLetter one = letter(1);
   const DeadLetter two = letter(2);
@@ -170,7 +170,7 @@ TEST_CASE("a file emptied while it is open is begun anew") {
 }
 
 TEST_CASE("many letters survive being read back in pieces") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   std::vector<DeadLetter> many;
   const std::string payload(20'000, '\x01');  // six bytes each, escaped
   for (int i = 0; i < 60; ++i) many.push_back(letter(i, payload, i % 3));

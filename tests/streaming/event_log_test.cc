@@ -16,7 +16,7 @@
 
 #include "streaming/log/crc32c.h"
 #include "streaming/source.h"
-#include "tests/streaming/scratch.h"
+#include "tests/streaming/files.h"
 #include "tests/support/begin_source.h"
 
 namespace cairn::streaming {
@@ -103,7 +103,7 @@ TEST_CASE("crc32c gives the values of RFC 3720, appendix B.4") {
 }
 
 TEST_CASE("what is appended is read back, also after reopening, at offsets that count record by record") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   auto log = open(options_at(scratch / "log"));
   CHECK(log->begin_offset() == Offset{0});
   CHECK(log->end_offset() == Offset{0});
@@ -121,7 +121,7 @@ TEST_CASE("what is appended is read back, also after reopening, at offsets that 
 }
 
 TEST_CASE("the log goes over many segments and is trimmed by whole ones") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   auto log = open(options_at(scratch / "log", 1000));
   Strings all;
   std::vector<Offset> begins;
@@ -151,7 +151,7 @@ TEST_CASE("the log goes over many segments and is trimmed by whole ones") {
 }
 
 TEST_CASE("offsets that are none are OUT_OF_RANGE") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   auto log = open(options_at(scratch / "log"));
   append(*log, {"one", "two", "three"});
   for (const std::int64_t offset : {1, 3, 12, 14, 16, 29, 31, 46}) {
@@ -163,7 +163,7 @@ TEST_CASE("offsets that are none are OUT_OF_RANGE") {
 }
 
 TEST_CASE("a last append torn at any byte is cut off, and what was acknowledged before stays") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   Offset before;
   {
     auto log = open(options_at(scratch / "log"));
@@ -190,7 +190,7 @@ TEST_CASE("a last append torn at any byte is cut off, and what was acknowledged 
 
 TEST_CASE("a last append of which any page is missing is cut off too") {
   // What a power failure leaves when the file's length reached the disk and some of its pages did not.
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   {
     auto log = open(options_at(scratch / "log"));
     append(*log, {"one"});
@@ -214,7 +214,7 @@ TEST_CASE("a last append of which any page is missing is cut off too") {
 }
 
 TEST_CASE("damage before acknowledged records is DATA_LOSS that names file and offset") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   {
     auto log = open(options_at(scratch / "log"));
     append(*log, {"one", "two"});
@@ -238,7 +238,7 @@ TEST_CASE("damage before acknowledged records is DATA_LOSS that names file and o
 }
 
 TEST_CASE("damage in an older segment is found when it is read, or missing bytes when it is opened") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   auto log = open(options_at(scratch / "log", 50));
   for (const char* payload : {"one", "two", "three", "four", "five", "six", "seven", "eight"}) append(*log, {payload});
   const std::string first = segment_files(scratch / "log")[0];
@@ -256,7 +256,7 @@ TEST_CASE("damage in an older segment is found when it is read, or missing bytes
 }
 
 TEST_CASE("a segment whose creation was cut short is made anew") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   for (const std::size_t size : {0UL, 5UL, 23UL}) {
     INFO("header bytes ", size);
     const std::string path = scratch / ("log" + std::to_string(size));
@@ -276,7 +276,7 @@ TEST_CASE("a segment whose creation was cut short is made anew") {
 }
 
 TEST_CASE("concurrent appends are all there, each once, each appender's in its order") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   auto log = open(options_at(scratch / "log", 20'000));
   constexpr int kThreads = 8;
   constexpr int kAppends = 60;
@@ -334,7 +334,7 @@ TEST_CASE("a process killed at any time loses no record that it acknowledged") {
   INFO("seed ", seed);
   std::mt19937 random(seed);
   for (int round = 0; round < 8; ++round) {
-    const Scratch scratch;
+    const test::TemporaryFolder scratch;
     int acknowledged[2];
     REQUIRE(::pipe(acknowledged) == 0);
     const pid_t child = ::fork();
@@ -371,7 +371,7 @@ TEST_CASE("a process killed at any time loses no record that it acknowledged") {
 }
 
 TEST_CASE("a disk nearly full refuses appends, and takes them again when it is not") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   EventLogOptions options = options_at(scratch / "log");
   options.free_bytes_min = std::uint64_t{1} << 60;
   {
@@ -388,7 +388,7 @@ TEST_CASE("a disk nearly full refuses appends, and takes them again when it is n
 }
 
 TEST_CASE("what is too large for a record or a group is refused by itself") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   auto log = open(options_at(scratch / "log"));
   const std::string large(10 << 20, 'x');
   const std::string too_large((16 << 20) + 1, 'x');
@@ -401,7 +401,7 @@ TEST_CASE("what is too large for a record or a group is refused by itself") {
 }
 
 TEST_CASE("one process at a time has the log open") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   auto log = open(options_at(scratch / "log"));
   const auto second = open_event_log(options_at(scratch / "log"));
   CHECK(second.status().code() == StatusCode::kUnavailable);
@@ -410,7 +410,7 @@ TEST_CASE("one process at a time has the log open") {
 }
 
 TEST_CASE("close wakes a waiting reader and refuses appends") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   auto log = open(options_at(scratch / "log"));
   append(*log, {"one"});
   std::thread closer([&] { log->close(); });
@@ -423,7 +423,7 @@ TEST_CASE("close wakes a waiting reader and refuses appends") {
 }
 
 TEST_CASE("as a source the log gives its records from any stored position on") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   auto log = open(options_at(scratch / "log", 100));
   for (int i = 0; i < 50; ++i) append(*log, {"payload " + std::to_string(i)});
   SourcePosition position{Partition{0}, Offset{0}, {}};

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "streaming/source.h"
-#include "tests/streaming/scratch.h"
+#include "tests/streaming/files.h"
 #include "tests/support/begin_source.h"
 
 namespace cairn::streaming {
@@ -89,7 +89,7 @@ class Reader {
 using Strings = std::vector<std::string>;
 
 TEST_CASE("a file's lines are its records, at the offsets where they begin") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   write_file(scratch / "f", "one\n\n  \r\ntwo \r\nthree");
   Reader reader(scratch / "f", /*follow=*/false);
   reader.start().drain();
@@ -102,7 +102,7 @@ TEST_CASE("a file's lines are its records, at the offsets where they begin") {
 }
 
 TEST_CASE("a followed file's last line is delivered when its newline comes, whatever pieces it comes in") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   Reader reader(scratch / "f");
   reader.start().drain();
   CHECK(reader.got.empty());
@@ -126,7 +126,7 @@ TEST_CASE("a followed file's last line is delivered when its newline comes, what
 }
 
 TEST_CASE("a file that is not there is waited for when followed, and UNAVAILABLE when not") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   Reader once(scratch / "f", /*follow=*/false);
   CHECK(test::begin(*once.source).code() == StatusCode::kUnavailable);
   Reader reader(scratch / "f");
@@ -139,7 +139,7 @@ TEST_CASE("a file that is not there is waited for when followed, and UNAVAILABLE
 }
 
 TEST_CASE("after a rename the old file is finished and the new one's bytes count on") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   write_file(scratch / "f", "one\ntwo\n");
   Reader reader(scratch / "f");
   reader.start().drain();
@@ -160,7 +160,7 @@ TEST_CASE("after a rename the old file is finished and the new one's bytes count
 }
 
 TEST_CASE("files rotated away one after the other between two polls are all read, in order") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   write_file(scratch / "f", "a1\n");
   Reader reader(scratch / "f");
   reader.start().drain();
@@ -178,7 +178,7 @@ TEST_CASE("files rotated away one after the other between two polls are all read
 }
 
 TEST_CASE("an old file that is deleted is finished all the same") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   write_file(scratch / "f", "one\ntwo\n");
   Reader reader(scratch / "f");
   reader.start().poll(1);
@@ -189,7 +189,7 @@ TEST_CASE("an old file that is deleted is finished all the same") {
 }
 
 TEST_CASE("a file emptied in place is begun anew, its bytes counting on") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   write_file(scratch / "f", "one\ntwo\n");
   Reader reader(scratch / "f");
   reader.start().drain();
@@ -201,7 +201,7 @@ TEST_CASE("a file emptied in place is begun anew, its bytes counting on") {
 }
 
 TEST_CASE("a file emptied and grown past where it was between two polls is noticed by its beginning") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   write_file(scratch / "f", "one\n");
   Reader reader(scratch / "f");
   reader.start().drain();
@@ -212,7 +212,7 @@ TEST_CASE("a file emptied and grown past where it was between two polls is notic
 }
 
 TEST_CASE("what copytruncate copied away is read from the copy") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   write_file(scratch / "f", "one\n");
   Reader reader(scratch / "f");
   reader.start().drain();
@@ -225,7 +225,7 @@ TEST_CASE("what copytruncate copied away is read from the copy") {
 }
 
 TEST_CASE("a reader restarted at every record gets exactly the rest") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   const Strings lines = {"alpha", "beta", "", "gamma", "delta", "epsilon", "zeta", "eta"};
   std::string text;
   for (const std::string& line : lines) text += line + "\n";
@@ -258,7 +258,7 @@ TEST_CASE("a reader restarted at any record, with rotations at any time, gets ev
   for (const Rotation rotation : {Rotation::kRename, Rotation::kCopyTruncate}) {
     for (std::uint32_t seed = 1; seed <= 20; ++seed) {
       INFO("seed ", seed, " copytruncate ", rotation == Rotation::kCopyTruncate);
-      const Scratch scratch;
+      const test::TemporaryFolder scratch;
       std::mt19937 random(seed);
       std::vector<Got> written;
       std::vector<Got> got;
@@ -318,7 +318,7 @@ TEST_CASE("a reader restarted at any record, with rotations at any time, gets ev
 }
 
 TEST_CASE("after a restart a file rotated away meanwhile is finished first") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   write_file(scratch / "f", "one\ntwo\nthr");
   Reader before(scratch / "f");
   before.start().poll(1);
@@ -331,7 +331,7 @@ TEST_CASE("after a restart a file rotated away meanwhile is finished first") {
 }
 
 TEST_CASE("a restored copy of the file is recognised by its beginning") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   write_file(scratch / "f", "one\ntwo\n");
   Reader before(scratch / "f");
   before.start().poll(1);
@@ -343,7 +343,7 @@ TEST_CASE("a restored copy of the file is recognised by its beginning") {
 }
 
 TEST_CASE("a position that the file does not hold any more is OUT_OF_RANGE, or a gap that is told and passed") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   write_file(scratch / "f", "one\ntwo\nthree\n");
   Reader before(scratch / "f");
   before.start().drain();
@@ -385,7 +385,7 @@ TEST_CASE("a position that the file does not hold any more is OUT_OF_RANGE, or a
 }
 
 TEST_CASE("a line longer than an event may be is delivered cut and marked, and the next one whole") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   for (const std::size_t size : {101UL, 65'536UL, 65'537UL, 3'000'000UL}) {
     INFO("line of ", size);
     const std::string line(size, 'x');
@@ -401,7 +401,7 @@ TEST_CASE("a line longer than an event may be is delivered cut and marked, and t
 }
 
 TEST_CASE("an oversized line is cut between characters") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   std::string line = "x";
   while (line.size() < 70'000) line += "\xf0\x9f\x98\x80";
   write_file(scratch / "f", line + "\n");
@@ -413,7 +413,7 @@ TEST_CASE("an oversized line is cut between characters") {
 }
 
 TEST_CASE("a line of exactly the bound is an event") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   const std::string line(kEventBytesMax, 'x');
   write_file(scratch / "f", line + "\n" + line + "y\n");
   Reader reader(scratch / "f", /*follow=*/false);
@@ -422,7 +422,7 @@ TEST_CASE("a line of exactly the bound is an event") {
 }
 
 TEST_CASE("gzip: offsets count the content, members and all") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   write_file(scratch / "f", gzipped(scratch, "one\ntw") + gzipped(scratch, "o\nthree"));
   Reader reader(scratch / "f", /*follow=*/false);
   reader.start().drain();
@@ -431,7 +431,7 @@ TEST_CASE("gzip: offsets count the content, members and all") {
 }
 
 TEST_CASE("gzip: a followed file grows by members") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   write_file(scratch / "f", gzipped(scratch, "one\n"));
   Reader reader(scratch / "f");
   reader.start().drain();
@@ -445,7 +445,7 @@ TEST_CASE("gzip: a followed file grows by members") {
 }
 
 TEST_CASE("gzip: cut anywhere, whole lines come first, then one mark where the data ended, and never again") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   std::mt19937 random(5);
   Strings lines;
   std::string text;
@@ -482,7 +482,7 @@ TEST_CASE("gzip: cut anywhere, whole lines come first, then one mark where the d
 }
 
 TEST_CASE("gzip: damaged data is marked once, and a rotation leads out of it") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   std::string packed = gzipped(scratch, "one\ntwo\nthr");
   packed[packed.size() - 6] ^= 1;  // in the checksum
   write_file(scratch / "f", packed);
@@ -501,7 +501,7 @@ TEST_CASE("gzip: damaged data is marked once, and a rotation leads out of it") {
 }
 
 TEST_CASE("end positions follow the file, its growth and its rotation") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   Reader reader(scratch / "f");
   reader.start();
   CHECK(reader.source->end_positions().value().empty());
@@ -518,7 +518,7 @@ TEST_CASE("end positions follow the file, its growth and its rotation") {
 }
 
 TEST_CASE("many records come in full batches with padding after each payload") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   std::string text;
   for (int i = 0; i < 50'000; ++i) text += "{\"n\":" + std::to_string(i) + "}\n";
   write_file(scratch / "f", text);
@@ -543,7 +543,7 @@ TEST_CASE("many records come in full batches with padding after each payload") {
 }
 
 TEST_CASE("a waiting poll returns when a line comes, and when the source is closed") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   write_file(scratch / "f", "");
   Reader reader(scratch / "f");
   reader.start();
@@ -559,7 +559,7 @@ TEST_CASE("a waiting poll returns when a line comes, and when the source is clos
 }
 
 TEST_CASE("end positions may be asked for while another thread reads") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   std::string text;
   for (int i = 0; i < 2'000; ++i) text += "line\n";
   write_file(scratch / "f", text);

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/streaming/scratch.h"
+#include "tests/streaming/files.h"
 
 namespace cairn::streaming {
 namespace {
@@ -54,7 +54,7 @@ std::string joined(const std::vector<std::string>& lines) {
 }
 
 TEST_CASE("plain and gzip files give the same lines, whatever their names say") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   const std::uint32_t seed = 7;
   INFO("seed ", seed);
   const std::vector<std::string> lines = random_lines(seed, 200);
@@ -65,14 +65,14 @@ TEST_CASE("plain and gzip files give the same lines, whatever their names say") 
 }
 
 TEST_CASE("concatenated gzip members are one content, also where a line spans them, and padding ends it") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   write_file(scratch / "f",
              gzipped(scratch, "a\nb") + gzipped(scratch, "") + gzipped(scratch, "c\nd\n") + std::string(1000, '\0'));
   CHECK(read_lines(scratch / "f") == std::vector<std::string>{"a", "bc", "d"});
 }
 
 TEST_CASE("empty lines are lines and a last line needs no newline") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   write_file(scratch / "f", "\na\r\n\nb");
   CHECK(read_lines(scratch / "f") == std::vector<std::string>{"", "a\r", "", "b"});
   write_file(scratch / "empty", "");
@@ -82,7 +82,7 @@ TEST_CASE("empty lines are lines and a last line needs no newline") {
 }
 
 TEST_CASE("a gzip file cut anywhere delivers a prefix of its lines and then DATA_LOSS") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   const std::vector<std::string> lines = random_lines(3, 30);
   const std::string packed = gzipped(scratch, joined(lines));
   for (std::size_t cut = 2; cut < packed.size(); cut += 1 + cut / 7) {
@@ -99,7 +99,7 @@ TEST_CASE("a gzip file cut anywhere delivers a prefix of its lines and then DATA
 }
 
 TEST_CASE("damaged gzip data is DATA_LOSS, and stays so") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   std::string packed = gzipped(scratch, "one\ntwo\n");
   packed[packed.size() - 6] ^= 1;  // in the member's CRC32
   write_file(scratch / "damaged", packed);
@@ -115,7 +115,7 @@ TEST_CASE("damaged gzip data is DATA_LOSS, and stays so") {
 }
 
 TEST_CASE("a line longer than the bound is refused, one of exactly the bound is not") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   write_file(scratch / "f", std::string(1000, 'a') + "\nb\n");
   CHECK(read_lines(scratch / "f", 1000) == std::vector<std::string>{std::string(1000, 'a'), "b"});
   write_file(scratch / "f", "b\n" + std::string(3 << 20, 'a'));
@@ -126,7 +126,7 @@ TEST_CASE("a line longer than the bound is refused, one of exactly the bound is 
 }
 
 TEST_CASE("what is no regular file is refused with a reason") {
-  const Scratch scratch;
+  const test::TemporaryFolder scratch;
   CHECK(open_line_reader(scratch / "absent").status().code() == StatusCode::kNotFound);
   CHECK(open_line_reader(scratch.path()).status().code() == StatusCode::kFailedPrecondition);
 }

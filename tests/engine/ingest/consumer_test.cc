@@ -99,6 +99,19 @@ TEST_CASE("passing trouble of source and sink loses nothing and doubles nothing"
   CHECK(consumer->trouble().empty());
 }
 
+TEST_CASE("trouble that was overcome does not make the next wait longer") {
+  Fixture f;
+  const auto consumer = f.consume();
+  const auto start = std::chrono::steady_clock::now();
+  for (int round = 1; round <= 8; ++round) {
+    f.topic.script_polls(std::array{unavailable("away")});
+    f.append("p");
+    f.sink.wait_until("lines", kOnly, Offset{round});
+  }
+  // Eight waits that double from 50 ms, less the jitter, are more than 5.6 s; eight first waits are 0.4 s at most.
+  CHECK(std::chrono::steady_clock::now() - start < 5s);
+}
+
 TEST_CASE("a consumer that is stopped and started again goes on where the sink stands") {
   Fixture f;
   std::mt19937 random(3);

@@ -5,17 +5,17 @@
 #include <cstdlib>
 #include <set>
 
-#include "tests/engine/model/scratch.h"
+#include "tests/support/temporary_folder.h"
 
 using namespace cairn;
 using namespace cairn::learning;
-using cairn::model_test::Scratch;
+using cairn::test::TemporaryFolder;
 
 namespace {
 
 using Ids = std::vector<std::string>;
 
-Interactions lightgcn(const Scratch& scratch, const std::vector<std::string>& contents) {
+Interactions lightgcn(const TemporaryFolder& scratch, const std::vector<std::string>& contents) {
   Ids files;
   for (const std::string& content : contents) {
     files.push_back(scratch.write("f" + std::to_string(files.size()), content));
@@ -40,7 +40,7 @@ std::string event(const char* user, const char* place, const char* type, const c
 }  // namespace
 
 TEST_CASE("LightGCN lines of several files become one matrix, rows in the order of the numbers") {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   const Interactions read = lightgcn(scratch, {"10 5 7\n2 100 5 5 \n\n", "2\t7  5\r\n3\n10 007 6"});
   CHECK(read.users == Ids{"2", "3", "10"});
   CHECK(read.items == Ids{"5", "6", "7", "100"});
@@ -50,7 +50,7 @@ TEST_CASE("LightGCN lines of several files become one matrix, rows in the order 
 }
 
 TEST_CASE("the order of files and lines changes nothing") {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   const Interactions one = lightgcn(scratch, {"1 5 6\n2 7\n", "1 9\n"});
   const Interactions other = lightgcn(scratch, {"1 9\n2 7\n", "1 6 5\n1 9 9\n"});
   CHECK(one.users == other.users);
@@ -60,18 +60,18 @@ TEST_CASE("the order of files and lines changes nothing") {
 }
 
 TEST_CASE("a bad token is named with its file and line") {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   for (const char* line : {"1 2 x", "1 -2", "1 2.5", "u 2", "1 18446744073709551616", "1 2,3", "+1 2"}) {
     INFO(line);
     const std::string file = scratch.write("bad", std::string("0 1 2\n\n") + line + "\n3 4\n");
     check_fault(read_lightgcn(Ids{file}), StatusCode::kInvalidArgument, file + ":3: ");
   }
-  check_fault(read_lightgcn(Ids{scratch.path("absent")}), StatusCode::kNotFound, "absent");
+  check_fault(read_lightgcn(Ids{scratch / "absent"}), StatusCode::kNotFound, "absent");
   check_fault(read_lightgcn(Ids{scratch.path()}), StatusCode::kFailedPrecondition, scratch.path());
 }
 
 TEST_CASE("gzip is read like plain text, and damage to it is no end of the file") {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   const std::string plain = scratch.write("plain", "4 1 2\n5 3\n");
   REQUIRE(std::system(("gzip -k " + plain).c_str()) == 0);
   const auto read = read_lightgcn(Ids{plain + ".gz"});
@@ -94,7 +94,7 @@ TEST_CASE("ids that are numbers come before others, by value; the order is total
 }
 
 TEST_CASE("without weights every event but a dismissal counts, a pair once") {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   const std::string file =
       scratch.write("e.ndjson", event("u", "a", "visit") + event("u", "a", "view") + event("u", "b", "dismiss") + "\n" +
                                     event("\\u00fc 1", "c\\\"", "save"));
@@ -106,7 +106,7 @@ TEST_CASE("without weights every event but a dismissal counts, a pair once") {
 }
 
 TEST_CASE("with weights a pair's value is their sum, and what is not positive is left out") {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   const std::string file =
       scratch.write("e.ndjson", event("u", "a", "visit") + event("u", "a", "order") + event("u", "a", "view") +
                                     event("u", "b", "visit") + event("u", "b", "dismiss") + event("u", "c", "visit") +
@@ -121,7 +121,7 @@ TEST_CASE("with weights a pair's value is their sum, and what is not positive is
 }
 
 TEST_CASE("an event that a source would reject is named with its file and line") {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   const std::string file = scratch.write("e.ndjson", event("u", "a", "visit") + event("u", "a", "eat"));
   check_fault(read_events(Ids{file}, {}), StatusCode::kInvalidArgument, file + ":2: ");
 }

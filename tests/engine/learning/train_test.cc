@@ -10,11 +10,11 @@
 #include "engine/learning/checkpoint.h"
 #include "engine/learning/distilled.h"
 #include "engine/learning/evaluate/held_out.h"
-#include "tests/engine/model/scratch.h"
+#include "tests/support/temporary_folder.h"
 
 using namespace cairn;
 using namespace cairn::learning;
-using cairn::model_test::Scratch;
+using cairn::test::TemporaryFolder;
 
 namespace {
 
@@ -62,10 +62,10 @@ std::map<std::string, std::string> small(std::string_view kind) {
 }
 
 model::Model saved_and_loaded(const model::Model& model) {
-  const Scratch scratch;
-  const Status saved = model::save_model(model, scratch.path("m"));
+  const TemporaryFolder scratch;
+  const Status saved = model::save_model(model, scratch / "m");
   REQUIRE_MESSAGE(saved.ok(), saved.to_string());
-  auto loaded = model::load_model(scratch.path("m"));
+  auto loaded = model::load_model(scratch / "m");
   REQUIRE_MESSAGE(loaded.ok(), loaded.status().to_string());
   return *std::move(loaded);
 }
@@ -136,13 +136,13 @@ TEST_CASE("coarser precisions take less room and rank almost as well") {
        {gpu::Precision::kFp32, gpu::Precision::kFp16, gpu::Precision::kInt8, gpu::Precision::kInt4}) {
     INFO(gpu::to_string(precision));
     const model::Model model = trained("ials", split.train, {.parameters = small("ials"), .precision = precision});
-    const Scratch scratch;
-    REQUIRE(model::save_model(model, scratch.path("m")).ok());
-    const auto loaded = model::load_model(scratch.path("m"));
+    const TemporaryFolder scratch;
+    REQUIRE(model::save_model(model, scratch / "m").ok());
+    const auto loaded = model::load_model(scratch / "m");
     REQUIRE_MESSAGE(loaded.ok(), loaded.status().to_string());
     CHECK(loaded->components[0].precision == precision);
     CHECK(measured(*loaded, split).metrics.recall_at_20 > 0.9);
-    const auto files = model::model_files(scratch.path("m"));
+    const auto files = model::model_files(scratch / "m");
     REQUIRE(files.ok());
     std::uint64_t bytes = 0;
     for (const model::ModelFile& file : *files) bytes += file.bytes;
@@ -188,8 +188,8 @@ TEST_CASE("advice is what the teacher ranks first and the user did not have") {
 
 TEST_CASE("a training that was broken off is resumed to the same model") {
   const Split split = planted_clusters(15);
-  const Scratch scratch;
-  TrainOptions options{.parameters = small("ials"), .checkpoint = scratch.path("m.partial")};
+  const TemporaryFolder scratch;
+  TrainOptions options{.parameters = small("ials"), .checkpoint = scratch / "m.partial"};
   const model::Model whole = trained("ials", split.train, {.parameters = small("ials")});
 
   std::vector<std::string> remarks;

@@ -8,11 +8,12 @@
 #include "engine/model/safetensors.h"
 #include "engine/model/vector_storage.h"
 #include "tests/engine/model/made_up.h"
-#include "tests/engine/model/scratch.h"
+#include "tests/support/temporary_folder.h"
 
 using namespace cairn;
 using namespace cairn::model;
 using namespace cairn::model_test;
+using cairn::test::TemporaryFolder;
 
 namespace {
 
@@ -54,10 +55,10 @@ std::size_t files_in(const std::string& folder) {
 
 /// A model.toml that somebody wrote by hand, and a file for it.
 struct ByHand {
-  Scratch scratch;
+  TemporaryFolder scratch;
   void write(const std::string& toml) const { scratch.write("model.toml", toml); }
   void write_tensors(std::vector<TensorView> tensors) const {
-    REQUIRE(write_safetensors(scratch.path("m.safetensors"), std::move(tensors)).ok());
+    REQUIRE(write_safetensors(scratch / "m.safetensors", std::move(tensors)).ok());
   }
 };
 
@@ -77,10 +78,10 @@ void check_fault(const ByHand& folder, StatusCode code, const std::string& part)
 }  // namespace
 
 TEST_CASE("a model of every kind is read back as it was written") {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   const Model written = model_of_all_kinds(11, 5, 1);
-  save(written, scratch.path("deep/er/model"));
-  const Model read = load(scratch.path("deep/er/model"));
+  save(written, scratch / "deep/er/model");
+  const Model read = load(scratch / "deep/er/model");
   CHECK(read.kind == written.kind);
   CHECK(read.created_by == written.created_by);
   CHECK(read.parameters == written.parameters);
@@ -93,8 +94,8 @@ TEST_CASE("a model of every kind is read back as it was written") {
 }
 
 TEST_CASE("saving again replaces the model, keeps what is not its own, and leaves no files of the one before") {
-  const Scratch scratch;
-  const std::string folder = scratch.path("m");
+  const TemporaryFolder scratch;
+  const std::string folder = scratch / "m";
   save(model_of_all_kinds(11, 5, 1), folder);
   const std::size_t files = files_in(folder);
   scratch.write("m/notes.txt", "mine");
@@ -106,8 +107,8 @@ TEST_CASE("saving again replaces the model, keeps what is not its own, and leave
 }
 
 TEST_CASE("a save that cannot finish leaves the model that was there") {
-  const Scratch scratch;
-  const std::string folder = scratch.path("m");
+  const TemporaryFolder scratch;
+  const std::string folder = scratch / "m";
   const Model first = model_of_all_kinds(11, 5, 1);
   save(first, folder);
   // What stands in the way of the next generation's last file is a folder.
@@ -132,7 +133,7 @@ TEST_CASE("vectors are read back within the error of their precision, and the sa
                {gpu::Precision::kInt4, 1.0 / 7}};  // rounding, or clipping where that is better on the whole
   for (const auto& [precision, error] : cases) {
     INFO(to_string(precision), ", seed ", seed);
-    const Scratch scratch;
+    const TemporaryFolder scratch;
     Model model{.kind = "x",
                 .popularity = std::vector<float>(rows),
                 .components = {{.name = "v",
@@ -141,8 +142,8 @@ TEST_CASE("vectors are read back within the error of their precision, and the sa
                                 .item_vectors = normal_matrix(rows, dim, seed),
                                 .precision = precision}}};
     for (std::size_t i = 0; i < rows; ++i) model.items.push_back(std::to_string(i));
-    save(model, scratch.path("m"));
-    Model read = load(scratch.path("m"));
+    save(model, scratch / "m");
+    Model read = load(scratch / "m");
     CHECK(read.components[0].precision == precision);
     const std::vector<float> values = read.components[0].item_vectors;
     REQUIRE(values.size() == rows * dim);
@@ -157,8 +158,8 @@ TEST_CASE("vectors are read back within the error of their precision, and the sa
         CHECK(off <= error * static_cast<double>(largest));
       }
     }
-    save(read, scratch.path("m"));
-    const Model again = load(scratch.path("m"));
+    save(read, scratch / "m");
+    const Model again = load(scratch / "m");
     for (std::size_t i = 0; i < values.size(); ++i) {
       CHECK(again.components[0].item_vectors[i] == doctest::Approx(values[i]).epsilon(1e-6));
     }
@@ -225,9 +226,9 @@ TEST_CASE("what is wrong with model.toml is named with its line") {
     folder.write(toml);
     check_fault(folder, code, part);
   }
-  const Scratch empty;
+  const TemporaryFolder empty;
   CHECK(load_model(empty.path()).status().code() == StatusCode::kNotFound);
-  CHECK(load_model(empty.path("absent")).status().code() == StatusCode::kNotFound);
+  CHECK(load_model(empty / "absent").status().code() == StatusCode::kNotFound);
 }
 
 TEST_CASE("what is wrong with tensors is named with file and tensor") {
@@ -269,12 +270,12 @@ TEST_CASE("what is wrong with tensors is named with file and tensor") {
 }
 
 TEST_CASE("a model whose parts do not fit is not written") {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   const auto refused = [&](const auto& change) {
     Model model = model_of_all_kinds(11, 5, 1);
     change(&model);
-    return save_model(model, scratch.path("m")).code() == StatusCode::kInvalidArgument &&
-           !std::filesystem::exists(scratch.path("m"));
+    return save_model(model, scratch / "m").code() == StatusCode::kInvalidArgument &&
+           !std::filesystem::exists(scratch / "m");
   };
   CHECK(refused([](Model* model) { model->items.pop_back(); }));
   CHECK(refused([](Model* model) { model->items[3] = model->items[4]; }));

@@ -5,11 +5,11 @@
 #include <cstring>
 #include <random>
 
-#include "tests/engine/model/scratch.h"
+#include "tests/support/temporary_folder.h"
 
 using namespace cairn;
 using namespace cairn::model;
-using cairn::model_test::Scratch;
+using cairn::test::TemporaryFolder;
 
 namespace {
 
@@ -20,7 +20,7 @@ std::string file_of(const std::string& header, const std::string& data) {
   return file + header + data;
 }
 
-Result<TensorFile> read_content(const Scratch& scratch, const std::string& content) {
+Result<TensorFile> read_content(const TemporaryFolder& scratch, const std::string& content) {
   return TensorFile::read(scratch.write("t.safetensors", content));
 }
 
@@ -29,8 +29,8 @@ const std::vector<std::uint8_t> kBytes = {'a', 'b', 'c'};
 const std::vector<std::int64_t> kLongs = {-1, INT64_MAX};
 const std::vector<Half> kHalves = {{0x3c00}, {0xfbff}, {0x0001}};
 
-std::string write_sample(const Scratch& scratch) {
-  const std::string path = scratch.path("sample.safetensors");
+std::string write_sample(const TemporaryFolder& scratch) {
+  const std::string path = scratch / "sample.safetensors";
   const Status written = write_safetensors(
       path,
       {tensor("bytes", {3}, std::span(kBytes)), tensor("floats", {2, 3}, std::span(kFloats)),
@@ -44,7 +44,7 @@ std::string write_sample(const Scratch& scratch) {
 }  // namespace
 
 TEST_CASE("what is written is read back, aligned, with its shapes") {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   const auto file = TensorFile::read(write_sample(scratch));
   REQUIRE_MESSAGE(file.ok(), file.status().to_string());
   std::vector<std::size_t> shape;
@@ -66,9 +66,9 @@ TEST_CASE("what is written is read back, aligned, with its shapes") {
 
 TEST_CASE("the bytes are those of the published format") {
   // By hand, after the format's description: length, header padded with blanks to 8 bytes, little-endian values.
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   const std::vector<std::uint32_t> values = {1, 256};
-  REQUIRE(write_safetensors(scratch.path("x"), {tensor("v", {2}, std::span(values))}).ok());
+  REQUIRE(write_safetensors(scratch / "x", {tensor("v", {2}, std::span(values))}).ok());
   const std::string header = R"({"v":{"dtype":"U32","shape":[2],"data_offsets":[0,8]}})";
   std::string padded = header;
   while (padded.size() % 8 != 0) padded += ' ';
@@ -76,7 +76,7 @@ TEST_CASE("the bytes are those of the published format") {
 }
 
 TEST_CASE("asking for another type, another rank or an absent tensor is answered with file and tensor") {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   const auto file = TensorFile::read(write_sample(scratch));
   REQUIRE(file.ok());
   for (const Status& status : {file->values<std::int32_t>("floats", 2).status(),
@@ -88,7 +88,7 @@ TEST_CASE("asking for another type, another rank or an absent tensor is answered
 }
 
 TEST_CASE("a file of another producer is read: any order, blanks, no padding") {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   const auto file =
       read_content(scratch, file_of("{ \"b\" : {\"shape\":[1],\"data_offsets\":[4,5],\"dtype\":\"I8\"},\n"
                                     "\"__metadata__\":{\"format\":\"pt\"}, \"a\":{\"dtype\":\"F32\",\"shape\":[1,1],"
@@ -100,7 +100,7 @@ TEST_CASE("a file of another producer is read: any order, blanks, no padding") {
 }
 
 TEST_CASE("malformed files are refused with the file's name") {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   const std::string good = R"("a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]})";
   const std::string data(8, 'x');
   const struct {
@@ -164,7 +164,7 @@ TEST_CASE("malformed files are refused with the file's name") {
 }
 
 TEST_CASE("numbers that do not lie at a multiple of their size cannot be asked for") {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   const auto file = read_content(scratch, file_of(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"
                                                   R"("b":{"dtype":"F32","shape":[1],"data_offsets":[1,5]}})",
                                                   "12345"));
@@ -173,7 +173,7 @@ TEST_CASE("numbers that do not lie at a multiple of their size cannot be asked f
 }
 
 TEST_CASE("a file with any one byte changed is read or refused, never more") {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   write_sample(scratch);
   const std::string whole = scratch.read("sample.safetensors");
   const std::uint64_t seed = 20250302;
@@ -198,8 +198,8 @@ TEST_CASE("a file with any one byte changed is read or refused, never more") {
 }
 
 TEST_CASE("absent files, folders and unwritable places are told apart") {
-  const Scratch scratch;
-  CHECK(TensorFile::read(scratch.path("absent")).status().code() == StatusCode::kNotFound);
+  const TemporaryFolder scratch;
+  CHECK(TensorFile::read(scratch / "absent").status().code() == StatusCode::kNotFound);
   CHECK(TensorFile::read(scratch.path()).status().code() == StatusCode::kFailedPrecondition);
-  CHECK(!write_safetensors(scratch.path("no/such/folder"), {}).ok());
+  CHECK(!write_safetensors(scratch / "no/such/folder", {}).ok());
 }

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "tests/engine/serving/server_fixture.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/tools/cairn/run_cli.h"
 
 using namespace cairn;
@@ -143,7 +144,7 @@ TEST_CASE_FIXTURE(Cli, "ingest is patient with a server that is busy") {
 TEST_CASE_FIXTURE(Cli, "ingest that breaks off says where to go on") {
   std::atomic<int> calls{0};
   engine.on_ingest = [&calls] { return calls.fetch_add(1) == 1 ? internal_error("disk broke") : Status(); };
-  const ScratchFolder scratch;
+  const cairn::test::TemporaryFolder scratch;
   const std::string file = scratch.write("e.ndjson", events(1500));
   const Outcome broken = run({"ingest", file});
   CHECK(broken.exit_code == 1);
@@ -163,7 +164,7 @@ TEST_CASE_FIXTURE(Cli, "ingest fits its chunks to a server with a lower limit") 
 }
 
 TEST_CASE_FIXTURE(Cli, "places are imported from CSV, NDJSON and gzip alike") {
-  const ScratchFolder scratch;
+  const cairn::test::TemporaryFolder scratch;
   const std::string csv =
       scratch.write("p.csv", "place_id,name,lat,lon,category\r\nc1,\"A, \"\"B\"\"\nC\",1.5,2.5,bar\r\nc2,,3,4,\r\n");
   CHECK(run({"places", "import", csv}).out == "2 places imported\n");
@@ -201,7 +202,7 @@ TEST_CASE_FIXTURE(Cli, "a wait that takes too long ends with 5") {
 }
 
 TEST_CASE_FIXTURE(Cli, "doctor reports each check, and fails when one does") {
-  const ScratchFolder scratch;
+  const cairn::test::TemporaryFolder scratch;
   const std::string config = scratch.write("cairn.toml", "[state]\ndir = \"" + scratch.path() + "/state\"\n");
   const Outcome healthy = run({"-o", "json", "doctor", "--config", config});
   INFO(healthy.out, healthy.err);
@@ -220,7 +221,7 @@ TEST_CASE_FIXTURE(Cli, "doctor reports each check, and fails when one does") {
 }
 
 TEST_CASE("doctor names a bad configuration and an absent server, each with its remedy") {
-  const ScratchFolder scratch;
+  const cairn::test::TemporaryFolder scratch;
   const std::string config = scratch.write("cairn.toml", "[state]\ndirr = \"x\"\n");
   const Outcome outcome = run_cli({"--url", "http://127.0.0.1:1", "doctor", "--config", config});
   CHECK(outcome.exit_code == 1);
@@ -231,7 +232,7 @@ TEST_CASE("doctor names a bad configuration and an absent server, each with its 
 }
 
 TEST_CASE("configuration files are checked, shown and begun") {
-  const ScratchFolder scratch;
+  const cairn::test::TemporaryFolder scratch;
   const Outcome sample = run_cli({"config", "sample"});
   CHECK(sample.exit_code == 0);
   const std::string good = scratch.write("good.toml", sample.out);

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "tests/support/temporary_folder.h"
 #include "tests/tools/cairn/run_cli.h"
 
 using namespace cairn::cli_test;
@@ -15,7 +16,7 @@ bool mentions(const std::string& text, std::string_view part) { return text.find
 
 /// Two tastes of ten items each; users 0 to 39 have seven of theirs, and two more later.
 struct Tastes {
-  ScratchFolder scratch;
+  cairn::test::TemporaryFolder scratch;
   std::string train = scratch.write("train.txt", lines(0, 7));
   std::string more = scratch.write("valid.txt", lines(7, 8));
   std::string test = scratch.write("test.txt", lines(8, 10));

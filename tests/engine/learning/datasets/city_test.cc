@@ -9,7 +9,6 @@
 #include <map>
 #include <set>
 
-#include "tests/engine/learning/datasets/scratch_folder.h"
 
 using namespace cairn;
 using namespace cairn::datasets;

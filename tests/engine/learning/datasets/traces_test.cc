@@ -9,10 +9,11 @@
 #include <memory>
 #include <set>
 
-#include "tests/engine/learning/datasets/scratch_folder.h"
+#include "tests/support/temporary_folder.h"
 
 using namespace cairn;
 using namespace cairn::datasets;
+using cairn::test::TemporaryFolder;
 
 namespace {
 
@@ -97,7 +98,7 @@ TEST_CASE("the Gowalla trace has the counts that plain tools find in its files")
 }
 
 TEST_CASE("Foursquare's tables become places with categories and visits in time order") {
-  const ScratchFolder folder;
+  const TemporaryFolder folder;
   folder.write("places.csv", kPlacesCsv);
   folder.write(
       "checkins.csv",
@@ -120,14 +121,14 @@ TEST_CASE("Foursquare's tables become places with categories and visits in time 
 }
 
 TEST_CASE("the folder above the trace's own is as good") {
-  const ScratchFolder folder;
+  const TemporaryFolder folder;
   folder.write("foursquare_nyc/places.csv", kPlacesCsv);
   folder.write("foursquare_nyc/checkins.csv", "user_id,place_id,timestamp\n7,2,2012-04-03T18:05:00Z\n");
   CHECK(load_foursquare(folder.path()).ok());
 }
 
 TEST_CASE("Foursquare's published file is read, Latin-1 and local times included") {
-  const ScratchFolder folder;
+  const TemporaryFolder folder;
   folder.write(
       "dataset_TSMC2014_NYC.txt",
       "470\t49bbd6c0\t4bf58dd8d48988d127951735\tCaf\xe9\t40.7198\t-74.0025\t-240\tTue Apr 03 18:00:09 +0000 2012\r\n"
@@ -144,7 +145,7 @@ TEST_CASE("Foursquare's published file is read, Latin-1 and local times included
 }
 
 TEST_CASE("Gowalla's events bring the places that its venues lack, where they were first seen") {
-  const ScratchFolder folder;
+  const TemporaryFolder folder;
   folder.write("venues.tsv", "5\tConference House Park\t40.5\t-74.25\n");
   folder.write("events.tsv",
                "0\t2010-10-12T00:21:28Z\t40.75\t-73.75\t9\n"
@@ -160,7 +161,7 @@ TEST_CASE("Gowalla's events bring the places that its venues lack, where they we
 }
 
 TEST_CASE("Gowalla's published file needs no venues") {
-  const ScratchFolder folder;
+  const TemporaryFolder folder;
   folder.write("loc-gowalla_totalCheckins.txt", "0\t2010-10-19T23:55:27Z\t30.2359091167\t-97.7951395833\t22847\n");
   const auto loaded = load_gowalla(folder.path());
   REQUIRE_MESSAGE(loaded.ok(), loaded.status().to_string());
@@ -168,12 +169,12 @@ TEST_CASE("Gowalla's published file needs no venues") {
 }
 
 TEST_CASE("a folder without a trace is not found, and the message lists the files looked for") {
-  const ScratchFolder folder;
+  const TemporaryFolder folder;
   const auto foursquare = load_foursquare(folder.path());
   REQUIRE(!foursquare.ok());
   CHECK(foursquare.status().code() == StatusCode::kNotFound);
   CHECK(foursquare.status().message().find("dataset_TSMC2014_NYC.txt") != std::string::npos);
-  const auto gowalla = load_gowalla(folder.path("absent"));
+  const auto gowalla = load_gowalla(folder / "absent");
   REQUIRE(!gowalla.ok());
   CHECK(gowalla.status().code() == StatusCode::kNotFound);
   CHECK(gowalla.status().message().find("loc-gowalla_totalCheckins.txt") != std::string::npos);
@@ -193,14 +194,14 @@ TEST_CASE("a bad line is named with its file, its number and what is wrong") {
   };
   for (const auto& [line, fault] : cases) {
     INFO(line);
-    const ScratchFolder folder;
+    const TemporaryFolder folder;
     folder.write("events.tsv", std::string("0\t2010-10-19T23:55:27Z\t30.2\t-97.7\t1\n") + line + "\n");
-    check_fault(load_gowalla(folder.path()), folder.path("events.tsv") + ":2:", fault);
+    check_fault(load_gowalla(folder.path()), folder / "events.tsv" + ":2:", fault);
   }
 }
 
 TEST_CASE("a table with another header or an open quote is refused") {
-  const ScratchFolder folder;
+  const TemporaryFolder folder;
   folder.write("checkins.csv", "user_id,place_id,timestamp\n");
   folder.write("places.csv", "id,lat,lon\n");
   check_fault(load_foursquare(folder.path()), "places.csv:1:", "the header must be 'place_id,lat,lon,category'");
@@ -215,7 +216,7 @@ TEST_CASE("a published time of another form is refused") {
        {"Tue Avr 03 18:00:09 +0000 2012", "Tue Apr 3 18:00:09 +0000 2012", "Tue Apr 03 18:00 +0000 2012",
         "Tue Apr 31 18:00:09 +0000 2012", "Tue Apr 03 18:00:09 UTC 2012", "2012-04-03T18:00:09Z"}) {
     INFO(time);
-    const ScratchFolder folder;
+    const TemporaryFolder folder;
     folder.write("dataset_TSMC2014_NYC.txt", std::string("1\tv\tc\tBar\t40.7\t-74.0\t-240\t") + time + "\n");
     check_fault(load_foursquare(folder.path()), "dataset_TSMC2014_NYC.txt:1:", "is not like Tue Apr 03");
   }

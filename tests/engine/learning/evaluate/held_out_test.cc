@@ -4,11 +4,11 @@
 
 #include <cmath>
 
-#include "tests/engine/model/scratch.h"
+#include "tests/support/temporary_folder.h"
 
 using namespace cairn;
 using namespace cairn::learning;
-using cairn::model_test::Scratch;
+using cairn::test::TemporaryFolder;
 
 namespace {
 
@@ -79,7 +79,7 @@ TEST_CASE("a short list is measured for what it holds") {
 }
 
 TEST_CASE("users of the test without items do not count, and a test of nobody is refused") {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   const std::vector<std::string> file = {scratch.write("test", "1\n2 5\n")};
   const auto test = read_lightgcn(file);
   REQUIRE(test.ok());
