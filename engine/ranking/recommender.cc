@@ -59,8 +59,9 @@ void Recommender::refresh_index() {
 // ---- answering ----------------------------------------------------------------------------------------------------
 
 Result<Recommendations> Recommender::recommend(const RecommendRequest& request, EventTime now) const {
+  // Taken once: rows mean nothing in another index, and an import may put a new one in place at any moment.
   const auto index = this->index();
-  CAIRN_ASSIGN_OR_RETURN(Question question, understand(request, now));
+  CAIRN_ASSIGN_OR_RETURN(Question question, understand(request, *index, now));
   question.context.user = &question.user;
 
   std::vector<PlaceIndex::Near> candidates = index->within(question.context.position, question.radius_meters);
@@ -124,7 +125,8 @@ Result<Recommender::Scored> Recommender::score(const UserId& user, GeoPoint posi
   return scored;
 }
 
-Result<Recommender::Question> Recommender::understand(const RecommendRequest& request, EventTime now) const {
+Result<Recommender::Question> Recommender::understand(const RecommendRequest& request, const PlaceIndex& index,
+                                                      EventTime now) const {
   if (!valid_id(request.user.str())) return invalid_argument("user_id must have 1 to 128 bytes and no NUL");
   if (request.limit == 0 || request.limit > options_.limit_max) {
     return invalid_argument("limit must be 1 to " + std::to_string(options_.limit_max));
@@ -144,7 +146,7 @@ Result<Recommender::Question> Recommender::understand(const RecommendRequest& re
   question.context.time = request.time.value_or(now);
 
   CAIRN_ASSIGN_OR_RETURN(const auto found, state_.row(EntityKind::kUser, request.user.str()));
-  question.user = read_user_profile(state_.schema(), found.row.get(), *index(), question.context.time);
+  question.user = read_user_profile(state_.schema(), found.row.get(), index, question.context.time);
   question.tier = !question.user.known ? Tier::kNone : found.hit ? Tier::kMemory : Tier::kDisk;
   if (request.position) {
     if (!valid_position(*request.position)) return invalid_argument("lat must be in [-90, 90] and lon in [-180, 180]");
@@ -152,7 +154,7 @@ Result<Recommender::Question> Recommender::understand(const RecommendRequest& re
     const auto age = question.context.time - request.position_time.value_or(question.context.time);
     question.context.position_age_hours = std::max(0.0, static_cast<double>(age.count()) / 3.6e6);
   } else if (question.user.last_row != PlaceIndex::kNoRow) {
-    question.context.position = index()->position(question.user.last_row);
+    question.context.position = index.position(question.user.last_row);
     question.context.position_age_hours = question.user.hours_since_last;
   } else {
     return invalid_argument("no position: name lat and lon, since no visit of this user to a known place is known");
