@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "engine/ranking/explain/reasons.h"
-#include "gpu/select_k.h"
+#include "engine/ranking/score/best_candidates.h"
 
 namespace cairn::ranking {
 
@@ -75,24 +75,8 @@ Result<Recommendations> Recommender::recommend(const RecommendRequest& request, 
   std::vector<float> scores;
   ranking_.score(question.context, *index, signals_, candidates, &scores);
 
-  // Equal scores: nearer first, then by id. A wider selection holds every place that ties with the last one.
-  std::vector<std::uint32_t> best;
-  gpu::select_k(scores, question.limit, &best);
-  if (!best.empty() && best.size() < candidates.size()) {
-    const float last = scores[best.back()];
-    for (std::uint32_t i = 0; i < scores.size(); ++i) {
-      if (scores[i] == last && std::find(best.begin(), best.end(), i) == best.end()) best.push_back(i);
-    }
-  }
-  std::stable_sort(best.begin(), best.end(), [&](std::uint32_t a, std::uint32_t b) {
-    if (scores[a] != scores[b]) return scores[a] > scores[b];
-    if (candidates[a].meters != candidates[b].meters) return candidates[a].meters < candidates[b].meters;
-    return index->place(candidates[a].row).id < index->place(candidates[b].row).id;
-  });
-  best.resize(std::min(best.size(), question.limit));
-
   std::vector<PlaceIndex::Near> chosen;
-  for (const std::uint32_t i : best) {
+  for (const std::uint32_t i : best_candidates(*index, candidates, scores, question.limit)) {
     Recommended& item = answer.items.emplace_back();
     item.place = index->place(candidates[i].row);
     item.score = static_cast<double>(scores[i]);
