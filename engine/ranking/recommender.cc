@@ -137,7 +137,7 @@ Result<Recommender::Question> Recommender::understand(const RecommendRequest& re
     question.context.position = *request.position;
     const auto age = question.context.time - request.position_time.value_or(question.context.time);
     question.context.position_age_hours = std::max(0.0, static_cast<double>(age.count()) / 3.6e6);
-  } else if (question.user.last_row != PlaceIndex::kNoRow) {
+  } else if (question.user.last_row != gpu::kNoRow) {
     question.context.position = index.position(question.user.last_row);
     question.context.position_age_hours = question.user.hours_since_last;
   } else {

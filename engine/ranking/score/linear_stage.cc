@@ -104,7 +104,7 @@ class Scorer {
     fresh_6h_ = std::exp(-fresh_hours / 6.0);
     position_6h_ = std::exp(-context.position_age_hours / 6.0);
     reach_km_ = 1.0 / (0.3 + 4.0 * std::min(context.position_age_hours, 24.0));
-    last_category_ = user_.last_row == PlaceIndex::kNoRow ? PlaceIndex::kNoCategory : index.category(user_.last_row);
+    last_category_ = user_.last_row == gpu::kNoRow ? PlaceIndex::kNoCategory : index.category(user_.last_row);
     tile_ = static_cast<std::int32_t>(features::hour_tile(context.time));
     month_ = static_cast<double>(to_ms(context.time)) / (30.0 * 86'400'000.0);
     measure_categories();
