@@ -11,6 +11,7 @@
 #include "engine/ingest/sinks.h"
 #include "engine/ranking/builtin_views.h"
 #include "engine/ranking/recommender.h"
+#include "engine/ranking/score/ranking_features.h"
 #include "engine/state/feature_state.h"
 #include "features/read.h"
 #include "features/row.h"

@@ -47,7 +47,7 @@ class Recommender {
   [[nodiscard]] std::shared_ptr<const PlaceIndex> index() const;
 
  private:
-  Recommender(state::FeatureState& state, const RankingOptions& options, LinearStage ranking);
+  Recommender(state::FeatureState& state, const RankingOptions& options, LinearStage stage);
 
   struct Question;  ///< a request with its defaults filled in
   [[nodiscard]] Result<Question> understand(const RecommendRequest& request, const PlaceIndex& index,
@@ -56,7 +56,7 @@ class Recommender {
 
   state::FeatureState& state_;
   const RankingOptions options_;
-  const LinearStage ranking_;
+  const LinearStage stage_;
   PlaceSignals signals_;
 
   std::mutex rebuild_mutex_;
