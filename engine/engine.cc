@@ -13,7 +13,7 @@
 #include "engine/part_options.h"
 #include "engine/ranking/builtin_views.h"
 #include "engine/ranking/recommender.h"
-#include "engine/ranking/score/linear_stage.h"
+#include "engine/ranking/score/ranking_features.h"
 #include "engine/readiness.h"
 #include "engine/sql_side.h"
 #include "engine/state/feature_reads.h"

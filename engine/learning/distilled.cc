@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/model/item_ids.h"
 #include "engine/model/item_ranker.h"
 #include "gpu/backend.h"
 #include "gpu/dense_algebra.h"
@@ -19,7 +20,7 @@ std::vector<float> gathered(const std::vector<float>& values, std::size_t dim, c
   if (values.empty()) return {};
   std::vector<float> result(rows.size() * dim);
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (rows[i] != IdIndex::kNone) std::copy_n(values.data() + rows[i] * dim, dim, result.data() + i * dim);
+    if (rows[i] != gpu::kNoRow) std::copy_n(values.data() + rows[i] * dim, dim, result.data() + i * dim);
   }
   return result;
 }
@@ -31,7 +32,7 @@ Result<model::Model> seated(const model::Model& teacher, const Interactions& int
   if (teacher.components.size() != 1 || !has_vectors) {
     return invalid_argument("a teacher has one component, and that one vectors; kind ials trains such models");
   }
-  const std::vector<std::uint32_t> rows = IdIndex(teacher.items).find_all(interactions.items);
+  const std::vector<std::uint32_t> rows = model::IdIndex(teacher.items).find_all(interactions.items);
   model::Model model{.items = interactions.items, .popularity = std::vector<float>(rows.size())};
   model.components.push_back({.name = own.name,
                               .kind = own.kind,
@@ -89,15 +90,15 @@ class Seating {
  public:
   Seating(const model::Model& teacher, const Interactions& interactions)
       : interactions_(interactions),
-        teachers_row_(IdIndex(teacher.items).find_all(interactions.items)),
-        own_row_(IdIndex(interactions.items).find_all(teacher.items)) {}
+        teachers_row_(model::IdIndex(teacher.items).find_all(interactions.items)),
+        own_row_(model::IdIndex(interactions.items).find_all(teacher.items)) {}
 
   [[nodiscard]] Histories histories(std::size_t first, std::size_t end, std::size_t width) const {
     Histories histories{.width = width};
     for (std::size_t user = first; user < end; ++user) {
       const auto begin = static_cast<std::ptrdiff_t>(histories.columns.size());
       for (const std::uint32_t item : interactions_.view().columns_of(user)) {
-        if (teachers_row_[item] != IdIndex::kNone) histories.columns.push_back(teachers_row_[item]);
+        if (teachers_row_[item] != gpu::kNoRow) histories.columns.push_back(teachers_row_[item]);
       }
       std::sort(histories.columns.begin() + begin, histories.columns.end());
       histories.offsets.push_back(histories.columns.size());
@@ -108,7 +109,7 @@ class Seating {
   [[nodiscard]] std::vector<std::uint32_t> advice(std::span<const std::uint32_t> ranked) const {
     std::vector<std::uint32_t> items;
     for (const std::uint32_t row : ranked) {
-      if (own_row_[row] != IdIndex::kNone) items.push_back(own_row_[row]);
+      if (own_row_[row] != gpu::kNoRow) items.push_back(own_row_[row]);
     }
     return items;
   }

@@ -1,50 +1,19 @@
 #include "engine/learning/interactions.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <numeric>
 #include <utility>
 
+#include "cairn/check.h"
+#include "engine/model/item_ids.h"
+#include "gpu/top_k.h"
+
 namespace cairn::learning {
-namespace {
-
-/// A decimal number without leading zeros.
-bool is_number(std::string_view id) noexcept {
-  const bool digits = std::all_of(id.begin(), id.end(), [](char c) { return c >= '0' && c <= '9'; });
-  return digits && !id.empty() && (id.size() == 1 || id[0] != '0');
-}
-
-}  // namespace
-
-bool id_before(std::string_view a, std::string_view b) noexcept {
-  const bool a_number = is_number(a);
-  if (a_number != is_number(b)) return a_number;
-  if (a_number && a.size() != b.size()) return a.size() < b.size();
-  return a < b;
-}
-
-IdIndex::IdIndex(std::span<const std::string> ids) {
-  rows_.reserve(ids.size());
-  for (const std::string& id : ids) rows_.emplace(id, static_cast<std::uint32_t>(rows_.size()));
-}
-
-std::uint32_t IdIndex::find(std::string_view id) const noexcept {
-  const auto found = rows_.find(id);
-  return found == rows_.end() ? kNone : found->second;
-}
-
-std::vector<std::uint32_t> IdIndex::find_all(std::span<const std::string> ids) const {
-  std::vector<std::uint32_t> rows;
-  rows.reserve(ids.size());
-  for (const std::string& id : ids) rows.push_back(find(id));
-  return rows;
-}
 
 std::uint32_t InteractionsBuilder::Names::row_of(std::string_view name) {
   const auto found = numbers_.find(name);
   if (found != numbers_.end()) return found->second;
-  CAIRN_CHECK(numbers_.size() < IdIndex::kNone);
+  CAIRN_CHECK(numbers_.size() < gpu::kNoRow);
   return numbers_.emplace(std::string(name), static_cast<std::uint32_t>(numbers_.size())).first->second;
 }
 
@@ -56,7 +25,7 @@ std::vector<std::string> InteractionsBuilder::Names::sorted(std::vector<std::uin
   }
   std::vector<std::uint32_t> by_id(names.size());
   std::iota(by_id.begin(), by_id.end(), 0U);
-  std::sort(by_id.begin(), by_id.end(), [&](auto a, auto b) { return id_before(names[a], names[b]); });
+  std::sort(by_id.begin(), by_id.end(), [&](auto a, auto b) { return model::id_before(names[a], names[b]); });
   order->resize(names.size());
   std::vector<std::string> ordered(names.size());
   for (std::uint32_t row = 0; row < by_id.size(); ++row) {
@@ -90,14 +59,14 @@ void InteractionsBuilder::renumber(Interactions* made) {
   std::vector<std::uint32_t> item_row;
   made->users = std::move(users_).sorted(&user_row);
   std::vector<std::string> items = std::move(items_).sorted(&item_row);
-  std::vector<std::uint32_t> kept_row(items.size(), IdIndex::kNone);
+  std::vector<std::uint32_t> kept_row(items.size(), gpu::kNoRow);
   for (Pair& pair : pairs_) {
     pair.user = user_row[pair.user];
     pair.item = item_row[pair.item];
     kept_row[pair.item] = 0;
   }
   for (std::size_t row = 0; row < items.size(); ++row) {
-    if (kept_row[row] == IdIndex::kNone) continue;
+    if (kept_row[row] == gpu::kNoRow) continue;
     kept_row[row] = static_cast<std::uint32_t>(made->items.size());
     made->items.push_back(std::move(items[row]));
   }

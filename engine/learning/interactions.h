@@ -15,31 +15,10 @@
 
 namespace cairn::learning {
 
-/// The order of rows: ids that are decimal numbers first, by value, then all others by their bytes. It depends on the
-/// ids alone, not on the order in which they were read.
-[[nodiscard]] bool id_before(std::string_view a, std::string_view b) noexcept;
-
-/// Finds the row of an id. Views the ids it was made of, which must outlive it and stay where they are.
-class IdIndex {
- public:
-  static constexpr std::uint32_t kNone = 0xffffffff;
-
-  IdIndex() = default;
-  explicit IdIndex(std::span<const std::string> ids);
-
-  /// Returns: the row, or kNone.
-  [[nodiscard]] std::uint32_t find(std::string_view id) const noexcept;
-  /// Returns: for each of the ids its row, or kNone.
-  [[nodiscard]] std::vector<std::uint32_t> find_all(std::span<const std::string> ids) const;
-
- private:
-  std::unordered_map<std::string_view, std::uint32_t> rows_;
-};
-
 /// Who interacted with what, in memory: a sparse matrix of users (rows) and items (columns) with the names of both.
 struct Interactions {
-  std::vector<std::string> users = {};       ///< in id_before()'s order; some may have no items
-  std::vector<std::string> items = {};       ///< in id_before()'s order; each has at least one user
+  std::vector<std::string> users = {};       ///< in model::id_before()'s order; some may have no items
+  std::vector<std::string> items = {};       ///< in model::id_before()'s order; each has at least one user
   std::vector<std::uint64_t> offsets = {0};  ///< users + 1
   std::vector<std::uint32_t> columns = {};   ///< ascending within a row, none twice
   std::vector<float> values = {};            ///< as many as columns, finite and positive, or empty: all 1

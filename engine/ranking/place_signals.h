@@ -33,6 +33,11 @@ struct PlaceSignal {
 
 /// The signals of all places and their totals by category, kept fresh by observing the feature state.
 ///
+/// Everything here is named by dictionary ids, which keep their meaning for ever, and nothing by rows. So a request may
+/// score the rows of one index while the totals are counted anew by the categories of another: each place still has its
+/// own signals, and a total is that of the older or of the newer catalogue. A place or a category that is not here yet
+/// has no visits.
+///
 /// Threads: update and re-categorise by one at a time (the lock sees to it); readers hold `lock_shared()` while they
 /// use references.
 class PlaceSignals {

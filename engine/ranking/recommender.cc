@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "engine/ranking/explain/reasons.h"
-#include "gpu/select_k.h"
+#include "engine/ranking/score/best_candidates.h"
 
 namespace cairn::ranking {
 
@@ -14,7 +14,7 @@ namespace cairn::ranking {
 struct Recommender::Question {
   UserProfile user;
   Tier tier = Tier::kNone;
-  RankingContext context;
+  Situation situation;
   std::size_t limit = 0;
   double radius_meters = 0.0;
   std::unordered_set<std::uint32_t> categories;
@@ -22,12 +22,12 @@ struct Recommender::Question {
   bool exclude_seen = false;
 };
 
-Recommender::Recommender(state::FeatureState& state, const RankingOptions& options, LinearStage ranking)
-    : state_(state), options_(options), ranking_(std::move(ranking)), signals_(state) {}
+Recommender::Recommender(state::FeatureState& state, const RankingOptions& options, LinearStage stage)
+    : state_(state), options_(options), stage_(std::move(stage)), signals_(state) {}
 
 Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& state, const RankingOptions& options) {
-  CAIRN_ASSIGN_OR_RETURN(LinearStage ranking, LinearStage::create(options.weights));
-  std::unique_ptr<Recommender> made(new Recommender(state, options, std::move(ranking)));
+  CAIRN_ASSIGN_OR_RETURN(LinearStage stage, LinearStage::create(options.weights));
+  std::unique_ptr<Recommender> made(new Recommender(state, options, std::move(stage)));
   made->refresh_index();
   CAIRN_RETURN_IF_ERROR(
       state.observe(EntityKind::kPlace, [signals = &made->signals_](auto deltas) { signals->update(deltas); }));
@@ -71,11 +71,12 @@ Result<Recommendations> Recommender::recommend(const CallContext& context, const
   }
   // Taken before the rows are read: the answer reflects at least this much.
   Freshness freshness = state_.freshness();
+  // Taken once: rows mean nothing in another index, and an import may put a new one in place at any moment.
   const auto index = this->index();
-  CAIRN_ASSIGN_OR_RETURN(Question question, understand(request, now));
-  question.context.user = &question.user;
+  CAIRN_ASSIGN_OR_RETURN(Question question, understand(request, *index, now));
+  question.situation.user = &question.user;
 
-  std::vector<PlaceIndex::Near> candidates = index->within(question.context.position, question.radius_meters);
+  std::vector<PlaceIndex::Near> candidates = index->within(question.situation.position, question.radius_meters);
   const std::size_t in_radius = candidates.size();
   filter(question, *index, &candidates);
 
@@ -86,36 +87,18 @@ Result<Recommendations> Recommender::recommend(const CallContext& context, const
   answer.freshness.tier = question.tier;
   const auto lock = signals_.lock_shared();
   std::vector<float> scores;
-  ranking_.score(question.context, *index, signals_, candidates, &scores);
+  const QuestionFacts facts(question.situation, *index, signals_);
+  stage_.score(facts, candidates, &scores);
 
-  // Equal scores: nearer first, then by id. A wider selection holds every place that ties with the last one.
-  std::vector<std::uint32_t> best;
-  gpu::select_k(scores, question.limit, &best);
-  if (!best.empty() && best.size() < candidates.size()) {
-    const float last = scores[best.back()];
-    for (std::uint32_t i = 0; i < scores.size(); ++i) {
-      if (scores[i] == last && std::find(best.begin(), best.end(), i) == best.end()) best.push_back(i);
-    }
-  }
-  std::stable_sort(best.begin(), best.end(), [&](std::uint32_t a, std::uint32_t b) {
-    if (scores[a] != scores[b]) return scores[a] > scores[b];
-    if (candidates[a].meters != candidates[b].meters) return candidates[a].meters < candidates[b].meters;
-    return index->place(candidates[a].row).id < index->place(candidates[b].row).id;
-  });
-  best.resize(std::min(best.size(), question.limit));
-
-  std::vector<PlaceIndex::Near> chosen;
-  for (const std::uint32_t i : best) {
+  for (const std::uint32_t i : best_candidates(*index, candidates, scores, question.limit)) {
+    const PlaceIndex::Near& near = candidates[i];
     Recommended& item = answer.items.emplace_back();
-    item.place = index->place(candidates[i].row);
+    item.place = index->place(near.row);
     item.score = static_cast<double>(scores[i]);
-    item.distance_meters = static_cast<double>(candidates[i].meters);
-    chosen.push_back(candidates[i]);
-  }
-  if (request.explain) {
-    const ReasonWriter reasons(ranking_, question.context, *index, signals_);
-    const auto values = ranking_.explain(question.context, *index, signals_, chosen);
-    for (std::size_t i = 0; i < chosen.size(); ++i) answer.items[i].reasons = reasons.write(chosen[i], values[i]);
+    item.distance_meters = static_cast<double>(near.meters);
+    if (request.explain) {
+      item.reasons = reasons_for(CandidateFacts(facts, near, question.user.find_row(near.row)), stage_.weights());
+    }
   }
   if (answer.items.size() < question.limit) {
     answer.shortfall = std::to_string(index->size()) + " places known, " + std::to_string(in_radius) + " within " +
@@ -131,14 +114,15 @@ Result<Recommender::Scored> Recommender::score(const UserId& user, GeoPoint posi
   scored.index = index();
   CAIRN_ASSIGN_OR_RETURN(const auto found, state_.row(EntityKind::kUser, user.str()));
   const UserProfile profile = read_user_profile(state_.schema(), found.row.get(), *scored.index, time);
-  const RankingContext context{&profile, position, position_age_hours, time};
+  const Situation situation{&profile, position, position_age_hours, time};
   scored.candidates = scored.index->within(position, radius_meters);
   const auto lock = signals_.lock_shared();
-  ranking_.score(context, *scored.index, signals_, scored.candidates, &scored.scores);
+  stage_.score(QuestionFacts(situation, *scored.index, signals_), scored.candidates, &scored.scores);
   return scored;
 }
 
-Result<Recommender::Question> Recommender::understand(const RecommendRequest& request, EventTime now) const {
+Result<Recommender::Question> Recommender::understand(const RecommendRequest& request, const PlaceIndex& index,
+                                                      EventTime now) const {
   if (!valid_id(request.user.str())) return invalid_argument("user_id must have 1 to 128 bytes and no NUL");
   if (request.limit == 0 || request.limit > options_.limit_max) {
     return invalid_argument("limit must be 1 to " + std::to_string(options_.limit_max));
@@ -155,19 +139,19 @@ Result<Recommender::Question> Recommender::understand(const RecommendRequest& re
   for (const std::string& name : request.categories) {
     if (const auto id = state_.category_ids().find(name)) question.categories.insert(static_cast<std::uint32_t>(*id));
   }
-  question.context.time = request.time.value_or(now);
+  question.situation.time = request.time.value_or(now);
 
   CAIRN_ASSIGN_OR_RETURN(const auto found, state_.row(EntityKind::kUser, request.user.str()));
-  question.user = read_user_profile(state_.schema(), found.row.get(), *index(), question.context.time);
+  question.user = read_user_profile(state_.schema(), found.row.get(), index, question.situation.time);
   question.tier = !question.user.known ? Tier::kNone : found.hit ? Tier::kMemory : Tier::kDisk;
   if (request.position) {
     if (!valid_position(*request.position)) return invalid_argument("lat must be in [-90, 90] and lon in [-180, 180]");
-    question.context.position = *request.position;
-    const auto age = question.context.time - request.position_time.value_or(question.context.time);
-    question.context.position_age_hours = std::max(0.0, static_cast<double>(age.count()) / 3.6e6);
-  } else if (question.user.last_row != PlaceIndex::kNoRow) {
-    question.context.position = index()->position(question.user.last_row);
-    question.context.position_age_hours = question.user.hours_since_last;
+    question.situation.position = *request.position;
+    const auto age = question.situation.time - request.position_time.value_or(question.situation.time);
+    question.situation.position_age_hours = std::max(0.0, static_cast<double>(age.count()) / 3.6e6);
+  } else if (question.user.last_row != gpu::kNoRow) {
+    question.situation.position = index.position(question.user.last_row);
+    question.situation.position_age_hours = question.user.hours_since_last;
   } else {
     return invalid_argument("no position: name lat and lon, since no visit of this user to a known place is known");
   }

@@ -20,6 +20,8 @@ namespace cairn::ranking {
 /// Answers "which places, for this user, here, now" from the feature state and the place index: candidates by geofence
 /// and filters, every one scored exactly, the best kept, the reasons written.
 ///
+/// A request sees one place index from its beginning to its end; what an import changes meanwhile is for later ones.
+///
 /// Threads: any.
 class Recommender {
  public:
@@ -47,15 +49,16 @@ class Recommender {
   [[nodiscard]] std::shared_ptr<const PlaceIndex> index() const;
 
  private:
-  Recommender(state::FeatureState& state, const RankingOptions& options, LinearStage ranking);
+  Recommender(state::FeatureState& state, const RankingOptions& options, LinearStage stage);
 
   struct Question;  ///< a request with its defaults filled in
-  [[nodiscard]] Result<Question> understand(const RecommendRequest& request, EventTime now) const;
+  [[nodiscard]] Result<Question> understand(const RecommendRequest& request, const PlaceIndex& index,
+                                            EventTime now) const;
   void filter(const Question& question, const PlaceIndex& index, std::vector<PlaceIndex::Near>* candidates) const;
 
   state::FeatureState& state_;
   const RankingOptions options_;
-  const LinearStage ranking_;
+  const LinearStage stage_;
   PlaceSignals signals_;
 
   std::mutex rebuild_mutex_;

@@ -96,7 +96,7 @@ class HabitKernel {
 
   /// 1 / (1 + (d / 300 m)^2); 0 where a position is unknown.
   [[nodiscard]] double nearness(std::uint32_t a, std::uint32_t b) const {
-    if (a == PlaceIndex::kNoRow || b == PlaceIndex::kNoRow) return 0.0;
+    if (a == gpu::kNoRow || b == gpu::kNoRow) return 0.0;
     const double scaled = distance_meters(index_.position(a), index_.position(b)) / 300.0;
     return 1.0 / (1.0 + scaled * scaled);
   }
@@ -180,7 +180,7 @@ std::unordered_map<std::uint64_t, double> read_values(const features::Schema& sc
 const VisitedPlace* UserProfile::find_row(std::uint32_t row) const noexcept {
   const auto at = std::lower_bound(visited.begin(), visited.end(), row,
                                    [](const VisitedPlace& place, std::uint32_t r) { return place.row < r; });
-  return at != visited.end() && at->row == row && row != PlaceIndex::kNoRow ? &*at : nullptr;
+  return at != visited.end() && at->row == row && row != gpu::kNoRow ? &*at : nullptr;
 }
 
 UserProfile read_user_profile(const features::Schema& schema, const features::Row* row, const PlaceIndex& index,

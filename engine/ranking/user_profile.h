@@ -14,7 +14,7 @@ namespace cairn::ranking {
 
 /// A place in the user's history, with what ranking wants to know of the visits, computed for one moment.
 struct VisitedPlace {
-  std::uint32_t row = PlaceIndex::kNoRow;
+  std::uint32_t row = gpu::kNoRow;
   std::uint64_t place = 0;  ///< dictionary id
   std::int64_t visits = 0;
   std::int64_t newest_ms = 0;
@@ -27,13 +27,13 @@ struct VisitedPlace {
 /// A user's row read for one question: what their history says about the moment asked for.
 struct UserProfile {
   bool known = false;                 ///< the user has a row
-  std::vector<VisitedPlace> visited;  ///< ascending by row; those without a row (kNoRow) last
+  std::vector<VisitedPlace> visited;  ///< ascending by row; those without a row (gpu::kNoRow) last
   double recent_total = 0.0;          ///< the sums over all visits of the fields above
   double same_hour_total = 0.0;
   double same_week_hour_total = 0.0;
   double monthly_total = 0.0;  ///< sum over all visits of 2^(-age / 30 d)
   std::optional<std::uint64_t> last_place;
-  std::uint32_t last_row = PlaceIndex::kNoRow;
+  std::uint32_t last_row = gpu::kNoRow;
   std::int64_t last_ms = 0;
   double hours_since_last = 0.0;                         ///< since the last visit; only with last_place
   std::unordered_map<std::uint64_t, double> categories;  ///< decayed affinity by category

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/model/item_ids.h"
 #include "engine/model/item_ranker.h"
 
 namespace cairn::learning {
@@ -39,7 +40,7 @@ void append_history(const Interactions& train, std::size_t user, const std::vect
   std::vector<std::pair<std::uint32_t, float>> known;
   for (std::uint64_t entry = train.offsets[user]; entry < train.offsets[user + 1]; ++entry) {
     const std::uint32_t row = rows[train.columns[entry]];
-    if (row != IdIndex::kNone) known.emplace_back(row, train.view().value(entry));
+    if (row != gpu::kNoRow) known.emplace_back(row, train.view().value(entry));
   }
   std::sort(known.begin(), known.end());
   for (const auto& [row, value] : known) {
@@ -49,8 +50,8 @@ void append_history(const Interactions& train, std::size_t user, const std::vect
 }
 
 Questions ask(const model::Model& model, const Interactions& train, const Interactions& test) {
-  const IdIndex model_items(model.items);
-  const IdIndex train_users(train.users);
+  const model::IdIndex model_items(model.items);
+  const model::IdIndex train_users(train.users);
   const std::vector<std::uint32_t> train_rows = model_items.find_all(train.items);
   const std::vector<std::uint32_t> test_rows = model_items.find_all(test.items);
   Questions questions;
@@ -60,12 +61,12 @@ Questions ask(const model::Model& model, const Interactions& train, const Intera
     questions.relevant_totals.push_back(items.size());
     const std::size_t begin = questions.relevant.size();
     for (const std::uint32_t item : items) {
-      if (test_rows[item] != IdIndex::kNone) questions.relevant.push_back(test_rows[item]);
+      if (test_rows[item] != gpu::kNoRow) questions.relevant.push_back(test_rows[item]);
     }
     std::sort(questions.relevant.begin() + static_cast<std::ptrdiff_t>(begin), questions.relevant.end());
     questions.relevant_offsets.push_back(questions.relevant.size());
     const std::uint32_t known = train_users.find(test.users[user]);
-    if (known != IdIndex::kNone) append_history(train, known, train_rows, &questions);
+    if (known != gpu::kNoRow) append_history(train, known, train_rows, &questions);
     questions.history_offsets.push_back(questions.history.size());
   }
   return questions;

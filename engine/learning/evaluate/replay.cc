@@ -66,7 +66,7 @@ double expected_rank(std::span<const float> scores, std::size_t truth) {
 }
 
 struct Previous {
-  std::uint32_t row = PlaceIndex::kNoRow;
+  std::uint32_t row = gpu::kNoRow;
   EventTime time;
 };
 
@@ -116,12 +116,12 @@ Status Replay::open() {
 
 std::uint32_t Replay::row_of(const PlaceId& place) const {
   const auto found = rows_.find(place.str());
-  return found == rows_.end() ? PlaceIndex::kNoRow : found->second;
+  return found == rows_.end() ? gpu::kNoRow : found->second;
 }
 
 void Replay::remember(const Interaction& one) {
   const std::uint32_t row = row_of(one.place);
-  if (row == PlaceIndex::kNoRow) return;
+  if (row == gpu::kNoRow) return;
   previous_[one.user.str()] = {row, one.time};
   ++own_visits_[one.user.str()][row];
   ++visits_[row];
@@ -143,7 +143,7 @@ Status Replay::warm_up(std::size_t end) {
 
 Status Replay::ask(const Interaction& truth, const Previous& previous) {
   const std::uint32_t truth_row = row_of(truth.place);
-  if (truth_row == PlaceIndex::kNoRow) return ok_status();
+  if (truth_row == gpu::kNoRow) return ok_status();
   const GeoPoint here = recommender_->index()->position(previous.row);
   const double hours = std::max(0.0, static_cast<double>((truth.time - previous.time).count()) / 3.6e6);
   CAIRN_ASSIGN_OR_RETURN(const auto scored,

@@ -36,7 +36,7 @@ PlaceIndex::PlaceIndex(std::vector<state::Catalog::Stored> places, const feature
   });
   for (const auto& [key, i] : order) {
     state::Catalog::Stored& stored = places[i];
-    if (rows_.size() <= stored.id) rows_.resize(stored.id + 1, kNoRow);
+    if (rows_.size() <= stored.id) rows_.resize(stored.id + 1, gpu::kNoRow);
     rows_[stored.id] = size();
     keys_.push_back(key);
     ids_.push_back(stored.id);
@@ -47,7 +47,7 @@ PlaceIndex::PlaceIndex(std::vector<state::Catalog::Stored> places, const feature
   }
 }
 
-std::vector<RowRange> PlaceIndex::ranges_around(GeoPoint center, double radius_meters) const {
+std::vector<gpu::RowRange> PlaceIndex::ranges_around(GeoPoint center, double radius_meters) const {
   constexpr double kDegrees = 180.0 / std::numbers::pi;
   // A margin far above the rounding of distance_meters keeps a place on the rim inside.
   const double angle = std::min(radius_meters * (1.0 + 1e-9) + 0.01, kEarthRadiusMeters * 4.0) / kEarthRadiusMeters;
@@ -60,7 +60,7 @@ std::vector<RowRange> PlaceIndex::ranges_around(GeoPoint center, double radius_m
   const double west = center.lon - half_width;
   const double east = center.lon + half_width;
 
-  std::vector<RowRange> ranges;
+  std::vector<gpu::RowRange> ranges;
   const auto add = [&](double from, double to) {
     const Box box{grid_cell({south, from}), grid_cell({north, to})};
     collect(box, 0, 0, kHilbertOrder, &ranges);
@@ -72,9 +72,10 @@ std::vector<RowRange> PlaceIndex::ranges_around(GeoPoint center, double radius_m
     if (west < -180.0) add(west + 360.0, 180.0);
     if (east > 180.0) add(-180.0, east - 360.0);
   }
-  std::sort(ranges.begin(), ranges.end(), [](const RowRange& a, const RowRange& b) { return a.begin < b.begin; });
-  std::vector<RowRange> joined;
-  for (const RowRange& range : ranges) {
+  std::sort(ranges.begin(), ranges.end(),
+            [](const gpu::RowRange& a, const gpu::RowRange& b) { return a.begin < b.begin; });
+  std::vector<gpu::RowRange> joined;
+  for (const gpu::RowRange& range : ranges) {
     if (!joined.empty() && range.begin <= joined.back().end) {
       joined.back().end = std::max(joined.back().end, range.end);
     } else {
@@ -84,7 +85,7 @@ std::vector<RowRange> PlaceIndex::ranges_around(GeoPoint center, double radius_m
   return joined;
 }
 
-RowRange PlaceIndex::rows_of_square(std::uint32_t x, std::uint32_t y, int level) const {
+gpu::RowRange PlaceIndex::rows_of_square(std::uint32_t x, std::uint32_t y, int level) const {
   const int shift = 2 * level;
   const std::uint64_t first = hilbert_key({x, y}) >> shift << shift;
   const std::uint64_t past = first + (std::uint64_t{1} << shift);
@@ -94,11 +95,11 @@ RowRange PlaceIndex::rows_of_square(std::uint32_t x, std::uint32_t y, int level)
 }
 
 void PlaceIndex::collect(const Box& box, std::uint32_t x, std::uint32_t y, int level,
-                         std::vector<RowRange>* ranges) const {
+                         std::vector<gpu::RowRange>* ranges) const {
   constexpr std::uint32_t kWorthSplitting = 64;  // fewer rows are cheaper to test than to leave out
   const std::uint32_t side = 1u << level;
   if (box.disjoint({x, y}, side)) return;
-  const RowRange rows = rows_of_square(x, y, level);
+  const gpu::RowRange rows = rows_of_square(x, y, level);
   if (rows.begin == rows.end) return;
   if (level == 0 || rows.end - rows.begin <= kWorthSplitting || box.contains({x, y}, side)) {
     ranges->push_back(rows);
@@ -113,7 +114,7 @@ void PlaceIndex::collect(const Box& box, std::uint32_t x, std::uint32_t y, int l
 
 std::vector<PlaceIndex::Near> PlaceIndex::within(GeoPoint center, double radius_meters) const {
   std::vector<Near> near;
-  for (const RowRange& range : ranges_around(center, radius_meters)) {
+  for (const gpu::RowRange& range : ranges_around(center, radius_meters)) {
     for (std::uint32_t row = range.begin; row < range.end; ++row) {
       const double meters = distance_meters(center, places_[row].position);
       if (meters <= radius_meters) near.push_back({row, static_cast<float>(meters)});

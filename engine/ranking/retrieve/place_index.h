@@ -10,22 +10,14 @@
 #include "cairn/geo.h"
 #include "cairn/place.h"
 #include "engine/state/catalog.h"
+#include "gpu/top_k.h"
 
 namespace cairn::ranking {
-
-/// Rows [begin, end) of a PlaceIndex.
-struct RowRange {
-  std::uint32_t begin = 0;
-  std::uint32_t end = 0;
-
-  friend bool operator==(const RowRange&, const RowRange&) = default;
-};
 
 /// Every place, in Hilbert order of position, so that what lies close together stands close together: a geofence is a
 /// few contiguous runs of rows. Immutable; a changed catalogue makes a new index.
 class PlaceIndex {
  public:
-  static constexpr std::uint32_t kNoRow = std::numeric_limits<std::uint32_t>::max();
   static constexpr int kCellLetters = 6;  ///< about 1.2 km x 0.6 km
   static constexpr std::uint32_t kNoCategory = std::numeric_limits<std::uint32_t>::max();
 
@@ -44,14 +36,14 @@ class PlaceIndex {
   }  ///< geohash bits, kCellLetters
   [[nodiscard]] std::uint64_t place_id(std::uint32_t row) const noexcept { return ids_[row]; }  ///< dictionary id
 
-  /// The row of a place by its dictionary id, or kNoRow.
+  /// The row of a place by its dictionary id, or gpu::kNoRow.
   [[nodiscard]] std::uint32_t row_of(std::uint64_t place) const noexcept {
-    return place < rows_.size() ? rows_[place] : kNoRow;
+    return place < rows_.size() ? rows_[place] : gpu::kNoRow;
   }
 
   /// Runs of rows that together hold every place within `radius_meters` of `center` and few others, ascending and
   /// disjoint. Right across the antimeridian and at the poles.
-  [[nodiscard]] std::vector<RowRange> ranges_around(GeoPoint center, double radius_meters) const;
+  [[nodiscard]] std::vector<gpu::RowRange> ranges_around(GeoPoint center, double radius_meters) const;
 
   /// A place within a distance.
   struct Near {
@@ -63,8 +55,8 @@ class PlaceIndex {
 
  private:
   struct Box;
-  void collect(const Box& box, std::uint32_t x, std::uint32_t y, int level, std::vector<RowRange>* ranges) const;
-  [[nodiscard]] RowRange rows_of_square(std::uint32_t x, std::uint32_t y, int level) const;
+  void collect(const Box& box, std::uint32_t x, std::uint32_t y, int level, std::vector<gpu::RowRange>* ranges) const;
+  [[nodiscard]] gpu::RowRange rows_of_square(std::uint32_t x, std::uint32_t y, int level) const;
 
   const std::uint64_t version_;
   std::vector<Place> places_;

@@ -83,16 +83,6 @@ TEST_CASE("gzip is read like plain text, and damage to it is no end of the file"
   CHECK(read_lightgcn(Ids{cut}).status().code() == StatusCode::kDataLoss);
 }
 
-TEST_CASE("ids that are numbers come before others, by value; the order is total") {
-  const Ids sorted = {"0", "7", "10", "18446744073709551616", "", "-1", "007", "1a", "a", "ä"};
-  for (std::size_t i = 0; i < sorted.size(); ++i) {
-    for (std::size_t j = 0; j < sorted.size(); ++j) {
-      INFO(sorted[i], " before ", sorted[j]);
-      CHECK(id_before(sorted[i], sorted[j]) == (i < j));
-    }
-  }
-}
-
 TEST_CASE("without weights every event but a dismissal counts, a pair once") {
   const TemporaryFolder scratch;
   const std::string file =

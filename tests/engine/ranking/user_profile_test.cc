@@ -95,8 +95,8 @@ TEST_CASE("a visit to a place outside the catalogue has no row and is found by n
   Fixture f;
   const features::Row row = f.row({{77, 9.0}});
   const UserProfile profile = read_user_profile(f.schema, &row, f.index, event_time_from_ms(kMonday + 10 * kHour));
-  CHECK(profile.last_row == PlaceIndex::kNoRow);
-  CHECK(profile.find_row(PlaceIndex::kNoRow) == nullptr);
+  CHECK(profile.last_row == gpu::kNoRow);
+  CHECK(profile.find_row(gpu::kNoRow) == nullptr);
 }
 
 }  // namespace

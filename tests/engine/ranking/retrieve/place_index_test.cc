@@ -12,7 +12,7 @@ namespace {
 
 using cairn::GeoPoint;
 using cairn::ranking::PlaceIndex;
-using cairn::ranking::RowRange;
+namespace gpu = cairn::gpu;
 using Stored = cairn::state::Catalog::Stored;
 
 Stored place(std::uint64_t id, GeoPoint position, std::string category = "") {
@@ -75,7 +75,7 @@ TEST_CASE("a small geofence is a few runs of rows") {
   std::vector<Stored> places;
   for (std::uint64_t i = 0; i < 50'000; ++i) places.push_back(place(i, draw(random, 0)));
   const PlaceIndex index(places, cairn::features::Dictionary(), 1);
-  const std::vector<RowRange> ranges = index.ranges_around({40.7, -74.0}, 1000.0);
+  const std::vector<gpu::RowRange> ranges = index.ranges_around({40.7, -74.0}, 1000.0);
   std::uint32_t rows = 0;
   for (std::size_t i = 0; i < ranges.size(); ++i) {
     CHECK(ranges[i].begin < ranges[i].end);
@@ -98,8 +98,8 @@ TEST_CASE("rows, ids and categories lead to each other") {
   CHECK(index.place_id(row) == 7);
   CHECK(index.category(row) == cafe);
   CHECK(index.category(index.row_of(3)) == PlaceIndex::kNoCategory);
-  CHECK(index.row_of(4) == PlaceIndex::kNoRow);
-  CHECK(index.row_of(1'000'000) == PlaceIndex::kNoRow);
+  CHECK(index.row_of(4) == gpu::kNoRow);
+  CHECK(index.row_of(1'000'000) == gpu::kNoRow);
 }
 
 TEST_CASE("places at one spot stand in order of their ids") {

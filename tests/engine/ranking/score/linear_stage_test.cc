@@ -5,10 +5,16 @@
 #include <set>
 #include <string>
 
+#include "engine/ranking/score/ranking_features.h"
+
 namespace {
 
 using namespace cairn;
 using ranking::LinearStage;
+
+double weight(const LinearStage& stage, std::string_view feature) {
+  return stage.weights()[ranking::find_ranking_feature(feature).value()];
+}
 
 TEST_CASE("every ranking feature has a name of its own, a meaning and a default weight") {
   std::set<std::string> names;
@@ -16,17 +22,17 @@ TEST_CASE("every ranking feature has a name of its own, a meaning and a default 
     CHECK(names.insert(info.name).second);
     CHECK(info.meaning.size() > 10);
   }
-  CHECK(names.size() == ranking::kRankingFeatures);
+  CHECK(names.size() == ranking::ranking_feature_count());
 }
 
 TEST_CASE("without weights in the configuration the defaults hold, with some only those") {
   const auto defaults = LinearStage::create({});
   REQUIRE(defaults.ok());
-  CHECK(defaults->weight(ranking::RankingFeature::kDistance) == doctest::Approx(-0.763544));
+  CHECK(weight(*defaults, "distance") == doctest::Approx(-0.763544));
   const auto own = LinearStage::create({{"distance", -2.0}});
   REQUIRE(own.ok());
-  CHECK(own->weight(ranking::RankingFeature::kDistance) == -2.0);
-  CHECK(own->weight(ranking::RankingFeature::kHabit) == 0.0);
+  CHECK(weight(*own, "distance") == -2.0);
+  CHECK(weight(*own, "habit") == 0.0);
 }
 
 TEST_CASE("an unknown feature or an impossible weight is refused by name") {

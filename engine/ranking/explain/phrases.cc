@@ -1,0 +1,44 @@
+#include "engine/ranking/explain/phrases.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "features/calendar.h"
+
+namespace cairn::ranking {
+
+namespace {
+
+std::string format(const char* pattern, double value) {
+  char text[64];
+  std::snprintf(text, sizeof text, pattern, value);
+  return text;
+}
+
+}  // namespace
+
+std::string distance_phrase(double meters) {
+  // 950 m and more round to 1.0 km and more.
+  return meters < 950.0 ? format("%.0f m away", meters) : format("%.1f km away", meters / 1000.0);
+}
+
+std::string ago_phrase(double hours) {
+  if (hours < 1.5) return format("%.0f min ago", std::max(0.0, hours) * 60.0);
+  return hours < 48.0 ? format("%.0f h ago", hours) : format("%.0f days ago", hours / 24.0);
+}
+
+std::string counted_phrase(std::int64_t count, const char* noun) {
+  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
+}
+
+std::string times_phrase(std::int64_t count) { return count == 1 ? "once" : std::to_string(count) + " times"; }
+
+std::string hour_phrase(EventTime time) {
+  constexpr const char* kDays[] = {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
+  const int hour = features::hour_of_week(time);
+  char text[32];
+  std::snprintf(text, sizeof text, "%s %02d h UTC", kDays[hour / 24], hour % 24);
+  return text;
+}
+
+}  // namespace cairn::ranking

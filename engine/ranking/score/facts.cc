@@ -1,0 +1,47 @@
+#include "engine/ranking/score/facts.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "features/calendar.h"
+
+namespace cairn::ranking {
+
+QuestionFacts::QuestionFacts(const Situation& asked, const PlaceIndex& places, const PlaceSignals& of_places)
+    : situation(asked), user(*asked.user), index(places), signals(of_places), week(features::hour_of_week(asked.time)) {
+  const double hours_since_last = user.last_place ? user.hours_since_last : 1e9;
+  fresh_1h = std::exp(-hours_since_last);
+  fresh_6h = std::exp(-hours_since_last / 6.0);
+  position_6h = std::exp(-asked.position_age_hours / 6.0);
+  // The older a position is, the less it says: 300 m at once, and 4 km more with every hour of the first day.
+  per_reach_km = 1.0 / (0.3 + 4.0 * std::min(asked.position_age_hours, 24.0));
+  if (user.last_row != gpu::kNoRow) last_category = index.category(user.last_row);
+  tile = static_cast<std::int32_t>(features::hour_tile(asked.time));
+  month = static_cast<double>(to_ms(asked.time)) / (30.0 * 86'400'000.0);
+
+  const PlaceSignals::CategoryTotals& all = signals.all();
+  visits_of_all = static_cast<double>(all.visits);
+  if (visits_of_all > 0.0) hour_share_of_all = week.of(all) / visits_of_all;
+  hour_share.reserve(signals.categories().size());
+  for (const PlaceSignals::CategoryTotals& category : signals.categories()) {
+    hour_share.push_back((week.of(category) + 20.0 * hour_share_of_all) /
+                         (static_cast<double>(category.visits) + 20.0));
+  }
+}
+
+CandidateFacts::CandidateFacts(const QuestionFacts& asked, PlaceIndex::Near candidate, const VisitedPlace* of_user)
+    : question(asked),
+      near(candidate),
+      visited(of_user),
+      place(asked.signals.of(asked.index.place_id(candidate.row))),
+      category(asked.index.category(candidate.row)),
+      km(static_cast<double>(candidate.meters) / 1000.0) {
+  // The index may have categories that no visit was counted for yet, and kNoCategory is beyond all.
+  category_is_known = category < asked.hour_share.size();
+  if (asked.hour_share_of_all <= 0.0) return;  // nobody has visited anything near this hour
+  expected_hour_share = category_is_known ? asked.hour_share[category] : asked.hour_share_of_all;
+  hour_popularity = std::log((asked.week.of(place) + 5.0 * expected_hour_share) /
+                             (static_cast<double>(place.visits) + 5.0) / asked.hour_share_of_all);
+}
+
+}  // namespace cairn::ranking

@@ -1,0 +1,366 @@
+#include "engine/ranking/score/ranking_features.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <iterator>
+#include <unordered_map>
+#include <utility>
+
+#include "engine/ranking/explain/phrases.h"
+
+namespace cairn::ranking {
+
+namespace {
+
+/// Which candidates have a feature. It is 0 for all others, and then not computed.
+enum class Of : std::uint8_t {
+  kAny,
+  kVisited,    ///< the user has been there: CandidateFacts::visited is set
+  kUnvisited,  ///< the user has not been there
+};
+
+/// All that a ranking feature is. `meaning` is one sentence with formula and unit; its numbers are part of what the
+/// feature means, and of its value. What is fitted to data is the weight.
+struct Declaration {
+  std::string_view name;
+  std::string_view meaning;
+  double default_weight;
+  Of of;
+  double (*value)(const CandidateFacts&);
+  std::string (*reason)(const CandidateFacts&);  ///< asked only where the value is not 0
+};
+
+// ---- pieces of values ---------------------------------------------------------------------------------------------
+
+/// ln(1 + 100 * part / total), a little smoothed, so that the first visits do not make a share of 1.
+double share(double part, double total) { return std::log1p(100.0 * part / (total + 0.3)); }
+
+double lookup(const std::unordered_map<std::uint64_t, double>& values, std::uint64_t key) {
+  if (values.empty()) return 0.0;  // most users have no interests or dismissals: spares hashing for each candidate
+  const auto found = values.find(key);
+  return found == values.end() ? 0.0 : found->second;
+}
+
+double hours_since_visit(const CandidateFacts& c) {
+  return static_cast<double>(to_ms(c.question.situation.time) - c.visited->newest_ms) / 3.6e6;
+}
+
+double visits_of_last_day(const CandidateFacts& c) {
+  double visits = 0.0;
+  for (const auto& [tile, count] : c.place.tiles) {
+    if (tile > c.question.tile - 24 && tile <= c.question.tile) visits += count;
+  }
+  return visits;
+}
+
+/// ln of the user's share of the category over everyone's. The user's own share is pulled towards everyone's as if by
+/// 2 visits, everyone's towards equal shares as if by 1 visit a category.
+double category_affinity(const CandidateFacts& c) {
+  const auto categories = c.question.signals.categories();
+  if (!c.category_is_known) return 0.0;
+  const auto kinds = static_cast<double>(categories.size() + 1);  // places without a category are a kind of their own
+  const double everyones =
+      (static_cast<double>(categories[c.category].visits) + 1.0) / (c.question.visits_of_all + kinds);
+  const UserProfile& user = c.question.user;
+  const double own = (lookup(user.categories, c.category) + 2.0 * everyones) / (user.monthly_total + 2.0);
+  return std::log(own / everyones);
+}
+
+// ---- sentences that several features share ------------------------------------------------------------------------
+
+std::string visited_times(const CandidateFacts& c) { return "visited " + times_phrase(c.visited->visits); }
+std::string last_visited(const CandidateFacts& c) { return "last visited " + ago_phrase(hours_since_visit(c)); }
+std::string often_visited(const CandidateFacts& c) {
+  return "often visited around " + hour_phrase(c.question.situation.time);
+}
+std::string usual_hour(const CandidateFacts& c) {
+  return "how usual the place is around " + hour_phrase(c.question.situation.time);
+}
+std::string how_far(const CandidateFacts& c) { return distance_phrase(static_cast<double>(c.near.meters)); }
+
+// ---- the features -------------------------------------------------------------------------------------------------
+
+// The weights were fitted by conditional logit (which of all places was visited next, given everything before) on
+// public check-ins; those of the last four, of which check-ins tell nothing or little, were set by hand.
+constexpr Declaration kFeatures[] = {
+    // What the user did at the place.
+    {.name = "habit",
+     .meaning =
+         "ln(1 + sum over the user's visits to the place of a kernel of age, hour, kind of day and preceding step)",
+     .default_weight = 1.338032,
+     .of = Of::kVisited,
+     .value = [](const CandidateFacts& c) { return std::log1p(c.visited->habit); },
+     .reason = visited_times},
+    {.name = "visits",
+     .meaning = "ln(1 + the user's visits to the place)",
+     .default_weight = -0.300177,
+     .of = Of::kVisited,
+     .value = [](const CandidateFacts& c) { return std::log1p(static_cast<double>(c.visited->visits)); },
+     .reason = visited_times},
+    {.name = "visited",
+     .meaning = "1 when the user has visited the place",
+     .default_weight = 1.481608,
+     .of = Of::kVisited,
+     .value = [](const CandidateFacts&) { return 1.0; },
+     .reason = visited_times},
+    {.name = "visited_once",
+     .meaning = "1 when the user has visited the place exactly once",
+     .default_weight = -1.021212,
+     .of = Of::kVisited,
+     .value = [](const CandidateFacts& c) { return c.visited->visits == 1 ? 1.0 : 0.0; },
+     .reason = visited_times},
+    {.name = "just_visited",
+     .meaning = "2.72^(-hours since the user's last visit to the place / 12)",
+     .default_weight = -3.097370,
+     .of = Of::kVisited,
+     .value = [](const CandidateFacts& c) { return std::exp(-std::max(0.0, hours_since_visit(c)) / 12.0); },
+     .reason = last_visited},
+    {.name = "still_here",
+     .meaning = "2.72^(-hours since the user's last visit / 6) when that was to the place",
+     .default_weight = -1.964637,
+     .of = Of::kVisited,
+     .value =
+         [](const CandidateFacts& c) {
+           return c.question.user.last_place == c.visited->place ? c.question.fresh_6h : 0.0;
+         },
+     .reason = last_visited},
+    {.name = "recent_share",
+     .meaning = "ln(1 + 100 * the place's share of the user's visits, half-life 7 days)",
+     .default_weight = 0.201280,
+     .of = Of::kVisited,
+     .value = [](const CandidateFacts& c) { return share(c.visited->recent, c.question.user.recent_total); },
+     .reason = visited_times},
+    {.name = "hour_share",
+     .meaning = "ln(1 + 100 * the place's share of the user's visits near this hour of day, half-life 30 days)",
+     .default_weight = 0.166019,
+     .of = Of::kVisited,
+     .value = [](const CandidateFacts& c) { return share(c.visited->same_hour, c.question.user.same_hour_total); },
+     .reason = often_visited},
+    {.name = "week_hour_share",
+     .meaning = "ln(1 + 100 * the place's share of the user's visits near this hour of week)",
+     .default_weight = 0.112368,
+     .of = Of::kVisited,
+     .value =
+         [](const CandidateFacts& c) { return share(c.visited->same_week_hour, c.question.user.same_week_hour_total); },
+     .reason = often_visited},
+
+    // What everyone did at the place.
+    {.name = "popularity",
+     .meaning = "ln(1 + all visits to the place)",
+     .default_weight = -0.414875,
+     .of = Of::kAny,
+     .value = [](const CandidateFacts& c) { return std::log1p(static_cast<double>(c.place.visits)); },
+     .reason = [](const CandidateFacts& c) { return counted_phrase(c.place.visits, "visit") + " by everyone"; }},
+    {.name = "popularity_day",
+     .meaning = "ln(1 + 3 * visits to the place in the last 24 hours, by hourly tiles)",
+     .default_weight = 0.342394,
+     .of = Of::kAny,
+     .value =
+         [](const CandidateFacts& c) {
+           const double visits = visits_of_last_day(c);
+           return visits > 0.0 ? std::log1p(3.0 * visits) : 0.0;
+         },
+     .reason = [](const CandidateFacts&) { return std::string("visited by others in the last 24 h"); }},
+    {.name = "popularity_month",
+     .meaning = "ln(1 + visits to the place, half-life 30 days)",
+     .default_weight = 0.455167,
+     .of = Of::kAny,
+     .value =
+         [](const CandidateFacts& c) {
+           const PlaceSignal& place = c.place;
+           if (!(place.visits_30d_mantissa > 0.0)) return 0.0;
+           const double half_lives = static_cast<double>(place.visits_30d_exponent) - c.question.month;
+           return std::log1p(place.visits_30d_mantissa * std::exp2(half_lives));
+         },
+     .reason = [](const CandidateFacts&) { return std::string("popular these weeks"); }},
+    {.name = "hour_popularity",
+     .meaning = "ln(visits to the place near this hour of week, over what any place gets then)",
+     .default_weight = 0.350913,
+     .of = Of::kAny,
+     .value = [](const CandidateFacts& c) { return c.hour_popularity; },
+     .reason = usual_hour},
+    {.name = "hour_popularity_new",
+     .meaning = "hour_popularity where the user has not been",
+     .default_weight = 0.326896,
+     .of = Of::kUnvisited,
+     .value = [](const CandidateFacts& c) { return c.hour_popularity; },
+     .reason = usual_hour},
+    {.name = "category_hour",
+     .meaning = "ln(visits to the place's category near this hour of week, over what any gets then)",
+     .default_weight = 0.267022,
+     .of = Of::kAny,
+     .value =
+         [](const CandidateFacts& c) {
+           if (!c.category_is_known || c.expected_hour_share == 0.0) return 0.0;
+           return std::log(c.expected_hour_share / c.question.hour_share_of_all);
+         },
+     .reason =
+         [](const CandidateFacts& c) {
+           return "how usual its category is around " + hour_phrase(c.question.situation.time);
+         }},
+
+    // Where the place is.
+    {.name = "near",
+     .meaning = "2.72^(-km) * 2.72^(-hours since the position / 6)",
+     .default_weight = 1.323901,
+     .of = Of::kAny,
+     .value = [](const CandidateFacts& c) { return std::exp(-c.km) * c.question.position_6h; },
+     .reason = how_far},
+    {.name = "distance",
+     .meaning = "ln(1 + km / (0.3 + 4 * hours since the position, at most 24))",
+     .default_weight = -0.763544,
+     .of = Of::kAny,
+     .value = [](const CandidateFacts& c) { return std::log1p(c.km * c.question.per_reach_km); },
+     .reason = how_far},
+    {.name = "distance_new",
+     .meaning = "ln(1 + 10 * km) where the user has not been",
+     .default_weight = -0.846939,
+     .of = Of::kUnvisited,
+     .value = [](const CandidateFacts& c) { return std::log1p(10.0 * c.km); },
+     .reason = how_far},
+
+    // What the user likes, at this place and elsewhere.
+    {.name = "category_affinity_new",
+     .meaning = "ln(the user's share of the category, over everyone's), half-life 30 days, where the user has not been",
+     .default_weight = 0.153989,
+     .of = Of::kUnvisited,
+     .value = category_affinity,
+     .reason =
+         [](const CandidateFacts& c) {
+           return "how much the user likes " + c.question.index.place(c.near.row).category;
+         }},
+    {.name = "category_repeated",
+     .meaning = "2.72^(-hours since the last visit) when that was to a place of the same category",
+     .default_weight = 0.828362,
+     .of = Of::kAny,
+     .value =
+         [](const CandidateFacts& c) {
+           const bool same = c.category != PlaceIndex::kNoCategory && c.category == c.question.last_category;
+           return same ? c.question.fresh_1h : 0.0;
+         },
+     .reason = [](const CandidateFacts&) { return std::string("same category as the last visit"); }},
+    {.name = "cell_affinity_new",
+     .meaning = "ln(1 + 100 * the cell's share of the user's visits), half-life 30 days, where the user has not been",
+     .default_weight = 0.0,
+     .of = Of::kUnvisited,
+     .value =
+         [](const CandidateFacts& c) {
+           const UserProfile& user = c.question.user;
+           return share(lookup(user.cells, c.question.index.cell(c.near.row)), user.cells_total);
+         },
+     .reason = [](const CandidateFacts&) { return std::string("in a part of town the user goes to"); }},
+    {.name = "interest",
+     .meaning = "ln(1 + views, clicks and saves of the place by the user, half-life 14 days)",
+     .default_weight = 0.6,
+     .of = Of::kAny,
+     .value =
+         [](const CandidateFacts& c) {
+           return std::log1p(lookup(c.question.user.interest, c.question.index.place_id(c.near.row)));
+         },
+     .reason = [](const CandidateFacts&) { return std::string("viewed, clicked or saved by the user"); }},
+    {.name = "dismissed",
+     .meaning = "ln(1 + dismissals of the place by the user, half-life 90 days)",
+     .default_weight = -4.0,
+     .of = Of::kAny,
+     .value =
+         [](const CandidateFacts& c) {
+           return std::log1p(lookup(c.question.user.dismissed, c.question.index.place_id(c.near.row)));
+         },
+     .reason = [](const CandidateFacts&) { return std::string("dismissed by the user"); }},
+    {.name = "rating",
+     .meaning = "mean rating of the place less 3, pulled to 0 as if by 5 ratings of 3",
+     .default_weight = 0.2,
+     .of = Of::kAny,
+     .value =
+         [](const CandidateFacts& c) {
+           if (c.place.ratings <= 0) return 0.0;
+           const auto count = static_cast<double>(c.place.ratings);
+           return (static_cast<double>(c.place.rating_micros) / 1e6 - 3.0 * count) / (count + 5.0);
+         },
+     .reason = [](const CandidateFacts& c) { return counted_phrase(c.place.ratings, "rating"); }},
+};
+
+constexpr std::size_t kCount = std::size(kFeatures);
+using Values = std::array<double, kCount>;
+
+constexpr bool names_differ() {
+  for (std::size_t i = 0; i < kCount; ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (kFeatures[i].name == kFeatures[j].name) return false;
+    }
+  }
+  return true;
+}
+static_assert(names_differ(), "two ranking features have one name");
+
+constexpr bool all_are_complete() {
+  for (const Declaration& feature : kFeatures) {
+    if (feature.name.empty() || feature.meaning.empty() || !feature.value || !feature.reason) return false;
+  }
+  return true;
+}
+static_assert(all_are_complete(), "a ranking feature lacks its name, meaning, value or reason");
+
+// ---- computing them -----------------------------------------------------------------------------------------------
+
+/// Computes the features of one group. The index is known when this is compiled, so that the calls through the table
+/// become plain code: a scan runs this for every candidate.
+template <Of group, std::size_t... i>
+void compute(const CandidateFacts& candidate, Values* values, std::index_sequence<i...> /*features*/) {
+  const auto one = [&](auto feature) {
+    if constexpr (kFeatures[feature].of == group) (*values)[feature] = kFeatures[feature].value(candidate);
+  };
+  (one(std::integral_constant<std::size_t, i>{}), ...);
+}
+
+Values compute(const CandidateFacts& candidate) {
+  constexpr auto kAll = std::make_index_sequence<kCount>{};
+  Values values{};
+  compute<Of::kAny>(candidate, &values, kAll);
+  if (candidate.visited != nullptr) {
+    compute<Of::kVisited>(candidate, &values, kAll);
+  } else {
+    compute<Of::kUnvisited>(candidate, &values, kAll);
+  }
+  return values;
+}
+
+}  // namespace
+
+std::size_t ranking_feature_count() noexcept { return kCount; }
+
+std::string_view ranking_feature_name(std::size_t feature) noexcept { return kFeatures[feature].name; }
+
+std::optional<std::size_t> find_ranking_feature(std::string_view name) noexcept {
+  const auto* found = std::find_if(std::begin(kFeatures), std::end(kFeatures),
+                                   [&](const Declaration& feature) { return feature.name == name; });
+  if (found == std::end(kFeatures)) return std::nullopt;
+  return static_cast<std::size_t>(found - std::begin(kFeatures));
+}
+
+double weighted_sum(const CandidateFacts& candidate, std::span<const double> weights) noexcept {
+  const Values values = compute(candidate);
+  double sum = 0.0;
+  for (std::size_t i = 0; i < kCount; ++i) sum += weights[i] * values[i];
+  return sum;
+}
+
+std::vector<double> ranking_feature_values(const CandidateFacts& candidate) {
+  const Values values = compute(candidate);
+  return {values.begin(), values.end()};
+}
+
+std::string ranking_feature_reason(std::size_t feature, const CandidateFacts& candidate) {
+  return kFeatures[feature].reason(candidate);
+}
+
+std::vector<RankingFeatureInfo> ranking_features() {
+  std::vector<RankingFeatureInfo> infos;
+  for (const Declaration& feature : kFeatures) {
+    infos.push_back({std::string(feature.name), std::string(feature.meaning), feature.default_weight});
+  }
+  return infos;
+}
+
+}  // namespace cairn::ranking

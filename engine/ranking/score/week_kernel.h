@@ -1,0 +1,45 @@
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <cstddef>
+
+#include "engine/ranking/place_signals.h"
+
+namespace cairn::ranking {
+
+/// How much a visit at one hour of the week says about another hour: nearby hours of the day most, the same day more
+/// than the same kind of day, that more than any day. Made for the hour that is asked for.
+class WeekKernel {
+ public:
+  explicit WeekKernel(int asked) {
+    constexpr int kReach = 4;
+    for (int shift = -kReach; shift <= kReach; ++shift) {
+      const double near = std::exp(-shift * shift / 4.5);
+      for (int days = 0; days < 7; ++days) {
+        // A visit at `then` spreads to then + shift, and from there to the same hour of every day.
+        const int then = wrap(asked - shift - 24 * days);
+        const bool same_kind = is_weekend(wrap(then + shift)) == is_weekend(asked);
+        weight_[static_cast<std::size_t>(then)] += near * (days == 0 ? 0.4 : same_kind ? 0.2 : 0.03);
+      }
+    }
+  }
+
+  [[nodiscard]] double of(const PlaceSignal& place) const {
+    double sum = 0.0;
+    for (const auto& [hour, visits] : place.week) sum += weight_[hour] * visits;
+    return sum;
+  }
+  [[nodiscard]] double of(const PlaceSignals::CategoryTotals& totals) const {
+    double sum = 0.0;
+    for (std::size_t hour = 0; hour < weight_.size(); ++hour) sum += weight_[hour] * totals.week[hour];
+    return sum;
+  }
+
+ private:
+  static int wrap(int hour) { return (hour % 168 + 168) % 168; }
+  static bool is_weekend(int hour) { return hour >= 5 * 24; }
+  std::array<double, 168> weight_{};
+};
+
+}  // namespace cairn::ranking

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "storage/state_store.h"
+
+namespace cairn::ranking {
+
+/// A store that calls `on_next_get` before it reads a row, once, so that a test can let something happen in the middle
+/// of a request, at the step that reads the user.
+class WatchedStore final : public storage::StateStore {
+ public:
+  explicit WatchedStore(std::unique_ptr<storage::StateStore> store) : store_(std::move(store)) {}
+
+  mutable std::function<void()> on_next_get;  ///< for rows of features only; emptied before it is called
+
+  Status write(const storage::WriteBatch& batch, storage::Durability durability) override {
+    return store_->write(batch, durability);
+  }
+  [[nodiscard]] Result<std::optional<std::string>> get(storage::Family family, std::string_view key) const override {
+    if (family == storage::Family::kState && on_next_get) std::exchange(on_next_get, nullptr)();
+    return store_->get(family, key);
+  }
+  Status multi_get(storage::Family family, std::span<const std::string> keys,
+                   std::vector<std::optional<std::string>>* values) const override {
+    return store_->multi_get(family, keys, values);
+  }
+  Status scan(storage::Family family, std::string_view prefix,
+              const std::function<bool(std::string_view, std::string_view)>& visit) const override {
+    return store_->scan(family, prefix, visit);
+  }
+  Status checkpoint(const std::string& path) override { return store_->checkpoint(path); }
+  [[nodiscard]] storage::StateStoreStats stats() const override { return store_->stats(); }
+  Status close() override { return store_->close(); }
+
+ private:
+  const std::unique_ptr<storage::StateStore> store_;
+};
+
+}  // namespace cairn::ranking
