@@ -4,13 +4,12 @@
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <thread>
 #include <utility>
 
 #include "cairn/engine.h"
+#include "cairn/mutex.h"
 #include "engine/serving/http_server.h"
 #include "tools/cairnd/log/log.h"
 #include "tools/cairnd/reports.h"
@@ -32,7 +31,7 @@ class RecoveryBeat {
   explicit RecoveryBeat(const Notifier& notifier) : notifier_(notifier), thread_([this] { run(); }) {}
   ~RecoveryBeat() {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       done_ = true;
     }
     changed_.notify_all();
@@ -44,18 +43,25 @@ class RecoveryBeat {
  private:
   void run() {
     const SteadyTime begin = std::chrono::steady_clock::now();
-    std::unique_lock lock(mutex_);
-    do {
-      const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - begin);
-      notifier_.extend_timeout(kRecoveryExtension,
-                               "opening the state directory, " + std::to_string(seconds.count()) + " s so far");
-    } while (!changed_.wait_for(lock, kRecoveryBeat, [this] { return done_; }));
+    const MutexLock lock(mutex_);
+    SteadyTime next = begin;
+    for (;;) {  // once at least, also when opening takes no time
+      const SteadyTime now = std::chrono::steady_clock::now();
+      if (now >= next) {
+        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now - begin);
+        notifier_.extend_timeout(kRecoveryExtension,
+                                 "opening the state directory, " + std::to_string(seconds.count()) + " s so far");
+        next = now + kRecoveryBeat;
+      }
+      if (done_) return;
+      changed_.wait_until(mutex_, next);
+    }
   }
 
   const Notifier& notifier_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool done_ = false;  ///< guarded by mutex_
+  Mutex mutex_;
+  CondVar changed_;
+  bool done_ CAIRN_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

@@ -54,22 +54,26 @@ void Signals::watch() {
 }
 
 void Signals::push(SignalRequest request) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (request == SignalRequest::kStop) stop_requested_ = true;
   if (std::find(requests_.begin(), requests_.end(), request) == requests_.end()) requests_.push_back(request);
   arrived_.notify_all();
 }
 
 std::optional<SignalRequest> Signals::take(std::chrono::milliseconds wait) {
-  std::unique_lock lock(mutex_);
-  if (!arrived_.wait_for(lock, wait, [this] { return !requests_.empty(); })) return std::nullopt;
+  const auto end = std::chrono::steady_clock::now() + wait;
+  const MutexLock lock(mutex_);
+  while (requests_.empty()) {
+    const bool late = arrived_.wait_until(mutex_, end) == std::cv_status::timeout;
+    if (late && requests_.empty()) return std::nullopt;
+  }
   const SignalRequest request = requests_.front();
   requests_.pop_front();
   return request;
 }
 
 bool Signals::stop_requested() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return stop_requested_;
 }
 

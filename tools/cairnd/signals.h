@@ -1,12 +1,12 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
-#include <mutex>
 #include <optional>
 #include <thread>
+
+#include "cairn/mutex.h"
 
 namespace cairn::cairnd {
 
@@ -38,10 +38,10 @@ class Signals {
   void watch();
   void push(SignalRequest request);
 
-  mutable std::mutex mutex_;
-  std::condition_variable arrived_;
-  std::deque<SignalRequest> requests_;  ///< guarded by mutex_; at most one of each kind
-  bool stop_requested_ = false;         ///< guarded by mutex_
+  mutable Mutex mutex_;
+  CondVar arrived_;
+  std::deque<SignalRequest> requests_ CAIRN_GUARDED_BY(mutex_);  ///< at most one of each kind
+  bool stop_requested_ CAIRN_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

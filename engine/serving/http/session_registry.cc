@@ -8,25 +8,25 @@
 namespace cairn::serving {
 
 void SessionRegistry::add(Session* session, std::weak_ptr<Session> reference) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   sessions_.emplace(session, std::move(reference));
 }
 
 void SessionRegistry::remove(Session* session) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   sessions_.erase(session);
   if (sessions_.empty()) empty_.notify_all();
 }
 
 std::size_t SessionRegistry::size() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return sessions_.size();
 }
 
 void SessionRegistry::for_each(const std::function<void(Session&)>& visit) const {
   std::vector<std::shared_ptr<Session>> alive;  // outside the lock: the last reference removes the session
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const auto& [session, reference] : sessions_) {
       if (auto locked = reference.lock()) alive.push_back(std::move(locked));
     }
@@ -35,8 +35,12 @@ void SessionRegistry::for_each(const std::function<void(Session&)>& visit) const
 }
 
 bool SessionRegistry::wait_until_empty(std::chrono::milliseconds limit) const {
-  std::unique_lock lock(mutex_);
-  return empty_.wait_for(lock, limit, [this] { return sessions_.empty(); });
+  const auto end = std::chrono::steady_clock::now() + limit;
+  const MutexLock lock(mutex_);
+  while (!sessions_.empty()) {
+    if (empty_.wait_until(mutex_, end) == std::cv_status::timeout) return sessions_.empty();
+  }
+  return true;
 }
 
 }  // namespace cairn::serving

@@ -2,13 +2,12 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstddef>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <unordered_map>
 
+#include "cairn/mutex.h"
 #include "engine/serving/api/json_api.h"
 #include "engine/serving/http_server.h"
 
@@ -29,9 +28,9 @@ class SessionRegistry {
   [[nodiscard]] bool wait_until_empty(std::chrono::milliseconds limit) const;
 
  private:
-  mutable std::mutex mutex_;
-  mutable std::condition_variable empty_;
-  std::unordered_map<Session*, std::weak_ptr<Session>> sessions_;  // guarded by mutex_
+  mutable Mutex mutex_;
+  mutable CondVar empty_;
+  std::unordered_map<Session*, std::weak_ptr<Session>> sessions_ CAIRN_GUARDED_BY(mutex_);
 };
 
 /// What all sessions of a server share. Outlives them.

@@ -18,7 +18,8 @@ struct Member;
 struct Value {
   using Array = std::vector<Value>;
   using Object = std::vector<Member>;
-  std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string, Array, Object> data = nullptr;
+  // Starts as null. An initialiser would say so, and would need Member to be complete here (clang insists).
+  std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string, Array, Object> data;
 
   template <class T>
   [[nodiscard]] const T* as() const noexcept {

@@ -23,7 +23,7 @@ Trace small_trace() {
 }
 
 ReadinessCheck check_of(const Engine& engine, const std::string& name) {
-  for (const ReadinessCheck& check : engine.status().checks) {
+  for (const ReadinessCheck& check : engine.status({}).checks) {
     if (check.name == name) return check;
   }
   return {};

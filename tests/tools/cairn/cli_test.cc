@@ -111,6 +111,8 @@ TEST_CASE_FIXTURE(Cli, "status shows counts, lag and checks") {
   CHECK(outcome.exit_code == 0);
   CHECK(mentions(outcome.out, "ready"));
   CHECK(mentions(outcome.out, "1,234 applied, 5 rejected"));
+  CHECK(mentions(outcome.out, "row cache"));
+  CHECK(mentions(outcome.out, "75.000 % of reads answered"));
   CHECK(mentions(outcome.out, "features  api             0      90   10  reading"));
   CHECK(mentions(outcome.out, "postgres  OK     connected"));
 }

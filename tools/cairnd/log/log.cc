@@ -11,12 +11,12 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "cairn/clock.h"
+#include "cairn/mutex.h"
 #include "tools/cairnd/log/format.h"
 #include "tools/cairnd/log/repeats.h"
 
@@ -64,17 +64,18 @@ struct Log::Impl {
   void take(LogRecord record) {
     std::vector<LogRecord> due;
     {
-      const std::lock_guard lock(mutex);
+      const MutexLock lock(mutex);
       due = repeats.pass(std::move(record), std::chrono::steady_clock::now());
     }
     for (const LogRecord& one : due) write(one);
   }
 
-  void tick() {
+  /// Writes the summaries of windows that have ended by `now`, and how many records were dropped.
+  void write_due(RepeatFilter::Instant now) {
     std::vector<LogRecord> due;
     {
-      const std::lock_guard lock(mutex);
-      due = repeats.expire(std::chrono::steady_clock::now());
+      const MutexLock lock(mutex);
+      due = repeats.expire(now);
     }
     for (const LogRecord& one : due) write(one);
     report_dropped();
@@ -99,8 +100,8 @@ struct Log::Impl {
   const std::shared_ptr<spdlog::async_logger> backend = make_backend(pool);
   std::atomic<LogLevel> level;
   std::atomic<std::size_t> dropped_reported{0};
-  std::mutex mutex;
-  RepeatFilter repeats;  ///< guarded by mutex
+  Mutex mutex;
+  RepeatFilter repeats CAIRN_GUARDED_BY(mutex);
 };
 
 LogStyle text_style_for_stderr() {
@@ -115,8 +116,7 @@ Log::Log(LogLevel level, LogStyle style) : impl_(std::make_shared<Impl>(level, s
 
 Log::~Log() {
   // Windows that are still open are closed as if their time had come: their counts would be lost otherwise.
-  for (const LogRecord& record : impl_->repeats.expire(RepeatFilter::Instant::max())) impl_->write(record);
-  impl_->report_dropped();
+  impl_->write_due(RepeatFilter::Instant::max());
   impl_->pool.reset();
 }
 
@@ -132,6 +132,6 @@ Logger Log::logger() {
 
 void Log::set_level(LogLevel level) { impl_->level.store(level, std::memory_order_relaxed); }
 
-void Log::tick() { impl_->tick(); }
+void Log::tick() { impl_->write_due(std::chrono::steady_clock::now()); }
 
 }  // namespace cairn::cairnd
