@@ -36,7 +36,7 @@ class FeatureSink final : public Sink {
   state::FeatureState& state_;
   const Clock& clock_;
   Mutex mutex_;
-  streaming::DeadLetters& dead_letters_ CAIRN_PT_GUARDED_BY(mutex_);
+  streaming::DeadLetters& dead_letters_ CAIRN_GUARDED_BY(mutex_);
 };
 
 /// Applies batches to PostgreSQL. Refused records are passed over: the features' consumer meets the same ones and
