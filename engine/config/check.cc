@@ -12,11 +12,13 @@ void unknown_key(const Section& section, const toml::Member& member, Draft* draf
   std::string message = "unknown key '" + name + "' in [" + std::string(section.name) + "]";
   std::string hint = did_you_mean(member.name, names_in(section));
   const std::string other = section_with(member.name, section.name);
+  // The right key in the wrong section is likelier than a slip of the keyboard, so it goes before the nearest name.
   if (!other.empty()) hint = "; it belongs in [" + other + "]";
   if (hint.empty()) hint = "; its keys are " + joined(names_in(section));
   draft->problem(draft->in_file(member.at), message + hint);
 }
 
+/// Only notes the path: the environment may still name another file, or the secret itself.
 void read_secret_file_key(const Key<Config>& key, const Section& section, const toml::Member& member, Draft* draft) {
   const std::string full = full_key(section.name, key.name);
   const Where where = draft->in_file(member.value.at);
@@ -78,6 +80,7 @@ void read_section(const Section& section, const toml::Member& member, Draft* dra
                                                 "; write it as one table, [" + name + "]");
 }
 
+/// An empty list is one too: it says that there are no records.
 bool is_list_of_tables(const toml::Node& node) {
   return node.kind == toml::Node::Kind::kArray &&
          std::all_of(node.items.begin(), node.items.end(),
@@ -124,6 +127,7 @@ std::string Where::to_string() const {
 }
 
 std::vector<Problem> Draft::sorted_problems() const {
+  // Stable, so that several problems at one place stay in the order in which they were found.
   auto ordered = problems_;
   std::stable_sort(ordered.begin(), ordered.end(), [](const auto& a, const auto& b) {
     return std::tie(a.first.origin, a.first.at.line, a.first.at.column) <
@@ -159,6 +163,7 @@ ConfigReport check_config(std::string_view text, std::string_view filename, cons
   const toml::Document document = toml::parse_document(text);
   for (const toml::SyntaxError& error : document.errors) draft.problem(draft.in_file(error.at), error.message);
   draft.incomplete = !document.errors.empty();
+  // In the order of precedence, the weakest first; then what needs all values at hand.
   read_document(document.root, &draft);
   apply_environment(environment, &draft);
   resolve_secret_files(&draft);

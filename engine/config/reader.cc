@@ -64,6 +64,7 @@ std::string bound_text(const KeyInfo& key, double bound) {
   }
 }
 
+/// The message says the value in the key's own unit, which may not be the one that it was written in.
 Status check_bounds(const KeyInfo& key, double number) {
   if (number >= key.min && number <= key.max) return ok_status();
   return invalid_argument("is " + bound_text(key, number) + "; it must be from " + bound_text(key, key.min) + " to " +
@@ -79,6 +80,7 @@ Result<Value> bounded(const KeyInfo& key, Result<Number> number) {
 
 Result<Value> read_duration(const KeyInfo& key, const toml::Node& node) {
   CAIRN_ASSIGN_OR_RETURN(const Value value, bounded(key, parse_duration_ms(node.text)));
+  // The option counts seconds or hours; rounding would make it another value than the one that was written.
   if (std::get<std::int64_t>(value) % key.whole_ms == 0) return value;
   return invalid_argument("is \"" + node.text + "\"; it must be a multiple of " + format_duration_ms(key.whole_ms));
 }
@@ -111,6 +113,7 @@ Result<Value> read_list(const KeyInfo& key, const toml::Node& node) {
   return Value(std::move(items));
 }
 
+/// A date may be quoted, because people do; no other type is taken in another's notation.
 bool fits(KeyType type, toml::Node::Kind kind) {
   switch (type) {
     case KeyType::kBool:
@@ -158,6 +161,7 @@ bool parse_all(const std::string& text, Number* number) {
   return error == std::errc() && end == text.data() + text.size();
 }
 
+/// Variables have no types: a list is written "a,b".
 toml::Node list_from_text(std::string_view text) {
   toml::Node list;
   list.kind = toml::Node::Kind::kArray;

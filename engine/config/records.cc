@@ -22,7 +22,7 @@ std::vector<std::string> names_of(const RecordTable<Record>& table, std::string_
 
 template <class Record>
 void require_keys(const RecordTable<Record>& table, const std::string& path, const toml::Node& node, Draft* draft) {
-  if (draft->incomplete) return;
+  if (draft->incomplete) return;  // the key may stand in a line that was left out for its syntax
   for (const Key<Record>& key : table.keys) {
     if (!key.required || draft->where(full_key(path, key.name)) != nullptr) continue;
     draft->problem(draft->in_file(node.at), "this [[" + std::string(table.name) + "]] has no '" +
@@ -71,6 +71,7 @@ void add_event(const std::string& path, const std::string& type, const std::stri
 
 void read_weighted_event(const std::string& path, const toml::Member& member, FeatureViewSpec* view, Draft* draft) {
   const std::string expression = expression_text(member.value);
+  // By the parser that will run it, so that the check cannot accept what a start would refuse.
   const auto parsed = features::Expression::parse(expression);
   if (!parsed.ok()) {
     draft->problem(draft->in_file(member.value.at),
@@ -98,6 +99,7 @@ void read_events(const std::string& path, const toml::Member& member, FeatureVie
                      (right_kind ? ", and is empty; leave it out to count every type" : ""));
 }
 
+/// librdkafka takes all values as text, so numbers and booleans are taken without quotes as well.
 void read_property(const std::string& name, const toml::Node& node, const Where& where, Draft* draft) {
   const std::string full = full_key("kafka.properties", printable(name));
   if (const std::string_view why = refused_kafka_property(name); !why.empty()) {
@@ -142,6 +144,7 @@ void read_files(const toml::Node& node, Draft* draft) {
   for (const toml::Node& item : node.items) {
     const std::string path = "file[" + std::to_string(draft->config.engine.files.size()) + "]";
     draft->mention(path, draft->in_file(item.at));
+    // A record with problems is kept: those after it keep their numbers in messages.
     FileSourceOptions file;
     read_record(file_table(), "", path, item, &file, draft, [](const toml::Member&) {});
     draft->config.engine.files.push_back(std::move(file));

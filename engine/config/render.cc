@@ -36,6 +36,7 @@ std::string sample_key(const Key<Target>& key, std::string_view line_start, bool
   const std::string fallback = render_value(key, key.get(Target{}));
   const bool example = prefer_example && !key.example.empty();
   std::string out = comment(std::string(key.doc) + " " + type_and_bounds(key) + ".");
+  // A default such as "" teaches nobody how a value looks.
   if (!prefer_example && !key.example.empty())
     out += comment("Example: " + std::string(key.name) + " = " + std::string(key.example));
   if (key.secret) {
@@ -65,6 +66,7 @@ std::string sample_section(const Section& section) {
 template <class Record>
 std::string sample_records(const RecordTable<Record>& table) {
   std::string out = "\n" + comment(table.doc) + "#[[" + std::string(table.name) + "]]\n";
+  // A blank after the mark: this key is documented here, and is not part of the example.
   for (const Key<Record>& key : table.keys) out += sample_key(key, key.in_example ? "#" : "# ", true);
   for (const std::string_view line : table.example) out += std::string(line) + "\n";
   return out;
@@ -91,6 +93,7 @@ class Collector {
 
   void add(std::string key, const std::string& value, std::string shown, bool live) {
     Setting setting{.key = std::move(key), .value = std::move(shown), .place = {}, .live = live};
+    // Of the value itself, not of what is shown: a changed secret is a change too.
     setting.identity = std::hash<std::string>{}(value);
     if (const Where* where = draft_.where(setting.key)) {
       setting.origin = where->origin;
@@ -176,6 +179,7 @@ std::vector<Setting> effective_settings(const Draft& draft) {
 
 std::string sample_config() {
   std::string out(kSampleHead);
+  // The records that name sources and views stand beside the sources, where a reader looks for them.
   for (const Section& section : sections()) {
     out += sample_section(section);
     if (section.name == "kafka") out += sample_records(file_table()) + sample_records(view_table());
@@ -198,6 +202,7 @@ std::string show_settings(const ConfigReport& report, ShowOrigin show_origin) {
 ConfigChanges changes_between(const ConfigReport& running, const ConfigReport& fresh) {
   const auto before = by_key(running);
   const auto after = by_key(fresh);
+  // Records and open tables come and go, so a key may stand on one side only; that is a change as well.
   std::map<std::string, const Setting*> all = before;
   all.insert(after.begin(), after.end());
   ConfigChanges changes;

@@ -19,6 +19,7 @@ const Where* first_given(const Draft& draft, std::initializer_list<std::string> 
   return nullptr;
 }
 
+/// A request without a radius would be refused for the server's own default.
 void check_radius(Draft* draft) {
   const RankingOptions& ranking = draft->config.engine.ranking;
   if (ranking.radius_meters_default <= ranking.radius_meters_max) return;
@@ -29,6 +30,7 @@ void check_radius(Draft* draft) {
                              "); raise radius_max or lower radius_default");
 }
 
+/// Half a source is a source that somebody forgot to finish.
 void check_kafka(Draft* draft) {
   const KafkaSourceOptions& kafka = draft->config.engine.kafka;
   const Where* brokers = draft->where("kafka.brokers");
@@ -42,6 +44,7 @@ void check_kafka(Draft* draft) {
   }
 }
 
+/// The API asks nobody for a password, so being reachable from elsewhere takes a second, deliberate key.
 void check_listen(Draft* draft) {
   const HttpOptions& http = draft->config.http;
   const ListenAddress listen{http.address, http.port};
@@ -52,6 +55,7 @@ void check_listen(Draft* draft) {
                              "127.0.0.1 behind a proxy that does, or set http.allow_remote = true");
 }
 
+/// Offsets are stored under a source's name: two sources of one name would resume at each other's.
 void check_source_names(Draft* draft) {
   const EngineOptions& engine = draft->config.engine;
   std::map<std::string, std::string> owners;
@@ -69,7 +73,7 @@ void check_source_names(Draft* draft) {
 }
 
 void check_weights(const Vocabulary& vocabulary, Draft* draft) {
-  if (vocabulary.ranking_features.empty()) return;
+  if (vocabulary.ranking_features.empty()) return;  // nothing to check against
   const std::set<std::string> known(vocabulary.ranking_features.begin(), vocabulary.ranking_features.end());
   for (const auto& [name, weight] : draft->config.engine.ranking.weights) {
     const Where* where = draft->where(full_key("ranking.weights", name));
@@ -80,6 +84,7 @@ void check_weights(const Vocabulary& vocabulary, Draft* draft) {
   }
 }
 
+/// Decay without a half life has no meaning, and a half life without decay would be ignored in silence.
 void check_half_life(const FeatureViewSpec& view, const std::string& path, Draft* draft) {
   const Where* half_life = draft->where(full_key(path, "half_life"));
   const Where* aggregate = draft->where(full_key(path, "aggregate"));
@@ -104,6 +109,7 @@ void check_cell(const FeatureViewSpec& view, const std::string& path, Draft* dra
   draft->problem(*where, path + ".cell_precision is given, but neither entity nor dimension is \"cell\"; leave it out");
 }
 
+/// A misspelt type would make a view that no event ever changes.
 void check_event_types(const FeatureViewSpec& view, const std::string& path, Draft* draft) {
   const auto types = InteractionTypes::with_declared(draft->config.engine.decode.declared_types);
   if (!types.ok() || draft->incomplete) return;  // reported at types.declared
@@ -120,6 +126,7 @@ void check_event_types(const FeatureViewSpec& view, const std::string& path, Dra
 
 void check_views(const Vocabulary& vocabulary, Draft* draft) {
   std::map<std::string, std::string> owners;
+  // Rows are stored under the view's name, so no two views may share one.
   for (const std::string& name : vocabulary.builtin_views) owners[name] = "a built-in view";
   const std::vector<FeatureViewSpec> views = draft->config.engine.feature_views;
   for (std::size_t i = 0; i < views.size(); ++i) {

@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::size_t kSecretBytesMax = 64 * 1024;
 
+/// Looks at the open file, not at its path, which could be another file by then.
 Status check_secret_file(int fd) {
   struct stat info {};
   if (::fstat(fd, &info) != 0) return invalid_argument(std::strerror(errno));
@@ -41,6 +42,7 @@ Result<std::string> read_all(int fd) {
 
 /// A secret's file without the line end that editors leave.
 Result<std::string> read_secret(const std::string& path) {
+  // Without O_NONBLOCK, opening a pipe that nobody writes to would never return.
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return invalid_argument(std::strerror(errno));
   Result<std::string> text = std::string();
@@ -86,7 +88,7 @@ void resolve_secret_files(Draft* draft) {
     } else {
       draft->problem(file.where, file_key + ": " + file.path + ": " + secret.status().message());
     }
-    draft->mention(full, file.where);
+    draft->mention(full, file.where);  // also when it could not be read: it is not missing as well
   }
 }
 

@@ -66,6 +66,7 @@ const std::map<std::uint32_t, std::string>& file_systems() {
   return kNames;
 }
 
+/// State needs locks that hold and syncs that sync; not every file system has both.
 Finding examine_file_system(const fs::path& existing) {
   struct statfs info {};
   if (::statfs(existing.c_str(), &info) != 0) {

@@ -40,6 +40,7 @@ class Exchange {
     }
   }
 
+  /// The calls are asynchronous because only those can be given a deadline; the caller still just waits.
   Result<HttpReply> run() {
     stream_.expires_after(request_.timeout);
     resolver_.async_resolve(server_.host, server_.port, [this](beast::error_code error, auto found) {
@@ -53,6 +54,7 @@ class Exchange {
       return deadline_exceeded("no answer from " + where() + " within " + std::to_string(request_.timeout.count()) +
                                " ms");
     }
+    // A server may close without ceremony after a whole answer, which is an answer all the same.
     if (error_ && !parser_.is_done()) return unavailable("cannot reach " + where() + ": " + error_.message());
     return reply();
   }

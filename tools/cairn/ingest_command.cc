@@ -38,7 +38,7 @@ class Ingest {
     for (;;) {
       const Result<bool> more = source.next(&line);
       if (!more.ok()) {
-        if (!chunk.empty()) send(chunk);
+        if (!chunk.empty()) send(chunk);  // what was read before the fault is good
         give_up(more.status(), source.number());
       }
       if (!*more) break;
@@ -61,6 +61,7 @@ class Ingest {
     progress_.update(accepted_ + rejected_);
   }
 
+  /// Which limit the server has is not known here, so the chunk is halved until it fits.
   void send_smaller(const Chunk& chunk) {
     if (chunk.size() == 1) return reject(chunk.first_line(), "longer than the server takes");
     const auto [first, second] = chunk.halves();
@@ -70,6 +71,7 @@ class Ingest {
 
   void account(const nlohmann::json& ack, const Chunk& chunk) {
     accepted_ += count_at(ack, "accepted");
+    // The server names the first hundred rejections only, and counts all.
     const std::size_t named = list_at(ack, "rejections").size();
     for (const auto& rejection : list_at(ack, "rejections")) {
       const std::size_t index = count_at(rejection, "index");

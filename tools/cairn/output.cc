@@ -12,6 +12,7 @@ namespace {
 
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
 
+/// Names come from strangers: what would move the cursor or colour the screen is not printed.
 std::string printable(std::string text) {
   std::replace_if(text.begin(), text.end(), is_control, '?');
   return text;
@@ -111,7 +112,7 @@ Progress::Progress(std::string what, bool quiet)
 
 void Progress::update(std::uint64_t done) {
   const auto now = std::chrono::steady_clock::now();
-  if (!shown_ || now < next_) return;
+  if (!shown_ || now < next_) return;  // a terminal is slow, and nobody reads faster
   next_ = now + std::chrono::milliseconds(100);
   drawn_ = true;
   std::fprintf(stderr, "\r%s %s\x1b[K", grouped(done).c_str(), what_.c_str());

@@ -24,7 +24,8 @@ Result<HttpReply> post_chunk(const GlobalOptions& options, std::string_view targ
                                                                .body = body,
                                                                .content_type = "application/x-ndjson",
                                                                .timeout = kTimeout}));
-    if (reply.code != 503) return reply;
+    // Both say that nothing of the chunk was taken: the server was full, or the chunk waited past its deadline there.
+    if (reply.code != 503 && reply.code != 504) return reply;
     const milliseconds asked = std::chrono::seconds(std::clamp(reply.retry_after_seconds, 0, 60));
     const milliseconds wait = std::max(pause, asked);
     if (std::chrono::steady_clock::now() + wait > give_up) return error_of(reply);

@@ -7,9 +7,10 @@
 
 namespace cairn::cli {
 
-/// Posts a chunk as NDJSON. Answers of 503 (the server has too much to do) are tried again, after what Retry-After says
-/// or twice as long each time, for a minute in all.
-/// Returns: the answer, of any code but 503; UNAVAILABLE when there is no connection, or only 503 for a minute.
+/// Posts a chunk as NDJSON. Answers of 503 (the server has too much to do) and 504 (the chunk waited past its deadline
+/// there) mean that nothing was taken: the chunk is sent again, after what Retry-After says or twice as long each time,
+/// for a minute in all. Returns: the answer, of any code but these; UNAVAILABLE when there is no connection; the
+/// server's own error when it gave only these for a minute.
 [[nodiscard]] Result<HttpReply> post_chunk(const GlobalOptions& options, std::string_view target, const Chunk& chunk);
 
 }  // namespace cairn::cli

@@ -160,8 +160,8 @@ class Daemon {
     return std::clamp(half, milliseconds{1}, kStatusPeriod);
   }
 
-  /// Asks the engine how it is, and passes the answer on. An engine that does not answer keeps this thread here, the
-  /// watchdog goes hungry, and the service manager restarts the process: just what a watchdog is for.
+  /// Asks the engine how it is, and passes the answer on. While the engine does not answer, this thread waits here and
+  /// sends the watchdog nothing, so that the service manager restarts the process.
   void beat() {
     const SteadyTime now = std::chrono::steady_clock::now();
     if (now - last_beat_ < beat_period()) return;

@@ -10,6 +10,7 @@
 namespace cairn::config {
 namespace {
 
+/// Rows are stored under the name, and it stands in URLs and in TOML keys, so it is plain.
 std::string view_name_complaint(const Value& value) {
   const std::string& name = std::get<std::string>(value);
   if (matches(name, 63, "a", "a0_")) return {};
@@ -53,6 +54,7 @@ std::vector<Key<FeatureViewSpec>> view_shape_keys() {
 
 std::vector<Key<FeatureViewSpec>> view_bound_keys() {
   using Spec = FeatureViewSpec;
+  // Stored rows count in seconds.
   constexpr auto kWholeSeconds = static_cast<std::int64_t>(kSecond);
   return {
       make_key<Spec>(CAIRN_AT(half_life),

@@ -16,6 +16,7 @@ std::string topic_complaint(const Value& value) {
   return quoted(topic) + " must have at most 249 letters, digits, '.', '_' or '-', as Kafka demands of a topic";
 }
 
+/// A port must be there: without one librdkafka would take 9092 and say nothing.
 std::string brokers_complaint(const Value& value) {
   std::string_view rest = std::get<std::string>(value);
   while (!rest.empty()) {

@@ -7,6 +7,7 @@
 namespace cairn::config {
 namespace {
 
+/// An identifier that PostgreSQL takes without quotes, and does not cut (63 bytes).
 std::string identifier_complaint(const Value& value) {
   const std::string& name = std::get<std::string>(value);
   if (matches(name, 63, "a_", "a0_")) return {};

@@ -4,6 +4,7 @@
 
 namespace cairn::config {
 
+// The bounds are wide: they catch a slip of the unit and leave the rest to the machine.
 Section state_section() {
   return {
       "state",

@@ -7,6 +7,7 @@
 namespace cairn::config {
 namespace {
 
+/// By the code that will use the names, so that the check cannot accept what a start would refuse.
 std::string types_complaint(const Value& value) {
   const auto types = InteractionTypes::with_declared(std::get<std::vector<std::string>>(value));
   return types.ok() ? "" : types.status().message();

@@ -95,6 +95,7 @@ ApiResponse Handlers::checkpoint(const ApiRequest& request) const {
   if (!body.ok()) return error_response(body.status());
   json::Fields fields(*body, "");
   const std::string path = fields.text("path").value_or("");
+  // The server's working directory is nothing that a caller could know.
   if (!path.starts_with('/'))
     fields.fail("path is required: an absolute path on the server's disk that does not exist");
   if (const Status status = fields.finish(); !status.ok()) return error_response(status);
@@ -110,7 +111,7 @@ ApiResponse Handlers::checkpoint(const ApiRequest& request) const {
 
 ApiResponse Handlers::wait_caught_up(const ApiRequest& request) const {
   std::chrono::milliseconds timeout = kWaitTimeLimit.standard;
-  if (!request.body.empty()) {
+  if (!request.body.empty()) {  // all of it is optional, so the body is as well
     const Result<json::Value> body = json::parse(request.body);
     if (!body.ok()) return error_response(body.status());
     json::Fields fields(*body, "");
@@ -132,6 +133,7 @@ ApiResponse Handlers::ready(const ApiRequest& request) const {
   out.key("checks").begin_array();
   for (const ReadinessCheck& check : checks) write_check(out, check);
   out.end_array();
+  // The same error object as everywhere, beside the checks: a client that knows only errors is served too.
   if (!failing.empty()) {
     out.key("error").begin_object();
     out.key("code").text(to_string(StatusCode::kUnavailable));

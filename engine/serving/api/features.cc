@@ -12,7 +12,7 @@ std::optional<EntityKind> entity_of(std::string_view name) {
   return std::nullopt;
 }
 
-/// Splits "a,b" and appends the parts.
+/// Splits "a,b" and appends the parts. Empty parts are left out, as "views=" and a comma too many leave them.
 void append_list(std::vector<std::string>& list, std::string_view text) {
   while (!text.empty()) {
     const std::size_t comma = text.find(',');

@@ -60,6 +60,7 @@ ApiResponse error_response(int http_code, const Status& status) {
   out.end_object().end_object();
   ApiResponse response = json_response(std::move(out).take(), http_code);
   response.status = status.code();
+  // What is exhausted here frees itself within moments, or not for a long time; a second suits both.
   if (http_code == 503) response.retry_after_seconds = 1;
   return response;
 }

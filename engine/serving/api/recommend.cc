@@ -19,6 +19,7 @@ std::optional<Watermark> read_min_offset(json::Fields& outer) {
   if (watermark.source.empty()) fields.fail("source is required");
   watermark.position.partition.value = static_cast<std::int32_t>(fields.integer("partition", 0, INT32_MAX).value_or(0));
   watermark.position.offset.value = fields.required_integer("offset", 0, INT64_MAX);
+  // One complaint a request, the first: it stays with the outer object.
   if (const Status status = fields.finish(); !status.ok()) outer.fail(status.message());
   return watermark;
 }
@@ -44,6 +45,7 @@ Result<TimedRequest> read_request(const json::Value& body) {
   request.user = UserId(fields.required_id("user_id"));
   request.position = fields.position();
   request.position_time = fields.time("position_time");
+  // Without a position the time of its fix means nothing, and would hide that lat and lon were forgotten.
   if (request.position_time && !request.position) fields.fail("position_time needs lat and lon");
   request.time = fields.time("time");
   request.limit = static_cast<std::size_t>(

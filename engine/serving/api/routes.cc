@@ -53,6 +53,7 @@ std::optional<std::string> percent_decode(std::string_view text, Plus plus) {
       i += 2;
     }
   }
+  // Ids go on to C libraries and into JSON: neither takes a NUL or broken UTF-8.
   if (!is_utf8(decoded) || decoded.find('\0') != std::string::npos) return std::nullopt;
   return decoded;
 }
@@ -79,7 +80,7 @@ bool matches(std::string_view pattern, std::string_view path, std::vector<std::s
     } else if (expected != found) {
       return false;
     }
-    if (pattern.empty() != path.empty()) return false;
+    if (pattern.empty() != path.empty()) return false;  // one of them has segments left
   }
   return pattern.empty() && path.empty();
 }

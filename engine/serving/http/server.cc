@@ -53,6 +53,7 @@ Status listen(tcp::acceptor& acceptor, const HttpOptions& options) {
   if (error) return bind_error(error, options);
   const tcp::endpoint endpoint(address, options.port);
   acceptor.open(endpoint.protocol(), error);
+  // A restarted server must not wait for its predecessor's connections to leave TIME_WAIT.
   if (!error) acceptor.set_option(net::socket_base::reuse_address(true), error);
   if (!error) acceptor.bind(endpoint, error);
   if (!error) acceptor.listen(net::socket_base::max_listen_connections, error);
@@ -91,6 +92,7 @@ class HttpServer::Impl {
   [[nodiscard]] std::uint16_t port() const { return port_; }
 
   bool drain(std::chrono::milliseconds limit) {
+    // Readiness goes first: a balancer that asks from here on sends no more.
     api_.set_draining();
     draining_.store(true);
     net::post(acceptor_.get_executor(), [this] {
@@ -126,7 +128,7 @@ class HttpServer::Impl {
 
   void serve(tcp::socket socket) {
     ErrorCode ignored;
-    socket.set_option(tcp::no_delay(true), ignored);
+    socket.set_option(tcp::no_delay(true), ignored);  // answers are written whole; waiting for more gains nothing
     const std::size_t open = registry_.size();
     if (open >= options_.connections_max + kRefusalsMax) return;
     const auto role = open < options_.connections_max ? Session::Role::kServe : Session::Role::kRefuse;

@@ -60,6 +60,7 @@ Session::~Session() {
 }
 
 void Session::start() {
+  // Weak: a session lives as long as its own operations, and leaves the registry when it ends.
   context_.registry.add(this, weak_from_this());
   net::dispatch(stream_.get_executor(), [self = shared_from_this()] {
     if (self->role_ == Role::kServe) return self->wait_for_request();
@@ -83,7 +84,7 @@ void Session::abort() {
 
 void Session::wait_for_request() {
   request_id_.clear();
-  if (buffer_.size() > 0) return read_header();
+  if (buffer_.size() > 0) return read_header();  // the next request was sent together with the last one
   if (context_.draining.load()) {
     beast::error_code ignored;
     if (stream_.socket().available(ignored) == 0) return close();
@@ -117,6 +118,7 @@ void Session::on_header() {
   continue_then_read_body();
 }
 
+/// A client that asks first is told to go on only now that the header has been found acceptable.
 void Session::continue_then_read_body() {
   auto proceed = std::make_shared<http::response<http::empty_body>>(http::status::continue_, 11);
   http::async_write(stream_, *proceed, [self = shared_from_this(), proceed](Error error, std::size_t) {
@@ -153,6 +155,7 @@ void Session::submit() {
 }
 
 void Session::refuse(ApiResponse response) {
+  // Where the refused request ends is not known, so nothing after it can be read as a request.
   unread_ = true;
   response.close = true;
   context_.api.count_refusal(response);
@@ -206,6 +209,7 @@ void Session::on_written(Error error) {
   response_.reset();
   if (keep) return wait_for_request();
   if (error || !unread_) return close();
+  // Closing with unread bytes makes the kernel reset the connection, which can overtake the refusal.
   stream_.socket().shutdown(net::ip::tcp::socket::shutdown_send, error);
   stream_.expires_after(kLingerTime);
   linger();

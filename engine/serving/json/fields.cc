@@ -45,6 +45,7 @@ std::string nearest_name(std::string_view name, const std::vector<std::string>& 
   for (const std::string& candidate : known) {
     if (candidate.size() > kNameBytesMax) continue;
     const std::size_t distance = edit_distance(name, candidate);
+    // A name that would have to be replaced whole is no near one.
     if (distance < best_distance && distance < candidate.size()) {
       best = candidate;
       best_distance = distance;
@@ -72,6 +73,7 @@ void Fields::fail(std::string message) {
 }
 
 const Value* Fields::find(std::string_view name) {
+  // Noted also after an error, so that `finish` never calls a member unknown that was only not asked for.
   known_.emplace_back(name);
   if (!error_.ok()) return nullptr;
   for (const Member& member : *members_) {

@@ -46,6 +46,7 @@ constexpr bool is_plain(char c) noexcept {
 
 }  // namespace
 
+/// The last byte tells whether a comma is due. A text never confuses it: the last byte of a text is its quote.
 void Writer::separate() {
   if (out_.empty()) return;
   const char last = out_.back();
@@ -66,6 +67,7 @@ Writer& Writer::close(char bracket) {
 void Writer::append_quoted(std::string_view value) {
   out_ += '"';
   while (!value.empty()) {
+    // Runs that need no escape are copied whole; ids and names are nothing but such runs.
     std::size_t plain = 0;
     while (plain < value.size() && is_plain(value[plain])) ++plain;
     out_.append(value.substr(0, plain));
@@ -75,7 +77,7 @@ void Writer::append_quoted(std::string_view value) {
     if (length == 1) {
       append_escaped(out_, value.front());
     } else if (length == 0) {
-      out_ += "\xEF\xBF\xBD";
+      out_ += "\xEF\xBF\xBD";  // U+FFFD: stored text may be older than the check that would refuse it
     } else {
       out_.append(value.substr(0, length));
     }
@@ -98,7 +100,7 @@ Writer& Writer::text(std::string_view value) {
 }
 
 Writer& Writer::number(double value) {
-  if (!std::isfinite(value)) return null();
+  if (!std::isfinite(value)) return null();  // JSON has no word for it
   separate();
   append_number(out_, value);
   return *this;

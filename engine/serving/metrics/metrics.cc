@@ -109,7 +109,7 @@ void add_consumers(Snapshot& out, const EngineStatus& status) {
       "cairn_consumer_lag", "Source's end less the consumer's offset: messages for Kafka, bytes for files and the log",
       MetricType::Gauge);
   for (const ConsumerStatus& consumer : status.consumers) {
-    if (!consumer.end_offset) continue;
+    if (!consumer.end_offset) continue;  // unknown is absent, not 0, which would read as caught up
     const std::int64_t lag = std::max<std::int64_t>(0, consumer.end_offset->value - consumer.position.offset.value);
     Snapshot::add_gauge(lags, static_cast<double>(lag), labels_of(consumer));
   }

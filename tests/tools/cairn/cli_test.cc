@@ -133,10 +133,12 @@ TEST_CASE_FIXTURE(Cli, "ingest of nothing but rejects fails, of some only when s
   CHECK(run({"ingest", "-"}, "{}\n" + events(1)).exit_code == 0);
 }
 
-TEST_CASE_FIXTURE(Cli, "ingest is patient with a server that is busy") {
+TEST_CASE_FIXTURE(Cli, "ingest is patient with a server that is busy, or too busy to begin in time") {
   std::atomic<int> refusals{2};
   engine.on_ingest = [&refusals] {
-    return refusals.fetch_sub(1) > 0 ? resource_exhausted("busy; try again") : Status();
+    const int left = refusals.fetch_sub(1);
+    if (left == 2) return resource_exhausted("busy; try again");
+    return left == 1 ? deadline_exceeded("waited too long for a thread") : Status();
   };
   const Outcome outcome = run({"ingest", "-"}, events(3));
   CHECK(outcome.exit_code == 0);
