@@ -22,12 +22,17 @@ struct Recommender::Question {
   bool exclude_seen = false;
 };
 
-Recommender::Recommender(state::FeatureState& state, const RankingOptions& options, LinearStage stage)
-    : state_(state), options_(options), stage_(std::move(stage)), signals_(state) {}
+Recommender::Recommender(state::FeatureState& state, const RankingOptions& options, RankerModel ranker,
+                         LinearStage stage)
+    : state_(state), options_(options), ranker_(std::move(ranker)), stage_(std::move(stage)), signals_(state) {}
 
 Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& state, const RankingOptions& options) {
-  CAIRN_ASSIGN_OR_RETURN(LinearStage stage, LinearStage::create(options.weights));
-  std::unique_ptr<Recommender> made(new Recommender(state, options, std::move(stage)));
+  RankerModel ranker = default_ranker();
+  if (!options.ranker_dir.empty()) {
+    CAIRN_ASSIGN_OR_RETURN(ranker, read_ranker(options.ranker_dir));
+  }
+  CAIRN_ASSIGN_OR_RETURN(LinearStage stage, LinearStage::create(ranker.weights, options.weights));
+  std::unique_ptr<Recommender> made(new Recommender(state, options, std::move(ranker), std::move(stage)));
   made->refresh_index();
   CAIRN_RETURN_IF_ERROR(
       state.observe(EntityKind::kPlace, [signals = &made->signals_](auto deltas) { signals->update(deltas); }));
@@ -73,7 +78,7 @@ Result<Recommendations> Recommender::recommend(const RecommendRequest& request, 
   answer.freshness.tier = question.tier;
   const auto lock = signals_.lock_shared();
   std::vector<float> scores;
-  const QuestionFacts facts(question.situation, *index, signals_);
+  const QuestionFacts facts(question.situation, *index, signals_, ranker_.week);
   stage_.score(facts, candidates, &scores);
 
   for (const std::uint32_t i : best_candidates(*index, candidates, scores, question.limit)) {
@@ -99,11 +104,11 @@ Result<Recommender::Scored> Recommender::score(const UserId& user, GeoPoint posi
   Scored scored;
   scored.index = index();
   CAIRN_ASSIGN_OR_RETURN(const auto found, state_.row(EntityKind::kUser, user.str()));
-  const UserProfile profile = read_user_profile(state_.schema(), found.row.get(), *scored.index, time);
+  const UserProfile profile = read_user_profile(state_.schema(), found.row.get(), *scored.index, ranker_.habit, time);
   const Situation situation{&profile, position, position_age_hours, time};
   scored.candidates = scored.index->within(position, radius_meters);
   const auto lock = signals_.lock_shared();
-  stage_.score(QuestionFacts(situation, *scored.index, signals_), scored.candidates, &scored.scores);
+  stage_.score(QuestionFacts(situation, *scored.index, signals_, ranker_.week), scored.candidates, &scored.scores);
   return scored;
 }
 
@@ -128,7 +133,7 @@ Result<Recommender::Question> Recommender::understand(const RecommendRequest& re
   question.situation.time = request.time.value_or(now);
 
   CAIRN_ASSIGN_OR_RETURN(const auto found, state_.row(EntityKind::kUser, request.user.str()));
-  question.user = read_user_profile(state_.schema(), found.row.get(), index, question.situation.time);
+  question.user = read_user_profile(state_.schema(), found.row.get(), index, ranker_.habit, question.situation.time);
   question.tier = !question.user.known ? Tier::kNone : found.hit ? Tier::kMemory : Tier::kDisk;
   if (request.position) {
     if (!valid_position(*request.position)) return invalid_argument("lat must be in [-90, 90] and lon in [-180, 180]");

@@ -10,6 +10,7 @@
 #include "cairn/options.h"
 #include "cairn/recommendation.h"
 #include "engine/ranking/place_signals.h"
+#include "engine/ranking/ranker_model.h"
 #include "engine/ranking/retrieve/place_index.h"
 #include "engine/ranking/score/linear_stage.h"
 #include "engine/state/feature_state.h"
@@ -25,7 +26,8 @@ namespace cairn::ranking {
 class Recommender {
  public:
   /// `state` must outlive the recommender, and is observed from here on.
-  /// Returns: INVALID_ARGUMENT for a weight that no ranking feature has; what reading the state returned.
+  /// Returns: INVALID_ARGUMENT for a weight that no ranking feature has; what read_ranker() and reading the state
+  /// returned.
   [[nodiscard]] static Result<std::unique_ptr<Recommender>> create(state::FeatureState& state,
                                                                    const RankingOptions& options);
 
@@ -47,7 +49,7 @@ class Recommender {
   [[nodiscard]] std::shared_ptr<const PlaceIndex> index() const;
 
  private:
-  Recommender(state::FeatureState& state, const RankingOptions& options, LinearStage stage);
+  Recommender(state::FeatureState& state, const RankingOptions& options, RankerModel ranker, LinearStage stage);
 
   struct Question;  ///< a request with its defaults filled in
   [[nodiscard]] Result<Question> understand(const RecommendRequest& request, const PlaceIndex& index,
@@ -56,6 +58,7 @@ class Recommender {
 
   state::FeatureState& state_;
   const RankingOptions options_;
+  const RankerModel ranker_;
   const LinearStage stage_;
   PlaceSignals signals_;
 

@@ -24,7 +24,8 @@ struct Situation {
 ///
 /// Everything that it is made of must outlive it. Requires: the caller holds signals.lock_shared() as long as it lives.
 struct QuestionFacts {
-  QuestionFacts(const Situation& asked, const PlaceIndex& places, const PlaceSignals& of_places);
+  QuestionFacts(const Situation& asked, const PlaceIndex& places, const PlaceSignals& of_places,
+                const WeekCoefficients& week_kernel);
 
   const Situation& situation;
   const UserProfile& user;

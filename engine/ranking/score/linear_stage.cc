@@ -6,22 +6,18 @@
 
 namespace cairn::ranking {
 
-Result<LinearStage> LinearStage::create(const std::map<std::string, double>& weights) {
-  LinearStage stage;
-  if (weights.empty()) {
-    for (const RankingFeatureInfo& feature : ranking_features()) stage.weights_.push_back(feature.default_weight);
-    return stage;
-  }
-  stage.weights_.assign(ranking_feature_count(), 0.0);
-  for (const auto& [name, weight] : weights) {
+Result<LinearStage> LinearStage::create(std::vector<double> weights, const std::map<std::string, double>& named) {
+  CAIRN_CHECK(weights.size() == ranking_feature_count());
+  if (!named.empty()) weights.assign(weights.size(), 0.0);
+  for (const auto& [name, weight] : named) {
     const auto feature = find_ranking_feature(name);
     if (!feature) {
       return invalid_argument("no ranking feature is named '" + name + "'; GET /v1/ranking-features lists them");
     }
     if (!std::isfinite(weight)) return invalid_argument("the weight of '" + name + "' is not finite");
-    stage.weights_[*feature] = weight;
+    weights[*feature] = weight;
   }
-  return stage;
+  return LinearStage(std::move(weights));
 }
 
 void LinearStage::score(const QuestionFacts& question, std::span<const PlaceIndex::Near> candidates,

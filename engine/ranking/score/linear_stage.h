@@ -4,6 +4,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cairn/status.h"
@@ -16,8 +17,11 @@ namespace cairn::ranking {
 /// facts, the one that every candidate goes through. Immutable. Threads: any.
 class LinearStage {
  public:
+  /// Scores with `weights`, one a ranking feature, or, where `named` has any, with those instead: then a feature that
+  /// is not named weighs nothing.
   /// Returns: INVALID_ARGUMENT naming a feature that is unknown or a weight that is not finite.
-  [[nodiscard]] static Result<LinearStage> create(const std::map<std::string, double>& weights);
+  [[nodiscard]] static Result<LinearStage> create(std::vector<double> weights,
+                                                  const std::map<std::string, double>& named);
 
   /// The score of every candidate, in float; `scores` gets the shape of `candidates`, which ascend by row.
   void score(const QuestionFacts& question, std::span<const PlaceIndex::Near> candidates,
@@ -27,7 +31,8 @@ class LinearStage {
   [[nodiscard]] std::span<const double> weights() const noexcept { return weights_; }
 
  private:
-  LinearStage() = default;
+  explicit LinearStage(std::vector<double> weights) : weights_(std::move(weights)) {}
+
   std::vector<double> weights_;
 };
 
