@@ -328,26 +328,7 @@ Result<FeatureResponse> EngineImpl::get_features(const CallContext&, const Featu
 
 Result<Recommendations> EngineImpl::recommend(const CallContext& context, const RecommendRequest& request) const {
   recommendations_.fetch_add(1, std::memory_order_relaxed);
-  bool degraded = false;
-  if (request.min_offset && !state_->reached(*request.min_offset)) {
-    switch (request.on_stale) {
-      case OnStale::kWait:
-        CAIRN_RETURN_IF_ERROR(state_->wait_for(*request.min_offset, context));
-        break;
-      case OnStale::kDegrade:
-        degraded = true;
-        break;
-      case OnStale::kFail:
-        return failed_precondition("features have not reached the offset asked for");
-    }
-  }
-  // Taken before the rows are read: the answer reflects at least this much.
-  Freshness fresh = freshness(Tier::kNone);
-  CAIRN_ASSIGN_OR_RETURN(Recommendations answer, recommender_->recommend(request, clock_.now()));
-  fresh.tier = answer.freshness.tier;
-  answer.freshness = std::move(fresh);
-  answer.degraded = degraded;
-  return answer;
+  return recommender_->recommend(context, request, clock_.now());
 }
 
 std::vector<FeatureViewSpec> EngineImpl::feature_views(const CallContext&) const {

@@ -42,7 +42,7 @@ Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& st
 // ---- index --------------------------------------------------------------------------------------------------------
 
 std::shared_ptr<const PlaceIndex> Recommender::index() const {
-  const std::lock_guard lock(index_mutex_);
+  const MutexLock lock(index_mutex_);
   return index_;
 }
 
@@ -52,34 +52,57 @@ bool Recommender::index_current() const {
 }
 
 void Recommender::refresh_index() {
-  const std::lock_guard one_at_a_time(rebuild_mutex_);
+  const MutexLock one_at_a_time(rebuild_mutex_);
   if (index_current()) return;
   const std::uint64_t version = state_.catalog().version();
   auto index = std::make_shared<const PlaceIndex>(state_.catalog().newer_than(0), state_.category_ids(), version);
   signals_.recategorise(*index);
-  const std::lock_guard lock(index_mutex_);
+  const MutexLock lock(index_mutex_);
   index_ = std::move(index);
 }
 
 // ---- answering ----------------------------------------------------------------------------------------------------
 
-Result<Recommendations> Recommender::recommend(const RecommendRequest& request, EventTime now) const {
+Status Recommender::reach(const CallContext& call, const RecommendRequest& request, bool* degraded) const {
+  if (!request.min_offset || state_.reached(*request.min_offset)) return ok_status();
+  switch (request.on_stale) {
+    case OnStale::kWait:
+      return state_.wait_for(*request.min_offset, call);
+    case OnStale::kDegrade:
+      *degraded = true;
+      return ok_status();
+    case OnStale::kFail:
+      break;
+  }
+  return failed_precondition("features have not reached the offset asked for");
+}
+
+Result<Recommendations> Recommender::recommend(const CallContext& call, const RecommendRequest& request,
+                                               EventTime now) const {
+  CAIRN_RETURN_IF_ERROR(call.check());
+  Recommendations answer;
+  CAIRN_RETURN_IF_ERROR(reach(call, request, &answer.degraded));
+  // Taken before the rows are read: what is applied meanwhile may be in the answer, but is not promised.
+  answer.freshness.watermarks = state_.watermarks();
+  answer.freshness.newest_event = event_time_from_ms(state_.counters().newest_event_ms);
   // Taken once: rows mean nothing in another index, and an import may put a new one in place at any moment.
   const auto index = this->index();
   CAIRN_ASSIGN_OR_RETURN(Question question, understand(request, *index, now));
+  CAIRN_RETURN_IF_ERROR(call.check());  // a row may have come from the disk
   question.situation.user = &question.user;
 
   std::vector<PlaceIndex::Near> candidates = index->within(question.situation.position, question.radius_meters);
   const std::size_t in_radius = candidates.size();
   filter(question, *index, &candidates);
 
-  Recommendations answer;
   answer.candidates = candidates.size();
   answer.freshness.tier = question.tier;
-  const auto lock = signals_.lock_shared();
+  // The lock on signals is held to the end: reasons are told from the same signals as scores.
+  const PlaceSignals::Reader signals(signals_);
+  const QuestionFacts facts(question.situation, *index, signals, ranker_.week);
   std::vector<float> scores;
-  const QuestionFacts facts(question.situation, *index, signals_, ranker_.week);
-  stage_.score(facts, candidates, &scores);
+  CAIRN_RETURN_IF_ERROR(stage_.score(
+      facts, candidates, [&] { return call.check(); }, &scores));
 
   for (const std::uint32_t i : best_candidates(*index, candidates, scores, question.limit)) {
     const PlaceIndex::Near& near = candidates[i];
@@ -107,8 +130,10 @@ Result<Recommender::Scored> Recommender::score(const UserId& user, GeoPoint posi
   const UserProfile profile = read_user_profile(state_.schema(), found.row.get(), *scored.index, ranker_.habit, time);
   const Situation situation{&profile, position, position_age_hours, time};
   scored.candidates = scored.index->within(position, radius_meters);
-  const auto lock = signals_.lock_shared();
-  stage_.score(QuestionFacts(situation, *scored.index, signals_, ranker_.week), scored.candidates, &scored.scores);
+  const PlaceSignals::Reader signals(signals_);
+  const QuestionFacts facts(situation, *scored.index, signals, ranker_.week);
+  CAIRN_RETURN_IF_ERROR(stage_.score(
+      facts, scored.candidates, [] { return ok_status(); }, &scored.scores));
   return scored;
 }
 

@@ -7,7 +7,7 @@
 
 namespace cairn::ranking {
 
-QuestionFacts::QuestionFacts(const Situation& asked, const PlaceIndex& places, const PlaceSignals& of_places,
+QuestionFacts::QuestionFacts(const Situation& asked, const PlaceIndex& places, const PlaceSignals::Reader& of_places,
                              const WeekCoefficients& week_kernel)
     : situation(asked),
       user(*asked.user),

@@ -1,5 +1,6 @@
 #include "engine/ranking/score/linear_stage.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/ranking/score/ranking_features.h"
@@ -20,18 +21,24 @@ Result<LinearStage> LinearStage::create(std::vector<double> weights, const std::
   return LinearStage(std::move(weights));
 }
 
-void LinearStage::score(const QuestionFacts& question, std::span<const PlaceIndex::Near> candidates,
-                        std::vector<float>* scores) const {
-  scores->resize(candidates.size());
+Status LinearStage::score(const QuestionFacts& question, std::span<const PlaceIndex::Near> candidates,
+                          const std::function<Status()>& go_on, std::vector<float>* scores) const {
+  scores->clear();
+  scores->reserve(candidates.size());
   // Candidates and visited places both ascend by row, so one walk over both finds who has been where.
   auto visited = question.user.visited.begin();
   const auto end = question.user.visited.end();
-  for (std::size_t i = 0; i < candidates.size(); ++i) {
-    while (visited != end && visited->row < candidates[i].row) ++visited;
-    const bool is_visited = visited != end && visited->row == candidates[i].row;
-    const CandidateFacts candidate(question, candidates[i], is_visited ? &*visited : nullptr);
-    (*scores)[i] = static_cast<float>(weighted_sum(candidate, weights_));
+  while (scores->size() < candidates.size()) {
+    CAIRN_RETURN_IF_ERROR(go_on());
+    const std::size_t left = candidates.size() - scores->size();
+    for (const PlaceIndex::Near& near : candidates.subspan(scores->size(), std::min(left, kSlice))) {
+      while (visited != end && visited->row < near.row) ++visited;
+      const bool is_visited = visited != end && visited->row == near.row;
+      const CandidateFacts candidate(question, near, is_visited ? &*visited : nullptr);
+      scores->push_back(static_cast<float>(weighted_sum(candidate, weights_)));
+    }
   }
+  return ok_status();
 }
 
 }  // namespace cairn::ranking

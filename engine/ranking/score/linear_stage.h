@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -23,9 +24,14 @@ class LinearStage {
   [[nodiscard]] static Result<LinearStage> create(std::vector<double> weights,
                                                   const std::map<std::string, double>& named);
 
-  /// The score of every candidate, in float; `scores` gets the shape of `candidates`, which ascend by row.
-  void score(const QuestionFacts& question, std::span<const PlaceIndex::Near> candidates,
-             std::vector<float>* scores) const;
+  /// Candidates that are scored between two looks at whether to go on: a fraction of a millisecond's work.
+  static constexpr std::size_t kSlice = 4096;
+
+  /// The score of every candidate, in float; `scores` gets the shape of `candidates`, which ascend by row. `go_on` is
+  /// asked before each kSlice of them, and its first failure ends the work.
+  /// Returns: that failure; `scores` then holds the candidates scored so far.
+  [[nodiscard]] Status score(const QuestionFacts& question, std::span<const PlaceIndex::Near> candidates,
+                             const std::function<Status()>& go_on, std::vector<float>* scores) const;
 
   /// By ranking feature, in their order.
   [[nodiscard]] std::span<const double> weights() const noexcept { return weights_; }
