@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
+#include <string_view>
 
 #include "engine/ranking/builtin_views.h"
 
@@ -43,8 +45,7 @@ void add_count(Key key, std::int64_t count, std::vector<std::pair<Key, std::uint
 }  // namespace
 
 PlaceSignals::PlaceSignals(const state::FeatureState& state)
-    : place_ids_(state.place_ids()),
-      visits_view_(view_id(state, kPlaceVisits)),
+    : visits_view_(view_id(state, kPlaceVisits)),
       visits_30d_view_(view_id(state, kPlaceVisits30d)),
       week_view_(view_id(state, kPlaceHourOfWeek)),
       tiles_view_(view_id(state, kPlaceHourly)),
@@ -55,7 +56,7 @@ PlaceSignals::Reader::Reader(const PlaceSignals& signals) : lock_(signals.mutex_
 void PlaceSignals::update(std::span<const features::EntityDelta> deltas) {
   const WriterLock lock(mutex_);
   for (const features::EntityDelta& delta : deltas) {
-    if (const auto place = place_ids_.find(std::string_view(delta.key).substr(1))) add(*place, delta.row);
+    if (delta.place) add(*delta.place, delta.row);
   }
 }
 

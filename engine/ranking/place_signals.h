@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -13,7 +12,6 @@
 #include "engine/ranking/retrieve/place_index.h"
 #include "engine/state/feature_state.h"
 #include "features/delta.h"
-#include "features/dictionary.h"
 #include "features/schema.h"
 
 namespace cairn::ranking {
@@ -50,7 +48,7 @@ class PlaceSignals {
 
   class Reader;
 
-  /// `state` must outlive the signals.
+  /// Looks up the views in the state's schema; keeps no reference.
   explicit PlaceSignals(const state::FeatureState& state);
 
   /// Adds deltas of place rows (or whole rows, at the start).
@@ -70,7 +68,6 @@ class PlaceSignals {
   void add(std::uint64_t place, const features::Row& row) CAIRN_REQUIRES(mutex_);
   [[nodiscard]] CategoryTotals& totals_of(std::uint32_t category) CAIRN_REQUIRES(mutex_);
 
-  const features::Dictionary& place_ids_;
   const std::uint32_t visits_view_;
   const std::uint32_t visits_30d_view_;
   const std::uint32_t week_view_;
