@@ -12,8 +12,8 @@
 #include "engine/ingest/sources.h"
 #include "engine/part_options.h"
 #include "engine/ranking/builtin_views.h"
+#include "engine/ranking/ranker_model.h"
 #include "engine/ranking/recommender.h"
-#include "engine/ranking/score/ranking_features.h"
 #include "engine/readiness.h"
 #include "engine/sql_side.h"
 #include "engine/state/feature_reads.h"
@@ -26,7 +26,6 @@
 #include "sql/upkeep.h"
 #include "storage/state_store.h"
 #include "streaming/dead_letters.h"
-#include "streaming/decode.h"
 #include "streaming/event_log.h"
 
 namespace cairn {

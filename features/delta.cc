@@ -145,7 +145,9 @@ void DeltaAccumulator::add_to_group(const Group& group, const ResolvedEvent& eve
     // The row is made only when an event counts in it, so that no entity gets an empty row.
     if (row == nullptr) {
       if (!make_key(group, event)) return;
-      row = &rows_[key_];
+      Growing& growing = rows_[key_];
+      if (group.kind == EntityKind::kPlace) growing.place = event.place;
+      row = &growing.row;
       row->blocks.reserve(group.views.size());
     }
     append({.dimension = *dimension, .value = value_of(*view, *weight, interaction.time)}, &block_of(*view, row));
@@ -157,11 +159,11 @@ std::vector<EntityDelta> DeltaAccumulator::take() {
   deltas.reserve(rows_.size());
   while (!rows_.empty()) {
     auto node = rows_.extract(rows_.begin());
-    for (ViewBlock& block : node.mapped().blocks) {
+    for (ViewBlock& block : node.mapped().row.blocks) {
       sort_and_combine(block.aggregate, &block.entries);
       keep_newest(block.aggregate, block.max_entries, &block.entries);
     }
-    deltas.push_back({std::move(node.key()), std::move(node.mapped())});
+    deltas.push_back({std::move(node.key()), std::move(node.mapped().row), node.mapped().place});
   }
   std::sort(deltas.begin(), deltas.end(), [](const EntityDelta& a, const EntityDelta& b) { return a.key < b.key; });
   return deltas;

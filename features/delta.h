@@ -31,6 +31,7 @@ struct ResolvedEvent {
 struct EntityDelta {
   std::string key;
   Row row;
+  std::optional<std::uint64_t> place;  ///< dictionary id where the entity is a place, as the events had it resolved
 };
 
 /// Turns a micro-batch of events into one delta row per entity. An event counts in a view when the view weighs its
@@ -57,12 +58,18 @@ class DeltaAccumulator {
     std::vector<const View*> views;
   };
 
+  /// A delta that is still growing.
+  struct Growing {
+    Row row;  ///< entries in the order they came; take() brings them into a row's
+    std::optional<std::uint64_t> place;
+  };
+
   bool make_key(const Group& group, const ResolvedEvent& event);
   void add_to_group(const Group& group, const ResolvedEvent& event);
 
   std::vector<Group> groups_;
-  std::unordered_map<std::string, Row> rows_;  ///< entries in the order they came; take() brings them into a row's
-  std::string key_;                            ///< of the row looked up last; kept for its memory
+  std::unordered_map<std::string, Growing> rows_;  ///< by key
+  std::string key_;                                ///< of the row looked up last; kept for its memory
 };
 
 }  // namespace cairn::features

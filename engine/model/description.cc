@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <utility>
 
-#include "engine/config/toml/document.h"
 #include "engine/model/files.h"
 #include "engine/model/toml_table.h"
 
@@ -174,12 +173,8 @@ Result<Description> read_description(const std::string& folder) {
     return not_found(folder + ": is no model directory: there is no model.toml in it");
   }
   if (!text.ok()) return std::move(text).status();
-  const toml::Document document = toml::parse_document(*text);
-  if (!document.errors.empty()) {
-    const toml::SyntaxError& error = document.errors.front();
-    return invalid_argument(path + ":" + std::to_string(error.at.line) + ": " + error.message);
-  }
-  return read_root(path, document.root);
+  CAIRN_ASSIGN_OR_RETURN(const toml::Node root, parse_toml(path, *text));
+  return read_root(path, root);
 }
 
 std::string render_description(const Model& model, const Description& names) {

@@ -10,6 +10,13 @@ namespace cairn::model {
 
 using toml::Node;
 
+Result<Node> parse_toml(const std::string& file, std::string_view text) {
+  config::Document document = config::parse_document(text);
+  if (document.errors.empty()) return std::move(document.root);
+  const config::SyntaxError& error = document.errors.front();
+  return invalid_argument(file + ":" + std::to_string(error.at.line) + ": " + error.message);
+}
+
 bool TomlTable::has(std::string_view key) const noexcept {
   return std::any_of(node_->members.begin(), node_->members.end(),
                      [&](const toml::Member& member) { return member.name == key; });
@@ -33,7 +40,7 @@ Status TomlTable::take(std::string_view key, std::string* value) {
   return ok_status();
 }
 
-Status TomlTable::take(std::string_view key, float* value) {
+Status TomlTable::take(std::string_view key, double* value) {
   const Node* node = take_node(key);
   if (!node) return ok_status();
   const bool integer = node->kind == Node::Kind::kInteger;
@@ -41,6 +48,14 @@ Status TomlTable::take(std::string_view key, float* value) {
     return fault(key, std::string(key) + " is " + std::string(kind_name(node->kind)) + ", not a number");
   }
   const double number = integer ? static_cast<double>(node->integer) : node->number;
+  if (!std::isfinite(number)) return fault(key, std::string(key) + " is not finite");
+  *value = number;
+  return ok_status();
+}
+
+Status TomlTable::take(std::string_view key, float* value) {
+  double number = static_cast<double>(*value);
+  CAIRN_RETURN_IF_ERROR(take(key, &number));
   if (!(std::abs(number) <= static_cast<double>(std::numeric_limits<float>::max()))) {
     return fault(key, std::string(key) + " is beyond what a float holds");
   }

@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +10,10 @@
 #include "engine/config/toml/document.h"
 
 namespace cairn::model {
+
+/// The root of a TOML text. `file` is what messages call it.
+/// Returns: INVALID_ARGUMENT "file:line: fault" at the first thing that is no TOML.
+[[nodiscard]] Result<config::Node> parse_toml(const std::string& file, std::string_view text);
 
 /// The keys of one table of a TOML file, taken one by one, so that what is left over can be refused. Views the node,
 /// which must outlive it. Each message names file and line. One thread.
@@ -23,6 +26,7 @@ class TomlTable {
   /// Each leaves `*value` as it is when the key is not there.
   /// Returns: INVALID_ARGUMENT when the value is of another kind, or not finite, or out of the type's range.
   [[nodiscard]] Status take(std::string_view key, std::string* value);
+  [[nodiscard]] Status take(std::string_view key, double* value);
   [[nodiscard]] Status take(std::string_view key, float* value);
   [[nodiscard]] Status take(std::string_view key, std::uint64_t* value);
 

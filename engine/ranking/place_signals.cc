@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
+#include <string_view>
 
 #include "engine/ranking/builtin_views.h"
 #include "features/decay.h"
 
 namespace cairn::ranking {
-
-const PlaceSignal PlaceSignals::kNothing{};
 
 namespace {
 
@@ -38,44 +38,45 @@ void add_count(Key key, std::int64_t count, std::vector<std::pair<Key, std::uint
 }  // namespace
 
 PlaceSignals::PlaceSignals(const state::FeatureState& state)
-    : place_ids_(state.place_ids()),
-      visits_view_(view_id(state, kPlaceVisits)),
+    : visits_view_(view_id(state, kPlaceVisits)),
       visits_30d_view_(view_id(state, kPlaceVisits30d)),
       week_view_(view_id(state, kPlaceHourOfWeek)),
       tiles_view_(view_id(state, kPlaceHourly)),
       rating_view_(view_id(state, kPlaceRating)) {}
 
+PlaceSignals::Reader::Reader(const PlaceSignals& signals) : lock_(signals.mutex_), tables_(signals.tables_) {}
+
 void PlaceSignals::update(std::span<const features::EntityDelta> deltas) {
-  const std::unique_lock lock(mutex_);
+  const WriterLock lock(mutex_);
   for (const features::EntityDelta& delta : deltas) {
-    if (const auto place = place_ids_.find(std::string_view(delta.key).substr(1))) add(*place, delta.row);
+    if (delta.place) add(*delta.place, delta.row);
   }
 }
 
 PlaceSignals::CategoryTotals& PlaceSignals::totals_of(std::uint32_t category) {
-  if (category == PlaceIndex::kNoCategory) return uncategorised_;
-  if (categories_.size() <= category) categories_.resize(category + 1);
-  return categories_[category];
+  if (category == PlaceIndex::kNoCategory) return tables_.uncategorised;
+  if (tables_.categories.size() <= category) tables_.categories.resize(category + 1);
+  return tables_.categories[category];
 }
 
 void PlaceSignals::add(std::uint64_t place, const features::Row& row) {
-  if (signals_.size() <= place) signals_.resize(place + 1);
-  if (category_of_.size() <= place) category_of_.resize(place + 1, PlaceIndex::kNoCategory);
-  PlaceSignal& signal = signals_[place];
-  CategoryTotals& category = totals_of(category_of_[place]);
+  if (tables_.signals.size() <= place) tables_.signals.resize(place + 1);
+  if (tables_.category_of.size() <= place) tables_.category_of.resize(place + 1, PlaceIndex::kNoCategory);
+  PlaceSignal& signal = tables_.signals[place];
+  CategoryTotals& category = totals_of(tables_.category_of[place]);
   for (const features::ViewBlock& block : row.blocks) {
     for (const features::Entry& entry : block.entries) {
       const features::Value& value = entry.value;
       if (block.view == visits_view_) {
         signal.visits += value.count;
         category.visits += value.count;
-        all_.visits += value.count;
+        tables_.all.visits += value.count;
       } else if (block.view == visits_30d_view_) {
         add_scaled(value.mantissa, value.exponent, &signal);
       } else if (block.view == week_view_ && entry.dimension < 168) {
         add_count(static_cast<std::uint16_t>(entry.dimension), value.count, &signal.week);
         category.week[entry.dimension] += static_cast<std::uint32_t>(value.count);
-        all_.week[entry.dimension] += static_cast<std::uint32_t>(value.count);
+        tables_.all.week[entry.dimension] += static_cast<std::uint32_t>(value.count);
       } else if (block.view == tiles_view_) {
         add_count(static_cast<std::int32_t>(entry.dimension), value.count, &signal.tiles);
       } else if (block.view == rating_view_) {
@@ -90,19 +91,19 @@ void PlaceSignals::add(std::uint64_t place, const features::Row& row) {
 }
 
 void PlaceSignals::recategorise(const PlaceIndex& index) {
-  const std::unique_lock lock(mutex_);
-  categories_.clear();
-  uncategorised_ = {};
-  category_of_.assign(signals_.size(), PlaceIndex::kNoCategory);
+  const WriterLock lock(mutex_);
+  tables_.categories.clear();
+  tables_.uncategorised = {};
+  tables_.category_of.assign(tables_.signals.size(), PlaceIndex::kNoCategory);
   for (std::uint32_t row = 0; row < index.size(); ++row) {
     const std::uint64_t place = index.place_id(row);
-    if (category_of_.size() <= place) category_of_.resize(place + 1, PlaceIndex::kNoCategory);
-    category_of_[place] = index.category(row);
+    if (tables_.category_of.size() <= place) tables_.category_of.resize(place + 1, PlaceIndex::kNoCategory);
+    tables_.category_of[place] = index.category(row);
   }
-  for (std::uint64_t place = 0; place < signals_.size(); ++place) {
-    CategoryTotals& totals = totals_of(category_of_[place]);
-    totals.visits += signals_[place].visits;
-    for (const auto& [hour, visits] : signals_[place].week) totals.week[hour] += visits;
+  for (std::uint64_t place = 0; place < tables_.signals.size(); ++place) {
+    CategoryTotals& totals = totals_of(tables_.category_of[place]);
+    totals.visits += tables_.signals[place].visits;
+    for (const auto& [hour, visits] : tables_.signals[place].week) totals.week[hour] += visits;
   }
 }
 

@@ -3,18 +3,15 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
-#include <shared_mutex>
 #include <span>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "cairn/clock.h"
+#include "cairn/mutex.h"
 #include "engine/ranking/retrieve/place_index.h"
 #include "engine/state/feature_state.h"
 #include "features/delta.h"
-#include "features/dictionary.h"
 #include "features/schema.h"
 
 namespace cairn::ranking {
@@ -38,8 +35,7 @@ struct PlaceSignal {
 /// own signals, and a total is that of the older or of the newer catalogue. A place or a category that is not here yet
 /// has no visits.
 ///
-/// Threads: update and re-categorise by one at a time (the lock sees to it); readers hold `lock_shared()` while they
-/// use references.
+/// Threads: any. Readers hold a Reader while they look; writers wait for them.
 class PlaceSignals {
  public:
   static constexpr std::int32_t kTilesKept = 48;
@@ -50,44 +46,57 @@ class PlaceSignals {
     std::array<std::uint32_t, 168> week{};
   };
 
-  /// `state` must outlive the signals.
+  class Reader;
+
+  /// Looks up the views in the state's schema; keeps no reference.
   explicit PlaceSignals(const state::FeatureState& state);
 
   /// Adds deltas of place rows (or whole rows, at the start).
-  void update(std::span<const features::EntityDelta> deltas);
+  void update(std::span<const features::EntityDelta> deltas) CAIRN_EXCLUDES(mutex_);
   /// Recomputes the totals with the categories of `index`.
-  void recategorise(const PlaceIndex& index);
-
-  [[nodiscard]] std::shared_lock<std::shared_mutex> lock_shared() const { return std::shared_lock(mutex_); }
-
-  // Under lock_shared():
-  [[nodiscard]] const PlaceSignal& of(std::uint64_t place) const noexcept {
-    return place < signals_.size() ? signals_[place] : kNothing;
-  }
-  /// By dictionary id of the category; places without one count in none().
-  [[nodiscard]] std::span<const CategoryTotals> categories() const noexcept { return categories_; }
-  [[nodiscard]] const CategoryTotals& none() const noexcept { return uncategorised_; }
-  [[nodiscard]] const CategoryTotals& all() const noexcept { return all_; }
+  void recategorise(const PlaceIndex& index) CAIRN_EXCLUDES(mutex_);
 
  private:
-  static const PlaceSignal kNothing;
-  void add(std::uint64_t place, const features::Row& row);
-  [[nodiscard]] CategoryTotals& totals_of(std::uint32_t category);
+  struct Tables {
+    std::vector<PlaceSignal> signals;        ///< by dictionary id of the place
+    std::vector<std::uint32_t> category_of;  ///< by dictionary id of the place
+    std::vector<CategoryTotals> categories;  ///< by dictionary id of the category
+    CategoryTotals uncategorised;
+    CategoryTotals all;
+  };
 
-  const features::Dictionary& place_ids_;
+  void add(std::uint64_t place, const features::Row& row) CAIRN_REQUIRES(mutex_);
+  [[nodiscard]] CategoryTotals& totals_of(std::uint32_t category) CAIRN_REQUIRES(mutex_);
+
   const std::uint32_t visits_view_;
   const std::uint32_t visits_30d_view_;
   const std::uint32_t week_view_;
   const std::uint32_t tiles_view_;
   const std::uint32_t rating_view_;
 
-  mutable std::shared_mutex mutex_;
-  // Guarded by mutex_.
-  std::vector<PlaceSignal> signals_;        ///< by dictionary id of the place
-  std::vector<std::uint32_t> category_of_;  ///< by dictionary id of the place
-  std::vector<CategoryTotals> categories_;
-  CategoryTotals uncategorised_;
-  CategoryTotals all_;
+  mutable SharedMutex mutex_;
+  Tables tables_ CAIRN_GUARDED_BY(mutex_);
+};
+
+/// The signals as they stand while it lives: what it gives out is valid and unchanged until then. Whoever can read them
+/// has one, so nobody reads them without the lock. It keeps writers waiting: hold it for one question, not longer.
+class PlaceSignals::Reader {
+ public:
+  /// `signals` must outlive the reader.
+  explicit Reader(const PlaceSignals& signals);
+
+  [[nodiscard]] const PlaceSignal& of(std::uint64_t place) const noexcept {
+    static const PlaceSignal kNothing;
+    return place < tables_.signals.size() ? tables_.signals[place] : kNothing;
+  }
+  /// By dictionary id of the category. There may be fewer than there are categories: the rest has no visits.
+  [[nodiscard]] std::span<const CategoryTotals> categories() const noexcept { return tables_.categories; }
+  /// Of all places, those without a category included.
+  [[nodiscard]] const CategoryTotals& all() const noexcept { return tables_.all; }
+
+ private:
+  const ReaderLock lock_;
+  const Tables& tables_;
 };
 
 }  // namespace cairn::ranking

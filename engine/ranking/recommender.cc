@@ -22,12 +22,17 @@ struct Recommender::Question {
   bool exclude_seen = false;
 };
 
-Recommender::Recommender(state::FeatureState& state, const RankingOptions& options, LinearStage stage)
-    : state_(state), options_(options), stage_(std::move(stage)), signals_(state) {}
+Recommender::Recommender(state::FeatureState& state, const RankingOptions& options, RankerModel ranker,
+                         LinearStage stage)
+    : state_(state), options_(options), ranker_(std::move(ranker)), stage_(std::move(stage)), signals_(state) {}
 
 Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& state, const RankingOptions& options) {
-  CAIRN_ASSIGN_OR_RETURN(LinearStage stage, LinearStage::create(options.weights));
-  std::unique_ptr<Recommender> made(new Recommender(state, options, std::move(stage)));
+  RankerModel ranker = default_ranker();
+  if (!options.ranker_dir.empty()) {
+    CAIRN_ASSIGN_OR_RETURN(ranker, read_ranker(options.ranker_dir));
+  }
+  CAIRN_ASSIGN_OR_RETURN(LinearStage stage, LinearStage::create(ranker.weights, options.weights));
+  std::unique_ptr<Recommender> made(new Recommender(state, options, std::move(ranker), std::move(stage)));
   made->refresh_index();
   CAIRN_RETURN_IF_ERROR(
       state.observe(EntityKind::kPlace, [signals = &made->signals_](auto deltas) { signals->update(deltas); }));
@@ -37,7 +42,7 @@ Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& st
 // ---- index --------------------------------------------------------------------------------------------------------
 
 std::shared_ptr<const PlaceIndex> Recommender::index() const {
-  const std::lock_guard lock(index_mutex_);
+  const MutexLock lock(index_mutex_);
   return index_;
 }
 
@@ -47,48 +52,56 @@ bool Recommender::index_current() const {
 }
 
 void Recommender::refresh_index() {
-  const std::lock_guard one_at_a_time(rebuild_mutex_);
+  const MutexLock one_at_a_time(rebuild_mutex_);
   if (index_current()) return;
   const std::uint64_t version = state_.catalog().version();
   auto index = std::make_shared<const PlaceIndex>(state_.catalog().newer_than(0), state_.category_ids(), version);
   signals_.recategorise(*index);
-  const std::lock_guard lock(index_mutex_);
+  const MutexLock lock(index_mutex_);
   index_ = std::move(index);
 }
 
 // ---- answering ----------------------------------------------------------------------------------------------------
 
-Result<Recommendations> Recommender::recommend(const CallContext& context, const RecommendRequest& request,
-                                               EventTime now) const {
-  CAIRN_RETURN_IF_ERROR(context.check());
-  bool degraded = false;
-  if (request.min_offset && !state_.reached(*request.min_offset)) {
-    if (request.on_stale == OnStale::kFail) {
-      return failed_precondition("features have not reached the offset asked for");
-    }
-    degraded = request.on_stale == OnStale::kDegrade;
-    if (!degraded) CAIRN_RETURN_IF_ERROR(state_.wait_for(*request.min_offset, context));
+Status Recommender::reach(const CallContext& call, const RecommendRequest& request, bool* degraded) const {
+  if (!request.min_offset || state_.reached(*request.min_offset)) return ok_status();
+  switch (request.on_stale) {
+    case OnStale::kWait:
+      return state_.wait_for(*request.min_offset, call);
+    case OnStale::kDegrade:
+      *degraded = true;
+      return ok_status();
+    case OnStale::kFail:
+      break;
   }
-  // Taken before the rows are read: the answer reflects at least this much.
-  Freshness freshness = state_.freshness();
+  return failed_precondition("features have not reached the offset asked for");
+}
+
+Result<Recommendations> Recommender::recommend(const CallContext& call, const RecommendRequest& request,
+                                               EventTime now) const {
+  CAIRN_RETURN_IF_ERROR(call.check());
+  Recommendations answer;
+  CAIRN_RETURN_IF_ERROR(reach(call, request, &answer.degraded));
+  // Taken before the rows are read: what is applied meanwhile may be in the answer, but is not promised.
+  answer.freshness = state_.freshness();
   // Taken once: rows mean nothing in another index, and an import may put a new one in place at any moment.
   const auto index = this->index();
   CAIRN_ASSIGN_OR_RETURN(Question question, understand(request, *index, now));
+  CAIRN_RETURN_IF_ERROR(call.check());  // a row may have come from the disk
   question.situation.user = &question.user;
 
   std::vector<PlaceIndex::Near> candidates = index->within(question.situation.position, question.radius_meters);
   const std::size_t in_radius = candidates.size();
   filter(question, *index, &candidates);
 
-  Recommendations answer;
   answer.candidates = candidates.size();
-  answer.degraded = degraded;
-  answer.freshness = std::move(freshness);
   answer.freshness.tier = question.tier;
-  const auto lock = signals_.lock_shared();
+  // The lock on signals is held to the end: reasons are told from the same signals as scores.
+  const PlaceSignals::Reader signals(signals_);
+  const QuestionFacts facts(question.situation, *index, signals, ranker_.week);
   std::vector<float> scores;
-  const QuestionFacts facts(question.situation, *index, signals_);
-  stage_.score(facts, candidates, &scores);
+  CAIRN_RETURN_IF_ERROR(stage_.score(
+      facts, candidates, [&] { return call.check(); }, &scores));
 
   for (const std::uint32_t i : best_candidates(*index, candidates, scores, question.limit)) {
     const PlaceIndex::Near& near = candidates[i];
@@ -113,11 +126,13 @@ Result<Recommender::Scored> Recommender::score(const UserId& user, GeoPoint posi
   Scored scored;
   scored.index = index();
   CAIRN_ASSIGN_OR_RETURN(const auto found, state_.row(EntityKind::kUser, user.str()));
-  const UserProfile profile = read_user_profile(state_.schema(), found.row.get(), *scored.index, time);
+  const UserProfile profile = read_user_profile(state_.schema(), found.row.get(), *scored.index, ranker_.habit, time);
   const Situation situation{&profile, position, position_age_hours, time};
   scored.candidates = scored.index->within(position, radius_meters);
-  const auto lock = signals_.lock_shared();
-  stage_.score(QuestionFacts(situation, *scored.index, signals_), scored.candidates, &scored.scores);
+  const PlaceSignals::Reader signals(signals_);
+  const QuestionFacts facts(situation, *scored.index, signals, ranker_.week);
+  CAIRN_RETURN_IF_ERROR(stage_.score(
+      facts, scored.candidates, [] { return ok_status(); }, &scored.scores));
   return scored;
 }
 
@@ -142,7 +157,7 @@ Result<Recommender::Question> Recommender::understand(const RecommendRequest& re
   question.situation.time = request.time.value_or(now);
 
   CAIRN_ASSIGN_OR_RETURN(const auto found, state_.row(EntityKind::kUser, request.user.str()));
-  question.user = read_user_profile(state_.schema(), found.row.get(), index, question.situation.time);
+  question.user = read_user_profile(state_.schema(), found.row.get(), index, ranker_.habit, question.situation.time);
   question.tier = !question.user.known ? Tier::kNone : found.hit ? Tier::kMemory : Tier::kDisk;
   if (request.position) {
     if (!valid_position(*request.position)) return invalid_argument("lat must be in [-90, 90] and lon in [-180, 180]");

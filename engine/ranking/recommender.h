@@ -2,15 +2,16 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "cairn/call_context.h"
+#include "cairn/mutex.h"
 #include "cairn/options.h"
 #include "cairn/recommendation.h"
 #include "engine/ranking/place_signals.h"
+#include "engine/ranking/ranker_model.h"
 #include "engine/ranking/retrieve/place_index.h"
 #include "engine/ranking/score/linear_stage.h"
 #include "engine/state/feature_state.h"
@@ -26,12 +27,19 @@ namespace cairn::ranking {
 class Recommender {
  public:
   /// `state` must outlive the recommender, and is observed from here on.
-  /// Returns: INVALID_ARGUMENT for a weight that no ranking feature has; what reading the state returned.
+  /// Returns: INVALID_ARGUMENT for a weight that no ranking feature has; what read_ranker() and reading the state
+  /// returned.
   [[nodiscard]] static Result<std::unique_ptr<Recommender>> create(state::FeatureState& state,
                                                                    const RankingOptions& options);
 
-  /// `now` is used where the request names no time. Freshness is left to the caller, but for the tier.
-  [[nodiscard]] Result<Recommendations> recommend(const CallContext& context, const RecommendRequest& request,
+  /// `now` is used where the request names no time. The answer's freshness is that of the features before any of them
+  /// was read, so the answer reflects at least that much.
+  ///
+  /// Gives up when `call` does: before the work, while it waits for `min_offset`, after the user's row is read, and
+  /// every few thousand candidates.
+  /// Returns: INVALID_ARGUMENT; FAILED_PRECONDITION when `min_offset` is not reached and is not to be waited for;
+  /// DEADLINE_EXCEEDED, CANCELLED; what reading the state returned.
+  [[nodiscard]] Result<Recommendations> recommend(const CallContext& call, const RecommendRequest& request,
                                                   EventTime now) const;
 
   /// Every candidate's score, for those who need whole rankings (evaluation).
@@ -44,26 +52,31 @@ class Recommender {
                                      double radius_meters) const;
 
   /// Rebuilds the place index when the catalogue has changed since. Cheap when it has not.
-  void refresh_index();
+  void refresh_index() CAIRN_EXCLUDES(rebuild_mutex_, index_mutex_);
   [[nodiscard]] bool index_current() const;
-  [[nodiscard]] std::shared_ptr<const PlaceIndex> index() const;
+  [[nodiscard]] std::shared_ptr<const PlaceIndex> index() const CAIRN_EXCLUDES(index_mutex_);
 
  private:
-  Recommender(state::FeatureState& state, const RankingOptions& options, LinearStage stage);
+  Recommender(state::FeatureState& state, const RankingOptions& options, RankerModel ranker, LinearStage stage);
 
   struct Question;  ///< a request with its defaults filled in
+  /// Waits for `min_offset`, or sets `degraded`, or fails, as the request says.
+  Status reach(const CallContext& call, const RecommendRequest& request, bool* degraded) const;
   [[nodiscard]] Result<Question> understand(const RecommendRequest& request, const PlaceIndex& index,
                                             EventTime now) const;
   void filter(const Question& question, const PlaceIndex& index, std::vector<PlaceIndex::Near>* candidates) const;
 
+  // Fixed after construction.
   state::FeatureState& state_;
   const RankingOptions options_;
+  const RankerModel ranker_;
   const LinearStage stage_;
-  PlaceSignals signals_;
 
-  std::mutex rebuild_mutex_;
-  mutable std::mutex index_mutex_;
-  std::shared_ptr<const PlaceIndex> index_;  ///< guarded by index_mutex_
+  PlaceSignals signals_;  ///< synchronises itself
+
+  Mutex rebuild_mutex_;  ///< one rebuild at a time; guards no field, and is taken before index_mutex_
+  mutable Mutex index_mutex_;
+  std::shared_ptr<const PlaceIndex> index_ CAIRN_GUARDED_BY(index_mutex_);
 };
 
 }  // namespace cairn::ranking

@@ -12,7 +12,6 @@ namespace {
 
 constexpr double kHourMs = 3.6e6;
 constexpr double kDayMs = 24 * kHourMs;
-constexpr double kGapFloorHours = 0.1;  // keeps the logarithm of a gap of nothing finite
 
 /// exp(-x^2 / (2 sigma^2))
 double bell(double x, double sigma) { return std::exp(-x * x / (2.0 * sigma * sigma)); }
@@ -53,26 +52,28 @@ struct Moment {
         weekend(day >= 5) {}
 };
 
-/// How much a past visit speaks for a visit to the same place now. exp() of a linear form, its coefficients fitted by
-/// conditional logit over check-ins: recency, hour of day, kind of day, and how the visit came about compared with
-/// now (which place came before it, and how long before).
+/// How much a past visit speaks for a visit to the same place now: recency, hour of day, kind of day, and how the visit
+/// came about compared with now (which place came before it, and how long before). HabitCoefficients says what each
+/// number weighs.
 class HabitKernel {
  public:
-  HabitKernel(const std::vector<Visit>& visits, const PlaceIndex& index, const Moment& now)
-      : visits_(visits), index_(index), now_(now) {
+  HabitKernel(const HabitCoefficients& coefficients, const std::vector<Visit>& visits, const PlaceIndex& index,
+              const Moment& now)
+      : c_(coefficients), visits_(visits), index_(index), now_(now) {
     const double gap = std::max(0.0, static_cast<double>(now.ms - visits.back().ms) / kHourMs);
     fresh_ = std::exp(-gap);
-    log_gap_ = std::log(gap + kGapFloorHours);
+    log_gap_ = std::log(gap + c_.gap_floor_hours);
   }
 
   [[nodiscard]] double operator()(std::size_t i, double age_days, const Moment& then) const {
     const double off = around(then.day_hour, now_.day_hour, 24.0);
-    double z = -0.448759 - 0.480486 * std::log1p(age_days) + 1.237500 * bell(off, 0.6) + 0.234406 * bell(off, 4.0);
-    if (then.day == now_.day) z += 0.353810;
-    const double hour = bell(off, 1.5);
-    z -= 1.292278 * hour * fresh_;
-    if (then.weekend == now_.weekend) z += 0.691753 * hour;
-    return std::exp(i == 0 ? z : z + came_about(i));
+    double z = c_.constant + c_.age * std::log1p(age_days) + c_.hour_close * bell(off, c_.hour_close_width_hours) +
+               c_.hour_wide * bell(off, c_.hour_wide_width_hours);
+    if (then.day == now_.day) z += c_.same_day;
+    const double hour = bell(off, c_.hour_width_hours);
+    z += c_.hour_when_fresh * hour * fresh_;
+    if (then.weekend == now_.weekend) z += c_.hour_same_kind_of_day * hour;
+    return std::exp(i == 0 ? z : z + came_about(i));  // nothing came before the oldest visit that is kept
   }
 
  private:
@@ -82,25 +83,26 @@ class HabitKernel {
     const Visit& last = visits_.back();
     const bool same_start = before.place == last.place;
     const double gap = static_cast<double>(visits_[i].ms - before.ms) / kHourMs;
-    const double likeness = std::log(gap + kGapFloorHours) - log_gap_;
+    const double likeness = std::log(gap + c_.gap_floor_hours) - log_gap_;  // gaps are compared as ratios
     const double same_gap = std::exp(-likeness * likeness / 2.0);
-    double z = 1.001100 * same_gap + 0.889707 * (same_start ? 1.0 : nearness(before.row, last.row)) * fresh_;
+    double z = c_.same_gap * same_gap + c_.near_start * (same_start ? 1.0 : nearness(before.row, last.row)) * fresh_;
     if (same_start) {
-      z += 0.953198 * fresh_ + 0.574700 * same_gap;
+      z += c_.same_start * fresh_ + c_.same_start_and_gap * same_gap;
       const bool same_second =
           i >= 2 && visits_.size() >= 2 && visits_[i - 2].place == visits_[visits_.size() - 2].place;
-      if (same_second) z += 0.358771;
+      if (same_second) z += c_.same_second;
     }
     return z;
   }
 
-  /// 1 / (1 + (d / 300 m)^2); 0 where a position is unknown.
+  /// 1 / (1 + (d / near_start_meters)^2); 0 where a position is unknown.
   [[nodiscard]] double nearness(std::uint32_t a, std::uint32_t b) const {
     if (a == gpu::kNoRow || b == gpu::kNoRow) return 0.0;
-    const double scaled = distance_meters(index_.position(a), index_.position(b)) / 300.0;
+    const double scaled = distance_meters(index_.position(a), index_.position(b)) / c_.near_start_meters;
     return 1.0 / (1.0 + scaled * scaled);
   }
 
+  const HabitCoefficients& c_;
   const std::vector<Visit>& visits_;
   const PlaceIndex& index_;
   const Moment& now_;
@@ -140,10 +142,11 @@ void add_visit(const HabitKernel& habit, const Moment& now, const Visit& visit, 
   profile->same_week_hour_total += same_week_hour;
 }
 
-void read_visits(const std::vector<Visit>& visits, const PlaceIndex& index, EventTime time, UserProfile* profile) {
+void read_visits(const HabitCoefficients& kernel, const std::vector<Visit>& visits, const PlaceIndex& index,
+                 EventTime time, UserProfile* profile) {
   if (visits.empty()) return;
   const Moment now(to_ms(time));
-  const HabitKernel habit(visits, index, now);
+  const HabitKernel habit(kernel, visits, index, now);
   std::unordered_map<std::uint64_t, std::size_t> slots;
   for (std::size_t i = 0; i < visits.size(); ++i) {
     const Visit& visit = visits[i];
@@ -184,13 +187,13 @@ const VisitedPlace* UserProfile::find_row(std::uint32_t row) const noexcept {
 }
 
 UserProfile read_user_profile(const features::Schema& schema, const features::Row* row, const PlaceIndex& index,
-                              EventTime time) {
+                              const HabitCoefficients& kernel, EventTime time) {
   UserProfile profile;
   if (row == nullptr) return profile;
   profile.known = true;
   const features::View* history = schema.find(kUserHistory);
   CAIRN_CHECK(history != nullptr);
-  read_visits(read_history(row->find(history->id), index), index, time, &profile);
+  read_visits(kernel, read_history(row->find(history->id), index), index, time, &profile);
   profile.categories = read_values(schema, *row, kUserCategoryAffinity, time);
   profile.cells = read_values(schema, *row, kUserCellAffinity, time);
   for (const auto& [cell, value] : profile.cells) profile.cells_total += value;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cairn/clock.h"
+#include "engine/ranking/ranker_model.h"
 #include "engine/ranking/retrieve/place_index.h"
 #include "features/row.h"
 #include "features/schema.h"
@@ -18,7 +19,7 @@ struct VisitedPlace {
   std::uint64_t place = 0;  ///< dictionary id
   std::int64_t visits = 0;
   std::int64_t newest_ms = 0;
-  double habit = 0.0;           ///< sum over the visits of exp(kernel); see user_profile.cc
+  double habit = 0.0;           ///< sum over the visits of exp(kernel): HabitCoefficients
   double recent = 0.0;          ///< sum of 2^(-age / 7 d)
   double same_hour = 0.0;       ///< sum of a kernel over hour of day, kind of day and age
   double same_week_hour = 0.0;  ///< sum of a kernel over hour of week
@@ -48,6 +49,6 @@ struct UserProfile {
 
 /// Reads `row` (null: user unknown) as of `time`. Events after `time` count as if they were at it.
 [[nodiscard]] UserProfile read_user_profile(const features::Schema& schema, const features::Row* row,
-                                            const PlaceIndex& index, EventTime time);
+                                            const PlaceIndex& index, const HabitCoefficients& kernel, EventTime time);
 
 }  // namespace cairn::ranking

@@ -231,7 +231,8 @@ Status FeatureState::observe(EntityKind kind, Observer observer) {
   };
   CAIRN_RETURN_IF_ERROR(
       store_.scan(Family::kState, features::entity_key(kind, ""), [&](std::string_view key, std::string_view value) {
-        features::EntityDelta row{std::string(key), {}};
+        features::EntityDelta row{std::string(key), {}, {}};
+        if (kind == EntityKind::kPlace) row.place = place_ids_.find(key.substr(1));
         damaged = features::decode_row(value, &row.row);
         if (!damaged.ok()) return false;
         rows.push_back(std::move(row));

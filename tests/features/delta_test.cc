@@ -75,6 +75,8 @@ TEST_CASE("an event changes the user, the place and the cell, each once") {
   CHECK(deltas[3].key ==
         "\x03"
         "ezs42");
+  CHECK(deltas[1].place == 7);  // the place keeps the id that the event came with
+  for (const std::size_t other : {0u, 2u, 3u}) CHECK_FALSE(deltas[other].place);
   CHECK(deltas[0].row.blocks.size() == 1);
   REQUIRE(deltas[1].row.blocks.size() == 2);
   CHECK(deltas[1].row.blocks[0].view == 2);

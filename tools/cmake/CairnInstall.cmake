@@ -110,4 +110,7 @@ file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/cairnd.service CONTENT "@unit_text@"
 install(FILES ${PROJECT_BINARY_DIR}/cairnd.service DESTINATION lib/systemd/system COMPONENT programs)
 install(FILES ${PROJECT_SOURCE_DIR}/tools/deploy/cairn.sample.toml DESTINATION ${CMAKE_INSTALL_DATADIR}/cairn
   COMPONENT programs)
+# The numbers of ranking, to begin one's own with; the library has them built in.
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/engine/ranking/default_ranker DESTINATION ${CMAKE_INSTALL_DATADIR}/cairn
+  COMPONENT programs)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT programs)

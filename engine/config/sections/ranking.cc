@@ -12,6 +12,12 @@ Section ranking_section() {
   return {"ranking",
           "How places are chosen and scored.",
           {
+              make_key<Config>(CAIRN_AT(engine.ranking.ranker_dir),
+                               {.name = "ranker",
+                                .type = KeyType::kText,
+                                .doc = "Directory of a ranker: a model.toml with the numbers that places are scored "
+                                       "with. Empty: those that Cairn ships with.",
+                                .example = "\"/etc/cairn/ranker\""}),
               make_key<Config>(CAIRN_AT(engine.ranking.radius_meters_default),
                                {.name = "radius_default",
                                 .type = KeyType::kDistance,

@@ -62,7 +62,8 @@ struct StateOptions {
 /// How candidates are scored: score = sum of weight * ranking feature. The ranking features are named functions
 /// (`ranking_features()` lists them with their meaning).
 struct RankingOptions {
-  std::map<std::string, double> weights;  ///< by ranking feature; absent features weigh nothing; empty: the defaults
+  std::string ranker_dir;  ///< directory of a ranker, whose numbers replace those that ship with Cairn; empty: these
+  std::map<std::string, double> weights;  ///< by ranking feature; absent features weigh nothing; empty: the ranker's
   double radius_meters_default = 50'000;
   double radius_meters_max = 500'000;
   std::size_t limit_max = 1'000;           ///< most places per answer

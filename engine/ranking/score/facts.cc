@@ -7,8 +7,13 @@
 
 namespace cairn::ranking {
 
-QuestionFacts::QuestionFacts(const Situation& asked, const PlaceIndex& places, const PlaceSignals& of_places)
-    : situation(asked), user(*asked.user), index(places), signals(of_places), week(features::hour_of_week(asked.time)) {
+QuestionFacts::QuestionFacts(const Situation& asked, const PlaceIndex& places, const PlaceSignals::Reader& of_places,
+                             const WeekCoefficients& week_kernel)
+    : situation(asked),
+      user(*asked.user),
+      index(places),
+      signals(of_places),
+      week(week_kernel, features::hour_of_week(asked.time)) {
   const double hours_since_last = user.last_place ? user.hours_since_last : 1e9;
   fresh_1h = std::exp(-hours_since_last);
   fresh_6h = std::exp(-hours_since_last / 6.0);

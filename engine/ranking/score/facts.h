@@ -22,14 +22,15 @@ struct Situation {
 
 /// What ranking features read that is the same for all candidates of a question: computed once, read for each.
 ///
-/// Everything that it is made of must outlive it. Requires: the caller holds signals.lock_shared() as long as it lives.
+/// Everything that it is made of must outlive it.
 struct QuestionFacts {
-  QuestionFacts(const Situation& asked, const PlaceIndex& places, const PlaceSignals& of_places);
+  QuestionFacts(const Situation& asked, const PlaceIndex& places, const PlaceSignals::Reader& of_places,
+                const WeekCoefficients& week_kernel);
 
   const Situation& situation;
   const UserProfile& user;
   const PlaceIndex& index;
-  const PlaceSignals& signals;
+  const PlaceSignals::Reader& signals;
   const WeekKernel week;
 
   double fresh_1h = 0.0;      ///< exp(-hours since the user's last visit); 0 when there is none

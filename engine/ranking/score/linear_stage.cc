@@ -1,41 +1,44 @@
 #include "engine/ranking/score/linear_stage.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/ranking/score/ranking_features.h"
 
 namespace cairn::ranking {
 
-Result<LinearStage> LinearStage::create(const std::map<std::string, double>& weights) {
-  LinearStage stage;
-  if (weights.empty()) {
-    for (const RankingFeatureInfo& feature : ranking_features()) stage.weights_.push_back(feature.default_weight);
-    return stage;
-  }
-  stage.weights_.assign(ranking_feature_count(), 0.0);
-  for (const auto& [name, weight] : weights) {
+Result<LinearStage> LinearStage::create(std::vector<double> weights, const std::map<std::string, double>& named) {
+  CAIRN_CHECK(weights.size() == ranking_feature_count());
+  if (!named.empty()) weights.assign(weights.size(), 0.0);
+  for (const auto& [name, weight] : named) {
     const auto feature = find_ranking_feature(name);
     if (!feature) {
       return invalid_argument("no ranking feature is named '" + name + "'; GET /v1/ranking-features lists them");
     }
     if (!std::isfinite(weight)) return invalid_argument("the weight of '" + name + "' is not finite");
-    stage.weights_[*feature] = weight;
+    weights[*feature] = weight;
   }
-  return stage;
+  return LinearStage(std::move(weights));
 }
 
-void LinearStage::score(const QuestionFacts& question, std::span<const PlaceIndex::Near> candidates,
-                        std::vector<float>* scores) const {
-  scores->resize(candidates.size());
+Status LinearStage::score(const QuestionFacts& question, std::span<const PlaceIndex::Near> candidates,
+                          const std::function<Status()>& go_on, std::vector<float>* scores) const {
+  scores->clear();
+  scores->reserve(candidates.size());
   // Candidates and visited places both ascend by row, so one walk over both finds who has been where.
   auto visited = question.user.visited.begin();
   const auto end = question.user.visited.end();
-  for (std::size_t i = 0; i < candidates.size(); ++i) {
-    while (visited != end && visited->row < candidates[i].row) ++visited;
-    const bool is_visited = visited != end && visited->row == candidates[i].row;
-    const CandidateFacts candidate(question, candidates[i], is_visited ? &*visited : nullptr);
-    (*scores)[i] = static_cast<float>(weighted_sum(candidate, weights_));
+  while (scores->size() < candidates.size()) {
+    CAIRN_RETURN_IF_ERROR(go_on());
+    const std::size_t left = candidates.size() - scores->size();
+    for (const PlaceIndex::Near& near : candidates.subspan(scores->size(), std::min(left, kSlice))) {
+      while (visited != end && visited->row < near.row) ++visited;
+      const bool is_visited = visited != end && visited->row == near.row;
+      const CandidateFacts candidate(question, near, is_visited ? &*visited : nullptr);
+      scores->push_back(static_cast<float>(weighted_sum(candidate, weights_)));
+    }
   }
+  return ok_status();
 }
 
 }  // namespace cairn::ranking

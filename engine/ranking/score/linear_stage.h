@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cairn/status.h"
@@ -16,18 +18,27 @@ namespace cairn::ranking {
 /// facts, the one that every candidate goes through. Immutable. Threads: any.
 class LinearStage {
  public:
+  /// Scores with `weights`, one a ranking feature, or, where `named` has any, with those instead: then a feature that
+  /// is not named weighs nothing.
   /// Returns: INVALID_ARGUMENT naming a feature that is unknown or a weight that is not finite.
-  [[nodiscard]] static Result<LinearStage> create(const std::map<std::string, double>& weights);
+  [[nodiscard]] static Result<LinearStage> create(std::vector<double> weights,
+                                                  const std::map<std::string, double>& named);
 
-  /// The score of every candidate, in float; `scores` gets the shape of `candidates`, which ascend by row.
-  void score(const QuestionFacts& question, std::span<const PlaceIndex::Near> candidates,
-             std::vector<float>* scores) const;
+  /// Candidates that are scored between two looks at whether to go on: a fraction of a millisecond's work.
+  static constexpr std::size_t kSlice = 4096;
+
+  /// The score of every candidate, in float; `scores` gets the shape of `candidates`, which ascend by row. `go_on` is
+  /// asked before each kSlice of them, and its first failure ends the work.
+  /// Returns: that failure; `scores` then holds the candidates scored so far.
+  [[nodiscard]] Status score(const QuestionFacts& question, std::span<const PlaceIndex::Near> candidates,
+                             const std::function<Status()>& go_on, std::vector<float>* scores) const;
 
   /// By ranking feature, in their order.
   [[nodiscard]] std::span<const double> weights() const noexcept { return weights_; }
 
  private:
-  LinearStage() = default;
+  explicit LinearStage(std::vector<double> weights) : weights_(std::move(weights)) {}
+
   std::vector<double> weights_;
 };
 

@@ -20,12 +20,11 @@ enum class Of : std::uint8_t {
   kUnvisited,  ///< the user has not been there
 };
 
-/// All that a ranking feature is. `meaning` is one sentence with formula and unit; its numbers are part of what the
-/// feature means, and of its value. What is fitted to data is the weight.
+/// All that a ranking feature is. `meaning` is one sentence with formula and unit: its numbers are part of what the
+/// feature means. What is fitted to data, such as its weight, is in a RankerModel instead.
 struct Declaration {
   std::string_view name;
   std::string_view meaning;
-  double default_weight;
   Of of;
   double (*value)(const CandidateFacts&);
   std::string (*reason)(const CandidateFacts&);  ///< asked only where the value is not 0
@@ -81,44 +80,36 @@ std::string how_far(const CandidateFacts& c) { return distance_phrase(static_cas
 
 // ---- the features -------------------------------------------------------------------------------------------------
 
-// The weights were fitted by conditional logit (which of all places was visited next, given everything before) on
-// public check-ins; those of the last four, of which check-ins tell nothing or little, were set by hand.
 constexpr Declaration kFeatures[] = {
     // What the user did at the place.
     {.name = "habit",
      .meaning =
          "ln(1 + sum over the user's visits to the place of a kernel of age, hour, kind of day and preceding step)",
-     .default_weight = 1.338032,
      .of = Of::kVisited,
      .value = [](const CandidateFacts& c) { return std::log1p(c.visited->habit); },
      .reason = visited_times},
     {.name = "visits",
      .meaning = "ln(1 + the user's visits to the place)",
-     .default_weight = -0.300177,
      .of = Of::kVisited,
      .value = [](const CandidateFacts& c) { return std::log1p(static_cast<double>(c.visited->visits)); },
      .reason = visited_times},
     {.name = "visited",
      .meaning = "1 when the user has visited the place",
-     .default_weight = 1.481608,
      .of = Of::kVisited,
      .value = [](const CandidateFacts&) { return 1.0; },
      .reason = visited_times},
     {.name = "visited_once",
      .meaning = "1 when the user has visited the place exactly once",
-     .default_weight = -1.021212,
      .of = Of::kVisited,
      .value = [](const CandidateFacts& c) { return c.visited->visits == 1 ? 1.0 : 0.0; },
      .reason = visited_times},
     {.name = "just_visited",
      .meaning = "2.72^(-hours since the user's last visit to the place / 12)",
-     .default_weight = -3.097370,
      .of = Of::kVisited,
      .value = [](const CandidateFacts& c) { return std::exp(-std::max(0.0, hours_since_visit(c)) / 12.0); },
      .reason = last_visited},
     {.name = "still_here",
      .meaning = "2.72^(-hours since the user's last visit / 6) when that was to the place",
-     .default_weight = -1.964637,
      .of = Of::kVisited,
      .value =
          [](const CandidateFacts& c) {
@@ -127,19 +118,16 @@ constexpr Declaration kFeatures[] = {
      .reason = last_visited},
     {.name = "recent_share",
      .meaning = "ln(1 + 100 * the place's share of the user's visits, half-life 7 days)",
-     .default_weight = 0.201280,
      .of = Of::kVisited,
      .value = [](const CandidateFacts& c) { return share(c.visited->recent, c.question.user.recent_total); },
      .reason = visited_times},
     {.name = "hour_share",
      .meaning = "ln(1 + 100 * the place's share of the user's visits near this hour of day, half-life 30 days)",
-     .default_weight = 0.166019,
      .of = Of::kVisited,
      .value = [](const CandidateFacts& c) { return share(c.visited->same_hour, c.question.user.same_hour_total); },
      .reason = often_visited},
     {.name = "week_hour_share",
      .meaning = "ln(1 + 100 * the place's share of the user's visits near this hour of week)",
-     .default_weight = 0.112368,
      .of = Of::kVisited,
      .value =
          [](const CandidateFacts& c) { return share(c.visited->same_week_hour, c.question.user.same_week_hour_total); },
@@ -148,13 +136,11 @@ constexpr Declaration kFeatures[] = {
     // What everyone did at the place.
     {.name = "popularity",
      .meaning = "ln(1 + all visits to the place)",
-     .default_weight = -0.414875,
      .of = Of::kAny,
      .value = [](const CandidateFacts& c) { return std::log1p(static_cast<double>(c.place.visits)); },
      .reason = [](const CandidateFacts& c) { return counted_phrase(c.place.visits, "visit") + " by everyone"; }},
     {.name = "popularity_day",
      .meaning = "ln(1 + 3 * visits to the place in the last 24 hours, by hourly tiles)",
-     .default_weight = 0.342394,
      .of = Of::kAny,
      .value =
          [](const CandidateFacts& c) {
@@ -164,7 +150,6 @@ constexpr Declaration kFeatures[] = {
      .reason = [](const CandidateFacts&) { return std::string("visited by others in the last 24 h"); }},
     {.name = "popularity_month",
      .meaning = "ln(1 + visits to the place, half-life 30 days)",
-     .default_weight = 0.455167,
      .of = Of::kAny,
      .value =
          [](const CandidateFacts& c) {
@@ -176,19 +161,16 @@ constexpr Declaration kFeatures[] = {
      .reason = [](const CandidateFacts&) { return std::string("popular these weeks"); }},
     {.name = "hour_popularity",
      .meaning = "ln(visits to the place near this hour of week, over what any place gets then)",
-     .default_weight = 0.350913,
      .of = Of::kAny,
      .value = [](const CandidateFacts& c) { return c.hour_popularity; },
      .reason = usual_hour},
     {.name = "hour_popularity_new",
      .meaning = "hour_popularity where the user has not been",
-     .default_weight = 0.326896,
      .of = Of::kUnvisited,
      .value = [](const CandidateFacts& c) { return c.hour_popularity; },
      .reason = usual_hour},
     {.name = "category_hour",
      .meaning = "ln(visits to the place's category near this hour of week, over what any gets then)",
-     .default_weight = 0.267022,
      .of = Of::kAny,
      .value =
          [](const CandidateFacts& c) {
@@ -203,19 +185,16 @@ constexpr Declaration kFeatures[] = {
     // Where the place is.
     {.name = "near",
      .meaning = "2.72^(-km) * 2.72^(-hours since the position / 6)",
-     .default_weight = 1.323901,
      .of = Of::kAny,
      .value = [](const CandidateFacts& c) { return std::exp(-c.km) * c.question.position_6h; },
      .reason = how_far},
     {.name = "distance",
      .meaning = "ln(1 + km / (0.3 + 4 * hours since the position, at most 24))",
-     .default_weight = -0.763544,
      .of = Of::kAny,
      .value = [](const CandidateFacts& c) { return std::log1p(c.km * c.question.per_reach_km); },
      .reason = how_far},
     {.name = "distance_new",
      .meaning = "ln(1 + 10 * km) where the user has not been",
-     .default_weight = -0.846939,
      .of = Of::kUnvisited,
      .value = [](const CandidateFacts& c) { return std::log1p(10.0 * c.km); },
      .reason = how_far},
@@ -223,7 +202,6 @@ constexpr Declaration kFeatures[] = {
     // What the user likes, at this place and elsewhere.
     {.name = "category_affinity_new",
      .meaning = "ln(the user's share of the category, over everyone's), half-life 30 days, where the user has not been",
-     .default_weight = 0.153989,
      .of = Of::kUnvisited,
      .value = category_affinity,
      .reason =
@@ -232,7 +210,6 @@ constexpr Declaration kFeatures[] = {
          }},
     {.name = "category_repeated",
      .meaning = "2.72^(-hours since the last visit) when that was to a place of the same category",
-     .default_weight = 0.828362,
      .of = Of::kAny,
      .value =
          [](const CandidateFacts& c) {
@@ -242,7 +219,6 @@ constexpr Declaration kFeatures[] = {
      .reason = [](const CandidateFacts&) { return std::string("same category as the last visit"); }},
     {.name = "cell_affinity_new",
      .meaning = "ln(1 + 100 * the cell's share of the user's visits), half-life 30 days, where the user has not been",
-     .default_weight = 0.0,
      .of = Of::kUnvisited,
      .value =
          [](const CandidateFacts& c) {
@@ -252,7 +228,6 @@ constexpr Declaration kFeatures[] = {
      .reason = [](const CandidateFacts&) { return std::string("in a part of town the user goes to"); }},
     {.name = "interest",
      .meaning = "ln(1 + views, clicks and saves of the place by the user, half-life 14 days)",
-     .default_weight = 0.6,
      .of = Of::kAny,
      .value =
          [](const CandidateFacts& c) {
@@ -261,7 +236,6 @@ constexpr Declaration kFeatures[] = {
      .reason = [](const CandidateFacts&) { return std::string("viewed, clicked or saved by the user"); }},
     {.name = "dismissed",
      .meaning = "ln(1 + dismissals of the place by the user, half-life 90 days)",
-     .default_weight = -4.0,
      .of = Of::kAny,
      .value =
          [](const CandidateFacts& c) {
@@ -270,7 +244,6 @@ constexpr Declaration kFeatures[] = {
      .reason = [](const CandidateFacts&) { return std::string("dismissed by the user"); }},
     {.name = "rating",
      .meaning = "mean rating of the place less 3, pulled to 0 as if by 5 ratings of 3",
-     .default_weight = 0.2,
      .of = Of::kAny,
      .value =
          [](const CandidateFacts& c) {
@@ -339,6 +312,8 @@ std::optional<std::size_t> find_ranking_feature(std::string_view name) noexcept 
   return static_cast<std::size_t>(found - std::begin(kFeatures));
 }
 
+std::string_view ranking_feature_meaning(std::size_t feature) noexcept { return kFeatures[feature].meaning; }
+
 double weighted_sum(const CandidateFacts& candidate, std::span<const double> weights) noexcept {
   const Values values = compute(candidate);
   double sum = 0.0;
@@ -353,14 +328,6 @@ std::vector<double> ranking_feature_values(const CandidateFacts& candidate) {
 
 std::string ranking_feature_reason(std::size_t feature, const CandidateFacts& candidate) {
   return kFeatures[feature].reason(candidate);
-}
-
-std::vector<RankingFeatureInfo> ranking_features() {
-  std::vector<RankingFeatureInfo> infos;
-  for (const Declaration& feature : kFeatures) {
-    infos.push_back({std::string(feature.name), std::string(feature.meaning), feature.default_weight});
-  }
-  return infos;
 }
 
 }  // namespace cairn::ranking

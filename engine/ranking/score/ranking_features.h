@@ -7,16 +7,17 @@
 #include <string_view>
 #include <vector>
 
-#include "cairn/recommendation.h"
 #include "engine/ranking/score/facts.h"
 
 /// The ranking features: named numbers of (user, place, position, time) whose weighted sum is a score. Each is declared
 /// once, in ranking_features.cc, with its name, meaning, value and the sentence that explains it. Elsewhere a feature
-/// is an index in the order of declaration, which is also the order in which a score is summed.
+/// is an index in the order of declaration, which is also the order in which a score is summed. Its weight is in a
+/// RankerModel.
 namespace cairn::ranking {
 
 [[nodiscard]] std::size_t ranking_feature_count() noexcept;
 [[nodiscard]] std::string_view ranking_feature_name(std::size_t feature) noexcept;
+[[nodiscard]] std::string_view ranking_feature_meaning(std::size_t feature) noexcept;
 /// Returns: the feature of that name, or nullopt.
 [[nodiscard]] std::optional<std::size_t> find_ranking_feature(std::string_view name) noexcept;
 
@@ -28,8 +29,5 @@ namespace cairn::ranking {
 
 /// Says for people what the feature saw in the candidate. Requires: its value for this candidate is not 0.
 [[nodiscard]] std::string ranking_feature_reason(std::size_t feature, const CandidateFacts& candidate);
-
-/// Every ranking feature, in order.
-[[nodiscard]] std::vector<RankingFeatureInfo> ranking_features();
 
 }  // namespace cairn::ranking

@@ -5,6 +5,7 @@
 #include <cstddef>
 
 #include "engine/ranking/place_signals.h"
+#include "engine/ranking/ranker_model.h"
 
 namespace cairn::ranking {
 
@@ -12,15 +13,17 @@ namespace cairn::ranking {
 /// than the same kind of day, that more than any day. Made for the hour that is asked for.
 class WeekKernel {
  public:
-  explicit WeekKernel(int asked) {
-    constexpr int kReach = 4;
-    for (int shift = -kReach; shift <= kReach; ++shift) {
-      const double near = std::exp(-shift * shift / 4.5);
+  WeekKernel(const WeekCoefficients& c, int asked) {
+    const int reach = static_cast<int>(c.reach_hours);
+    for (int shift = -reach; shift <= reach; ++shift) {
+      const double near = std::exp(-shift * shift / (2.0 * c.hour_width_hours * c.hour_width_hours));
       for (int days = 0; days < 7; ++days) {
         // A visit at `then` spreads to then + shift, and from there to the same hour of every day.
         const int then = wrap(asked - shift - 24 * days);
         const bool same_kind = is_weekend(wrap(then + shift)) == is_weekend(asked);
-        weight_[static_cast<std::size_t>(then)] += near * (days == 0 ? 0.4 : same_kind ? 0.2 : 0.03);
+        weight_[static_cast<std::size_t>(then)] += near * (days == 0   ? c.same_day
+                                                           : same_kind ? c.same_kind_of_day
+                                                                       : c.other_day);
       }
     }
   }

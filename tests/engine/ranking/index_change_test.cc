@@ -46,7 +46,7 @@ struct Fixture {
   /// What a request for `user` sees when places are imported just before the user's row is read.
   Result<Recommendations> ask_during_import(const RecommendRequest& request, std::vector<Place> places) {
     store.on_next_get = [this, places = std::move(places)] { import(places); };
-    auto answer = recommender->recommend(request, kNow);
+    auto answer = recommender->recommend(CallContext(), request, kNow);
     CHECK_FALSE(store.on_next_get);  // the import did happen in the middle
     return answer;
   }
@@ -117,7 +117,8 @@ TEST_CASE("answers stay whole while places are added, moved and put in other cat
   std::atomic<int> wrong{0};
   const auto ask = [&](int user) {
     while (!done.load()) {
-      const auto answer = f.recommender->recommend({.user = UserId("u" + std::to_string(user)),
+      const auto answer = f.recommender->recommend(CallContext(),
+                                                   {.user = UserId("u" + std::to_string(user)),
                                                     .position = kHere,
                                                     .limit = 50,
                                                     .radius_meters = 10'000.0,

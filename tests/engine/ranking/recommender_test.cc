@@ -42,7 +42,7 @@ struct Fixture {
   }
   std::vector<std::string> ask(RecommendRequest request) {
     if (!request.position) request.position = GeoPoint{40.7, -74.0};
-    const auto answer = recommender->recommend({}, request, kNow);
+    const auto answer = recommender->recommend(CallContext(), request, kNow);
     REQUIRE_MESSAGE(answer.ok(), answer.status().to_string());
     std::vector<std::string> ids;
     for (const Recommended& item : answer->items) ids.push_back(item.place.id.str());
@@ -66,7 +66,8 @@ TEST_CASE("a user nobody knows is answered by distance and popularity") {
 TEST_CASE("where the user goes comes before where they have not been") {
   Fixture f({at("a", 0.5), at("b", 0.6), at("c", 0.7)});
   for (int day = 1; day <= 5; ++day) f.happen("u", "c", "visit", day * 24 * kHour);
-  const auto answer = f.recommender->recommend({}, {.user = UserId("u"), .position = GeoPoint{40.7, -74.0}}, kNow);
+  const auto answer =
+      f.recommender->recommend(CallContext(), {.user = UserId("u"), .position = GeoPoint{40.7, -74.0}}, kNow);
   REQUIRE(answer.ok());
   CHECK(answer->items.at(0).place.id.str() == "c");
   CHECK(answer->freshness.tier == Tier::kDisk);
@@ -79,7 +80,8 @@ TEST_CASE("the score is the weighted sum of the features, by hand") {
   Fixture f({at("p", 2.0, "Cafe")}, {{"distance", -1.0}, {"near", 10.0}, {"popularity", 0.5}, {"rating", 4.0}});
   f.happen("x", "p", "rate", 40 * 24 * kHour, 5.0);
   f.happen("y", "p", "rate", 40 * 24 * kHour, 4.0);
-  const auto answer = f.recommender->recommend({}, {.user = UserId("u"), .position = GeoPoint{40.7, -74.0}}, kNow);
+  const auto answer =
+      f.recommender->recommend(CallContext(), {.user = UserId("u"), .position = GeoPoint{40.7, -74.0}}, kNow);
   REQUIRE(answer.ok());
   const Recommended& item = answer->items.at(0);
   const double km = item.distance_meters / 1000.0;
@@ -98,8 +100,8 @@ TEST_CASE("filters are obeyed and a short answer says why") {
   CHECK(f.ask({.user = UserId("u"), .categories = {"Cafe"}, .exclude_seen = true}) == Ids{"c"});
   CHECK(f.ask({.user = UserId("u"), .categories = {"Museum"}}).empty());
   CHECK(f.ask({.user = UserId("u"), .limit = 10, .radius_meters = 250.0}).size() == 2);
-  const auto answer =
-      f.recommender->recommend({}, {.user = UserId("u"), .position = GeoPoint{40.7, -74.0}, .limit = 10}, kNow);
+  const auto answer = f.recommender->recommend(
+      CallContext(), {.user = UserId("u"), .position = GeoPoint{40.7, -74.0}, .limit = 10}, kNow);
   CHECK(answer->shortfall == "4 places known, 3 within 50000 m, 3 of them pass the filters");
   CHECK(answer->candidates == 3);
 }
@@ -120,15 +122,19 @@ TEST_CASE("equal scores stand nearer first, then by id") {
 TEST_CASE("without a position the user's last known place serves, without either the caller is told") {
   Fixture f({at("a", 0.1), at("b", 30.0), at("c", 30.1)});
   f.happen("u", "b", "visit", kHour);
-  const auto answer = f.recommender->recommend({}, {.user = UserId("u"), .limit = 3, .radius_meters = 1000.0}, kNow);
+  const auto answer =
+      f.recommender->recommend(CallContext(), {.user = UserId("u"), .limit = 3, .radius_meters = 1000.0}, kNow);
   REQUIRE(answer.ok());
   CHECK(answer->items.size() == 2);
-  CHECK(f.recommender->recommend({}, {.user = UserId("nobody")}, kNow).status().code() == StatusCode::kInvalidArgument);
+  CHECK(f.recommender->recommend(CallContext(), {.user = UserId("nobody")}, kNow).status().code() ==
+        StatusCode::kInvalidArgument);
 }
 
 TEST_CASE("impossible questions are refused") {
   Fixture f({at("a", 0.1)});
-  const auto code = [&](RecommendRequest request) { return f.recommender->recommend({}, request, kNow).status().code(); };
+  const auto code = [&](RecommendRequest request) {
+    return f.recommender->recommend(CallContext(), request, kNow).status().code();
+  };
   const GeoPoint here{40.7, -74.0};
   CHECK(code({.user = UserId(""), .position = here}) == StatusCode::kInvalidArgument);
   CHECK(code({.user = UserId(std::string(129, 'x')), .position = here}) == StatusCode::kInvalidArgument);

@@ -147,8 +147,11 @@ TEST_CASE("an observer is told of what is stored and then of every commit") {
   REQUIRE(f.state
               ->observe(EntityKind::kPlace,
                         [&](std::span<const features::EntityDelta> deltas) {
-                          for (const auto& delta : deltas)
-                            told[delta.key.substr(1)] += delta.row.find(view)->entries.at(0).value.count;
+                          for (const auto& delta : deltas) {
+                            const std::string place = delta.key.substr(1);
+                            CHECK(delta.place == f.state->place_ids().find(place));
+                            told[place] += delta.row.find(view)->entries.at(0).value.count;
+                          }
                         })
               .ok());
   CHECK(told == std::map<std::string, std::int64_t>{{"p", 1}});

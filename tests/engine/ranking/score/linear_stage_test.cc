@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 
+#include "engine/ranking/ranker_model.h"
 #include "engine/ranking/score/ranking_features.h"
 
 namespace {
@@ -26,18 +27,20 @@ TEST_CASE("every ranking feature has a name of its own, a meaning and a default 
 }
 
 TEST_CASE("without weights in the configuration the defaults hold, with some only those") {
-  const auto defaults = LinearStage::create({});
+  const auto defaults = LinearStage::create(ranking::default_ranker().weights, {});
   REQUIRE(defaults.ok());
   CHECK(weight(*defaults, "distance") == doctest::Approx(-0.763544));
-  const auto own = LinearStage::create({{"distance", -2.0}});
+  const auto own = LinearStage::create(ranking::default_ranker().weights, {{"distance", -2.0}});
   REQUIRE(own.ok());
   CHECK(weight(*own, "distance") == -2.0);
   CHECK(weight(*own, "habit") == 0.0);
 }
 
 TEST_CASE("an unknown feature or an impossible weight is refused by name") {
-  CHECK(LinearStage::create({{"distanse", 1.0}}).status().message().find("distanse") != std::string::npos);
-  CHECK_FALSE(LinearStage::create({{"distance", std::nan("")}}).ok());
+  CHECK(
+      LinearStage::create(ranking::default_ranker().weights, {{"distanse", 1.0}}).status().message().find("distanse") !=
+      std::string::npos);
+  CHECK_FALSE(LinearStage::create(ranking::default_ranker().weights, {{"distance", std::nan("")}}).ok());
 }
 
 }  // namespace

@@ -1,0 +1,175 @@
+#include "engine/ranking/ranker_model.h"
+
+#include <filesystem>
+
+#include "engine/model/files.h"
+#include "engine/model/toml_table.h"
+#include "engine/ranking/score/ranking_features.h"
+
+namespace cairn::ranking {
+
+namespace {
+
+constexpr std::uint64_t kFormat = 1;
+constexpr std::string_view kKind = "linear_ranker";
+constexpr std::size_t kTextBytesMax = 1u << 20;
+constexpr std::uint64_t kReachHoursMax = 12;  // half a day: further is nearer the other way round
+
+/// Which values a number may have beside being finite.
+enum class Range : std::uint8_t {
+  kAny,
+  kNotNegative,  ///< a share is made of it, whose logarithm is taken
+  kPositive,     ///< something is divided by it
+};
+
+/// A number of a table and where it goes.
+template <class Coefficients>
+struct Field {
+  const char* key;
+  double Coefficients::*value;
+  Range range = Range::kAny;
+};
+
+constexpr Field<HabitCoefficients> kHabitFields[] = {
+    {"constant", &HabitCoefficients::constant},
+    {"age", &HabitCoefficients::age},
+    {"hour_close", &HabitCoefficients::hour_close},
+    {"hour_wide", &HabitCoefficients::hour_wide},
+    {"same_day", &HabitCoefficients::same_day},
+    {"hour_when_fresh", &HabitCoefficients::hour_when_fresh},
+    {"hour_same_kind_of_day", &HabitCoefficients::hour_same_kind_of_day},
+    {"same_gap", &HabitCoefficients::same_gap},
+    {"near_start", &HabitCoefficients::near_start},
+    {"same_start", &HabitCoefficients::same_start},
+    {"same_start_and_gap", &HabitCoefficients::same_start_and_gap},
+    {"same_second", &HabitCoefficients::same_second},
+    {"hour_close_width_hours", &HabitCoefficients::hour_close_width_hours, Range::kPositive},
+    {"hour_wide_width_hours", &HabitCoefficients::hour_wide_width_hours, Range::kPositive},
+    {"hour_width_hours", &HabitCoefficients::hour_width_hours, Range::kPositive},
+    {"near_start_meters", &HabitCoefficients::near_start_meters, Range::kPositive},
+    {"gap_floor_hours", &HabitCoefficients::gap_floor_hours, Range::kPositive},
+};
+
+constexpr Field<WeekCoefficients> kWeekFields[] = {
+    {"hour_width_hours", &WeekCoefficients::hour_width_hours, Range::kPositive},
+    {"same_day", &WeekCoefficients::same_day, Range::kNotNegative},
+    {"same_kind_of_day", &WeekCoefficients::same_kind_of_day, Range::kNotNegative},
+    {"other_day", &WeekCoefficients::other_day, Range::kNotNegative},
+};
+
+Status missing(const model::TomlTable& table, const std::string& key) {
+  return table.fault(key, "the number '" + key + "' is missing");
+}
+
+Status take_number(model::TomlTable* table, const std::string& key, Range range, double* value) {
+  if (!table->has(key)) return missing(*table, key);
+  CAIRN_RETURN_IF_ERROR(table->take(key, value));
+  if (range == Range::kPositive && !(*value > 0.0)) return table->fault(key, key + " must be above 0");
+  if (range == Range::kNotNegative && !(*value >= 0.0)) return table->fault(key, key + " must be 0 or more");
+  return ok_status();
+}
+
+template <class Coefficients, std::size_t count>
+Status take_fields(model::TomlTable* table, const Field<Coefficients> (&fields)[count], Coefficients* coefficients) {
+  for (const Field<Coefficients>& field : fields) {
+    CAIRN_RETURN_IF_ERROR(take_number(table, field.key, field.range, &(coefficients->*field.value)));
+  }
+  return ok_status();
+}
+
+Status read_weights(model::TomlTable table, std::vector<double>* weights) {
+  weights->resize(ranking_feature_count());
+  for (std::size_t i = 0; i < weights->size(); ++i) {
+    const std::string name(ranking_feature_name(i));
+    CAIRN_RETURN_IF_ERROR(take_number(&table, name, Range::kAny, &(*weights)[i]));
+  }
+  return table.refuse_others();
+}
+
+Status read_habit(model::TomlTable table, HabitCoefficients* habit) {
+  CAIRN_RETURN_IF_ERROR(take_fields(&table, kHabitFields, habit));
+  return table.refuse_others();
+}
+
+Status read_week(model::TomlTable table, WeekCoefficients* week) {
+  if (!table.has("reach_hours")) return missing(table, "reach_hours");
+  CAIRN_RETURN_IF_ERROR(table.take("reach_hours", &week->reach_hours));
+  if (week->reach_hours > kReachHoursMax) return table.fault("reach_hours", "reach_hours must be at most 12");
+  CAIRN_RETURN_IF_ERROR(take_fields(&table, kWeekFields, week));
+  return table.refuse_others();
+}
+
+/// The head says what the file is: whoever names the directory of another model is told so, not that keys are missing.
+Status read_head(model::TomlTable* root, RankerModel* ranker) {
+  std::string kind;
+  CAIRN_RETURN_IF_ERROR(root->take("kind", &kind));
+  if (kind != kKind) {
+    return root->fault("kind", "kind must be '" + std::string(kKind) + "', " +
+                                   (kind.empty() ? "which is missing" : "and not '" + kind + "'"));
+  }
+  std::uint64_t format = 0;
+  CAIRN_RETURN_IF_ERROR(root->take("format", &format));
+  if (format == 0) return root->fault("format", "format = " + std::to_string(kFormat) + " is missing");
+  if (format != kFormat) {
+    return {StatusCode::kUnimplemented,
+            root->fault("format", "format " + std::to_string(format) + " is of another version of Cairn; this one " +
+                                      "reads " + std::to_string(kFormat))
+                .message()};
+  }
+  if (!root->has("version")) return missing(*root, "version");
+  return root->take("version", &ranker->version);
+}
+
+Result<model::TomlTable> take_table(const std::string& name, model::TomlTable* root, const char* key) {
+  const config::Node* node = root->take_node(key);
+  if (!node) return root->fault(key, "the table [" + std::string(key) + "] is missing");
+  if (node->kind != config::Node::Kind::kTable) return root->fault(key, std::string(key) + " must be a table");
+  return model::TomlTable(name, *node);
+}
+
+}  // namespace
+
+Result<RankerModel> parse_ranker(const std::string& name, std::string_view text) {
+  CAIRN_ASSIGN_OR_RETURN(const config::Node document, model::parse_toml(name, text));
+  RankerModel ranker;
+  model::TomlTable root(name, document);
+  CAIRN_RETURN_IF_ERROR(read_head(&root, &ranker));
+  CAIRN_ASSIGN_OR_RETURN(model::TomlTable weights, take_table(name, &root, "weights"));
+  CAIRN_RETURN_IF_ERROR(read_weights(std::move(weights), &ranker.weights));
+  CAIRN_ASSIGN_OR_RETURN(model::TomlTable habit, take_table(name, &root, "habit_kernel"));
+  CAIRN_RETURN_IF_ERROR(read_habit(std::move(habit), &ranker.habit));
+  CAIRN_ASSIGN_OR_RETURN(model::TomlTable week, take_table(name, &root, "week_kernel"));
+  CAIRN_RETURN_IF_ERROR(read_week(std::move(week), &ranker.week));
+  CAIRN_RETURN_IF_ERROR(root.refuse_others());
+  return ranker;
+}
+
+Result<RankerModel> read_ranker(const std::string& directory) {
+  const std::string path = (std::filesystem::path(directory) / "model.toml").string();
+  auto text = model::read_text(path, kTextBytesMax);
+  if (!text.ok() && text.status().code() == StatusCode::kNotFound) {
+    return not_found(directory + ": is no ranker: there is no model.toml in it");
+  }
+  if (!text.ok()) return std::move(text).status();
+  return parse_ranker(path, *text);
+}
+
+const RankerModel& default_ranker() {
+  static const RankerModel kRanker = [] {
+    auto parsed = parse_ranker("default_ranker/model.toml", default_ranker_text());
+    CAIRN_CHECK_MSG(parsed.ok(), parsed.status().to_string());  // it is a part of the program
+    return *std::move(parsed);
+  }();
+  return kRanker;
+}
+
+std::vector<RankingFeatureInfo> ranking_features() {
+  const RankerModel& ranker = default_ranker();
+  std::vector<RankingFeatureInfo> infos;
+  for (std::size_t i = 0; i < ranking_feature_count(); ++i) {
+    infos.push_back({std::string(ranking_feature_name(i)), std::string(ranking_feature_meaning(i)), ranker.weights[i]});
+  }
+  return infos;
+}
+
+}  // namespace cairn::ranking

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cairn/recommendation.h"
+#include "cairn/status.h"
+
+/// The numbers of ranking that are fitted to data. They are a file, so that a deployment can fit its own and no source
+/// has to change: format.md says what each is. What a feature computes is code: ranking_features.cc.
+namespace cairn::ranking {
+
+/// [habit_kernel]: how much a past visit speaks for a visit to the same place now, as exp() of a linear form.
+struct HabitCoefficients {
+  // Coefficients of the form.
+  double constant = 0.0;
+  double age = 0.0;                    ///< of ln(1 + days since the visit)
+  double hour_close = 0.0;             ///< of a narrow bell over hours of day between the visit and now
+  double hour_wide = 0.0;              ///< of a wide one
+  double same_day = 0.0;               ///< on the same day of the week
+  double hour_when_fresh = 0.0;        ///< of the bell over hours, as far as the user has just been somewhere
+  double hour_same_kind_of_day = 0.0;  ///< of the bell over hours, when both are on workdays or both at a weekend
+  double same_gap = 0.0;               ///< as long after the visit before it as now is after the last visit
+  double near_start = 0.0;             ///< the place before it lies near the place of the last visit
+  double same_start = 0.0;             ///< the place before it is the place of the last visit
+  double same_start_and_gap = 0.0;     ///< both
+  double same_second = 0.0;            ///< same_start, and the places before those two are one place as well
+  // Shapes.
+  double hour_close_width_hours = 1.0;
+  double hour_wide_width_hours = 1.0;
+  double hour_width_hours = 1.0;
+  double near_start_meters = 1.0;
+  double gap_floor_hours = 1.0;  ///< added to gaps, so that the logarithm of no gap is finite
+};
+
+/// [week_kernel]: how much visits at one hour of the week say about another.
+struct WeekCoefficients {
+  std::uint64_t reach_hours = 0;  ///< further hours of the day say nothing; at most 12
+  double hour_width_hours = 1.0;
+  double same_day = 0.0;  ///< the hour of the same day of the week
+  double same_kind_of_day = 0.0;
+  double other_day = 0.0;
+};
+
+struct RankerModel {
+  std::uint64_t version = 0;    ///< of the numbers, for people
+  std::vector<double> weights;  ///< one a ranking feature, in their order
+  HabitCoefficients habit;
+  WeekCoefficients week;
+};
+
+/// Reads the ranker in a directory.
+/// Returns: NOT_FOUND when there is no model.toml; INVALID_ARGUMENT naming file, line and key for a number that is
+/// missing, not finite or out of its range, for a key that is not known, and for a model of another kind; UNIMPLEMENTED
+/// for a format of later versions.
+[[nodiscard]] Result<RankerModel> read_ranker(const std::string& directory);
+
+/// Reads the text of a model.toml. `name` is what messages call it. Returns: as read_ranker().
+[[nodiscard]] Result<RankerModel> parse_ranker(const std::string& name, std::string_view text);
+
+/// The ranker that ships with Cairn, default_ranker/model.toml: it is part of the library, and no file is read.
+[[nodiscard]] const RankerModel& default_ranker();
+[[nodiscard]] std::string_view default_ranker_text() noexcept;
+
+/// Every ranking feature in order, with its weight in the default ranker.
+[[nodiscard]] std::vector<RankingFeatureInfo> ranking_features();
+
+}  // namespace cairn::ranking

@@ -1,0 +1,201 @@
+#include "engine/ranking/ranker_model.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "engine/ranking/builtin_views.h"
+#include "engine/ranking/recommender.h"
+#include "features/row.h"
+#include "tests/support/temporary_folder.h"
+
+namespace {
+
+using namespace cairn;
+using ranking::default_ranker_text;
+using ranking::parse_ranker;
+using ranking::RankerModel;
+using ranking::read_ranker;
+using ranking::Recommender;
+
+std::string replaced(std::string text, const std::string& what, const std::string& by) {
+  const std::size_t at = text.find(what);
+  REQUIRE_MESSAGE(at != std::string::npos, what);
+  return text.replace(at, what.size(), by);
+}
+
+std::string shipped_with(const std::string& what, const std::string& by) {
+  return replaced(std::string(default_ranker_text()), what, by);
+}
+
+void write(const std::string& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
+
+TEST_CASE("the ranker that ships as a file is the one that is in the library") {
+  std::ifstream in(CAIRN_SOURCE_DIR "/engine/ranking/default_ranker/model.toml", std::ios::binary);
+  REQUIRE(in);
+  std::ostringstream shipped;
+  shipped << in.rdbuf();
+  CHECK(shipped.str() == default_ranker_text());
+  const auto read = read_ranker(CAIRN_SOURCE_DIR "/engine/ranking/default_ranker");
+  REQUIRE_MESSAGE(read.ok(), read.status().to_string());
+  CHECK(read->weights == ranking::default_ranker().weights);
+}
+
+TEST_CASE("a ranker holds the numbers of its file") {
+  const RankerModel& shipped = ranking::default_ranker();
+  CHECK(shipped.version == 1);
+  const auto features = ranking::ranking_features();
+  CHECK(features.size() == 24);
+  CHECK(features.front().name == "habit");
+  CHECK(features.front().default_weight == 1.338032);
+  CHECK(features.back().name == "rating");
+  CHECK(features.back().default_weight == 0.2);
+  CHECK(shipped.habit.same_second == 0.358771);
+  CHECK(shipped.week.reach_hours == 4);
+  CHECK(shipped.week.other_day == 0.03);
+  const auto other = parse_ranker("r", shipped_with("version = 1", "version = 7"));
+  REQUIRE(other.ok());
+  CHECK(other->version == 7);
+  const auto whole = parse_ranker("r", shipped_with("dismissed = -4.0", "dismissed = -4"));
+  REQUIRE_MESSAGE(whole.ok(), whole.status().to_string());  // an integer is a number
+}
+
+TEST_CASE("a ranker that is wrong is refused with file, line and key") {
+  struct Wrong {
+    const char* what;
+    const char* by;
+    const char* message;
+  };
+  const Wrong wrongs[] = {
+      {"habit = 1.338032\n", "", "r:9: the number 'habit' is missing"},
+      {"habit = 1.338032", "habit = nan", "r:10: habit is not finite"},
+      {"habit = 1.338032", "habit = inf", "r:10: habit is not finite"},
+      {"habit = 1.338032", "habit = \"1\"", "r:10: habit is a string, not a number"},
+      {"habit = 1.338032", "habits = 1.338032", "r:9: the number 'habit' is missing"},
+      {"visits = ", "visitors = 1.0\nvisits = ", "r:11: the key 'visitors' is not known here"},
+      {"same_second = 0.358771\n", "", "r:35: the number 'same_second' is missing"},
+      {"gap_floor_hours = 0.1", "gap_floor_hours = 0", "r:52: gap_floor_hours must be above 0"},
+      {"near_start_meters = 300.0", "near_start_meters = -1", "r:51: near_start_meters must be above 0"},
+      {"constant = ", "konstant = 1\nconstant = ", "r:36: the key 'konstant' is not known here"},
+      {"other_day = 0.03", "other_day = -0.03", "r:59: other_day must be 0 or more"},
+      {"other_day = 0.03\n", "", "r:54: the number 'other_day' is missing"},
+      {"reach_hours = 4", "reach_hours = 13", "r:55: reach_hours must be at most 12"},
+      {"reach_hours = 4", "reach_hours = 0.5", "r:55: reach_hours is not an integer of 0 or more"},
+      {"reach_hours = 4\n", "", "r:54: the number 'reach_hours' is missing"},
+      {"[week_kernel]", "[weak_kernel]", "r:1: the table [week_kernel] is missing"},
+      {"version = 1\n", "version = 1\nweek_kernels = 1\n", "r:8: the key 'week_kernels' is not known here"},
+      {"version = 1\n", "", "r:1: the number 'version' is missing"},
+      {"kind = \"linear_ranker\"\n", "", "r:1: kind must be 'linear_ranker', which is missing"},
+      {"\"linear_ranker\"", "\"ials\"", "r:6: kind must be 'linear_ranker', and not 'ials'"},
+      {"format = 1\n", "", "r:1: format = 1 is missing"},
+      {"[weights]", "[weights", "r:9: "},
+  };
+  for (const Wrong& wrong : wrongs) {
+    CAPTURE(wrong.by);
+    const auto read = parse_ranker("r", shipped_with(wrong.what, wrong.by));
+    REQUIRE_FALSE(read.ok());
+    CHECK(read.status().code() == StatusCode::kInvalidArgument);
+    CHECK_MESSAGE(read.status().message().starts_with(wrong.message), read.status().message());
+  }
+  const auto later = parse_ranker("r", shipped_with("format = 1", "format = 2"));
+  CHECK(later.status().code() == StatusCode::kUnimplemented);
+  CHECK(later.status().message().starts_with("r:5: format 2 is of another version"));
+}
+
+TEST_CASE("a directory without a model.toml is no ranker") {
+  const test::TemporaryFolder folder;
+  const auto none = read_ranker(folder.path());
+  CHECK(none.status().code() == StatusCode::kNotFound);
+  CHECK(none.status().message().starts_with(folder.path()));
+}
+
+/// Two places a user has or has not been to, ranked by what `options` say.
+struct Fixture {
+  std::unique_ptr<storage::StateStore> store = storage::open_memory_store(features::merge_encoded_rows);
+  std::unique_ptr<state::FeatureState> state =
+      *state::FeatureState::open(*store, {.views = ranking::builtin_views()}, InteractionTypes());
+  const EventTime now = event_time_from_ms(1'700'000'000'000);
+
+  Fixture() {
+    REQUIRE(state->catalog().upsert({{Place{PlaceId("a"), "", {40.7, -74.0}, ""}}}).ok());
+    const Interaction one{
+        UserId("u"), PlaceId("a"), *state->types().find("visit"), now - std::chrono::hours(24), {}, {}, {}};
+    REQUIRE(state->apply({"test", {&one, 1}, {}, 0}).ok());
+  }
+  [[nodiscard]] double score(const RankingOptions& options) const {
+    const auto recommender = Recommender::create(*state, options);
+    REQUIRE_MESSAGE(recommender.ok(), recommender.status().to_string());
+    return static_cast<double>((*recommender)->score(UserId("u"), {40.7, -74.0}, now, 0.0, 100.0)->scores.at(0));
+  }
+};
+
+TEST_CASE("a directory's numbers replace those that ship, and named weights replace the directory's") {
+  const Fixture f;
+  const test::TemporaryFolder folder;
+  // Only habit weighs, and its kernel is the constant ln(3): one visit gives ln(1 + 3).
+  std::string text;
+  std::istringstream lines{std::string(default_ranker_text())};
+  std::string table;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("[")) table = line;
+    const std::string key = line.substr(0, line.find(" = "));
+    const bool number = line.find(" = ") != std::string::npos && !line.starts_with("#");
+    if (number && table == "[weights]") line = key + (key == "habit" ? " = 2.5" : " = 0.0");
+    if (number && table == "[habit_kernel]" && !line.ends_with("width_hours") &&
+        key.find("width") == std::string::npos && key != "near_start_meters" && key != "gap_floor_hours") {
+      line = key + (key == "constant" ? " = 1.0986122886681098" : " = 0.0");
+    }
+    text += line + "\n";
+  }
+  write(folder.path() + "/model.toml", text);
+  RankingOptions options;
+  options.ranker_dir = folder.path();
+  CHECK(f.score(options) == doctest::Approx(2.5 * 1.3862943611));  // 2.5 * ln 4
+  options.weights = {{"habit", -1.0}};                             // the kernel stays the directory's
+  CHECK(f.score(options) == doctest::Approx(-1.3862943611));
+  CHECK(f.score({}) != doctest::Approx(2.5 * 1.3862943611));
+}
+
+TEST_CASE("the week kernel of a directory says which hours a place is popular at") {
+  const Fixture f;  // place a was visited once, a day before the moment asked for: a workday, at the same hour
+  REQUIRE(f.state->catalog().upsert({{Place{PlaceId("b"), "", {40.7001, -74.0}, ""}}}).ok());
+  const Interaction one{
+      UserId("v"), PlaceId("b"), *f.state->types().find("visit"), f.now - std::chrono::hours(7 * 24), {}, {}, {}};
+  REQUIRE(f.state->apply({"test", {&one, 1}, {}, 0}).ok());
+  const test::TemporaryFolder folder;
+  std::string text = shipped_with("reach_hours = 4", "reach_hours = 0");
+  text = replaced(text, "same_day = 0.4", "same_day = 1.0");
+  text = replaced(text, "same_kind_of_day = 0.2", "same_kind_of_day = 0.5");
+  write(folder.path() + "/model.toml", replaced(text, "other_day = 0.03", "other_day = 0.0"));
+  RankingOptions options;
+  options.ranker_dir = folder.path();
+  options.weights = {{"hour_popularity", 1.0}};
+  const auto recommender = Recommender::create(*f.state, options);
+  REQUIRE_MESSAGE(recommender.ok(), recommender.status().to_string());
+  const auto scored = (*recommender)->score(UserId("nobody"), {40.7, -74.0}, f.now, 0.0, 100.0);
+  REQUIRE(scored->candidates.size() == 2);
+  for (std::size_t i = 0; i < 2; ++i) {
+    // b's visit counts 1, a's 1/2: of 2 visits, 3/4 fall near this hour. Each place has one visit and five that are
+    // like everyone's: b (1 + 5 * 3/4) / 6 over 3/4 is 19/18, a (1/2 + 5 * 3/4) / 6 over 3/4 is 17/18.
+    const bool is_b = scored->index->place(scored->candidates[i].row).id.str() == "b";
+    const double expected = is_b ? 0.0540672213 : -0.0571584138;  // ln(19/18), ln(17/18)
+    CHECK(static_cast<double>(scored->scores[i]) == doctest::Approx(expected).epsilon(1e-5));
+  }
+}
+
+TEST_CASE("an engine does not open with a broken ranker") {
+  const Fixture f;
+  const test::TemporaryFolder folder;
+  write(folder.path() + "/model.toml", shipped_with("near = 1.323901", "near = nan"));
+  RankingOptions options;
+  options.ranker_dir = folder.path();
+  const auto recommender = Recommender::create(*f.state, options);
+  CHECK(recommender.status().code() == StatusCode::kInvalidArgument);
+  CHECK(recommender.status().message() == folder.path() + "/model.toml:25: near is not finite");
+}
+
+}  // namespace
