@@ -11,9 +11,9 @@ namespace cairn::model {
 using toml::Node;
 
 Result<Node> parse_toml(const std::string& file, std::string_view text) {
-  config::Document document = config::parse_document(text);
+  toml::Document document = toml::parse_document(text);
   if (document.errors.empty()) return std::move(document.root);
-  const config::SyntaxError& error = document.errors.front();
+  const toml::SyntaxError& error = document.errors.front();
   return invalid_argument(file + ":" + std::to_string(error.at.line) + ": " + error.message);
 }
 

@@ -13,7 +13,7 @@ namespace cairn::model {
 
 /// The root of a TOML text. `file` is what messages call it.
 /// Returns: INVALID_ARGUMENT "file:line: fault" at the first thing that is no TOML.
-[[nodiscard]] Result<config::Node> parse_toml(const std::string& file, std::string_view text);
+[[nodiscard]] Result<toml::Node> parse_toml(const std::string& file, std::string_view text);
 
 /// The keys of one table of a TOML file, taken one by one, so that what is left over can be refused. Views the node,
 /// which must outlive it. Each message names file and line. One thread.

@@ -121,16 +121,16 @@ Status read_head(model::TomlTable* root, RankerModel* ranker) {
 }
 
 Result<model::TomlTable> take_table(const std::string& name, model::TomlTable* root, const char* key) {
-  const config::Node* node = root->take_node(key);
+  const toml::Node* node = root->take_node(key);
   if (!node) return root->fault(key, "the table [" + std::string(key) + "] is missing");
-  if (node->kind != config::Node::Kind::kTable) return root->fault(key, std::string(key) + " must be a table");
+  if (node->kind != toml::Node::Kind::kTable) return root->fault(key, std::string(key) + " must be a table");
   return model::TomlTable(name, *node);
 }
 
 }  // namespace
 
 Result<RankerModel> parse_ranker(const std::string& name, std::string_view text) {
-  CAIRN_ASSIGN_OR_RETURN(const config::Node document, model::parse_toml(name, text));
+  CAIRN_ASSIGN_OR_RETURN(const toml::Node document, model::parse_toml(name, text));
   RankerModel ranker;
   model::TomlTable root(name, document);
   CAIRN_RETURN_IF_ERROR(read_head(&root, &ranker));

@@ -18,8 +18,8 @@ class WatchedStore final : public storage::StateStore {
 
   mutable std::function<void()> on_next_get;  ///< for rows of features only; emptied before it is called
 
-  Status write(const storage::WriteBatch& batch, storage::Durability durability) override {
-    return store_->write(batch, durability);
+  Status write(storage::WriteBatch batch, storage::Durability durability) override {
+    return store_->write(std::move(batch), durability);
   }
   [[nodiscard]] Result<std::optional<std::string>> get(storage::Family family, std::string_view key) const override {
     if (family == storage::Family::kState && on_next_get) std::exchange(on_next_get, nullptr)();
