@@ -73,8 +73,10 @@ void Session::start() {
 void Session::drain() {
   net::post(stream_.get_executor(), [self = shared_from_this()] {
     beast::error_code ignored;
-    // Bytes that have arrived are a request that was sent while we were ready: it is still served.
-    if (self->idle_ && self->stream_.socket().available(ignored) == 0) self->close();
+    // Bytes that have arrived are a request that was sent while we were ready: it is still served. They may also have
+    // left the socket already, in a read whose handler comes after this one: so the read is cancelled, which a finished
+    // one is not, and its handler closes.
+    if (self->idle_ && self->stream_.socket().available(ignored) == 0) self->stream_.cancel();
   });
 }
 
