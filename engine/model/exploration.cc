@@ -38,7 +38,7 @@ std::vector<float> gather_scaled(const Component& component, std::span<const std
 }  // namespace
 
 Status Explorer::make_priors() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (made_) return ok_status();
   std::vector<std::optional<gpu::Prior>> priors;
   for (const Component& component : model_.components) {

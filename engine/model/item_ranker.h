@@ -16,14 +16,17 @@
 namespace cairn::model {
 
 struct ItemRankerOptions {
-  std::size_t threads = 0;      ///< that one call may use; 0: every processor
+  std::size_t threads = 0;      ///< one call may use so many; 0: every processor
   std::size_t batch_max = 256;  ///< histories that are scored together
 };
 
-/// Answers which items a model ranks first. A model of one component with vectors is asked through the backend's
-/// ItemMatrix; of every other all items are scored and the best selected. Both are exact, and of equal scores the lower
-/// row is better. A row without any history is answered by popularity. Exploration is of the call that asks for it.
-/// Threads: any number may call any method at once. `model` must outlive it and stay as it is; the backend may go.
+/// Finds a model's best items for histories. A model of one component with vectors is asked through the backend's
+/// ItemMatrix. For any other model all items are scored and the best are selected. Both ways are exact, and of equal
+/// scores the lower row is better. A row without any history is answered by popularity. A call explores only when it
+/// asks to.
+///
+/// `model` must outlive the ranker and not change; the backend may be destroyed before it. Threads: any number may call
+/// any method at once.
 class ItemRanker {
  public:
   /// Returns: INVALID_ARGUMENT from check_model(); what the backend returns.
@@ -38,11 +41,11 @@ class ItemRanker {
     return rank(histories, k, filters, {}, answers);
   }
 
-  /// The same with exploration: what a filter keeps out stays out, and a row without history explores nothing. The
-  /// scores that are answered are those explored. The same seed and histories explore the same, however many rows are
+  /// The same with exploration. Filters hold as before, and a row without history does not explore. The scores in the
+  /// answers include what exploration added. The same seed and histories give the same answers, however many rows are
   /// scored together.
-  /// Returns: besides, INVALID_ARGUMENT for exploration of a model without a fold-in, or by options that make no sense;
-  /// FAILED_PRECONDITION when a fold-in's equations are not positive definite.
+  /// Returns: as above, and INVALID_ARGUMENT for exploration of a model without a fold-in, or by options that make no
+  /// sense; FAILED_PRECONDITION when a fold-in's equations are not positive definite.
   [[nodiscard]] Status rank(const gpu::SparseView& histories, std::size_t k, std::span<const gpu::RowFilter> filters,
                             const Exploration& exploration, gpu::TopKAnswers* answers) const;
 

@@ -65,9 +65,9 @@ struct Component {
 struct Model {
   std::string kind = {};                               ///< how it was trained: "ials"
   std::string created_by = {};                         ///< "cairn 0.1.0"
-  std::map<std::string, std::string> parameters = {};  ///< it was trained with
-  std::uint64_t users = 0;                             ///< it was trained on
-  std::uint64_t interactions = 0;                      ///< likewise
+  std::map<std::string, std::string> parameters = {};  ///< of its training, by name
+  std::uint64_t users = 0;                             ///< in what it was trained on
+  std::uint64_t interactions = 0;                      ///< in what it was trained on
 
   std::vector<std::string> items = {};     ///< ids by row, all different
   std::vector<float> popularity = {};      ///< items; ranks for somebody without history
@@ -89,12 +89,13 @@ struct Model {
 /// the format, UNIMPLEMENTED for a format of later versions, UNAVAILABLE.
 [[nodiscard]] Result<Model> load_model(const std::string& folder);
 
-/// What a model directory's files take on disk, model.toml included.
-/// Returns: what load_model() returns for model.toml.
+/// A file of a model directory and its size on disk.
 struct ModelFile {
   std::string name;
   std::uint64_t bytes = 0;
 };
+/// The files of a model directory, model.toml included.
+/// Returns: what load_model() returns for model.toml.
 [[nodiscard]] Result<std::vector<ModelFile>> model_files(const std::string& folder);
 
 }  // namespace cairn::model

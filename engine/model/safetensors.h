@@ -62,14 +62,14 @@ template <class T>
 /// A file of named tensors (https://github.com/huggingface/safetensors, "Format"): a header's length in 8 bytes, the
 /// header in JSON, the numbers. It runs no code and is read whole into memory. Immutable; any thread.
 ///
-/// Only files as the format wants them are taken: names and keys stand once, offsets fit dtype and shape, the data is
-/// covered without overlap or gap. The header is at most kHeaderBytesMax.
+/// The format is read strictly: every name and key stands once, offsets fit dtype and shape, and tensors cover the data
+/// without overlap or gap. The header is at most kHeaderBytesMax.
 class TensorFile {
  public:
   static constexpr std::size_t kHeaderBytesMax = 100'000'000;
 
   /// Returns: NOT_FOUND, UNAVAILABLE when it cannot be read, INVALID_ARGUMENT for what is not a safetensors file or has
-  /// a tensor of another dtype; each names the file and, where it is one's fault, the tensor.
+  /// a tensor of another dtype. Messages name the file, and the tensor where one is at fault.
   [[nodiscard]] static Result<TensorFile> read(const std::string& path);
 
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
@@ -103,7 +103,7 @@ class TensorFile {
   std::vector<TensorView> tensors_;
   std::map<std::string, std::string> metadata_;
   std::unique_ptr<std::uint64_t[]> words_;
-  std::span<std::byte> data_;  ///< in words_; what the views are of
+  std::span<std::byte> data_;  ///< a part of words_; the tensors view it
 };
 
 /// Writes a file, whole and on disk when it returns OK; what was under the name is overwritten, so give it a name that

@@ -17,7 +17,8 @@ namespace cairn::model {
 /// Columns of an int4 row that share a scale.
 inline constexpr std::size_t kInt4Group = 32;
 
-/// A matrix in one of the precisions, as the tensors it is written as. Owns what the tensors view.
+/// A matrix in one of the precisions, in the form of the tensors that it is written as. It owns the numbers that the
+/// tensors view.
 class StoredVectors {
  public:
   /// `values` is rows × dim, borrowed for the object's life; they must be finite.
@@ -42,7 +43,7 @@ class StoredVectors {
 };
 
 /// Reads a matrix that was written by StoredVectors, or a plain F32 or F16 tensor.
-/// Requires: `dim` is what was written; for F32, F16 and I8 0 stands for whatever is there.
+/// Requires: `dim` is what was written; 0 takes the tensor's own for F32, F16 and I8.
 /// Returns: INVALID_ARGUMENT naming file and tensor for another shape, type or for values that are not finite.
 struct LoadedVectors {
   std::vector<float> values;  ///< rows × dim

@@ -30,8 +30,10 @@ std::vector<FeatureViewSpec> builtin_views() {
   constexpr hours kDay{24};
   const std::vector<EventWeight> visits = {{"visit", "1"}, {"rate", "1"}};  // who rates a place has been there
 
+  // A bound on what reading one user costs.
   FeatureViewSpec history = view(kUserHistory, EntityKind::kUser, Dimension::kPlace, Aggregate::kSequence, visits);
   history.max_entries = 512;
+  // Ranking keeps two days of tiles; the month is there for those who read the view.
   FeatureViewSpec tiles = view(kPlaceHourly, EntityKind::kPlace, Dimension::kHour, Aggregate::kCount, visits);
   tiles.ttl = 30 * kDay;
   tiles.max_entries = 30 * 24;
@@ -42,6 +44,7 @@ std::vector<FeatureViewSpec> builtin_views() {
       history,
       decayed(kUserCategoryAffinity, EntityKind::kUser, Dimension::kCategory, 30 * kDay, visits),
       decayed(kUserCellAffinity, EntityKind::kUser, Dimension::kCell, 30 * kDay, visits),
+      // How much a look says compared with a click or a save is a choice, not a measurement.
       decayed(kUserInterest, EntityKind::kUser, Dimension::kPlace, 14 * kDay,
               {{"view", "0.2"}, {"click", "0.5"}, {"save", "2"}}),
       decayed(kUserDismissed, EntityKind::kUser, Dimension::kPlace, 90 * kDay, {{"dismiss", "1"}}),

@@ -49,10 +49,12 @@ PlaceSignals::Reader::Reader(const PlaceSignals& signals) : lock_(signals.mutex_
 void PlaceSignals::update(std::span<const features::EntityDelta> deltas) {
   const WriterLock lock(mutex_);
   for (const features::EntityDelta& delta : deltas) {
+    // A stored row whose place is in no dictionary cannot be asked for by anybody.
     if (delta.place) add(*delta.place, delta.row);
   }
 }
 
+// Categories are interned one by one as places are imported, so the table grows to the largest one that is counted.
 PlaceSignals::CategoryTotals& PlaceSignals::totals_of(std::uint32_t category) {
   if (category == PlaceIndex::kNoCategory) return tables_.uncategorised;
   if (tables_.categories.size() <= category) tables_.categories.resize(category + 1);
@@ -60,6 +62,7 @@ PlaceSignals::CategoryTotals& PlaceSignals::totals_of(std::uint32_t category) {
 }
 
 void PlaceSignals::add(std::uint64_t place, const features::Row& row) {
+  // Events may come before their place is imported: until then it has no category, and recategorise() finds it one.
   if (tables_.signals.size() <= place) tables_.signals.resize(place + 1);
   if (tables_.category_of.size() <= place) tables_.category_of.resize(place + 1, PlaceIndex::kNoCategory);
   PlaceSignal& signal = tables_.signals[place];
@@ -85,6 +88,8 @@ void PlaceSignals::add(std::uint64_t place, const features::Row& row) {
       }
     }
   }
+  // Only the newest hours are looked at. Counted from the place's newest event, not from the clock, so that signals are
+  // a function of the events alone.
   if (signal.tiles.empty()) return;
   const std::int32_t oldest = signal.tiles.back().first - kTilesKept;
   std::erase_if(signal.tiles, [oldest](const auto& tile) { return tile.first <= oldest; });
@@ -92,6 +97,8 @@ void PlaceSignals::add(std::uint64_t place, const features::Row& row) {
 
 void PlaceSignals::recategorise(const PlaceIndex& index) {
   const WriterLock lock(mutex_);
+  // Visits of all places do not depend on categories and stay; the totals by category are summed up from nothing, since
+  // any place may have another category than before, or be the first of one.
   tables_.categories.clear();
   tables_.uncategorised = {};
   tables_.category_of.assign(tables_.signals.size(), PlaceIndex::kNoCategory);

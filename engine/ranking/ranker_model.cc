@@ -30,6 +30,7 @@ struct Field {
   Range range = Range::kAny;
 };
 
+// What multiplies something may have any sign and size; what divides has to be above 0.
 constexpr Field<HabitCoefficients> kHabitFields[] = {
     {"constant", &HabitCoefficients::constant},
     {"age", &HabitCoefficients::age},
@@ -50,6 +51,7 @@ constexpr Field<HabitCoefficients> kHabitFields[] = {
     {"gap_floor_hours", &HabitCoefficients::gap_floor_hours, Range::kPositive},
 };
 
+// reach_hours is a count and is read apart.
 constexpr Field<WeekCoefficients> kWeekFields[] = {
     {"hour_width_hours", &WeekCoefficients::hour_width_hours, Range::kPositive},
     {"same_day", &WeekCoefficients::same_day, Range::kNotNegative},
@@ -57,13 +59,14 @@ constexpr Field<WeekCoefficients> kWeekFields[] = {
     {"other_day", &WeekCoefficients::other_day, Range::kNotNegative},
 };
 
+// Nothing has a default: a ranker that was fitted before a feature existed must not be completed in silence.
 Status missing(const model::TomlTable& table, const std::string& key) {
   return table.fault(key, "the number '" + key + "' is missing");
 }
 
 Status take_number(model::TomlTable* table, const std::string& key, Range range, double* value) {
   if (!table->has(key)) return missing(*table, key);
-  CAIRN_RETURN_IF_ERROR(table->take(key, value));
+  CAIRN_RETURN_IF_ERROR(table->take(key, value));  // refuses what is no number, and what is not finite
   if (range == Range::kPositive && !(*value > 0.0)) return table->fault(key, key + " must be above 0");
   if (range == Range::kNotNegative && !(*value >= 0.0)) return table->fault(key, key + " must be 0 or more");
   return ok_status();
@@ -78,6 +81,7 @@ Status take_fields(model::TomlTable* table, const Field<Coefficients> (&fields)[
 }
 
 Status read_weights(model::TomlTable table, std::vector<double>* weights) {
+  // In the order of features, whatever order the file has: a score is summed in that order.
   weights->resize(ranking_feature_count());
   for (std::size_t i = 0; i < weights->size(); ++i) {
     const std::string name(ranking_feature_name(i));
@@ -116,6 +120,7 @@ Status read_head(model::TomlTable* root, RankerModel* ranker) {
                                       "reads " + std::to_string(kFormat))
                 .message()};
   }
+  // Nothing depends on the version but people who compare answers, which is why it may not be left out.
   if (!root->has("version")) return missing(*root, "version");
   return root->take("version", &ranker->version);
 }
@@ -130,6 +135,7 @@ Result<model::TomlTable> take_table(const std::string& name, model::TomlTable* r
 }  // namespace
 
 Result<RankerModel> parse_ranker(const std::string& name, std::string_view text) {
+  // Each table is taken key by key and what is left over is refused, so that a mistyped name is not a missing effect.
   CAIRN_ASSIGN_OR_RETURN(const toml::Node document, model::parse_toml(name, text));
   RankerModel ranker;
   model::TomlTable root(name, document);
@@ -145,6 +151,7 @@ Result<RankerModel> parse_ranker(const std::string& name, std::string_view text)
 }
 
 Result<RankerModel> read_ranker(const std::string& directory) {
+  // The file has the name that models of items have too: naming the wrong directory is told apart by its kind.
   const std::string path = (std::filesystem::path(directory) / "model.toml").string();
   auto text = model::read_text(path, kTextBytesMax);
   if (!text.ok() && text.status().code() == StatusCode::kNotFound) {
@@ -155,6 +162,7 @@ Result<RankerModel> read_ranker(const std::string& directory) {
 }
 
 const RankerModel& default_ranker() {
+  // Parsed once, by whoever asks first; its text went through the same checks in the tests.
   static const RankerModel kRanker = [] {
     auto parsed = parse_ranker("default_ranker/model.toml", default_ranker_text());
     CAIRN_CHECK_MSG(parsed.ok(), parsed.status().to_string());  // it is a part of the program

@@ -27,12 +27,14 @@ Recommender::Recommender(state::FeatureState& state, const RankingOptions& optio
     : state_(state), options_(options), ranker_(std::move(ranker)), stage_(std::move(stage)), signals_(state) {}
 
 Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& state, const RankingOptions& options) {
+  // Read first: with a broken ranker nothing is set up.
   RankerModel ranker = default_ranker();
   if (!options.ranker_dir.empty()) {
     CAIRN_ASSIGN_OR_RETURN(ranker, read_ranker(options.ranker_dir));
   }
   CAIRN_ASSIGN_OR_RETURN(LinearStage stage, LinearStage::create(ranker.weights, options.weights));
   std::unique_ptr<Recommender> made(new Recommender(state, options, std::move(ranker), std::move(stage)));
+  // The index comes first, so that the stored rows that observing hands over find their places' categories.
   made->refresh_index();
   CAIRN_RETURN_IF_ERROR(
       state.observe(EntityKind::kPlace, [signals = &made->signals_](auto deltas) { signals->update(deltas); }));
@@ -54,8 +56,10 @@ bool Recommender::index_current() const {
 void Recommender::refresh_index() {
   const MutexLock one_at_a_time(rebuild_mutex_);
   if (index_current()) return;
+  // The version is read before the places: an import in between is then newer than the index says, and makes another.
   const std::uint64_t version = state_.catalog().version();
   auto index = std::make_shared<const PlaceIndex>(state_.catalog().newer_than(0), state_.category_ids(), version);
+  // Totals before the index that names their categories; requests under way go on with the older index.
   signals_.recategorise(*index);
   const MutexLock lock(index_mutex_);
   index_ = std::move(index);
@@ -109,10 +113,11 @@ Result<Recommendations> Recommender::recommend(const CallContext& call, const Re
     item.place = index->place(near.row);
     item.score = static_cast<double>(scores[i]);
     item.distance_meters = static_cast<double>(near.meters);
-    if (request.explain) {
+    if (request.explain) {  // for those that are answered only: sentences cost far more than scores
       item.reasons = reasons_for(CandidateFacts(facts, near, question.user.find_row(near.row)), stage_.weights());
     }
   }
+  // A short answer says where the places went: unknown, too far, or filtered out.
   if (answer.items.size() < question.limit) {
     answer.shortfall = std::to_string(index->size()) + " places known, " + std::to_string(in_radius) + " within " +
                        std::to_string(std::llround(question.radius_meters)) + " m, " +
@@ -128,6 +133,7 @@ Result<Recommender::Scored> Recommender::score(const UserId& user, GeoPoint posi
   CAIRN_ASSIGN_OR_RETURN(const auto found, state_.row(EntityKind::kUser, user.str()));
   const UserProfile profile = read_user_profile(state_.schema(), found.row.get(), *scored.index, ranker_.habit, time);
   const Situation situation{&profile, position, position_age_hours, time};
+  // No filters and no bound: whoever measures ranking wants the score of every place in reach.
   scored.candidates = scored.index->within(position, radius_meters);
   const PlaceSignals::Reader signals(signals_);
   const QuestionFacts facts(situation, *scored.index, signals, ranker_.week);
@@ -136,6 +142,7 @@ Result<Recommender::Scored> Recommender::score(const UserId& user, GeoPoint posi
   return scored;
 }
 
+// What costs nothing to check is checked before the user's row is read.
 Result<Recommender::Question> Recommender::understand(const RecommendRequest& request, const PlaceIndex& index,
                                                       EventTime now) const {
   if (!valid_id(request.user.str())) return invalid_argument("user_id must have 1 to 128 bytes and no NUL");
@@ -152,6 +159,7 @@ Result<Recommender::Question> Recommender::understand(const RecommendRequest& re
   }
   question.any_category = request.categories.empty();
   for (const std::string& name : request.categories) {
+    // A category that no place has is no error: it matches nothing.
     if (const auto id = state_.category_ids().find(name)) question.categories.insert(static_cast<std::uint32_t>(*id));
   }
   question.situation.time = request.time.value_or(now);
@@ -162,6 +170,7 @@ Result<Recommender::Question> Recommender::understand(const RecommendRequest& re
   if (request.position) {
     if (!valid_position(*request.position)) return invalid_argument("lat must be in [-90, 90] and lon in [-180, 180]");
     question.situation.position = *request.position;
+    // A position without a time is of the moment asked for; one from the future is as fresh as can be.
     const auto age = question.situation.time - request.position_time.value_or(question.situation.time);
     question.situation.position_age_hours = std::max(0.0, static_cast<double>(age.count()) / 3.6e6);
   } else if (question.user.last_row != gpu::kNoRow) {
@@ -179,6 +188,7 @@ void Recommender::filter(const Question& question, const PlaceIndex& index,
     if (!question.any_category && !question.categories.contains(index.category(near.row))) return true;
     return question.exclude_seen && question.user.find_row(near.row) != nullptr;
   });
+  // Beyond the bound the nearest are scored. They are brought back in order of rows, which scoring walks along.
   if (candidates->size() <= options_.candidates_max) return;
   const auto nearest_first = [](const auto& a, const auto& b) { return a.meters < b.meters; };
   const auto cut = candidates->begin() + static_cast<std::ptrdiff_t>(options_.candidates_max);

@@ -113,6 +113,7 @@ class HabitKernel {
 std::vector<Visit> read_history(const features::ViewBlock* block, const PlaceIndex& index) {
   std::vector<Visit> visits;
   if (block == nullptr) return visits;
+  // Entries are ascending by time. Visits that coincide are one entry with a count, and are told apart again here.
   for (const features::Entry& entry : block->entries) {
     for (std::int64_t i = 0; i < entry.value.count; ++i) {
       visits.push_back({entry.dimension, entry.value.newest_ms, index.row_of(entry.dimension)});
@@ -123,6 +124,7 @@ std::vector<Visit> read_history(const features::ViewBlock* block, const PlaceInd
 
 void add_visit(const HabitKernel& habit, const Moment& now, const Visit& visit, std::size_t i, VisitedPlace* place,
                UserProfile* profile) {
+  // A visit after the moment asked for, such as in a question about the past, counts as if it were at it.
   const Moment then(std::min(visit.ms, now.ms));
   const double age = static_cast<double>(now.ms - then.ms) / kDayMs;
   const double monthly = std::exp2(-age / 30.0);
@@ -154,6 +156,7 @@ void read_visits(const HabitCoefficients& kernel, const std::vector<Visit>& visi
     if (added) profile->visited.push_back({.row = visit.row, .place = visit.place, .newest_ms = visit.ms});
     add_visit(habit, now, visit, i, &profile->visited[slot->second], profile);
   }
+  // By row, as candidates are: scoring walks along both. gpu::kNoRow is the largest row, so unknown places come last.
   std::sort(profile->visited.begin(), profile->visited.end(),
             [](const VisitedPlace& a, const VisitedPlace& b) { return a.row < b.row; });
   const Visit& last = visits.back();

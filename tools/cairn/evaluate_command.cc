@@ -7,22 +7,21 @@
 #include "engine/learning/datasets/traces.h"
 #include "engine/learning/evaluate/replay.h"
 #include "tools/cairn/commands.h"
-#include "tools/cairn/model_evaluation.h"
+#include "tools/cairn/held_out_command.h"
 #include "tools/cairn/output.h"
 
 namespace cairn::cli {
 namespace {
 
-struct EvaluateArguments {
+struct ReplayArguments {
   std::string dataset = "city";
   std::string data;
   std::string ask_from = "0.8";
   std::uint64_t ask_every = 1;
   std::uint64_t seed = 1;
-  ModelEvaluationArguments of_model;
 };
 
-Result<datasets::Dataset> load(const EvaluateArguments& arguments) {
+Result<datasets::Dataset> load(const ReplayArguments& arguments) {
   if (arguments.dataset == "city") {
     datasets::CityOptions options;
     options.seed = arguments.seed;
@@ -40,7 +39,7 @@ void print_json(const learning::ReplayReport& report) {
                                  {"warm_up", report.warm_up}, {"questions", report.questions},
                                  {"places", report.places},   {"seconds", report.seconds}};
   for (const learning::NextPlaceMetrics& one : report.metrics) {
-    json[one.ranker] = {{"acc@1", one.acc_at_1},
+    json[one.method] = {{"acc@1", one.acc_at_1},
                         {"acc@5", one.acc_at_5},
                         {"acc@10", one.acc_at_10},
                         {"recall@20", one.recall_at_20},
@@ -52,20 +51,20 @@ void print_json(const learning::ReplayReport& report) {
 void print_table(const learning::ReplayReport& report) {
   print(report.dataset + ": " + grouped(report.questions) + " questions over " + grouped(report.places) +
         " places, after " + grouped(report.warm_up) + " of " + grouped(report.interactions) + " interactions\n\n");
-  Table table({{"RANKER"},
+  Table table({{"METHOD"},
                {"ACC@1", Align::kRight},
                {"ACC@5", Align::kRight},
                {"ACC@10", Align::kRight},
                {"RECALL@20", Align::kRight},
                {"MRR", Align::kRight}});
   for (const learning::NextPlaceMetrics& one : report.metrics) {
-    table.add({one.ranker, four_decimals(one.acc_at_1), four_decimals(one.acc_at_5), four_decimals(one.acc_at_10),
+    table.add({one.method, four_decimals(one.acc_at_1), four_decimals(one.acc_at_5), four_decimals(one.acc_at_10),
                four_decimals(one.recall_at_20), four_decimals(one.mrr)});
   }
   print(table.to_string(color_wanted()));
 }
 
-void run(const EvaluateArguments& arguments, const GlobalOptions& global) {
+void run_replay(const ReplayArguments& arguments, const GlobalOptions& global) {
   learning::ReplayOptions options;
   options.ask_every = arguments.ask_every;
   if (const Status set = learning::set_ask_from(arguments.ask_from, &options); !set.ok()) fail(set);
@@ -82,7 +81,8 @@ void run(const EvaluateArguments& arguments, const GlobalOptions& global) {
 }  // namespace
 
 void add_evaluate_command(CLI::App& app, const GlobalOptions& options) {
-  auto arguments = std::make_shared<EvaluateArguments>();
+  auto arguments = std::make_shared<ReplayArguments>();
+  auto held_out = std::make_shared<HeldOutArguments>();
   CLI::App* command = app.add_subcommand(
       "evaluate", "Replay a dataset in time order and measure how well the next place is foreseen, or measure a model");
   CLI::Option* dataset =
@@ -101,13 +101,13 @@ void add_evaluate_command(CLI::App& app, const GlobalOptions& options) {
       ->type_name("N")
       ->capture_default_str();
   command->add_option("--seed", arguments->seed, "which city is made up")->type_name("N")->capture_default_str();
-  add_model_options(command, &arguments->of_model)->excludes(dataset);
+  add_held_out_options(command, held_out.get())->excludes(dataset);
   command->footer(
       examples("  cairn evaluate\n"
                "  cairn evaluate --dataset foursquare --data ~/check-ins --ask-from 0.8 -o json\n"
                "  cairn evaluate --model model --train train.txt.gz --test test.txt.gz -o json"));
-  command->callback([arguments, &options] {
-    arguments->of_model.model.empty() ? run(*arguments, options) : run_model_evaluation(arguments->of_model, options);
+  command->callback([arguments, held_out, &options] {
+    held_out->model.empty() ? run_replay(*arguments, options) : run_held_out(*held_out, options);
   });
 }
 

@@ -27,10 +27,10 @@ constexpr double kEverywhereMeters = 30'000'000.0;  // more than half the Earth'
 constexpr double kNearbyMeters = 2'000.0;
 constexpr std::size_t kWarmUpBatch = 5'000;
 
-/// Collects expected ranks of one ranker.
+/// Collects the expected ranks of one method.
 class Tally {
  public:
-  explicit Tally(std::string ranker) { metrics_.ranker = std::move(ranker); }
+  explicit Tally(std::string method) { metrics_.method = std::move(method); }
 
   void add(double rank) {
     ++questions_;

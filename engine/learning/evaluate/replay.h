@@ -14,10 +14,10 @@
 
 namespace cairn::learning {
 
-/// How well one way of ranking foresaw what came next. Ranks are expected ranks: among equals the truth stands in the
+/// How well one method foresaw what came next. Ranks are expected ranks: among equals the truth stands in the
 /// middle, so that ties flatter nobody.
 struct NextPlaceMetrics {
-  std::string ranker;  ///< "cairn", "popular_nearby", "nearest", "own_history"
+  std::string method;  ///< "cairn", "popular_nearby", "nearest", "own_history"
   double acc_at_1 = 0.0;
   double acc_at_5 = 0.0;
   double acc_at_10 = 0.0;

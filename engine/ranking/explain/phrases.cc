@@ -23,6 +23,7 @@ std::string distance_phrase(double meters) {
 }
 
 std::string ago_phrase(double hours) {
+  // Minutes to an hour and a half, hours to two days: it never says "0 h" or "1 days".
   if (hours < 1.5) return format("%.0f min ago", std::max(0.0, hours) * 60.0);
   return hours < 48.0 ? format("%.0f h ago", hours) : format("%.0f days ago", hours / 24.0);
 }

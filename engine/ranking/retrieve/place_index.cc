@@ -27,6 +27,8 @@ struct PlaceIndex::Box {
 PlaceIndex::PlaceIndex(std::vector<state::Catalog::Stored> places, const features::Dictionary& categories,
                        std::uint64_t version)
     : version_(version) {
+  // Keys are computed once and sorted with where they came from: a place is large and moves only once, at the end. Ties
+  // are settled by id, so that the same catalogue makes the same rows whatever order it was imported in.
   std::vector<std::pair<std::uint64_t, std::size_t>> order;
   order.reserve(places.size());
   for (std::size_t i = 0; i < places.size(); ++i)
@@ -57,6 +59,7 @@ std::vector<gpu::RowRange> PlaceIndex::ranges_around(GeoPoint center, double rad
   if (south > -90.0 && north < 90.0) {
     half_width = std::asin(std::min(1.0, std::sin(angle) / std::cos(center.lat / kDegrees))) * kDegrees + 1e-9;
   }
+  // asin(sin(angle) / cos(lat)) is the widest meridian that the circle touches, which is not at the centre's latitude.
   const double west = center.lon - half_width;
   const double east = center.lon + half_width;
 
@@ -65,6 +68,7 @@ std::vector<gpu::RowRange> PlaceIndex::ranges_around(GeoPoint center, double rad
     const Box box{grid_cell({south, from}), grid_cell({north, to})};
     collect(box, 0, 0, kHilbertOrder, &ranges);
   };
+  // A circle across the antimeridian is two boxes, one on each side of it.
   if (east - west >= 360.0) {
     add(-180.0, 180.0);
   } else {
@@ -74,6 +78,7 @@ std::vector<gpu::RowRange> PlaceIndex::ranges_around(GeoPoint center, double rad
   }
   std::sort(ranges.begin(), ranges.end(),
             [](const gpu::RowRange& a, const gpu::RowRange& b) { return a.begin < b.begin; });
+  // Neighbouring squares are often neighbours on the curve, and what touches is one run.
   std::vector<gpu::RowRange> joined;
   for (const gpu::RowRange& range : ranges) {
     if (!joined.empty() && range.begin <= joined.back().end) {
@@ -86,6 +91,7 @@ std::vector<gpu::RowRange> PlaceIndex::ranges_around(GeoPoint center, double rad
 }
 
 gpu::RowRange PlaceIndex::rows_of_square(std::uint32_t x, std::uint32_t y, int level) const {
+  // An aligned square is one run of keys that begins at a multiple of its size (hilbert.h), so any cell of it tells it.
   const int shift = 2 * level;
   const std::uint64_t first = hilbert_key({x, y}) >> shift << shift;
   const std::uint64_t past = first + (std::uint64_t{1} << shift);
@@ -97,6 +103,8 @@ gpu::RowRange PlaceIndex::rows_of_square(std::uint32_t x, std::uint32_t y, int l
 void PlaceIndex::collect(const Box& box, std::uint32_t x, std::uint32_t y, int level,
                          std::vector<gpu::RowRange>* ranges) const {
   constexpr std::uint32_t kWorthSplitting = 64;  // fewer rows are cheaper to test than to leave out
+  // From the whole grid down: squares outside the box or without places end, squares inside it or nearly empty are
+  // taken whole, and the rest is split in four.
   const std::uint32_t side = 1u << level;
   if (box.disjoint({x, y}, side)) return;
   const gpu::RowRange rows = rows_of_square(x, y, level);
@@ -113,7 +121,7 @@ void PlaceIndex::collect(const Box& box, std::uint32_t x, std::uint32_t y, int l
 }
 
 std::vector<PlaceIndex::Near> PlaceIndex::within(GeoPoint center, double radius_meters) const {
-  std::vector<Near> near;
+  std::vector<Near> near;  // runs hold a few places outside the circle: each is measured
   for (const gpu::RowRange& range : ranges_around(center, radius_meters)) {
     for (std::uint32_t row = range.begin; row < range.end; ++row) {
       const double meters = distance_meters(center, places_[row].position);

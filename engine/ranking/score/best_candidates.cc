@@ -29,6 +29,7 @@ std::vector<std::uint32_t> best_candidates(const PlaceIndex& index, std::span<co
     if (cut != best.end()) std::nth_element(best.begin(), cut, best.end(), before);
     best.resize(wanted);
   }
+  // A plain sort will do where a stable one would: `before` has no ties.
   std::sort(best.begin(), best.end(), before);
   return best;
 }

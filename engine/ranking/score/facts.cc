@@ -14,6 +14,7 @@ QuestionFacts::QuestionFacts(const Situation& asked, const PlaceIndex& places, c
       index(places),
       signals(of_places),
       week(week_kernel, features::hour_of_week(asked.time)) {
+  // Who has been nowhere has been nowhere for ever: every exp() of it is 0.
   const double hours_since_last = user.last_place ? user.hours_since_last : 1e9;
   fresh_1h = std::exp(-hours_since_last);
   fresh_6h = std::exp(-hours_since_last / 6.0);
@@ -27,6 +28,7 @@ QuestionFacts::QuestionFacts(const Situation& asked, const PlaceIndex& places, c
   const PlaceSignals::CategoryTotals& all = signals.all();
   visits_of_all = static_cast<double>(all.visits);
   if (visits_of_all > 0.0) hour_share_of_all = week.of(all) / visits_of_all;
+  // A category of few visits would be all one hour: 20 visits like everyone's are mixed in.
   hour_share.reserve(signals.categories().size());
   for (const PlaceSignals::CategoryTotals& category : signals.categories()) {
     hour_share.push_back((week.of(category) + 20.0 * hour_share_of_all) /

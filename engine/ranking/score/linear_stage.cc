@@ -9,6 +9,7 @@ namespace cairn::ranking {
 
 Result<LinearStage> LinearStage::create(std::vector<double> weights, const std::map<std::string, double>& named) {
   CAIRN_CHECK(weights.size() == ranking_feature_count());
+  // One weight given by name is a whole new weighing: mixing it with fitted ones would make a score nobody chose.
   if (!named.empty()) weights.assign(weights.size(), 0.0);
   for (const auto& [name, weight] : named) {
     const auto feature = find_ranking_feature(name);
@@ -29,7 +30,7 @@ Status LinearStage::score(const QuestionFacts& question, std::span<const PlaceIn
   auto visited = question.user.visited.begin();
   const auto end = question.user.visited.end();
   while (scores->size() < candidates.size()) {
-    CAIRN_RETURN_IF_ERROR(go_on());
+    CAIRN_RETURN_IF_ERROR(go_on());  // not for every candidate: reading the clock costs something too
     const std::size_t left = candidates.size() - scores->size();
     for (const PlaceIndex::Near& near : candidates.subspan(scores->size(), std::min(left, kSlice))) {
       while (visited != end && visited->row < near.row) ++visited;

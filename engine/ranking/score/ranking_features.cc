@@ -41,10 +41,12 @@ double lookup(const std::unordered_map<std::uint64_t, double>& values, std::uint
   return found == values.end() ? 0.0 : found->second;
 }
 
+/// Negative where the question is about a moment before the visit.
 double hours_since_visit(const CandidateFacts& c) {
   return static_cast<double>(to_ms(c.question.situation.time) - c.visited->newest_ms) / 3.6e6;
 }
 
+/// A place has at most PlaceSignals::kTilesKept tiles, so a walk is as quick as a search.
 double visits_of_last_day(const CandidateFacts& c) {
   double visits = 0.0;
   for (const auto& [tile, count] : c.place.tiles) {
@@ -77,6 +79,8 @@ std::string usual_hour(const CandidateFacts& c) {
   return "how usual the place is around " + hour_phrase(c.question.situation.time);
 }
 std::string how_far(const CandidateFacts& c) { return distance_phrase(static_cast<double>(c.near.meters)); }
+
+// Sentences say what was seen and not how it counts: the sign of a contribution is the weight's business.
 
 // ---- the features -------------------------------------------------------------------------------------------------
 
@@ -144,7 +148,7 @@ constexpr Declaration kFeatures[] = {
      .of = Of::kAny,
      .value =
          [](const CandidateFacts& c) {
-           const double visits = visits_of_last_day(c);
+           const double visits = visits_of_last_day(c);  // mostly none: spares the logarithm
            return visits > 0.0 ? std::log1p(3.0 * visits) : 0.0;
          },
      .reason = [](const CandidateFacts&) { return std::string("visited by others in the last 24 h"); }},
@@ -156,6 +160,7 @@ constexpr Declaration kFeatures[] = {
            const PlaceSignal& place = c.place;
            if (!(place.visits_30d_mantissa > 0.0)) return 0.0;
            const double half_lives = static_cast<double>(place.visits_30d_exponent) - c.question.month;
+           // The row keeps mantissa * 2^exponent against a fixed landmark; decay to now is a shift of the exponent.
            return std::log1p(place.visits_30d_mantissa * std::exp2(half_lives));
          },
      .reason = [](const CandidateFacts&) { return std::string("popular these weeks"); }},
@@ -213,6 +218,7 @@ constexpr Declaration kFeatures[] = {
      .of = Of::kAny,
      .value =
          [](const CandidateFacts& c) {
+           // Two places without a category have none in common.
            const bool same = c.category != PlaceIndex::kNoCategory && c.category == c.question.last_category;
            return same ? c.question.fresh_1h : 0.0;
          },
@@ -289,6 +295,7 @@ void compute(const CandidateFacts& candidate, Values* values, std::index_sequenc
 
 Values compute(const CandidateFacts& candidate) {
   constexpr auto kAll = std::make_index_sequence<kCount>{};
+  // A candidate is visited or not: one of the two groups stays 0, and what it would cost is spared.
   Values values{};
   compute<Of::kAny>(candidate, &values, kAll);
   if (candidate.visited != nullptr) {
@@ -316,6 +323,7 @@ std::string_view ranking_feature_meaning(std::size_t feature) noexcept { return 
 
 double weighted_sum(const CandidateFacts& candidate, std::span<const double> weights) noexcept {
   const Values values = compute(candidate);
+  // In order, in double: a score's last bits must not depend on how a compiler would like to add.
   double sum = 0.0;
   for (std::size_t i = 0; i < kCount; ++i) sum += weights[i] * values[i];
   return sum;

@@ -14,11 +14,11 @@ Interaction visit(const char* user, const char* place, std::int64_t hour) {
   return {UserId(user), PlaceId(place), TypeIndex{2}, event_time_from_ms(hour * kHour), {}, {}, {}};
 }
 
-const learning::NextPlaceMetrics& of(const learning::ReplayReport& report, std::string_view ranker) {
+const learning::NextPlaceMetrics& of(const learning::ReplayReport& report, std::string_view method) {
   for (const auto& metrics : report.metrics) {
-    if (metrics.ranker == ranker) return metrics;
+    if (metrics.method == method) return metrics;
   }
-  FAIL("no ranker ", ranker);
+  FAIL("no method ", method);
   return report.metrics[0];
 }
 

@@ -1,4 +1,4 @@
-#include "tools/cairn/model_evaluation.h"
+#include "tools/cairn/held_out_command.h"
 
 #include <chrono>
 #include <cstdio>
@@ -43,7 +43,7 @@ void print_table(const model::Model& measured, const learning::HeldOutReport& re
 
 }  // namespace
 
-CLI::Option* add_model_options(CLI::App* command, ModelEvaluationArguments* arguments) {
+CLI::Option* add_held_out_options(CLI::App* command, HeldOutArguments* arguments) {
   CLI::Option* model =
       command->add_option("--model", arguments->model, "Instead of a replay: measure this model directory")
           ->type_name("DIR");
@@ -63,7 +63,7 @@ CLI::Option* add_model_options(CLI::App* command, ModelEvaluationArguments* argu
   return model;
 }
 
-void run_model_evaluation(const ModelEvaluationArguments& arguments, const GlobalOptions& global) {
+void run_held_out(const HeldOutArguments& arguments, const GlobalOptions& global) {
   const auto started = std::chrono::steady_clock::now();
   const model::Model measured = value_or_fail(model::load_model(arguments.model));
   const learning::Interactions train = value_or_fail(learning::read_lightgcn(arguments.train));

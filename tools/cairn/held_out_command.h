@@ -8,8 +8,9 @@
 
 namespace cairn::cli {
 
-/// `cairn evaluate --model`: how well a trained model ranks what was held back.
-struct ModelEvaluationArguments {
+/// `cairn evaluate --model`: how well a trained model ranks what was held back. Without --model the command replays a
+/// data set instead, which measures ranking as a whole.
+struct HeldOutArguments {
   std::string model;
   std::vector<std::string> train;
   std::vector<std::string> test;
@@ -18,9 +19,9 @@ struct ModelEvaluationArguments {
 
 /// Adds --model, --train, --test and --threads to the command.
 /// Returns: the option --model.
-CLI::Option* add_model_options(CLI::App* command, ModelEvaluationArguments* arguments);
+CLI::Option* add_held_out_options(CLI::App* command, HeldOutArguments* arguments);
 
 /// Measures and prints.
-void run_model_evaluation(const ModelEvaluationArguments& arguments, const GlobalOptions& global);
+void run_held_out(const HeldOutArguments& arguments, const GlobalOptions& global);
 
 }  // namespace cairn::cli
