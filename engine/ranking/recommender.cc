@@ -157,6 +157,9 @@ Result<Recommender::Question> Recommender::understand(const RecommendRequest& re
     return invalid_argument("radius_meters must be above 0 and at most " +
                             std::to_string(std::llround(options_.radius_meters_max)));
   }
+  if (request.position && !valid_position(*request.position)) {
+    return invalid_argument("lat must be in [-90, 90] and lon in [-180, 180]");
+  }
   question.any_category = request.categories.empty();
   for (const std::string& name : request.categories) {
     // A category that no place has is no error: it matches nothing.
@@ -168,7 +171,6 @@ Result<Recommender::Question> Recommender::understand(const RecommendRequest& re
   question.user = read_user_profile(state_.schema(), found.row.get(), index, ranker_.habit, question.situation.time);
   question.tier = !question.user.known ? Tier::kNone : found.hit ? Tier::kMemory : Tier::kDisk;
   if (request.position) {
-    if (!valid_position(*request.position)) return invalid_argument("lat must be in [-90, 90] and lon in [-180, 180]");
     question.situation.position = *request.position;
     // A position without a time is of the moment asked for; one from the future is as fresh as can be.
     const auto age = question.situation.time - request.position_time.value_or(question.situation.time);
