@@ -30,10 +30,9 @@ inline constexpr TimeLimit kWaitTimeLimit{.standard = std::chrono::seconds(30),
                                           .max = std::chrono::minutes(10),
                                           .queue_min = std::chrono::seconds(1)};
 
-/// The time that admission should give a request with this body; none: no limit. It is read on a socket's thread, so
-/// most bodies are only searched for the member's name; one that has it is parsed when it is short, and gets the
-/// longest time there is when it is not. Handlers read the member again, strictly, and complain of what is wrong with
-/// it.
+/// The time that admission should give a request with this body; none: no limit. It is found on a socket's thread, so
+/// the body is only searched, not parsed. What the search cannot tell gets the longest time there is: no request
+/// expires before its own deadline. Handlers read the member again, strictly, and complain of what is wrong with it.
 [[nodiscard]] std::optional<std::chrono::milliseconds> time_allowed(const TimeLimit& limit, std::string_view body);
 
 /// The time that a request names, or the standard one. What is wrong with it is recorded in `fields`.

@@ -249,17 +249,13 @@ TEST_CASE_FIXTURE(Serving,
   };
   start();
   std::vector<std::unique_ptr<RawClient>> slow;
-  const auto ask = [](const std::string& body) {
-    return "POST /v1/recommendations HTTP/1.1\r\nHost: t\r\nContent-Length: " + std::to_string(body.size()) +
-           "\r\n\r\n" + body;
-  };
   for (int i = 0; i < 8; ++i) {
     slow.push_back(std::make_unique<RawClient>(port()));
-    slow.back()->send(ask(R"({"user_id":"slow"})"));
+    slow.back()->send(recommend_bytes(R"({"user_id":"slow"})"));
   }
   gate.await_waiting(8);
   RawClient hasty(port());
-  hasty.send(ask(R"({"user_id":"hasty","deadline_ms":1})"));
+  hasty.send(recommend_bytes(R"({"user_id":"hasty","deadline_ms":1})"));
   check_error(hasty.read_answer(), 504, "DEADLINE_EXCEEDED");  // while every thread is still stuck
   CHECK(engine.last_recommend().user.str() == "slow");
   gate.open();

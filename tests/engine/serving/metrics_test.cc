@@ -105,13 +105,9 @@ TEST_CASE_FIXTURE(Serving, "every request that a lane was given is accounted for
   };
   start();
   std::vector<std::unique_ptr<RawClient>> slow;
-  const auto ask = [](const std::string& body) {
-    return "POST /v1/recommendations HTTP/1.1\r\nHost: t\r\nContent-Length: " + std::to_string(body.size()) +
-           "\r\n\r\n" + body;
-  };
   for (int i = 0; i < 8; ++i) {  // every thread of the read lane
     slow.push_back(std::make_unique<RawClient>(port()));
-    slow.back()->send(ask(R"({"user_id":"slow"})"));
+    slow.back()->send(recommend_bytes(R"({"user_id":"slow"})"));
   }
   gate.await_waiting(8);
   CHECK(post(port(), "/v1/recommendations", R"({"user_id":"u","deadline_ms":1})").code == 504);

@@ -48,4 +48,10 @@ inline Answer post(std::uint16_t port, std::string_view target, std::string_view
   return request(port, "POST", target, body, "Content-Type: application/json\r\n");
 }
 
+/// A request for recommendations as it goes over the wire, for a RawClient that does not wait for the answer.
+inline std::string recommend_bytes(const std::string& body) {
+  return "POST /v1/recommendations HTTP/1.1\r\nHost: t\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+         body;
+}
+
 }  // namespace cairn::serving_test
