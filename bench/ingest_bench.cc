@@ -59,9 +59,9 @@ double run_engine(const fs::path& file, const std::vector<Place>& places, std::s
     auto opened = Engine::open(options);
     CAIRN_CHECK_MSG(opened.ok(), opened.status().to_string());
     engine = *std::move(opened);
-    must(engine->wait_caught_up(std::chrono::minutes(10)));
+    must(engine->wait_caught_up(CallContext::within(std::chrono::minutes(10))));
   });
-  const EngineStatus status = engine->status();
+  const EngineStatus status = engine->status({});
   CAIRN_CHECK(status.events_applied + status.events_repeated == events);
   return time;
 }

@@ -234,6 +234,8 @@ Status probe_postgres(const SqlOptions& options) { return sql::ping(options); }
 
 std::vector<RankingFeatureInfo> ranking_features() { return ranking::ranking_features(); }
 
+Status check_ranker(const std::string& directory) { return ranking::read_ranker(directory).status(); }
+
 std::vector<FeatureViewSpec> builtin_feature_views() { return ranking::builtin_views(); }
 
 std::string_view version() noexcept { return CAIRN_VERSION; }

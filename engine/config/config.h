@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -36,10 +37,13 @@ using Environment = std::map<std::string, std::string, std::less<>>;
 /// The environment of this process. Call before other threads may change it.
 [[nodiscard]] Environment process_environment();
 
-/// Names that the configuration refers to and that the engine knows. An empty list is not checked against.
+/// What the configuration refers to and the engine knows. An empty list is not checked against.
 struct Vocabulary {
   std::vector<std::string> ranking_features;  ///< what [ranking.weights] may name
   std::vector<std::string> builtin_views;     ///< names that no [[feature_view]] may take
+  /// Whether a directory is a ranker that the engine can use; empty: [ranking] ranker is not looked into. What this
+  /// accepts, a start accepts.
+  std::function<Status(const std::string& directory)> check_ranker;
 };
 
 /// Something wrong, and where.

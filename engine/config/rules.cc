@@ -145,6 +145,15 @@ void check_views(const Vocabulary& vocabulary, Draft* draft) {
   }
 }
 
+/// A broken ranker would be found by the start; the check finds it before.
+void check_ranker(const Vocabulary& vocabulary, Draft* draft) {
+  const std::string& directory = draft->config.engine.ranking.ranker_dir;
+  const Where* where = draft->where("ranking.ranker");
+  if (where == nullptr || directory.empty() || !vocabulary.check_ranker) return;
+  const Status checked = vocabulary.check_ranker(directory);
+  if (!checked.ok()) draft->problem(*where, "ranking.ranker: " + checked.message());
+}
+
 }  // namespace
 
 void check_rules(const Vocabulary& vocabulary, Draft* draft) {
@@ -152,6 +161,7 @@ void check_rules(const Vocabulary& vocabulary, Draft* draft) {
   check_kafka(draft);
   check_listen(draft);
   check_source_names(draft);
+  check_ranker(vocabulary, draft);
   check_weights(vocabulary, draft);
   check_views(vocabulary, draft);
 }

@@ -5,11 +5,12 @@
 
 namespace cairn::cli {
 
-/// The names that a configuration may refer to, as this build of the engine has them.
+/// What a configuration may refer to, as this build of the engine has it.
 [[nodiscard]] inline config::Vocabulary vocabulary() {
   config::Vocabulary words;
   for (const RankingFeatureInfo& feature : ranking_features()) words.ranking_features.push_back(feature.name);
   for (const FeatureViewSpec& view : builtin_feature_views()) words.builtin_views.push_back(view.name);
+  words.check_ranker = check_ranker;
   return words;
 }
 

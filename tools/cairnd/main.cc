@@ -17,6 +17,7 @@ config::Vocabulary engine_vocabulary() {
   config::Vocabulary vocabulary;
   for (const RankingFeatureInfo& feature : ranking_features()) vocabulary.ranking_features.push_back(feature.name);
   for (const FeatureViewSpec& view : builtin_feature_views()) vocabulary.builtin_views.push_back(view.name);
+  vocabulary.check_ranker = check_ranker;
   return vocabulary;
 }
 

@@ -111,6 +111,10 @@ class Engine {
 /// Every ranking feature, in scoring order. Weights in the configuration use these names.
 [[nodiscard]] std::vector<RankingFeatureInfo> ranking_features();
 
+/// Whether `directory` is a ranker that an engine can be opened with (RankingOptions::ranker_dir).
+/// Returns: NOT_FOUND, INVALID_ARGUMENT with file, line and key, UNIMPLEMENTED for a format of later versions.
+[[nodiscard]] Status check_ranker(const std::string& directory);
+
 /// The views that ranking itself reads; always present.
 [[nodiscard]] std::vector<FeatureViewSpec> builtin_feature_views();
 

@@ -12,6 +12,20 @@ TEST_CASE("an empty file means the defaults") {
   CHECK(report.config.engine.state.batch_events_max == StateOptions{}.batch_events_max);
 }
 
+TEST_CASE("a ranker that a start would refuse is a problem of the check") {
+  Vocabulary words = vocabulary();
+  words.check_ranker = [](const std::string& directory) {
+    return directory == "/etc/good" ? Status() : invalid_argument(directory + "/model.toml:3: no such key");
+  };
+  const auto problems_with = [&](std::string_view text) {
+    return check_config(text, "c.toml", {}, words).problems_text();
+  };
+  CHECK(problems_with("[ranking]\nranker = \"/etc/good\"\n") == "");
+  CHECK(problems_with("[ranking]\nranker = \"\"\n") == "");
+  CHECK(problems_with("[ranking]\nranker = \"/etc/bad\"\n") ==
+        "c.toml:2:10: ranking.ranker: /etc/bad/model.toml:3: no such key\n");
+}
+
 TEST_CASE("every kind of value reaches its field") {
   const ConfigReport report = check(R"([state]
 dir = "/srv/cairn"
@@ -191,8 +205,9 @@ c.toml:5:26: kafka.properties.plugin.library.paths: may not be set: it would run
 }
 
 TEST_CASE("properties are passed on as text, quoted or dotted") {
-  const ConfigReport report =
-      check("[kafka.properties]\n\"linger.ms\" = 5\nfetch.wait.max.ms = 10\n\"socket.keepalive.enable\" = true\n\"a.b\" = \"c\"\n");
+  const ConfigReport report = check(
+      "[kafka.properties]\n\"linger.ms\" = 5\nfetch.wait.max.ms = 10\n\"socket.keepalive.enable\" = true\n\"a.b\" = "
+      "\"c\"\n");
   REQUIRE_MESSAGE(report.ok(), report.problems_text());
   CHECK(report.config.engine.kafka.properties ==
         std::map<std::string, std::string>{
