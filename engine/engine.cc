@@ -110,7 +110,7 @@ Status EngineImpl::open_parts() {
 }
 
 Status EngineImpl::start_consumers() {
-  const auto sources = ingest::source_factories(options_, *event_log_);
+  const auto sources = ingest::source_factories(options_, *event_log_, types_);
   feature_consumers_ =
       std::make_unique<ingest::Consumers>(feature_consumer_options(options_), sources, *feature_sink_, types_, clock_);
   if (options_.sql.dsn.empty()) return ok_status();

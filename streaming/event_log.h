@@ -23,8 +23,9 @@ struct EventLogOptions {
   Logger log;
 };
 
-/// A durable log of payloads: what the API accepts is here, on disk, before it is acknowledged. Segments of
-/// checksummed records (format.md); a torn tail is cut at open. Offsets count bytes over all segments.
+/// A durable log of payloads: what the API takes is here, on disk, before it is acknowledged. Segments of
+/// checksummed records (format.md); a torn tail is cut at open. Offsets count bytes over all segments. What the
+/// payloads mean is not its affair (api_record.h).
 ///
 /// Threads: any; concurrent appends share one fsync.
 class EventLog {
@@ -56,7 +57,8 @@ class EventLog {
   virtual void close() = 0;
 };
 
-/// Returns: DATA_LOSS when a record before the tail is damaged (message names file and offset), UNAVAILABLE.
+/// Returns: FAILED_PRECONDITION when another version of Cairn wrote it, DATA_LOSS when a record before the tail is
+/// damaged (the message names file and offset), UNAVAILABLE.
 [[nodiscard]] Result<std::unique_ptr<EventLog>> open_event_log(EventLogOptions options);
 
 }  // namespace cairn::streaming

@@ -5,7 +5,8 @@
 
 namespace cairn::streaming {
 
-/// Why a record cannot be used. The names are part of the dead letters' format and of a metric's label.
+/// Why a record cannot be used. The names are part of the dead letters' format and of a metric's label, the numbers of
+/// the API's log (format.md): append, and do not reorder.
 enum class Reject : std::uint8_t {
   kNone,
   kOversized,

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cairn/clock.h"
+#include "cairn/interaction.h"
 #include "cairn/log.h"
 #include "cairn/options.h"
 #include "cairn/source_position.h"
@@ -22,7 +23,12 @@ struct Record {
   Partition partition;
   Offset offset;
   std::string_view payload;
-  Reject reject = Reject::kNone;  ///< set when the source itself could not deliver it whole (oversized, truncated gzip)
+  /// Set when the record cannot be used and the source knows: it could not deliver it whole (oversized, truncated
+  /// gzip), or it was refused before it came to the source.
+  Reject reject = Reject::kNone;
+  std::string_view detail;  ///< with `reject`: where and what in words; may be empty
+  /// Set when the record came decoded: what it says, and no payload. The reader may take it out by a swap.
+  Interaction* decoded = nullptr;
 };
 
 /// Bytes that may be read, not used, past a payload's end: what the decoder's SIMD loads want.
@@ -118,9 +124,11 @@ class EventLog;
 [[nodiscard]] std::unique_ptr<Source> make_file_source(FileSourceOptions options, Partition partition,
                                                        std::size_t event_bytes_max, Logger log);
 
-/// The records of the API's durable log, as partition 0, which is assigned at the first poll and never revoked. `log`
-/// must outlive the source. A poll waits at most 100 ms.
-[[nodiscard]] std::unique_ptr<Source> make_log_source(std::string name, EventLog& log);
+/// The records of the API's durable log (api_record.h), as partition 0, which is assigned at the first poll and never
+/// revoked. They come decoded or refused, as they were judged when they were taken in. `log` and `types` must outlive
+/// the source. A poll waits at most 100 ms. It returns DATA_LOSS at a record that is no record of the API: nothing goes
+/// past it.
+[[nodiscard]] std::unique_ptr<Source> make_log_source(std::string name, EventLog& log, const InteractionTypes& types);
 
 /// Every partition of a Kafka topic. The source assigns them all to itself and never revokes one: there is no group
 /// rebalancing, and the group's committed offsets are written for lag tools and never read. When the topic grows, its

@@ -1,42 +1,67 @@
 #include "engine/ingest/api_intake.h"
 
+#include <cstddef>
 #include <string>
+#include <vector>
 
-#include "engine/ingest/consumer.h"
+#include "engine/ingest/sink.h"
+#include "streaming/api_record.h"
 #include "streaming/decode.h"
 #include "streaming/source.h"
 
 namespace cairn::ingest {
 
+/// Records one after the other in one piece of memory: the log takes views, and a string for each of thousands of
+/// events would be thousands of allocations.
+struct ApiIntake::Records {
+  std::string bytes;
+  std::vector<std::size_t> ends;
+
+  [[nodiscard]] std::vector<std::string_view> views() const {
+    std::vector<std::string_view> all;
+    all.reserve(ends.size());
+    std::size_t begin = 0;
+    for (const std::size_t end : ends) {
+      all.push_back(std::string_view(bytes).substr(begin, end - begin));
+      begin = end;
+    }
+    return all;
+  }
+};
+
 Result<IngestAck> ApiIntake::take(const CallContext& context, std::span<const std::string_view> events) {
   CAIRN_RETURN_IF_ERROR(context.check());
-  IngestAck ack = judge(events);
+  Records records;
+  IngestAck ack = judge(events, &records);
   // The last moment at which the caller can still take it back: from here on the events are on their way to the disk.
   CAIRN_RETURN_IF_ERROR(context.check());
-  CAIRN_ASSIGN_OR_RETURN(const Offset end, log_.append(events));
+  CAIRN_ASSIGN_OR_RETURN(const Offset end, log_.append(records.views()));
   ack.reflected_at = {std::string(kApiSource), {Partition{0}, end, {}}};
   return ack;
 }
 
-/// Tells the caller which events will be refused. The consumers decide once more when they read the log: what they
-/// keep and what goes to the dead letters must not depend on who handed the events in.
-IngestAck ApiIntake::judge(std::span<const std::string_view> events) const {
+/// Decides, once and for all readers of the log, which events are refused, and tells the caller.
+IngestAck ApiIntake::judge(std::span<const std::string_view> events, Records* records) const {
   constexpr std::size_t kRejectionsMax = 100;
   streaming::Decoder decoder(types_, options_, clock_);
   Interaction decoded;
   std::string padded;
   IngestAck ack;
+  records->ends.reserve(events.size());
   for (std::size_t i = 0; i < events.size(); ++i) {
     padded.assign(events[i]).append(streaming::kPayloadPadding, '\0');
     const auto reject = decoder.decode(std::string_view(padded).substr(0, events[i].size()), &decoded);
     if (reject == streaming::Reject::kNone) {
       ++ack.accepted;
-      continue;
+      streaming::append_decoded_record(decoded, &records->bytes);
+    } else {
+      ++ack.rejected;
+      streaming::append_refused_record(reject, decoder.detail(), events[i], &records->bytes);
+      if (ack.rejections.size() < kRejectionsMax) {
+        ack.rejections.push_back({i, std::string(streaming::to_string(reject)) + ": " + decoder.detail()});
+      }
     }
-    ++ack.rejected;
-    if (ack.rejections.size() < kRejectionsMax) {
-      ack.rejections.push_back({i, std::string(streaming::to_string(reject)) + ": " + decoder.detail()});
-    }
+    records->ends.push_back(records->bytes.size());
   }
   return ack;
 }

@@ -13,6 +13,8 @@
 namespace cairn::ingest {
 
 /// Takes events from a caller into the API's log, from where the consumers read them like those of any other source.
+/// Each is parsed and judged here, by the clock of this moment, and written down as what it was found to be; the
+/// consumers take that word (streaming/api_record.h).
 ///
 /// Threads: any.
 class ApiIntake {
@@ -25,7 +27,9 @@ class ApiIntake {
   [[nodiscard]] Result<IngestAck> take(const CallContext& context, std::span<const std::string_view> events);
 
  private:
-  IngestAck judge(std::span<const std::string_view> events) const;
+  struct Records;
+
+  IngestAck judge(std::span<const std::string_view> events, Records* records) const;
 
   const InteractionTypes& types_;
   const DecodeOptions& options_;

@@ -142,16 +142,19 @@ void Consumer::decode(Work& work) {
   // Never shrunk: an interaction's strings keep their memory from batch to batch.
   if (work.interactions.size() < work.batch.records.size()) work.interactions.resize(work.batch.records.size());
   for (const streaming::Record& record : work.batch.records) {
+    Interaction& next = work.interactions[work.decoded];
     streaming::Reject reject = record.reject;
-    std::string detail;
-    if (reject == streaming::Reject::kNone) {
-      reject = work.decoder.decode(record.payload, &work.interactions[work.decoded]);
-      if (reject != streaming::Reject::kNone) detail = work.decoder.detail();
+    std::string_view detail = record.detail;
+    if (record.decoded != nullptr) {
+      std::swap(next, *record.decoded);  // the source gets a used one back, with its buffers
+    } else if (reject == streaming::Reject::kNone) {
+      reject = work.decoder.decode(record.payload, &next);
+      detail = work.decoder.detail();
     }
     if (reject == streaming::Reject::kNone) {
       ++work.decoded;
     } else {
-      work.refused.push_back({record.partition, record.offset, reject, std::move(detail), record.payload});
+      work.refused.push_back({record.partition, record.offset, reject, std::string(detail), record.payload});
     }
   }
 }

@@ -21,9 +21,10 @@ Status check_source_names(const EngineOptions& options) {
   return ok_status();
 }
 
-std::vector<Consumer::SourceFactory> source_factories(const EngineOptions& options, streaming::EventLog& log) {
+std::vector<Consumer::SourceFactory> source_factories(const EngineOptions& options, streaming::EventLog& log,
+                                                      const InteractionTypes& types) {
   std::vector<Consumer::SourceFactory> factories;
-  factories.emplace_back([&log] { return streaming::make_log_source(std::string(kApiSource), log); });
+  factories.emplace_back([&log, &types] { return streaming::make_log_source(std::string(kApiSource), log, types); });
   for (std::size_t i = 0; i < options.files.size(); ++i) {
     // A file's partition is its index, so that files can share a table of positions.
     factories.emplace_back([&options, i] {

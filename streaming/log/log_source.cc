@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <atomic>
+#include <deque>
 #include <utility>
 
+#include "streaming/api_record.h"
 #include "streaming/event_log.h"
 #include "streaming/one_partition.h"
 #include "streaming/source.h"
@@ -15,7 +17,8 @@ constexpr std::chrono::milliseconds kWaitMax{100};
 
 class LogSource final : public Source {
  public:
-  LogSource(std::string name, EventLog& log) : name_(std::move(name)), log_(log) {}
+  LogSource(std::string name, EventLog& log, const InteractionTypes& types)
+      : name_(std::move(name)), log_(log), types_(types) {}
 
   const std::string& name() const noexcept override { return name_; }
 
@@ -54,26 +57,55 @@ class LogSource final : public Source {
 
  private:
   Status read(std::size_t records_max, std::chrono::milliseconds wait, RecordBatch* batch) {
-    return log_.read(next_, records_max, wait, &bytes_, [&](Offset offset, Offset next, std::string_view payload) {
-      batch->records.push_back({kPartition, offset, payload, Reject::kNone});
-      next_ = next;
-    });
+    decoded_ = 0;
+    Status taken;
+    const auto visit = [&](Offset offset, Offset next, std::string_view bytes) {
+      if (!taken.ok()) return;
+      taken = take(offset, bytes, batch);
+      if (taken.ok()) next_ = next;
+    };
+    CAIRN_RETURN_IF_ERROR(log_.read(next_, records_max, wait, &bytes_, visit));
+    // The records before a bad one are delivered. The next poll begins with the bad one and reports it.
+    return batch->records.empty() ? taken : ok_status();
+  }
+
+  /// A record whose checksum is right and whose content is not was written by a fault of ours, or beside us. It is not
+  /// refused like a bad event: the API has acknowledged it as accepted, and a dead letter would lose it in silence. It
+  /// does not stop the process either, which would stop again at every start: the consumer stops here, and says so.
+  Status take(Offset offset, std::string_view bytes, RecordBatch* batch) {
+    if (decoded_ == interactions_.size()) interactions_.emplace_back();
+    Interaction& interaction = interactions_[decoded_];
+    const auto read = read_api_record(bytes, types_, &interaction);
+    if (!read) {
+      return data_loss("record at offset " + std::to_string(offset.value) + " of the log of source '" + name_ +
+                       "' is whole and holds no event; restore the log from a backup");
+    }
+    const bool is_decoded = read->reject == Reject::kNone;
+    if (is_decoded) ++decoded_;
+    batch->records.push_back(
+        {kPartition, offset, read->payload, read->reject, read->detail, is_decoded ? &interaction : nullptr});
+    return ok_status();
   }
 
   const std::string name_;
   EventLog& log_;
+  const InteractionTypes& types_;
   // Of the polling thread.
   OnePartition partition_{kPartition};
   Offset next_;
   std::string bytes_;  ///< what the last batch's records view
+  /// The first `decoded_` are the last batch's; the rest keep their buffers. A deque, because records point into it
+  /// while it grows.
+  std::deque<Interaction> interactions_;
+  std::size_t decoded_ = 0;
 
   std::atomic<bool> closed_ = false;
 };
 
 }  // namespace
 
-std::unique_ptr<Source> make_log_source(std::string name, EventLog& log) {
-  return std::make_unique<LogSource>(std::move(name), log);
+std::unique_ptr<Source> make_log_source(std::string name, EventLog& log, const InteractionTypes& types) {
+  return std::make_unique<LogSource>(std::move(name), log, types);
 }
 
 }  // namespace cairn::streaming

@@ -14,7 +14,7 @@ namespace cairn::streaming {
 namespace {
 
 constexpr std::string_view kMagic = "CAIRNLOG";
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
 constexpr std::size_t kHeaderBytes = 24;  // magic 8, version 4, start 8, checksum 4
 constexpr std::string_view kSuffix = ".events";
 constexpr int kNameDigits = 20;
@@ -33,6 +33,15 @@ Result<std::string> read_header(const posix::File& file) {
   CAIRN_ASSIGN_OR_RETURN(const std::size_t n, file.read_at(bytes, 0));
   bytes.resize(n);
   return bytes;
+}
+
+/// The version of the segment whose header `bytes` are, when they are a sound header of another version than ours.
+std::optional<std::uint32_t> other_version(std::string_view bytes) {
+  if (bytes.size() != kHeaderBytes || !bytes.starts_with(kMagic)) return std::nullopt;
+  const std::size_t summed = kHeaderBytes - sizeof(std::uint32_t);
+  if (load_u32(bytes.data() + summed) != crc32c(bytes.substr(0, summed))) return std::nullopt;
+  const std::uint32_t version = load_u32(bytes.data() + kMagic.size());
+  return version == kVersion ? std::nullopt : std::optional(version);
 }
 
 std::optional<Offset> start_from_name(std::string_view name) {
@@ -62,6 +71,12 @@ Result<std::shared_ptr<Segment>> Segment::create(const std::string& directory, O
 Result<std::shared_ptr<Segment>> Segment::open(const std::string& directory, Offset start) {
   CAIRN_ASSIGN_OR_RETURN(posix::File file, posix::File::open(path(directory, start), O_RDWR));
   CAIRN_ASSIGN_OR_RETURN(const std::string found, read_header(file));
+  if (const auto version = other_version(found)) {
+    return failed_precondition(
+        "'" + file.path() + "' has version " + std::to_string(*version) +
+        " of the event log's format and this version of Cairn reads " + std::to_string(kVersion) +
+        "; use the version that wrote it, or let the events be sent again into another state_dir");
+  }
   if (found != header(start)) {
     return data_loss("'" + file.path() + "' does not begin with its segment header; restore it from a backup");
   }
@@ -85,7 +100,7 @@ Result<bool> Segment::is_unfinished(const std::string& directory, Offset start) 
   // Records are written only after create() has returned, so a longer file had a whole header once.
   if (info.size > static_cast<std::int64_t>(kHeaderBytes)) return false;
   CAIRN_ASSIGN_OR_RETURN(const std::string found, read_header(file));
-  return found != header(start);
+  return found != header(start) && !other_version(found);
 }
 
 Result<Offset> Segment::end_of_file() const {

@@ -23,7 +23,8 @@ class Segment {
   /// Returns: RESOURCE_EXHAUSTED, UNAVAILABLE.
   [[nodiscard]] static Result<std::shared_ptr<Segment>> create(const std::string& directory, Offset start);
 
-  /// Returns: DATA_LOSS for a header that is not this segment's, UNAVAILABLE.
+  /// Returns: FAILED_PRECONDITION for a segment of another version, DATA_LOSS for a header that is not this segment's,
+  /// UNAVAILABLE.
   [[nodiscard]] static Result<std::shared_ptr<Segment>> open(const std::string& directory, Offset start);
 
   /// The starts of the segments in `directory`, by file name, ascending.

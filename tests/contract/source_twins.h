@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "streaming/api_record.h"
 #include "streaming/event_log.h"
 #include "streaming/source.h"
 #include "tests/support/kafka_broker.h"
@@ -48,12 +49,18 @@ struct LogTwin {
     log = *std::move(opened);
   }
   void append(Partition, std::span<const std::string> payloads) const {
-    const std::vector<std::string_view> views(payloads.begin(), payloads.end());
+    // Refused ones: of these the payload comes back.
+    std::vector<std::string> records(payloads.size());
+    for (std::size_t i = 0; i < payloads.size(); ++i) {
+      append_refused_record(Reject::kMalformedJson, "no event", payloads[i], &records[i]);
+    }
+    const std::vector<std::string_view> views(records.begin(), records.end());
     REQUIRE(log->append(views).ok());
   }
-  [[nodiscard]] std::unique_ptr<Source> source() const { return make_log_source("twin", *log); }
+  [[nodiscard]] std::unique_ptr<Source> source() const { return make_log_source("twin", *log, types); }
 
   test::TemporaryFolder folder;
+  InteractionTypes types;
   std::unique_ptr<EventLog> log;
 };
 

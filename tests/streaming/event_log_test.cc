@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "streaming/api_record.h"
 #include "streaming/log/crc32c.h"
 #include "streaming/source.h"
 #include "tests/streaming/files.h"
@@ -422,21 +423,29 @@ TEST_CASE("close wakes a waiting reader and refuses appends") {
   CHECK(payloads_from(*log, Offset{0}) == Strings{"one"});
 }
 
+/// A record whose payload a source gives back.
+std::string refused(std::string_view payload) {
+  std::string record;
+  append_refused_record(Reject::kMalformedJson, "", payload, &record);
+  return record;
+}
+
 TEST_CASE("as a source the log gives its records from any stored position on") {
   const test::TemporaryFolder scratch;
   auto log = open(options_at(scratch / "log", 100));
-  for (int i = 0; i < 50; ++i) append(*log, {"payload " + std::to_string(i)});
+  for (int i = 0; i < 50; ++i) append(*log, {refused("payload " + std::to_string(i))});
+  const InteractionTypes types;
   SourcePosition position{Partition{0}, Offset{0}, {}};
   Strings got;
   for (int restart = 0; got.size() < 50; ++restart) {
-    auto source = make_log_source("api", *log);
+    auto source = make_log_source("api", *log, types);
     CHECK(source->name() == "api");
     REQUIRE((restart == 0 ? test::begin(*source) : test::begin(*source, std::span(&position, 1))).ok());
     RecordBatch batch;
     REQUIRE(source->poll(3, milliseconds{0}, &batch).ok());
     for (const Record& r : batch.records) {
       CHECK(r.partition == Partition{0});
-      CHECK(r.reject == Reject::kNone);
+      CHECK(r.reject == Reject::kMalformedJson);
       got.emplace_back(r.payload);
     }
     REQUIRE(batch.positions.size() == 1);
@@ -446,14 +455,14 @@ TEST_CASE("as a source the log gives its records from any stored position on") {
   }
   for (std::size_t i = 0; i < got.size(); ++i) CHECK(got[i] == "payload " + std::to_string(i));
 
-  auto source = make_log_source("api", *log);
+  auto source = make_log_source("api", *log, types);
   CHECK(source->end_positions().value() == std::vector<SourcePosition>{{Partition{0}, log->end_offset(), {}}});
   REQUIRE(log->trim(position.offset).ok());
   const SourcePosition trimmed{Partition{0}, Offset{0}, {}};
   CHECK(test::begin(*source, std::span(&trimmed, 1)).code() == StatusCode::kOutOfRange);
   REQUIRE(source->resume(std::span(&position, 1)).ok());
   RecordBatch batch;
-  std::thread appender([&] { append(*log, {"late"}); });
+  std::thread appender([&] { append(*log, {refused("late")}); });
   do REQUIRE(source->poll(3, std::chrono::minutes(5), &batch).ok());
   while (batch.records.empty());
   appender.join();

@@ -1,0 +1,169 @@
+#include "streaming/api_record.h"
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+
+#include "cairn/check.h"
+#include "cairn/utf8.h"
+#include "streaming/log/record.h"
+
+namespace cairn::streaming {
+namespace {
+
+// Not 0: a record of zeros, as a hole in a file reads, is none.
+constexpr std::uint8_t kDecoded = 1;
+constexpr std::uint8_t kRefused = 2;
+
+constexpr std::uint8_t kHasValue = 1;
+constexpr std::uint8_t kHasPosition = 2;
+
+/// Three ids of the longest length that a byte tells, and the numbers before them.
+constexpr std::size_t kDecodedBytesMax = 3 * 256 + 64;
+
+/// Puts a decoded record together in memory of a fixed size: appending field by field would cost more than all else.
+class DecodedBytes {
+ public:
+  void byte(std::uint8_t value) { bytes_[size_++] = static_cast<char>(value); }
+  void number(std::uint64_t value) {
+    for (std::size_t i = 0; i < sizeof value; ++i) bytes_[size_ + i] = static_cast<char>(value >> (8 * i));
+    size_ += sizeof value;
+  }
+  void real(double value) { number(std::bit_cast<std::uint64_t>(value)); }
+  void id(std::string_view id) {
+    CAIRN_CHECK(id.size() <= 0xFF);
+    byte(static_cast<std::uint8_t>(id.size()));
+    id.copy(bytes_ + size_, id.size());
+    size_ += id.size();
+  }
+
+  [[nodiscard]] std::string_view view() const { return {bytes_, size_}; }
+
+ private:
+  char bytes_[kDecodedBytesMax];
+  std::size_t size_ = 0;
+};
+
+/// Takes fields from the front of a record. Past its end every field is zero or empty, and complete() says so.
+class Fields {
+ public:
+  explicit Fields(std::string_view record) : rest_(record) {}
+
+  std::string_view bytes(std::size_t size) {
+    missing_ = missing_ || size > rest_.size();
+    if (missing_) return {};
+    const std::string_view taken = rest_.substr(0, size);
+    rest_.remove_prefix(size);
+    return taken;
+  }
+  std::uint8_t byte() {
+    const std::string_view taken = bytes(1);
+    return taken.empty() ? 0 : static_cast<std::uint8_t>(taken[0]);
+  }
+  std::uint64_t number() {
+    const std::string_view taken = bytes(8);
+    return taken.empty() ? 0 : load_u64(taken.data());
+  }
+  double real() { return std::bit_cast<double>(number()); }
+  std::string_view id() { return bytes(byte()); }
+  std::string_view rest() { return bytes(rest_.size()); }
+
+  [[nodiscard]] bool complete() const { return !missing_ && rest_.empty(); }
+
+ private:
+  std::string_view rest_;
+  bool missing_ = false;
+};
+
+/// Most ids are ASCII, which is told for eight bytes at once; is_utf8() looks at each, and would be most of the
+/// reading.
+bool is_text(std::string_view text) {
+  constexpr std::uint64_t kHighBits = 0x8080808080808080;
+  std::uint64_t seen = 0;
+  std::size_t i = 0;
+  for (; i + sizeof seen <= text.size(); i += sizeof seen) seen |= load_u64(text.data() + i);
+  for (; i < text.size(); ++i) seen |= static_cast<unsigned char>(text[i]);
+  return (seen & kHighBits) == 0 || is_utf8(text);
+}
+
+bool is_id(std::string_view text) { return valid_id(text) && is_text(text); }
+
+/// Everything that Interaction promises is checked: the readers of the log rely on it as they rely on the decoder.
+bool read_decoded(Fields& fields, const InteractionTypes& types, Interaction* decoded) {
+  const std::uint8_t flags = fields.byte();
+  decoded->type = TypeIndex{fields.byte()};
+  decoded->time = event_time_from_ms(static_cast<std::int64_t>(fields.number()));
+  decoded->value.reset();
+  decoded->position.reset();
+  if ((flags & kHasValue) != 0) decoded->value = fields.real();
+  if ((flags & kHasPosition) != 0) {
+    const double lat = fields.real();
+    decoded->position = GeoPoint{.lat = lat, .lon = fields.real()};
+  }
+  const std::string_view user = fields.id();
+  const std::string_view place = fields.id();
+  const std::string_view event_id = fields.id();
+  if (!fields.complete() || (flags & ~(kHasValue | kHasPosition)) != 0) return false;
+  if (decoded->type.value >= types.size() || !is_id(user) || !is_id(place)) return false;
+  if (!event_id.empty() && !is_id(event_id)) return false;
+  if (decoded->value && !std::isfinite(*decoded->value)) return false;
+  if (decoded->position && !valid_position(*decoded->position)) return false;
+  decoded->user = UserId(user);
+  decoded->place = PlaceId(place);
+  decoded->event_id.assign(event_id);
+  return true;
+}
+
+std::optional<ApiRecord> read_refused(Fields& fields) {
+  const std::uint8_t reject = fields.byte();
+  const std::size_t low = fields.byte();
+  const std::size_t detail_bytes = low | std::size_t{fields.byte()} << 8;
+  const std::string_view detail = fields.bytes(detail_bytes);
+  const std::string_view payload = fields.rest();
+  if (!fields.complete() || reject == 0 || reject >= kRejects) return std::nullopt;
+  return ApiRecord{.reject = static_cast<Reject>(reject), .detail = detail, .payload = payload};
+}
+
+}  // namespace
+
+void append_decoded_record(const Interaction& interaction, std::string* record) {
+  DecodedBytes bytes;
+  bytes.byte(kDecoded);
+  bytes.byte((interaction.value ? kHasValue : 0) | (interaction.position ? kHasPosition : 0));
+  // The index and not the name: FeatureState opens only with types that begin with those it has stored.
+  bytes.byte(interaction.type.value);
+  bytes.number(static_cast<std::uint64_t>(to_ms(interaction.time)));
+  if (interaction.value) bytes.real(*interaction.value);
+  if (interaction.position) {
+    bytes.real(interaction.position->lat);
+    bytes.real(interaction.position->lon);
+  }
+  bytes.id(interaction.user.str());
+  bytes.id(interaction.place.str());
+  bytes.id(interaction.event_id);
+  record->append(bytes.view());
+}
+
+void append_refused_record(Reject reject, std::string_view detail, std::string_view payload, std::string* record) {
+  CAIRN_CHECK(reject != Reject::kNone);
+  CAIRN_CHECK(detail.size() <= 0xFFFF);
+  record->push_back(static_cast<char>(kRefused));
+  record->push_back(static_cast<char>(reject));
+  record->push_back(static_cast<char>(detail.size() & 0xFF));
+  record->push_back(static_cast<char>(detail.size() >> 8));
+  record->append(detail).append(payload);
+}
+
+std::optional<ApiRecord> read_api_record(std::string_view record, const InteractionTypes& types, Interaction* decoded) {
+  Fields fields(record);
+  switch (fields.byte()) {
+    case kDecoded:
+      return read_decoded(fields, types, decoded) ? std::optional(ApiRecord{}) : std::nullopt;
+    case kRefused:
+      return read_refused(fields);
+    default:
+      return std::nullopt;
+  }
+}
+
+}  // namespace cairn::streaming

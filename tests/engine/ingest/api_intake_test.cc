@@ -1,0 +1,164 @@
+// From a caller's bytes over the log to a consumer's sink and to the dead letters.
+#include "engine/ingest/api_intake.h"
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <cstddef>
+#include <fstream>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cairn/engine.h"
+#include "engine/ingest/consumer.h"
+#include "streaming/api_record.h"
+#include "streaming/event_log.h"
+#include "streaming/source.h"
+#include "tests/support/memory_sink.h"
+#include "tests/support/temporary_folder.h"
+
+namespace {
+
+using namespace cairn;
+using namespace std::chrono_literals;
+using ingest::ApiIntake;
+using ingest::Consumer;
+
+constexpr EventTime kNow = event_time_from_ms(1'700'000'000'000);  // 2023-11-14T22:13:20Z
+
+std::string event(std::string_view place, std::string_view more = "") {
+  return R"({"user_id":"u","place_id":")" + std::string(place) + R"(","type":"visit","ts":1700000000000)" +
+         std::string(more) + "}";
+}
+
+/// A decoded record of an event that nobody accepted, as somebody who has read format.md would make it.
+std::string imitation() {
+  std::string record;
+  streaming::append_decoded_record({UserId("u"), PlaceId("smuggled"), TypeIndex{2}, kNow, {}, {}, ""}, &record);
+  return record;
+}
+
+struct Fixture {
+  Fixture() {
+    auto opened = streaming::open_event_log({.path = folder / "log", .free_bytes_min = 0, .log = {}});
+    REQUIRE_MESSAGE(opened.ok(), opened.status().to_string());
+    log = *std::move(opened);
+  }
+  IngestAck take(std::span<const std::string> events, const DecodeOptions& options = {}) {
+    ApiIntake intake(types, options, clock, *log);
+    const std::vector<std::string_view> views(events.begin(), events.end());
+    auto ack = intake.take({}, views);
+    REQUIRE_MESSAGE(ack.ok(), ack.status().to_string());
+    return *std::move(ack);
+  }
+  /// Carries all that is in the log into the sink.
+  void consume(const DecodeOptions& decode) {
+    Consumer::Options options;
+    options.consumer = "test";
+    options.decode = decode;
+    Consumer consumer(
+        options, [this] { return streaming::make_log_source("api", *log, types); }, sink, types, clock);
+    const Status drained = consumer.wait_passed(consumer.mark(), CallContext::within(60s));
+    REQUIRE_MESSAGE(drained.ok(), drained.to_string());
+  }
+
+  test::TemporaryFolder folder;
+  const InteractionTypes types;
+  ManualClock clock{kNow};
+  std::unique_ptr<streaming::EventLog> log;
+  test::MemorySink sink;
+};
+
+TEST_CASE("what the intake has judged is neither parsed nor judged again, though options and clock have changed") {
+  Fixture f;
+  const std::vector<std::string> events{event("a"), "{broken", event("b"), event("a", R"(,"value":1.5)")};
+  const IngestAck ack = f.take(events);
+  CHECK(ack.accepted == 3);
+  CHECK(ack.rejected == 1);
+  // A consumer that would refuse every event that it parsed: for its size, and for its time.
+  f.clock.set(event_time_from_ms(0));
+  f.consume({.event_bytes_max = 1, .declared_types = {}});
+  CHECK(f.sink.counts() == test::MemorySink::Counts{{"a", 2}, {"b", 1}});
+  CHECK(f.sink.refused() == 1);
+}
+
+TEST_CASE("what the intake has refused stays refused") {
+  Fixture f;
+  const std::vector<std::string> events{event("a")};
+  CHECK(f.take(events, {.event_bytes_max = 10, .declared_types = {}}).rejected == 1);
+  f.consume({});
+  CHECK(f.sink.counts().empty());
+  CHECK(f.sink.refused() == 1);
+}
+
+TEST_CASE("a payload that imitates a record of the log is refused like any other garbage") {
+  Fixture f;
+  std::string twice;  // the imitation wrapped as a refused payload is
+  streaming::append_refused_record(streaming::Reject::kBadId, "", imitation(), &twice);
+  const std::vector<std::string> events{imitation(), twice, imitation() + event("a"), event("a")};
+  const IngestAck ack = f.take(events);
+  CHECK(ack.accepted == 1);
+  REQUIRE(ack.rejections.size() == 3);
+  for (const IngestAck::Rejection& one : ack.rejections) CHECK(one.reason.starts_with("malformed_json: "));
+  f.consume({});
+  CHECK(f.sink.counts() == test::MemorySink::Counts{{"a", 1}});
+  CHECK(f.sink.refused() == 3);
+}
+
+TEST_CASE("the dead letter of a refused event has its payload as it came, and the reason that the caller was told") {
+  struct Case {
+    std::string payload;
+    std::string reason;
+    std::string detail;
+    std::string kept;  ///< the letter's end, from the payload's key on
+  };
+  const std::string long_text(70'000, 'x');
+  const std::vector<Case> cases{
+      {"", "malformed_json", "empty payload", R"("payload":"")"},
+      {"[1]", "not_an_object", "is an array, not an object", R"("payload":"[1]")"},
+      {"{}", "missing_field", "field 'user_id': is missing", R"("payload":"{}")"},
+      {R"({"user_id":"u","place_id":"p","type":"eat","ts":0})", "unknown_type",
+       "field 'type': 'eat' is no known type; declare it in the configuration",
+       R"("payload":"{\"user_id\":\"u\",\"place_id\":\"p\",\"type\":\"eat\",\"ts\":0}")"},
+      {R"({"user_id":"u","place_id":"p","type":"view","ts":1700086400001})", "impossible_time",
+       "field 'ts': 1700086400001 lies too far in the future",
+       R"("payload":"{\"user_id\":\"u\",\"place_id\":\"p\",\"type\":\"view\",\"ts\":1700086400001}")"},
+      // printf '\xff\xfe\x00' | base64
+      {std::string("\xFF\xFE\0", 3), "malformed_json", "The input is not valid UTF-8", R"("payload_base64":"//4A")"},
+      {long_text, "oversized", "70000 bytes are more than the 65536 allowed",
+       R"("payload":")" + long_text.substr(0, 65'536) + R"(","payload_bytes":70000)"},
+  };
+  const test::TemporaryFolder folder;
+  const ManualClock clock(kNow);
+  EngineOptions options;
+  options.state_dir = folder.path();
+  options.state.free_bytes_min = 1 << 20;
+  std::vector<std::string> expected;
+  {
+    const auto engine = Engine::open(options, clock);
+    REQUIRE_MESSAGE(engine.ok(), engine.status().to_string());
+    std::string offset = "0";
+    for (const Case& one : cases) {
+      const std::string_view payload = one.payload;
+      const auto ack = (*engine)->ingest({}, std::span(&payload, 1));
+      REQUIRE_MESSAGE(ack.ok(), ack.status().to_string());
+      REQUIRE(ack->rejections.size() == 1);
+      CHECK(ack->rejections[0].reason == one.reason + ": " + one.detail);
+      expected.push_back(R"({"source":"api","partition":0,"offset":)" + offset + R"(,"reason":")" + one.reason +
+                         R"(","detail":")" + one.detail + R"(","seen":"2023-11-14T22:13:20.000Z",)" + one.kept + "}");
+      offset = std::to_string(ack->reflected_at.position.offset.value);
+    }
+    REQUIRE((*engine)->wait_caught_up(CallContext::within(60s)).ok());
+    REQUIRE((*engine)->close().ok());
+  }
+  std::ifstream letters(folder / "dead-letters.ndjson");
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(letters, line);) lines.push_back(line);
+  REQUIRE(lines.size() == expected.size());
+  for (std::size_t i = 0; i < lines.size(); ++i) CHECK(lines[i] == expected[i]);
+}
+
+}  // namespace
