@@ -1,6 +1,7 @@
 #include "tests/architecture/include_rules.h"
 
 #include <algorithm>
+#include <cctype>
 #include <fstream>
 #include <map>
 #include <optional>
@@ -103,6 +104,10 @@ std::optional<std::string> include_fault(const Rules& rules, const std::string& 
   return foreign ? foreign_include_fault(rules, file, from, include) : project_include_fault(rules, from, include);
 }
 
+std::string without_comments(std::string_view line, bool* in_comment);
+void check_words(const std::string& file, std::string_view source, const Rules& rules,
+                 std::vector<Violation>* violations);
+
 std::string read_file(const fs::path& path) {
   std::ostringstream text;
   text << std::ifstream(path, std::ios::binary).rdbuf();
@@ -130,11 +135,13 @@ void check_file(const fs::path& root, const std::string& file, const Rules& rule
     violations->push_back({file, 0, "is in no room that the rules know"});
     return;
   }
-  for (const Include& include : includes_of(read_file(root / file))) {
+  const std::string source = read_file(root / file);
+  for (const Include& include : includes_of(source)) {
     if (auto fault = include_fault(rules, file, *room, include)) {
       violations->push_back({file, include.line, std::move(*fault)});
     }
   }
+  check_words(file, source, rules, violations);
 }
 
 /// Who points at whom, by name.
@@ -196,6 +203,36 @@ Graph includes_of_headers(const fs::path& root, const Rules& rules) {
     }
   }
   return includes;
+}
+
+bool word_is_allowed(const Rules::ForbiddenWord& word, const std::string& file) {
+  return std::any_of(word.allowed_in.begin(), word.allowed_in.end(), [&](const std::string& where) {
+    return where.back() == '/' ? file.starts_with(where) : file == where;
+  });
+}
+
+/// Whether `word` stands in `text` as a whole: "std::mutex" not in "std::mutexes".
+bool has_word(std::string_view text, std::string_view word) {
+  for (std::size_t at = text.find(word); at != std::string_view::npos; at = text.find(word, at + 1)) {
+    const char next = at + word.size() < text.size() ? text[at + word.size()] : ' ';
+    if (std::isalnum(static_cast<unsigned char>(next)) == 0 && next != '_') return true;
+  }
+  return false;
+}
+
+void check_words(const std::string& file, std::string_view source, const Rules& rules,
+                 std::vector<Violation>* violations) {
+  bool in_comment = false;
+  for (int number = 1; !source.empty(); ++number) {
+    const std::size_t end = std::min(source.find('\n'), source.size());
+    const std::string code = without_comments(source.substr(0, end), &in_comment);
+    source.remove_prefix(std::min(end + 1, source.size()));
+    for (const Rules::ForbiddenWord& word : rules.forbidden_words) {
+      if (has_word(code, word.word) && !word_is_allowed(word, file)) {
+        violations->push_back({file, number, word.word + ": " + word.instead});
+      }
+    }
+  }
 }
 
 bool is_source(const fs::path& path) {

@@ -34,6 +34,14 @@ struct Rules {
   std::vector<std::pair<std::string, std::string>> spellings;
   std::vector<ForeignLibrary> libraries;
   std::vector<std::string> forbidden_names;  ///< of folders and of files without their extension
+
+  /// A word that no source may hold, except in the files named: {"std::mutex", "use cairn::Mutex …", {"…/mutex.h"}}.
+  struct ForbiddenWord {
+    std::string word;
+    std::string instead;
+    std::vector<std::string> allowed_in;  ///< folders (ending in '/') or files
+  };
+  std::vector<ForbiddenWord> forbidden_words = {};
 };
 
 struct Violation {

@@ -185,6 +185,17 @@ TEST_CASE("a drawer with a name for nothing fails once, as folder or as file") {
   CHECK(only_violation(Tree().with("high/common.h", "")).file == "high/common.h");
 }
 
+TEST_CASE("a forbidden word fails as a whole word, in code, outside of where it is allowed") {
+  Rules rules = small_rules();
+  rules.forbidden_words = {{"std::mutex", "use Mutex", {"low/mutex.h", "proofs/"}}};
+  Tree tree;
+  tree.with("low/mutex.h", "std::mutex m;\n").with("proofs/t.cc", "std::mutex m;\n");
+  tree.with("low/a.h", "// a std::mutex in a comment\nstd::mutexes x; std::mutex_like y;\n");
+  CHECK(describe(check_tree(tree.root(), rules)) == "");
+  tree.with("low/b.h", "\nconst std::mutex m;\n");
+  CHECK(describe(check_tree(tree.root(), rules)) == "low/b.h:2: std::mutex: use Mutex\n");
+}
+
 TEST_CASE("a source outside every room fails") {
   CHECK(only_violation(Tree().with("attic/a.cc", "")).what.find("no room") != std::string::npos);
 }

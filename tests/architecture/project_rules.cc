@@ -99,6 +99,18 @@ std::vector<ForeignLibrary> libraries() {
   return libraries;
 }
 
+/// Clang checks what cairn::Mutex guards, and knows nothing of the standard library's own locks.
+std::vector<Rules::ForbiddenWord> locks_that_nobody_checks() {
+  std::vector<Rules::ForbiddenWord> words;
+  for (const char* word : {"std::mutex", "std::shared_mutex", "std::recursive_mutex", "std::lock_guard",
+                           "std::unique_lock", "std::scoped_lock", "std::shared_lock"}) {
+    words.push_back({word,
+                     "use what cairn/mutex.h has, so that the compiler checks what it guards",
+                     {"engine/include/cairn/mutex.h", "tests/", "bench/"}});
+  }
+  return words;
+}
+
 }  // namespace
 
 Rules project_rules() {
@@ -109,6 +121,7 @@ Rules project_rules() {
       .spellings = {{"cairn/", "engine/include"}},
       .libraries = libraries(),
       .forbidden_names = {"common", "util", "utils", "helper", "helpers", "misc"},
+      .forbidden_words = locks_that_nobody_checks(),
   };
 }
 
