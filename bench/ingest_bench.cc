@@ -50,7 +50,7 @@ double run_engine(const fs::path& file, const std::vector<Place>& places, std::s
   {  // the places are there before the stream begins
     const auto prepared = Engine::open(options);
     CAIRN_CHECK_MSG(prepared.ok(), prepared.status().to_string());
-    must((*prepared)->upsert_places(places));
+    must((*prepared)->upsert_places({}, places));
     must((*prepared)->close());
   }
   options.files = {{"stream", file.string(), true}};
