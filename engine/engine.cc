@@ -136,6 +136,7 @@ void EngineImpl::start_upkeep() {
 Status EngineImpl::close() {
   const MutexLock one_at_a_time(close_mutex_);
   if (closing_.exchange(true)) return ok_status();
+  if (state_) state_->stop_waiting();
   if (event_log_) event_log_->close();
   if (schedule_) schedule_->stop();
   if (feature_consumers_) feature_consumers_->stop();
@@ -183,13 +184,13 @@ Result<CheckpointInfo> EngineImpl::checkpoint(const CallContext& context, const 
 }
 
 Status EngineImpl::wait_caught_up(const CallContext& context) const {
-  CAIRN_RETURN_IF_ERROR(context.check());
   // All marks are asked for before any is waited for: the call means the moment in which it was made.
   const auto feature_marks = feature_consumers_->marks();
   const auto sql_marks = sql_ ? sql_->consumers().marks() : std::vector<std::uint64_t>{};
   const std::uint64_t places = state_->catalog().version();
   CAIRN_RETURN_IF_ERROR(feature_consumers_->wait_passed(feature_marks, context));
   recommender_->refresh_index();
+  CAIRN_RETURN_IF_ERROR(context.check());
   if (!sql_) return ok_status();
   CAIRN_RETURN_IF_ERROR(sql_->consumers().wait_passed(sql_marks, context));
   schedule_->call();

@@ -6,8 +6,7 @@
 
 namespace cairn {
 
-SqlSide::SqlSide(sql::Database database, const EngineOptions& options, state::FeatureState& state,
-                 const Clock& clock)
+SqlSide::SqlSide(sql::Database database, const EngineOptions& options, state::FeatureState& state, const Clock& clock)
     : database_(std::move(database)),
       sink_(*database_.materializer, *database_.upkeep, state.id()),
       upkeep_(*database_.upkeep, clock, options.log),

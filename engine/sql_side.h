@@ -47,12 +47,14 @@ class SqlSide {
   /// Interactions written by this process.
   [[nodiscard]] std::uint64_t rows() const noexcept { return sink_.rows(); }
 
-  /// Stops the consumers after the batches under way. Idempotent.
-  void stop() { consumers_->stop(); }
+  /// Stops the consumers after the batches under way, and wakes whoever waits. Idempotent.
+  void stop() {
+    places_.stop();
+    consumers_->stop();
+  }
 
  private:
-  SqlSide(sql::Database database, const EngineOptions& options, state::FeatureState& state,
-          const Clock& clock);
+  SqlSide(sql::Database database, const EngineOptions& options, state::FeatureState& state, const Clock& clock);
 
   sql::Database database_;
   ingest::SqlSink sink_;

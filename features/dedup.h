@@ -17,8 +17,9 @@
 namespace cairn::features {
 
 /// Under which an event id is remembered: the id itself, or for one of more than 512 bytes its length and FNV-1a 128
-/// hash. Ids may be as long as an event; keys of stores may not (2,704 bytes in an index of PostgreSQL, 4,096 in the
-/// state store).
+/// hash. The
+/// decoder of streams takes ids of at most 128 bytes; this holds for callers that have no decoder, since keys of stores
+/// are bounded (2,704 bytes in an index of PostgreSQL, 4,096 in the state store).
 [[nodiscard]] std::string event_key(std::string_view event_id);
 
 /// The event times that are remembered, by event_key(). A key may have several, further apart than the window.

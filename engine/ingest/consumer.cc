@@ -68,6 +68,11 @@ Consumer::~Consumer() { stop(); }
 void Consumer::stop() {
   thread_.request_stop();
   if (thread_.joinable()) thread_.join();
+  {
+    const MutexLock lock(mutex_);
+    stopped_ = true;
+  }
+  changed_.notify_all();
 }
 
 // ---- the thread ---------------------------------------------------------------------------------------------------
@@ -247,12 +252,13 @@ std::uint64_t Consumer::mark() { return ++marks_; }
 
 Status Consumer::wait_passed(std::uint64_t mark, const CallContext& context) const {
   const auto deadline = context.deadline.value_or(steady_clock::time_point::max());
-  const auto passed = [this, mark]() CAIRN_REQUIRES(mutex_) { return passed_ >= mark; };
+  const auto over = [this, mark]() CAIRN_REQUIRES(mutex_) { return stopped_ || passed_ >= mark; };
   MutexLock lock(mutex_);
-  if (changed_.wait_until(lock, context.cancelled, deadline, passed)) return ok_status();
+  const bool in_time = changed_.wait_until(lock, context.cancelled, deadline, over);
+  if (passed_ >= mark) return ok_status();
   std::string message = "the " + options_.consumer + " consumer has not reached the end of '" + source_name_ + "'";
   if (!trouble_.empty()) message += "; it waits: " + trouble_;
-  return context.check().with_context(message);
+  return in_time ? unavailable(message + ": it has stopped") : context.check().with_context(message);
 }
 
 std::vector<ConsumerStatus> Consumer::status() const {

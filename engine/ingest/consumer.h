@@ -54,7 +54,8 @@ class Consumer {
 
   /// Asks for a mark behind everything that the source holds now; `passed(mark)` says whether it has been applied.
   [[nodiscard]] std::uint64_t mark();
-  /// Waits until `mark` is passed. Returns: DEADLINE_EXCEEDED with what the consumer is waiting for, CANCELLED.
+  /// Waits until `mark` is passed. Returns: DEADLINE_EXCEEDED with what the consumer is waiting for, CANCELLED;
+  /// UNAVAILABLE when it stops before.
   Status wait_passed(std::uint64_t mark, const CallContext& context) const CAIRN_EXCLUDES(mutex_);
 
   /// Where each partition that is read at present stands, in the order of their numbers. One without a position, stored
@@ -64,7 +65,9 @@ class Consumer {
   [[nodiscard]] std::string trouble() const CAIRN_EXCLUDES(mutex_);
   [[nodiscard]] const std::string& source() const noexcept { return source_name_; }
 
-  /// Stops after the batch under way. Idempotent.
+  /// Asks for a stop after the batch under way, and does not wait.
+  void request_stop() { thread_.request_stop(); }
+  /// The same, and waits. Idempotent.
   void stop();
 
  private:
@@ -98,6 +101,7 @@ class Consumer {
   mutable Mutex mutex_;
   mutable std::condition_variable_any changed_;  ///< not CondVar: a stop token ends its waits
   std::uint64_t passed_ CAIRN_GUARDED_BY(mutex_) = 0;
+  bool stopped_ CAIRN_GUARDED_BY(mutex_) = false;
   std::vector<ConsumerStatus> status_ CAIRN_GUARDED_BY(mutex_);
   std::string trouble_ CAIRN_GUARDED_BY(mutex_);
 

@@ -47,6 +47,7 @@ std::string Consumers::trouble() const {
 }
 
 void Consumers::stop() {
+  for (const auto& consumer : consumers_) consumer->request_stop();
   for (const auto& consumer : consumers_) consumer->stop();
 }
 

@@ -78,8 +78,9 @@ class PlaceSignals {
   Tables tables_ CAIRN_GUARDED_BY(mutex_);
 };
 
-/// The signals as they stand while it lives: what it gives out is valid and unchanged until then. Whoever can read them
-/// has one, so nobody reads them without the lock. It keeps writers waiting: hold it for one question, not longer.
+/// The signals as they stand while it lives: what it gives out is valid and unchanged until then. Signals
+/// can be read only through a Reader, so they are never read without the lock. It keeps writers waiting: hold it for
+/// one question, not longer.
 class PlaceSignals::Reader {
  public:
   /// `signals` must outlive the reader.

@@ -17,7 +17,8 @@ constexpr std::uint64_t kReachHoursMax = 12;  // half a day: further is nearer t
 
 /// Which values a number may have beside being finite.
 enum class Range : std::uint8_t {
-  kAny,
+  kWeight,       ///< of a feature
+  kExponent,     ///< a term of what exp() is taken of
   kNotNegative,  ///< a share is made of it, whose logarithm is taken
   kPositive,     ///< something is divided by it
 };
@@ -27,10 +28,16 @@ template <class Coefficients>
 struct Field {
   const char* key;
   double Coefficients::*value;
-  Range range = Range::kAny;
+  Range range = Range::kExponent;
 };
 
-// What multiplies something may have any sign and size; what divides has to be above 0.
+// Bounds keep every score finite, and lie far beyond anything that a fit gives. The terms of the habit kernel add up to
+// less than 25 * (12 + ln(1 + 100 years in days)), of which exp() is still a number. What divides is not so small that
+// the quotient is none.
+constexpr double kWeightMax = 1e6;
+constexpr double kExponentMax = 25.0;
+constexpr double kDivisorMin = 0.01;
+
 constexpr Field<HabitCoefficients> kHabitFields[] = {
     {"constant", &HabitCoefficients::constant},
     {"age", &HabitCoefficients::age},
@@ -67,8 +74,19 @@ Status missing(const model::TomlTable& table, const std::string& key) {
 Status take_number(model::TomlTable* table, const std::string& key, Range range, double* value) {
   if (!table->has(key)) return missing(*table, key);
   CAIRN_RETURN_IF_ERROR(table->take(key, value));  // refuses what is no number, and what is not finite
-  if (range == Range::kPositive && !(*value > 0.0)) return table->fault(key, key + " must be above 0");
-  if (range == Range::kNotNegative && !(*value >= 0.0)) return table->fault(key, key + " must be 0 or more");
+  const auto between = [&](double low, double high, const char* text) {
+    return *value >= low && *value <= high ? ok_status() : table->fault(key, key + " must be " + text);
+  };
+  switch (range) {
+    case Range::kWeight:
+      return between(-kWeightMax, kWeightMax, "from -1e6 to 1e6");
+    case Range::kExponent:
+      return between(-kExponentMax, kExponentMax, "from -25 to 25");
+    case Range::kNotNegative:
+      return between(0.0, kWeightMax, "from 0 to 1e6");
+    case Range::kPositive:
+      return between(kDivisorMin, kWeightMax, "from 0.01 to 1e6");
+  }
   return ok_status();
 }
 
@@ -85,7 +103,7 @@ Status read_weights(model::TomlTable table, std::vector<double>* weights) {
   weights->resize(ranking_feature_count());
   for (std::size_t i = 0; i < weights->size(); ++i) {
     const std::string name(ranking_feature_name(i));
-    CAIRN_RETURN_IF_ERROR(take_number(&table, name, Range::kAny, &(*weights)[i]));
+    CAIRN_RETURN_IF_ERROR(take_number(&table, name, Range::kWeight, &(*weights)[i]));
   }
   return table.refuse_others();
 }

@@ -53,10 +53,10 @@ class Recommender {
 
   /// Rebuilds the place index when the catalogue has changed since. Cheap when it has not.
   void refresh_index() CAIRN_EXCLUDES(rebuild_mutex_, index_mutex_);
-  [[nodiscard]] bool index_current() const;
   [[nodiscard]] std::shared_ptr<const PlaceIndex> index() const CAIRN_EXCLUDES(index_mutex_);
 
  private:
+  [[nodiscard]] bool index_current() const;
   Recommender(state::FeatureState& state, const RankingOptions& options, RankerModel ranker, LinearStage stage);
 
   struct Question;  ///< a request with its defaults filled in

@@ -82,7 +82,11 @@ Status Catalog::rise_above(std::uint64_t version) {
 
 Result<std::uint64_t> Catalog::pushed_version() const {
   CAIRN_ASSIGN_OR_RETURN(const auto bytes, store_.get(storage::Family::kMeta, kPlacesPushedKey));
-  return bytes ? ByteReader(*bytes).integer<std::uint64_t>() : std::uint64_t{0};
+  if (!bytes) return std::uint64_t{0};
+  ByteReader in(*bytes);
+  const auto version = in.integer<std::uint64_t>();
+  if (!in.complete()) return data_loss("the version of the places in PostgreSQL cannot be read; restore a checkpoint");
+  return version;
 }
 
 Status Catalog::set_pushed_version(std::uint64_t version) {

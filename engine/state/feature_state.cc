@@ -174,7 +174,9 @@ Result<features::SeenEventIds> FeatureState::stored_event_ids(std::span<const In
   CAIRN_RETURN_IF_ERROR(store_.multi_get(Family::kDedup, keys, &stored));
   for (std::size_t i = 0; i < keys.size(); ++i) {
     if (!stored[i]) continue;
-    const auto ms = static_cast<std::int64_t>(ByteReader(*stored[i]).integer<std::uint64_t>());
+    ByteReader in(*stored[i]);
+    const auto ms = static_cast<std::int64_t>(in.integer<std::uint64_t>());
+    if (!in.complete()) return data_loss("a stored event id cannot be read; restore a checkpoint");
     seen.emplace(keys[i].substr(dedup_prefix(0).size()), event_time_from_ms(ms));
   }
   return seen;
@@ -332,12 +334,22 @@ Freshness FeatureState::freshness() const {
 
 Status FeatureState::wait_for(const Watermark& watermark, const CallContext& context) const {
   const auto deadline = context.deadline.value_or(std::chrono::steady_clock::time_point::max());
-  const auto there = [&]() CAIRN_REQUIRES(mutex_) { return has_reached(watermark); };
+  const auto over = [&]() CAIRN_REQUIRES(mutex_) { return stopped_waiting_ || has_reached(watermark); };
   MutexLock lock(mutex_);
-  if (advanced_.wait_until(lock, context.cancelled, deadline, there)) return ok_status();
+  const bool in_time = advanced_.wait_until(lock, context.cancelled, deadline, over);
+  if (has_reached(watermark)) return ok_status();
+  if (in_time) return unavailable("the engine is closing");
   return context.check().with_context("features have not reached offset " +
                                       std::to_string(watermark.position.offset.value) + " of '" + watermark.source +
                                       "'");
+}
+
+void FeatureState::stop_waiting() {
+  {
+    const MutexLock lock(mutex_);
+    stopped_waiting_ = true;
+  }
+  advanced_.notify_all();
 }
 
 bool FeatureState::reached(const Watermark& watermark) const {

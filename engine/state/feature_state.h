@@ -63,8 +63,8 @@ class FeatureState {
   [[nodiscard]] static Result<std::unique_ptr<FeatureState>> open(storage::StateStore& store, const Options& options,
                                                                   InteractionTypes types);
 
-  /// Applies a micro-batch: all of it or, with an error, none of it. A position that lies before the stored one is an
-  /// error of the caller (a replay it should have skipped).
+  /// Applies a micro-batch: all of it or, with an error, none of it.
+  /// Requires: no position lies before the stored one. A sink compares them first; here they are stored as they come.
   /// Returns: what the store returned.
   Status apply(const MicroBatch& batch);
 
@@ -80,9 +80,12 @@ class FeatureState {
   [[nodiscard]] std::vector<Watermark> watermarks() const;
   /// The watermarks and the newest event; the tier is left to whoever reads rows.
   [[nodiscard]] Freshness freshness() const;
-  /// Waits until everything before `watermark` is reflected. Returns: DEADLINE_EXCEEDED, CANCELLED.
+  /// Waits until everything before `watermark` is reflected. Returns: DEADLINE_EXCEEDED, CANCELLED; UNAVAILABLE after
+  /// stop_waiting().
   Status wait_for(const Watermark& watermark, const CallContext& context) const;
   [[nodiscard]] bool reached(const Watermark& watermark) const;
+  /// Wakes those who wait: nothing will be applied any more. Idempotent.
+  void stop_waiting();
 
   [[nodiscard]] Counters counters() const;
   [[nodiscard]] RowCache::Stats cache_stats() const { return cache_.stats(); }
@@ -148,6 +151,7 @@ class FeatureState {
   mutable std::condition_variable_any advanced_;
   std::map<std::pair<std::string, Partition>, SourcePosition, std::less<>> positions_ CAIRN_GUARDED_BY(mutex_);
   Counters counters_ CAIRN_GUARDED_BY(mutex_);
+  bool stopped_waiting_ CAIRN_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace cairn::state

@@ -1,7 +1,6 @@
 #include "engine/state/keys.h"
 
 #include "engine/state/bytes.h"
-#include "engine/state/counters.h"
 
 namespace cairn::state {
 
@@ -65,27 +64,6 @@ bool restore_id(std::string_view name, std::string_view value, features::Diction
   if (!in.complete() || id > kIdMax) return false;
   dictionary->restore(name, id);
   return true;
-}
-
-std::string Counters::encode() const {
-  std::string bytes;
-  ByteWriter out(&bytes);
-  out.integer(applied);
-  out.integer(rejected);
-  out.integer(repeated);
-  out.integer(static_cast<std::uint64_t>(newest_event_ms));
-  return bytes;
-}
-
-Result<Counters> Counters::decode(std::string_view bytes) {
-  ByteReader in(bytes);
-  Counters counters;
-  counters.applied = in.integer<std::uint64_t>();
-  counters.rejected = in.integer<std::uint64_t>();
-  counters.repeated = in.integer<std::uint64_t>();
-  counters.newest_event_ms = static_cast<std::int64_t>(in.integer<std::uint64_t>());
-  if (!in.complete()) return data_loss("the stored counters cannot be read; restore a checkpoint");
-  return counters;
 }
 
 }  // namespace cairn::state

@@ -25,11 +25,11 @@ Result<StateDirectory> StateDirectory::create_new(const std::string& path) {
 std::uint64_t StateDirectory::bytes() const {
   std::uint64_t total = 0;
   std::error_code error;
-  for (const auto& entry : fs::recursive_directory_iterator(path_, error)) {
-    // A file may go while we look, since the store compacts; it then counts nothing.
-    if (!entry.is_regular_file(error)) continue;
-    const std::uintmax_t size = entry.file_size(error);
-    if (!error) total += size;
+  // What cannot be looked at counts nothing: the sum is for people.
+  for (fs::recursive_directory_iterator entry(path_, error), end; !error && entry != end; entry.increment(error)) {
+    std::error_code unknown;
+    const std::uintmax_t size = entry->is_regular_file(unknown) ? entry->file_size(unknown) : 0;
+    if (!unknown) total += size;
   }
   return total;
 }

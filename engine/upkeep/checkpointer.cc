@@ -20,6 +20,7 @@ Result<CheckpointInfo> Checkpointer::make(const CallContext& context, const std:
 
 Status Checkpointer::copy_into(const CallContext& context, const state::StateDirectory& copy) {
   const MutexLock no_trimming(trimmer_.not_trimming());
+  CAIRN_RETURN_IF_ERROR(context.check());  // another copy may have been under way for long
   CAIRN_RETURN_IF_ERROR(store_.checkpoint(copy.store()));
   CAIRN_RETURN_IF_ERROR(context.check());
   std::error_code error;

@@ -3,8 +3,9 @@
 namespace cairn::upkeep {
 
 void LogTrimmer::trim() {
-  const MutexLock no_copying(mutex_);
+  if (!mutex_.try_lock()) return;  // a copy is being made, which takes as long as the disk does: the next round trims
   if (const Status trimmed = log_.trim(reached_()); !trimmed.ok()) logger_.warning("log.trim", trimmed.message());
+  mutex_.unlock();
 }
 
 }  // namespace cairn::upkeep

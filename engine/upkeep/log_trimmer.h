@@ -22,6 +22,7 @@ class LogTrimmer {
   LogTrimmer(streaming::EventLog& log, Reached reached, Logger logger)
       : log_(log), reached_(std::move(reached)), logger_(std::move(logger)) {}
 
+  /// Does nothing while not_trimming() is held: the chores that come after must not wait for a copy.
   void trim() CAIRN_EXCLUDES(mutex_);
 
   /// Held while the log's files are copied: nothing is trimmed meanwhile.

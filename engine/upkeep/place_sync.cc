@@ -5,12 +5,23 @@
 namespace cairn::upkeep {
 
 void PlaceSync::push() {
-  const Result<std::uint64_t> written = find_out();
-  if (!written.ok()) return;  // PostgreSQL is away: SqlUpkeep says so
-  if (*written >= catalog_.version()) return;
-  if (const Status pushed = write(catalog_.newer_than(*written)); !pushed.ok()) {
-    log_.warning("sql.places", pushed.message());
-  }
+  const Status pushed = bring_up_to_date();
+  std::string trouble = pushed.ok() ? "" : pushed.to_string();
+  if (trouble == trouble_) return;  // said already
+  trouble_ = std::move(trouble);
+  if (!trouble_.empty()) log_.warning("sql.places", trouble_);
+}
+
+Status PlaceSync::bring_up_to_date() {
+  CAIRN_ASSIGN_OR_RETURN(const std::uint64_t written, find_out());
+  // Read before the places are: what is added in between is among them, or above this version.
+  const std::uint64_t version = catalog_.version();
+  if (written >= version) return ok_status();
+  const auto newer = catalog_.newer_than(written);
+  CAIRN_RETURN_IF_ERROR(write(newer));
+  // A catalogue without places has a version too, after it rose above PostgreSQL's: there is nothing to write for it.
+  if (newer.empty()) set_written(version);
+  return ok_status();
 }
 
 Result<std::uint64_t> PlaceSync::find_out() {
@@ -49,11 +60,22 @@ void PlaceSync::set_written(std::uint64_t version) {
   written_cv_.notify_all();
 }
 
+void PlaceSync::stop() {
+  {
+    const MutexLock lock(mutex_);
+    stopped_ = true;
+  }
+  written_cv_.notify_all();
+}
+
 Status PlaceSync::wait_for(std::uint64_t version, const CallContext& context) const {
   const auto there = [this, version]() CAIRN_REQUIRES(mutex_) { return written_ && *written_ >= version; };
+  const auto over = [this, there]() CAIRN_REQUIRES(mutex_) { return stopped_ || there(); };
   MutexLock lock(mutex_);
   const auto deadline = context.deadline.value_or(std::chrono::steady_clock::time_point::max());
-  if (written_cv_.wait_until(lock, context.cancelled, deadline, there)) return ok_status();
+  if (written_cv_.wait_until(lock, context.cancelled, deadline, over)) {
+    return there() ? ok_status() : unavailable("the engine is closing; the places have not reached PostgreSQL");
+  }
   return context.check().with_context("the places have not reached PostgreSQL");
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -34,13 +35,19 @@ class PlaceSync {
   PlaceSync(state::Catalog& catalog, sql::PlaceMirror& mirror, Logger log, std::size_t chunk_places_max = 10'000)
       : catalog_(catalog), mirror_(mirror), log_(std::move(log)), chunk_places_max_(chunk_places_max) {}
 
-  /// Writes what is newer than what PostgreSQL holds. Ends early when PostgreSQL fails; the next call goes on.
+  /// Writes what is newer than what PostgreSQL holds. Ends early when a store fails, which is
+  /// logged once; the next call goes on.
   void push() CAIRN_EXCLUDES(mutex_);
 
-  /// Waits until PostgreSQL holds the catalogue's `version`. Returns: DEADLINE_EXCEEDED, CANCELLED.
+  /// Waits until PostgreSQL holds the catalogue's `version`. Returns: DEADLINE_EXCEEDED, CANCELLED; UNAVAILABLE once
+  /// stopped.
   [[nodiscard]] Status wait_for(std::uint64_t version, const CallContext& context) const CAIRN_EXCLUDES(mutex_);
 
+  /// Wakes those who wait; nothing will be pushed any more. Idempotent.
+  void stop() CAIRN_EXCLUDES(mutex_);
+
  private:
+  Status bring_up_to_date() CAIRN_EXCLUDES(mutex_);
   Result<std::uint64_t> find_out() CAIRN_EXCLUDES(mutex_);
   Status write(std::span<const state::Catalog::Stored> newer) CAIRN_EXCLUDES(mutex_);
   void set_written(std::uint64_t version) CAIRN_EXCLUDES(mutex_);
@@ -49,10 +56,12 @@ class PlaceSync {
   sql::PlaceMirror& mirror_;
   const Logger log_;
   const std::size_t chunk_places_max_;
+  std::string trouble_;  ///< of the last push, said once; of the thread that calls push()
 
   mutable Mutex mutex_;
   mutable std::condition_variable_any written_cv_;
   std::optional<std::uint64_t> written_ CAIRN_GUARDED_BY(mutex_);  ///< version in PostgreSQL; absent: not known yet
+  bool stopped_ CAIRN_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace cairn::upkeep

@@ -184,9 +184,9 @@ Status KafkaSource::release(std::span<const Partition> partitions) {
 // ---- reading ------------------------------------------------------------------------------------------------------
 
 Status KafkaSource::poll(std::size_t records_max, milliseconds wait, RecordBatch* batch) {
-  CAIRN_CHECK(!assigned_);
   batch->clear();
   if (closed()) return ok_status();
+  CAIRN_CHECK(!assigned_);
   if (!this->client()) CAIRN_RETURN_IF_ERROR(connect());
   const std::shared_ptr<Client> client = this->client();
   if (!client) return ok_status();  // closed meanwhile

@@ -161,6 +161,18 @@ TEST_CASE("whoever waits for features is woken when the call is cancelled") {
   CHECK(answer.status().code() == StatusCode::kCancelled);
 }
 
+TEST_CASE("closing wakes whoever waits without a deadline") {
+  Folder folder;
+  const auto engine = open(options_in(folder.path));
+  const Watermark never{"api", {Partition{0}, Offset{1'000'000'000}, {}}};
+  std::jthread closer([&] { CHECK(engine->close().ok()); });
+  const auto answer =
+      engine->recommend({}, {.user = UserId("ann"), .position = GeoPoint{40.7, -74.0}, .min_offset = never});
+  CHECK(answer.status().code() == StatusCode::kUnavailable);
+  closer.join();
+  CHECK(engine->wait_caught_up({}).code() == StatusCode::kUnavailable);
+}
+
 TEST_CASE("a file is consumed, and a checkpoint taken on the way opens as the state it was") {
   Folder folder;
   const fs::path file = folder.path / "events.ndjson";

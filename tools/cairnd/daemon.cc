@@ -214,7 +214,7 @@ class Daemon {
   /// Ends with `code`, or with a failure when the engine could not store what it has.
   ExitCode close(ExitCode code) {
     const Status closed = engine_->close();
-    http_.reset();  // waits for handlers inside the engine, which close() has sent home
+    http_.reset();  // waits for handlers inside the engine; close() has woken those that wait there
     engine_.reset();
     if (!closed.ok()) {
       logger_.error("daemon.close_failed", closed.message(), {{"code", std::string(to_string(closed.code()))}});

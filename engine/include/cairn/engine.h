@@ -38,7 +38,7 @@ namespace cairn {
 ///
 /// Threads: every method may be called from any thread at any time, except that nothing may run during or after the
 /// destructor. Blocking: `ingest`, `upsert_places` and `checkpoint` wait for the disk, `recommend` for `min_offset`
-/// when asked to, `wait_caught_up` for the consumers, the rest for locks only. Owns its threads, its state directory
+/// when asked to, `wait_caught_up` for the consumers, the rest for locks and for reads of the state. Owns its threads, its state directory
 /// (by lock) and its connections.
 class Engine {
  public:
@@ -83,7 +83,7 @@ class Engine {
   [[nodiscard]] virtual Result<Recommendations> recommend(const CallContext& context,
                                                           const RecommendRequest& request) const = 0;
 
-  /// Answers at once, whatever the deadline: probes need it most when all else is late.
+  /// Answers whatever the deadline, and waits for nothing: probes need it most when all else is late.
   [[nodiscard]] virtual EngineStatus status(const CallContext& context) const = 0;
 
   /// The views in force, built-in ones first.
@@ -100,7 +100,8 @@ class Engine {
   /// Returns: ALREADY_EXISTS, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAVAILABLE; nothing is left behind then.
   [[nodiscard]] virtual Result<CheckpointInfo> checkpoint(const CallContext& context, const std::string& path) = 0;
 
-  /// Stops in order: no new work, sources, last batch, sync, connections. Idempotent. The state directory is given up
+  /// Stops in order: no new work, sources, last batch, sync, connections. Whoever waits in a call is woken and gets
+  /// UNAVAILABLE. Idempotent. The state directory is given up
   /// by the destructor.
   virtual Status close() = 0;
 

@@ -14,8 +14,8 @@
 
 namespace cairn::ranking {
 
-/// Scores places: the weighted sum of their ranking features. It is the first of the stages that could read the same
-/// facts, the one that every candidate goes through. Immutable. Threads: any.
+/// Scores places: the weighted sum of their ranking features. Every candidate goes through it;
+/// later stages could read the same facts. Immutable. Threads: any.
 class LinearStage {
  public:
   /// Scores with `weights`, one a ranking feature, or, where `named` has any, with those instead: then a feature that

@@ -25,7 +25,8 @@ class Admission {
 
   [[nodiscard]] LaneCounts counts(Lane lane) const;
 
-  /// Refuses what is queued and what comes later, cancels what runs, and waits for that. Idempotent.
+  /// Refuses what is queued and what comes later, cancels what runs, and waits for that; calls of Lane::kInline, which
+  /// run where they were submitted, are left alone. Idempotent.
   void stop();
 
  private:

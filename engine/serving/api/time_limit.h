@@ -24,7 +24,7 @@ inline constexpr TimeLimit kRecommendTimeLimit{.standard = std::chrono::seconds(
                                                .member = "deadline_ms",
                                                .min = std::chrono::milliseconds(1),
                                                .max = std::chrono::seconds(60)};
-/// A wait of 0 ms asks whether the consumers have caught up, which is a question that deserves its answer.
+/// A request that names 0 ms asks without waiting, and still gets a second to reach a thread.
 inline constexpr TimeLimit kWaitTimeLimit{.standard = std::chrono::seconds(30),
                                           .member = "timeout_ms",
                                           .max = std::chrono::minutes(10),

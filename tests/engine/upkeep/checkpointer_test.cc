@@ -88,13 +88,12 @@ TEST_CASE("the log is trimmed up to what every consumer has applied, and not whi
   CHECK(f.log->begin_offset() == Offset{0});
 
   f.reached = second;
-  std::jthread trimming;
   {
     const MutexLock copying(f.trimmer.not_trimming());
-    trimming = std::jthread([&] { f.trimmer.trim(); });
+    std::jthread([&] { f.trimmer.trim(); }).join();  // leaves it to the next round, and does not wait
     CHECK(f.log->begin_offset() == Offset{0});
   }
-  trimming.join();
+  f.trimmer.trim();
   CHECK(f.log->begin_offset() > first);
   CHECK(f.log->begin_offset() <= second);
 }

@@ -18,7 +18,8 @@ using upkeep::PlaceSync;
 
 const InteractionTypes kTypes;
 
-/// Passes places on to a database, unless the test says that it fails. `before` and `after` are called round each write.
+/// Passes places on to a database, unless the test says that it fails. `before` and `after` are called round each
+/// write.
 class WatchedMirror final : public sql::PlaceMirror {
  public:
   explicit WatchedMirror(sql::PlaceMirror& inner) : inner_(inner) {}
@@ -122,6 +123,45 @@ TEST_CASE("a database that another state directory has written gets the whole ca
   for (const Place& place : f.database.places()) CHECK(place.name == "ours");
   CHECK(*f.roles.places->places_version() > 77);
   CHECK(*f.roles.places->places_version() == f.catalog.version());
+}
+
+TEST_CASE("an empty catalogue beside a database that holds places is up to date, and its first place reaches it") {
+  Fixture f;
+  REQUIRE(f.roles.places->upsert_places(std::vector<Place>{{PlaceId("p1"), "theirs", {3, 4}, ""}}, 7).ok());
+  PlaceSync sync(f.catalog, f.mirror, {}, 10);
+  sync.push();
+  CHECK(sync.wait_for(f.catalog.version(), CallContext::within(std::chrono::milliseconds(1))).ok());
+  f.add(5, 1, "ours");
+  sync.push();
+  CHECK(f.database.places().size() == 2);
+  CHECK(sync.wait_for(f.catalog.version(), CallContext::within(std::chrono::milliseconds(1))).ok());
+}
+
+TEST_CASE("who waits for places is woken when nothing will be pushed any more") {
+  Fixture f;
+  f.add(0, 1);
+  PlaceSync sync(f.catalog, f.mirror, {}, 10);
+  std::jthread stopper([&] { sync.stop(); });
+  CHECK(sync.wait_for(f.catalog.version(), {}).code() == StatusCode::kUnavailable);
+}
+
+TEST_CASE("what keeps places from PostgreSQL is said once, whichever store it is") {
+  Fixture f;
+  f.add(0, 1);
+  std::vector<std::string> said;
+  const Logger log([&](LogLevel, std::string_view event, std::string_view message, auto) {
+    said.push_back(std::string(event) + ": " + std::string(message));
+  });
+  PlaceSync sync(f.catalog, f.mirror, log, 10);
+  f.mirror.before = [] { return failed_precondition("no right to write places"); };
+  sync.push();
+  sync.push();
+  REQUIRE(said.size() == 1);
+  CHECK(said[0] == "sql.places: FAILED_PRECONDITION: no right to write places");
+  f.mirror.before = [] { return ok_status(); };
+  sync.push();
+  CHECK(f.database.places().size() == 1);
+  CHECK(said.size() == 1);
 }
 
 TEST_CASE("who waits for a version is woken when it is there, and told when it is not") {
