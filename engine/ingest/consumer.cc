@@ -251,10 +251,9 @@ void Consumer::report(const Work& work, std::uint64_t seen_mark) {
 std::uint64_t Consumer::mark() { return ++marks_; }
 
 Status Consumer::wait_passed(std::uint64_t mark, const CallContext& context) const {
-  const auto deadline = context.deadline.value_or(steady_clock::time_point::max());
   const auto over = [this, mark]() CAIRN_REQUIRES(mutex_) { return stopped_ || passed_ >= mark; };
   MutexLock lock(mutex_);
-  const bool in_time = changed_.wait_until(lock, context.cancelled, deadline, over);
+  const bool in_time = context.wait(changed_, lock, over);
   if (passed_ >= mark) return ok_status();
   std::string message = "the " + options_.consumer + " consumer has not reached the end of '" + source_name_ + "'";
   if (!trouble_.empty()) message += "; it waits: " + trouble_;

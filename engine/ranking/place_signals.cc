@@ -1,12 +1,10 @@
 #include "engine/ranking/place_signals.h"
 
 #include <algorithm>
-#include <cmath>
 #include <string>
 #include <string_view>
 
 #include "engine/ranking/builtin_views.h"
-#include "features/decay.h"
 
 namespace cairn::ranking {
 
@@ -16,14 +14,6 @@ std::uint32_t view_id(const state::FeatureState& state, std::string_view name) {
   const features::View* view = state.schema().find(name);
   CAIRN_CHECK_MSG(view != nullptr, std::string(name));
   return view->id;
-}
-
-/// Adds mantissa * 2^exponent to a sum of the same form.
-void add_scaled(double mantissa, std::int64_t exponent, PlaceSignal* signal) {
-  const features::DecayedSum sum =
-      features::add({signal->visits_30d_mantissa, signal->visits_30d_exponent}, {mantissa, exponent});
-  signal->visits_30d_mantissa = sum.mantissa;
-  signal->visits_30d_exponent = sum.exponent;
 }
 
 /// Adds `count` under `key` to an ascending list of pairs.
@@ -75,7 +65,7 @@ void PlaceSignals::add(std::uint64_t place, const features::Row& row) {
         category.visits += value.count;
         tables_.all.visits += value.count;
       } else if (block.view == visits_30d_view_) {
-        add_scaled(value.mantissa, value.exponent, &signal);
+        signal.visits_30d = features::add(signal.visits_30d, {value.mantissa, value.exponent});
       } else if (block.view == week_view_ && entry.dimension < 168) {
         add_count(static_cast<std::uint16_t>(entry.dimension), value.count, &signal.week);
         category.week[entry.dimension] += static_cast<std::uint32_t>(value.count);

@@ -7,10 +7,10 @@
 #include <utility>
 #include <vector>
 
-#include "cairn/clock.h"
 #include "cairn/mutex.h"
 #include "engine/ranking/retrieve/place_index.h"
 #include "engine/state/feature_state.h"
+#include "features/decay.h"
 #include "features/delta.h"
 #include "features/schema.h"
 
@@ -19,14 +19,16 @@ namespace cairn::ranking {
 /// What ranking reads of one place, decoded and dense: the place's views of builtin_views.h.
 struct PlaceSignal {
   std::int64_t visits = 0;
-  double visits_30d_mantissa = 0.0;  ///< kPlaceVisits30d in the row's own form: mantissa * 2^exponent
-  std::int64_t visits_30d_exponent = 0;
+  features::DecayedSum visits_30d;  ///< kPlaceVisits30d, in the row's own form
   std::int64_t ratings = 0;
   std::int64_t rating_micros = 0;
   std::vector<std::pair<std::uint16_t, std::uint32_t>> week;  ///< (hour of week, visits), ascending
   std::vector<std::pair<std::int32_t, std::uint32_t>>
       tiles;  ///< (hour tile, visits), ascending, the newest kTilesKept hours
 };
+
+/// What is known of a place without events.
+inline const PlaceSignal kNoSignal;
 
 /// The signals of all places and their totals by category, kept fresh by observing the feature state.
 ///
@@ -87,8 +89,7 @@ class PlaceSignals::Reader {
   explicit Reader(const PlaceSignals& signals);
 
   [[nodiscard]] const PlaceSignal& of(std::uint64_t place) const noexcept {
-    static const PlaceSignal kNothing;
-    return place < tables_.signals.size() ? tables_.signals[place] : kNothing;
+    return place < tables_.signals.size() ? tables_.signals[place] : kNoSignal;
   }
   /// By dictionary id of the category. There may be fewer than there are categories: the rest has no visits.
   [[nodiscard]] std::span<const CategoryTotals> categories() const noexcept { return tables_.categories; }

@@ -333,10 +333,9 @@ Freshness FeatureState::freshness() const {
 }
 
 Status FeatureState::wait_for(const Watermark& watermark, const CallContext& context) const {
-  const auto deadline = context.deadline.value_or(std::chrono::steady_clock::time_point::max());
   const auto over = [&]() CAIRN_REQUIRES(mutex_) { return stopped_waiting_ || has_reached(watermark); };
   MutexLock lock(mutex_);
-  const bool in_time = advanced_.wait_until(lock, context.cancelled, deadline, over);
+  const bool in_time = context.wait(advanced_, lock, over);
   if (has_reached(watermark)) return ok_status();
   if (in_time) return unavailable("the engine is closing");
   return context.check().with_context("features have not reached offset " +

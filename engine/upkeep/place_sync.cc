@@ -1,7 +1,5 @@
 #include "engine/upkeep/place_sync.h"
 
-#include <chrono>
-
 namespace cairn::upkeep {
 
 void PlaceSync::push() {
@@ -72,8 +70,7 @@ Status PlaceSync::wait_for(std::uint64_t version, const CallContext& context) co
   const auto there = [this, version]() CAIRN_REQUIRES(mutex_) { return written_ && *written_ >= version; };
   const auto over = [this, there]() CAIRN_REQUIRES(mutex_) { return stopped_ || there(); };
   MutexLock lock(mutex_);
-  const auto deadline = context.deadline.value_or(std::chrono::steady_clock::time_point::max());
-  if (written_cv_.wait_until(lock, context.cancelled, deadline, over)) {
+  if (context.wait(written_cv_, lock, over)) {
     return there() ? ok_status() : unavailable("the engine is closing; the places have not reached PostgreSQL");
   }
   return context.check().with_context("the places have not reached PostgreSQL");

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <utility>
 
 #include "cairn/status.h"
 
@@ -38,6 +40,14 @@ struct CallContext {
       return deadline_exceeded("the deadline passed before the answer was ready");
     }
     return ok_status();
+  }
+
+  /// Waits on `changed` until `over()` holds, the deadline passes or the call is cancelled. `lock` is a lock of the
+  /// mutex that `over` needs; give the lambda `CAIRN_REQUIRES` of it. Returns: over().
+  template <class Lock, class Over>
+  bool wait(std::condition_variable_any& changed, Lock& lock, Over over) const {
+    if (!deadline) return changed.wait(lock, cancelled, std::move(over));
+    return changed.wait_until(lock, cancelled, *deadline, std::move(over));
   }
 };
 

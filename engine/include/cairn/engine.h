@@ -38,8 +38,8 @@ namespace cairn {
 ///
 /// Threads: every method may be called from any thread at any time, except that nothing may run during or after the
 /// destructor. Blocking: `ingest`, `upsert_places` and `checkpoint` wait for the disk, `recommend` for `min_offset`
-/// when asked to, `wait_caught_up` for the consumers, the rest for locks and for reads of the state. Owns its threads, its state directory
-/// (by lock) and its connections.
+/// when asked to, `wait_caught_up` for the consumers, the rest for locks and for reads of the state. Owns its threads,
+/// its state directory (by lock) and its connections.
 class Engine {
  public:
   /// Opens the state directory, recovers, starts consuming.

@@ -19,8 +19,6 @@
 #define CAIRN_SCOPED_CAPABILITY CAIRN_THREAD_ATTRIBUTE(scoped_lockable)
 /// The field may be read and written only while the mutex is held (a shared hold is enough to read).
 #define CAIRN_GUARDED_BY(...) CAIRN_THREAD_ATTRIBUTE(guarded_by(__VA_ARGS__))
-/// The pointer may be followed only while the mutex is held; the pointer itself is free.
-#define CAIRN_PT_GUARDED_BY(...) CAIRN_THREAD_ATTRIBUTE(pt_guarded_by(__VA_ARGS__))
 /// The caller holds the mutex.
 #define CAIRN_REQUIRES(...) CAIRN_THREAD_ATTRIBUTE(requires_capability(__VA_ARGS__))
 #define CAIRN_REQUIRES_SHARED(...) CAIRN_THREAD_ATTRIBUTE(requires_shared_capability(__VA_ARGS__))
@@ -33,8 +31,6 @@
 #define CAIRN_RELEASE_SHARED(...) CAIRN_THREAD_ATTRIBUTE(release_shared_capability(__VA_ARGS__))
 #define CAIRN_RELEASE_GENERIC(...) CAIRN_THREAD_ATTRIBUTE(release_generic_capability(__VA_ARGS__))
 #define CAIRN_RETURN_CAPABILITY(x) CAIRN_THREAD_ATTRIBUTE(lock_returned(x))
-/// Not analysed: the reason stands beside every use.
-#define CAIRN_NO_THREAD_SAFETY_ANALYSIS CAIRN_THREAD_ATTRIBUTE(no_thread_safety_analysis)
 
 namespace cairn {
 

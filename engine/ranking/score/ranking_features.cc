@@ -158,10 +158,10 @@ constexpr Declaration kFeatures[] = {
      .value =
          [](const CandidateFacts& c) {
            const PlaceSignal& place = c.place;
-           if (!(place.visits_30d_mantissa > 0.0)) return 0.0;
-           const double half_lives = static_cast<double>(place.visits_30d_exponent) - c.question.month;
+           if (!(place.visits_30d.mantissa > 0.0)) return 0.0;
+           const double half_lives = static_cast<double>(place.visits_30d.exponent) - c.question.month;
            // The row keeps mantissa * 2^exponent against a fixed landmark; decay to now is a shift of the exponent.
-           return std::log1p(place.visits_30d_mantissa * std::exp2(half_lives));
+           return std::log1p(place.visits_30d.mantissa * std::exp2(half_lives));
          },
      .reason = [](const CandidateFacts&) { return std::string("popular these weeks"); }},
     {.name = "hour_popularity",
