@@ -129,7 +129,6 @@ void EngineImpl::start_upkeep() {
   chores.emplace_back([this] { recommender_->refresh_index(); });
   if (sql_) sql_->add_chores(&chores);
   chores.emplace_back([this] { trimmer_->trim(); });
-  chores.emplace_back([this] { state_->forget_old_event_ids(); });
   schedule_ = std::make_unique<upkeep::Schedule>(std::move(chores), kUpkeepPeriod);
 }
 
@@ -141,7 +140,10 @@ Status EngineImpl::close() {
   if (schedule_) schedule_->stop();
   if (feature_consumers_) feature_consumers_->stop();
   if (sql_) sql_->stop();
-  return store_ ? store_->close() : ok_status();
+  // What is pending is stored before the store goes.
+  Status stored = state_ ? state_->close() : ok_status();
+  if (store_) CAIRN_RETURN_IF_ERROR(store_->close());
+  return stored;
 }
 
 // ---- calls --------------------------------------------------------------------------------------------------------
@@ -189,6 +191,7 @@ Status EngineImpl::wait_caught_up(const CallContext& context) const {
   const auto sql_marks = sql_ ? sql_->consumers().marks() : std::vector<std::uint64_t>{};
   const std::uint64_t places = state_->catalog().version();
   CAIRN_RETURN_IF_ERROR(feature_consumers_->wait_passed(feature_marks, context));
+  CAIRN_RETURN_IF_ERROR(state_->flush());
   recommender_->refresh_index();
   CAIRN_RETURN_IF_ERROR(context.check());
   if (!sql_) return ok_status();

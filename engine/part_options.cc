@@ -1,5 +1,6 @@
 #include "engine/part_options.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -7,6 +8,12 @@
 #include "features/row.h"
 
 namespace cairn {
+
+namespace {
+
+constexpr std::chrono::milliseconds kSqlBatchWait{20};
+
+}  // namespace
 
 storage::StateStoreOptions store_options(const EngineOptions& options, const state::StateDirectory& directory) {
   storage::StateStoreOptions store;
@@ -23,8 +30,10 @@ state::FeatureState::Options state_options(const EngineOptions& options) {
   std::vector<FeatureViewSpec> views = ranking::builtin_views();
   views.insert(views.end(), options.feature_views.begin(), options.feature_views.end());
   return {.views = std::move(views),
-          .dedup_window = options.decode.dedup_window,
+          .dedup_ids = options.decode.dedup_ids,
           .sync = options.state.sync,
+          .window = options.state.window,
+          .window_bytes = options.state.window_bytes,
           .row_cache_bytes = options.state.row_cache_bytes,
           .log = options.log};
 }
@@ -53,6 +62,8 @@ ingest::Consumer::Options sql_consumer_options(const EngineOptions& options) {
   ingest::Consumer::Options sql = feature_consumer_options(options);
   sql.consumer = "sql";
   sql.records_max = options.sql.batch_rows_max;
+  // A transaction costs much more than a batch of changes in memory.
+  sql.batch_wait_max = std::max(sql.batch_wait_max, kSqlBatchWait);
   return sql;
 }
 

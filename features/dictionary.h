@@ -1,37 +1,41 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "cairn/mutex.h"
+#include "features/name_table.h"
 
 namespace cairn::features {
 
 /// Strings to dense ids 0, 1, 2 … and back: what place ids and categories are stored as inside rows. An id is given
 /// once and never changes; it must be stored no later than the first row that uses it (`pending`).
-/// Thread-safe.
+/// Threads: any. Looking up takes no lock.
 class Dictionary {
  public:
-  /// Ids are below this: a bound on what a damaged pair can make restore() allocate.
-  static constexpr std::uint64_t kIdsMax = std::uint64_t{1} << 32;
-
-  /// The id of `name`, given out when new.
+  /// The id of `name`, given out when new. Requires: at most 64 KiB; fewer than 2^32 - 1 names.
   std::uint64_t intern(std::string_view name);
-  [[nodiscard]] std::optional<std::uint64_t> find(std::string_view name) const;
+  [[nodiscard]] std::optional<std::uint64_t> find(std::string_view name) const {
+    return names_.find(name, NameTable::hash(name));
+  }
+  /// The same for a caller who has the hash, and may have asked for the memory before.
+  [[nodiscard]] std::optional<std::uint32_t> find(std::string_view name, std::uint64_t hash) const noexcept {
+    return names_.find(name, hash);
+  }
+  void prefetch(std::uint64_t hash) const noexcept { names_.prefetch(hash); }
   /// Requires: `id` was given out.
   [[nodiscard]] std::string name(std::uint64_t id) const;
-  [[nodiscard]] std::size_t size() const;
+  [[nodiscard]] std::size_t size() const noexcept { return names_.size(); }
+  [[nodiscard]] std::size_t memory_bytes() const noexcept { return names_.memory_bytes(); }
 
-  /// Restores a stored pair. Pairs may come in any order; every id below the largest must come before intern() is
-  /// called. Restored pairs are not pending.
-  /// Requires: id < kIdsMax; neither `name` nor `id` was given out or restored with another partner.
-  void restore(std::string_view name, std::uint64_t id);
+  /// Gives a stored name its id again. Pairs must come ascending by id, without a gap, before intern() is called.
+  /// Restored pairs are not pending.
+  /// Returns: false when `id` is not the next one or `name` has one already: the pairs are damaged.
+  [[nodiscard]] bool restore(std::string_view name, std::uint64_t id);
 
   /// The pairs given out since the last confirmed call. They are handed out again until `confirm_pending` says that
   /// they are stored, so that a failed write loses none.
@@ -40,14 +44,10 @@ class Dictionary {
   void confirm_pending(std::uint64_t last_id);
 
  private:
-  struct Hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view s) const noexcept { return std::hash<std::string_view>{}(s); }
-  };
-  mutable SharedMutex mutex_;
-  std::unordered_map<std::string, std::uint64_t, Hash, std::equal_to<>> ids_ CAIRN_GUARDED_BY(mutex_);
-  std::vector<const std::string*> names_ CAIRN_GUARDED_BY(mutex_);  ///< by id; the keys of ids_, which never move
-  std::uint64_t stored_ CAIRN_GUARDED_BY(mutex_) = 0;               ///< ids below this are stored
+  NameTable names_;  ///< synchronises its readers itself; `mutex_` makes its writers one
+
+  mutable Mutex mutex_;
+  std::uint64_t stored_ CAIRN_GUARDED_BY(mutex_) = 0;  ///< ids below this are stored
 };
 
 }  // namespace cairn::features

@@ -6,6 +6,7 @@
 #include <random>
 #include <utility>
 
+#include "engine/state/parallel.h"
 #include "streaming/decode.h"
 
 namespace cairn::ingest {
@@ -18,6 +19,7 @@ using std::chrono::steady_clock;
 constexpr milliseconds kPollWait{200};
 constexpr milliseconds kRetryFirst{50};
 constexpr milliseconds kRetryLast{5'000};
+constexpr std::size_t kDecodeChunk = 2'048;  // records that one thread decodes in one go
 
 /// Doubling waits with jitter, so that consumers that failed together do not return together.
 class Backoff {
@@ -36,12 +38,16 @@ class Backoff {
 
 }  // namespace
 
-struct Consumer::Work {
-  Work(const InteractionTypes& types, const DecodeOptions& options, const Clock& clock)
-      : decoder(types, options, clock) {}
-
-  std::unique_ptr<streaming::Source> source;
+/// What one thread decodes in one go, and what it decodes with.
+struct Consumer::DecodeChunk {
   streaming::Decoder decoder;
+  std::vector<std::size_t> holes;  ///< indexes of the records that were refused
+  std::vector<Refused> refused;
+};
+
+struct Consumer::Work {
+  std::unique_ptr<streaming::Source> source;
+  std::vector<DecodeChunk> chunks;
   streaming::RecordBatch batch;
   std::vector<Interaction> interactions;  ///< the first `decoded` are this batch's; the rest keep their buffers
   std::size_t decoded = 0;
@@ -80,7 +86,7 @@ void Consumer::stop() {
 void Consumer::run(const std::stop_token& stop) {
   Backoff backoff;
   while (!stop.stop_requested()) {
-    Work work(types_, options_.decode, clock_);
+    Work work;
     const Status ended = consume(stop, work);
     if (ended.ok()) return;
     // Only failures in a row make the waits grow: a source that brought something is well again.
@@ -137,35 +143,68 @@ Status Consumer::poll_and_apply(const std::stop_token& stop, Work& work) {
 }
 
 void Consumer::decode(Work& work) {
-  work.decoded = 0;
+  const std::size_t records = work.batch.records.size();
+  const std::size_t count = (records + kDecodeChunk - 1) / kDecodeChunk;
+  // Never shrunk: an interaction's strings keep their memory from batch to batch.
+  if (work.interactions.size() < records) work.interactions.resize(records);
+  while (work.chunks.size() < count) {
+    work.chunks.push_back({streaming::Decoder(types_, options_.decode, clock_), {}, {}});
+  }
+  state::for_each_index(count, [&](std::size_t i) {
+    decode_chunk(i * kDecodeChunk, std::min(records, (i + 1) * kDecodeChunk), work, &work.chunks[i]);
+  });
+  close_up(std::span(work.chunks).first(count), work);
+}
+
+void Consumer::decode_chunk(std::size_t begin, std::size_t end, Work& work, DecodeChunk* chunk) const {
+  chunk->holes.clear();
+  chunk->refused.clear();
+  for (std::size_t i = begin; i < end; ++i) {
+    const streaming::Record& record = work.batch.records[i];
+    streaming::Reject reject = record.reject;
+    std::string_view detail = record.detail;
+    if (record.decoded != nullptr) {
+      std::swap(work.interactions[i], *record.decoded);  // the source gets a used one back, with its buffers
+    } else if (reject == streaming::Reject::kNone) {
+      reject = chunk->decoder.decode(record.payload, &work.interactions[i]);
+      detail = chunk->decoder.detail();
+    }
+    if (reject == streaming::Reject::kNone) continue;
+    chunk->holes.push_back(i);
+    chunk->refused.push_back({record.partition, record.offset, reject, std::string(detail), record.payload});
+  }
+}
+
+/// Brings the interactions together where refused records have left holes among them. Their order stays.
+void Consumer::close_up(std::span<DecodeChunk> chunks, Work& work) {
   work.refused.clear();
+  std::vector<std::size_t> holes;
+  for (DecodeChunk& chunk : chunks) {
+    std::move(chunk.refused.begin(), chunk.refused.end(), std::back_inserter(work.refused));
+    holes.insert(holes.end(), chunk.holes.begin(), chunk.holes.end());
+  }
+  const std::size_t records = work.batch.records.size();
+  work.decoded = records - holes.size();
+  for (std::size_t hole = 0; hole < holes.size(); ++hole) {
+    const std::size_t next_hole = hole + 1 < holes.size() ? holes[hole + 1] : records;
+    for (std::size_t from = holes[hole] + 1; from < next_hole; ++from) {
+      std::swap(work.interactions[from - hole - 1], work.interactions[from]);
+    }
+  }
+}
+
+/// Where the partitions that the batch moves have stood until now.
+void Consumer::note_before(Work& work) {
   work.before.clear();
   for (const SourcePosition& after : work.batch.positions) {
     const auto old = work.positions.find(after.partition);
     if (old != work.positions.end()) work.before.push_back(old->second);
   }
-  // Never shrunk: an interaction's strings keep their memory from batch to batch.
-  if (work.interactions.size() < work.batch.records.size()) work.interactions.resize(work.batch.records.size());
-  for (const streaming::Record& record : work.batch.records) {
-    Interaction& next = work.interactions[work.decoded];
-    streaming::Reject reject = record.reject;
-    std::string_view detail = record.detail;
-    if (record.decoded != nullptr) {
-      std::swap(next, *record.decoded);  // the source gets a used one back, with its buffers
-    } else if (reject == streaming::Reject::kNone) {
-      reject = work.decoder.decode(record.payload, &next);
-      detail = work.decoder.detail();
-    }
-    if (reject == streaming::Reject::kNone) {
-      ++work.decoded;
-    } else {
-      work.refused.push_back({record.partition, record.offset, reject, std::string(detail), record.payload});
-    }
-  }
 }
 
 Status Consumer::apply(const std::stop_token& stop, Work& work) {
   decode(work);
+  note_before(work);
   const DecodedBatch batch{std::span(work.interactions).first(work.decoded), work.refused, work.before,
                            work.batch.positions};
   CAIRN_RETURN_IF_ERROR(until_taken(stop, [&] { return sink_.apply(source_name_, batch); }));

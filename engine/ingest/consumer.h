@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -72,12 +73,16 @@ class Consumer {
 
  private:
   struct Work;  ///< what one life of the source keeps between polls
+  struct DecodeChunk;
 
   void run(const std::stop_token& stop);
   /// One life of a source: from its first poll to an error that needs a new source, or to the end.
   Status consume(const std::stop_token& stop, Work& work);
   Status poll_and_apply(const std::stop_token& stop, Work& work);
   void decode(Work& work);
+  void decode_chunk(std::size_t begin, std::size_t end, Work& work, DecodeChunk* chunk) const;
+  static void close_up(std::span<DecodeChunk> chunks, Work& work);
+  static void note_before(Work& work);
   Status apply(const std::stop_token& stop, Work& work);
   Status give_back(const std::stop_token& stop, Work& work);
   Status take_over(Work& work);

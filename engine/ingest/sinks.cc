@@ -38,7 +38,7 @@ Result<std::vector<SourcePosition>> FeatureSink::resume(const std::string& sourc
 }
 
 Status FeatureSink::apply(const std::string& source, const DecodedBatch& batch) {
-  // A source is applied by one thread, so what is stored of it cannot move between this look and the write.
+  // A source is applied by one thread, so what is reflected of it cannot move between this look and the next line.
   if (!follows(state_.positions(source), batch)) {
     return {StatusCode::kAborted, "the stored positions of '" + source + "' are not those that the batch follows"};
   }
@@ -58,8 +58,8 @@ Status FeatureSink::bury(const std::string& source, const DecodedBatch& batch) {
   return dead_letters_.append(letters);
 }
 
-/// Every batch is one write with its positions: nothing is held back.
-Status FeatureSink::revoke(const std::string&, std::span<const Partition>) { return ok_status(); }
+/// What is pending of the partitions is stored with everything else that is.
+Status FeatureSink::revoke(const std::string&, std::span<const Partition>) { return state_.flush(); }
 
 Result<std::vector<SourcePosition>> SqlSink::resume(const std::string& source, std::span<const Partition> partitions) {
   // Here and not at the start of the engine: a database that is down then must not keep features from starting.

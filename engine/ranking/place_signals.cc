@@ -25,6 +25,16 @@ void add_count(Key key, std::int64_t count, std::vector<std::pair<Key, std::uint
   at->second += static_cast<std::uint32_t>(count);
 }
 
+/// Only the newest hours are looked at. Counted from the place's newest event, not from the clock, so that signals are a
+/// function of the events alone.
+void add_tile(std::int32_t hour, std::int64_t count, std::vector<std::pair<std::int32_t, std::uint32_t>>* tiles) {
+  if (!tiles->empty() && hour <= tiles->back().first - PlaceSignals::kTilesKept) return;
+  add_count(hour, count, tiles);
+  const std::int32_t oldest = tiles->back().first - PlaceSignals::kTilesKept;
+  if (tiles->front().first > oldest) return;
+  std::erase_if(*tiles, [oldest](const auto& tile) { return tile.first <= oldest; });
+}
+
 }  // namespace
 
 PlaceSignals::PlaceSignals(const state::FeatureState& state)
@@ -36,11 +46,14 @@ PlaceSignals::PlaceSignals(const state::FeatureState& state)
 
 PlaceSignals::Reader::Reader(const PlaceSignals& signals) : lock_(signals.mutex_), tables_(signals.tables_) {}
 
-void PlaceSignals::update(std::span<const features::EntityDelta> deltas) {
-  const WriterLock lock(mutex_);
-  for (const features::EntityDelta& delta : deltas) {
-    // A stored row whose place is in no dictionary cannot be asked for by anybody.
-    if (delta.place) add(*delta.place, delta.row);
+void PlaceSignals::update(std::span<const state::PlaceChange> changes) {
+  // A few at a time, so that a question does not wait for a whole batch.
+  constexpr std::size_t kAtOnce = 256;
+  for (std::size_t begin = 0; begin < changes.size(); begin += kAtOnce) {
+    const WriterLock lock(mutex_);
+    for (const state::PlaceChange& change : changes.subspan(begin, std::min(kAtOnce, changes.size() - begin))) {
+      add(change);
+    }
   }
 }
 
@@ -51,38 +64,29 @@ PlaceSignals::CategoryTotals& PlaceSignals::totals_of(std::uint32_t category) {
   return tables_.categories[category];
 }
 
-void PlaceSignals::add(std::uint64_t place, const features::Row& row) {
+void PlaceSignals::add(const state::PlaceChange& change) {
+  const std::uint64_t place = change.place;
   // Events may come before their place is imported: until then it has no category, and recategorise() finds it one.
   if (tables_.signals.size() <= place) tables_.signals.resize(place + 1);
   if (tables_.category_of.size() <= place) tables_.category_of.resize(place + 1, PlaceIndex::kNoCategory);
   PlaceSignal& signal = tables_.signals[place];
-  CategoryTotals& category = totals_of(tables_.category_of[place]);
-  for (const features::ViewBlock& block : row.blocks) {
-    for (const features::Entry& entry : block.entries) {
-      const features::Value& value = entry.value;
-      if (block.view == visits_view_) {
-        signal.visits += value.count;
-        category.visits += value.count;
-        tables_.all.visits += value.count;
-      } else if (block.view == visits_30d_view_) {
-        signal.visits_30d = features::add(signal.visits_30d, {value.mantissa, value.exponent});
-      } else if (block.view == week_view_ && entry.dimension < 168) {
-        add_count(static_cast<std::uint16_t>(entry.dimension), value.count, &signal.week);
-        category.week[entry.dimension] += static_cast<std::uint32_t>(value.count);
-        tables_.all.week[entry.dimension] += static_cast<std::uint32_t>(value.count);
-      } else if (block.view == tiles_view_) {
-        add_count(static_cast<std::int32_t>(entry.dimension), value.count, &signal.tiles);
-      } else if (block.view == rating_view_) {
-        signal.ratings += value.count;
-        signal.rating_micros += value.micros;
-      }
-    }
+  const auto& [dimension, value] = change.entry;
+  if (change.view == visits_view_) {
+    signal.visits += value.count;
+    totals_of(tables_.category_of[place]).visits += value.count;
+    tables_.all.visits += value.count;
+  } else if (change.view == visits_30d_view_) {
+    signal.visits_30d = features::add(signal.visits_30d, {value.mantissa, value.exponent});
+  } else if (change.view == week_view_ && dimension < 168) {
+    add_count(static_cast<std::uint16_t>(dimension), value.count, &signal.week);
+    totals_of(tables_.category_of[place]).week[dimension] += static_cast<std::uint32_t>(value.count);
+    tables_.all.week[dimension] += static_cast<std::uint32_t>(value.count);
+  } else if (change.view == tiles_view_) {
+    add_tile(static_cast<std::int32_t>(dimension), value.count, &signal.tiles);
+  } else if (change.view == rating_view_) {
+    signal.ratings += value.count;
+    signal.rating_micros += value.micros;
   }
-  // Only the newest hours are looked at. Counted from the place's newest event, not from the clock, so that signals are
-  // a function of the events alone.
-  if (signal.tiles.empty()) return;
-  const std::int32_t oldest = signal.tiles.back().first - kTilesKept;
-  std::erase_if(signal.tiles, [oldest](const auto& tile) { return tile.first <= oldest; });
 }
 
 void PlaceSignals::recategorise(const PlaceIndex& index) {

@@ -11,7 +11,6 @@
 #include "engine/ranking/retrieve/place_index.h"
 #include "engine/state/feature_state.h"
 #include "features/decay.h"
-#include "features/delta.h"
 #include "features/schema.h"
 
 namespace cairn::ranking {
@@ -53,8 +52,8 @@ class PlaceSignals {
   /// Looks up the views in the state's schema; keeps no reference.
   explicit PlaceSignals(const state::FeatureState& state);
 
-  /// Adds deltas of place rows (or whole rows, at the start).
-  void update(std::span<const features::EntityDelta> deltas) CAIRN_EXCLUDES(mutex_);
+  /// Adds changes of places.
+  void update(std::span<const state::PlaceChange> changes) CAIRN_EXCLUDES(mutex_);
   /// Recomputes the totals with the categories of `index`.
   void recategorise(const PlaceIndex& index) CAIRN_EXCLUDES(mutex_);
 
@@ -67,7 +66,7 @@ class PlaceSignals {
     CategoryTotals all;
   };
 
-  void add(std::uint64_t place, const features::Row& row) CAIRN_REQUIRES(mutex_);
+  void add(const state::PlaceChange& change) CAIRN_REQUIRES(mutex_);
   [[nodiscard]] CategoryTotals& totals_of(std::uint32_t category) CAIRN_REQUIRES(mutex_);
 
   const std::uint32_t visits_view_;

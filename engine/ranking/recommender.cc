@@ -37,7 +37,7 @@ Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& st
   // The index comes first, so that the stored rows that observing hands over find their places' categories.
   made->refresh_index();
   CAIRN_RETURN_IF_ERROR(
-      state.observe(EntityKind::kPlace, [signals = &made->signals_](auto deltas) { signals->update(deltas); }));
+      state.observe_places([signals = &made->signals_](auto changes) { signals->update(changes); }));
   return made;
 }
 

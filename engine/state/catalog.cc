@@ -120,9 +120,10 @@ Status Catalog::write(std::span<const Place> places, std::uint64_t version) {
 void Catalog::keep(Stored stored) {
   version_ = std::max(version_, stored.version);
   if (facts_.size() <= stored.id) facts_.resize(stored.id + 1);
-  PlaceFacts facts{stored.place.position, std::nullopt};
+  Facts& facts = facts_[stored.id];
+  facts.cell = features::cell_of(stored.place.position, std::nullopt);
+  facts.category.reset();
   if (!stored.place.category.empty()) facts.category = category_ids_.intern(stored.place.category);
-  facts_[stored.id] = facts;
   const auto [found, added] = by_id_.try_emplace(stored.id, stored_.size());
   if (added) {
     stored_.push_back(std::move(stored));
@@ -139,9 +140,13 @@ Result<Place> Catalog::get(const PlaceId& id) const {
   return stored_[found->second].place;
 }
 
-std::optional<PlaceFacts> Catalog::facts(std::uint64_t place) const {
+void Catalog::resolve(std::span<features::ResolvedEvent> events) const {
   const ReaderLock lock(mutex_);
-  return place < facts_.size() ? facts_[place] : std::nullopt;
+  for (features::ResolvedEvent& event : events) {
+    const Facts facts = event.place < facts_.size() ? facts_[event.place] : Facts{};
+    event.category = facts.category;
+    event.cell = facts.cell ? facts.cell : features::cell_of(std::nullopt, event.interaction->position);
+  }
 }
 
 std::size_t Catalog::size() const {

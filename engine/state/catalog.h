@@ -14,15 +14,10 @@
 #include "cairn/place.h"
 #include "cairn/status.h"
 #include "features/dictionary.h"
+#include "features/event_changes.h"
 #include "storage/state_store.h"
 
 namespace cairn::state {
-
-/// What applying an event needs to know of its place.
-struct PlaceFacts {
-  GeoPoint position;
-  std::optional<std::uint64_t> category;  ///< dictionary id; nullopt: no category
-};
 
 /// The place catalogue: durable in the state store, whole in memory. Every upsert raises the version by one and stamps
 /// its places with it, so that PostgreSQL can be brought up to date by asking for what is newer.
@@ -49,7 +44,9 @@ class Catalog {
   Status set_pushed_version(std::uint64_t version);
 
   [[nodiscard]] Result<Place> get(const PlaceId& id) const;
-  [[nodiscard]] std::optional<PlaceFacts> facts(std::uint64_t place) const;
+  /// Fills in what the catalogue knows of the events' places: the category, and the cell of the place's position, which
+  /// otherwise is that of the event's own. Requires: `interaction` and `place` are set.
+  void resolve(std::span<features::ResolvedEvent> events) const;
   [[nodiscard]] std::size_t size() const;
   [[nodiscard]] std::uint64_t version() const;
 
@@ -67,6 +64,12 @@ class Catalog {
       CAIRN_EXCLUDES(mutex_);
   void keep(Stored stored) CAIRN_REQUIRES(mutex_);
 
+  /// What applying an event needs to know of its place.
+  struct Facts {
+    std::optional<std::uint64_t> category;  ///< dictionary id
+    std::optional<std::uint64_t> cell;      ///< features::cell_of(); nullopt: not in the catalogue
+  };
+
   storage::StateStore& store_;
   features::Dictionary& place_ids_;
   features::Dictionary& category_ids_;
@@ -77,7 +80,7 @@ class Catalog {
   /// Dictionary id to index in stored_.
   std::unordered_map<std::uint64_t, std::size_t> by_id_ CAIRN_GUARDED_BY(mutex_);
   std::vector<Stored> stored_ CAIRN_GUARDED_BY(mutex_);
-  std::vector<std::optional<PlaceFacts>> facts_ CAIRN_GUARDED_BY(mutex_);  ///< by dictionary id
+  std::vector<Facts> facts_ CAIRN_GUARDED_BY(mutex_);  ///< by dictionary id
   std::uint64_t version_ CAIRN_GUARDED_BY(mutex_) = 0;
 };
 

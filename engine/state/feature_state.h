@@ -1,17 +1,11 @@
 #pragma once
 
-#include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
-#include <functional>
-#include <map>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "cairn/call_context.h"
@@ -24,11 +18,15 @@
 #include "cairn/mutex.h"
 #include "cairn/source_position.h"
 #include "cairn/status.h"
+#include "engine/state/accumulator.h"
 #include "engine/state/catalog.h"
 #include "engine/state/counters.h"
+#include "engine/state/event_ids.h"
+#include "engine/state/progress.h"
+#include "engine/state/recovery.h"
 #include "engine/state/row_cache.h"
-#include "features/dedup.h"
-#include "features/delta.h"
+#include "engine/state/window_writer.h"
+#include "engine/state/windows.h"
 #include "features/dictionary.h"
 #include "features/schema.h"
 #include "storage/state_store.h"
@@ -43,16 +41,21 @@ struct MicroBatch {
   std::uint64_t rejected = 0;  ///< records among those read that went to the dead letters
 };
 
-/// Every feature of every entity, fresh to the last applied micro-batch: the state store, the decoded rows in memory,
-/// the dictionaries, the catalogue, and how far each source has been read. Deltas and positions are one write batch.
+/// Every feature of every entity, fresh to the last applied micro-batch.
 ///
-/// Threads: any; apply() serialises its callers.
+/// What was applied is visible at once and stored a little later: the changes of a window lie in memory, added up, and
+/// are read together with the stored rows; the window is then written as one batch with its positions. What a crash
+/// takes with it is what the sources are asked for again.
+///
+/// Threads: any; apply() serialises its callers. Readers wait neither for it nor for a write.
 class FeatureState {
  public:
   struct Options {
     std::vector<FeatureViewSpec> views;            ///< all of them, those that ranking reads included
-    std::chrono::seconds dedup_window{24 * 3600};  ///< see DecodeOptions
+    std::uint64_t dedup_ids = 4'000'000;           ///< see DecodeOptions
     bool sync = true;                              ///< see StateOptions
+    std::chrono::milliseconds window{1000};        ///< see StateOptions
+    std::size_t window_bytes = 64u << 20;          ///< see StateOptions
     std::size_t row_cache_bytes = 256u << 20;      ///< see StateOptions
     Logger log;
   };
@@ -62,37 +65,52 @@ class FeatureState {
   /// ones; DATA_LOSS.
   [[nodiscard]] static Result<std::unique_ptr<FeatureState>> open(storage::StateStore& store, const Options& options,
                                                                   InteractionTypes types);
+  /// Calls close().
+  ~FeatureState();
 
-  /// Applies a micro-batch: all of it or, with an error, none of it.
-  /// Requires: no position lies before the stored one. A sink compares them first; here they are stored as they come.
-  /// Returns: what the store returned.
+  /// Applies a micro-batch: all of it or, with an error, none of it. Readers see it when this returns. Waits while the
+  /// window is full and the one before it is still being written.
+  /// Requires: no position lies before the one that is reflected. A sink compares them first.
+  /// Returns: why the last window could not be written, until it is; UNAVAILABLE after close().
   Status apply(const MicroBatch& batch);
 
-  /// The row of an entity, from memory or the store.
+  /// Waits until everything applied before the call is stored.
+  /// Returns: why it cannot be at present; UNAVAILABLE after close().
+  Status flush() { return windows_.flush(); }
+
+  /// Stores what is pending and lets go of the store, which may be closed then. Idempotent.
+  /// Returns: why the last window could not be written.
+  Status close();
+
+  /// The row of an entity: what is stored and what is pending.
   [[nodiscard]] Result<RowCache::Found> row(EntityKind kind, std::string_view id) const;
 
-  /// Told of every delta after its batch committed, in commit order, by the applying thread; and once, at
-  /// registration, of every stored row of `kind`. For what ranking keeps in dense arrays.
-  using Observer = std::function<void(std::span<const features::EntityDelta>)>;
-  Status observe(EntityKind kind, Observer observer);
+  /// Tells `observer` of everything that is known of places, and from now on of every change of them as it is applied,
+  /// by the threads that apply it. For what ranking keeps in dense arrays.
+  Status observe_places(PlaceObserver observer);
 
-  [[nodiscard]] std::vector<SourcePosition> positions(std::string_view source) const;
-  [[nodiscard]] std::vector<Watermark> watermarks() const;
+  [[nodiscard]] std::vector<SourcePosition> positions(std::string_view source) const {
+    return progress_.reflected(source);
+  }
+  [[nodiscard]] std::vector<Watermark> watermarks() const { return progress_.reflected(); }
+  [[nodiscard]] std::vector<Watermark> durable_watermarks() const { return progress_.durable(); }
   /// The watermarks and the newest event; the tier is left to whoever reads rows.
   [[nodiscard]] Freshness freshness() const;
   /// Waits until everything before `watermark` is reflected. Returns: DEADLINE_EXCEEDED, CANCELLED; UNAVAILABLE after
   /// stop_waiting().
-  Status wait_for(const Watermark& watermark, const CallContext& context) const;
-  [[nodiscard]] bool reached(const Watermark& watermark) const;
+  Status wait_for(const Watermark& watermark, const CallContext& context) const {
+    return progress_.wait_for(watermark, context);
+  }
+  [[nodiscard]] bool reached(const Watermark& watermark) const { return progress_.reached(watermark); }
   /// Wakes those who wait: nothing will be applied any more. Idempotent.
-  void stop_waiting();
+  void stop_waiting() { progress_.stop_waiting(); }
 
-  [[nodiscard]] Counters counters() const;
+  [[nodiscard]] Counters counters() const { return progress_.counters(); }
   [[nodiscard]] RowCache::Stats cache_stats() const { return cache_.stats(); }
 
   /// What tells this state directory from any other: 16 hexadecimal digits, drawn when it was made.
-  [[nodiscard]] const std::string& id() const noexcept { return id_; }
-  [[nodiscard]] const features::Schema& schema() const noexcept { return schema_; }
+  [[nodiscard]] const std::string& id() const noexcept { return stored_.id; }
+  [[nodiscard]] const features::Schema& schema() const noexcept { return stored_.schema; }
   [[nodiscard]] const InteractionTypes& types() const noexcept { return types_; }
   [[nodiscard]] Catalog& catalog() noexcept { return catalog_; }
   [[nodiscard]] const Catalog& catalog() const noexcept { return catalog_; }
@@ -101,57 +119,37 @@ class FeatureState {
   /// What a dimension value is called, for people.
   [[nodiscard]] std::string dimension_name(const features::View& view, std::uint64_t dimension) const;
 
-  /// Forgets event ids that no repeat inside the dedup window can match any more. Call now and then; what fails is
-  /// logged and done by the next call.
-  void forget_old_event_ids();
-
-  /// Fills in what the state knows of an engine's status: counters, places, row cache.
+  /// Fills in what the state knows of an engine's status: counters, places, memory.
   void describe(EngineStatus* status) const;
 
  private:
-  FeatureState(storage::StateStore& store, const Options& options, InteractionTypes types);
+  FeatureState(storage::StateStore& store, const Options& options, InteractionTypes types, StoredIdentity stored);
 
-  Status recover(const std::vector<FeatureViewSpec>& views);
-  Status recover_id();
-  Status recover_types();
-  Status recover_ids();
-  Status recover_positions();
-
-  Status forget_event_ids_before(std::int64_t bucket) CAIRN_REQUIRES(apply_mutex_);
-
-  /// The indexes of interactions that are no repeats; remembers their event ids in `batch`.
-  Result<std::vector<std::size_t>> drop_repeats(std::span<const Interaction> interactions, storage::WriteBatch* batch);
-  [[nodiscard]] bool has_reached(const Watermark& watermark) const CAIRN_REQUIRES(mutex_);
-  /// What the store remembers of the interactions' event ids, near their times.
-  [[nodiscard]] Result<features::SeenEventIds> stored_event_ids(std::span<const Interaction> interactions) const;
-  Counters accumulate(const MicroBatch& batch, std::span<const std::size_t> fresh, features::DeltaAccumulator* deltas);
-  void publish(const MicroBatch& batch, std::span<const features::EntityDelta> deltas, const Counters& counters)
-      CAIRN_REQUIRES(apply_mutex_);
+  Status recover();
+  [[nodiscard]] bool make_key(EntityKind kind, std::string_view id, std::string* key) const;
+  [[nodiscard]] Result<RowCache::Found> stored_row(const std::string& key, const ReadVersion& version) const;
+  Status tell_of_stored_places(const PlaceObserver& observer) const;
 
   // Fixed after construction.
   storage::StateStore& store_;
   const InteractionTypes types_;
-  const features::DedupRule dedup_;
-  const storage::Durability durability_;
+  const StoredIdentity stored_;
   const Logger log_;
-  features::Schema schema_;
-  std::string id_;
 
   // Synchronise themselves.
   features::Dictionary place_ids_;
   features::Dictionary category_ids_;
   Catalog catalog_;
   mutable RowCache cache_;
+  Progress progress_;
+  WindowWriter writer_;
+  Windows windows_;
 
-  Mutex apply_mutex_;  ///< one batch at a time, from the choice of what is new to what others see
-  std::vector<std::pair<EntityKind, Observer>> observers_ CAIRN_GUARDED_BY(apply_mutex_);
-  std::int64_t oldest_dedup_bucket_ CAIRN_GUARDED_BY(apply_mutex_) = INT64_MIN;
-
-  mutable Mutex mutex_;
-  mutable std::condition_variable_any advanced_;
-  std::map<std::pair<std::string, Partition>, SourcePosition, std::less<>> positions_ CAIRN_GUARDED_BY(mutex_);
-  Counters counters_ CAIRN_GUARDED_BY(mutex_);
-  bool stopped_waiting_ CAIRN_GUARDED_BY(mutex_) = false;
+  // Guarded by windows_.growing_mutex().
+  Accumulator accumulator_;
+  EventIds event_ids_;
+  std::vector<PlaceObserver> observers_;
+  std::vector<std::uint32_t> included_;  ///< kept for its memory
 };
 
 }  // namespace cairn::state

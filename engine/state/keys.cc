@@ -4,6 +4,43 @@
 
 namespace cairn::state {
 
+namespace {
+
+/// Users' rows will be shared out by partition when there is more than one machine (README.md); until then all are of
+/// this one.
+constexpr std::uint64_t kOnlyShard = 0;
+constexpr std::size_t kShardBytes = 2;
+constexpr std::size_t kNumberBytes = 4;
+
+/// Whole bytes that hold a cell of so many letters.
+std::size_t cell_bytes(int letters) { return (static_cast<std::size_t>(letters) * 5 + 7) / 8; }
+
+}  // namespace
+
+std::string kind_prefix(EntityKind kind) { return std::string(1, static_cast<char>(kind)); }
+
+void append_user_key(std::string_view id, std::string* key) {
+  key->push_back(static_cast<char>(EntityKind::kUser));
+  append_big_endian(kOnlyShard, kShardBytes, key);
+  key->append(id);
+}
+
+void append_place_key(std::uint64_t number, std::string* key) {
+  key->push_back(static_cast<char>(EntityKind::kPlace));
+  append_big_endian(number, kNumberBytes, key);
+}
+
+void append_cell_key(std::uint64_t cell, int letters, std::string* key) {
+  key->push_back(static_cast<char>(EntityKind::kCell));
+  key->push_back(static_cast<char>(letters));
+  append_big_endian(cell, cell_bytes(letters), key);
+}
+
+std::optional<std::uint64_t> place_of_key(std::string_view key) {
+  if (key.size() != 1 + kNumberBytes || key[0] != static_cast<char>(EntityKind::kPlace)) return std::nullopt;
+  return read_big_endian(key.substr(1));
+}
+
 std::string position_key(std::string_view source, Partition partition) {
   std::string key(kPositionPrefix);
   append_big_endian(static_cast<std::uint32_t>(partition.value), 4, &key);
@@ -34,22 +71,31 @@ Result<SourcePosition> decode_position(Partition partition, std::string_view byt
   return position;
 }
 
-std::string dedup_prefix(std::int64_t bucket) {
+std::string event_ids_prefix(std::uint64_t generation) {
   std::string key;
-  append_big_endian(static_cast<std::uint64_t>(bucket) ^ (std::uint64_t{1} << 63), 8, &key);
+  append_big_endian(generation, 8, &key);
   return key;
 }
 
-std::string dedup_key(std::int64_t bucket, std::string_view event_key) {
-  return dedup_prefix(bucket).append(event_key);
+std::string event_ids_key(std::uint64_t generation, std::uint64_t window) {
+  std::string key = event_ids_prefix(generation);
+  append_big_endian(window, 8, &key);
+  return key;
+}
+
+bool parse_event_ids_key(std::string_view key, std::uint64_t* generation) {
+  if (key.size() != 16) return false;
+  *generation = read_big_endian(key.substr(0, 8));
+  return true;
 }
 
 PendingIds::PendingIds(features::Dictionary& dictionary, std::string_view prefix, storage::WriteBatch* batch)
     : dictionary_(dictionary), pairs_(dictionary.pending()) {
+  std::string key;
   for (const auto& [name, id] : pairs_) {
-    std::string value;
-    ByteWriter(&value).integer(id);
-    batch->put(storage::Family::kIds, std::string(prefix).append(name), value);
+    key.assign(prefix);
+    append_big_endian(id, kNumberBytes, &key);
+    batch->put(storage::Family::kIds, key, name);
   }
 }
 
@@ -57,13 +103,8 @@ void PendingIds::confirm() const {
   if (!pairs_.empty()) dictionary_.confirm_pending(pairs_.back().second);
 }
 
-bool restore_id(std::string_view name, std::string_view value, features::Dictionary* dictionary) {
-  ByteReader in(value);
-  const auto id = in.integer<std::uint64_t>();
-  constexpr std::uint64_t kIdMax = std::uint64_t{1} << 40;  // a larger one is damage, not a catalogue
-  if (!in.complete() || id > kIdMax) return false;
-  dictionary->restore(name, id);
-  return true;
+bool restore_id(std::string_view key, std::string_view name, features::Dictionary* dictionary) {
+  return key.size() == 1 + kNumberBytes && dictionary->restore(name, read_big_endian(key.substr(1)));
 }
 
 }  // namespace cairn::state

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "cairn/feature_view.h"
 #include "cairn/ids.h"
 #include "cairn/source_position.h"
 #include "cairn/status.h"
@@ -15,6 +17,17 @@
 namespace cairn::state {
 
 /// Where things are kept in the state store; engine/state/format.md has the table.
+
+/// The key of a user's row. `id` may be any bytes.
+void append_user_key(std::string_view id, std::string* key);
+void append_place_key(std::uint64_t number, std::string* key);
+/// `cell`: of `letters` letters, as geohash_bits() gives it.
+void append_cell_key(std::uint64_t cell, int letters, std::string* key);
+/// Returns: the place's dictionary id; nullopt for a key that append_place_key did not make.
+[[nodiscard]] std::optional<std::uint64_t> place_of_key(std::string_view key);
+/// What all keys of rows of the kind begin with.
+[[nodiscard]] std::string kind_prefix(EntityKind kind);
+
 inline constexpr std::string_view kPlaceIdPrefix = "p";
 inline constexpr std::string_view kCategoryIdPrefix = "c";
 inline constexpr std::string_view kCountersKey = "engine/counters";
@@ -31,10 +44,11 @@ inline constexpr std::string_view kPositionPrefix = "position/";
 /// Returns: DATA_LOSS.
 [[nodiscard]] Result<SourcePosition> decode_position(Partition partition, std::string_view bytes);
 
-/// Event ids are kept by the buckets of features::DedupRule, so that whole buckets can be forgotten.
-[[nodiscard]] std::string dedup_prefix(std::int64_t bucket);
-/// `event_key`: features::event_key().
-[[nodiscard]] std::string dedup_key(std::int64_t bucket, std::string_view event_key);
+/// Event ids are kept by generation, so that a whole one can be forgotten, and by the window that brought them.
+[[nodiscard]] std::string event_ids_prefix(std::uint64_t generation);
+[[nodiscard]] std::string event_ids_key(std::uint64_t generation, std::uint64_t window);
+/// Returns: false for a key that event_ids_key did not make.
+[[nodiscard]] bool parse_event_ids_key(std::string_view key, std::uint64_t* generation);
 
 /// The dictionary's new pairs, put into a batch, and confirmed when it was written.
 class PendingIds {
@@ -48,7 +62,8 @@ class PendingIds {
   std::vector<std::pair<std::string, std::uint64_t>> pairs_;
 };
 
-/// Restores a dictionary's pair from the store. Returns: false for a malformed value.
-[[nodiscard]] bool restore_id(std::string_view name, std::string_view value, features::Dictionary* dictionary);
+/// Restores a dictionary's pair from the store. Pairs must come in the order of their keys.
+/// Returns: false for a pair that is damaged, or before which one is missing.
+[[nodiscard]] bool restore_id(std::string_view key, std::string_view name, features::Dictionary* dictionary);
 
 }  // namespace cairn::state

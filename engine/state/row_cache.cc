@@ -13,75 +13,75 @@ std::size_t item_bytes(std::string_view key, const RowCache::RowPtr& row) {
 
 }  // namespace
 
-Result<RowCache::Found> RowCache::get(std::string_view key, const Load& load) {
-  Shard& shard = shard_of(key);
-  std::uint64_t ticket = 0;
+Result<RowCache::Found> RowCache::get(std::string_view key, std::uint64_t epoch, const Load& load) {
+  Shard& shard = shards_[shard_of(key)];
   {
     const MutexLock lock(shard.mutex);
-    if (const auto found = shard.by_key.find(key); found != shard.by_key.end()) {
+    const auto found = shard.by_key.find(key);
+    if (found != shard.by_key.end() && found->second->since <= epoch) {
       ++shard.hits;
       shard.items.splice(shard.items.begin(), shard.items, found->second);
       return Found{found->second->row, true};
     }
     ++shard.misses;
-    if (!shard.updating.contains(key)) {
-      ticket = shard.next_load++;
-      shard.loading.insert_or_assign(std::string(key), ticket);
-    }
   }
-  Result<RowPtr> row = load(key);
+  CAIRN_ASSIGN_OR_RETURN(RowPtr row, load(key));
   const MutexLock lock(shard.mutex);
-  const auto mine = shard.loading.find(key);
-  const bool still_mine = ticket != 0 && mine != shard.loading.end() && mine->second == ticket;
-  if (still_mine) shard.loading.erase(mine);
-  if (!row.ok()) return std::move(row).status();
-  if (still_mine && !shard.by_key.contains(key)) keep(shard, key, *row);
-  return Found{*std::move(row), false};
+  // Once the shard is at a later epoch, a window may have changed the row since it was loaded.
+  if (shard.epoch == epoch && !shard.by_key.contains(key)) keep(shard, key, row, epoch);
+  return Found{std::move(row), false};
 }
 
-void RowCache::begin_update(std::span<const features::EntityDelta> deltas) {
-  for (const features::EntityDelta& delta : deltas) {
-    Shard& shard = shard_of(delta.key);
+std::optional<RowCache::RowPtr> RowCache::peek(std::string_view key, std::uint64_t epoch) const {
+  const Shard& shard = shards_[shard_of(key)];
+  const MutexLock lock(shard.mutex);
+  const auto found = shard.by_key.find(key);
+  if (found == shard.by_key.end() || found->second->since > epoch) return std::nullopt;
+  return found->second->row;
+}
+
+void RowCache::advance(std::uint64_t epoch, std::span<const Update> updates) {
+  // The epoch first: no row of the epoch before can be added behind the back of what follows.
+  for (Shard& shard : shards_) {
     const MutexLock lock(shard.mutex);
-    shard.updating.insert(delta.key);
-    shard.loading.erase(delta.key);
+    shard.epoch = epoch;
+  }
+  for (const Update& update : updates) {
+    Shard& shard = shards_[shard_of(update.key)];
+    const MutexLock lock(shard.mutex);
+    replace(shard, update, epoch);
   }
 }
 
-void RowCache::finish_update(std::span<const features::EntityDelta> deltas, bool committed) {
-  for (const features::EntityDelta& delta : deltas) {
-    Shard& shard = shard_of(delta.key);
-    const MutexLock lock(shard.mutex);
-    shard.updating.erase(delta.key);
-    if (!committed) continue;
-    const auto found = shard.by_key.find(delta.key);
-    if (found == shard.by_key.end()) continue;
-    Item& item = *found->second;
-    auto row = item.row ? std::make_shared<features::Row>(*item.row) : std::make_shared<features::Row>();
-    features::merge_row(row.get(), delta.row);
-    shard.bytes -= item.bytes;
-    item.row = std::move(row);
-    item.bytes = item_bytes(item.key, item.row);
-    shard.bytes += item.bytes;
-    evict(shard);
-  }
+void RowCache::replace(Shard& shard, const Update& update, std::uint64_t epoch) {
+  const auto found = shard.by_key.find(update.key);
+  if (found == shard.by_key.end()) return;
+  if (!update.row) return drop(shard, found->second);
+  Item& item = *found->second;
+  shard.bytes -= item.bytes;
+  item.row = *update.row;
+  item.since = epoch;
+  item.bytes = item_bytes(item.key, item.row);
+  shard.bytes += item.bytes;
+  evict(shard);
 }
 
-void RowCache::keep(Shard& shard, std::string_view key, RowPtr row) {
+void RowCache::keep(Shard& shard, std::string_view key, RowPtr row, std::uint64_t since) {
   const std::size_t bytes = item_bytes(key, row);
-  shard.items.push_front({std::string(key), std::move(row), bytes});
+  shard.items.push_front({std::string(key), std::move(row), since, bytes});
   shard.by_key.emplace(shard.items.front().key, shard.items.begin());
   shard.bytes += bytes;
   evict(shard);
 }
 
+void RowCache::drop(Shard& shard, std::list<Item>::iterator item) {
+  shard.bytes -= item->bytes;
+  shard.by_key.erase(item->key);
+  shard.items.erase(item);
+}
+
 void RowCache::evict(Shard& shard) {
-  while (shard.bytes > shard_bytes_max_ && !shard.items.empty()) {
-    const Item& last = shard.items.back();
-    shard.bytes -= last.bytes;
-    shard.by_key.erase(last.key);
-    shard.items.pop_back();
-  }
+  while (shard.bytes > shard_bytes_max_ && !shard.items.empty()) drop(shard, std::prev(shard.items.end()));
 }
 
 RowCache::Stats RowCache::stats() const {

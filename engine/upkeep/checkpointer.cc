@@ -8,9 +8,8 @@ namespace cairn::upkeep {
 Result<CheckpointInfo> Checkpointer::make(const CallContext& context, const std::string& path) {
   CAIRN_RETURN_IF_ERROR(context.check());
   CAIRN_ASSIGN_OR_RETURN(const auto copy, state::StateDirectory::create_new(path));
-  // Taken before the copy is: the copy holds at least this much.
-  CheckpointInfo info{path, 0, state_.watermarks()};
-  if (Status copied = copy_into(context, copy); !copied.ok()) {
+  CheckpointInfo info{path, 0, {}};
+  if (Status copied = copy_into(context, copy, &info); !copied.ok()) {
     copy.remove();
     return copied;
   }
@@ -18,9 +17,11 @@ Result<CheckpointInfo> Checkpointer::make(const CallContext& context, const std:
   return info;
 }
 
-Status Checkpointer::copy_into(const CallContext& context, const state::StateDirectory& copy) {
+Status Checkpointer::copy_into(const CallContext& context, const state::StateDirectory& copy, CheckpointInfo* info) {
   const MutexLock no_trimming(trimmer_.not_trimming());
   CAIRN_RETURN_IF_ERROR(context.check());  // another copy may have been under way for long
+  CAIRN_RETURN_IF_ERROR(state_.flush());
+  info->watermarks = state_.durable_watermarks();  // the copy holds at least this much
   CAIRN_RETURN_IF_ERROR(store_.checkpoint(copy.store()));
   CAIRN_RETURN_IF_ERROR(context.check());
   std::error_code error;

@@ -13,14 +13,15 @@ namespace cairn::upkeep {
 
 /// Copies a running engine's state directory into a new one (see Engine::checkpoint).
 ///
-/// The store is copied first, the API's log after it, and nothing is trimmed from the log in between. So the log in the
+/// What is pending is stored first, so that the copy has everything that answers reflected when it was asked for. The
+/// store is copied then, the API's log after it, and nothing is trimmed from the log in between. So the log in the
 /// copy reaches at least from the position that the copied store has on, and the copy can go on from there.
 ///
 /// Threads: any; copies are made one after another.
 class Checkpointer {
  public:
   /// All must outlive the checkpointer.
-  Checkpointer(const state::StateDirectory& directory, storage::StateStore& store, const state::FeatureState& state,
+  Checkpointer(const state::StateDirectory& directory, storage::StateStore& store, state::FeatureState& state,
                LogTrimmer& trimmer)
       : directory_(directory), store_(store), state_(state), trimmer_(trimmer) {}
 
@@ -28,11 +29,11 @@ class Checkpointer {
   [[nodiscard]] Result<CheckpointInfo> make(const CallContext& context, const std::string& path);
 
  private:
-  Status copy_into(const CallContext& context, const state::StateDirectory& copy);
+  Status copy_into(const CallContext& context, const state::StateDirectory& copy, CheckpointInfo* info);
 
   const state::StateDirectory& directory_;
   storage::StateStore& store_;
-  const state::FeatureState& state_;
+  state::FeatureState& state_;
   LogTrimmer& trimmer_;
 };
 

@@ -69,7 +69,7 @@ std::set<std::string> expected_places(const std::vector<Interaction>& events, se
 class Pair {
  public:
   explicit Pair(seconds window) {
-    state_ = state::FeatureState::open(*store_, {.views = ranking::builtin_views(), .dedup_window = window}, test_types())
+    state_ = state::FeatureState::open(*store_, {.views = ranking::builtin_views()}, test_types())
                  .value();
     roles_ = open_database(made_.options, test_types(), window, Logger()).value();
   }
@@ -84,7 +84,6 @@ class Pair {
 
   /// Both forget what they may.
   void forget() {
-    state_->forget_old_event_ids();
     REQUIRE(roles_.upkeep->maintain(event_time_from_ms(state_->counters().newest_event_ms)).ok());
   }
 

@@ -35,11 +35,13 @@ TEST_CASE("pairs stay pending until they are confirmed") {
   CHECK(dictionary.pending().empty());
 }
 
-TEST_CASE("pairs are restored in any order, and new ids go on behind them") {
+TEST_CASE("pairs are restored in the order of their ids, and new ids go on behind them") {
   Dictionary dictionary;
-  dictionary.restore("c", 2);
-  dictionary.restore("a", 0);
-  dictionary.restore("b", 1);
+  CHECK(dictionary.restore("a", 0));
+  CHECK_FALSE(dictionary.restore("c", 2));  // one is missing
+  CHECK_FALSE(dictionary.restore("a", 1));  // has an id already
+  CHECK(dictionary.restore("b", 1));
+  CHECK(dictionary.restore("c", 2));
   CHECK(dictionary.pending().empty());
   CHECK(dictionary.find("c") == 2u);
   CHECK(dictionary.intern("b") == 1);

@@ -8,11 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "features/delta.h"
 #include "features/geohash.h"
 #include "features/read.h"
 #include "features/row.h"
 #include "features/schema.h"
+#include "tests/features/delta_accumulator.h"
 
 // Random views over random events, once through deltas, encodings and merges in random groups and order, and once
 // through a map that holds every event: both must hold the same values.
@@ -212,7 +212,7 @@ Operands operands_of(World& world, const Schema& schema) {
     accumulator.add({.interaction = &event.interaction,
                      .place = event.place,
                      .category = event.category,
-                     .place_position = event.place_position});
+                     .cell = cell_of(event.place_position, event.interaction.position)});
     if (world.below(batch) == 0) write();
   }
   write();

@@ -39,9 +39,15 @@ struct EngineStatus {
   std::uint64_t row_cache_bytes = 0;  ///< decoded rows of features in memory
   std::uint64_t row_cache_hits = 0;
   std::uint64_t row_cache_misses = 0;
+  std::uint64_t pending_bytes = 0;        ///< changes in memory that are not written yet, and the rows they are of
+  std::uint64_t pending_rows = 0;
+  std::uint64_t windows_written = 0;      ///< by this process; and rows' changes in them
+  std::uint64_t window_rows_written = 0;
+  std::uint64_t dictionary_bytes = 0;     ///< ids of places and categories in memory
   std::uint64_t recommendations = 0;
   std::uint64_t sql_rows = 0;  ///< interactions written to PostgreSQL by this process
   EventTime newest_event;
+  std::vector<Watermark> durable;  ///< how far the features are on disk
   std::string compute_backend;  ///< "cpu/avx512", "cuda"
   std::vector<ConsumerStatus> consumers;
   std::vector<ReadinessCheck> checks;

@@ -28,6 +28,8 @@ enum class Tier : std::uint8_t {
 /// Which state an answer reflects.
 struct Freshness {
   std::vector<Watermark> watermarks;  ///< every record before these positions is reflected
+  std::vector<Watermark> durable;     ///< every record before these is on disk; what lies between is pending, and after
+                                      ///< a crash it is read from its source once more
   EventTime newest_event;             ///< largest event time applied; epoch when none
   Tier tier = Tier::kMemory;          ///< the furthest tier that had to be asked for the rows behind the answer
 };

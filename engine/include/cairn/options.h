@@ -34,6 +34,8 @@ struct DecodeOptions {
   std::chrono::hours future_max{24};                                ///< a time further ahead of the clock is impossible
   std::chrono::sys_days time_min{std::chrono::year{2000} / 1 / 1};  ///< an earlier time is impossible
   std::vector<std::string> declared_types;                          ///< beyond the built-in ones, in stored order
+  std::uint64_t dedup_ids = 4'000'000;           ///< a repeat changes nothing while at most so many newer event ids
+                                                 ///< have arrived; half as many are remembered for certain
   std::chrono::seconds dedup_window{24 * 3600};  ///< a repeat of an event_id within this of the first changes nothing
 };
 
@@ -52,9 +54,11 @@ struct SqlOptions {
 struct StateOptions {
   std::size_t block_cache_bytes = 256u << 20;
   std::size_t memtable_bytes = 64u << 20;
-  std::size_t batch_events_max = 20'000;         ///< events per write batch
-  std::chrono::milliseconds batch_wait_max{20};  ///< an event waits at most this long for its batch
-  bool sync = true;  ///< fsync each write batch; false: lost on power failure, re-read from the source
+  std::size_t batch_events_max = 50'000;        ///< events applied in one go
+  std::chrono::milliseconds batch_wait_max{2};  ///< an event waits at most this long for company
+  std::chrono::milliseconds window{1'000};      ///< what was applied waits at most this long for its write
+  std::size_t window_bytes = 64u << 20;         ///< memory of pending changes that calls for a write at once
+  bool sync = true;  ///< fsync each window; false: lost on power failure, re-read from the source
   std::uint64_t free_bytes_min = 256u << 20;  ///< ingest pauses while the disk has less free than this
   std::size_t row_cache_bytes = 256u << 20;   ///< decoded rows kept in memory
 };

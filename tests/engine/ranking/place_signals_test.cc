@@ -27,7 +27,7 @@ struct Fixture {
   PlaceSignals signals{*state};
 
   Fixture() {
-    REQUIRE(state->observe(EntityKind::kPlace, [this](auto deltas) { signals.update(deltas); }).ok());
+    REQUIRE(state->observe_places([this](auto changes) { signals.update(changes); }).ok());
   }
   /// The index of the catalogue as it is.
   [[nodiscard]] PlaceIndex index() const {

@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "cairn/engine.h"
-#include "features/delta.h"
+#include "tests/features/delta_accumulator.h"
 
 namespace {
 

@@ -36,10 +36,32 @@ TEST_CASE("a cut or lengthened record is damage, not a value") {
   CHECK_FALSE(Counters::decode("short").ok());
 }
 
-TEST_CASE("buckets of event ids sort by time, before the epoch too") {
-  CHECK(dedup_prefix(-2) < dedup_prefix(-1));
-  CHECK(dedup_prefix(-1) < dedup_prefix(0));
-  CHECK(dedup_prefix(0) < dedup_prefix(1));
+TEST_CASE("keys of rows are told apart, and places' sort by number") {
+  std::string user;
+  std::string place;
+  std::string next;
+  std::string cell;
+  append_user_key("7", &user);
+  append_place_key(7, &place);
+  append_place_key(256, &next);
+  append_cell_key(0x7, 1, &cell);
+  CHECK(user == std::string("\x01\0\0" "7", 4));
+  CHECK(place == std::string("\x02\0\0\0\x07", 5));
+  CHECK(cell == std::string("\x03\x01\x07", 3));
+  CHECK(place < next);
+  CHECK(place_of_key(next) == 256u);
+  CHECK_FALSE(place_of_key(user));
+  CHECK(user.starts_with(kind_prefix(cairn::EntityKind::kUser)));
+}
+
+TEST_CASE("event ids sort by generation, then by window") {
+  CHECK(event_ids_key(1, 900) < event_ids_key(2, 3));
+  CHECK(event_ids_key(2, 3) < event_ids_key(2, 256));
+  CHECK(event_ids_key(2, 3).starts_with(event_ids_prefix(2)));
+  std::uint64_t generation = 0;
+  REQUIRE(parse_event_ids_key(event_ids_key(5, 1), &generation));
+  CHECK(generation == 5);
+  CHECK_FALSE(parse_event_ids_key("short", &generation));
 }
 
 }  // namespace

@@ -1,9 +1,11 @@
-#include "features/delta.h"
+#include "features/event_changes.h"
 
 #include <doctest/doctest.h>
 
 #include <string>
 #include <vector>
+
+#include "tests/features/delta_accumulator.h"
 
 using namespace cairn;
 using namespace cairn::features;
@@ -26,7 +28,9 @@ Interaction visit(const char* user, const char* place, std::int64_t ms) {
   return {.user = UserId(user), .place = PlaceId(place), .type = kVisit, .time = event_time_from_ms(ms)};
 }
 
-ResolvedEvent resolved(const Interaction& interaction) { return {.interaction = &interaction, .place = 7}; }
+ResolvedEvent resolved(const Interaction& interaction) {
+  return {.interaction = &interaction, .place = 7, .cell = cell_of(std::nullopt, interaction.position)};
+}
 
 std::vector<EntityDelta> deltas_of(const Schema& schema, const std::vector<ResolvedEvent>& events) {
   DeltaAccumulator accumulator(schema);
@@ -44,14 +48,6 @@ std::vector<std::uint64_t> dimensions(const EntityDelta& delta, std::uint32_t vi
 
 }  // namespace
 
-TEST_CASE("an entity's key is its kind, then its id") {
-  CHECK(entity_key(EntityKind::kUser, "u") == "\x01u");
-  CHECK(entity_key(EntityKind::kPlace, "") == "\x02");
-  CHECK(entity_key(EntityKind::kCell, "ezs42") ==
-        "\x03"
-        "ezs42");
-}
-
 TEST_CASE("an event changes the user, the place and the cell, each once") {
   const Schema schema = schema_of({{.name = "u", .entity = EntityKind::kUser},
                                    {.name = "p", .entity = EntityKind::kPlace},
@@ -60,7 +56,7 @@ TEST_CASE("an event changes the user, the place and the cell, each once") {
                                    {.name = "p2", .entity = EntityKind::kPlace, .dimension = Dimension::kType}});
   const Interaction interaction = visit("ann", "cafe", 10);
   ResolvedEvent event = resolved(interaction);
-  event.place_position = GeoPoint{42.605, -5.603};
+  event.cell = cell_of(GeoPoint{42.605, -5.603}, std::nullopt);
   const std::vector<EntityDelta> deltas = deltas_of(schema, {event, event});
   REQUIRE(deltas.size() == 4);
   CHECK(deltas[0].key ==
@@ -75,8 +71,6 @@ TEST_CASE("an event changes the user, the place and the cell, each once") {
   CHECK(deltas[3].key ==
         "\x03"
         "ezs42");
-  CHECK(deltas[1].place == 7);  // the place keeps the id that the event came with
-  for (const std::size_t other : {0u, 2u, 3u}) CHECK_FALSE(deltas[other].place);
   CHECK(deltas[0].row.blocks.size() == 1);
   REQUIRE(deltas[1].row.blocks.size() == 2);
   CHECK(deltas[1].row.blocks[0].view == 2);
@@ -93,7 +87,7 @@ TEST_CASE("the catalogue's position comes before the event's own, and without an
   interaction.position = GeoPoint{0, 0};  // cell s
   CHECK(deltas_of(schema, {resolved(interaction)})[1].key == "\x03s");
   ResolvedEvent known = resolved(interaction);
-  known.place_position = GeoPoint{-90, -180};  // cell 0
+  known.cell = cell_of(GeoPoint{-90, -180}, interaction.position);  // cell 0
   const std::vector<EntityDelta> deltas = deltas_of(schema, {known});
   CHECK(deltas[1].key ==
         "\x03"
@@ -196,15 +190,29 @@ TEST_CASE("a delta holds no more entries than its view keeps") {
   CHECK(deltas[0].row.find(2)->entries[0].value.newest_ms == 47 * kHourMs);
 }
 
-TEST_CASE("the accumulator is empty after take() and can be used again") {
-  const Schema schema = schema_of({{.name = "v"}});
-  const Interaction interaction = visit("ann", "cafe", 0);
-  DeltaAccumulator accumulator(schema);
-  accumulator.add(resolved(interaction));
-  CHECK(accumulator.entities() == 1);
-  const auto first = accumulator.take();
-  CHECK(accumulator.entities() == 0);
-  CHECK(accumulator.take().empty());
-  accumulator.add(resolved(interaction));
-  CHECK(accumulator.take()[0].row == first[0].row);
+TEST_CASE("an entity with very many entries is added up like one with few") {
+  const Schema schema = schema_of({{.name = "by_hour", .dimension = Dimension::kHour, .max_entries = 65'536},
+                                   {.name = "all"},
+                                   {.name = "events", .dimension = Dimension::kPlace, .aggregate = Aggregate::kSequence,
+                                    .max_entries = 100}});
+  constexpr int kHours = 3'000;
+  std::vector<Interaction> interactions;
+  for (int i = 0; i < 4 * kHours; ++i) interactions.push_back(visit("ann", "cafe", (i * 7 % kHours) * kHourMs + i));
+  std::vector<ResolvedEvent> events;
+  for (const Interaction& interaction : interactions) events.push_back(resolved(interaction));
+  const auto deltas = deltas_of(schema, events);
+  REQUIRE(deltas.size() == 1);
+  const std::vector<Entry>& by_hour = deltas[0].row.find(1)->entries;
+  REQUIRE(by_hour.size() == kHours);
+  for (int hour = 0; hour < kHours; ++hour) {
+    CHECK(by_hour[static_cast<std::size_t>(hour)].dimension == static_cast<std::uint64_t>(hour));
+    CHECK(by_hour[static_cast<std::size_t>(hour)].value.count == 4);
+  }
+  CHECK(deltas[0].row.find(2)->entries[0].value.count == 4 * kHours);
+  // The hundred newest: four in each of the last twenty-five hours, since i < 12,000 ms lies within an hour.
+  const std::vector<Entry>& kept = deltas[0].row.find(3)->entries;
+  REQUIRE(kept.size() == 100);
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    CHECK(kept[i].value.newest_ms / kHourMs == kHours - 25 + static_cast<std::int64_t>(i) / 4);
+  }
 }

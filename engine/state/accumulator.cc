@@ -1,0 +1,132 @@
+#include "engine/state/accumulator.h"
+
+#include <algorithm>
+#include <string>
+
+#include "engine/state/keys.h"
+#include "engine/state/parallel.h"
+
+namespace cairn::state {
+
+using features::ResolvedEvent;
+
+namespace {
+
+constexpr std::size_t kChunkEvents = 2048;
+constexpr std::size_t kPrefetchAhead = 12;  // look-ups whose memory is on its way while one is worked on
+
+void tell(std::span<const PlaceObserver> observers, std::vector<PlaceChange>* changes) {
+  for (const PlaceObserver& observer : observers) {
+    if (!changes->empty()) observer(*changes);
+  }
+  changes->clear();
+}
+
+}  // namespace
+
+void Accumulator::add(std::span<const Interaction> interactions, std::span<const std::uint32_t> included,
+                      const std::vector<PlaceObserver>& observers, Window* window) {
+  const std::size_t count = (included.size() + kChunkEvents - 1) / kChunkEvents;
+  if (chunks_.size() < count) chunks_.resize(count);
+  for_each_index(count, [&](std::size_t i) {
+    const std::size_t begin = i * kChunkEvents;
+    resolve(interactions, included.subspan(begin, std::min(kChunkEvents, included.size() - begin)), &chunks_[i]);
+    find_touches(&chunks_[i]);
+  });
+  if (count == 1) {  // not worth a second thread
+    std::vector<PlaceChange> place_changes;
+    add_touches(chunks_[0], chunks_[0].touches, &place_changes, window);
+    return tell(observers, &place_changes);
+  }
+  for_each_index(count == 0 ? 0 : Window::kShards, [&](std::size_t shard) {
+    std::vector<PlaceChange> place_changes;
+    for (std::size_t i = 0; i < count; ++i) {
+      const Chunk& chunk = chunks_[i];
+      const std::span touches(chunk.touches);
+      add_touches(chunk, touches.subspan(chunk.begins[shard], chunk.begins[shard + 1] - chunk.begins[shard]),
+                  &place_changes, window);
+    }
+    tell(observers, &place_changes);
+  });
+}
+
+void Accumulator::resolve(std::span<const Interaction> interactions, std::span<const std::uint32_t> included,
+                          Chunk* chunk) {
+  chunk->events.clear();
+  chunk->hashes.clear();
+  for (const std::uint32_t i : included) {
+    const std::uint64_t hash = features::NameTable::hash(interactions[i].place.str());
+    places_.prefetch(hash);
+    chunk->hashes.push_back(hash);
+    chunk->events.push_back({&interactions[i], 0, std::nullopt, std::nullopt});
+  }
+  for (std::size_t i = 0; i < chunk->events.size(); ++i) {
+    const std::string& name = chunk->events[i].interaction->place.str();
+    const auto known = places_.find(name, chunk->hashes[i]);
+    chunk->events[i].place = known ? *known : places_.intern(name);
+  }
+  catalog_.resolve(chunk->events);
+}
+
+void Accumulator::find_touches(Chunk* chunk) const {
+  chunk->found.clear();
+  std::array<std::uint32_t, Window::kShards> counts{};
+  std::string key;
+  for (std::uint32_t i = 0; i < chunk->events.size(); ++i) {
+    const ResolvedEvent& event = chunk->events[i];
+    for (std::uint32_t group = 0; group < changes_.groups(); ++group) {
+      if (!changes_.counts(group, event.interaction->type) || !make_key(group, event, &key)) continue;
+      chunk->found.push_back({Window::hash(key), i, group});
+      ++counts[Window::shard_of(chunk->found.back().hash)];
+    }
+  }
+  // Brought together by shard, each shard's in the order of the events.
+  chunk->begins[0] = 0;
+  for (std::size_t shard = 0; shard < Window::kShards; ++shard) {
+    chunk->begins[shard + 1] = chunk->begins[shard] + counts[shard];
+  }
+  std::array<std::uint32_t, Window::kShards> next;
+  std::copy_n(chunk->begins.begin(), Window::kShards, next.begin());
+  chunk->touches.resize(chunk->found.size());
+  for (const Touch& touch : chunk->found) chunk->touches[next[Window::shard_of(touch.hash)]++] = touch;
+}
+
+void Accumulator::add_touches(const Chunk& chunk, std::span<const Touch> touches,
+                              std::vector<PlaceChange>* place_changes, Window* window) const {
+  std::string key;
+  std::vector<features::Change> changes;
+  for (std::size_t i = 0; i < touches.size(); ++i) {
+    if (i + kPrefetchAhead < touches.size()) window->prefetch(touches[i + kPrefetchAhead].hash);
+    const Touch& touch = touches[i];
+    const ResolvedEvent& event = chunk.events[touch.event];
+    changes.clear();
+    changes_.append(touch.group, event, &changes);
+    // No row is made where nothing counts.
+    if (changes.empty()) continue;
+    make_key(touch.group, event, &key);
+    window->add(key, touch.hash, changes);
+    if (changes_.group(touch.group).kind != EntityKind::kPlace) continue;
+    for (const features::Change& change : changes) {
+      place_changes->push_back({event.place, change.view->id, {change.dimension, change.value}});
+    }
+  }
+}
+
+bool Accumulator::make_key(std::size_t group, const ResolvedEvent& event, std::string* key) const {
+  const features::EventChanges::Group& of = changes_.group(group);
+  key->clear();
+  switch (of.kind) {
+    case EntityKind::kUser:
+      append_user_key(event.interaction->user.str(), key);
+      return true;
+    case EntityKind::kPlace:
+      append_place_key(event.place, key);
+      return true;
+    case EntityKind::kCell:
+      break;
+  }
+  if (event.cell) append_cell_key(features::cell_prefix(*event.cell, of.letters), of.letters, key);
+  return event.cell.has_value();
+}
+
+}  // namespace cairn::state

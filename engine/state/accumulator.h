@@ -1,0 +1,71 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cairn/interaction.h"
+#include "engine/state/catalog.h"
+#include "engine/state/window.h"
+#include "features/dictionary.h"
+#include "features/event_changes.h"
+
+namespace cairn::state {
+
+/// What is added to one entry of one view of a place.
+struct PlaceChange {
+  std::uint64_t place;  ///< dictionary id
+  std::uint32_t view;   ///< features::View::id
+  features::Entry entry;
+};
+/// Told of changes of places as they are added to a window. May be called by several threads at once.
+using PlaceObserver = std::function<void(std::span<const PlaceChange>)>;
+
+/// Adds batches of events to a window, with all cores: first every event is looked up and its rows are named, then the
+/// rows' changes are added, each shard of the window by one thread. The events of a row are added in the order of the
+/// batch.
+///
+/// One thread at a time. Keeps its memory from batch to batch.
+class Accumulator {
+ public:
+  /// All must outlive this.
+  Accumulator(const features::Schema& schema, features::Dictionary& places, const Catalog& catalog)
+      : changes_(schema), places_(places), catalog_(catalog) {}
+
+  /// `included`: indexes of the interactions that count, ascending.
+  void add(std::span<const Interaction> interactions, std::span<const std::uint32_t> included,
+           const std::vector<PlaceObserver>& observers, Window* window);
+
+ private:
+  /// One row that an event changes.
+  struct Touch {
+    std::uint64_t hash;   ///< of the row's key
+    std::uint32_t event;  ///< within the chunk
+    std::uint32_t group;  ///< of EventChanges
+  };
+  /// Events that one thread looks up in one go: so many that their memory stays in the core's cache.
+  struct Chunk {
+    std::vector<features::ResolvedEvent> events;
+    std::vector<std::uint64_t> hashes;  ///< of the places' ids
+    std::vector<Touch> found;
+    std::vector<Touch> touches;                             ///< by shard
+    std::array<std::uint32_t, Window::kShards + 1> begins;  ///< where in `touches` each shard's begin
+  };
+
+  void resolve(std::span<const Interaction> interactions, std::span<const std::uint32_t> included, Chunk* chunk);
+  void find_touches(Chunk* chunk) const;
+  void add_touches(const Chunk& chunk, std::span<const Touch> touches, std::vector<PlaceChange>* place_changes,
+                   Window* window) const;
+  bool make_key(std::size_t group, const features::ResolvedEvent& event, std::string* key) const;
+
+  const features::EventChanges changes_;
+  features::Dictionary& places_;
+  const Catalog& catalog_;
+  std::vector<Chunk> chunks_;
+};
+
+}  // namespace cairn::state

@@ -1,0 +1,100 @@
+#include "engine/state/event_ids.h"
+
+#include <algorithm>
+#include <numeric>
+#include <string>
+#include <utility>
+
+#include "engine/state/bytes.h"
+#include "engine/state/keys.h"
+#include "engine/state/parallel.h"
+
+namespace cairn::state {
+
+using features::EventFingerprint;
+using storage::Family;
+
+namespace {
+
+constexpr std::size_t kChunk = 2048;
+constexpr std::size_t kPrefetchAhead = 16;
+constexpr std::size_t kPrintBytes = 16;
+
+/// All zero where an interaction has no id.
+void take_prints(std::span<const Interaction> interactions, std::vector<EventFingerprint>* prints) {
+  prints->resize(interactions.size());
+  for_each_index((interactions.size() + kChunk - 1) / kChunk, [&](std::size_t chunk) {
+    const std::size_t end = std::min(interactions.size(), (chunk + 1) * kChunk);
+    for (std::size_t i = chunk * kChunk; i < end; ++i) {
+      const std::string& id = interactions[i].event_id;
+      (*prints)[i] = id.empty() ? EventFingerprint{} : features::fingerprint(id);
+    }
+  });
+}
+
+}  // namespace
+
+void EventIds::drop_repeats(std::span<const Interaction> interactions, EventIdChanges* changes,
+                            std::vector<std::uint32_t>* included) {
+  const bool any = std::any_of(interactions.begin(), interactions.end(),
+                               [](const Interaction& one) { return !one.event_id.empty(); });
+  if (!any) {
+    included->resize(interactions.size());
+    std::iota(included->begin(), included->end(), 0u);
+    return;
+  }
+  included->clear();
+  std::uint64_t oldest = memory_.oldest_generation();
+  take_prints(interactions, &prints_);
+  for (std::uint32_t i = 0; i < interactions.size(); ++i) {
+    if (i + kPrefetchAhead < prints_.size()) memory_.prefetch(prints_[i + kPrefetchAhead]);
+    if (!interactions[i].event_id.empty()) {
+      const auto generation = memory_.add(prints_[i]);
+      if (!generation) continue;
+      changes->added[*generation].push_back(prints_[i]);
+    }
+    included->push_back(i);
+  }
+  for (; oldest < memory_.oldest_generation(); ++oldest) {
+    changes->added.erase(oldest);  // so many came in one window that these are forgotten already
+    changes->forgotten.push_back(oldest);
+  }
+}
+
+Status EventIds::recover(const storage::StateStore& store) {
+  Status damaged;
+  CAIRN_RETURN_IF_ERROR(store.scan(Family::kDedup, "", [&](std::string_view key, std::string_view value) {
+    std::uint64_t generation = 0;
+    if (!parse_event_ids_key(key, &generation) || value.size() % kPrintBytes != 0 ||
+        generation < memory_.oldest_generation()) {
+      damaged = data_loss("the stored event ids cannot be read; restore a checkpoint");
+      return false;
+    }
+    ByteReader in(value);
+    for (std::size_t i = 0; i < value.size() / kPrintBytes; ++i) {
+      const auto high = in.integer<std::uint64_t>();
+      memory_.restore(generation, {high, in.integer<std::uint64_t>()});
+    }
+    return true;
+  }));
+  return damaged;
+}
+
+void put_event_ids(const EventIdChanges& changes, std::uint64_t window, storage::WriteBatch* batch) {
+  for (const std::uint64_t generation : changes.forgotten) {
+    batch->remove_prefix(Family::kDedup, event_ids_prefix(generation));
+  }
+  std::string value;
+  for (const auto& [generation, prints] : changes.added) {
+    value.clear();
+    value.reserve(prints.size() * kPrintBytes);
+    ByteWriter out(&value);
+    for (const EventFingerprint& print : prints) {
+      out.integer(print.high);
+      out.integer(print.low);
+    }
+    batch->put(Family::kDedup, event_ids_key(generation, window), value);
+  }
+}
+
+}  // namespace cairn::state
