@@ -46,6 +46,20 @@ struct StateStoreStats {
   std::string detail;                      ///< why not accepting, with the remedy
 };
 
+/// What a store held at one moment. The store keeps the old values for it, so a snapshot is held for a request or a
+/// window and not for longer. It may outlive close() and the store itself; nothing can be read at it then.
+///
+/// Threads: any; may be released on any.
+class Snapshot {
+ public:
+  virtual ~Snapshot() = default;
+  Snapshot(const Snapshot&) = delete;
+  Snapshot& operator=(const Snapshot&) = delete;
+
+ protected:
+  Snapshot() = default;
+};
+
 /// Keys and values by family, written in atomic batches. Knows bytes only.
 ///
 /// Threads: all methods from any thread, close() as well; writes are serialised inside. Views passed to callbacks live
@@ -70,11 +84,36 @@ class StateStore {
   virtual Status multi_get(Family family, std::span<const std::string> keys,
                            std::vector<std::optional<std::string>>* values) const = 0;
 
+  /// Remembers what the store holds now: every write that has returned, and no write by half.
+  /// Returns: null when the store is closed.
+  [[nodiscard]] virtual std::shared_ptr<const Snapshot> snapshot() const = 0;
+
+  /// get() and multi_get() of what the store held at the snapshot. Requires: the snapshot is of this store.
+  [[nodiscard]] virtual Result<std::optional<std::string>> get_at(const Snapshot& snapshot, Family family,
+                                                                  std::string_view key) const = 0;
+  virtual Status multi_get_at(const Snapshot& snapshot, Family family, std::span<const std::string> keys,
+                              std::vector<std::optional<std::string>>* values) const = 0;
+
   /// Calls `visit` for every key with the prefix (empty: all), in byte order, over one snapshot, until it returns
   /// false. `visit` may call the store, but not close() it. kMeta also has the store's own keys, which begin with
   /// "storage.".
   virtual Status scan(Family family, std::string_view prefix,
                       const std::function<bool(std::string_view key, std::string_view value)>& visit) const = 0;
+
+  /// Puts every write that has returned into table files, synced, and waits for it. Writers go on meanwhile.
+  /// Returns: RESOURCE_EXHAUSTED when the disk is full, UNAVAILABLE after an I/O error. Nothing is lost then: the log
+  /// has it.
+  virtual Status flush() = 0;
+
+  /// A number that grows with every write() of at least one operation that returned OK. It goes on where it was when
+  /// the store is opened again, or lower when the end of the write-ahead log was lost with its writes. After close() it
+  /// stays as it was.
+  [[nodiscard]] virtual std::uint64_t last_write() const noexcept = 0;
+
+  /// The largest last_write() such that this write and all before it are in synced table files, and so survive the loss
+  /// of the write-ahead log. It may lag behind what is true, never lead. After flush() it is at least what last_write()
+  /// was before, and after opening it is at least everything that was recovered.
+  [[nodiscard]] virtual std::uint64_t last_write_in_files() const noexcept = 0;
 
   /// A consistent copy of everything written so far, in a directory that must not exist. Writers go on meanwhile.
   /// Returns: ALREADY_EXISTS, RESOURCE_EXHAUSTED, UNAVAILABLE.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cairn/status.h"
+#include "storage/rocksdb/flushed_mark.h"
 #include "storage/write_batch.h"
 
 namespace cairn::storage {
@@ -19,6 +20,7 @@ struct DatabaseOptions {
   std::string path;
   rocksdb::DBOptions db;
   std::vector<rocksdb::ColumnFamilyDescriptor> families;  ///< as family_descriptors() orders them
+  std::shared_ptr<FlushedMark> flushed;                   ///< told what is in table files
 };
 
 /// A RocksDB with our families, open. Owns it; destroying it closes it.
@@ -41,7 +43,10 @@ class Database {
   }
 
   /// Writes every memtable to disk, one family after the other.
-  [[nodiscard]] Status flush() const;
+  [[nodiscard]] Status flush();
+
+  /// RocksDB's newest sequence number: it counts the operations written.
+  [[nodiscard]] std::uint64_t last_write() const noexcept;
 
   /// Ends flushes and compactions, unfinished ones without effect, and starts no more. The log still takes writes.
   void stop_background_work() const;
@@ -57,6 +62,7 @@ class Database {
   [[nodiscard]] Status check_family_numbers() const;
   [[nodiscard]] Status settle_format_version() const;
   [[nodiscard]] bool is_empty() const;
+  [[nodiscard]] bool memtables_are_empty() const;
   [[nodiscard]] Status verify_copy(const std::string& path) const;
 
   const DatabaseOptions options_;

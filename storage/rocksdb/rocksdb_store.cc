@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <filesystem>
 #include <optional>
@@ -20,6 +21,7 @@
 #include "storage/rocksdb/database.h"
 #include "storage/rocksdb/health_listener.h"
 #include "storage/rocksdb/merge_operator.h"
+#include "storage/rocksdb/snapshots.h"
 #include "storage/rocksdb/status_translation.h"
 #include "storage/rocksdb/tuning.h"
 
@@ -96,7 +98,9 @@ class RocksDbStore final : public StateStore {
     auto merge = std::make_shared<MergerOperator>(&merger_);
     CAIRN_ASSIGN_OR_RETURN(database_, Database::open({.path = options_.path,
                                                       .db = database_options(options_, health_, world_.env),
-                                                      .families = family_descriptors(options_, std::move(merge))}));
+                                                      .families = family_descriptors(options_, std::move(merge)),
+                                                      .flushed = flushed_}));
+    snapshots_ = std::make_shared<Snapshots>(&database_->db());
     return ok_status();
   }
 
@@ -110,15 +114,34 @@ class RocksDbStore final : public StateStore {
   Result<std::optional<std::string>> get(Family family, std::string_view key) const override {
     const InFlight::Entry call = calls_.enter();
     if (!call) return closed();
-    std::string value;
-    const rocksdb::Status found = database_->db().Get({}, database_->handle(family), slice(key), &value);
-    if (found.IsNotFound()) return std::optional<std::string>();
-    if (!found.ok()) return from_rocksdb(found);
-    return std::optional<std::string>(std::move(value));
+    return read({}, family, key);
   }
 
   Status multi_get(Family family, std::span<const std::string> keys,
-                   std::vector<std::optional<std::string>>* values) const override;
+                   std::vector<std::optional<std::string>>* values) const override {
+    const InFlight::Entry call = calls_.enter();
+    if (!call) return closed();
+    return multi_read({}, family, keys, values);
+  }
+
+  std::shared_ptr<const Snapshot> snapshot() const override {
+    const InFlight::Entry call = calls_.enter();
+    return call ? snapshots_->take() : nullptr;
+  }
+
+  Result<std::optional<std::string>> get_at(const Snapshot& snapshot, Family family,
+                                            std::string_view key) const override {
+    const InFlight::Entry call = calls_.enter();
+    if (!call) return closed();
+    return read(reading_at(snapshot), family, key);
+  }
+
+  Status multi_get_at(const Snapshot& snapshot, Family family, std::span<const std::string> keys,
+                      std::vector<std::optional<std::string>>* values) const override {
+    const InFlight::Entry call = calls_.enter();
+    if (!call) return closed();
+    return multi_read(reading_at(snapshot), family, keys, values);
+  }
 
   Status scan(Family family, std::string_view prefix,
               const std::function<bool(std::string_view, std::string_view)>& visit) const override {
@@ -135,6 +158,21 @@ class RocksDbStore final : public StateStore {
     }
     return from_rocksdb(rows->status());
   }
+
+  Status flush() override {
+    const InFlight::Entry call = calls_.enter();
+    if (!call) return closed();
+    if (const std::optional<std::string> failure = health_->failure()) return unavailable(*failure);
+    if (gate_.held()) return gate_.read().status;  // background work waits for space: so would we
+    return database_->flush();
+  }
+
+  std::uint64_t last_write() const noexcept override {
+    const InFlight::Entry call = calls_.enter();
+    return call ? database_->last_write() : last_write_at_close_.load(std::memory_order_acquire);
+  }
+
+  std::uint64_t last_write_in_files() const noexcept override { return flushed_->sequence(); }
 
   Status checkpoint(const std::string& path) override {
     const InFlight::Entry call = calls_.enter();
@@ -160,6 +198,15 @@ class RocksDbStore final : public StateStore {
   Status close() override;
 
  private:
+  rocksdb::ReadOptions reading_at(const Snapshot& snapshot) const {
+    rocksdb::ReadOptions options;
+    options.snapshot = snapshots_->native(snapshot);
+    return options;
+  }
+  Result<std::optional<std::string>> read(const rocksdb::ReadOptions& options, Family family,
+                                          std::string_view key) const;
+  Status multi_read(const rocksdb::ReadOptions& options, Family family, std::span<const std::string> keys,
+                    std::vector<std::optional<std::string>>* values) const;
   Status check_room_to_open() const;
   Status check_room_for_copy(const std::string& parent) const;
   Status commit(WriteBatch batch, Durability durability) const;
@@ -182,9 +229,12 @@ class RocksDbStore final : public StateStore {
   const Merger merger_;
   const std::shared_ptr<HealthListener> health_;
   mutable InFlight calls_;
+  const std::shared_ptr<FlushedMark> flushed_ = std::make_shared<FlushedMark>();
+  std::atomic<std::uint64_t> last_write_at_close_{0};
 
-  Mutex checkpoint_mutex_;              ///< held for a whole checkpoint
-  std::unique_ptr<Database> database_;  ///< set by open(); reset under close_mutex_ when no call is under way
+  Mutex checkpoint_mutex_;                ///< held for a whole checkpoint
+  std::unique_ptr<Database> database_;    ///< set by open(); reset under close_mutex_ when no call is under way
+  std::shared_ptr<Snapshots> snapshots_;  ///< of database_; shared with the snapshots, which may outlive the store
 };
 
 // Opening replays the log into new files, which the reserve is there for; a store whose disk is nearly full can thus
@@ -245,10 +295,17 @@ void RocksDbStore::write_quarantine() const {
                        {{"error", written.to_string()}});
 }
 
-Status RocksDbStore::multi_get(Family family, std::span<const std::string> keys,
-                               std::vector<std::optional<std::string>>* values) const {
-  const InFlight::Entry call = calls_.enter();
-  if (!call) return closed();
+Result<std::optional<std::string>> RocksDbStore::read(const rocksdb::ReadOptions& options, Family family,
+                                                      std::string_view key) const {
+  std::string value;
+  const rocksdb::Status found = database_->db().Get(options, database_->handle(family), slice(key), &value);
+  if (found.IsNotFound()) return std::optional<std::string>();
+  if (!found.ok()) return from_rocksdb(found);
+  return std::optional<std::string>(std::move(value));
+}
+
+Status RocksDbStore::multi_read(const rocksdb::ReadOptions& options, Family family, std::span<const std::string> keys,
+                                std::vector<std::optional<std::string>>* values) const {
   // Sorted and distinct: MultiGet may answer a repeated key wrongly (RocksDB HISTORY 9.0), and sorting is its own first
   // step.
   std::vector<rocksdb::Slice> distinct(keys.begin(), keys.end());
@@ -257,7 +314,7 @@ Status RocksDbStore::multi_get(Family family, std::span<const std::string> keys,
   distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
   std::vector<rocksdb::PinnableSlice> found(distinct.size());
   std::vector<rocksdb::Status> statuses(distinct.size());
-  database_->db().MultiGet({}, database_->handle(family), distinct.size(), distinct.data(), found.data(),
+  database_->db().MultiGet(options, database_->handle(family), distinct.size(), distinct.data(), found.data(),
                            statuses.data(), /*sorted_input=*/true);
   values->assign(keys.size(), std::nullopt);
   for (const rocksdb::Status& status : statuses) {
@@ -295,6 +352,8 @@ Status RocksDbStore::close() {
   calls_.close();
   if (database_ == nullptr) return ok_status();
   Status status = finish();
+  last_write_at_close_.store(database_->last_write(), std::memory_order_release);
+  snapshots_->close();
   database_.reset();
   owner_.reset();
   return status;
