@@ -223,7 +223,7 @@ class MemoryStore final : public StateStore {
         if (const auto found = all.find(op.key); found != all.end()) all.erase(found);
         break;
       case WriteBatch::Kind::kRemoveRange:
-        all.erase(all.lower_bound(op.key), all.lower_bound(op.value));
+        all.erase(all.lower_bound(op.key), op.value.empty() ? all.end() : all.lower_bound(op.value));
         break;
     }
   }

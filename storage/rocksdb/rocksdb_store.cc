@@ -24,6 +24,7 @@
 #include "storage/rocksdb/snapshots.h"
 #include "storage/rocksdb/status_translation.h"
 #include "storage/rocksdb/tuning.h"
+#include "storage/stored_key.h"
 
 namespace cairn::storage {
 namespace fs = std::filesystem;
@@ -32,7 +33,21 @@ namespace {
 /// What a record costs in the log beyond its bytes, generously.
 constexpr std::size_t kRecordOverheadBytes = 32;
 
-rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+/// stored_key() of each, one behind the other in `*bytes`, which they are views of.
+std::vector<rocksdb::Slice> stored_keys(Family family, const std::vector<std::string_view>& keys, std::string* bytes) {
+  std::size_t size = keys.size();
+  for (const std::string_view key : keys) size += key.size();
+  bytes->reserve(size);  // never grows, so the views stay
+  std::vector<rocksdb::Slice> stored;
+  stored.reserve(keys.size());
+  for (const std::string_view key : keys) {
+    const std::size_t begin = bytes->size();
+    bytes->push_back(family_byte(family));
+    bytes->append(key);
+    stored.emplace_back(bytes->data() + begin, key.size() + 1);
+  }
+  return stored;
+}
 
 Status closed() { return unavailable("the state store is closed; open it again"); }
 
@@ -97,9 +112,10 @@ class RocksDbStore final : public StateStore {
     CAIRN_RETURN_IF_ERROR(check_room_to_open());
     auto merge = std::make_shared<MergerOperator>(&merger_);
     CAIRN_ASSIGN_OR_RETURN(database_, Database::open({.path = options_.path,
-                                                      .db = database_options(options_, health_, world_.env),
-                                                      .families = family_descriptors(options_, std::move(merge)),
-                                                      .flushed = flushed_}));
+                                                      .db = database_options({health_, flushed_}, world_.env),
+                                                      .family = family_options(options_, std::move(merge)),
+                                                      .flushed = flushed_,
+                                                      .log = options_.log}));
     snapshots_ = std::make_shared<Snapshots>(&database_->db());
     return ok_status();
   }
@@ -147,14 +163,15 @@ class RocksDbStore final : public StateStore {
               const std::function<bool(std::string_view, std::string_view)>& visit) const override {
     const InFlight::Entry call = calls_.enter();
     if (!call) return closed();
-    const std::optional<std::string> end = prefix_end(prefix);
-    const rocksdb::Slice upper = end ? slice(*end) : rocksdb::Slice();
+    const std::string first = stored_key(family, prefix);
+    const std::string end = prefix_end(first).value();  // the family's byte is not 0xff
+    const rocksdb::Slice upper = end;
     rocksdb::ReadOptions options;
     options.fill_cache = false;  // a scan must not push out the rows that are read by key
-    if (end) options.iterate_upper_bound = &upper;
-    const std::unique_ptr<rocksdb::Iterator> rows(database_->db().NewIterator(options, database_->handle(family)));
-    for (rows->Seek(slice(prefix)); rows->Valid(); rows->Next()) {
-      if (!visit(rows->key().ToStringView(), rows->value().ToStringView())) return ok_status();
+    options.iterate_upper_bound = &upper;
+    const std::unique_ptr<rocksdb::Iterator> rows(database_->db().NewIterator(options));
+    for (rows->Seek(first); rows->Valid(); rows->Next()) {
+      if (!visit(without_family(rows->key().ToStringView()), rows->value().ToStringView())) return ok_status();
     }
     return from_rocksdb(rows->status());
   }
@@ -298,7 +315,7 @@ void RocksDbStore::write_quarantine() const {
 Result<std::optional<std::string>> RocksDbStore::read(const rocksdb::ReadOptions& options, Family family,
                                                       std::string_view key) const {
   std::string value;
-  const rocksdb::Status found = database_->db().Get(options, database_->handle(family), slice(key), &value);
+  const rocksdb::Status found = database_->db().Get(options, stored_key(family, key), &value);
   if (found.IsNotFound()) return std::optional<std::string>();
   if (!found.ok()) return from_rocksdb(found);
   return std::optional<std::string>(std::move(value));
@@ -307,21 +324,22 @@ Result<std::optional<std::string>> RocksDbStore::read(const rocksdb::ReadOptions
 Status RocksDbStore::multi_read(const rocksdb::ReadOptions& options, Family family, std::span<const std::string> keys,
                                 std::vector<std::optional<std::string>>* values) const {
   // Sorted and distinct: MultiGet may answer a repeated key wrongly (RocksDB HISTORY 9.0), and sorting is its own first
-  // step.
-  std::vector<rocksdb::Slice> distinct(keys.begin(), keys.end());
-  const auto less = [](const rocksdb::Slice& a, const rocksdb::Slice& b) { return a.compare(b) < 0; };
-  std::sort(distinct.begin(), distinct.end(), less);
+  // step. All of one family, so the order is that of the callers' keys.
+  std::vector<std::string_view> distinct(keys.begin(), keys.end());
+  std::sort(distinct.begin(), distinct.end());
   distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
-  std::vector<rocksdb::PinnableSlice> found(distinct.size());
-  std::vector<rocksdb::Status> statuses(distinct.size());
-  database_->db().MultiGet(options, database_->handle(family), distinct.size(), distinct.data(), found.data(),
+  std::string bytes;
+  const std::vector<rocksdb::Slice> stored = stored_keys(family, distinct, &bytes);
+  std::vector<rocksdb::PinnableSlice> found(stored.size());
+  std::vector<rocksdb::Status> statuses(stored.size());
+  database_->db().MultiGet(options, database_->db().DefaultColumnFamily(), stored.size(), stored.data(), found.data(),
                            statuses.data(), /*sorted_input=*/true);
   values->assign(keys.size(), std::nullopt);
   for (const rocksdb::Status& status : statuses) {
     if (!status.ok() && !status.IsNotFound()) return from_rocksdb(status);
   }
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    const auto at = std::lower_bound(distinct.begin(), distinct.end(), rocksdb::Slice(keys[i]), less);
+    const auto at = std::lower_bound(distinct.begin(), distinct.end(), std::string_view(keys[i]));
     const auto j = static_cast<std::size_t>(at - distinct.begin());
     if (statuses[j].ok()) (*values)[i] = found[j].ToString();
   }
