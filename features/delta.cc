@@ -71,8 +71,12 @@ ViewBlock& block_of(const View& view, Row* row) {
   if (it == row->blocks.end() || it->view != view.id) {
     it = row->blocks.insert(
         it,
-        ViewBlock{
-            .view = view.id, .aggregate = view.spec.aggregate, .max_entries = view.spec.max_entries, .entries = {}});
+        ViewBlock{.view = view.id,
+                  .aggregate = view.spec.aggregate,
+                  .max_entries = view.spec.max_entries,
+                  .half_life_ms = std::chrono::milliseconds(view.spec.half_life).count(),
+                  .ttl_ms = std::chrono::milliseconds(view.spec.ttl).count(),
+                  .entries = {}});
   }
   return *it;
 }

@@ -1,0 +1,304 @@
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstring>
+#include <iterator>
+#include <limits>
+#include <span>
+#include <string>
+
+#include "cairn/check.h"
+#include "features/checksum.h"
+#include "features/row_columns.h"
+#include "features/row_raw.h"
+#include "features/value.h"
+
+// format.md describes these bytes.
+
+namespace cairn::features {
+namespace {
+
+// The most that a row's fields take, a block's beside its entries, and an entry's.
+constexpr std::size_t kRowBytesMax = 32;
+constexpr std::size_t kBlockBytesMax = 96;
+constexpr std::size_t kEntryBytesMax = 64;
+
+template <class Number>
+std::uint64_t ored(std::size_t n, Number number) noexcept {
+  std::uint64_t all = 0;
+  for (std::size_t i = 0; i < n; ++i) all |= number(i);
+  return all;
+}
+
+// A column of numbers as a width and packed numbers; a single number as a varint.
+template <class Number>
+void put_column(std::size_t n, Number number, Pen* out) noexcept {
+  if (n == 1) return out->varint(number(0));
+  const unsigned width = width_of(ored(n, number), 1);
+  out->byte(width);
+  out->packed(width, n, number);
+}
+
+// Index of the largest unit that divides every number.
+template <class Numbers, class Number>
+unsigned common_unit(const std::int64_t (&units)[4], const Numbers& numbers, Number number) noexcept {
+  unsigned unit = 3;
+  for (const auto& each : numbers) {
+    const std::int64_t v = number(each);
+    while (unit > 0 && v % units[unit] != 0) --unit;
+    if (unit == 0) break;
+  }
+  return unit;
+}
+
+// Divides by one of four constants, which the compiler turns into multiplications.
+template <const std::int64_t (&kUnits)[4], class Integer>
+Integer divided(Integer v, unsigned unit) noexcept {
+  switch (unit) {
+    case 1:
+      return v / static_cast<Integer>(kUnits[1]);
+    case 2:
+      return v / static_cast<Integer>(kUnits[2]);
+    case 3:
+      return v / static_cast<Integer>(kUnits[3]);
+    default:
+      return v;
+  }
+}
+
+std::uint64_t in_units(std::uint64_t ms, unsigned unit) noexcept { return divided<kTimeUnits>(ms, unit); }
+
+std::int64_t newest_of(Aggregate aggregate, std::span<const RawEntry> entries) noexcept {
+  if (aggregate == Aggregate::kSequence) return entries.back().value.newest_ms;
+  std::int64_t newest = entries.front().value.newest_ms;
+  for (const RawEntry& entry : entries) newest = std::max(newest, entry.value.newest_ms);
+  return newest;
+}
+
+void check_block(const RawBlock& block, std::span<const RawEntry> entries) {
+  const auto valid = [](std::int64_t ms) { return ms >= 0 && ms <= kBlockDurationMaxMs; };
+  CAIRN_CHECK_MSG(known(block.aggregate) && valid(block.half_life_ms) && valid(block.ttl_ms) &&
+                      (block.half_life_ms == 0 || block.aggregate == Aggregate::kDecayedSum),
+                  "view " + std::to_string(block.view));
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    CAIRN_CHECK_MSG(entries[i].value.count >= 0 && std::isfinite(entries[i].value.mantissa) &&
+                        (i == 0 || compare_keys(block.aggregate, entries[i - 1], entries[i]) < 0),
+                    "view " + std::to_string(block.view));
+  }
+}
+
+void put_duration(std::int64_t ms, Pen* out) noexcept {
+  unsigned unit = 3;
+  while (ms % kDurationUnits[unit] != 0) --unit;
+  out->varint(static_cast<std::uint64_t>(ms / kDurationUnits[unit]) * std::size(kDurationUnits) + unit);
+}
+
+void put_head(const RawBlock& block, std::uint64_t view_min, Pen* out) {
+  CAIRN_CHECK_MSG(block.view >= view_min, std::to_string(block.view));
+  unsigned first = static_cast<unsigned>(block.aggregate);
+  if (block.view != view_min) first |= kHasGap;
+  if (block.max_entries != kUsualMaxEntries) first |= kHasMaxEntries;
+  if (block.ttl_ms != 0) first |= kHasTtl;
+  if (block.half_life_ms != 0) first |= kHasHalfLife;
+  out->byte(first);
+  if (block.view != view_min) out->varint(block.view - view_min);
+  if (block.max_entries != kUsualMaxEntries) out->varint(block.max_entries);
+  if (block.ttl_ms != 0) put_duration(block.ttl_ms, out);
+  if (block.half_life_ms != 0) put_duration(block.half_life_ms, out);
+}
+
+void put_dimensions(Aggregate aggregate, std::span<const RawEntry> entries, Pen* out) noexcept {
+  if (aggregate != Aggregate::kSequence) {
+    std::uint64_t dimension_min = 0;
+    for (const RawEntry& entry : entries) {
+      out->varint(entry.dimension - dimension_min);
+      // Dimensions ascend and are distinct, so the next one is at least this.
+      dimension_min = entry.dimension + 1;
+    }
+  } else if (entries.size() < kPackedEntriesMin) {
+    for (const RawEntry& entry : entries) out->varint(entry.dimension);
+  } else {
+    put_column(
+        entries.size(), [&](std::size_t i) { return entries[i].dimension; }, out);
+  }
+}
+
+template <class Number>
+void put_time_column(bool packed, std::size_t n, Number number, Pen* out) noexcept {
+  if (!packed) {
+    for (std::size_t i = 0; i < n; ++i) out->varint(number(i));
+    return;
+  }
+  const unsigned width = width_of(ored(n, number), kTimeWidthMin);
+  out->byte(width);
+  out->packed(width, n, number);
+}
+
+void put_times(bool ascend, unsigned unit, std::int64_t newest, std::span<const RawEntry> entries, Pen* out) noexcept {
+  const bool packed = entries.size() >= kPackedEntriesMin;
+  if (ascend) {
+    const auto step = [&](std::size_t i) {
+      return in_units(difference(entries[i + 1].value.newest_ms, entries[i].value.newest_ms), unit);
+    };
+    put_time_column(packed, entries.size() - 1, step, out);
+  } else {
+    const auto age = [&](std::size_t i) { return in_units(difference(newest, entries[i].value.newest_ms), unit); };
+    put_time_column(packed, entries.size(), age, out);
+  }
+}
+
+std::uint64_t scaled(std::int64_t micros, unsigned scale) noexcept { return zigzag(divided<kScales>(micros, scale)); }
+
+bool normal(const RawEntry& entry) noexcept {
+  return (std::bit_cast<std::uint64_t>(entry.value.mantissa) & kExponentMask) == kNormalExponent;
+}
+
+// Calls `body(i)` with a function that gives the entries of one form one after the other.
+class EntriesOfForm {
+ public:
+  EntriesOfForm(std::span<const RawEntry> entries, bool single) noexcept : at_(entries.data()), single_(single) {}
+  const Value& next() noexcept {
+    while (at_->single != single_) ++at_;
+    return (at_++)->value;
+  }
+
+ private:
+  const RawEntry* at_;
+  bool single_;
+};
+
+// A column of the entries of one form. They are looked for twice: for the width, and to be written.
+template <class Number>
+void put_form_column(std::span<const RawEntry> entries, bool single, std::size_t n, Number number, Pen* out) noexcept {
+  EntriesOfForm first(entries, single);
+  if (n == 1) return out->varint(number(first.next()));
+  const unsigned width = width_of(ored(n, [&](std::size_t) { return number(first.next()); }), 1);
+  out->byte(width);
+  EntriesOfForm again(entries, single);
+  out->packed(width, n, [&](std::size_t) { return number(again.next()); });
+}
+
+void put_sums(std::span<const RawEntry> entries, std::size_t singles, std::int64_t usual, Pen* out) noexcept {
+  const std::size_t others = entries.size() - singles;
+  const auto is_single = [](const RawEntry& e) { return e.single; };
+  const bool all_one = singles > 0 && std::all_of(entries.begin(), entries.end(), [](const RawEntry& e) {
+                         return !e.single || e.value.micros == kOneInMicros;
+                       });
+  const bool whole = others > 0 && !std::all_of(entries.begin(), entries.end(),
+                                                [](const RawEntry& e) { return e.single || normal(e); });
+  const unsigned scale = singles == 0 || all_one ? 0 : common_unit(kScales, entries, [&](const RawEntry& e) {
+    return is_single(e) ? e.value.micros : 0;
+  });
+  out->byte(scale | (others == 0 ? kAllSingle : 0) | (singles == 0 ? kNoSingle : 0) | (all_one ? kSinglesOne : 0) |
+            (whole ? kMantissasWhole : 0));
+  if (singles > 0 && others > 0) {
+    out->packed(1, entries.size(), [&](std::size_t i) { return std::uint64_t{entries[i].single}; });
+  }
+  if (singles > 0 && !all_one) {
+    put_form_column(
+        entries, true, singles, [=](const Value& v) { return scaled(v.micros, scale); }, out);
+  }
+  if (others == 0) return;
+  const auto exponent = [=](const Value& v) {
+    return zigzag(static_cast<std::int64_t>(difference(v.exponent, usual)));
+  };
+  put_form_column(entries, false, others, exponent, out);
+  EntriesOfForm mantissas(entries, false);
+  out->packed(whole ? 64 : kMantissaBits, others, [&](std::size_t) {
+    const std::uint64_t bits = std::bit_cast<std::uint64_t>(mantissas.next().mantissa);
+    return whole ? bits : (bits >> 63 << 52) | (bits & low_bits(52));
+  });
+}
+
+// What the first byte of a body says of the values.
+struct Values {
+  bool counts_one = true;
+  bool plain = true;
+  std::size_t singles = 0;
+  unsigned scale = 0;
+};
+
+Values values_of(const RawBlock& block, std::span<const RawEntry> entries) noexcept {
+  Values values;
+  const bool decays = block.aggregate == Aggregate::kDecayedSum;
+  const bool weighs = block.aggregate != Aggregate::kCount;
+  for (const RawEntry& entry : entries) {
+    values.counts_one &= entry.value.count == 1;
+    values.singles += entry.single ? 1 : 0;
+    if (weighs) values.plain &= entry.value.micros == kOneInMicros && (!decays || entry.single);
+  }
+  if (keeps_micros(block.aggregate) && !values.plain) {
+    values.scale = common_unit(kScales, entries, [](const RawEntry& e) { return e.value.micros; });
+  }
+  return values;
+}
+
+void put_body(const RawBlock& block, std::span<const RawEntry> entries, unsigned unit, std::int64_t row_newest,
+              Pen* out) noexcept {
+  if (entries.empty()) {
+    out->byte(0);
+    return out->varint(0);
+  }
+  const std::int64_t newest = newest_of(block.aggregate, entries);
+  const Dimensions dimensions = dimensions_of(block.aggregate, entries);
+  const Values values = values_of(block, entries);
+  out->byte((entries.size() == 1 ? kOneEntry : 0) | (newest == row_newest ? kNewestOfRow : 0) |
+            (values.counts_one ? kCountsOne : 0) | (values.plain ? kPlain : 0) |
+            static_cast<unsigned>(dimensions) << kDimensionShift | values.scale << kScaleShift);
+  if (entries.size() > 1) out->varint(entries.size());
+  if (newest != row_newest) out->varint(in_units(difference(row_newest, newest), unit));
+  if (dimensions == Dimensions::kWritten) put_dimensions(block.aggregate, entries, out);
+  if (entries.size() > 1) put_times(times_ascend(block.aggregate, dimensions), unit, newest, entries, out);
+  if (!values.counts_one) {
+    put_column(
+        entries.size(), [&](std::size_t i) { return difference(entries[i].value.count, 1); }, out);
+  }
+  if (values.plain) return;
+  if (block.aggregate == Aggregate::kDecayedSum) {
+    put_sums(entries, values.singles, usual_exponent(block.half_life_ms, newest), out);
+  } else {
+    put_column(
+        entries.size(), [&](std::size_t i) { return scaled(entries[i].value.micros, values.scale); }, out);
+  }
+}
+
+char* put_row(const RawRow& row, char* to) {
+  Pen out(to);
+  const unsigned unit =
+      common_unit(kTimeUnits, row.entries, [](const RawEntry& entry) { return entry.value.newest_ms; });
+  out.byte(kRowVersion);
+  out.varint(row.blocks.size() * std::size(kTimeUnits) + (row.entries.empty() ? 0 : unit));
+  std::uint64_t view_min = 0;
+  std::int64_t newest = std::numeric_limits<std::int64_t>::min();
+  for (const RawBlock& block : row.blocks) {
+    const std::span<const RawEntry> entries = row.of(block);
+    check_block(block, entries);
+    put_head(block, view_min, &out);
+    view_min = std::uint64_t{block.view} + 1;
+    if (!entries.empty()) newest = std::max(newest, newest_of(block.aggregate, entries));
+  }
+  if (row.blocks.empty()) return out.at();
+  out.signed_varint(row.entries.empty() ? 0 : divided<kTimeUnits>(newest, unit));
+  for (const RawBlock& block : row.blocks) put_body(block, row.of(block), unit, newest, &out);
+  return out.at();
+}
+
+}  // namespace
+
+void write_raw(const RawRow& row, std::string* bytes) {
+  const std::size_t bytes_max = kRowBytesMax + row.blocks.size() * kBlockBytesMax +
+                                row.entries.size() * kEntryBytesMax + kTrailerBytes + kPenSlack;
+  // Zeroing as much as a row could take would cost more than writing what it does take, so the memory is kept.
+  constexpr std::size_t kKeptBytesMax = std::size_t{1} << 20;
+  thread_local std::string kept;
+  std::string large;
+  std::string& memory = bytes_max > kKeptBytesMax ? large : kept;
+  if (memory.size() < bytes_max) memory.resize(bytes_max);
+  const auto body = static_cast<std::size_t>(put_row(row, memory.data()) - memory.data());
+  const std::uint64_t crc = little_endian(crc32c(std::string_view(memory.data(), body)));
+  std::memcpy(memory.data() + body, &crc, kTrailerBytes);
+  bytes->assign(memory.data(), body + kTrailerBytes);
+}
+
+}  // namespace cairn::features
