@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <limits>
@@ -22,6 +23,15 @@ double scale(double v, std::int64_t doublings) noexcept {
 DecayedSum normal_form(DecayedSum sum) noexcept {
   // Zero has one spelling, and -0 becomes 0.
   if (sum.mantissa == 0.0) return {};
+  // std::frexp() in place: a call for each event of each row is felt. It stays for the numbers without a leading one.
+  constexpr std::uint64_t kExponent = std::uint64_t{0x7FF} << 52;
+  constexpr std::uint64_t kHalf = std::uint64_t{1022} << 52;  // the exponent's field in [0.5, 1)
+  const auto bits = std::bit_cast<std::uint64_t>(sum.mantissa);
+  if ((bits & kExponent) == kHalf) return sum;
+  if ((bits & kExponent) != 0 && (bits & kExponent) != kExponent) {
+    const std::int64_t doublings = static_cast<std::int64_t>((bits & kExponent) >> 52) - 1022;
+    return {std::bit_cast<double>((bits & ~kExponent) | kHalf), saturating_add(sum.exponent, doublings)};
+  }
   int doublings = 0;
   const double mantissa = std::frexp(sum.mantissa, &doublings);
   return {mantissa, saturating_add(sum.exponent, doublings)};

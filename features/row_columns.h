@@ -44,17 +44,43 @@ class Pen {
 
   void signed_varint(std::int64_t v) noexcept { varint(zigzag(v)); }
 
+  /// Varints without a branch on their lengths, which change from number to number. `number(i)` for i below `n`.
+  template <class Number>
+  void varints(std::size_t n, Number number) noexcept {
+    // A pointer of its own: what is written through to_ might be to_ itself, for all the compiler knows.
+    char* to = to_;
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::uint64_t v = number(i);
+      if (v >> 56 != 0) {
+        to_ = to;
+        varint(v);
+        to = to_;
+        continue;
+      }
+      const unsigned length = (width_of(v, 1) + 6) / 7;
+      // Groups of seven bits move apart in three steps: halves, quarters, eighths.
+      std::uint64_t x = (v & 0x000000000FFFFFFFu) | (v & 0x00FFFFFFF0000000u) << 4;
+      x = (x & 0x00003FFF00003FFFu) | (x & 0x0FFFC0000FFFC000u) << 2;
+      x = (x & 0x007F007F007F007Fu) | (x & 0x3F803F803F803F80u) << 1;
+      x = little_endian(x | (0x8080808080808080u & low_bits(8 * (length - 1))));
+      std::memcpy(to, &x, sizeof x);
+      to += length;
+    }
+    to_ = to;
+  }
+
   /// `number(i)` for i below `n`, each below 2^width.
   template <class Number>
   void packed(unsigned width, std::size_t n, Number number) noexcept {
+    char* to = to_;
     std::uint64_t waiting = 0;
     unsigned bits = 0;  // below 8 between two numbers
     const auto put = [&](std::uint64_t v, unsigned w) {
       waiting |= v << bits;
       bits += w;
       const std::uint64_t bytes = little_endian(waiting);
-      std::memcpy(to_, &bytes, sizeof bytes);
-      to_ += bits / 8;
+      std::memcpy(to, &bytes, sizeof bytes);
+      to += bits / 8;
       waiting = bits >= 64 ? 0 : waiting >> (bits & ~7u);
       bits &= 7u;
     };
@@ -68,7 +94,13 @@ class Pen {
         put(v >> 32, width - 32);
       }
     }
-    if (bits > 0) *to_++ = static_cast<char>(waiting);
+    if (bits > 0) *to++ = static_cast<char>(waiting);
+    to_ = to;
+  }
+
+  void bytes(std::string_view text) noexcept {
+    std::memcpy(to_, text.data(), text.size());
+    to_ += text.size();
   }
 
  private:
@@ -96,6 +128,22 @@ class Cursor {
   }
 
   std::int64_t signed_varint() noexcept { return unzigzag(varint()); }
+
+  /// varint() without a branch on its length: for columns, where lengths change from number to number.
+  std::uint64_t column_varint() noexcept {
+    if (left() < sizeof(std::uint64_t)) return varint();
+    std::uint64_t x = load(at_);
+    const std::uint64_t ends = ~x & 0x8080808080808080u;
+    if (ends == 0) return varint();
+    const unsigned length = static_cast<unsigned>(std::countr_zero(ends)) / 8 + 1;
+    x &= low_bits(8 * length) & 0x7F7F7F7F7F7F7F7Fu;
+    if (length > 1 && x >> (8 * (length - 1)) == 0) return failed();
+    x = (x & 0x007F007F007F007Fu) | (x & 0x7F007F007F007F00u) >> 1;
+    x = (x & 0x00003FFF00003FFFu) | (x & 0x3FFF00003FFF0000u) >> 2;
+    x = (x & 0x000000000FFFFFFFu) | (x & 0x0FFFFFFF00000000u) >> 4;
+    at_ += length;
+    return x;
+  }
 
   /// Calls `take(i, number)` for i below `n`. Fails when bytes are missing or bits left over are not zero; `take` is
   /// called either n times or not at all. Requires: 1 <= width <= 64, n < 2^32.

@@ -43,6 +43,19 @@ Scratch::~Scratch() {
   }
 }
 
+Forms::Forms(std::span<const RawEntry> entries) : singles_max_(entries.size()) {
+  thread_local std::vector<std::uint32_t> kept;
+  kept.resize(2 * entries.size());
+  list_ = kept.data();
+  // Without a branch: which form the next entry has cannot be foretold. The place behind the last one is written too.
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    list_[singles_] = static_cast<std::uint32_t>(i);
+    list_[singles_max_ + others_] = static_cast<std::uint32_t>(i);
+    singles_ += entries[i].single ? 1 : 0;
+    others_ += entries[i].single ? 0 : 1;
+  }
+}
+
 void settle(std::int64_t half_life_ms, RawEntry* entry) noexcept {
   Value& value = entry->value;
   if (entry->single || value.count != 1 || half_life_ms == 0) return;

@@ -68,6 +68,21 @@ class Scratch {
   RawRow* rows_;
 };
 
+/// Which of a block's sums are single events, and which are not. One at a time in a thread, as it keeps its memory.
+class Forms {
+ public:
+  explicit Forms(std::span<const RawEntry> entries);
+
+  [[nodiscard]] std::span<const std::uint32_t> singles() const noexcept { return {list_, singles_}; }
+  [[nodiscard]] std::span<const std::uint32_t> others() const noexcept { return {list_ + singles_max_, others_}; }
+
+ private:
+  std::uint32_t* list_;
+  std::size_t singles_max_;
+  std::size_t singles_ = 0;
+  std::size_t others_ = 0;
+};
+
 /// Replaces `*row`. Returns: nullptr, or what is wrong with the bytes; `*row` is then unspecified.
 [[nodiscard]] const char* read_raw(std::string_view bytes, RawRow* row);
 

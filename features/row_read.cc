@@ -126,7 +126,7 @@ Problem read_ages(const Body& body, Cursor* in) {
     body.entries[i].value.newest_ms = back(body.newest_ms, age * body.unit_ms);
   };
   if (body.entries.size() < kPackedEntriesMin) {
-    for (std::size_t i = 0; i < body.entries.size(); ++i) take(i, in->varint());
+    for (std::size_t i = 0; i < body.entries.size(); ++i) take(i, in->column_varint());
   } else if (const Problem problem = read_column(body.entries.size(), kTimeWidthMin, in, take)) {
     return problem;
   }
@@ -141,7 +141,7 @@ Problem read_steps(const Body& body, Cursor* in) {
     body.entries[i].value.newest_ms = static_cast<std::int64_t>(step);
   };
   if (body.entries.size() < kPackedEntriesMin) {
-    for (std::size_t i = 0; i < last; ++i) take(i, in->varint());
+    for (std::size_t i = 0; i < last; ++i) take(i, in->column_varint());
   } else if (const Problem problem = read_column(last, kTimeWidthMin, in, take)) {
     return problem;
   }
@@ -164,12 +164,12 @@ Problem read_dimensions(const Body& body, Cursor* in) {
   if (body.aggregate == Aggregate::kSequence) {
     const auto take = [&](std::size_t i, std::uint64_t dimension) { body.entries[i].dimension = dimension; };
     if (body.entries.size() >= kPackedEntriesMin) return read_column(body.entries.size(), 1, in, take);
-    for (std::size_t i = 0; i < body.entries.size(); ++i) take(i, in->varint());
+    for (std::size_t i = 0; i < body.entries.size(); ++i) take(i, in->column_varint());
     return nullptr;
   }
   std::uint64_t dimension_min = 0;
   for (std::size_t i = 0; i < body.entries.size(); ++i) {
-    const std::uint64_t gap = in->varint();
+    const std::uint64_t gap = in->column_varint();
     const std::uint64_t dimension = dimension_min + gap;
     // The second case: the dimension before was the last of 64 bits, and its successor has wrapped to 0.
     if (dimension < gap || (i > 0 && dimension_min == 0)) return "a dimension exceeds 64 bits";
@@ -221,14 +221,13 @@ Problem read_counts(const Body& body, Cursor* in) {
 // Weights at one scale, as they come. Tells whether they are what a flag could have said.
 class Weights {
  public:
-  explicit Weights(unsigned scale) noexcept : scale_(kScales[scale]), largest_(scale + 1 == std::size(kScales)) {
-    ratio_ = largest_ ? 1 : kScales[scale + 1] / scale_;
-  }
+  explicit Weights(unsigned scale) noexcept
+      : scale_(kScales[scale]), number_max_(kMax / scale_), number_min_(kMin / scale_), scale_index_(scale) {}
 
   std::int64_t take(std::uint64_t coded) noexcept {
     const std::int64_t number = unzigzag(coded);
-    too_large_ |= number > kMax / scale_ || number < kMin / scale_;
-    larger_scale_ &= !largest_ && number % ratio_ == 0;
+    too_large_ |= number > number_max_ || number < number_min_;
+    larger_scale_ = larger_scale_ && fits_larger_scale(number);
     const auto micros =
         static_cast<std::int64_t>(static_cast<std::uint64_t>(number) * static_cast<std::uint64_t>(scale_));
     all_one_ &= micros == kOneInMicros;
@@ -242,9 +241,24 @@ class Weights {
   }
 
  private:
+  // By constants, which the compiler turns into multiplications.
+  [[nodiscard]] bool fits_larger_scale(std::int64_t number) const noexcept {
+    switch (scale_index_) {
+      case 0:
+        return number % (kScales[1] / kScales[0]) == 0;
+      case 1:
+        return number % (kScales[2] / kScales[1]) == 0;
+      case 2:
+        return number % (kScales[3] / kScales[2]) == 0;
+      default:
+        return false;
+    }
+  }
+
   std::int64_t scale_;
-  std::int64_t ratio_;
-  bool largest_;
+  std::int64_t number_max_;
+  std::int64_t number_min_;
+  unsigned scale_index_;
   bool too_large_ = false;
   bool larger_scale_ = true;
   bool all_one_ = true;
@@ -257,47 +271,31 @@ Problem read_weights(const Body& body, Cursor* in) {
   return problem != nullptr ? problem : weights.problem();
 }
 
-// The entries of one form one after the other.
-class EntriesOfForm {
- public:
-  EntriesOfForm(std::span<RawEntry> entries, bool single) noexcept : at_(entries.data()), single_(single) {}
-  Value& next() noexcept {
-    while (at_->single != single_) ++at_;
-    return (at_++)->value;
-  }
-
- private:
-  RawEntry* at_;
-  bool single_;
-};
-
-Problem read_singles(const Body& body, unsigned form, std::size_t singles, Cursor* in) {
+Problem read_singles(const Body& body, unsigned form, std::span<const std::uint32_t> which, Cursor* in) {
   const unsigned scale = form & 3u;
-  EntriesOfForm next(body.entries, true);
-  if ((form & kSinglesOne) != 0 || singles == 0) {
-    for (std::size_t i = 0; i < singles; ++i) next.next().micros = kOneInMicros;
-    return scale != 0 || (singles == 0 && (form & kSinglesOne) != 0) ? "a scale without weights" : nullptr;
+  if ((form & kSinglesOne) != 0 || which.empty()) {
+    for (const std::uint32_t i : which) body.entries[i].value.micros = kOneInMicros;
+    return scale != 0 || (which.empty() && (form & kSinglesOne) != 0) ? "a scale without weights" : nullptr;
   }
   Weights weights(scale);
   bool too_large = false;
-  const auto take = [&](std::size_t, std::uint64_t v) {
+  const auto take = [&](std::size_t i, std::uint64_t v) {
     const std::int64_t micros = weights.take(v);
     too_large |= micros <= -kSingleMicrosMax || micros >= kSingleMicrosMax;
-    next.next().micros = micros;
+    body.entries[which[i]].value.micros = micros;
   };
-  if (const Problem problem = read_column(singles, in, take)) return problem;
+  if (const Problem problem = read_column(which.size(), in, take)) return problem;
   return too_large ? "a single weight is too large" : weights.problem();
 }
 
-Problem read_mantissas(const Body& body, bool whole, std::size_t others, Cursor* in) {
-  EntriesOfForm next(body.entries, false);
+Problem read_mantissas(const Body& body, bool whole, std::span<const std::uint32_t> which, Cursor* in) {
   bool finite = true;
   bool all_normal = true;
-  in->packed(whole ? 64 : kMantissaBits, others, [&](std::size_t, std::uint64_t v) {
+  in->packed(whole ? 64 : kMantissaBits, which.size(), [&](std::size_t i, std::uint64_t v) {
     const std::uint64_t bits = whole ? v : (v >> 52 << 63) | kNormalExponent | (v & low_bits(52));
     finite &= (bits & kExponentMask) != kExponentMask;
     all_normal &= (bits & kExponentMask) == kNormalExponent;
-    next.next().mantissa = std::bit_cast<double>(bits);
+    body.entries[which[i]].value.mantissa = std::bit_cast<double>(bits);
   });
   if (!finite) return "a mantissa is not finite";
   return whole && all_normal && in->ok() ? "mantissas are spelled longer than they need be" : nullptr;
@@ -314,16 +312,15 @@ bool any_foldable(const Body& body) noexcept {
   });
 }
 
-Problem read_others(const Body& body, unsigned form, std::size_t others, Cursor* in) {
+Problem read_others(const Body& body, unsigned form, std::span<const std::uint32_t> which, Cursor* in) {
   const bool whole = (form & kMantissasWhole) != 0;
-  if (others == 0) return whole ? "mantissas are spelled longer than they need be" : nullptr;
+  if (which.empty()) return whole ? "mantissas are spelled longer than they need be" : nullptr;
   const auto usual = static_cast<std::uint64_t>(usual_exponent(body.half_life_ms, body.newest_ms));
-  EntriesOfForm next(body.entries, false);
-  const auto take = [&](std::size_t, std::uint64_t v) {
-    next.next().exponent = static_cast<std::int64_t>(usual + static_cast<std::uint64_t>(unzigzag(v)));
+  const auto take = [&](std::size_t i, std::uint64_t v) {
+    body.entries[which[i]].value.exponent = static_cast<std::int64_t>(usual + static_cast<std::uint64_t>(unzigzag(v)));
   };
-  if (const Problem problem = read_column(others, in, take)) return problem;
-  if (const Problem problem = read_mantissas(body, whole, others, in)) return problem;
+  if (const Problem problem = read_column(which.size(), in, take)) return problem;
+  if (const Problem problem = read_mantissas(body, whole, which, in)) return problem;
   return any_foldable(body) ? "the sum of one event is spelled longer than it need be" : nullptr;
 }
 
@@ -332,22 +329,20 @@ Problem read_sums(const Body& body, Cursor* in) {
   constexpr unsigned kKnown = 3u | kAllSingle | kNoSingle | kSinglesOne | kMantissasWhole;
   if ((form & ~kKnown) != 0 || (body.flags >> kScaleShift) != 0) return "a flag is unknown";
   const unsigned uniform = form & (kAllSingle | kNoSingle);
-  std::size_t singles = uniform == kAllSingle ? body.entries.size() : 0;
   if (uniform == kAllSingle) {
     for (RawEntry& entry : body.entries) entry.single = true;
   } else if (uniform == 0) {
-    in->packed(1, body.entries.size(), [&](std::size_t i, std::uint64_t single) {
-      body.entries[i].single = single != 0;
-      singles += single;
-    });
+    in->packed(1, body.entries.size(),
+               [&](std::size_t i, std::uint64_t single) { body.entries[i].single = single != 0; });
   }
-  const std::size_t others = body.entries.size() - singles;
-  const bool all_plain = others == 0 && (form & kSinglesOne) != 0;
-  if (uniform == (kAllSingle | kNoSingle) || all_plain || (uniform == 0 && (singles == 0 || others == 0))) {
+  const Forms forms(body.entries);
+  const bool all_plain = uniform == kAllSingle && (form & kSinglesOne) != 0;
+  if (uniform == (kAllSingle | kNoSingle) || all_plain ||
+      (uniform == 0 && (forms.singles().empty() || forms.others().empty()))) {
     return "forms of sums are spelled longer than they need be";
   }
-  if (const Problem problem = read_singles(body, form, singles, in)) return problem;
-  return read_others(body, form, others, in);
+  if (const Problem problem = read_singles(body, form, forms.singles(), in)) return problem;
+  return read_others(body, form, forms.others(), in);
 }
 
 Problem read_values(const Body& body, Cursor* in) {

@@ -40,19 +40,32 @@ void put_column(std::size_t n, Number number, Pen* out) noexcept {
   out->packed(width, n, number);
 }
 
+// By constants, which the compiler turns into multiplications: dividing costs more than all else here.
+template <const std::int64_t (&kUnits)[4]>
+bool divides(unsigned unit, std::int64_t v) noexcept {
+  switch (unit) {
+    case 1:
+      return v % kUnits[1] == 0;
+    case 2:
+      return v % kUnits[2] == 0;
+    case 3:
+      return v % kUnits[3] == 0;
+    default:
+      return true;
+  }
+}
+
 // Index of the largest unit that divides every number.
-template <class Numbers, class Number>
-unsigned common_unit(const std::int64_t (&units)[4], const Numbers& numbers, Number number) noexcept {
+template <const std::int64_t (&kUnits)[4], class Numbers, class Number>
+unsigned common_unit(const Numbers& numbers, Number number) noexcept {
   unsigned unit = 3;
   for (const auto& each : numbers) {
-    const std::int64_t v = number(each);
-    while (unit > 0 && v % units[unit] != 0) --unit;
+    while (!divides<kUnits>(unit, number(each))) --unit;
     if (unit == 0) break;
   }
   return unit;
 }
 
-// Divides by one of four constants, which the compiler turns into multiplications.
 template <const std::int64_t (&kUnits)[4], class Integer>
 Integer divided(Integer v, unsigned unit) noexcept {
   switch (unit) {
@@ -76,18 +89,6 @@ std::int64_t newest_of(Aggregate aggregate, std::span<const RawEntry> entries) n
   return newest;
 }
 
-void check_block(const RawBlock& block, std::span<const RawEntry> entries) {
-  const auto valid = [](std::int64_t ms) { return ms >= 0 && ms <= kBlockDurationMaxMs; };
-  CAIRN_CHECK_MSG(known(block.aggregate) && valid(block.half_life_ms) && valid(block.ttl_ms) &&
-                      (block.half_life_ms == 0 || block.aggregate == Aggregate::kDecayedSum),
-                  "view " + std::to_string(block.view));
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    CAIRN_CHECK_MSG(entries[i].value.count >= 0 && std::isfinite(entries[i].value.mantissa) &&
-                        (i == 0 || compare_keys(block.aggregate, entries[i - 1], entries[i]) < 0),
-                    "view " + std::to_string(block.view));
-  }
-}
-
 void put_duration(std::int64_t ms, Pen* out) noexcept {
   unsigned unit = 3;
   while (ms % kDurationUnits[unit] != 0) --unit;
@@ -109,27 +110,21 @@ void put_head(const RawBlock& block, std::uint64_t view_min, Pen* out) {
 }
 
 void put_dimensions(Aggregate aggregate, std::span<const RawEntry> entries, Pen* out) noexcept {
+  const auto dimension = [&](std::size_t i) { return entries[i].dimension; };
   if (aggregate != Aggregate::kSequence) {
-    std::uint64_t dimension_min = 0;
-    for (const RawEntry& entry : entries) {
-      out->varint(entry.dimension - dimension_min);
-      // Dimensions ascend and are distinct, so the next one is at least this.
-      dimension_min = entry.dimension + 1;
-    }
+    // Dimensions ascend and are distinct, so the next one is the last one's successor at least.
+    out->varint(entries.front().dimension);
+    out->varints(entries.size() - 1, [&](std::size_t i) { return dimension(i + 1) - dimension(i) - 1; });
   } else if (entries.size() < kPackedEntriesMin) {
-    for (const RawEntry& entry : entries) out->varint(entry.dimension);
+    out->varints(entries.size(), dimension);
   } else {
-    put_column(
-        entries.size(), [&](std::size_t i) { return entries[i].dimension; }, out);
+    put_column(entries.size(), dimension, out);
   }
 }
 
 template <class Number>
 void put_time_column(bool packed, std::size_t n, Number number, Pen* out) noexcept {
-  if (!packed) {
-    for (std::size_t i = 0; i < n; ++i) out->varint(number(i));
-    return;
-  }
+  if (!packed) return out->varints(n, number);
   const unsigned width = width_of(ored(n, number), kTimeWidthMin);
   out->byte(width);
   out->packed(width, n, number);
@@ -154,68 +149,56 @@ bool normal(const RawEntry& entry) noexcept {
   return (std::bit_cast<std::uint64_t>(entry.value.mantissa) & kExponentMask) == kNormalExponent;
 }
 
-// Calls `body(i)` with a function that gives the entries of one form one after the other.
-class EntriesOfForm {
- public:
-  EntriesOfForm(std::span<const RawEntry> entries, bool single) noexcept : at_(entries.data()), single_(single) {}
-  const Value& next() noexcept {
-    while (at_->single != single_) ++at_;
-    return (at_++)->value;
-  }
-
- private:
-  const RawEntry* at_;
-  bool single_;
-};
-
-// A column of the entries of one form. They are looked for twice: for the width, and to be written.
+// A column of the entries that `which` names.
 template <class Number>
-void put_form_column(std::span<const RawEntry> entries, bool single, std::size_t n, Number number, Pen* out) noexcept {
-  EntriesOfForm first(entries, single);
-  if (n == 1) return out->varint(number(first.next()));
-  const unsigned width = width_of(ored(n, [&](std::size_t) { return number(first.next()); }), 1);
-  out->byte(width);
-  EntriesOfForm again(entries, single);
-  out->packed(width, n, [&](std::size_t) { return number(again.next()); });
+void put_form_column(std::span<const RawEntry> entries, std::span<const std::uint32_t> which, Number number,
+                     Pen* out) noexcept {
+  put_column(
+      which.size(), [&](std::size_t i) { return number(entries[which[i]].value); }, out);
 }
 
-void put_sums(std::span<const RawEntry> entries, std::size_t singles, std::int64_t usual, Pen* out) noexcept {
-  const std::size_t others = entries.size() - singles;
-  const auto is_single = [](const RawEntry& e) { return e.single; };
-  const bool all_one = singles > 0 && std::all_of(entries.begin(), entries.end(), [](const RawEntry& e) {
-                         return !e.single || e.value.micros == kOneInMicros;
-                       });
-  const bool whole = others > 0 && !std::all_of(entries.begin(), entries.end(),
-                                                [](const RawEntry& e) { return e.single || normal(e); });
-  const unsigned scale = singles == 0 || all_one ? 0 : common_unit(kScales, entries, [&](const RawEntry& e) {
-    return is_single(e) ? e.value.micros : 0;
-  });
-  out->byte(scale | (others == 0 ? kAllSingle : 0) | (singles == 0 ? kNoSingle : 0) | (all_one ? kSinglesOne : 0) |
-            (whole ? kMantissasWhole : 0));
-  if (singles > 0 && others > 0) {
-    out->packed(1, entries.size(), [&](std::size_t i) { return std::uint64_t{entries[i].single}; });
-  }
-  if (singles > 0 && !all_one) {
-    put_form_column(
-        entries, true, singles, [=](const Value& v) { return scaled(v.micros, scale); }, out);
-  }
-  if (others == 0) return;
+void put_singles(std::span<const RawEntry> entries, std::span<const std::uint32_t> which, unsigned scale,
+                 Pen* out) noexcept {
+  put_form_column(
+      entries, which, [=](const Value& v) { return scaled(v.micros, scale); }, out);
+}
+
+void put_others(std::span<const RawEntry> entries, std::span<const std::uint32_t> which, bool whole, std::int64_t usual,
+                Pen* out) noexcept {
   const auto exponent = [=](const Value& v) {
     return zigzag(static_cast<std::int64_t>(difference(v.exponent, usual)));
   };
-  put_form_column(entries, false, others, exponent, out);
-  EntriesOfForm mantissas(entries, false);
-  out->packed(whole ? 64 : kMantissaBits, others, [&](std::size_t) {
-    const std::uint64_t bits = std::bit_cast<std::uint64_t>(mantissas.next().mantissa);
+  put_form_column(entries, which, exponent, out);
+  out->packed(whole ? 64 : kMantissaBits, which.size(), [&](std::size_t i) {
+    const std::uint64_t bits = std::bit_cast<std::uint64_t>(entries[which[i]].value.mantissa);
     return whole ? bits : (bits >> 63 << 52) | (bits & low_bits(52));
   });
+}
+
+void put_sums(std::span<const RawEntry> entries, std::int64_t usual, Pen* out) {
+  const Forms forms(entries);
+  const std::span<const std::uint32_t> singles = forms.singles();
+  const std::span<const std::uint32_t> others = forms.others();
+  const bool all_one = !singles.empty() && std::all_of(singles.begin(), singles.end(), [&](std::uint32_t i) {
+    return entries[i].value.micros == kOneInMicros;
+  });
+  const bool whole = !std::all_of(others.begin(), others.end(), [&](std::uint32_t i) { return normal(entries[i]); });
+  const bool scales = !singles.empty() && !all_one;
+  const unsigned scale =
+      scales ? common_unit<kScales>(singles, [&](std::uint32_t i) { return entries[i].value.micros; }) : 0;
+  out->byte(scale | (others.empty() ? kAllSingle : 0) | (singles.empty() ? kNoSingle : 0) |
+            (all_one ? kSinglesOne : 0) | (whole ? kMantissasWhole : 0));
+  if (!singles.empty() && !others.empty()) {
+    out->packed(1, entries.size(), [&](std::size_t i) { return std::uint64_t{entries[i].single}; });
+  }
+  if (scales) put_singles(entries, singles, scale, out);
+  if (!others.empty()) put_others(entries, others, whole, usual, out);
 }
 
 // What the first byte of a body says of the values.
 struct Values {
   bool counts_one = true;
   bool plain = true;
-  std::size_t singles = 0;
   unsigned scale = 0;
 };
 
@@ -225,11 +208,10 @@ Values values_of(const RawBlock& block, std::span<const RawEntry> entries) noexc
   const bool weighs = block.aggregate != Aggregate::kCount;
   for (const RawEntry& entry : entries) {
     values.counts_one &= entry.value.count == 1;
-    values.singles += entry.single ? 1 : 0;
     if (weighs) values.plain &= entry.value.micros == kOneInMicros && (!decays || entry.single);
   }
   if (keeps_micros(block.aggregate) && !values.plain) {
-    values.scale = common_unit(kScales, entries, [](const RawEntry& e) { return e.value.micros; });
+    values.scale = common_unit<kScales>(entries, [](const RawEntry& e) { return e.value.micros; });
   }
   return values;
 }
@@ -256,7 +238,7 @@ void put_body(const RawBlock& block, std::span<const RawEntry> entries, unsigned
   }
   if (values.plain) return;
   if (block.aggregate == Aggregate::kDecayedSum) {
-    put_sums(entries, values.singles, usual_exponent(block.half_life_ms, newest), out);
+    put_sums(entries, usual_exponent(block.half_life_ms, newest), out);
   } else {
     put_column(
         entries.size(), [&](std::size_t i) { return scaled(entries[i].value.micros, values.scale); }, out);
@@ -266,14 +248,13 @@ void put_body(const RawBlock& block, std::span<const RawEntry> entries, unsigned
 char* put_row(const RawRow& row, char* to) {
   Pen out(to);
   const unsigned unit =
-      common_unit(kTimeUnits, row.entries, [](const RawEntry& entry) { return entry.value.newest_ms; });
+      common_unit<kTimeUnits>(row.entries, [](const RawEntry& entry) { return entry.value.newest_ms; });
   out.byte(kRowVersion);
   out.varint(row.blocks.size() * std::size(kTimeUnits) + (row.entries.empty() ? 0 : unit));
   std::uint64_t view_min = 0;
   std::int64_t newest = std::numeric_limits<std::int64_t>::min();
   for (const RawBlock& block : row.blocks) {
     const std::span<const RawEntry> entries = row.of(block);
-    check_block(block, entries);
     put_head(block, view_min, &out);
     view_min = std::uint64_t{block.view} + 1;
     if (!entries.empty()) newest = std::max(newest, newest_of(block.aggregate, entries));
