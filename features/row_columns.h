@@ -165,6 +165,28 @@ class Cursor {
     at_ += bytes;
   }
 
+  void skip_varints(std::size_t n) noexcept {
+    while (n >= 8 && left() >= 8) {
+      const int ends = std::popcount(~load(at_) & 0x8080808080808080u);
+      n -= static_cast<std::size_t>(ends);
+      at_ += 8;
+    }
+    // A varint that began in the eight bytes before may end here, and its end is what is counted.
+    for (; n > 0 && at_ < end_; ++at_) n -= static_cast<signed char>(*at_) >= 0 ? 1 : 0;
+    if (n > 0) fail();
+  }
+
+  void skip_packed(unsigned width, std::size_t n) noexcept {
+    const std::size_t bytes = (n * width + 7) / 8;
+    if (width > 64 || bytes > left()) return fail();
+    at_ += bytes;
+  }
+
+  /// What lies between where `before` stands and where this one does.
+  [[nodiscard]] std::string_view since(const Cursor& before) const noexcept {
+    return {before.at_, static_cast<std::size_t>(at_ - before.at_)};
+  }
+
   void fail() noexcept {
     ok_ = false;
     at_ = end_;

@@ -104,6 +104,17 @@ void merge_raw(const RawRow& base, const RawRow& delta, RawRow* to) {
   }
 }
 
+// `*merged` becomes the base with `delta` added. Returns: false for a base that cannot be decoded.
+bool merge_into_base(std::string_view base, const RawRow& delta, RawRow* row, RawRow* merged) {
+  if (read_raw_for(delta, base, row) != nullptr) return false;
+  merge_raw(*row, delta, merged);
+  // What was left encoded counts in the units of the base. Seldom the row has come to another one.
+  if (!row->partial() || (!merged->entries.empty() && time_unit(*merged) == row->unit)) return true;
+  if (read_raw(base, row) != nullptr) return false;
+  merge_raw(*row, delta, merged);
+  return true;
+}
+
 // ---- fading -------------------------------------------------------------------------------------------------------
 
 constexpr int kFadedDoublings = -20;
@@ -145,26 +156,24 @@ void copy_unfaded(const RawRow& row, std::int64_t now_ms, RawRow* to) {
 std::size_t merge_encoded_rows(std::optional<std::string_view> base, std::span<const std::string_view> operands,
                                std::string* merged) {
   Scratch scratch;
-  RawRow& row = scratch.row(0);
-  if (base && read_raw(*base, &row) != nullptr) {
-    merged->assign(*base);
-    return operands.size();
-  }
   // Operands are small and the base may be large: they are summed first, and the base is walked once.
   std::size_t left_out = 0;
-  RawRow* sum = &scratch.row(1);
-  RawRow& operand = scratch.row(2);
-  RawRow* next = &scratch.row(3);
+  RawRow* sum = &scratch.row(0);
+  RawRow* next = &scratch.row(1);
+  RawRow& one = scratch.row(2);
   for (const std::string_view bytes : operands) {
-    if (read_raw(bytes, &operand) == nullptr) {
-      merge_raw(*sum, operand, next);
+    if (read_raw(bytes, &one) == nullptr) {
+      merge_raw(*sum, one, next);
       std::swap(sum, next);
     } else {
       ++left_out;
     }
   }
   if (base) {
-    merge_raw(row, *sum, next);
+    if (!merge_into_base(*base, *sum, &one, next)) {
+      merged->assign(*base);
+      return operands.size();
+    }
     std::swap(sum, next);
   }
   write_raw(*sum, merged);

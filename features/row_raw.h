@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -21,7 +22,7 @@ struct RawEntry : Entry {
   bool single = false;
 };
 
-/// A ViewBlock whose entries stand in RawRow::entries, from `begin` to below `end`.
+/// A ViewBlock whose entries stand in RawRow::entries, from `begin` to below `end`; or which was left as it is encoded.
 struct RawBlock {
   std::uint32_t view = 0;
   Aggregate aggregate = Aggregate::kCount;
@@ -31,16 +32,28 @@ struct RawBlock {
   std::size_t begin = 0;
   std::size_t end = 0;
 
+  // Of a block left encoded. It has no entries in RawRow::entries.
+  std::size_t encoded_size = 0;  ///< its number of entries; 0: the block is decoded
+  unsigned flags = 0;            ///< the first byte of its body
+  std::int64_t newest_ms = 0;
+  std::string_view columns;  ///< its body from the dimensions on, in the memory of what was read
+
   [[nodiscard]] std::size_t size() const noexcept { return end - begin; }
 };
 
 struct RawRow {
   std::vector<RawBlock> blocks;
   std::vector<RawEntry> entries;
+  unsigned unit = 0;  ///< as read; not kept up to date
 
   void clear() noexcept {
     blocks.clear();
     entries.clear();
+  }
+
+  /// Whether a block was left encoded.
+  [[nodiscard]] bool partial() const noexcept {
+    return std::any_of(blocks.begin(), blocks.end(), [](const RawBlock& block) { return block.encoded_size > 0; });
   }
 
   [[nodiscard]] std::span<RawEntry> of(const RawBlock& block) noexcept {
@@ -86,7 +99,20 @@ class Forms {
 /// Replaces `*row`. Returns: nullptr, or what is wrong with the bytes; `*row` is then unspecified.
 [[nodiscard]] const char* read_raw(std::string_view bytes, RawRow* row);
 
-/// Replaces `*bytes`. Requires: what encode_row() requires, and every decayed sum as settle() leaves it.
+/// The same, but leaves blocks encoded whose view `delta` has not: it checks of them only where they end. They refer to
+/// the memory of `bytes`.
+[[nodiscard]] const char* read_raw_for(const RawRow& delta, std::string_view bytes, RawRow* row);
+
+class Cursor;
+
+/// Moves behind the columns of a body, whose first byte is block.flags and which has block.encoded_size entries.
+void skip_columns(const RawBlock& block, Cursor* in) noexcept;
+
+/// Index of the largest of kTimeUnits that divides the times of all decoded entries.
+[[nodiscard]] unsigned time_unit(const RawRow& row) noexcept;
+
+/// Replaces `*bytes`. Requires: what encode_row() requires, every decayed sum as settle() leaves it, and where the row
+/// is partial, that time_unit() is the unit of what it was read from.
 void write_raw(const RawRow& row, std::string* bytes);
 
 /// Gives a decayed sum its only spelling: the event in place of the sum where there is one event and the sum can be

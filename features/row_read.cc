@@ -407,31 +407,63 @@ struct Times {
   bool newest_seen = false;
 };
 
-Problem read_body(RawBlock* block, Times* times, Cursor* in, RawRow* row) {
+Problem read_newest_of_block(unsigned flags, const Times& times, Cursor* in, std::int64_t* newest_ms) noexcept {
+  *newest_ms = times.newest_ms;
+  if ((flags & kNewestOfRow) != 0) return nullptr;
+  const auto unit_ms = static_cast<std::uint64_t>(kTimeUnits[times.unit]);
+  const std::uint64_t age = in->varint();
+  if (age > difference(times.newest_ms, kMin) / unit_ms) return "an event time exceeds 64 bits";
+  if (age == 0) return "the block's newest event time is spelled longer than it need be";
+  *newest_ms = back(times.newest_ms, age * unit_ms);
+  return nullptr;
+}
+
+Problem decode_body(unsigned flags, std::int64_t newest_ms, const Times& times, RawBlock* block, Cursor* in,
+                    RawRow* row) {
+  row->entries.resize(block->end);
+  const Body body{.entries = row->of(*block),
+                  .aggregate = block->aggregate,
+                  .half_life_ms = block->half_life_ms,
+                  .newest_ms = newest_ms,
+                  .unit_ms = static_cast<std::uint64_t>(kTimeUnits[times.unit]),
+                  .flags = flags,
+                  .dimensions = static_cast<Dimensions>(flags >> kDimensionShift & 3u)};
+  return read_contents(body, in);
+}
+
+void leave_encoded(unsigned flags, std::int64_t newest_ms, RawBlock* block, Cursor* in) noexcept {
+  block->encoded_size = block->size();
+  block->end = block->begin;
+  block->flags = flags;
+  block->newest_ms = newest_ms;
+  const Cursor before = *in;
+  skip_columns(*block, in);
+  if (in->ok()) block->columns = in->since(before);
+}
+
+// Whether a merge with `delta` leaves the block as it is.
+bool untouched(const RawRow* delta, const RawBlock& block) noexcept {
+  if (delta == nullptr || (block.max_entries != 0 && block.size() > block.max_entries)) return false;
+  return std::none_of(delta->blocks.begin(), delta->blocks.end(),
+                      [&](const RawBlock& other) { return other.view == block.view; });
+}
+
+Problem read_body(const RawRow* delta, RawBlock* block, Times* times, Cursor* in, RawRow* row) {
   const unsigned flags = in->byte();
   std::size_t size = 0;
   if (const Problem problem = read_size(flags, in, &size)) return problem;
   block->begin = row->entries.size();
   block->end = block->begin + size;
   if (size == 0) return nullptr;
-  const auto unit_ms = static_cast<std::uint64_t>(kTimeUnits[times->unit]);
-  std::int64_t newest_ms = times->newest_ms;
-  if ((flags & kNewestOfRow) == 0) {
-    const std::uint64_t age = in->varint();
-    if (age > difference(newest_ms, kMin) / unit_ms) return "an event time exceeds 64 bits";
-    if (age == 0) return "the block's newest event time is spelled longer than it need be";
-    newest_ms = back(newest_ms, age * unit_ms);
-  }
   times->newest_seen |= (flags & kNewestOfRow) != 0;
-  row->entries.resize(block->end);
-  const Body body{.entries = row->of(*block),
-                  .aggregate = block->aggregate,
-                  .half_life_ms = block->half_life_ms,
-                  .newest_ms = newest_ms,
-                  .unit_ms = unit_ms,
-                  .flags = flags,
-                  .dimensions = static_cast<Dimensions>(flags >> kDimensionShift & 3u)};
-  const Problem problem = read_contents(body, in);
+  std::int64_t newest_ms = 0;
+  if (const Problem problem = read_newest_of_block(flags, *times, in, &newest_ms)) return problem;
+  Problem problem = nullptr;
+  if (untouched(delta, *block)) {
+    leave_encoded(flags, newest_ms, block, in);
+  } else {
+    problem = decode_body(flags, newest_ms, *times, block, in, row);
+  }
   // The cursor gives zeros once it has failed, so asking once is enough.
   return in->ok() ? problem : "cut off, or a number is not in its shortest form";
 }
@@ -454,7 +486,7 @@ Problem check_times(const Times& times, const RawRow& row) noexcept {
   return std::all_of(row.entries.begin(), row.entries.end(), fits) ? "times have a larger unit" : nullptr;
 }
 
-Problem read_blocks(Cursor* in, RawRow* row) {
+Problem read_blocks(const RawRow* delta, Cursor* in, RawRow* row) {
   const std::uint64_t coded = in->varint();
   const std::uint64_t blocks = coded / std::size(kTimeUnits);
   Times times{.unit = static_cast<unsigned>(coded % std::size(kTimeUnits))};
@@ -468,9 +500,10 @@ Problem read_blocks(Cursor* in, RawRow* row) {
   }
   if (const Problem problem = read_newest(in, &times)) return problem;
   for (RawBlock& block : row->blocks) {
-    if (const Problem problem = read_body(&block, &times, in, row)) return problem;
+    if (const Problem problem = read_body(delta, &block, &times, in, row)) return problem;
   }
-  return check_times(times, *row);
+  row->unit = times.unit;
+  return row->partial() ? nullptr : check_times(times, *row);
 }
 
 // Says what the number is, as text that lasts.
@@ -480,16 +513,22 @@ Problem wrong_version(unsigned version) noexcept {
   return "the format version is newer than this release; use a newer one";
 }
 
-}  // namespace
-
-const char* read_raw(std::string_view bytes, RawRow* row) {
+Problem read_row(const RawRow* delta, std::string_view bytes, RawRow* row) {
   row->clear();
   // First of all: what damage has changed is recognised here, and the checks below meet only what somebody wrote.
   if (!trailer_matches(bytes)) return "wrong checksum";
   Cursor in(bytes.substr(0, bytes.size() - kTrailerBytes));
   if (const unsigned version = in.byte(); version != kRowVersion) return wrong_version(version);
-  if (const Problem problem = read_blocks(&in, row)) return problem;
+  if (const Problem problem = read_blocks(delta, &in, row)) return problem;
   return in.finished() ? nullptr : "bytes left over, or cut off";
+}
+
+}  // namespace
+
+const char* read_raw(std::string_view bytes, RawRow* row) { return read_row(nullptr, bytes, row); }
+
+const char* read_raw_for(const RawRow& delta, std::string_view bytes, RawRow* row) {
+  return read_row(&delta, bytes, row);
 }
 
 }  // namespace cairn::features

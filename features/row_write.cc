@@ -216,8 +216,17 @@ Values values_of(const RawBlock& block, std::span<const RawEntry> entries) noexc
   return values;
 }
 
+void put_encoded_body(const RawBlock& block, unsigned unit, std::int64_t row_newest, Pen* out) noexcept {
+  const bool newest = block.newest_ms == row_newest;
+  out->byte((block.flags & ~kNewestOfRow) | (newest ? kNewestOfRow : 0));
+  if (block.encoded_size > 1) out->varint(block.encoded_size);
+  if (!newest) out->varint(in_units(difference(row_newest, block.newest_ms), unit));
+  out->bytes(block.columns);
+}
+
 void put_body(const RawBlock& block, std::span<const RawEntry> entries, unsigned unit, std::int64_t row_newest,
               Pen* out) noexcept {
+  if (block.encoded_size > 0) return put_encoded_body(block, unit, row_newest, out);
   if (entries.empty()) {
     out->byte(0);
     return out->varint(0);
@@ -247,8 +256,7 @@ void put_body(const RawBlock& block, std::span<const RawEntry> entries, unsigned
 
 char* put_row(const RawRow& row, char* to) {
   Pen out(to);
-  const unsigned unit =
-      common_unit<kTimeUnits>(row.entries, [](const RawEntry& entry) { return entry.value.newest_ms; });
+  const unsigned unit = time_unit(row);
   out.byte(kRowVersion);
   out.varint(row.blocks.size() * std::size(kTimeUnits) + (row.entries.empty() ? 0 : unit));
   std::uint64_t view_min = 0;
@@ -257,6 +265,7 @@ char* put_row(const RawRow& row, char* to) {
     const std::span<const RawEntry> entries = row.of(block);
     put_head(block, view_min, &out);
     view_min = std::uint64_t{block.view} + 1;
+    if (block.encoded_size > 0) newest = std::max(newest, block.newest_ms);
     if (!entries.empty()) newest = std::max(newest, newest_of(block.aggregate, entries));
   }
   if (row.blocks.empty()) return out.at();
@@ -267,8 +276,14 @@ char* put_row(const RawRow& row, char* to) {
 
 }  // namespace
 
+unsigned time_unit(const RawRow& row) noexcept {
+  return common_unit<kTimeUnits>(row.entries, [](const RawEntry& entry) { return entry.value.newest_ms; });
+}
+
 void write_raw(const RawRow& row, std::string* bytes) {
-  const std::size_t bytes_max = kRowBytesMax + row.blocks.size() * kBlockBytesMax +
+  std::size_t encoded = 0;
+  for (const RawBlock& block : row.blocks) encoded += block.columns.size();
+  const std::size_t bytes_max = kRowBytesMax + encoded + row.blocks.size() * kBlockBytesMax +
                                 row.entries.size() * kEntryBytesMax + kTrailerBytes + kPenSlack;
   // Zeroing as much as a row could take would cost more than writing what it does take, so the memory is kept.
   constexpr std::size_t kKeptBytesMax = std::size_t{1} << 20;
