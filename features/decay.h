@@ -21,7 +21,8 @@ struct DecayedSum {
   std::int64_t exponent = 0;
 };
 
-/// The sum of one event: weight * 2^time, in normal form. Requires: `weight` finite.
+/// The sum of one event: weight * 2^time, in normal form; the same bits on every machine, because rows keep the weight
+/// and the time in its place and compute it anew. Within 2^-52 of it. Requires: `weight` finite.
 [[nodiscard]] DecayedSum decayed(double weight, DecayTime time) noexcept;
 
 /// a + b in normal form: commutative bit for bit, associative up to rounding. What lies below the larger one's last bit
