@@ -21,8 +21,10 @@
 #include "storage/rocksdb/database.h"
 #include "storage/rocksdb/health_listener.h"
 #include "storage/rocksdb/merge_operator.h"
+#include "storage/rocksdb/row_reads.h"
 #include "storage/rocksdb/snapshots.h"
 #include "storage/rocksdb/status_translation.h"
+#include "storage/rocksdb/trim_filter.h"
 #include "storage/rocksdb/tuning.h"
 #include "storage/stored_key.h"
 
@@ -32,22 +34,6 @@ namespace {
 
 /// What a record costs in the log beyond its bytes, generously.
 constexpr std::size_t kRecordOverheadBytes = 32;
-
-/// stored_key() of each, one behind the other in `*bytes`, which they are views of.
-std::vector<rocksdb::Slice> stored_keys(Family family, const std::vector<std::string_view>& keys, std::string* bytes) {
-  std::size_t size = keys.size();
-  for (const std::string_view key : keys) size += key.size();
-  bytes->reserve(size);  // never grows, so the views stay
-  std::vector<rocksdb::Slice> stored;
-  stored.reserve(keys.size());
-  for (const std::string_view key : keys) {
-    const std::size_t begin = bytes->size();
-    bytes->push_back(family_byte(family));
-    bytes->append(key);
-    stored.emplace_back(bytes->data() + begin, key.size() + 1);
-  }
-  return stored;
-}
 
 Status closed() { return unavailable("the state store is closed; open it again"); }
 
@@ -100,6 +86,7 @@ class RocksDbStore final : public StateStore {
                .probe = world_.free_space,
                .probe_interval = world_.probe_interval}),
         merger_(options_.merge, &quarantine_),
+        trim_(options_.trim ? std::make_unique<TrimFilter>(options_.trim) : nullptr),
         health_(std::make_shared<HealthListener>(&gate_, options_.log)) {}
 
   ~RocksDbStore() override {
@@ -113,7 +100,7 @@ class RocksDbStore final : public StateStore {
     auto merge = std::make_shared<MergerOperator>(&merger_);
     CAIRN_ASSIGN_OR_RETURN(database_, Database::open({.path = options_.path,
                                                       .db = database_options({health_, flushed_}, world_.env),
-                                                      .family = family_options(options_, std::move(merge)),
+                                                      .family = family_options(options_, std::move(merge), trim_.get()),
                                                       .flushed = flushed_,
                                                       .log = options_.log}));
     snapshots_ = std::make_shared<Snapshots>(&database_->db());
@@ -130,14 +117,14 @@ class RocksDbStore final : public StateStore {
   Result<std::optional<std::string>> get(Family family, std::string_view key) const override {
     const InFlight::Entry call = calls_.enter();
     if (!call) return closed();
-    return read({}, family, key);
+    return read_row(database_->db(), {}, family, key);
   }
 
   Status multi_get(Family family, std::span<const std::string> keys,
                    std::vector<std::optional<std::string>>* values) const override {
     const InFlight::Entry call = calls_.enter();
     if (!call) return closed();
-    return multi_read({}, family, keys, values);
+    return read_rows(database_->db(), {}, family, keys, values);
   }
 
   std::shared_ptr<const Snapshot> snapshot() const override {
@@ -149,14 +136,14 @@ class RocksDbStore final : public StateStore {
                                             std::string_view key) const override {
     const InFlight::Entry call = calls_.enter();
     if (!call) return closed();
-    return read(reading_at(snapshot), family, key);
+    return read_row(database_->db(), reading_at(snapshot), family, key);
   }
 
   Status multi_get_at(const Snapshot& snapshot, Family family, std::span<const std::string> keys,
                       std::vector<std::optional<std::string>>* values) const override {
     const InFlight::Entry call = calls_.enter();
     if (!call) return closed();
-    return multi_read(reading_at(snapshot), family, keys, values);
+    return read_rows(database_->db(), reading_at(snapshot), family, keys, values);
   }
 
   Status scan(Family family, std::string_view prefix,
@@ -220,10 +207,6 @@ class RocksDbStore final : public StateStore {
     options.snapshot = snapshots_->native(snapshot);
     return options;
   }
-  Result<std::optional<std::string>> read(const rocksdb::ReadOptions& options, Family family,
-                                          std::string_view key) const;
-  Status multi_read(const rocksdb::ReadOptions& options, Family family, std::span<const std::string> keys,
-                    std::vector<std::optional<std::string>>* values) const;
   Status check_room_to_open() const;
   Status check_room_for_copy(const std::string& parent) const;
   Status commit(WriteBatch batch, Durability durability) const;
@@ -244,6 +227,7 @@ class RocksDbStore final : public StateStore {
   mutable DiskGate gate_;
   mutable Quarantine quarantine_;
   const Merger merger_;
+  const std::unique_ptr<const TrimFilter> trim_;  ///< null: rows are not trimmed
   const std::shared_ptr<HealthListener> health_;
   mutable InFlight calls_;
   const std::shared_ptr<FlushedMark> flushed_ = std::make_shared<FlushedMark>();
@@ -310,40 +294,6 @@ void RocksDbStore::write_quarantine() const {
   if (written.ok()) return;
   options_.log.warning("storage.quarantine", "operands that were left out cannot be written to quarantine yet",
                        {{"error", written.to_string()}});
-}
-
-Result<std::optional<std::string>> RocksDbStore::read(const rocksdb::ReadOptions& options, Family family,
-                                                      std::string_view key) const {
-  std::string value;
-  const rocksdb::Status found = database_->db().Get(options, stored_key(family, key), &value);
-  if (found.IsNotFound()) return std::optional<std::string>();
-  if (!found.ok()) return from_rocksdb(found);
-  return std::optional<std::string>(std::move(value));
-}
-
-Status RocksDbStore::multi_read(const rocksdb::ReadOptions& options, Family family, std::span<const std::string> keys,
-                                std::vector<std::optional<std::string>>* values) const {
-  // Sorted and distinct: MultiGet may answer a repeated key wrongly (RocksDB HISTORY 9.0), and sorting is its own first
-  // step. All of one family, so the order is that of the callers' keys.
-  std::vector<std::string_view> distinct(keys.begin(), keys.end());
-  std::sort(distinct.begin(), distinct.end());
-  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
-  std::string bytes;
-  const std::vector<rocksdb::Slice> stored = stored_keys(family, distinct, &bytes);
-  std::vector<rocksdb::PinnableSlice> found(stored.size());
-  std::vector<rocksdb::Status> statuses(stored.size());
-  database_->db().MultiGet(options, database_->db().DefaultColumnFamily(), stored.size(), stored.data(), found.data(),
-                           statuses.data(), /*sorted_input=*/true);
-  values->assign(keys.size(), std::nullopt);
-  for (const rocksdb::Status& status : statuses) {
-    if (!status.ok() && !status.IsNotFound()) return from_rocksdb(status);
-  }
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    const auto at = std::lower_bound(distinct.begin(), distinct.end(), std::string_view(keys[i]));
-    const auto j = static_cast<std::size_t>(at - distinct.begin());
-    if (statuses[j].ok()) (*values)[i] = found[j].ToString();
-  }
-  return ok_status();
 }
 
 StateStoreStats RocksDbStore::stats() const {

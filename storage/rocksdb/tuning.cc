@@ -63,11 +63,15 @@ rocksdb::DBOptions database_options(std::vector<std::shared_ptr<rocksdb::EventLi
 }
 
 rocksdb::ColumnFamilyOptions family_options(const StateStoreOptions& options,
-                                            std::shared_ptr<rocksdb::MergeOperator> merge) {
+                                            std::shared_ptr<rocksdb::MergeOperator> merge,
+                                            const rocksdb::CompactionFilter* trim) {
   rocksdb::ColumnFamilyOptions family;
   family.table_factory.reset(
       rocksdb::NewBlockBasedTableFactory(table_options(rocksdb::NewLRUCache(options.block_cache_bytes))));
   family.merge_operator = std::move(merge);
+  family.compaction_filter = trim;
+  // Rows that nobody writes any more are trimmed only where something makes RocksDB rewrite their file.
+  family.periodic_compaction_seconds = trim != nullptr ? 30 * 24 * 3600 : 0;
   family.write_buffer_size = options.memtable_bytes;
   family.max_write_buffer_number = 3;
   family.compression = rocksdb::kLZ4Compression;

@@ -14,8 +14,9 @@ namespace cairn::storage {
 [[nodiscard]] rocksdb::DBOptions database_options(std::vector<std::shared_ptr<rocksdb::EventListener>> listeners,
                                                   rocksdb::Env* env);
 
-/// Options of the one column family that holds everything.
+/// Options of the one column family that holds everything. `trim` is borrowed and may be null.
 [[nodiscard]] rocksdb::ColumnFamilyOptions family_options(const StateStoreOptions& options,
-                                                          std::shared_ptr<rocksdb::MergeOperator> merge);
+                                                          std::shared_ptr<rocksdb::MergeOperator> merge,
+                                                          const rocksdb::CompactionFilter* trim);
 
 }  // namespace cairn::storage
