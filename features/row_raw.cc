@@ -20,6 +20,20 @@ DecayedSum single_sum(std::int64_t micros, DecayTime time) noexcept {
   return decayed(static_cast<double>(micros) / kMicrosPerUnit, time);
 }
 
+// The sum of one event of weight 1. A user's visit counts in several views of one half-life, one after the other.
+DecayedSum sum_of_one(std::int64_t newest_ms, std::int64_t half_life_ms) noexcept {
+  struct Last {
+    std::int64_t newest_ms = 0;
+    std::int64_t half_life_ms = 0;  // never asked for
+    DecayedSum sum;
+  };
+  thread_local Last last;
+  if (last.newest_ms != newest_ms || last.half_life_ms != half_life_ms) {
+    last = {newest_ms, half_life_ms, decayed(1.0, decay_time(newest_ms, half_life_ms))};
+  }
+  return last.sum;
+}
+
 void fold(std::int64_t micros, RawEntry* entry) noexcept {
   entry->value.micros = micros;
   entry->value.mantissa = 0.0;
@@ -59,8 +73,7 @@ Forms::Forms(std::span<const RawEntry> entries) : singles_max_(entries.size()) {
 void settle(std::int64_t half_life_ms, RawEntry* entry) noexcept {
   Value& value = entry->value;
   if (entry->single || value.count != 1 || half_life_ms == 0) return;
-  const DecayTime time = decay_time(value.newest_ms, half_life_ms);
-  const DecayedSum one = decayed(1.0, time);
+  const DecayedSum one = sum_of_one(value.newest_ms, half_life_ms);
   // Most events weigh 1.
   if (same_bits(value, one)) return fold(kOneInMicros, entry);
   constexpr std::int64_t kDoublingsMax = 64;  // a weight beyond them is none that could be written
@@ -72,12 +85,17 @@ void settle(std::int64_t half_life_ms, RawEntry* entry) noexcept {
   // Off by few parts in 2^53, so rounding finds the weight if there is one.
   if (!(std::abs(micros) < static_cast<double>(kSingleMicrosMax))) return;
   const std::int64_t weight = std::llround(micros);
-  if (std::abs(weight) < kSingleMicrosMax && same_bits(value, single_sum(weight, time))) fold(weight, entry);
+  if (std::abs(weight) < kSingleMicrosMax &&
+      same_bits(value, single_sum(weight, decay_time(value.newest_ms, half_life_ms))))
+    fold(weight, entry);
 }
 
 void unfold(std::int64_t half_life_ms, RawEntry* entry) noexcept {
   if (!entry->single) return;
-  const DecayedSum sum = single_sum(entry->value.micros, decay_time(entry->value.newest_ms, half_life_ms));
+  const std::int64_t micros = entry->value.micros;
+  const std::int64_t newest_ms = entry->value.newest_ms;
+  const DecayedSum sum = micros == kOneInMicros ? sum_of_one(newest_ms, half_life_ms)
+                                                : single_sum(micros, decay_time(newest_ms, half_life_ms));
   entry->value.micros = 0;
   entry->value.mantissa = sum.mantissa;
   entry->value.exponent = sum.exponent;

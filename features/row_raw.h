@@ -13,7 +13,7 @@
 namespace cairn::features {
 
 // Rows as merges and compactions handle them: all entries in one vector, and sums of one event not yet computed. What
-// format.md says of the bytes and these structures have in common stands here; row_read.cc and row_write.cc have the
+// format.md says of the bytes and these structures have in common stands here; row_read*.cc and row_write.cc have the
 // two directions.
 
 /// An entry in which the sum of one event may still be that event.
