@@ -90,6 +90,7 @@ class Forms {
   [[nodiscard]] std::span<const std::uint32_t> others() const noexcept { return {list_ + singles_max_, others_}; }
 
  private:
+  std::vector<std::uint32_t> large_;  ///< for blocks so large that the thread does not keep memory for them
   std::uint32_t* list_;
   std::size_t singles_max_;
   std::size_t singles_ = 0;
