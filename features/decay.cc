@@ -115,6 +115,12 @@ DecayedSum decayed(double weight, DecayTime time) noexcept {
   return normal_form({normal.mantissa * power_of_two(time.fraction), normal.exponent});
 }
 
+DecayedSum decayed_like(DecayedSum one, double weight) noexcept {
+  // In normal form `one` is half of 2^fraction, and its exponent one more than the whole half-lives.
+  const DecayedSum normal = normal_form({weight, saturating_subtract(one.exponent, 1)});
+  return normal_form({normal.mantissa * (2.0 * one.mantissa), normal.exponent});
+}
+
 DecayedSum add(DecayedSum a, DecayedSum b) noexcept {
   a = normal_form(a);
   b = normal_form(b);

@@ -15,9 +15,23 @@ bool same_bits(const Value& value, const DecayedSum& sum) noexcept {
          value.exponent == sum.exponent;
 }
 
-DecayedSum single_sum(std::int64_t micros, DecayTime time) noexcept {
+DecayedSum single_sum(std::int64_t micros, DecayedSum one) noexcept {
   // Both are exact as doubles, so the quotient of 200,000 and a million is the double nearest to 0.2.
-  return decayed(static_cast<double>(micros) / kMicrosPerUnit, time);
+  return decayed_like(one, static_cast<double>(micros) / kMicrosPerUnit);
+}
+
+// The sum of one event of weight 1. A user's visit counts in several views of one half-life, one after the other.
+DecayedSum sum_of_one(std::int64_t newest_ms, std::int64_t half_life_ms) noexcept {
+  struct Last {
+    std::int64_t newest_ms = 0;
+    std::int64_t half_life_ms = 0;  // never asked for
+    DecayedSum sum;
+  };
+  thread_local Last last;
+  if (last.newest_ms != newest_ms || last.half_life_ms != half_life_ms) {
+    last = {newest_ms, half_life_ms, decayed(1.0, decay_time(newest_ms, half_life_ms))};
+  }
+  return last.sum;
 }
 
 void fold(std::int64_t micros, RawEntry* entry) noexcept {
@@ -44,9 +58,11 @@ Scratch::~Scratch() {
 }
 
 Forms::Forms(std::span<const RawEntry> entries) : singles_max_(entries.size()) {
+  constexpr std::size_t kKeptMax = 8'192;
   thread_local std::vector<std::uint32_t> kept;
-  kept.resize(2 * entries.size());
-  list_ = kept.data();
+  std::vector<std::uint32_t>& memory = entries.size() > kKeptMax ? large_ : kept;
+  memory.resize(2 * entries.size());
+  list_ = memory.data();
   // Without a branch: which form the next entry has cannot be foretold. The place behind the last one is written too.
   for (std::size_t i = 0; i < entries.size(); ++i) {
     list_[singles_] = static_cast<std::uint32_t>(i);
@@ -59,8 +75,7 @@ Forms::Forms(std::span<const RawEntry> entries) : singles_max_(entries.size()) {
 void settle(std::int64_t half_life_ms, RawEntry* entry) noexcept {
   Value& value = entry->value;
   if (entry->single || value.count != 1 || half_life_ms == 0) return;
-  const DecayTime time = decay_time(value.newest_ms, half_life_ms);
-  const DecayedSum one = decayed(1.0, time);
+  const DecayedSum one = sum_of_one(value.newest_ms, half_life_ms);
   // Most events weigh 1.
   if (same_bits(value, one)) return fold(kOneInMicros, entry);
   constexpr std::int64_t kDoublingsMax = 64;  // a weight beyond them is none that could be written
@@ -72,12 +87,12 @@ void settle(std::int64_t half_life_ms, RawEntry* entry) noexcept {
   // Off by few parts in 2^53, so rounding finds the weight if there is one.
   if (!(std::abs(micros) < static_cast<double>(kSingleMicrosMax))) return;
   const std::int64_t weight = std::llround(micros);
-  if (std::abs(weight) < kSingleMicrosMax && same_bits(value, single_sum(weight, time))) fold(weight, entry);
+  if (std::abs(weight) < kSingleMicrosMax && same_bits(value, single_sum(weight, one))) fold(weight, entry);
 }
 
 void unfold(std::int64_t half_life_ms, RawEntry* entry) noexcept {
   if (!entry->single) return;
-  const DecayedSum sum = single_sum(entry->value.micros, decay_time(entry->value.newest_ms, half_life_ms));
+  const DecayedSum sum = single_sum(entry->value.micros, sum_of_one(entry->value.newest_ms, half_life_ms));
   entry->value.micros = 0;
   entry->value.mantissa = sum.mantissa;
   entry->value.exponent = sum.exponent;

@@ -13,7 +13,7 @@
 namespace cairn::features {
 
 // Rows as merges and compactions handle them: all entries in one vector, and sums of one event not yet computed. What
-// format.md says of the bytes and these structures have in common stands here; row_read.cc and row_write.cc have the
+// format.md says of the bytes and these structures have in common stands here; row_read*.cc and row_write.cc have the
 // two directions.
 
 /// An entry in which the sum of one event may still be that event.
@@ -90,6 +90,7 @@ class Forms {
   [[nodiscard]] std::span<const std::uint32_t> others() const noexcept { return {list_ + singles_max_, others_}; }
 
  private:
+  std::vector<std::uint32_t> large_;  ///< for blocks so large that the thread does not keep memory for them
   std::uint32_t* list_;
   std::size_t singles_max_;
   std::size_t singles_ = 0;

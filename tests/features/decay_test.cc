@@ -60,6 +60,18 @@ TEST_CASE("the sum of one event is within 2^-52 of the weight times two to the t
   CHECK(same_bits(decayed(1.0, {0, 0.5}), {std::sqrt(2.0) / 2.0, 1}));
 }
 
+TEST_CASE("a weight at the time of another event has the bits that it has alone") {
+  constexpr std::uint64_t kSeed = 6;
+  INFO("seed ", kSeed);
+  std::mt19937_64 random(kSeed);
+  for (int i = 0; i < 100'000; ++i) {
+    const DecayTime time = decay_time(static_cast<std::int64_t>(random() >> 20) - (std::int64_t{1} << 42),
+                                      static_cast<std::int64_t>(random() >> (24 + random() % 38)) + 1);
+    const double weight = static_cast<double>(static_cast<std::int64_t>(random()) >> (random() % 64)) / 1e6;
+    REQUIRE(same_bits(decayed_like(decayed(1.0, time), weight), decayed(weight, time)));
+  }
+}
+
 TEST_CASE("a sum is in normal form, and zero has one spelling") {
   const DecayedSum sum = decayed(12.0, {5, 0.0});
   CHECK(sum.mantissa == 0.75);
