@@ -20,6 +20,7 @@ FeatureState::FeatureState(storage::StateStore& store, const Options& options, I
       stored_(std::move(stored)),
       window_options_{options.window, options.window_bytes, options.log},
       row_cache_bytes_(options.row_cache_bytes),
+      fading_(options.fading),
       log_(options.log),
       catalog_(store, place_ids_, category_ids_),
       cache_(options.row_cache_bytes),
@@ -71,6 +72,7 @@ Status FeatureState::apply(const MicroBatch& micro) {
   counters.repeated += micro.interactions.size() - included_.size();
   counters.rejected += micro.rejected;
   event_ids_bytes_.store(event_ids_.memory_bytes(), std::memory_order_relaxed);
+  if (fading_ != nullptr && !included_.empty()) fading_->advance(event_time_from_ms(counters.newest_event_ms));
   progress_.reflect(micro.source, micro.positions, counters);
   windows_->grown();
   return ok_status();
