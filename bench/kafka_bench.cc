@@ -221,23 +221,41 @@ class Watch {
   double cpu_ = cpu();
 };
 
-/// From nothing to the last record, connecting included.
-Spent read_with_source(const Broker& broker, const std::string& topic, std::size_t count) {
-  const auto source = streaming::make_kafka_source(source_options(broker, topic), 64 << 10, {});
-  const Watch watch;
-  must(test::begin(*source));
-  streaming::RecordBatch batch;
-  for (std::size_t read = 0; read < count; read += batch.records.size()) {
-    must(source->poll(10'000, milliseconds(100), &batch));
+/// The partitions' leaders may not be known yet in a topic that was just made.
+std::unique_ptr<streaming::Source> open_source(const Broker& broker, const std::string& topic) {
+  while (true) {
+    auto source = streaming::make_kafka_source(source_options(broker, topic), 64 << 10, {});
+    const Status begun = test::begin(*source);
+    if (begun.ok()) return source;
+    CAIRN_CHECK_MSG(begun.code() == StatusCode::kUnavailable, begun.to_string());
   }
-  return watch.spent();
+}
+
+/// What `take` takes until it took `count`: from its first records on, so that connecting does not count. Returns: what
+/// a record cost.
+template <class Take>
+Spent read_all(std::size_t count, Take&& take) {
+  std::size_t first = 0;
+  while (first == 0) first = take();
+  const Watch watch;
+  for (std::size_t read = first; read < count;) read += take();
+  const Spent spent = watch.spent();
+  const auto timed = static_cast<double>(count - first);
+  return {spent.wall / timed, spent.cpu / timed};
+}
+
+Spent read_with_source(const Broker& broker, const std::string& topic, std::size_t count) {
+  const auto source = open_source(broker, topic);
+  streaming::RecordBatch batch;
+  return read_all(count, [&] {
+    must(source->poll(10'000, milliseconds(100), &batch));
+    return batch.records.size();
+  });
 }
 
 Spent read_bare(const Broker& broker, const std::string& topic, std::size_t count) {
-  const Watch watch;
   BareConsumer consumer(broker, topic, RD_KAFKA_OFFSET_BEGINNING);
-  for (std::size_t read = 0; read < count;) read += consumer.take();
-  return watch.spent();
+  return read_all(count, [&] { return consumer.take(); });
 }
 
 void measure_rate(const bench::Report& report, const Broker& broker) {
@@ -253,7 +271,7 @@ void measure_rate(const bench::Report& report, const Broker& broker) {
     }
   }
   const std::string label = " messages=" + std::to_string(count) + " partitions=" + std::to_string(kPartitions);
-  const auto rate = [&](const std::vector<double>& times) { return static_cast<double>(count) / median(times); };
+  const auto rate = [](const std::vector<double>& times) { return 1.0 / median(times); };
   const std::string peer = "rd_kafka_consume_batch_queue, counting";
   report.add({.name = "kafka source" + label,
               .unit = "records/s",
@@ -267,20 +285,10 @@ void measure_rate(const bench::Report& report, const Broker& broker) {
 
 // ---- latency ------------------------------------------------------------------------------------------------------
 
-/// The partitions' leaders may not be known yet in a topic that was just made.
-std::unique_ptr<streaming::Source> open_source(const Broker& broker, const std::string& topic) {
-  while (true) {
-    auto source = streaming::make_kafka_source(source_options(broker, topic), 64 << 10, {});
-    const Status begun = test::begin(*source);
-    if (begun.ok()) return source;
-    CAIRN_CHECK_MSG(begun.code() == StatusCode::kUnavailable, begun.to_string());
-  }
-}
-
 /// Sends the time of sending, 10,000 times a second.
 void send_times(const Broker& broker, const std::string& topic, std::size_t count) {
   const Handle producer = make_client(
-      RD_KAFKA_PRODUCER, {{"bootstrap.servers", broker.address()}, {"compression.type", "lz4"}, {"linger.ms", "0"}});
+      RD_KAFKA_PRODUCER, {{"bootstrap.servers", broker.address()}, {"compression.type", "lz4"}, {"linger.ms", "2"}});
   const auto start = steady_clock::now();
   for (std::size_t i = 0; i < count; ++i) {
     if (i % 10 == 0) std::this_thread::sleep_until(start + milliseconds(i / 10));
@@ -328,7 +336,7 @@ void measure_latency(const bench::Report& report, const Broker& broker) {
     std::sort(ms->begin(), ms->end());
   }
   for (const std::size_t percent : {50, 99}) {
-    report.add({.name = "produced to polled, 10,000 events/s, p" + std::to_string(percent),
+    report.add({.name = "produced (linger.ms=2) to polled, 10,000 events/s, p" + std::to_string(percent),
                 .unit = "ms",
                 .better = bench::Better::kLess,
                 .value = ours[ours.size() * percent / 100],
