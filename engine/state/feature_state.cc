@@ -25,7 +25,7 @@ FeatureState::FeatureState(storage::StateStore& store, const Options& options, I
               category_ids_, cache_),
       windows_(store, writer_, progress_, {options.window, options.window_bytes, options.log}),
       accumulator_(stored_.schema, place_ids_, catalog_),
-      event_ids_(std::max<std::uint64_t>(options.dedup_ids / 2, 1)) {}
+      event_ids_(features::EventIdMemory::generation_size(options.dedup_ids)) {}
 
 Result<std::unique_ptr<FeatureState>> FeatureState::open(storage::StateStore& store, const Options& options,
                                                          InteractionTypes types) {
