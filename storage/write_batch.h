@@ -17,7 +17,7 @@ enum class Family : std::uint8_t {
   kMeta = 1,        ///< source positions, counters, view registry, format version
   kIds = 2,         ///< dictionary: string to dense id
   kPlaces = 3,      ///< place catalogue
-  kDedup = 4,       ///< event ids seen, by time bucket
+  kDedup = 4,       ///< event ids seen, by generation
   kQuarantine = 5,  ///< merge operands that made no sense, for the record
 };
 inline constexpr std::size_t kFamilies = 6;

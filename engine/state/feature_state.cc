@@ -27,7 +27,7 @@ FeatureState::FeatureState(storage::StateStore& store, const Options& options, I
       writer_(store, options.sync ? storage::Durability::kSynced : storage::Durability::kBuffered, place_ids_,
               category_ids_, cache_),
       accumulator_(stored_.schema, place_ids_, catalog_),
-      event_ids_(std::max<std::uint64_t>(options.dedup_ids / 2, 1)) {}
+      event_ids_(features::EventIdMemory::generation_size(options.dedup_ids)) {}
 
 Result<std::unique_ptr<FeatureState>> FeatureState::open(storage::StateStore& store, const Options& options,
                                                          InteractionTypes types) {
