@@ -2,336 +2,175 @@
 
 #include <simdjson.h>
 
-#include <algorithm>
 #include <array>
-#include <bitset>
-#include <charconv>
 #include <optional>
-#include <utility>
-#include <vector>
 
 #include "cairn/rfc3339.h"
-#include "streaming/simdjson/json_text.h"
-#include "streaming/source.h"
+#include "streaming/simdjson/dom_decoder.h"
+#include "streaming/simdjson/plain_event.h"
+#include "streaming/simdjson/words.h"
 
 namespace cairn::streaming {
 namespace {
 
-// The DOM and not On-Demand: in simdjson 3.0.1 the latter accepts what follows a document, values that are wrong where
-// nobody looks, and the first of two equal keys.
-namespace dom = simdjson::dom;
+using Kind = PlainValue::Kind;
 
-static_assert(simdjson::SIMDJSON_PADDING <= kPayloadPadding, "payloads are padded with less than simdjson reads");
+/// As valid_id() has it: no string of a plain event holds a NUL.
+bool is_id(std::string_view text) noexcept { return !text.empty() && text.size() <= kIdBytesMax; }
 
-/// The contract's fields, in the order in which they are judged.
-enum Field : std::size_t { kUserId, kPlaceId, kType, kTs, kValue, kLat, kLon, kEventId, kFields };
+bool is_id(const PlainValue& value) noexcept {
+  if (value.kind == Kind::kText) return is_id(value.text);
+  return value.kind == Kind::kInteger && !value.negative;  // 19 digits fit into 64 bits
+}
 
-constexpr std::array<std::string_view, kFields> kNames = {"user_id", "place_id", "type", "ts",
-                                                          "value",   "lat",      "lon",  "event_id"};
+/// A signed integer. Returns: false for one beyond 64 bits, and for what is no integer.
+bool read_integer(const PlainValue& value, std::int64_t* integer) noexcept {
+  const auto magnitude = static_cast<std::int64_t>(value.magnitude);
+  *integer = value.negative ? -magnitude : magnitude;
+  return value.kind == Kind::kInteger && value.magnitude <= std::uint64_t{INT64_MAX};
+}
 
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-constexpr std::string_view kWhitespace = " \t\n\r";
-
-/// The field that `key` names, kFields when it names none. Lengths are compared first, since most keys that are none of
-/// ours differ in theirs.
-Field field_named(std::string_view key) {
-  const auto is = [&](Field field) { return key == kNames[field] ? field : kFields; };
-  switch (key.size()) {
-    case 2:
-      return is(kTs);
-    case 3:
-      return key == kNames[kLat] ? kLat : is(kLon);
-    case 4:
-      return is(kType);
-    case 5:
-      return is(kValue);
-    case 7:
-      return is(kUserId);
-    case 8:
-      return key == kNames[kPlaceId] ? kPlaceId : is(kEventId);
-    default:
-      return kFields;
+// The results are written where they go and not returned as optionals: a double that is read back whole after it was
+// written in parts waits until the store is done.
+bool read_real(const PlainValue& value, double* real) noexcept {
+  if (value.kind == Kind::kReal) {
+    *real = value.real;
+    return true;
   }
+  std::int64_t integer = 0;
+  if (!read_integer(value, &integer)) return false;
+  *real = static_cast<double>(integer);
+  return true;
 }
 
-/// `text` for a message: its first bytes, control characters masked, whole UTF-8 sequences.
-std::string excerpt(std::string_view text) {
-  constexpr std::size_t kBytesMax = 64;
-  std::size_t size = std::min(text.size(), kBytesMax);
-  while (size < text.size() && size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
-  std::string out(text.substr(0, size));
-  std::replace_if(
-      out.begin(), out.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
-  return size < text.size() ? out + "..." : out;
-}
-
-std::string number_text(double value) {
-  char text[32];
-  const auto end = std::to_chars(text, text + sizeof text, value).ptr;
-  return {text, end};
-}
-
-/// What `element` is, for a message: "'abc'", "91.5", "an array".
-std::string shown(dom::element element) {
-  switch (element.type()) {
-    case dom::element_type::STRING: {
-      const std::string_view text = element.get_string().value_unsafe();
-      return std::string("'").append(excerpt(text)).append("'");
+/// Finds most types by their names in one step: a loop over the names would mispredict for nearly every event. Names of
+/// more than eight bytes are looked up elsewhere, and those that found their slot taken.
+class TypeTable {
+ public:
+  explicit TypeTable(const InteractionTypes& types) : types_(types) {
+    for (std::size_t i = 0; i < types.size(); ++i) {
+      const TypeIndex type{static_cast<std::uint8_t>(i)};
+      const std::string& name = types.name(type);
+      if (name.size() > sizeof(std::uint64_t) || name.find('\0') != std::string::npos) continue;
+      Slot& slot = slots_[slot_of(word_of(name))];
+      if (slot.word == 0) slot = {word_of(name), type};
     }
-    case dom::element_type::INT64:
-      return std::to_string(element.get_int64().value_unsafe());
-    case dom::element_type::UINT64:
-      return std::to_string(element.get_uint64().value_unsafe());
-    case dom::element_type::DOUBLE:
-      return number_text(element.get_double().value_unsafe());
-    case dom::element_type::BOOL:
-      return element.get_bool().value_unsafe() ? "true" : "false";
-    case dom::element_type::NULL_VALUE:
-      return "null";
-    case dom::element_type::ARRAY:
-      return "an array";
-    case dom::element_type::OBJECT:
-      return "an object";
   }
-  return "unknown";
-}
+
+  /// Requires: no NUL in `name`, 8 readable bytes at its beginning.
+  [[nodiscard]] bool find(std::string_view name, TypeIndex* type) const {
+    if (!name.empty() && name.size() <= sizeof(std::uint64_t)) {
+      const std::uint64_t word = low_bytes(load_word(name.data()), name.size());
+      const Slot& slot = slots_[slot_of(word)];
+      *type = slot.type;
+      if (slot.word == word) return true;
+    }
+    const std::optional<TypeIndex> found = types_.find(name);
+    *type = found.value_or(TypeIndex{});
+    return found.has_value();
+  }
+
+ private:
+  static std::size_t slot_of(std::uint64_t word) noexcept { return word * 0x9E3779B97F4A7C15U >> 57; }
+
+  struct Slot {
+    std::uint64_t word = 0;  ///< 0: free
+    TypeIndex type;
+  };
+  const InteractionTypes& types_;
+  std::array<Slot, 128> slots_{};
+};
 
 }  // namespace
 
+/// Nearly every event is in plain words and good. Such an event is taken here; the other decoder is asked about the
+/// rest, and gives every reason. So this one knows only what it accepts, and answers "no" to whatever it does not know.
 struct Decoder::Impl {
   Impl(const InteractionTypes& known_types, const DecodeOptions& decode_options, const Clock& wall_clock)
-      : types(known_types), options(decode_options), clock(wall_clock) {
-    // Grown once here and not by every payload that is the longest so far.
-    CAIRN_CHECK(parser.allocate(std::clamp<std::size_t>(options.event_bytes_max, 1 << 10, 64 << 10)) ==
-                simdjson::SUCCESS);
-  }
+      : types(known_types), options(decode_options), clock(wall_clock), type_table(known_types) {}
 
-  Reject decode(std::string_view payload, Interaction* interaction);
-  Reject parse(std::string_view payload, dom::object* object);
-  Reject parse_what_is_no_object(std::string_view payload);
-  simdjson::error_code parse_json(std::string_view padded, dom::element* root);
-  Reject collect(dom::object object);
-  Reject check_unknown_keys();
-  template <class Id>
-  Reject read_id(Field field, Id* id);
-  Reject read_type(TypeIndex* type);
-  Reject read_time(EventTime* time);
-  Reject read_value(std::optional<double>* value);
-  Reject read_position(std::optional<GeoPoint>* position);
-  Reject read_event_id(std::string* event_id);
-  Reject read_degrees(Field field, double limit, double* degrees);
-
-  Reject refuse(Reject reason, std::string words) {
-    detail = std::move(words);
-    return reason;
-  }
-  Reject refuse_field(Reject reason, Field field, std::string_view words) {
-    return refuse(reason, "field '" + std::string(kNames[field]) + "': " + std::string(words));
-  }
-  Reject refuse_missing(Field field) { return refuse_field(Reject::kMissingField, field, "is missing"); }
-  Reject refuse_value(Reject reason, Field field, std::string_view words) {
-    return refuse_field(reason, field, shown(fields[field]) + " " + std::string(words));
-  }
-  /// Optional fields may be null.
-  bool has_value(Field field) const { return present[field] && !fields[field].is_null(); }
+  bool accept(std::string_view payload, Interaction* interaction);
+  bool read_type(TypeIndex* type) const;
+  bool read_time(EventTime* time) const;
+  bool is_possible(EventTime time) const;
+  bool read_degrees(Field field, double limit, double* degrees) const;
+  bool has_value(Field field) const { return event.has(field) && event.fields[field].kind != Kind::kNull; }
+  DomDecoder& judge();
 
   // Fixed after construction.
   const InteractionTypes& types;
   const DecodeOptions options;
   const Clock& clock;
+  const TypeTable type_table;
 
-  dom::parser parser;
-  std::string rewritten;  ///< padded copy, for the rare payloads that are not parsed where they lie
-  std::string detail;
-  std::array<dom::element, kFields> fields;  ///< of the payload at hand, where `present`
-  std::bitset<kFields> present;
-  std::vector<std::string_view> unknown_keys;
+  PlainEvent event;
+  std::unique_ptr<DomDecoder> dom;  ///< made when it is first needed, which may be never: its buffers are large
+  const std::string nothing;        ///< the detail before anything was refused
 };
 
-Reject Decoder::Impl::decode(std::string_view payload, Interaction* interaction) {
-  dom::object object;
-  if (Reject r = parse(payload, &object); r != Reject::kNone) return r;
-  if (Reject r = collect(object); r != Reject::kNone) return r;
-  if (Reject r = read_id(kUserId, &interaction->user); r != Reject::kNone) return r;
-  if (Reject r = read_id(kPlaceId, &interaction->place); r != Reject::kNone) return r;
-  if (Reject r = read_type(&interaction->type); r != Reject::kNone) return r;
-  if (Reject r = read_time(&interaction->time); r != Reject::kNone) return r;
-  if (Reject r = read_value(&interaction->value); r != Reject::kNone) return r;
-  if (Reject r = read_position(&interaction->position); r != Reject::kNone) return r;
-  return read_event_id(&interaction->event_id);
+DomDecoder& Decoder::Impl::judge() {
+  if (!dom) dom = std::make_unique<DomDecoder>(types, options, clock);
+  return *dom;
 }
 
-Reject Decoder::Impl::parse(std::string_view payload, dom::object* object) {
-  if (payload.size() > options.event_bytes_max) {
-    return refuse(Reject::kOversized, std::to_string(payload.size()) + " bytes are more than the " +
-                                          std::to_string(options.event_bytes_max) + " allowed");
-  }
-  const std::size_t start = payload.find_first_not_of(kWhitespace);
-  if (start == std::string_view::npos) return refuse(Reject::kMalformedJson, "empty payload");
-  if (payload[start] != '{') return parse_what_is_no_object(payload);
-  dom::element root;
-  if (const auto error = parse_json(payload, &root)) {
-    return refuse(Reject::kMalformedJson, simdjson::error_message(error));
-  }
-  // simdjson takes a document whose first character is '{' and that parses for nothing but an object.
-  CAIRN_CHECK(root.get(*object) == simdjson::SUCCESS);
-  return Reject::kNone;
-}
-
-/// Anything but an object is an error; which one depends on whether it is JSON. As the only element of an array it is
-/// parsed without simdjson's special way for scalars at the root, whose look past their end was mended after 3.0.1
-/// (simdjson #1981, #2045).
-Reject Decoder::Impl::parse_what_is_no_object(std::string_view payload) {
-  if (payload.starts_with(kByteOrderMark)) {
-    return refuse(Reject::kMalformedJson, "begins with a byte order mark; send UTF-8 without one");
-  }
-  std::string wrapped;
-  wrapped.reserve(payload.size() + 2 + kPayloadPadding);
-  wrapped.append("[").append(payload).append("]");
-  dom::element root;
-  dom::array array;
-  if (const auto error = parse_json(wrapped, &root)) {
-    return refuse(Reject::kMalformedJson, simdjson::error_message(error));
-  }
-  if (root.get(array) != simdjson::SUCCESS || array.size() != 1) {
-    return refuse(Reject::kMalformedJson, "more than one JSON value");
-  }
-  return refuse(Reject::kNotAnObject, "is " + shown(array.at(0).value_unsafe()) + ", not an object");
-}
-
-simdjson::error_code Decoder::Impl::parse_json(std::string_view padded, dom::element* root) {
-  const auto run = [&](std::string_view json) {
-    return parser.parse(json.data(), json.size(), /*realloc_if_needed=*/false).get(*root);
-  };
-  const simdjson::error_code error = run(padded);
-  if (error != simdjson::NUMBER_ERROR) return error;
-  rewritten = with_wide_integers_as_reals(padded);
-  rewritten.reserve(rewritten.size() + kPayloadPadding);
-  return run(rewritten);
-}
-
-Reject Decoder::Impl::collect(dom::object object) {
-  present.reset();
-  unknown_keys.clear();
-  for (const dom::key_value_pair& pair : object) {
-    const Field field = field_named(pair.key);
-    if (field == kFields) {
-      unknown_keys.push_back(pair.key);
-    } else if (present[field]) {  // simdjson keeps both, and would answer the first
-      return refuse(Reject::kDuplicateKey, "key '" + std::string(pair.key) + "' stands twice");
-    } else {
-      present.set(field);
-      fields[field] = pair.value;
-    }
-  }
-  return unknown_keys.size() < 2 ? Reject::kNone : check_unknown_keys();
-}
-
-Reject Decoder::Impl::check_unknown_keys() {
-  // Sorted and not compared pairwise: an event may have thousands of keys that nobody asked for.
-  std::sort(unknown_keys.begin(), unknown_keys.end());
-  const auto twice = std::adjacent_find(unknown_keys.begin(), unknown_keys.end());
-  if (twice == unknown_keys.end()) return Reject::kNone;
-  return refuse(Reject::kDuplicateKey, "key '" + excerpt(*twice) + "' stands twice");
-}
-
-template <class Id>
-Reject Decoder::Impl::read_id(Field field, Id* id) {
-  if (!present[field]) return refuse_missing(field);
-  std::string_view text;
-  if (fields[field].get(text) == simdjson::SUCCESS) {
-    if (!valid_id(text)) return refuse_value(Reject::kBadId, field, "is not 1 to 128 bytes without NUL");
-    *id = Id(text);
-    return Reject::kNone;
-  }
-  std::uint64_t number = 0;
-  if (fields[field].get(number) != simdjson::SUCCESS) {
-    return refuse_value(Reject::kBadId, field, "is neither a string nor an unsigned 64-bit integer");
-  }
-  char digits[20];
-  const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
-  *id = Id(std::string_view(digits, static_cast<std::size_t>(end - digits)));
-  return Reject::kNone;
-}
-
-Reject Decoder::Impl::read_type(TypeIndex* type) {
-  if (!present[kType]) return refuse_missing(kType);
-  std::string_view name;
-  if (fields[kType].get(name) == simdjson::SUCCESS) {
-    if (const auto found = types.find(name)) {
-      *type = *found;
-      return Reject::kNone;
-    }
-  }
-  return refuse_value(Reject::kUnknownType, kType, "is no known type; declare it in the configuration");
-}
-
-Reject Decoder::Impl::read_time(EventTime* time) {
-  if (!present[kTs]) return refuse_missing(kTs);
-  std::string_view text;
-  std::int64_t ms = 0;
-  if (fields[kTs].get(text) == simdjson::SUCCESS) {
-    const std::optional<EventTime> parsed = parse_rfc3339(text);
-    if (!parsed) return refuse_value(Reject::kBadTime, kTs, "is no RFC 3339 time");
-    *time = *parsed;
-  } else if (fields[kTs].get(ms) == simdjson::SUCCESS) {
-    *time = event_time_from_ms(ms);
-  } else if (fields[kTs].is<std::uint64_t>()) {
-    return refuse_value(Reject::kImpossibleTime, kTs, "lies too far in the future");
-  } else {
-    return refuse_value(Reject::kBadTime, kTs, "is neither RFC 3339 nor integer milliseconds since 1970");
-  }
-  if (*time < options.time_min) return refuse_value(Reject::kImpossibleTime, kTs, "lies before the earliest time");
-  if (*time > clock.now() + options.future_max) {
-    return refuse_value(Reject::kImpossibleTime, kTs, "lies too far in the future");
-  }
-  return Reject::kNone;
-}
-
-Reject Decoder::Impl::read_value(std::optional<double>* value) {
-  value->reset();
-  if (!has_value(kValue)) return Reject::kNone;
-  double number = 0;
-  if (fields[kValue].get(number) != simdjson::SUCCESS) {
-    return refuse_value(Reject::kBadValue, kValue, "is no number");
-  }
-  *value = number;  // finite: JSON has no other numbers and the parser refuses what a double cannot hold
-  return Reject::kNone;
-}
-
-Reject Decoder::Impl::read_position(std::optional<GeoPoint>* position) {
-  position->reset();
-  const bool lat = has_value(kLat);
-  const bool lon = has_value(kLon);
-  if (!lat && !lon) return Reject::kNone;
-  if (!lat) return refuse_field(Reject::kBadPosition, kLon, "stands without 'lat'");
-  if (!lon) return refuse_field(Reject::kBadPosition, kLat, "stands without 'lon'");
+/// Returns: false when the payload is not in plain words or not to be accepted; `*interaction` is untouched then.
+bool Decoder::Impl::accept(std::string_view payload, Interaction* interaction) {
+  if (payload.size() > options.event_bytes_max || !event.read(payload)) return false;
+  constexpr std::uint32_t kRequired = 1U << kUserId | 1U << kPlaceId | 1U << kType | 1U << kTs;
+  if ((event.present & kRequired) != kRequired) return false;
+  const auto& fields = event.fields;
+  TypeIndex type;
+  EventTime time;
+  if (!is_id(fields[kUserId]) || !is_id(fields[kPlaceId]) || !read_type(&type) || !read_time(&time)) return false;
+  double value = 0;
+  const bool valued = has_value(kValue);
+  if (valued && !read_real(fields[kValue], &value)) return false;
   GeoPoint point;
-  if (Reject r = read_degrees(kLat, 90.0, &point.lat); r != Reject::kNone) return r;
-  if (Reject r = read_degrees(kLon, 180.0, &point.lon); r != Reject::kNone) return r;
-  *position = point;
-  return Reject::kNone;
+  const bool placed = has_value(kLat);
+  if (placed != has_value(kLon)) return false;
+  if (placed && !(read_degrees(kLat, 90.0, &point.lat) && read_degrees(kLon, 180.0, &point.lon))) return false;
+  const bool named = has_value(kEventId);
+  const std::string_view event_id = named ? fields[kEventId].text : std::string_view{};
+  if (named && (fields[kEventId].kind != Kind::kText || !is_id(event_id))) return false;
+  if (!event.ascii && !simdjson::validate_utf8(payload.data(), payload.size())) return false;
+
+  interaction->user.assign(fields[kUserId].text);
+  interaction->place.assign(fields[kPlaceId].text);
+  interaction->type = type;
+  interaction->time = time;
+  interaction->value = valued ? std::optional(value) : std::nullopt;
+  interaction->position = placed ? std::optional(point) : std::nullopt;
+  interaction->event_id.assign(event_id);
+  return true;
 }
 
-Reject Decoder::Impl::read_degrees(Field field, double limit, double* degrees) {
-  if (fields[field].get(*degrees) != simdjson::SUCCESS) {
-    return refuse_value(Reject::kBadPosition, field, "is no number");
-  }
-  if (*degrees >= -limit && *degrees <= limit) return Reject::kNone;
-  return refuse_value(Reject::kBadPosition, field,
-                      "is not in [-" + number_text(limit) + ", " + number_text(limit) + "]");
+bool Decoder::Impl::read_type(TypeIndex* type) const {
+  const PlainValue& value = event.fields[kType];
+  return value.kind == Kind::kText && type_table.find(value.text, type);
 }
 
-Reject Decoder::Impl::read_event_id(std::string* event_id) {
-  event_id->clear();
-  if (!has_value(kEventId)) return Reject::kNone;
-  std::string_view text;
-  if (fields[kEventId].get(text) != simdjson::SUCCESS) {
-    return refuse_value(Reject::kBadEventId, kEventId, "is no string");
+bool Decoder::Impl::read_time(EventTime* time) const {
+  const PlainValue& value = event.fields[kTs];
+  if (value.kind == Kind::kText) {
+    const std::optional<EventTime> read = parse_rfc3339(value.text);
+    if (!read) return false;
+    *time = *read;
+  } else {
+    std::int64_t ms = 0;
+    if (!read_integer(value, &ms)) return false;
+    *time = event_time_from_ms(ms);
   }
-  if (!valid_id(text)) return refuse_value(Reject::kBadEventId, kEventId, "is not 1 to 128 bytes without NUL");
-  event_id->assign(text);
-  return Reject::kNone;
+  return is_possible(*time);
+}
+
+bool Decoder::Impl::is_possible(EventTime time) const {
+  if (time < options.time_min) return false;
+  // What is possible by a clock that is behind is possible by the clock itself.
+  return time <= clock.recent() + options.future_max || time <= clock.now() + options.future_max;
+}
+
+bool Decoder::Impl::read_degrees(Field field, double limit, double* degrees) const {
+  return read_real(event.fields[field], degrees) && *degrees >= -limit && *degrees <= limit;
 }
 
 Decoder::Decoder(const InteractionTypes& types, const DecodeOptions& options, const Clock& clock)
@@ -341,9 +180,10 @@ Decoder::Decoder(Decoder&&) noexcept = default;
 Decoder& Decoder::operator=(Decoder&&) noexcept = default;
 
 Reject Decoder::decode(std::string_view payload, Interaction* interaction) {
-  return impl_->decode(payload, interaction);
+  if (impl_->accept(payload, interaction)) return Reject::kNone;
+  return impl_->judge().decode(payload, interaction);
 }
 
-const std::string& Decoder::detail() const noexcept { return impl_->detail; }
+const std::string& Decoder::detail() const noexcept { return impl_->dom ? impl_->dom->detail() : impl_->nothing; }
 
 }  // namespace cairn::streaming

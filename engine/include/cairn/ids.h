@@ -23,6 +23,9 @@ class StringId {
   explicit StringId(std::string_view value) : value_(value) {}
   explicit StringId(const char* value) : value_(value) {}
 
+  /// Makes this the id `value`, in the memory it has.
+  void assign(std::string_view value) { value_.assign(value); }
+
   [[nodiscard]] const std::string& str() const noexcept { return value_; }
   [[nodiscard]] bool empty() const noexcept { return value_.empty(); }
 

@@ -1,0 +1,342 @@
+#include "streaming/simdjson/dom_decoder.h"
+
+#include <simdjson.h>
+
+#include <algorithm>
+#include <array>
+#include <bitset>
+#include <charconv>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "cairn/rfc3339.h"
+#include "streaming/simdjson/event_fields.h"
+#include "streaming/simdjson/json_text.h"
+#include "streaming/source.h"
+
+namespace cairn::streaming {
+namespace {
+
+// The DOM and not On-Demand: in simdjson 3.0.1 the latter accepts what follows a document, values that are wrong where
+// nobody looks, and the first of two equal keys.
+namespace dom = simdjson::dom;
+
+static_assert(simdjson::SIMDJSON_PADDING <= kPayloadPadding, "payloads are padded with less than simdjson reads");
+
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+constexpr std::string_view kWhitespace = " \t\n\r";
+
+/// The field that `key` names, kFields when it names none. Lengths are compared first, since most keys that are none of
+/// ours differ in theirs.
+Field field_named(std::string_view key) {
+  const auto is = [&](Field field) { return key == kFieldNames[field] ? field : kFields; };
+  switch (key.size()) {
+    case 2:
+      return is(kTs);
+    case 3:
+      return key == kFieldNames[kLat] ? kLat : is(kLon);
+    case 4:
+      return is(kType);
+    case 5:
+      return is(kValue);
+    case 7:
+      return is(kUserId);
+    case 8:
+      return key == kFieldNames[kPlaceId] ? kPlaceId : is(kEventId);
+    default:
+      return kFields;
+  }
+}
+
+/// `text` for a message: its first bytes, control characters masked, whole UTF-8 sequences.
+std::string excerpt(std::string_view text) {
+  constexpr std::size_t kBytesMax = 64;
+  std::size_t size = std::min(text.size(), kBytesMax);
+  while (size < text.size() && size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
+  std::string out(text.substr(0, size));
+  std::replace_if(
+      out.begin(), out.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
+  return size < text.size() ? out + "..." : out;
+}
+
+std::string number_text(double value) {
+  char text[32];
+  const auto end = std::to_chars(text, text + sizeof text, value).ptr;
+  return {text, end};
+}
+
+/// What `element` is, for a message: "'abc'", "91.5", "an array".
+std::string shown(dom::element element) {
+  switch (element.type()) {
+    case dom::element_type::STRING: {
+      const std::string_view text = element.get_string().value_unsafe();
+      return std::string("'").append(excerpt(text)).append("'");
+    }
+    case dom::element_type::INT64:
+      return std::to_string(element.get_int64().value_unsafe());
+    case dom::element_type::UINT64:
+      return std::to_string(element.get_uint64().value_unsafe());
+    case dom::element_type::DOUBLE:
+      return number_text(element.get_double().value_unsafe());
+    case dom::element_type::BOOL:
+      return element.get_bool().value_unsafe() ? "true" : "false";
+    case dom::element_type::NULL_VALUE:
+      return "null";
+    case dom::element_type::ARRAY:
+      return "an array";
+    case dom::element_type::OBJECT:
+      return "an object";
+  }
+  return "unknown";
+}
+
+}  // namespace
+
+struct DomDecoder::Impl {
+  Impl(const InteractionTypes& known_types, const DecodeOptions& decode_options, const Clock& wall_clock)
+      : types(known_types), options(decode_options), clock(wall_clock) {
+    // Grown once here and not by every payload that is the longest so far.
+    CAIRN_CHECK(parser.allocate(std::clamp<std::size_t>(options.event_bytes_max, 1 << 10, 64 << 10)) ==
+                simdjson::SUCCESS);
+  }
+
+  Reject decode(std::string_view payload, Interaction* interaction);
+  Reject parse(std::string_view payload, dom::object* object);
+  Reject parse_what_is_no_object(std::string_view payload);
+  simdjson::error_code parse_json(std::string_view padded, dom::element* root);
+  Reject collect(dom::object object);
+  Reject check_unknown_keys();
+  template <class Id>
+  Reject read_id(Field field, Id* id);
+  Reject read_type(TypeIndex* type);
+  Reject read_time(EventTime* time);
+  Reject read_value(std::optional<double>* value);
+  Reject read_position(std::optional<GeoPoint>* position);
+  Reject read_event_id(std::string* event_id);
+  Reject read_degrees(Field field, double limit, double* degrees);
+
+  Reject refuse(Reject reason, std::string words) {
+    detail = std::move(words);
+    return reason;
+  }
+  Reject refuse_field(Reject reason, Field field, std::string_view words) {
+    return refuse(reason, "field '" + std::string(kFieldNames[field]) + "': " + std::string(words));
+  }
+  Reject refuse_missing(Field field) { return refuse_field(Reject::kMissingField, field, "is missing"); }
+  Reject refuse_value(Reject reason, Field field, std::string_view words) {
+    return refuse_field(reason, field, shown(fields[field]) + " " + std::string(words));
+  }
+  /// Optional fields may be null.
+  bool has_value(Field field) const { return present[field] && !fields[field].is_null(); }
+
+  // Fixed after construction.
+  const InteractionTypes& types;
+  const DecodeOptions options;
+  const Clock& clock;
+
+  dom::parser parser;
+  std::string rewritten;  ///< padded copy, for the rare payloads that are not parsed where they lie
+  std::string detail;
+  std::array<dom::element, kFields> fields;  ///< of the payload at hand, where `present`
+  std::bitset<kFields> present;
+  std::vector<std::string_view> unknown_keys;
+};
+
+Reject DomDecoder::Impl::decode(std::string_view payload, Interaction* interaction) {
+  dom::object object;
+  if (Reject r = parse(payload, &object); r != Reject::kNone) return r;
+  if (Reject r = collect(object); r != Reject::kNone) return r;
+  if (Reject r = read_id(kUserId, &interaction->user); r != Reject::kNone) return r;
+  if (Reject r = read_id(kPlaceId, &interaction->place); r != Reject::kNone) return r;
+  if (Reject r = read_type(&interaction->type); r != Reject::kNone) return r;
+  if (Reject r = read_time(&interaction->time); r != Reject::kNone) return r;
+  if (Reject r = read_value(&interaction->value); r != Reject::kNone) return r;
+  if (Reject r = read_position(&interaction->position); r != Reject::kNone) return r;
+  return read_event_id(&interaction->event_id);
+}
+
+Reject DomDecoder::Impl::parse(std::string_view payload, dom::object* object) {
+  if (payload.size() > options.event_bytes_max) {
+    return refuse(Reject::kOversized, std::to_string(payload.size()) + " bytes are more than the " +
+                                          std::to_string(options.event_bytes_max) + " allowed");
+  }
+  const std::size_t start = payload.find_first_not_of(kWhitespace);
+  if (start == std::string_view::npos) return refuse(Reject::kMalformedJson, "empty payload");
+  if (payload[start] != '{') return parse_what_is_no_object(payload);
+  dom::element root;
+  if (const auto error = parse_json(payload, &root)) {
+    return refuse(Reject::kMalformedJson, simdjson::error_message(error));
+  }
+  // simdjson takes a document whose first character is '{' and that parses for nothing but an object.
+  CAIRN_CHECK(root.get(*object) == simdjson::SUCCESS);
+  return Reject::kNone;
+}
+
+/// Anything but an object is an error; which one depends on whether it is JSON. As the only element of an array it is
+/// parsed without simdjson's special way for scalars at the root, whose look past their end was mended after 3.0.1
+/// (simdjson #1981, #2045).
+Reject DomDecoder::Impl::parse_what_is_no_object(std::string_view payload) {
+  if (payload.starts_with(kByteOrderMark)) {
+    return refuse(Reject::kMalformedJson, "begins with a byte order mark; send UTF-8 without one");
+  }
+  std::string wrapped;
+  wrapped.reserve(payload.size() + 2 + kPayloadPadding);
+  wrapped.append("[").append(payload).append("]");
+  dom::element root;
+  dom::array array;
+  if (const auto error = parse_json(wrapped, &root)) {
+    return refuse(Reject::kMalformedJson, simdjson::error_message(error));
+  }
+  if (root.get(array) != simdjson::SUCCESS || array.size() != 1) {
+    return refuse(Reject::kMalformedJson, "more than one JSON value");
+  }
+  return refuse(Reject::kNotAnObject, "is " + shown(array.at(0).value_unsafe()) + ", not an object");
+}
+
+simdjson::error_code DomDecoder::Impl::parse_json(std::string_view padded, dom::element* root) {
+  const auto run = [&](std::string_view json) {
+    return parser.parse(json.data(), json.size(), /*realloc_if_needed=*/false).get(*root);
+  };
+  const simdjson::error_code error = run(padded);
+  if (error != simdjson::NUMBER_ERROR) return error;
+  rewritten = with_wide_integers_as_reals(padded);
+  rewritten.reserve(rewritten.size() + kPayloadPadding);
+  return run(rewritten);
+}
+
+Reject DomDecoder::Impl::collect(dom::object object) {
+  present.reset();
+  unknown_keys.clear();
+  for (const dom::key_value_pair& pair : object) {
+    const Field field = field_named(pair.key);
+    if (field == kFields) {
+      unknown_keys.push_back(pair.key);
+    } else if (present[field]) {  // simdjson keeps both, and would answer the first
+      return refuse(Reject::kDuplicateKey, "key '" + std::string(pair.key) + "' stands twice");
+    } else {
+      present.set(field);
+      fields[field] = pair.value;
+    }
+  }
+  return unknown_keys.size() < 2 ? Reject::kNone : check_unknown_keys();
+}
+
+Reject DomDecoder::Impl::check_unknown_keys() {
+  // Sorted and not compared pairwise: an event may have thousands of keys that nobody asked for.
+  std::sort(unknown_keys.begin(), unknown_keys.end());
+  const auto twice = std::adjacent_find(unknown_keys.begin(), unknown_keys.end());
+  if (twice == unknown_keys.end()) return Reject::kNone;
+  return refuse(Reject::kDuplicateKey, "key '" + excerpt(*twice) + "' stands twice");
+}
+
+template <class Id>
+Reject DomDecoder::Impl::read_id(Field field, Id* id) {
+  if (!present[field]) return refuse_missing(field);
+  std::string_view text;
+  if (fields[field].get(text) == simdjson::SUCCESS) {
+    if (!valid_id(text)) return refuse_value(Reject::kBadId, field, "is not 1 to 128 bytes without NUL");
+    *id = Id(text);
+    return Reject::kNone;
+  }
+  std::uint64_t number = 0;
+  if (fields[field].get(number) != simdjson::SUCCESS) {
+    return refuse_value(Reject::kBadId, field, "is neither a string nor an unsigned 64-bit integer");
+  }
+  char digits[20];
+  const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
+  *id = Id(std::string_view(digits, static_cast<std::size_t>(end - digits)));
+  return Reject::kNone;
+}
+
+Reject DomDecoder::Impl::read_type(TypeIndex* type) {
+  if (!present[kType]) return refuse_missing(kType);
+  std::string_view name;
+  if (fields[kType].get(name) == simdjson::SUCCESS) {
+    if (const auto found = types.find(name)) {
+      *type = *found;
+      return Reject::kNone;
+    }
+  }
+  return refuse_value(Reject::kUnknownType, kType, "is no known type; declare it in the configuration");
+}
+
+Reject DomDecoder::Impl::read_time(EventTime* time) {
+  if (!present[kTs]) return refuse_missing(kTs);
+  std::string_view text;
+  std::int64_t ms = 0;
+  if (fields[kTs].get(text) == simdjson::SUCCESS) {
+    const std::optional<EventTime> parsed = parse_rfc3339(text);
+    if (!parsed) return refuse_value(Reject::kBadTime, kTs, "is no RFC 3339 time");
+    *time = *parsed;
+  } else if (fields[kTs].get(ms) == simdjson::SUCCESS) {
+    *time = event_time_from_ms(ms);
+  } else if (fields[kTs].is<std::uint64_t>()) {
+    return refuse_value(Reject::kImpossibleTime, kTs, "lies too far in the future");
+  } else {
+    return refuse_value(Reject::kBadTime, kTs, "is neither RFC 3339 nor integer milliseconds since 1970");
+  }
+  if (*time < options.time_min) return refuse_value(Reject::kImpossibleTime, kTs, "lies before the earliest time");
+  if (*time > clock.now() + options.future_max) {
+    return refuse_value(Reject::kImpossibleTime, kTs, "lies too far in the future");
+  }
+  return Reject::kNone;
+}
+
+Reject DomDecoder::Impl::read_value(std::optional<double>* value) {
+  value->reset();
+  if (!has_value(kValue)) return Reject::kNone;
+  double number = 0;
+  if (fields[kValue].get(number) != simdjson::SUCCESS) {
+    return refuse_value(Reject::kBadValue, kValue, "is no number");
+  }
+  *value = number;  // finite: JSON has no other numbers and the parser refuses what a double cannot hold
+  return Reject::kNone;
+}
+
+Reject DomDecoder::Impl::read_position(std::optional<GeoPoint>* position) {
+  position->reset();
+  const bool lat = has_value(kLat);
+  const bool lon = has_value(kLon);
+  if (!lat && !lon) return Reject::kNone;
+  if (!lat) return refuse_field(Reject::kBadPosition, kLon, "stands without 'lat'");
+  if (!lon) return refuse_field(Reject::kBadPosition, kLat, "stands without 'lon'");
+  GeoPoint point;
+  if (Reject r = read_degrees(kLat, 90.0, &point.lat); r != Reject::kNone) return r;
+  if (Reject r = read_degrees(kLon, 180.0, &point.lon); r != Reject::kNone) return r;
+  *position = point;
+  return Reject::kNone;
+}
+
+Reject DomDecoder::Impl::read_degrees(Field field, double limit, double* degrees) {
+  if (fields[field].get(*degrees) != simdjson::SUCCESS) {
+    return refuse_value(Reject::kBadPosition, field, "is no number");
+  }
+  if (*degrees >= -limit && *degrees <= limit) return Reject::kNone;
+  return refuse_value(Reject::kBadPosition, field,
+                      "is not in [-" + number_text(limit) + ", " + number_text(limit) + "]");
+}
+
+Reject DomDecoder::Impl::read_event_id(std::string* event_id) {
+  event_id->clear();
+  if (!has_value(kEventId)) return Reject::kNone;
+  std::string_view text;
+  if (fields[kEventId].get(text) != simdjson::SUCCESS) {
+    return refuse_value(Reject::kBadEventId, kEventId, "is no string");
+  }
+  if (!valid_id(text)) return refuse_value(Reject::kBadEventId, kEventId, "is not 1 to 128 bytes without NUL");
+  event_id->assign(text);
+  return Reject::kNone;
+}
+
+DomDecoder::DomDecoder(const InteractionTypes& types, const DecodeOptions& options, const Clock& clock)
+    : impl_(std::make_unique<Impl>(types, options, clock)) {}
+DomDecoder::~DomDecoder() = default;
+
+Reject DomDecoder::decode(std::string_view payload, Interaction* interaction) {
+  return impl_->decode(payload, interaction);
+}
+
+const std::string& DomDecoder::detail() const noexcept { return impl_->detail; }
+
+}  // namespace cairn::streaming
