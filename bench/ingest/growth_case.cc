@@ -1,0 +1,91 @@
+// Whether an engine stays as fast as it was while its state grows, and what it takes of memory: 10 million events of a
+// million users at 500,000 places from a file, in a process of its own. The rate of each million, the first beside the
+// slowest; resident memory at the end, and the parts of it that status() tells.
+#include <thread>
+
+#include "bench/ingest/cases.h"
+#include "bench/ingest/child.h"
+#include "bench/ingest/run_engine.h"
+#include "tests/support/temporary_folder.h"
+
+namespace cairn::bench {
+namespace {
+
+constexpr double kMiB = 1 << 20;
+
+void tell_memory(const Engine& engine) {
+  const EngineStatus status = engine.status({});
+  tell("resident", resident_mib());
+  tell("row cache", static_cast<double>(status.row_cache_bytes) / kMiB);
+  tell("pending changes", static_cast<double>(status.pending_bytes) / kMiB);
+  tell("dictionaries", static_cast<double>(status.dictionary_bytes) / kMiB);
+  tell("state on the disk", static_cast<double>(status.state_bytes) / kMiB);
+}
+
+/// Tells the seconds at which each of ten equal parts of the events was applied.
+void watch_parts(const Engine& engine, std::size_t events, SteadyTime start) {
+  std::size_t part = 1;
+  double peak = 0;
+  while (part < 10) {
+    const std::uint64_t applied = engine.status({}).events_applied;
+    for (; part < 10 && 10 * applied >= part * events; ++part)
+      tell("part " + std::to_string(part), seconds_since(start));
+    peak = std::max(peak, resident_mib());
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  tell("largest resident", peak);
+}
+
+}  // namespace
+
+int growth_child(const std::vector<std::string>& arguments) {
+  CAIRN_CHECK(arguments.size() == 5);
+  const Data data =
+      make_data(arguments[0], {std::stoul(arguments[1]), std::stoul(arguments[2]), std::stoul(arguments[3])});
+  EngineOptions options = with_places(arguments[4], data);
+  options.files = {{"stream", data.events_path, true}};
+  const double cpu = cpu_seconds();
+  const SteadyTime start = std::chrono::steady_clock::now();
+  const std::unique_ptr<Engine> engine = open_engine(options);
+  watch_parts(*engine, data.size.events, start);
+  must(engine->wait_caught_up(patient()));
+  tell("part 10", seconds_since(start));
+  tell("cpu", cpu_seconds() - cpu);
+  tell_memory(*engine);
+  check_answers(*engine, data);
+  must(engine->close());
+  return 0;
+}
+
+void growth_case(IngestRun& run) {
+  const Data& data =
+      run.data(run.options.quick ? DataSize{200'000, 100'000, 20'000} : DataSize{10'000'000, 1'000'000, 500'000});
+  const std::string folder = data.events_path.substr(0, data.events_path.rfind('/'));
+  const test::TemporaryFolder state;
+  const ChildEnd told = run_child("growth", {folder, std::to_string(data.size.events), std::to_string(data.size.users),
+                                             std::to_string(data.size.places), state.path()});
+  std::vector<double> rates;
+  double before = 0;
+  for (int part = 1; part <= 10; ++part) {
+    const double at = told["part " + std::to_string(part)];
+    rates.push_back(static_cast<double>(data.size.events) / 10 / (at - before));
+    run.report.add({.name = "growth, part " + std::to_string(part) + " of 10",
+                    .unit = "events/s",
+                    .value = rates.back(),
+                    .peer = Peer{"the first part", rates.front()}});
+    before = at;
+  }
+  const auto events = static_cast<double>(data.size.events);
+  run.report.add({.name = "growth, whole" + label(data.size), .unit = "events/s", .value = events / before});
+  run.report.add({.name = "growth, processor time",
+                  .unit = "us/event",
+                  .better = Better::kLess,
+                  .value = 1e6 * told["cpu"] / events});
+  for (const char* part :
+       {"resident", "largest resident", "row cache", "pending changes", "dictionaries", "state on the disk"}) {
+    run.report.add(
+        {.name = std::string("growth, ") + part, .unit = "MiB", .better = Better::kLess, .value = told[part]});
+  }
+}
+
+}  // namespace cairn::bench
