@@ -173,15 +173,15 @@ void measure_decode(const bench::Report& report, const std::string& label, const
   report.add({.name = name,
               .unit = "events/s",
               .value = rate(times[0]),
-              .peer = bench::Peer{"simdjson 3.0.1 On-Demand (" + simdjson::get_active_implementation()->name() +
-                                      "), fields as views",
-                                  rate(times[1])}});
+              .peer = bench::Peer{
+                  "simdjson 3.0.1 On-Demand (" + simdjson::get_active_implementation()->name() + "), fields as views",
+                  rate(times[1])}});
   report.add({.name = name,
               .unit = "events/s",
               .value = rate(times[0]),
-              .peer = bench::Peer{"simdjson 3.0.1 DOM (" + simdjson::get_active_implementation()->name() +
-                                      ") parse, no field read",
-                                  rate(times[2])}});
+              .peer = bench::Peer{
+                  "simdjson 3.0.1 DOM (" + simdjson::get_active_implementation()->name() + ") parse, no field read",
+                  rate(times[2])}});
 }
 
 // ---- a file -------------------------------------------------------------------------------------------------------
@@ -246,7 +246,8 @@ int main(int argc, char** argv) {
 
   const Payloads as_written(lines_of(written));
   measure_decode(report, "as `cairn dataset` writes", as_written);
-  measure_decode(report, "short ids, ms", Payloads(events_like(events, Ids::kShort, Time::kMilliseconds, Spacing::kNone)));
+  measure_decode(report, "short ids, ms",
+                 Payloads(events_like(events, Ids::kShort, Time::kMilliseconds, Spacing::kNone)));
   measure_decode(report, "short ids, RFC 3339",
                  Payloads(events_like(events, Ids::kShort, Time::kRfc3339, Spacing::kNone)));
   measure_decode(report, "UUID users, RFC 3339",

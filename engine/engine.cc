@@ -120,10 +120,14 @@ Status EngineImpl::start_consumers() {
 
 void EngineImpl::start_upkeep() {
   const auto log_reached = [this] {
-    const Offset features = feature_consumers_->reached(ingest::kApiSource);
+    const Offset features = state_->in_files(ingest::kApiSource, Partition{0});
     return sql_ ? std::min(features, sql_->consumers().reached(ingest::kApiSource)) : features;
   };
-  trimmer_ = std::make_unique<upkeep::LogTrimmer>(*event_log_, log_reached, options_.log);
+  const auto flush = [this] {
+    CAIRN_RETURN_IF_ERROR(state_->flush());
+    return store_->flush();
+  };
+  trimmer_ = std::make_unique<upkeep::LogTrimmer>(*event_log_, log_reached, flush, options_.log);
   checkpointer_ = std::make_unique<upkeep::Checkpointer>(*directory_, *store_, *state_, *trimmer_);
   std::vector<upkeep::Schedule::Chore> chores;
   chores.emplace_back([this] { recommender_->refresh_index(); });
@@ -207,6 +211,7 @@ EngineStatus EngineImpl::status(const CallContext&) const {
   status.version = version();
   status.started = started_;
   state_->describe(&status);
+  recommender_->describe(&status);
   status.state_bytes = store_->stats().disk_bytes;
   status.recommendations = recommendations_.load(std::memory_order_relaxed);
   status.sql_rows = sql_ ? sql_->rows() : 0;

@@ -2,6 +2,11 @@
 
 #include <array>
 #include <cstddef>
+#include <cstring>
+
+#if defined(__x86_64__)
+#include <nmmintrin.h>
+#endif
 
 namespace cairn::features {
 namespace {
@@ -43,15 +48,40 @@ std::uint32_t advance_eight(std::uint32_t crc, const unsigned char* p) noexcept 
          kTables[1][(high >> 16) & 0xFFu] ^ kTables[0][high >> 24];
 }
 
+#if defined(__x86_64__)
+// The processor's own instruction computes this very checksum, eight bytes in three cycles.
+__attribute__((target("sse4.2"))) std::uint32_t crc32c_by_instruction(std::string_view bytes) noexcept {
+  const char* p = bytes.data();
+  std::size_t left = bytes.size();
+  std::uint64_t crc = ~std::uint32_t{0};
+  for (; left >= sizeof(std::uint64_t); left -= sizeof(std::uint64_t), p += sizeof(std::uint64_t)) {
+    std::uint64_t eight = 0;
+    std::memcpy(&eight, p, sizeof eight);
+    crc = _mm_crc32_u64(crc, eight);
+  }
+  auto last = static_cast<std::uint32_t>(crc);
+  for (; left > 0; --left, ++p) last = _mm_crc32_u8(last, static_cast<unsigned char>(*p));
+  return ~last;
+}
+#endif
+
 }  // namespace
 
-std::uint32_t crc32c(std::string_view bytes) noexcept {
+std::uint32_t crc32c_portable(std::string_view bytes) noexcept {
   const auto* p = reinterpret_cast<const unsigned char*>(bytes.data());
   std::size_t left = bytes.size();
   std::uint32_t crc = ~0u;
   for (; left >= kSlices; left -= kSlices, p += kSlices) crc = advance_eight(crc, p);
   for (; left > 0; --left, ++p) crc = (crc >> 8) ^ kTables[0][(crc ^ *p) & 0xFFu];
   return ~crc;
+}
+
+std::uint32_t crc32c(std::string_view bytes) noexcept {
+#if defined(__x86_64__)
+  // Asking costs a load and a branch: the answer was found when the program started.
+  if (__builtin_cpu_supports("sse4.2")) return crc32c_by_instruction(bytes);
+#endif
+  return crc32c_portable(bytes);
 }
 
 }  // namespace cairn::features

@@ -21,8 +21,12 @@ struct DecayedSum {
   std::int64_t exponent = 0;
 };
 
-/// The sum of one event: weight * 2^time, in normal form. Requires: `weight` finite.
+/// The sum of one event: weight * 2^time, in normal form; the same bits on every machine, because rows keep the weight
+/// and the time in its place and compute it anew. Within 2^-52 of it. Requires: `weight` finite.
 [[nodiscard]] DecayedSum decayed(double weight, DecayTime time) noexcept;
+
+/// decayed() of another weight at the time of `one`, which is decayed() of weight 1: the same bits for less.
+[[nodiscard]] DecayedSum decayed_like(DecayedSum one, double weight) noexcept;
 
 /// a + b in normal form: commutative bit for bit, associative up to rounding. What lies below the larger one's last bit
 /// is rounded away. The one way to add decayed sums: rows are merged by it, and whoever keeps a sum beside the rows

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <utility>
 
 #include "features/value.h"
@@ -21,7 +22,12 @@ std::size_t hash_of(const View* view, std::uint64_t dimension) noexcept {
 bool is_sequence(const View& view) noexcept { return view.spec.aggregate == Aggregate::kSequence; }
 
 ViewBlock block_of(const View& view) {
-  return {.view = view.id, .aggregate = view.spec.aggregate, .max_entries = view.spec.max_entries, .entries = {}};
+  return {.view = view.id,
+          .aggregate = view.spec.aggregate,
+          .max_entries = view.spec.max_entries,
+          .half_life_ms = std::chrono::milliseconds(view.spec.half_life).count(),
+          .ttl_ms = std::chrono::milliseconds(view.spec.ttl).count(),
+          .entries = {}};
 }
 
 }  // namespace

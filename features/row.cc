@@ -54,7 +54,7 @@ void merge_ascending(const std::vector<T>& delta, Compare compare, Combine combi
 
 void merge_block(const ViewBlock& delta, ViewBlock* base) {
   // The two have no sum. The delta was made with the newer definition.
-  if (base->aggregate != delta.aggregate) {
+  if (base->aggregate != delta.aggregate || base->half_life_ms != delta.half_life_ms) {
     *base = delta;
     return;
   }
@@ -63,6 +63,7 @@ void merge_block(const ViewBlock& delta, ViewBlock* base) {
       delta.entries, [=](const Entry& a, const Entry& b) { return compare_keys(aggregate, a, b); },
       [=](const Entry& entry, Entry* into) { combine(aggregate, entry.value, &into->value); }, &base->entries);
   base->max_entries = delta.max_entries;
+  base->ttl_ms = delta.ttl_ms;
 }
 
 }  // namespace
@@ -83,29 +84,6 @@ void merge_row(Row* row, const Row& delta) {
   merge_ascending(delta.blocks, compare_blocks, merge_block, &row->blocks);
   // After the merge, not before: an entry that is old in one of the two may be new in the other.
   for (ViewBlock& block : row->blocks) keep_newest(block.aggregate, block.max_entries, &block.entries);
-}
-
-std::size_t merge_encoded_rows(std::optional<std::string_view> base, std::span<const std::string_view> operands,
-                               std::string* merged) {
-  Row row;
-  if (base && !decode_row(*base, &row).ok()) {
-    merged->assign(*base);
-    return operands.size();
-  }
-  // Operands are small and the base may be large: they are summed first, and the base is walked once.
-  std::size_t left_out = 0;
-  Row sum;
-  Row operand;
-  for (const std::string_view bytes : operands) {
-    if (decode_row(bytes, &operand).ok()) {
-      merge_row(&sum, operand);
-    } else {
-      ++left_out;
-    }
-  }
-  merge_row(&row, sum);
-  encode_row(row, merged);
-  return left_out;
 }
 
 }  // namespace cairn::features

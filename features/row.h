@@ -46,6 +46,8 @@ struct ViewBlock {
   std::uint32_t view = 0;  ///< View::id
   Aggregate aggregate = Aggregate::kCount;
   std::uint32_t max_entries = 0;  ///< 0: no bound
+  std::int64_t half_life_ms = 0;  ///< kDecayedSum: that of its sums; 0: not known. Others: 0
+  std::int64_t ttl_ms = 0;        ///< an entry older than this is not served; 0: never expires
   std::vector<Entry>
       entries;  ///< ascending by dimension, distinct; kSequence: ascending by (newest_ms, dimension, micros), distinct
 
@@ -72,14 +74,20 @@ struct Row {
 /// with the newest events stay; among equally new ones those with the larger dimension, in a sequence the larger
 /// (dimension, micros).
 ///
-/// A block of `delta` replaces a block of the same view that has another aggregate: the two cannot be added. That
-/// happens only when a definition changed under its id, which the view registry prevents.
+/// A block of `delta` replaces a block of the same view that has another aggregate or half-life: the two cannot be
+/// added. That happens only when a definition changed under its id, which the view registry prevents. The TTL becomes
+/// that of `delta`, like the bound.
 void merge_row(Row* row, const Row& delta);
 
-/// Writes the row to `*bytes`, in format.md's version 1: header, delta-varint entries, CRC-32C. Equal rows have equal
-/// bytes. Requires: blocks and entries ascending and distinct, counts >= 0, mantissas finite.
+/// The longest half-life and TTL that a block can name: 2^60 ms, 36 million years.
+inline constexpr std::int64_t kBlockDurationMaxMs = std::int64_t{1} << 60;
+
+/// Writes the row to `*bytes`, in format.md's version 2. Equal rows have equal bytes.
+/// Requires: blocks and entries ascending and distinct, counts >= 0, mantissas finite, durations from 0 to
+/// kBlockDurationMaxMs, a half-life for decayed sums only.
 void encode_row(const Row& row, std::string* bytes);
 
+/// Replaces `*row`, whose memory is used again where it serves.
 /// Returns: DATA_LOSS for a wrong checksum, an unknown version or malformed content; `*row` is then unspecified.
 Status decode_row(std::string_view bytes, Row* row);
 
@@ -89,5 +97,21 @@ Status decode_row(std::string_view bytes, Row* row);
 /// Returns: the number of operands left out.
 std::size_t merge_encoded_rows(std::optional<std::string_view> base, std::span<const std::string_view> operands,
                                std::string* merged);
+
+/// What drop_faded() made of a row.
+enum class Faded : std::uint8_t {
+  kNothing,     ///< the row stays as it is
+  kSome,        ///< the row lost entries
+  kEverything,  ///< no entry is left: the row says no more than its absence
+};
+
+/// Finds the entries of an encoded row that nobody needs at `now_ms` or later: those older than the TTL of their block,
+/// which are not served any more, and decayed sums that have come below 2^-20, less than a millionth. For kSome writes
+/// the row without them to `*kept`, else leaves `*kept` alone; a view without entries left is dropped whole. For
+/// compactions, so it cannot fail: a row that cannot be decoded, or that never had entries, is kNothing.
+///
+/// An entry that comes back later starts anew, as one that `max_entries` dropped. `now_ms` must not be later than any
+/// instant that will be read at, else an entry is missed that would still be served.
+[[nodiscard]] Faded drop_faded(std::string_view bytes, std::int64_t now_ms, std::string* kept);
 
 }  // namespace cairn::features

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <functional>
 #include <iterator>
-#include <tuple>
 #include <utility>
 
 #include "features/decay.h"
@@ -15,13 +14,6 @@ namespace {
 using Recency = std::pair<std::int64_t, std::uint64_t>;
 
 Recency recency(const Entry& entry) noexcept { return {entry.value.newest_ms, entry.dimension}; }
-
-template <class T>
-int compare(const T& a, const T& b) noexcept {
-  return a < b ? -1 : (b < a ? 1 : 0);
-}
-
-auto sequence_key(const Entry& e) noexcept { return std::make_tuple(e.value.newest_ms, e.dimension, e.value.micros); }
 
 // Of two events of the same millisecond the larger weight counts: an answer must not depend on which came first.
 std::int64_t newer_micros(const Value& a, const Value& b) noexcept {
@@ -81,11 +73,6 @@ void combine(Aggregate aggregate, const Value& other, Value* into) noexcept {
   }
   into->count = saturating_add(into->count, other.count);
   into->newest_ms = std::max(into->newest_ms, other.newest_ms);
-}
-
-int compare_keys(Aggregate aggregate, const Entry& a, const Entry& b) noexcept {
-  if (aggregate == Aggregate::kSequence) return compare(sequence_key(a), sequence_key(b));
-  return compare(a.dimension, b.dimension);
 }
 
 void keep_newest(Aggregate aggregate, std::uint32_t max_entries, std::vector<Entry>* entries) {

@@ -33,7 +33,13 @@ void combine(Aggregate aggregate, const Value& other, Value* into) noexcept;
 
 /// The order of a block's entries: <0, 0, >0 as `a` stands before, at or behind `b`. Entries that compare as 0 are the
 /// same entry, and their values combine.
-[[nodiscard]] int compare_keys(Aggregate aggregate, const Entry& a, const Entry& b) noexcept;
+[[nodiscard]] inline int compare_keys(Aggregate aggregate, const Entry& a, const Entry& b) noexcept {
+  const auto compare = [](auto x, auto y) { return x < y ? -1 : (y < x ? 1 : 0); };
+  if (aggregate != Aggregate::kSequence) return compare(a.dimension, b.dimension);
+  if (a.value.newest_ms != b.value.newest_ms) return compare(a.value.newest_ms, b.value.newest_ms);
+  if (a.dimension != b.dimension) return compare(a.dimension, b.dimension);
+  return compare(a.value.micros, b.value.micros);
+}
 
 /// Drops entries until `max_entries` are left (0: all may stay); those with the newest events stay, the larger
 /// dimension among equals. Requires: ascending, distinct. Keeps the order.

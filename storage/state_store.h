@@ -26,12 +26,29 @@ namespace cairn::storage {
 using MergeFunction = std::function<std::size_t(std::optional<std::string_view> base,
                                                 std::span<const std::string_view> operands, std::string* merged)>;
 
+/// What becomes of a row when the store rewrites its files.
+enum class TrimDecision : std::uint8_t {
+  kKeep,
+  kChange,  ///< to `*trimmed`
+  kRemove
+};
+
+/// Looks at a row of Family::kState, a whole value and never an operand, and says whether it may shrink or go. It must
+/// be pure and callable from any thread, and must not throw.
+///
+/// It is called when a row happens to be compacted: sometime, perhaps twice, perhaps never; after a merge only in the
+/// compaction behind the one that merged. Operands that were written after the row are joined to what is left of it.
+/// Compactions do not look at snapshots here: a reader at one may see the row before or after. So both must answer what
+/// a reader asks, as far as the function's owner cares.
+using TrimFunction = std::function<TrimDecision(std::string_view key, std::string_view value, std::string* trimmed)>;
+
 /// Whether write() returns before or after the write-ahead log has reached the disk.
 enum class Durability : std::uint8_t { kBuffered, kSynced };
 
 struct StateStoreOptions {
   std::string path;  ///< directory; created when absent
   MergeFunction merge;
+  TrimFunction trim;  ///< may be empty: every row stays
   std::size_t block_cache_bytes = 256u << 20;
   std::size_t memtable_bytes = 64u << 20;
   std::uint64_t free_bytes_min = 256u << 20;  ///< writes are refused while the disk has less free than this
@@ -135,7 +152,8 @@ class StateStore {
 [[nodiscard]] Result<std::unique_ptr<StateStore>> open_rocksdb_store(StateStoreOptions options);
 
 /// A small working twin in memory that passes the same contract tests; `path` and the disk gate are ignored, except
-/// that checkpoint() writes a directory that open_memory_store cannot read back.
-[[nodiscard]] std::unique_ptr<StateStore> open_memory_store(MergeFunction merge);
+/// that checkpoint() writes a directory that open_memory_store cannot read back. It trims all rows in each flush(),
+/// and a snapshot keeps what it held.
+[[nodiscard]] std::unique_ptr<StateStore> open_memory_store(MergeFunction merge, TrimFunction trim = nullptr);
 
 }  // namespace cairn::storage

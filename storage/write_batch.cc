@@ -5,15 +5,16 @@
 
 #include "cairn/check.h"
 #include "storage/prefix.h"
+#include "storage/stored_key.h"
 
 namespace cairn::storage {
 namespace {
 
 // RocksDB's record types (format.md). They are part of its write-ahead log, so they do not change between versions.
-constexpr char kTagDelete = 0x4;
-constexpr char kTagPut = 0x5;
-constexpr char kTagMerge = 0x6;
-constexpr char kTagDeleteRange = 0xE;
+constexpr char kTagDelete = 0x0;
+constexpr char kTagPut = 0x1;
+constexpr char kTagMerge = 0x2;
+constexpr char kTagDeleteRange = 0xF;
 
 constexpr std::size_t kCountAt = 8;
 
@@ -25,9 +26,13 @@ void put_varint32(std::uint32_t value, std::string* out) {
   out->append(buffer, size);
 }
 
+void put_size(std::size_t size, std::string* out) {
+  CAIRN_CHECK(size <= std::numeric_limits<std::uint32_t>::max());
+  put_varint32(static_cast<std::uint32_t>(size), out);
+}
+
 void put_text(std::string_view text, std::string* out) {
-  CAIRN_CHECK(text.size() <= std::numeric_limits<std::uint32_t>::max());
-  put_varint32(static_cast<std::uint32_t>(text.size()), out);
+  put_size(text.size(), out);
   out->append(text);
 }
 
@@ -43,12 +48,6 @@ class Reader {
     const char tag = rest_.front();
     rest_.remove_prefix(1);
     return tag;
-  }
-
-  Family family() {
-    const std::uint32_t number = varint32();
-    CAIRN_CHECK(number >= 1 && number <= kFamilies);
-    return static_cast<Family>(number - 1);
   }
 
   std::string_view text() {
@@ -73,6 +72,14 @@ class Reader {
 
   std::string_view rest_;
 };
+
+/// The family that a stored key begins with, taken off it.
+Family take_family(std::string_view* stored) {
+  CAIRN_CHECK(!stored->empty() && static_cast<unsigned char>(stored->front()) < kFamilies);
+  const auto family = static_cast<Family>(stored->front());
+  stored->remove_prefix(1);
+  return family;
+}
 
 WriteBatch::Kind kind_of(char tag) {
   switch (tag) {
@@ -106,8 +113,8 @@ void WriteBatch::remove(Family family, std::string_view key) { begin_record(kTag
 void WriteBatch::remove_prefix(Family family, std::string_view prefix) {
   CAIRN_CHECK_MSG(!prefix.empty(), "an empty prefix would remove the whole family");
   begin_record(kTagDeleteRange, family, prefix);
-  // No key is longer than kKeyBytesMax, so one more 0xff than that is behind all of them.
-  put_text(prefix_end(prefix).value_or(std::string(kKeyBytesMax + 1, '\xff')), &bytes_);
+  // There always is an end: behind a prefix of 0xff only it is the first key of the next family.
+  put_text(prefix_end(stored_key(family, prefix)).value(), &bytes_);
 }
 
 void WriteBatch::clear() noexcept {
@@ -127,8 +134,10 @@ std::vector<WriteBatch::Op> WriteBatch::ops() const {
   std::vector<Op> ops;
   ops.reserve(count());
   for (Reader in(std::string_view(bytes_).substr(kHeaderBytes)); !in.done();) {
-    Op op{.kind = kind_of(in.tag()), .family = in.family(), .key = in.text(), .value = {}};
+    Op op{.kind = kind_of(in.tag()), .family = {}, .key = in.text(), .value = {}};
+    op.family = take_family(&op.key);
     if (op.kind != Kind::kRemove) op.value = in.text();
+    if (op.kind == Kind::kRemoveRange) op.value.remove_prefix(1);
     ops.push_back(op);
   }
   CAIRN_CHECK(ops.size() == count());
@@ -151,8 +160,9 @@ void WriteBatch::begin_record(char tag, Family family, std::string_view key) {
   const std::uint32_t count = this->count() + 1;
   for (std::size_t i = 0; i < sizeof count; ++i) bytes_[kCountAt + i] = static_cast<char>(count >> (8 * i));
   bytes_.push_back(tag);
-  put_varint32(family_number(family), &bytes_);
-  put_text(key, &bytes_);
+  put_size(key.size() + 1, &bytes_);
+  bytes_.push_back(family_byte(family));
+  bytes_.append(key);
   longest_key_ = std::max(longest_key_, key.size());
 }
 

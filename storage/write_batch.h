@@ -11,7 +11,7 @@
 
 namespace cairn::storage {
 
-/// What a key belongs to. Families are separate key spaces with tuning of their own (RocksDB column families).
+/// What a key belongs to. Families are separate key spaces; they are written, flushed and lost together.
 enum class Family : std::uint8_t {
   kState = 0,       ///< one row of features per entity; the only family with merge
   kMeta = 1,        ///< source positions, counters, view registry, format version
@@ -22,11 +22,8 @@ enum class Family : std::uint8_t {
 };
 inline constexpr std::size_t kFamilies = 6;
 
-/// The number of a family in the bytes of a batch: RocksDB gives column families numbers in the order in which they are
-/// made, and its own "default", which stays empty, has 0.
-[[nodiscard]] constexpr std::uint32_t family_number(Family family) noexcept {
-  return static_cast<std::uint32_t>(family) + 1;
-}
+/// The first byte of a stored key, which keeps the families apart and in this order (format.md).
+[[nodiscard]] constexpr char family_byte(Family family) noexcept { return static_cast<char>(family); }
 
 /// The longest key a store takes.
 inline constexpr std::size_t kKeyBytesMax = 4096;
@@ -69,7 +66,7 @@ class WriteBatch {
     Kind kind;
     Family family;
     std::string_view key;    ///< of kRemoveRange the first key that goes
-    std::string_view value;  ///< of kRemoveRange the first key behind it that stays; empty for kRemove
+    std::string_view value;  ///< of kRemoveRange the first key behind it that stays, empty: none; empty for kRemove
   };
   /// The operations in the order they were added. The views live until the batch changes.
   [[nodiscard]] std::vector<Op> ops() const;

@@ -89,6 +89,17 @@ void PlaceSignals::add(const state::PlaceChange& change) {
   }
 }
 
+std::size_t PlaceSignals::memory_bytes() const {
+  const ReaderLock lock(mutex_);
+  std::size_t bytes = tables_.signals.capacity() * sizeof(PlaceSignal) +
+                      tables_.category_of.capacity() * sizeof(std::uint32_t) +
+                      tables_.categories.capacity() * sizeof(CategoryTotals);
+  for (const PlaceSignal& signal : tables_.signals) {
+    bytes += signal.week.capacity() * sizeof(signal.week[0]) + signal.tiles.capacity() * sizeof(signal.tiles[0]);
+  }
+  return bytes;
+}
+
 void PlaceSignals::recategorise(const PlaceIndex& index) {
   const WriterLock lock(mutex_);
   // Visits of all places do not depend on categories and stay; the totals by category are summed up from nothing, since

@@ -57,6 +57,8 @@ class PlaceSignals {
   /// Recomputes the totals with the categories of `index`.
   void recategorise(const PlaceIndex& index) CAIRN_EXCLUDES(mutex_);
 
+  [[nodiscard]] std::size_t memory_bytes() const CAIRN_EXCLUDES(mutex_);
+
  private:
   struct Tables {
     std::vector<PlaceSignal> signals;        ///< by dictionary id of the place

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cairn/call_context.h"
+#include "cairn/engine_status.h"
 #include "cairn/mutex.h"
 #include "cairn/options.h"
 #include "cairn/recommendation.h"
@@ -53,6 +54,9 @@ class Recommender {
 
   /// Rebuilds the place index when the catalogue has changed since. Cheap when it has not.
   void refresh_index() CAIRN_EXCLUDES(rebuild_mutex_, index_mutex_);
+
+  /// Fills in what ranking knows of an engine's status: its memory.
+  void describe(EngineStatus* status) const { status->memory.push_back({"signals", signals_.memory_bytes(), 0}); }
   [[nodiscard]] std::shared_ptr<const PlaceIndex> index() const CAIRN_EXCLUDES(index_mutex_);
 
  private:

@@ -32,6 +32,12 @@ bool decode_place(std::string_view key, std::string_view bytes, Catalog::Stored*
   return in.complete() && valid_position(stored->place.position);
 }
 
+/// What a text takes beside its object: short ones lie inside.
+std::size_t text_bytes(const std::string& text) { return text.capacity() > 15 ? text.capacity() + 1 : 0; }
+std::size_t text_bytes(const Place& place) {
+  return text_bytes(place.id.str()) + text_bytes(place.name) + text_bytes(place.category);
+}
+
 Status check_place(const Place& place, std::size_t index) {
   const auto bad = [&](const std::string& what) {
     return invalid_argument("place " + std::to_string(index) + " ('" + place.id.str().substr(0, kIdBytesMax) +
@@ -124,10 +130,12 @@ void Catalog::keep(Stored stored) {
   facts.cell = features::cell_of(stored.place.position, std::nullopt);
   facts.category.reset();
   if (!stored.place.category.empty()) facts.category = category_ids_.intern(stored.place.category);
+  text_bytes_ += text_bytes(stored.place);
   const auto [found, added] = by_id_.try_emplace(stored.id, stored_.size());
   if (added) {
     stored_.push_back(std::move(stored));
   } else {
+    text_bytes_ -= text_bytes(stored_[found->second].place);
     stored_[found->second] = std::move(stored);
   }
 }
@@ -152,6 +160,13 @@ void Catalog::resolve(std::span<features::ResolvedEvent> events) const {
 std::size_t Catalog::size() const {
   const ReaderLock lock(mutex_);
   return stored_.size();
+}
+
+std::size_t Catalog::memory_bytes() const {
+  constexpr std::size_t kMapNode = 40;  // with its share of the buckets
+  const ReaderLock lock(mutex_);
+  return stored_.capacity() * sizeof(Stored) + facts_.capacity() * sizeof(Facts) + by_id_.size() * kMapNode +
+         text_bytes_;
 }
 
 std::uint64_t Catalog::version() const {

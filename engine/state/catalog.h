@@ -48,6 +48,7 @@ class Catalog {
   /// otherwise is that of the event's own. Requires: `interaction` and `place` are set.
   void resolve(std::span<features::ResolvedEvent> events) const;
   [[nodiscard]] std::size_t size() const;
+  [[nodiscard]] std::size_t memory_bytes() const;
   [[nodiscard]] std::uint64_t version() const;
 
   /// A place with its dictionary id and the version that wrote it.
@@ -81,6 +82,7 @@ class Catalog {
   std::unordered_map<std::uint64_t, std::size_t> by_id_ CAIRN_GUARDED_BY(mutex_);
   std::vector<Stored> stored_ CAIRN_GUARDED_BY(mutex_);
   std::vector<Facts> facts_ CAIRN_GUARDED_BY(mutex_);  ///< by dictionary id
+  std::size_t text_bytes_ CAIRN_GUARDED_BY(mutex_) = 0;  ///< of what lies outside of the objects in stored_
   std::uint64_t version_ CAIRN_GUARDED_BY(mutex_) = 0;
 };
 

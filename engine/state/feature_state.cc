@@ -18,12 +18,13 @@ FeatureState::FeatureState(storage::StateStore& store, const Options& options, I
     : store_(store),
       types_(std::move(types)),
       stored_(std::move(stored)),
+      window_options_{options.window, options.window_bytes, options.log},
+      row_cache_bytes_(options.row_cache_bytes),
       log_(options.log),
       catalog_(store, place_ids_, category_ids_),
       cache_(options.row_cache_bytes),
       writer_(store, options.sync ? storage::Durability::kSynced : storage::Durability::kBuffered, place_ids_,
               category_ids_, cache_),
-      windows_(store, writer_, progress_, {options.window, options.window_bytes, options.log}),
       accumulator_(stored_.schema, place_ids_, catalog_),
       event_ids_(std::max<std::uint64_t>(options.dedup_ids / 2, 1)) {}
 
@@ -39,7 +40,9 @@ Status FeatureState::recover() {
   CAIRN_RETURN_IF_ERROR(recover_ids(store_, &place_ids_, &category_ids_));
   CAIRN_RETURN_IF_ERROR(catalog_.load());
   CAIRN_RETURN_IF_ERROR(event_ids_.recover(store_));
-  return recover_progress(store_, &progress_);
+  CAIRN_RETURN_IF_ERROR(recover_progress(store_, &progress_));
+  windows_ = std::make_unique<Windows>(store_, writer_, progress_, window_options_);
+  return ok_status();
 }
 
 FeatureState::~FeatureState() {
@@ -48,15 +51,15 @@ FeatureState::~FeatureState() {
 
 Status FeatureState::close() {
   stop_waiting();
-  return windows_.close();
+  return windows_ ? windows_->close() : ok_status();  // none when opening has failed
 }
 
 // ---- writing ------------------------------------------------------------------------------------------------------
 
 Status FeatureState::apply(const MicroBatch& micro) {
-  CAIRN_RETURN_IF_ERROR(windows_.admit());
-  const MutexLock one_at_a_time(windows_.growing_mutex());
-  const auto version = windows_.current();
+  CAIRN_RETURN_IF_ERROR(windows_->admit());
+  const MutexLock one_at_a_time(windows_->growing_mutex());
+  const auto version = windows_->current();
   PendingWindow& window = *version->growing;
   event_ids_.drop_repeats(micro.interactions, &window.event_ids, &included_);
   accumulator_.add(micro.interactions, included_, observers_, &window.rows);
@@ -67,22 +70,23 @@ Status FeatureState::apply(const MicroBatch& micro) {
   counters.applied += included_.size();
   counters.repeated += micro.interactions.size() - included_.size();
   counters.rejected += micro.rejected;
+  event_ids_bytes_.store(event_ids_.memory_bytes(), std::memory_order_relaxed);
   progress_.reflect(micro.source, micro.positions, counters);
-  windows_.grown();
+  windows_->grown();
   return ok_status();
 }
 
 Status FeatureState::observe_places(PlaceObserver observer) {
-  MutexLock no_apply(windows_.growing_mutex());
+  MutexLock no_apply(windows_->growing_mutex());
   // While a window is on its way to the store, it cannot be told what of it a scan finds.
-  while (windows_.current()->full != nullptr) {
+  while (windows_->current()->full != nullptr) {
     no_apply.unlock();
-    CAIRN_RETURN_IF_ERROR(windows_.flush());
+    CAIRN_RETURN_IF_ERROR(windows_->flush());
     no_apply.lock();
   }
   CAIRN_RETURN_IF_ERROR(tell_of_stored_places(observer));
   std::vector<PlaceChange> changes;
-  const Window& growing = windows_.current()->growing->rows;
+  const Window& growing = windows_->current()->growing->rows;
   for (std::size_t shard = 0; shard < Window::kShards; ++shard) {
     growing.for_each(shard, [&](std::string_view key, const features::DeltaRow& row) {
       const auto place = place_of_key(key);
@@ -123,7 +127,7 @@ Status FeatureState::tell_of_stored_places(const PlaceObserver& observer) const 
 Result<RowCache::Found> FeatureState::row(EntityKind kind, std::string_view id) const {
   std::string key;
   if (!make_key(kind, id, &key)) return RowCache::Found{nullptr, true};
-  const auto version = windows_.current();
+  const auto version = windows_->current();
   if (version->stored == nullptr) return unavailable("the state is closed");
   const std::uint64_t hash = Window::hash(key);
   std::vector<features::DeltaRow::Flat> pending;
@@ -190,12 +194,15 @@ void FeatureState::describe(EngineStatus* status) const {
   status->row_cache_bytes = rows.bytes;
   status->row_cache_hits = rows.hits;
   status->row_cache_misses = rows.misses;
-  const WindowsStats windows = windows_.stats();
+  const WindowsStats windows = windows_->stats();
   status->windows_written = windows.written;
   status->window_rows_written = windows.rows_written;
-  status->pending_bytes = windows.pending_bytes;
   status->pending_rows = windows.pending_rows;
-  status->dictionary_bytes = place_ids_.memory_bytes() + category_ids_.memory_bytes();
+  status->memory.push_back({"pending", windows.pending_bytes, 2 * window_options_.bytes_max});
+  status->memory.push_back({"row_cache", rows.bytes, row_cache_bytes_});
+  status->memory.push_back({"dictionaries", place_ids_.memory_bytes() + category_ids_.memory_bytes(), 0});
+  status->memory.push_back({"catalogue", catalog_.memory_bytes(), 0});
+  status->memory.push_back({"event_ids", event_ids_bytes_.load(std::memory_order_relaxed), 0});
 }
 
 }  // namespace cairn::state

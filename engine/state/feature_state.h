@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -76,7 +77,7 @@ class FeatureState {
 
   /// Waits until everything applied before the call is stored.
   /// Returns: why it cannot be at present; UNAVAILABLE after close().
-  Status flush() { return windows_.flush(); }
+  Status flush() { return windows_->flush(); }
 
   /// Stores what is pending and lets go of the store, which may be closed then. Idempotent.
   /// Returns: why the last window could not be written.
@@ -94,6 +95,11 @@ class FeatureState {
   }
   [[nodiscard]] std::vector<Watermark> watermarks() const { return progress_.reflected(); }
   [[nodiscard]] std::vector<Watermark> durable_watermarks() const { return progress_.durable(); }
+  /// Before this position of the source's partition everything is in table files, which the loss of the store's log
+  /// does not touch. Returns: the beginning, when nothing is.
+  [[nodiscard]] Offset in_files(std::string_view source, Partition partition) {
+    return windows_->in_files(source, partition);
+  }
   /// The watermarks and the newest event; the tier is left to whoever reads rows.
   [[nodiscard]] Freshness freshness() const;
   /// Waits until everything before `watermark` is reflected. Returns: DEADLINE_EXCEEDED, CANCELLED; UNAVAILABLE after
@@ -134,6 +140,8 @@ class FeatureState {
   storage::StateStore& store_;
   const InteractionTypes types_;
   const StoredIdentity stored_;
+  const Windows::Options window_options_;
+  const std::size_t row_cache_bytes_;
   const Logger log_;
 
   // Synchronise themselves.
@@ -143,13 +151,15 @@ class FeatureState {
   mutable RowCache cache_;
   Progress progress_;
   WindowWriter writer_;
-  Windows windows_;
+  std::unique_ptr<Windows> windows_;  ///< set when everything else was recovered
 
-  // Guarded by windows_.growing_mutex().
+  // Guarded by windows_->growing_mutex().
   Accumulator accumulator_;
   EventIds event_ids_;
   std::vector<PlaceObserver> observers_;
   std::vector<std::uint32_t> included_;  ///< kept for its memory
+
+  std::atomic<std::size_t> event_ids_bytes_{0};
 };
 
 }  // namespace cairn::state

@@ -11,6 +11,8 @@ namespace {
 constexpr std::uint64_t kOnlyShard = 0;
 constexpr std::size_t kShardBytes = 2;
 constexpr std::size_t kNumberBytes = 4;
+/// Of which rows a position is, with more than one machine.
+constexpr char kOfEverything = 0;
 
 /// Whole bytes that hold a cell of so many letters.
 std::size_t cell_bytes(int letters) { return (static_cast<std::size_t>(letters) * 5 + 7) / 8; }
@@ -43,13 +45,16 @@ std::optional<std::uint64_t> place_of_key(std::string_view key) {
 
 std::string position_key(std::string_view source, Partition partition) {
   std::string key(kPositionPrefix);
+  key.push_back(kOfEverything);
   append_big_endian(static_cast<std::uint32_t>(partition.value), 4, &key);
   return key.append(source);
 }
 
 bool parse_position_key(std::string_view key, std::string* source, Partition* partition) {
-  if (!key.starts_with(kPositionPrefix) || key.size() < kPositionPrefix.size() + 4) return false;
+  if (!key.starts_with(kPositionPrefix) || key.size() < kPositionPrefix.size() + 5) return false;
   key.remove_prefix(kPositionPrefix.size());
+  if (key[0] != kOfEverything) return false;
+  key.remove_prefix(1);
   partition->value = static_cast<std::int32_t>(read_big_endian(key.substr(0, 4)));
   *source = key.substr(4);
   return true;

@@ -19,6 +19,7 @@ Windows::Windows(const storage::StateStore& store, WindowWriter& writer, Progres
       options_(std::move(options)),
       version_(std::make_shared<const ReadVersion>(
           ReadVersion{std::make_shared<PendingWindow>(), nullptr, store.snapshot(), 0})),
+      stored_{{0, progress.positions()}},  // opening a store puts what it recovers into files
       thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
 Windows::~Windows() {
@@ -159,6 +160,7 @@ void Windows::commit(const ReadVersion& written) {
   publish({written.growing, nullptr, std::move(stored), epoch});
   progress_.keep(written.full->positions);
   const MutexLock lock(mutex_);
+  stored_.emplace_back(store_.last_write(), written.full->positions);
   ++windows_written_;
   rows_written_ += written.full->rows.rows();
 }
@@ -189,6 +191,15 @@ Status Windows::finish() {
     commit(*version);
   }
   return ok_status();
+}
+
+Offset Windows::in_files(std::string_view source, Partition partition) {
+  const std::uint64_t in_files = store_.last_write_in_files();
+  const MutexLock lock(mutex_);
+  while (stored_.size() > 1 && stored_[1].first <= in_files) stored_.pop_front();
+  const Positions& positions = stored_.front().second;
+  const auto found = positions.find(std::pair(std::string(source), partition));
+  return found == positions.end() ? Offset{0} : found->second.offset;
 }
 
 WindowsStats Windows::stats() const {

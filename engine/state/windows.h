@@ -4,10 +4,13 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <stop_token>
+#include <string_view>
 #include <thread>
+#include <utility>
 
 #include "cairn/log.h"
 #include "cairn/mutex.h"
@@ -37,7 +40,7 @@ class Windows {
     std::size_t bytes_max = 64u << 20;        ///< memory of a window that calls for a write
     Logger log;
   };
-  /// All must outlive this.
+  /// All must outlive this. Requires: `progress` was restored from the store.
   Windows(const storage::StateStore& store, WindowWriter& writer, Progress& progress, Options options);
   ~Windows();
 
@@ -59,6 +62,9 @@ class Windows {
   /// Writes what is pending, ends the thread and lets go of the store. Idempotent.
   /// Returns: why the last window could not be written: the sources will be asked for it again.
   Status close();
+
+  /// See FeatureState::in_files().
+  [[nodiscard]] Offset in_files(std::string_view source, Partition partition);
 
   [[nodiscard]] WindowsStats stats() const;
 
@@ -95,6 +101,8 @@ class Windows {
   std::uint64_t flushes_done_ CAIRN_GUARDED_BY(mutex_) = 0;
   Status failure_ CAIRN_GUARDED_BY(mutex_);
   bool closed_ CAIRN_GUARDED_BY(mutex_) = false;
+  /// What was stored by which write of the store. The first is in its files; others may be by now.
+  std::deque<std::pair<std::uint64_t, Positions>> stored_ CAIRN_GUARDED_BY(mutex_);
   std::uint64_t windows_written_ CAIRN_GUARDED_BY(mutex_) = 0;
   std::uint64_t rows_written_ CAIRN_GUARDED_BY(mutex_) = 0;
 

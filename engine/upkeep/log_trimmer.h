@@ -10,17 +10,23 @@
 
 namespace cairn::upkeep {
 
-/// Removes from the API's log what every consumer of it has applied.
+/// Removes from the API's log what every consumer of it has applied and holds in files of its own, which the loss of no
+/// log can touch.
 ///
 /// Threads: any.
 class LogTrimmer {
  public:
   /// How far every consumer of the log has come, the slowest one; the log's beginning while one does not know yet.
   using Reached = std::function<Offset()>;
+  /// Makes consumers put what they have applied into files.
+  using Flush = std::function<Status()>;
+
+  /// More of the log than this calls for `flush`, because consumers see to their files by themselves only now and then.
+  static constexpr std::int64_t kLogBytesMax = 256 << 20;
 
   /// `log` must outlive the trimmer.
-  LogTrimmer(streaming::EventLog& log, Reached reached, Logger logger)
-      : log_(log), reached_(std::move(reached)), logger_(std::move(logger)) {}
+  LogTrimmer(streaming::EventLog& log, Reached reached, Flush flush, Logger logger)
+      : log_(log), reached_(std::move(reached)), flush_(std::move(flush)), logger_(std::move(logger)) {}
 
   /// Does nothing while not_trimming() is held: the chores that come after must not wait for a copy.
   void trim() CAIRN_EXCLUDES(mutex_);
@@ -31,6 +37,7 @@ class LogTrimmer {
  private:
   streaming::EventLog& log_;
   const Reached reached_;
+  const Flush flush_;
   const Logger logger_;
   Mutex mutex_;
 };

@@ -2,6 +2,7 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -85,7 +86,8 @@ void append_sized(std::ofstream& out, std::string_view bytes) {
 /// Threads: any. Visitors run outside of the lock, over a copy, so they may call back.
 class MemoryStore final : public StateStore {
  public:
-  explicit MemoryStore(MergeFunction merge) : merger_(std::move(merge), &quarantine_) {
+  MemoryStore(MergeFunction merge, TrimFunction trim)
+      : merger_(std::move(merge), &quarantine_), trim_(std::move(trim)) {
     for (std::shared_ptr<Rows>& rows : tables_) rows = std::make_shared<Rows>();
     rows(Family::kMeta)[std::string(kFormatVersionKey)] = std::to_string(kFormatVersion);
   }
@@ -137,8 +139,9 @@ class MemoryStore final : public StateStore {
   }
 
   Status flush() override {
-    const ReaderLock lock(mutex_);
+    const WriterLock lock(mutex_);
     if (closed_) return closed();
+    if (trim_) trim(rows(Family::kState));
     flushed_ = last_write_.load();
     return ok_status();
   }
@@ -223,7 +226,7 @@ class MemoryStore final : public StateStore {
         if (const auto found = all.find(op.key); found != all.end()) all.erase(found);
         break;
       case WriteBatch::Kind::kRemoveRange:
-        all.erase(all.lower_bound(op.key), all.lower_bound(op.value));
+        all.erase(all.lower_bound(op.key), op.value.empty() ? all.end() : all.lower_bound(op.value));
         break;
     }
   }
@@ -237,6 +240,15 @@ class MemoryStore final : public StateStore {
     std::string merged;
     merger_.merge(op.key, base, {&operand, 1}, &merged);
     all[std::string(op.key)] = std::move(merged);
+  }
+
+  void trim(Rows& all) const {
+    for (auto row = all.begin(); row != all.end();) {
+      std::string trimmed;
+      const TrimDecision decision = trim_(row->first, row->second, &trimmed);
+      if (decision == TrimDecision::kChange) row->second = std::move(trimmed);
+      row = decision == TrimDecision::kRemove ? all.erase(row) : std::next(row);
+    }
   }
 
   Status dump(const std::string& path) const CAIRN_REQUIRES_SHARED(mutex_) {
@@ -254,7 +266,8 @@ class MemoryStore final : public StateStore {
 
   mutable SharedMutex mutex_;
   Quarantine quarantine_;
-  Merger merger_;
+  const Merger merger_;
+  const TrimFunction trim_;
   const std::shared_ptr<SnapshotCount> snapshots_ = std::make_shared<SnapshotCount>();
   Tables tables_ CAIRN_GUARDED_BY(mutex_);
   mutable std::array<bool, kFamilies> shared_ CAIRN_GUARDED_BY(mutex_){};  ///< with a snapshot taken earlier
@@ -265,8 +278,8 @@ class MemoryStore final : public StateStore {
 
 }  // namespace
 
-std::unique_ptr<StateStore> open_memory_store(MergeFunction merge) {
-  return std::make_unique<MemoryStore>(std::move(merge));
+std::unique_ptr<StateStore> open_memory_store(MergeFunction merge, TrimFunction trim) {
+  return std::make_unique<MemoryStore>(std::move(merge), std::move(trim));
 }
 
 }  // namespace cairn::storage

@@ -4,15 +4,19 @@
 #include <rocksdb/env.h>
 #include <rocksdb/utilities/checkpoint.h>
 
-#include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <optional>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "storage/format_version.h"
+#include "storage/rocksdb/merge_operator.h"
 #include "storage/rocksdb/status_translation.h"
+#include "storage/stored_key.h"
 
 namespace cairn::storage {
 namespace fs = std::filesystem;
@@ -45,19 +49,9 @@ Result<Content> inspect(const std::string& path) {
   return Content::kNothing;
 }
 
-Status check_families(const DatabaseOptions& options) {
-  std::vector<std::string> found;
-  const rocksdb::Status listed = rocksdb::DB::ListColumnFamilies(options.db, options.path, &found);
-  if (!listed.ok()) return open_failure(listed, options.path);
-  for (const std::string& name : found) {
-    const bool known = std::any_of(options.families.begin(), options.families.end(),
-                                   [&](const rocksdb::ColumnFamilyDescriptor& ours) { return ours.name == name; });
-    if (known) continue;
-    return failed_precondition(options.path + " has a family '" + name +
-                               "' that this version does not know; use the version of Cairn that made it, or choose "
-                               "another state_dir");
-  }
-  return ok_status();
+Status not_ours(const std::string& path) {
+  return failed_precondition(path +
+                             " holds data without a format version, so it is not Cairn's; choose another state_dir");
 }
 
 std::optional<int> parse_version(const std::string& text) {
@@ -76,6 +70,41 @@ Status check_version(const std::string& text, const std::string& path) {
                              "; use the version that wrote it, or let the events be read again into another state_dir");
 }
 
+// Format version 1 had a column family for each of ours, and the format version in one of them.
+Status check_families(const DatabaseOptions& options) {
+  std::vector<std::string> found;
+  const rocksdb::Status listed = rocksdb::DB::ListColumnFamilies(options.db, options.path, &found);
+  if (!listed.ok()) return open_failure(listed, options.path);
+  for (const std::string& name : found) {
+    if (name == rocksdb::kDefaultColumnFamilyName) continue;
+    if (name == "state" || name == "meta") return check_version("1", options.path);
+    return failed_precondition(options.path + " has a family '" + name +
+                               "' that this version does not know; use the version of Cairn that made it, or choose "
+                               "another state_dir");
+  }
+  return ok_status();
+}
+
+bool mentions_our_merge(const fs::path& file) {
+  std::ifstream in(file);
+  const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  return text.find(kMergeOperatorPrefix) != std::string::npos;
+}
+
+// Asked before the database is opened, because opening changes it and judges its log by our rules. RocksDB writes the
+// name of the merge operator into the file OPTIONS-* at every opening; a crash in the first one may leave no such file.
+Status check_owner(const std::string& path) {
+  bool described = false;
+  std::error_code error;
+  for (fs::directory_iterator file(path, error), end; !error && file != end; file.increment(error)) {
+    if (!file->path().filename().string().starts_with("OPTIONS-")) continue;
+    described = true;
+    if (mentions_our_merge(file->path())) return ok_status();
+  }
+  if (error) return unavailable("cannot look into " + path + ": " + error.message());
+  return described ? not_ours(path) : ok_status();
+}
+
 /// RocksDB writes its diary into every directory it opens, also to read only.
 class SilentLogger final : public rocksdb::Logger {
  public:
@@ -87,75 +116,59 @@ class SilentLogger final : public rocksdb::Logger {
 
 Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options) {
   CAIRN_ASSIGN_OR_RETURN(const Content content, inspect(options.path));
-  if (content == Content::kDatabase) CAIRN_RETURN_IF_ERROR(check_families(options));
+  if (content == Content::kDatabase) {
+    CAIRN_RETURN_IF_ERROR(check_families(options));
+    CAIRN_RETURN_IF_ERROR(check_owner(options.path));
+  }
   std::unique_ptr<Database> database(new Database(options));
-  rocksdb::DBOptions db_options = options.db;
-  db_options.create_if_missing = content == Content::kNothing;
+  rocksdb::Options open_options(options.db, options.family);
+  open_options.create_if_missing = content == Content::kNothing;
+  open_options.wal_filter = &database->continuity_;
   rocksdb::DB* db = nullptr;
-  const rocksdb::Status opened =
-      rocksdb::DB::Open(db_options, options.path, options.families, &database->handles_, &db);
+  const rocksdb::Status opened = rocksdb::DB::Open(open_options, options.path, &db);
   if (!opened.ok()) return open_failure(opened, options.path);
   database->db_.reset(db);
   // Opening writes what it reads from the log into table files (avoid_flush_during_recovery is false). Seen rather than
   // taken on trust: where a memtable holds a row, nothing is claimed.
   if (database->memtables_are_empty()) options.flushed->advance(database->last_write());
-  CAIRN_RETURN_IF_ERROR(database->check_family_numbers());
   CAIRN_RETURN_IF_ERROR(database->settle_format_version());
+  CAIRN_RETURN_IF_ERROR(database->mark_beginning());
   return database;
 }
 
-Database::Database(DatabaseOptions options) : options_(std::move(options)) {}
+Database::Database(DatabaseOptions options) : options_(std::move(options)), continuity_(options_.log) {}
 
 Database::~Database() {
-  if (db_ == nullptr) return;
-  for (rocksdb::ColumnFamilyHandle* handle : handles_) db_->DestroyColumnFamilyHandle(handle).PermitUncheckedError();
-  db_->Close().PermitUncheckedError();
-}
-
-// Batches name families by number. RocksDB numbers them as they are made, so ours are right in every store that Cairn
-// made, also when it was interrupted while making it; in another one a write would go to the wrong family.
-Status Database::check_family_numbers() const {
-  for (std::size_t i = 0; i < kFamilies; ++i) {
-    const auto family = static_cast<Family>(i);
-    if (handle(family)->GetID() == family_number(family)) continue;
-    return failed_precondition(options_.path + " has its family '" + handle(family)->GetName() + "' as number " +
-                               std::to_string(handle(family)->GetID()) + " instead of " +
-                               std::to_string(family_number(family)) +
-                               ", so it is not Cairn's; choose another state_dir");
-  }
-  return ok_status();
+  if (db_ != nullptr) db_->Close().PermitUncheckedError();
 }
 
 Status Database::settle_format_version() const {
   std::string text;
-  const rocksdb::Slice key(kFormatVersionKey.data(), kFormatVersionKey.size());
-  const rocksdb::Status found = db_->Get({}, handle(Family::kMeta), key, &text);
+  const rocksdb::Status found = db_->Get({}, stored_key(Family::kMeta, kFormatVersionKey), &text);
   if (found.ok()) return check_version(text, options_.path);
   if (!found.IsNotFound()) return open_failure(found, options_.path);
-  if (!is_empty()) {
-    return failed_precondition(options_.path +
-                               " holds data without a format version, so it is not Cairn's; choose "
-                               "another state_dir");
-  }
+  if (is_empty()) return ok_status();
+  return not_ours(options_.path);
+}
+
+// In a new store this is what makes it ours. In every store it is the first record of the log, by which LogContinuity
+// knows later that no log stood before it.
+Status Database::mark_beginning() const {
   rocksdb::WriteOptions synced;
   synced.sync = true;
-  return from_rocksdb(db_->Put(synced, handle(Family::kMeta), key, std::to_string(kFormatVersion)));
+  return from_rocksdb(db_->Put(synced, stored_key(Family::kMeta, kFormatVersionKey), std::to_string(kFormatVersion)));
 }
 
 bool Database::is_empty() const {
-  return std::all_of(handles_.begin(), handles_.end(), [&](rocksdb::ColumnFamilyHandle* handle) {
-    const std::unique_ptr<rocksdb::Iterator> rows(db_->NewIterator({}, handle));
-    rows->SeekToFirst();
-    return !rows->Valid() && rows->status().ok();
-  });
+  const std::unique_ptr<rocksdb::Iterator> rows(db_->NewIterator({}));
+  rows->SeekToFirst();
+  return !rows->Valid() && rows->status().ok();
 }
 
 Status Database::flush() {
   // Flush() waits for what stood in the memtables when it was called, so the number is taken before.
   const std::uint64_t written = last_write();
-  for (rocksdb::ColumnFamilyHandle* handle : handles_) {
-    CAIRN_RETURN_IF_ERROR(from_rocksdb(db_->Flush({}, handle)));
-  }
+  CAIRN_RETURN_IF_ERROR(from_rocksdb(db_->Flush({})));
   options_.flushed->advance(written);
   return ok_status();
 }
@@ -163,23 +176,17 @@ Status Database::flush() {
 void Database::stop_background_work() const { rocksdb::CancelAllBackgroundWork(db_.get(), /*wait=*/true); }
 
 std::uint64_t Database::memtable_bytes() const {
-  std::uint64_t sum = 0;
-  for (rocksdb::ColumnFamilyHandle* handle : handles_) {
-    std::uint64_t bytes = 0;
-    if (db_->GetIntProperty(handle, rocksdb::DB::Properties::kCurSizeAllMemTables, &bytes)) sum += bytes;
-  }
-  return sum;
+  std::uint64_t bytes = 0;
+  return db_->GetIntProperty(rocksdb::DB::Properties::kCurSizeAllMemTables, &bytes) ? bytes : 0;
 }
 
 std::uint64_t Database::last_write() const noexcept { return db_->GetLatestSequenceNumber(); }
 
 bool Database::memtables_are_empty() const {
-  return std::all_of(handles_.begin(), handles_.end(), [&](rocksdb::ColumnFamilyHandle* handle) {
-    std::uint64_t active = 0;
-    std::uint64_t waiting = 0;
-    return db_->GetIntProperty(handle, rocksdb::DB::Properties::kNumEntriesActiveMemTable, &active) && active == 0 &&
-           db_->GetIntProperty(handle, rocksdb::DB::Properties::kNumImmutableMemTable, &waiting) && waiting == 0;
-  });
+  std::uint64_t active = 0;
+  std::uint64_t waiting = 0;
+  return db_->GetIntProperty(rocksdb::DB::Properties::kNumEntriesActiveMemTable, &active) && active == 0 &&
+         db_->GetIntProperty(rocksdb::DB::Properties::kNumImmutableMemTable, &waiting) && waiting == 0;
 }
 
 Status Database::checkpoint(const std::string& path) const {
@@ -192,16 +199,13 @@ Status Database::checkpoint(const std::string& path) const {
 }
 
 Status Database::verify_copy(const std::string& path) const {
-  rocksdb::DBOptions options = options_.db;
+  rocksdb::Options options(options_.db, options_.family);
   options.listeners.clear();
   options.info_log = std::make_shared<SilentLogger>();
-  std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* raw = nullptr;
-  const rocksdb::Status opened = rocksdb::DB::OpenForReadOnly(options, path, options_.families, &handles, &raw);
-  if (!opened.ok()) return open_failure(opened, path);
+  const rocksdb::Status opened = rocksdb::DB::OpenForReadOnly(options, path, &raw);
   const std::unique_ptr<rocksdb::DB> db(raw);
-  for (rocksdb::ColumnFamilyHandle* handle : handles) db->DestroyColumnFamilyHandle(handle).PermitUncheckedError();
-  return ok_status();
+  return opened.ok() ? ok_status() : open_failure(opened, path);
 }
 
 }  // namespace cairn::storage

@@ -3,27 +3,28 @@
 #include <rocksdb/db.h>
 #include <rocksdb/options.h>
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
+#include "cairn/log.h"
 #include "cairn/status.h"
 #include "storage/rocksdb/flushed_mark.h"
-#include "storage/write_batch.h"
+#include "storage/rocksdb/log_continuity.h"
 
 namespace cairn::storage {
 
-/// How to open a directory: the options of the whole and of each family.
+/// How to open a directory.
 struct DatabaseOptions {
   std::string path;
   rocksdb::DBOptions db;
-  std::vector<rocksdb::ColumnFamilyDescriptor> families;  ///< as family_descriptors() orders them
-  std::shared_ptr<FlushedMark> flushed;                   ///< told what is in table files
+  rocksdb::ColumnFamilyOptions family;
+  std::shared_ptr<FlushedMark> flushed;  ///< told what is in table files
+  Logger log;
 };
 
-/// A RocksDB with our families, open. Owns it; destroying it closes it.
+/// A RocksDB with our rows, open. Every family is in its one column family, so that rows and the source position that
+/// they reflect share memtables, files and fate. Owns it; destroying it closes it.
 ///
 /// Threads: as rocksdb::DB: all but destruction from any.
 class Database {
@@ -38,11 +39,7 @@ class Database {
   Database& operator=(const Database&) = delete;
 
   [[nodiscard]] rocksdb::DB& db() const noexcept { return *db_; }
-  [[nodiscard]] rocksdb::ColumnFamilyHandle* handle(Family family) const noexcept {
-    return handles_[static_cast<std::size_t>(family) + 1];
-  }
-
-  /// Writes every memtable to disk, one family after the other.
+  /// Writes the memtables to disk and waits for it.
   [[nodiscard]] Status flush();
 
   /// RocksDB's newest sequence number: it counts the operations written.
@@ -59,15 +56,15 @@ class Database {
 
  private:
   explicit Database(DatabaseOptions options);
-  [[nodiscard]] Status check_family_numbers() const;
   [[nodiscard]] Status settle_format_version() const;
+  [[nodiscard]] Status mark_beginning() const;
   [[nodiscard]] bool is_empty() const;
   [[nodiscard]] bool memtables_are_empty() const;
   [[nodiscard]] Status verify_copy(const std::string& path) const;
 
   const DatabaseOptions options_;
+  LogContinuity continuity_;  ///< watches the replay in open(); RocksDB keeps a pointer to it
   std::unique_ptr<rocksdb::DB> db_;
-  std::vector<rocksdb::ColumnFamilyHandle*> handles_;  ///< owned through db_; "default" first
 };
 
 }  // namespace cairn::storage

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "storage/stored_key.h"
+
 namespace cairn::storage {
 namespace {
 
@@ -23,7 +25,7 @@ bool MergerOperator::FullMergeV2(const MergeOperationInput& in, MergeOperationOu
   // An empty value is a value: only the merge function knows that it means the same as none.
   if (in.existing_value != nullptr) base = in.existing_value->ToStringView();
   out->new_value.clear();  // an iterator of RocksDB 7.8 hands in the row before
-  merger_->merge(in.key.ToStringView(), base, views(in.operand_list), &out->new_value);
+  merger_->merge(without_family(in.key.ToStringView()), base, views(in.operand_list), &out->new_value);
   return true;
 }
 

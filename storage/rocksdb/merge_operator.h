@@ -4,10 +4,14 @@
 
 #include <deque>
 #include <string>
+#include <string_view>
 
 #include "storage/merger.h"
 
 namespace cairn::storage {
+
+/// What the name of our merge operator begins with in every version.
+inline constexpr std::string_view kMergeOperatorPrefix = "cairn.merge.";
 
 /// RocksDB's view of a Merger. A full merge never fails: in RocksDB before 7.10 one that does makes reads, flushes,
 /// compactions and even opening fail (rocksdb #11092). A partial merge that declines is no failure, it only leaves the

@@ -21,9 +21,12 @@
 #include "storage/rocksdb/database.h"
 #include "storage/rocksdb/health_listener.h"
 #include "storage/rocksdb/merge_operator.h"
+#include "storage/rocksdb/row_reads.h"
 #include "storage/rocksdb/snapshots.h"
 #include "storage/rocksdb/status_translation.h"
+#include "storage/rocksdb/trim_filter.h"
 #include "storage/rocksdb/tuning.h"
+#include "storage/stored_key.h"
 
 namespace cairn::storage {
 namespace fs = std::filesystem;
@@ -31,8 +34,6 @@ namespace {
 
 /// What a record costs in the log beyond its bytes, generously.
 constexpr std::size_t kRecordOverheadBytes = 32;
-
-rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 
 Status closed() { return unavailable("the state store is closed; open it again"); }
 
@@ -85,6 +86,7 @@ class RocksDbStore final : public StateStore {
                .probe = world_.free_space,
                .probe_interval = world_.probe_interval}),
         merger_(options_.merge, &quarantine_),
+        trim_(options_.trim ? std::make_unique<TrimFilter>(options_.trim) : nullptr),
         health_(std::make_shared<HealthListener>(&gate_, options_.log)) {}
 
   ~RocksDbStore() override {
@@ -97,9 +99,10 @@ class RocksDbStore final : public StateStore {
     CAIRN_RETURN_IF_ERROR(check_room_to_open());
     auto merge = std::make_shared<MergerOperator>(&merger_);
     CAIRN_ASSIGN_OR_RETURN(database_, Database::open({.path = options_.path,
-                                                      .db = database_options(options_, health_, world_.env),
-                                                      .families = family_descriptors(options_, std::move(merge)),
-                                                      .flushed = flushed_}));
+                                                      .db = database_options({health_, flushed_}, world_.env),
+                                                      .family = family_options(options_, std::move(merge), trim_.get()),
+                                                      .flushed = flushed_,
+                                                      .log = options_.log}));
     snapshots_ = std::make_shared<Snapshots>(&database_->db());
     return ok_status();
   }
@@ -114,14 +117,14 @@ class RocksDbStore final : public StateStore {
   Result<std::optional<std::string>> get(Family family, std::string_view key) const override {
     const InFlight::Entry call = calls_.enter();
     if (!call) return closed();
-    return read({}, family, key);
+    return read_row(database_->db(), {}, family, key);
   }
 
   Status multi_get(Family family, std::span<const std::string> keys,
                    std::vector<std::optional<std::string>>* values) const override {
     const InFlight::Entry call = calls_.enter();
     if (!call) return closed();
-    return multi_read({}, family, keys, values);
+    return read_rows(database_->db(), {}, family, keys, values);
   }
 
   std::shared_ptr<const Snapshot> snapshot() const override {
@@ -133,28 +136,29 @@ class RocksDbStore final : public StateStore {
                                             std::string_view key) const override {
     const InFlight::Entry call = calls_.enter();
     if (!call) return closed();
-    return read(reading_at(snapshot), family, key);
+    return read_row(database_->db(), reading_at(snapshot), family, key);
   }
 
   Status multi_get_at(const Snapshot& snapshot, Family family, std::span<const std::string> keys,
                       std::vector<std::optional<std::string>>* values) const override {
     const InFlight::Entry call = calls_.enter();
     if (!call) return closed();
-    return multi_read(reading_at(snapshot), family, keys, values);
+    return read_rows(database_->db(), reading_at(snapshot), family, keys, values);
   }
 
   Status scan(Family family, std::string_view prefix,
               const std::function<bool(std::string_view, std::string_view)>& visit) const override {
     const InFlight::Entry call = calls_.enter();
     if (!call) return closed();
-    const std::optional<std::string> end = prefix_end(prefix);
-    const rocksdb::Slice upper = end ? slice(*end) : rocksdb::Slice();
+    const std::string first = stored_key(family, prefix);
+    const std::string end = prefix_end(first).value();  // the family's byte is not 0xff
+    const rocksdb::Slice upper = end;
     rocksdb::ReadOptions options;
     options.fill_cache = false;  // a scan must not push out the rows that are read by key
-    if (end) options.iterate_upper_bound = &upper;
-    const std::unique_ptr<rocksdb::Iterator> rows(database_->db().NewIterator(options, database_->handle(family)));
-    for (rows->Seek(slice(prefix)); rows->Valid(); rows->Next()) {
-      if (!visit(rows->key().ToStringView(), rows->value().ToStringView())) return ok_status();
+    options.iterate_upper_bound = &upper;
+    const std::unique_ptr<rocksdb::Iterator> rows(database_->db().NewIterator(options));
+    for (rows->Seek(first); rows->Valid(); rows->Next()) {
+      if (!visit(without_family(rows->key().ToStringView()), rows->value().ToStringView())) return ok_status();
     }
     return from_rocksdb(rows->status());
   }
@@ -203,10 +207,6 @@ class RocksDbStore final : public StateStore {
     options.snapshot = snapshots_->native(snapshot);
     return options;
   }
-  Result<std::optional<std::string>> read(const rocksdb::ReadOptions& options, Family family,
-                                          std::string_view key) const;
-  Status multi_read(const rocksdb::ReadOptions& options, Family family, std::span<const std::string> keys,
-                    std::vector<std::optional<std::string>>* values) const;
   Status check_room_to_open() const;
   Status check_room_for_copy(const std::string& parent) const;
   Status commit(WriteBatch batch, Durability durability) const;
@@ -227,6 +227,7 @@ class RocksDbStore final : public StateStore {
   mutable DiskGate gate_;
   mutable Quarantine quarantine_;
   const Merger merger_;
+  const std::unique_ptr<const TrimFilter> trim_;  ///< null: rows are not trimmed
   const std::shared_ptr<HealthListener> health_;
   mutable InFlight calls_;
   const std::shared_ptr<FlushedMark> flushed_ = std::make_shared<FlushedMark>();
@@ -293,39 +294,6 @@ void RocksDbStore::write_quarantine() const {
   if (written.ok()) return;
   options_.log.warning("storage.quarantine", "operands that were left out cannot be written to quarantine yet",
                        {{"error", written.to_string()}});
-}
-
-Result<std::optional<std::string>> RocksDbStore::read(const rocksdb::ReadOptions& options, Family family,
-                                                      std::string_view key) const {
-  std::string value;
-  const rocksdb::Status found = database_->db().Get(options, database_->handle(family), slice(key), &value);
-  if (found.IsNotFound()) return std::optional<std::string>();
-  if (!found.ok()) return from_rocksdb(found);
-  return std::optional<std::string>(std::move(value));
-}
-
-Status RocksDbStore::multi_read(const rocksdb::ReadOptions& options, Family family, std::span<const std::string> keys,
-                                std::vector<std::optional<std::string>>* values) const {
-  // Sorted and distinct: MultiGet may answer a repeated key wrongly (RocksDB HISTORY 9.0), and sorting is its own first
-  // step.
-  std::vector<rocksdb::Slice> distinct(keys.begin(), keys.end());
-  const auto less = [](const rocksdb::Slice& a, const rocksdb::Slice& b) { return a.compare(b) < 0; };
-  std::sort(distinct.begin(), distinct.end(), less);
-  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
-  std::vector<rocksdb::PinnableSlice> found(distinct.size());
-  std::vector<rocksdb::Status> statuses(distinct.size());
-  database_->db().MultiGet(options, database_->handle(family), distinct.size(), distinct.data(), found.data(),
-                           statuses.data(), /*sorted_input=*/true);
-  values->assign(keys.size(), std::nullopt);
-  for (const rocksdb::Status& status : statuses) {
-    if (!status.ok() && !status.IsNotFound()) return from_rocksdb(status);
-  }
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    const auto at = std::lower_bound(distinct.begin(), distinct.end(), rocksdb::Slice(keys[i]), less);
-    const auto j = static_cast<std::size_t>(at - distinct.begin());
-    if (statuses[j].ok()) (*values)[i] = found[j].ToString();
-  }
-  return ok_status();
 }
 
 StateStoreStats RocksDbStore::stats() const {

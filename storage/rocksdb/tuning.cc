@@ -5,14 +5,10 @@
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
 
-#include <algorithm>
-#include <array>
 #include <utility>
 
 namespace cairn::storage {
 namespace {
-
-constexpr std::array<const char*, kFamilies> kNames = {"state", "meta", "ids", "places", "dedup", "quarantine"};
 
 // Rows are read by key, most look-ups of ids and of seen events find nothing: blooms, a hash index inside the block,
 // and blocks small enough that a miss in the cache reads little.
@@ -32,50 +28,17 @@ rocksdb::BlockBasedTableOptions table_options(const std::shared_ptr<rocksdb::Cac
   return table;
 }
 
-// kState takes nearly all bytes; ids and seen events a share; the others hardly any.
-std::size_t memtable_bytes(Family family, std::size_t state_bytes) {
-  switch (family) {
-    case Family::kState:
-      return state_bytes;
-    case Family::kIds:
-    case Family::kDedup:
-      return std::max<std::size_t>(state_bytes / 4, 1u << 20);
-    case Family::kMeta:
-    case Family::kPlaces:
-    case Family::kQuarantine:
-      break;
-  }
-  return std::max<std::size_t>(state_bytes / 16, 1u << 20);
-}
-
-rocksdb::ColumnFamilyOptions base_options(const std::shared_ptr<rocksdb::TableFactory>& table) {
-  rocksdb::ColumnFamilyOptions family;
-  family.table_factory = table;
-  family.compression = rocksdb::kLZ4Compression;
-  family.bottommost_compression = rocksdb::kLZ4Compression;
-  family.level_compaction_dynamic_level_bytes = true;
-  family.max_write_buffer_number = 3;
-  family.memtable_whole_key_filtering = true;
-  family.memtable_prefix_bloom_size_ratio = 0.02;
-  return family;
-}
-
 }  // namespace
 
-const char* family_name(Family family) { return kNames[static_cast<std::size_t>(family)]; }
-
-rocksdb::DBOptions database_options(const StateStoreOptions& options, std::shared_ptr<rocksdb::EventListener> listener,
-                                    rocksdb::Env* env) {
+rocksdb::DBOptions database_options(std::vector<std::shared_ptr<rocksdb::EventListener>> listeners, rocksdb::Env* env) {
   rocksdb::DBOptions db;
   if (env != nullptr) db.env = env;
-  db.listeners.push_back(std::move(listener));
-  db.create_missing_column_families = true;  // a crash while the store was being made leaves some out
+  db.listeners = std::move(listeners);
   db.paranoid_checks = true;
   db.verify_sst_unique_id_in_manifest = true;
   // After a damaged record the log is cut there, without a word: what follows must be read from the source again, from
   // the position that stands in the same store. The modes that refuse would refuse after every power loss.
   db.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
-  db.max_total_wal_size = 4 * std::max<std::uint64_t>(options.memtable_bytes, 1u << 20);
 
   // Three jobs make one flush thread and two compactions; parallel flushes can delete each other's files
   // (rocksdb #11865).
@@ -99,20 +62,24 @@ rocksdb::DBOptions database_options(const StateStoreOptions& options, std::share
   return db;
 }
 
-std::vector<rocksdb::ColumnFamilyDescriptor> family_descriptors(const StateStoreOptions& options,
-                                                                std::shared_ptr<rocksdb::MergeOperator> merge) {
-  const std::shared_ptr<rocksdb::TableFactory> table(
+rocksdb::ColumnFamilyOptions family_options(const StateStoreOptions& options,
+                                            std::shared_ptr<rocksdb::MergeOperator> merge,
+                                            const rocksdb::CompactionFilter* trim) {
+  rocksdb::ColumnFamilyOptions family;
+  family.table_factory.reset(
       rocksdb::NewBlockBasedTableFactory(table_options(rocksdb::NewLRUCache(options.block_cache_bytes))));
-  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
-  descriptors.emplace_back(rocksdb::kDefaultColumnFamilyName, base_options(table));
-  for (std::size_t i = 0; i < kFamilies; ++i) {
-    const auto family = static_cast<Family>(i);
-    rocksdb::ColumnFamilyOptions tuned = base_options(table);
-    tuned.write_buffer_size = memtable_bytes(family, options.memtable_bytes);
-    if (family == Family::kState) tuned.merge_operator = merge;
-    descriptors.emplace_back(family_name(family), tuned);
-  }
-  return descriptors;
+  family.merge_operator = std::move(merge);
+  family.compaction_filter = trim;
+  // Rows that nobody writes any more are trimmed only where something makes RocksDB rewrite their file.
+  family.periodic_compaction_seconds = trim != nullptr ? 30 * 24 * 3600 : 0;
+  family.write_buffer_size = options.memtable_bytes;
+  family.max_write_buffer_number = 3;
+  family.compression = rocksdb::kLZ4Compression;
+  family.bottommost_compression = rocksdb::kLZ4Compression;
+  family.level_compaction_dynamic_level_bytes = true;
+  family.memtable_whole_key_filtering = true;
+  family.memtable_prefix_bloom_size_ratio = 0.02;
+  return family;
 }
 
 }  // namespace cairn::storage

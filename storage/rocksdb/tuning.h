@@ -10,15 +10,13 @@
 
 namespace cairn::storage {
 
-/// RocksDB's name of a family. The "default" family, which RocksDB insists on, stays empty.
-[[nodiscard]] const char* family_name(Family family);
-
 /// Options of the database as a whole. `env` may be null: the system's own.
-[[nodiscard]] rocksdb::DBOptions database_options(const StateStoreOptions& options,
-                                                  std::shared_ptr<rocksdb::EventListener> listener, rocksdb::Env* env);
+[[nodiscard]] rocksdb::DBOptions database_options(std::vector<std::shared_ptr<rocksdb::EventListener>> listeners,
+                                                  rocksdb::Env* env);
 
-/// The "default" family, then ours in the order of Family.
-[[nodiscard]] std::vector<rocksdb::ColumnFamilyDescriptor> family_descriptors(
-    const StateStoreOptions& options, std::shared_ptr<rocksdb::MergeOperator> merge);
+/// Options of the one column family that holds everything. `trim` is borrowed and may be null.
+[[nodiscard]] rocksdb::ColumnFamilyOptions family_options(const StateStoreOptions& options,
+                                                          std::shared_ptr<rocksdb::MergeOperator> merge,
+                                                          const rocksdb::CompactionFilter* trim);
 
 }  // namespace cairn::storage

@@ -25,9 +25,10 @@ bool is_id(const PlainValue& value) noexcept {
 
 /// A signed integer. Returns: false for one beyond 64 bits, and for what is no integer.
 bool read_integer(const PlainValue& value, std::int64_t* integer) noexcept {
+  if (value.kind != Kind::kInteger || value.magnitude > std::uint64_t{INT64_MAX}) return false;
   const auto magnitude = static_cast<std::int64_t>(value.magnitude);
   *integer = value.negative ? -magnitude : magnitude;
-  return value.kind == Kind::kInteger && value.magnitude <= std::uint64_t{INT64_MAX};
+  return true;
 }
 
 // The results are written where they go and not returned as optionals: a double that is read back whole after it was

@@ -50,6 +50,7 @@ inline std::size_t add_counters(std::optional<std::string_view> base, std::span<
 inline StateStoreOptions small_options(const std::string& path) {
   return {.path = path,
           .merge = add_counters,
+          .trim = {},
           .block_cache_bytes = 1u << 20,
           .memtable_bytes = 1u << 20,
           .free_bytes_min = 1u << 20,

@@ -44,6 +44,34 @@ TEST_CASE("a weight halves with every half-life, and grows before its event") {
   CHECK(value_at(sum, decay_time(105 * kDay, 10 * kDay)) == doctest::Approx(3.0 / std::sqrt(2.0)).epsilon(1e-15));
 }
 
+TEST_CASE("the sum of one event is within 2^-52 of the weight times two to the time") {
+  constexpr std::uint64_t kSeed = 5;
+  INFO("seed ", kSeed);
+  std::mt19937_64 random(kSeed);
+  for (int i = 0; i < 200'000; ++i) {
+    double fraction = std::uniform_real_distribution<double>(0.0, 1.0)(random);
+    if (i % 4 == 0) fraction = std::ldexp(fraction, -static_cast<int>(random() % 70));
+    const DecayedSum sum = decayed(1.0, {0, fraction});
+    const long double found = std::ldexp(static_cast<long double>(sum.mantissa), static_cast<int>(sum.exponent));
+    const long double expected = std::exp2(static_cast<long double>(fraction));
+    REQUIRE(std::fabs(found - expected) <= expected * 0x1p-52L);
+  }
+  CHECK(same_bits(decayed(1.0, {0, 0.0}), {0.5, 1}));
+  CHECK(same_bits(decayed(1.0, {0, 0.5}), {std::sqrt(2.0) / 2.0, 1}));
+}
+
+TEST_CASE("a weight at the time of another event has the bits that it has alone") {
+  constexpr std::uint64_t kSeed = 6;
+  INFO("seed ", kSeed);
+  std::mt19937_64 random(kSeed);
+  for (int i = 0; i < 100'000; ++i) {
+    const DecayTime time = decay_time(static_cast<std::int64_t>(random() >> 20) - (std::int64_t{1} << 42),
+                                      static_cast<std::int64_t>(random() >> (24 + random() % 38)) + 1);
+    const double weight = static_cast<double>(static_cast<std::int64_t>(random()) >> (random() % 64)) / 1e6;
+    REQUIRE(same_bits(decayed_like(decayed(1.0, time), weight), decayed(weight, time)));
+  }
+}
+
 TEST_CASE("a sum is in normal form, and zero has one spelling") {
   const DecayedSum sum = decayed(12.0, {5, 0.0});
   CHECK(sum.mantissa == 0.75);

@@ -9,7 +9,7 @@
 
 using namespace cairn;
 using namespace cairn::features;
-using cairn::features::testing::random_row;
+using cairn::features::testing::some_row;
 
 namespace {
 
@@ -32,7 +32,7 @@ void seal(std::string* bytes) {
 bool refused_or_canonical(const std::string& bytes) {
   Row row;
   if (!decode_row(bytes, &row).ok()) return true;
-  return encoded(row) == bytes && row.memory_bytes() <= sizeof(Row) + 32 * bytes.size();
+  return encoded(row) == bytes && row.memory_bytes() <= sizeof(Row) + 64 * bytes.size();
 }
 
 std::string mutated(std::string bytes, std::mt19937_64& random) {
@@ -61,7 +61,7 @@ TEST_CASE("every truncation of a row is refused") {
   INFO("seed ", kSeed);
   std::mt19937_64 random(kSeed);
   for (int i = 0; i < 50; ++i) {
-    const std::string bytes = encoded(random_row(random));
+    const std::string bytes = encoded(some_row(random));
     for (std::size_t length = 0; length < bytes.size(); ++length) {
       Row row;
       REQUIRE_FALSE(decode_row(std::string_view(bytes).substr(0, length), &row).ok());
@@ -73,7 +73,7 @@ TEST_CASE("every flipped bit of a row is refused") {
   INFO("seed ", kSeed);
   std::mt19937_64 random(kSeed);
   for (int i = 0; i < 20; ++i) {
-    std::string bytes = encoded(random_row(random));
+    std::string bytes = encoded(some_row(random));
     for (std::size_t bit = 0; bit < bytes.size() * 8; ++bit) {
       bytes[bit / 8] ^= static_cast<char>(1 << bit % 8);
       Row row;
@@ -88,7 +88,7 @@ TEST_CASE("a changed row with a right checksum is refused or is another row's on
   std::mt19937_64 random(kSeed);
   int accepted = 0;
   for (int i = 0; i < 20'000; ++i) {
-    std::string bytes = mutated(encoded(random_row(random)), random);
+    std::string bytes = mutated(encoded(some_row(random)), random);
     seal(&bytes);
     REQUIRE(refused_or_canonical(bytes));
     Row row;
@@ -105,7 +105,7 @@ TEST_CASE("random bytes are refused or canonical, with and without a right check
     std::string bytes(random() % 64, '\0');
     for (char& c : bytes) c = static_cast<char>(random() % 4 == 0 ? random() : random() % 10);
     REQUIRE(refused_or_canonical(bytes));
-    if (!bytes.empty()) bytes[0] = 1;
+    if (!bytes.empty()) bytes[0] = 2;
     seal(&bytes);
     REQUIRE(refused_or_canonical(bytes));
   }
@@ -115,9 +115,9 @@ TEST_CASE("merging damaged rows keeps what is whole") {
   INFO("seed ", kSeed);
   std::mt19937_64 random(kSeed);
   for (int i = 0; i < 2'000; ++i) {
-    const std::string a = mutated(encoded(random_row(random)), random);
-    const std::string b = encoded(random_row(random));
-    std::string sealed = mutated(encoded(random_row(random)), random);
+    const std::string a = mutated(encoded(some_row(random)), random);
+    const std::string b = encoded(some_row(random));
+    std::string sealed = mutated(encoded(some_row(random)), random);
     seal(&sealed);
     const std::vector<std::string_view> operands = {a, b, sealed};
     std::string merged;
@@ -126,6 +126,49 @@ TEST_CASE("merging damaged rows keeps what is whole") {
     Row row;
     REQUIRE(decode_row(merged, &row).ok());
   }
+}
+
+TEST_CASE("encoded rows merge to the bytes of the rows merged") {
+  INFO("seed ", kSeed);
+  std::mt19937_64 random(kSeed);
+  for (int i = 0; i < 4'000; ++i) {
+    Row row = some_row(random);
+    const std::string base = encoded(row);
+    Row sum;
+    std::vector<std::string> bytes;
+    for (std::uint64_t operands = random() % 4; operands > 0; --operands) {
+      const Row operand = some_row(random);
+      bytes.push_back(encoded(operand));
+      merge_row(&sum, operand);
+    }
+    const std::vector<std::string_view> operands(bytes.begin(), bytes.end());
+    std::string merged;
+    REQUIRE(merge_encoded_rows(std::nullopt, operands, &merged) == 0);
+    REQUIRE(merged == encoded(sum));
+    merge_row(&row, sum);
+    REQUIRE(merge_encoded_rows(base, operands, &merged) == 0);
+    REQUIRE(merged == encoded(row));
+  }
+}
+
+TEST_CASE("dropping what has faded from damaged rows leaves a row or nothing") {
+  INFO("seed ", kSeed);
+  std::mt19937_64 random(kSeed);
+  int some = 0;
+  for (int i = 0; i < 5'000; ++i) {
+    std::string bytes = mutated(encoded(some_row(random)), random);
+    seal(&bytes);
+    std::string kept = "untouched";
+    if (drop_faded(bytes, static_cast<std::int64_t>(random() >> (20 + random() % 8)), &kept) == Faded::kSome) {
+      ++some;
+      REQUIRE(kept.size() < bytes.size());
+      Row row;
+      REQUIRE(decode_row(kept, &row).ok());
+    } else {
+      REQUIRE(kept == "untouched");
+    }
+  }
+  CHECK(some > 20);
 }
 
 TEST_CASE("a damaged view registry is refused or canonical") {

@@ -18,6 +18,7 @@ struct Faults {
   std::atomic<bool> write_table = false;  ///< append to a *.sst file: I/O error
   std::atomic<bool> table_full = false;   ///< append to a *.sst file: no space
   std::atomic<bool> read_table = false;   ///< read of a *.sst file: I/O error
+  std::atomic<bool> hold_table = false;   ///< append to a *.sst file: waits until false again, and is notified
   std::atomic<std::uint64_t> failed = 0;  ///< calls that were made to fail
 };
 
@@ -57,6 +58,7 @@ class FaultyDisk final : public rocksdb::FileSystemWrapper {
 
     rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
                              rocksdb::IODebugContext* context) override {
+      if (path_.ends_with(".sst")) faults_->hold_table.wait(true);
       if (path_.ends_with(".sst") && faults_->write_table) return broken(faults_, path_);
       if (path_.ends_with(".sst") && faults_->table_full) {
         ++faults_->failed;

@@ -32,7 +32,7 @@ TEST_CASE("what a flush has put into files survives the loss of the log, and wha
   copy_without_log(dir / "state", dir / "image");
   auto image = open_small(dir / "image");
   CHECK(check_numbered(*image) == 30);
-  CHECK(image->last_write() == flushed);
+  CHECK(image->last_write_in_files() == flushed);
 }
 
 TEST_CASE("opening puts what it reads from the log into files") {
@@ -41,8 +41,8 @@ TEST_CASE("opening puts what it reads from the log into files") {
   write_numbered(*store, 1, 20, Durability::kSynced);
   fs::copy(dir / "state", dir / "image");
   auto image = open_small(dir / "image");
-  CHECK(image->last_write() == store->last_write());
-  CHECK(image->last_write_in_files() == image->last_write());
+  CHECK(image->last_write_in_files() == store->last_write());
+  CHECK(image->last_write() > store->last_write());  // opening writes, too
   copy_without_log(dir / "image", dir / "image without log");
   CHECK(check_numbered(*open_small(dir / "image without log")) == 20);
 }

@@ -7,9 +7,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <random>
 #include <string>
+#include <vector>
 
 #include "tests/storage/numbered_check.h"
 
@@ -99,6 +102,48 @@ TEST_CASE("kill -9 while writing leaves every batch whole and every acknowledged
     CHECK(held <= acknowledged + 1);
     CHECK(held > before);
   }
+}
+
+TEST_CASE("kill -9 between flushes and a log that is gone leave a prefix of the batches, with all that was flushed") {
+  TempDir dir;
+  constexpr unsigned kSeed = 20250315;
+  INFO("seed ", kSeed);
+  std::mt19937 random(kSeed);
+  int cut = 0;
+  for (int round = 0; round < 12; ++round) {
+    INFO("round ", round);
+    const std::string state = dir / ("state " + std::to_string(round / 3));  // each dies three times
+    Process process("churn", state);
+    int flushed = 0;
+    int acknowledged = 0;
+    const auto note = [&](const std::string& line) {
+      const bool flush = line.starts_with("flushed ");
+      (flush ? flushed : acknowledged) = std::stoi(flush ? line.substr(8) : line);
+    };
+    for (int lines = std::uniform_int_distribution(1, 300)(random); lines > 0; --lines) {
+      const std::string line = process.line();
+      REQUIRE(!line.empty());
+      note(line);
+    }
+    process.kill();
+    for (std::string line = process.line(); !line.empty(); line = process.line()) note(line);
+
+    std::vector<std::filesystem::path> logs;
+    for (const auto& file : std::filesystem::directory_iterator(state)) {
+      if (file.path().extension() == ".log") logs.push_back(file.path());
+    }
+    std::sort(logs.begin(), logs.end());
+    if (random() % 3 == 0) {
+      for (const auto& log : logs) std::filesystem::remove(log);
+    } else {
+      std::filesystem::remove(logs.at(random() % logs.size()));
+    }
+    const int held = check_numbered(*open_small(state));
+    CHECK(held >= flushed);
+    CHECK(held <= acknowledged + 1);
+    cut += held < acknowledged;
+  }
+  CHECK(cut > 0);
 }
 
 TEST_CASE("a directory that another process holds is refused with its pid until it is gone") {

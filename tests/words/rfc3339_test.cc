@@ -102,6 +102,30 @@ TEST_CASE("events around a leap second keep their order") {
   CHECK(ms_of("2016-12-31T12:34:60.999Z") == ms_of("2016-12-31T12:35:00Z"));
 }
 
+TEST_CASE("the usual form in UTC is read as the same time with its zone as numbers is, whatever is wrong with it") {
+  // The usual form has a way of its own, which a zone in numbers does not take.
+  const std::uint32_t seed = 3339;
+  INFO("seed ", seed);
+  std::mt19937_64 random(seed);
+  const auto number = [&](int one_more_than, const char* format) {
+    char text[16];
+    std::snprintf(text, sizeof text, format, static_cast<int>(random() % static_cast<unsigned>(one_more_than)));
+    return std::string(text);
+  };
+  int times = 0;
+  for (int i = 0; i < 100'000; ++i) {
+    std::string text = number(10'000, "%04d") + "-" + number(14, "%02d") + "-" + number(33, "%02d") + "T" +
+                       number(25, "%02d") + ":" + number(61, "%02d") + ":" + number(62, "%02d");
+    if (random() % 2 == 0) text += "." + number(1000, "%03d");
+    if (random() % 4 == 0) text[random() % text.size()] = static_cast<char>(random());
+    const std::optional<std::int64_t> usual = ms_of(text + "Z");
+    INFO(text);
+    REQUIRE(usual == ms_of(text + "+00:00"));
+    times += usual.has_value();
+  }
+  CHECK(times > 50'000);
+}
+
 TEST_CASE("any time of four-digit years agrees with the C library's calendar") {
   const std::uint32_t seed = 20240501;
   INFO("seed ", seed);

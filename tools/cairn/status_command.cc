@@ -1,3 +1,8 @@
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "tools/cairn/api_client.h"
 #include "tools/cairn/output.h"
 
@@ -16,6 +21,16 @@ std::string hit_rate(const nlohmann::json& status) {
   return reads > 0 ? number_text(100.0 * hits / reads) + " % of reads answered" : "not read yet";
 }
 
+/// The parts, the largest first: what to look at when a machine is too small.
+std::string memory_text(const nlohmann::json& status) {
+  std::vector<std::pair<std::uint64_t, std::string>> parts;
+  for (const auto& part : list_at(status, "memory")) parts.emplace_back(count_at(part, "bytes"), text_at(part, "part"));
+  std::sort(parts.rbegin(), parts.rend());
+  std::string text;
+  for (const auto& [bytes, part] : parts) text += (text.empty() ? "" : ", ") + part + " " + bytes_text(bytes);
+  return text;
+}
+
 void print_summary(const nlohmann::json& status, const std::string& url) {
   print("cairn " + text_at(status, "version") + " at " + url + ": " +
         (flag_at(status, "ready") ? "ready" : "NOT ready") + "\n");
@@ -29,6 +44,8 @@ void print_summary(const nlohmann::json& status, const std::string& url) {
   print_line("places", grouped(count_at(status, "places")));
   print_line("recommended", grouped(count_at(status, "recommendations")) + " times");
   print_line("state", bytes_text(count_at(status, "state_bytes")) + " on disk");
+  print_line("pending", grouped(count_at(status, "pending_rows")) + " rows with changes not written yet");
+  print_line("memory", memory_text(status));
   print_line("row cache", bytes_text(count_at(status, "row_cache_bytes")) + " in memory, " + hit_rate(status));
 }
 
@@ -36,16 +53,28 @@ std::string number_or_dash(const nlohmann::json& object, const char* name) {
   return object.contains(name) && object[name].is_number() ? grouped(count_at(object, name)) : "-";
 }
 
+/// How far a consumer of features is on disk. The one of PostgreSQL stores what it applies at once.
+std::string durable_offset(const nlohmann::json& status, const nlohmann::json& consumer) {
+  if (text_at(consumer, "consumer") != "features") return number_or_dash(consumer, "offset");
+  for (const auto& mark : list_at(status, "durable")) {
+    const bool same = text_at(mark, "source") == text_at(consumer, "source") &&
+                      count_at(mark, "partition") == count_at(consumer, "partition");
+    if (same) return number_or_dash(mark, "offset");
+  }
+  return "-";
+}
+
 void print_consumers(const nlohmann::json& status) {
   Table table({{"CONSUMER"},
                {"SOURCE"},
                {"PARTITION", Align::kRight},
                {"OFFSET", Align::kRight},
+               {"ON DISK", Align::kRight},
                {"LAG", Align::kRight},
                {"STATE"}});
   for (const auto& consumer : list_at(status, "consumers")) {
     table.add({text_at(consumer, "consumer"), text_at(consumer, "source"), number_or_dash(consumer, "partition"),
-               number_or_dash(consumer, "offset"), number_or_dash(consumer, "lag"),
+               number_or_dash(consumer, "offset"), durable_offset(status, consumer), number_or_dash(consumer, "lag"),
                flag_at(consumer, "at_end") ? "caught up" : "reading"});
   }
   print("\n" + table.to_string(color_wanted()));

@@ -19,6 +19,13 @@ struct ConsumerStatus {
   bool at_end = false;
 };
 
+/// What one part of the engine holds in memory, about.
+struct MemoryPart {
+  std::string name;          ///< "pending", "row_cache", "dictionaries", "catalogue", "event_ids", "signals", "blocks"
+  std::uint64_t bytes = 0;
+  std::uint64_t limit = 0;   ///< by the configuration; 0: grows with what is kept
+};
+
 /// One thing that must hold, or should, for the engine to serve.
 struct ReadinessCheck {
   std::string name;  ///< "state", "sources", "postgres", "disk"
@@ -39,16 +46,15 @@ struct EngineStatus {
   std::uint64_t row_cache_bytes = 0;  ///< decoded rows of features in memory
   std::uint64_t row_cache_hits = 0;
   std::uint64_t row_cache_misses = 0;
-  std::uint64_t pending_bytes = 0;        ///< changes in memory that are not written yet, and the rows they are of
-  std::uint64_t pending_rows = 0;
-  std::uint64_t windows_written = 0;      ///< by this process; and rows' changes in them
-  std::uint64_t window_rows_written = 0;
-  std::uint64_t dictionary_bytes = 0;     ///< ids of places and categories in memory
+  std::uint64_t pending_rows = 0;         ///< rows with changes that are not written yet
+  std::uint64_t windows_written = 0;      ///< by this process
+  std::uint64_t window_rows_written = 0;  ///< rows' changes in them
   std::uint64_t recommendations = 0;
   std::uint64_t sql_rows = 0;  ///< interactions written to PostgreSQL by this process
   EventTime newest_event;
   std::vector<Watermark> durable;  ///< how far the features are on disk
   std::string compute_backend;  ///< "cpu/avx512", "cuda"
+  std::vector<MemoryPart> memory;
   std::vector<ConsumerStatus> consumers;
   std::vector<ReadinessCheck> checks;
 

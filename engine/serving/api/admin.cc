@@ -33,6 +33,15 @@ void write_consumer(json::Writer& out, const ConsumerStatus& consumer) {
   out.end_object();
 }
 
+void write_memory(json::Writer& out, const MemoryPart& part) {
+  out.begin_object();
+  out.key("part").text(part.name);
+  out.key("bytes").unsigned_integer(part.bytes);
+  out.key("limit");
+  part.limit > 0 ? out.unsigned_integer(part.limit) : out.null();
+  out.end_object();
+}
+
 void write_counts(json::Writer& out, const EngineStatus& status) {
   out.key("events_applied").unsigned_integer(status.events_applied);
   out.key("events_rejected").unsigned_integer(status.events_rejected);
@@ -42,6 +51,9 @@ void write_counts(json::Writer& out, const EngineStatus& status) {
   out.key("row_cache_bytes").unsigned_integer(status.row_cache_bytes);
   out.key("row_cache_hits").unsigned_integer(status.row_cache_hits);
   out.key("row_cache_misses").unsigned_integer(status.row_cache_misses);
+  out.key("pending_rows").unsigned_integer(status.pending_rows);
+  out.key("windows_written").unsigned_integer(status.windows_written);
+  out.key("window_rows_written").unsigned_integer(status.window_rows_written);
   out.key("recommendations").unsigned_integer(status.recommendations);
   out.key("sql_rows").unsigned_integer(status.sql_rows);
 }
@@ -82,7 +94,11 @@ ApiResponse Handlers::status(const ApiRequest& request) const {
   write_counts(out, status);
   out.key("newest_event");
   write_time_or_null(out, status.newest_event);
-  out.key("consumers").begin_array();
+  out.key("durable").begin_array();
+  for (const Watermark& watermark : status.durable) write_watermark(out, watermark);
+  out.end_array().key("memory").begin_array();
+  for (const MemoryPart& part : status.memory) write_memory(out, part);
+  out.end_array().key("consumers").begin_array();
   for (const ConsumerStatus& consumer : status.consumers) write_consumer(out, consumer);
   out.end_array().key("checks").begin_array();
   for (const ReadinessCheck& check : status.checks) write_check(out, check);

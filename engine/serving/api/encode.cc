@@ -23,6 +23,8 @@ void write_time_or_null(json::Writer& out, EventTime time) {
 void write_freshness(json::Writer& out, const Freshness& freshness) {
   out.begin_object().key("watermarks").begin_array();
   for (const Watermark& watermark : freshness.watermarks) write_watermark(out, watermark);
+  out.end_array().key("durable").begin_array();
+  for (const Watermark& watermark : freshness.durable) write_watermark(out, watermark);
   out.end_array().key("newest_event");
   write_time_or_null(out, freshness.newest_event);
   out.key("tier").text(to_string(freshness.tier)).end_object();

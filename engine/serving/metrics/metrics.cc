@@ -65,6 +65,9 @@ void add_counts(Snapshot& out, const EngineStatus& status) {
           status.events_repeated);
   counter("cairn_row_cache_hits_total", "Rows found in memory", status.row_cache_hits);
   counter("cairn_row_cache_misses_total", "Rows read from the state store", status.row_cache_misses);
+  counter("cairn_windows_written_total", "Windows of changes written to the state store by this process",
+          status.windows_written);
+  counter("cairn_window_rows_written_total", "Changed rows in the windows written", status.window_rows_written);
   counter("cairn_recommendations_total", "Recommendations answered by the engine, through any API",
           status.recommendations);
   counter("cairn_sql_rows_total", "Interactions written to PostgreSQL by this process", status.sql_rows);
@@ -74,6 +77,12 @@ void add_sizes(Snapshot& out, const EngineStatus& status, std::int64_t connectio
   out.gauge("cairn_places", "Places in the catalogue", static_cast<double>(status.places));
   out.gauge("cairn_state_bytes", "State on disk", static_cast<double>(status.state_bytes));
   out.gauge("cairn_row_cache_bytes", "Decoded rows in memory", static_cast<double>(status.row_cache_bytes));
+  out.gauge("cairn_pending_rows", "Rows with changes in memory that are not written yet",
+            static_cast<double>(status.pending_rows));
+  MetricFamily& memory = out.family("cairn_memory_bytes", "What a part of the engine holds in memory", MetricType::Gauge);
+  for (const MemoryPart& part : status.memory) {
+    Snapshot::add_gauge(memory, static_cast<double>(part.bytes), {{"part", part.name}});
+  }
   out.gauge("cairn_newest_event_timestamp_seconds", "Largest event time applied; 0 when none",
             epoch_seconds(status.newest_event));
   out.gauge("cairn_start_timestamp_seconds", "When this process opened the engine", epoch_seconds(status.started));
@@ -104,6 +113,12 @@ void add_consumers(Snapshot& out, const EngineStatus& status) {
       out.family("cairn_consumer_offset", "Offset of the next record the consumer reads", MetricType::Gauge);
   for (const ConsumerStatus& consumer : status.consumers) {
     Snapshot::add_gauge(offsets, static_cast<double>(consumer.position.offset.value), labels_of(consumer));
+  }
+  MetricFamily& durable =
+      out.family("cairn_durable_offset", "Offset before which the features are on disk", MetricType::Gauge);
+  for (const Watermark& mark : status.durable) {
+    Snapshot::add_gauge(durable, static_cast<double>(mark.position.offset.value),
+                        {{"source", mark.source}, {"partition", std::to_string(mark.position.partition.value)}});
   }
   MetricFamily& lags = out.family(
       "cairn_consumer_lag", "Source's end less the consumer's offset: messages for Kafka, bytes for files and the log",

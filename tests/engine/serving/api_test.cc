@@ -59,6 +59,7 @@ TEST_CASE_FIXTURE(Serving, "a recommendation answer carries items, reasons and f
       "reasons":[{"feature":"affinity","value":0.5,"contribution":1.25,"text":"visited 12 times, last 2 days ago"}]}],
     "candidates":17,"shortfall":"only 1 place within 500 m","degraded":false,
     "freshness":{"watermarks":[{"source":"api","partition":0,"offset":42}],
+      "durable":[{"source":"api","partition":0,"offset":40}],
       "newest_event":"2024-05-01T12:00:00.123Z","tier":"L1"}})");
   CHECK(body == expected);
   const auto bare = json_of(post(port(), "/v1/recommendations", R"({"user_id":"u1","explain":false})"));
@@ -193,6 +194,7 @@ TEST_CASE_FIXTURE(Serving, "plain features carry counts and times") {
   CHECK(body == nlohmann::json::parse(R"({"entity":"user","key":"u1","features":[{"view":"user_total",
     "status":"PRESENT","entries":[{"dimension":"","value":7.0,"count":7,"newest":"2024-05-01T12:00:00.123Z"}]}],
     "freshness":{"watermarks":[{"source":"api","partition":0,"offset":42}],
+      "durable":[{"source":"api","partition":0,"offset":40}],
       "newest_event":"2024-05-01T12:00:00.123Z","tier":"L2"}})"));
   CHECK(json_of(get(port(), "/v1/features/user/u1?views=user_total,user_place"))["features"].size() == 2);
   CHECK(json_of(get(port(), "/v1/features/place/p1?as_of=2024-05-01T00:00:00Z"))["features"].size() == 1);
@@ -249,6 +251,8 @@ TEST_CASE_FIXTURE(Serving, "the status carries counts, lag and checks") {
   CHECK(body["version"] == "9.8.7");
   CHECK(body["ready"] == true);
   CHECK(body["events_applied"] == 1234);
+  CHECK(body["durable"] == nlohmann::json::parse(R"([{"source":"api","partition":0,"offset":80}])"));
+  CHECK(body["memory"][1] == nlohmann::json::parse(R"({"part":"row_cache","bytes":2000000,"limit":268435456})"));
   CHECK(body["consumers"][0]["lag"] == 10);
   CHECK(body["consumers"][1]["lag"].is_null());
   CHECK(body["checks"][1]["name"] == "postgres");

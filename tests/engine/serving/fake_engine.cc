@@ -58,6 +58,9 @@ FakeEngine::FakeEngine()
   status_answer.row_cache_misses = 1;
   status_answer.newest_event = kNewest;
   status_answer.compute_backend = "cpu/avx2";
+  status_answer.durable = {{"api", {Partition{0}, Offset{80}, {}}}};
+  status_answer.pending_rows = 12;
+  status_answer.memory = {{"pending", 3'000, 134'217'728}, {"row_cache", 2'000'000, 268'435'456}};
   status_answer.consumers = {{"features", "api", {Partition{0}, Offset{90}, {}}, Offset{100}, false},
                              {"sql", "kafka", {Partition{3}, Offset{7}, {}}, std::nullopt, true}};
   status_answer.checks = {{"state", true, true, "open"}, {"postgres", true, false, "connected"}};
@@ -109,7 +112,7 @@ Result<FeatureResponse> FakeEngine::get_features(const CallContext&, const Featu
     entity.key = key;
     for (const FeatureViewSpec& spec : chosen) entity.vectors.push_back(vector_of(key, spec));
   }
-  response.freshness = {{{"api", {Partition{0}, Offset{42}, {}}}}, kNewest, Tier::kDisk};
+  response.freshness = {{{"api", {Partition{0}, Offset{42}, {}}}}, {{"api", {Partition{0}, Offset{40}, {}}}}, kNewest, Tier::kDisk};
   return response;
 }
 
@@ -128,7 +131,7 @@ Result<Recommendations> FakeEngine::recommend(const CallContext& context, const 
                           .reasons = {{"affinity", 0.5, 1.25, "visited 12 times, last 2 days ago"}}});
   answer.candidates = 17;
   answer.shortfall = "only 1 place within 500 m";
-  answer.freshness = {{{"api", {Partition{0}, Offset{42}, {}}}}, kNewest, Tier::kMemory};
+  answer.freshness = {{{"api", {Partition{0}, Offset{42}, {}}}}, {{"api", {Partition{0}, Offset{40}, {}}}}, kNewest, Tier::kMemory};
   return answer;
 }
 

@@ -17,7 +17,8 @@ using cairn::state::RowCache;
 
 Row counting(std::int64_t count) {
   Row row;
-  row.blocks.push_back({1, cairn::Aggregate::kCount, 10, {{0, {.count = count}}}});
+  row.blocks.push_back(
+      {.view = 1, .aggregate = cairn::Aggregate::kCount, .max_entries = 10, .entries = {{0, {.count = count}}}});
   return row;
 }
 

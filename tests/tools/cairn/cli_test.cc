@@ -113,7 +113,9 @@ TEST_CASE_FIXTURE(Cli, "status shows counts, lag and checks") {
   CHECK(mentions(outcome.out, "1,234 applied, 5 rejected"));
   CHECK(mentions(outcome.out, "row cache"));
   CHECK(mentions(outcome.out, "75.000 % of reads answered"));
-  CHECK(mentions(outcome.out, "features  api             0      90   10  reading"));
+  CHECK(mentions(outcome.out, "features  api             0      90       80   10  reading"));
+  CHECK(mentions(outcome.out, "12 rows with changes not written yet"));
+  CHECK(mentions(outcome.out, "row_cache 1.9 MiB, pending 2.9 KiB"));
   CHECK(mentions(outcome.out, "postgres  OK     connected"));
 }
 
