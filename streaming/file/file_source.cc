@@ -15,7 +15,7 @@
 namespace cairn::streaming {
 namespace {
 
-constexpr std::size_t kReadBytes = 1 << 20;
+constexpr std::size_t kReadBytes = 256 << 10;    // what was just read is still in the processor's cache when it is cut
 constexpr std::size_t kPollBytesMax = 16 << 20;  // of lines in one batch
 constexpr int kPollReadsMax = 64;                // so that a poll ends within a line without end, too
 constexpr std::chrono::milliseconds kLookEvery{20};
@@ -23,7 +23,9 @@ constexpr std::chrono::milliseconds kLookEvery{20};
 /// A file of which nothing was read, whose content begins at `base` in the stream.
 FileCursor beginning_at(std::int64_t base) { return {.id = {}, .base = base, .head = {}, .damage_told = false}; }
 
-bool is_blank(std::string_view line) { return line.find_first_not_of(" \t\r") == std::string_view::npos; }
+bool is_blank(std::string_view line) {
+  return std::all_of(line.begin(), line.end(), [](char c) { return c == ' ' || c == '\t' || c == '\r'; });
+}
 
 /// Follows one name through the files that bear it one after the other. The stream is their contents, end to end.
 class FileSource final : public Source {
@@ -41,10 +43,12 @@ class FileSource final : public Source {
  private:
   enum class Step { kMore, kNothingNow, kFinished };
 
+  /// A record whose bytes may still move: lines_ has them.
   struct Pending {
-    LineBuffer::Line line;
+    std::size_t begin = 0;
+    std::size_t size = 0;
     Offset offset;
-    Reject reject;
+    Reject reject = Reject::kNone;
   };
 
   // Opening.
@@ -200,8 +204,8 @@ Status FileSource::poll(std::size_t records_max, std::chrono::milliseconds wait,
 Result<FileSource::Step> FileSource::take(std::size_t records_max) {
   for (int reads = 0; reads < kPollReadsMax && lines_.taken_bytes() < kPollBytesMax;) {
     if (pending_.size() >= records_max) break;
-    if (const auto line = lines_.next()) {
-      emit(*line, 1);
+    if (LineBuffer::Line line; lines_.next(&line)) {
+      emit(line, 1);
       continue;
     }
     CAIRN_ASSIGN_OR_RETURN(const Step step, advance());
@@ -299,12 +303,18 @@ void FileSource::end_file(bool damaged) {
   cursor_.damage_told = true;
   LineBuffer::Line torn = rest.value_or(LineBuffer::Line{});
   torn.size = std::min(torn.size, LineBuffer::kCutBytes);
-  pending_.push_back({torn, next_, Reject::kTruncatedGzip});
+  pending_.push_back({torn.begin, torn.size, next_, Reject::kTruncatedGzip});
 }
 
 void FileSource::emit(const LineBuffer::Line& line, std::int64_t terminator) {
   const Reject reject = line.oversized ? Reject::kOversized : Reject::kNone;
-  if (line.oversized || !is_blank(lines_.view(line))) pending_.push_back({line, next_, reject});
+  if (line.oversized || !is_blank(lines_.view(line.begin, line.size))) {
+    Pending& record = pending_.emplace_back();
+    record.begin = line.begin;
+    record.size = line.size;
+    record.offset = next_;
+    record.reject = reject;
+  }
   next_.value += line.length + terminator;
   cursor_.damage_told = false;
 }
@@ -321,9 +331,15 @@ bool FileSource::wait_for_change(std::chrono::steady_clock::time_point deadline)
 }
 
 void FileSource::deliver(Step step, RecordBatch* batch) {
-  batch->records.reserve(pending_.size());
+  // Filled where they lie: a record that is put together elsewhere and copied waits for its own stores.
+  batch->records.resize(pending_.size());
+  Record* record = batch->records.data();
   for (const Pending& p : pending_) {
-    batch->records.push_back({partition_.partition(), p.offset, lines_.view(p.line), p.reject});
+    record->partition = partition_.partition();
+    record->offset = p.offset;
+    record->payload = lines_.view(p.begin, p.size);
+    record->reject = p.reject;
+    ++record;
   }
   batch->finished = step == Step::kFinished;
   batch->at_end = step != Step::kMore;

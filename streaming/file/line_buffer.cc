@@ -43,21 +43,6 @@ std::span<char> LineBuffer::room(std::size_t bytes) {
   return {bytes_.get() + end_, bytes};
 }
 
-std::optional<LineBuffer::Line> LineBuffer::next() {
-  if (scanned_ < end_) {
-    const void* newline = std::memchr(bytes_.get() + scanned_, '\n', end_ - scanned_);
-    if (newline != nullptr) {
-      const auto at = static_cast<std::size_t>(static_cast<const char*>(newline) - bytes_.get());
-      const Line line = take(at);
-      begin_ = scanned_ = at + 1;
-      return line;
-    }
-    scanned_ = end_;
-  }
-  drop_excess();
-  return std::nullopt;
-}
-
 std::optional<LineBuffer::Line> LineBuffer::rest() {
   if (begin_ == end_) return std::nullopt;
   const Line line = take(end_);

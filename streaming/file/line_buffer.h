@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <span>
@@ -33,13 +34,15 @@ class LineBuffer {
   [[nodiscard]] std::span<char> room(std::size_t bytes);
   void filled(std::size_t bytes) { end_ += bytes; }
 
-  /// Takes the next whole line.
-  [[nodiscard]] std::optional<Line> next();
+  /// Takes the next whole line. Returns: false when there is none; `*line` is left alone then.
+  [[nodiscard]] bool next(Line* line);
   /// Takes what follows the last newline, as a line; nullopt when that is nothing.
   [[nodiscard]] std::optional<Line> rest();
 
-  /// Valid until release() or room(). kPayloadPadding readable bytes follow.
-  [[nodiscard]] std::string_view view(const Line& line) const { return {bytes_.get() + line.begin, line.size}; }
+  /// The bytes of a line taken since release(). Valid until release() or room(). kPayloadPadding readable bytes follow.
+  [[nodiscard]] std::string_view view(std::size_t begin, std::size_t size) const {
+    return {bytes_.get() + begin, size};
+  }
   /// Bytes of lines taken since release().
   [[nodiscard]] std::size_t taken_bytes() const noexcept { return begin_ - released_; }
 
@@ -56,5 +59,24 @@ class LineBuffer {
   std::size_t end_ = 0;
   std::int64_t dropped_ = 0;  ///< bytes of the unfinished line that were dropped
 };
+
+// Here, so that the reading loop has it in line: it is called for every line.
+inline bool LineBuffer::next(Line* line) {
+  const void* newline = scanned_ < end_ ? std::memchr(bytes_.get() + scanned_, '\n', end_ - scanned_) : nullptr;
+  if (newline == nullptr) {
+    scanned_ = end_;
+    drop_excess();
+    return false;
+  }
+  const auto end = static_cast<std::size_t>(static_cast<const char*>(newline) - bytes_.get());
+  const std::size_t size = end - begin_;
+  if (dropped_ == 0 && size <= line_bytes_max_) {
+    *line = {.begin = begin_, .size = size, .length = static_cast<std::int64_t>(size), .oversized = false};
+  } else {
+    *line = take(end);
+  }
+  begin_ = scanned_ = end + 1;
+  return true;
+}
 
 }  // namespace cairn::streaming
