@@ -3,7 +3,7 @@
 // them again, for what had not been stored is read from the file once more. Beside it RocksDB opening the same files,
 // log recovery included, which no restart can do without.
 //
-// Nearly full means: as many bytes pend as at nine tenths of the largest window so far, with at least half of the
+// Nearly full means: changes of as many rows pend as are nine tenths of the most so far, with at least half of the
 // events applied.
 #include <csignal>
 #include <filesystem>
@@ -97,7 +97,7 @@ int restart_child(const std::vector<std::string>& arguments) {
   std::uint64_t largest = 0;
   while (true) {
     const EngineStatus status = engine->status({});
-    const bool full = status.windows_written > 0 && 10 * status.pending_bytes >= 9 * largest;
+    const bool full = status.windows_written > 0 && 10 * status.pending_rows >= 9 * largest;
     const bool late = 10 * status.events_applied >= 9 * events;  // a stream that is too short for windows to be full
     if ((full && 2 * status.events_applied >= events) || late) {
       tell("pending_rows", static_cast<double>(status.pending_rows));
@@ -105,7 +105,7 @@ int restart_child(const std::vector<std::string>& arguments) {
       tell("durable", static_cast<double>(durable_in_file(status)));
       ::kill(::getpid(), SIGKILL);
     }
-    largest = std::max(largest, status.pending_bytes);
+    largest = std::max(largest, status.pending_rows);
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
 }
