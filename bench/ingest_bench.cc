@@ -147,6 +147,10 @@ const std::string& IngestRun::topic_of(const Data& data) {
 int main(int argc, char** argv) {
   using namespace cairn::bench;
   if (argc > 2 && std::string_view(argv[1]) == "--child") return run_as_child(argv[2], {argv + 3, argv + argc});
+  if (argc > 1 && std::string_view(argv[1]) == "--help") {
+    print_usage();
+    return 0;
+  }
   const std::optional<IngestOptions> options = parse_ingest_options(argc, argv);
   const auto unknown = [](const std::string& name) { return find_case(name) == nullptr; };
   if (!options || std::any_of(options->only.begin(), options->only.end(), unknown)) {
