@@ -1,185 +1,165 @@
-// From lines in a file to features on the disk: the whole features path of an engine (read, decode, resolve,
-// aggregate, one synced write batch per micro-batch), both cores.
-//
-// The peer is what one would write first: the same events, decoded the same way, with one RocksDB merge per event and
-// counter (uint64 addition, sorted nowhere, collapsed nowhere) in synced batches of 1,000, and the position beside
-// them. It keeps a fifth of what Cairn keeps: plain counts, five per event, no times, no bounds, no decay. Both are
-// checked against the known counts.
-#include <algorithm>
-#include <cstdint>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <memory>
-#include <string>
-#include <vector>
+// From events to features on the disk, and how fresh, small and steady they are. Each case stands in a source of its
+// own in bench/ingest, and says there what it measures and beside what. Two sides of a case run in turn, in the same
+// run, and the figures are medians; the answers of both are checked against counts made with the data.
+#include <fcntl.h>
+#include <unistd.h>
 
-#include "bench/report.h"
-#include "cairn/engine.h"
-#include "engine/learning/datasets/city.h"
-#include "storage/state_store.h"
-#include "streaming/decode.h"
-#include "streaming/source.h"
-#include "tests/support/begin_source.h"
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "bench/ingest/cases.h"
+#include "bench/ingest/child.h"
+#include "bench/ingest/run_topic.h"
 #include "tests/support/temporary_folder.h"
 
+namespace cairn::bench {
 namespace {
 
-using namespace cairn;
-namespace fs = std::filesystem;
+struct NamedCase {
+  std::string_view name;
+  void (*measure)(IngestRun&);
+  bool usual;  ///< runs unless cases are chosen
+  std::string_view what;
+};
 
-void must(const Status& status) { CAIRN_CHECK_MSG(status.ok(), status.to_string()); }
+constexpr NamedCase kCases[] = {
+    {"decode", decode_case, true, "the decoder beside simdjson, one thread"},
+    {"file", file_case, true, "a file to durable features, beside a plain RocksDB merge loop"},
+    {"kafka", kafka_case, true, "a topic to durable features, beside a consumer that only counts"},
+    {"streams", streams_case, true, "the same beside Kafka Streams: a count per user; sparse views"},
+    {"disk", disk_case, true, "bytes an event after a full compaction, beside its JSON"},
+    {"fresh", fresh_case, true, "produced to readable at 10,000 events/s, Kafka and API"},
+    {"restart", restart_case, true, "killed with a full window, until ready again"},
+    {"reads", reads_case, true, "feature reads during full ingest, beside the idle engine"},
+    {"file5m", file5m_case, false, "file, with 5 million events"},
+    {"growth", growth_case, false, "10 million events, 1 million users, 500,000 places: rates and memory"},
+    {"memory", memory_case, false, "resident memory with 500,000 places, and with 1 million users"},
+};
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
-template <class Work>
-double seconds(Work&& work) {
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-/// Cairn: an engine on the file. The time is from opening to everything applied and synced.
-double run_engine(const fs::path& file, const std::vector<Place>& places, std::size_t events) {
-  const test::TemporaryFolder folder;
-  EngineOptions options;
-  options.state_dir = folder.path();
-  {  // the places are there before the stream begins
-    const auto prepared = Engine::open(options);
-    CAIRN_CHECK_MSG(prepared.ok(), prepared.status().to_string());
-    must((*prepared)->upsert_places({}, places));
-    must((*prepared)->close());
+void print_usage() {
+  std::fprintf(stderr,
+               "usage: tools/bench ingest [--quick] [--only CASE,CASE...] [--events N] [--users N] [--places N]\n"
+               "                          [--rounds N] [--data DIR]\n\n"
+               "  --data DIR  keep the made events there, and use those that are there\n\ncases:\n");
+  for (const NamedCase& one : kCases) {
+    std::fprintf(stderr, "  %-8s %s%s\n", std::string(one.name).c_str(), std::string(one.what).c_str(),
+                 one.usual ? "" : " (only when asked for)");
   }
-  options.files = {{"stream", file.string(), true}};
-  std::unique_ptr<Engine> engine;
-  const double time = seconds([&] {
-    auto opened = Engine::open(options);
-    CAIRN_CHECK_MSG(opened.ok(), opened.status().to_string());
-    engine = *std::move(opened);
-    must(engine->wait_caught_up(CallContext::within(std::chrono::minutes(10))));
-  });
-  const EngineStatus status = engine->status({});
-  CAIRN_CHECK(status.events_applied + status.events_repeated == events);
-  return time;
 }
 
-std::size_t add_counts(std::optional<std::string_view> base, std::span<const std::string_view> operands,
-                       std::string* merged) {
-  const auto number = [](std::string_view bytes) {
-    std::uint64_t value = 0;
-    std::memcpy(&value, bytes.data(), std::min(bytes.size(), sizeof value));
-    return value;
-  };
-  std::uint64_t sum = base ? number(*base) : 0;
-  for (const std::string_view operand : operands) sum += number(operand);
-  merged->assign(reinterpret_cast<const char*>(&sum), sizeof sum);
+const NamedCase* find_case(std::string_view name) {
+  const auto* found = std::find_if(std::begin(kCases), std::end(kCases), [&](const auto& c) { return c.name == name; });
+  return found == std::end(kCases) ? nullptr : found;
+}
+
+int run_as_child(const std::string& role, const std::vector<std::string>& arguments) {
+  if (role == "make-data") return make_data_files(arguments);
+  if (role == "restart") return restart_child(arguments);
+  if (role == "growth") return growth_child(arguments);
+  if (role == "memory") return memory_child(arguments);
+  return 2;
+}
+
+int interrupted[2];  // a pipe: a signal handler may do little more than write
+
+/// Everything temporary stands in one folder, so that an interrupted run can be cleaned up as a whole, its broker
+/// first.
+void clean_up_when_interrupted(const std::string& folder) {
+  CAIRN_CHECK(::pipe2(interrupted, O_CLOEXEC) == 0);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    std::signal(signal, [](int) {
+      if (::write(interrupted[1], "!", 1) != 1) ::_exit(130);
+    });
+  }
+  std::thread([folder] {
+    char byte = 0;
+    while (::read(interrupted[0], &byte, 1) != 1) {
+    }
+    KafkaBroker::remove_from(folder);
+    std::error_code ignored;
+    std::filesystem::remove_all(folder, ignored);
+    ::_exit(130);
+  }).detach();
+}
+
+int run_cases(const Report& report, const IngestOptions& options) {
+  IngestRun run(report, options);
+  for (const NamedCase& one : kCases) {
+    const bool chosen = options.only.empty()
+                            ? one.usual
+                            : std::find(options.only.begin(), options.only.end(), one.name) != options.only.end();
+    if (!chosen) continue;
+    std::fprintf(stderr, "-- %s: %s\n", std::string(one.name).c_str(), std::string(one.what).c_str());
+    const SteadyTime start = std::chrono::steady_clock::now();
+    one.measure(run);
+    std::fprintf(stderr, "   took %.0f s\n", seconds_since(start));
+  }
   return 0;
-}
-
-/// The peer: five counters per event, one merge each.
-double run_merges(const fs::path& file, std::size_t events) {
-  constexpr std::size_t kBatch = 1000;
-  const test::TemporaryFolder folder;
-  storage::StateStoreOptions options;
-  options.path = folder / "state";
-  options.merge = add_counts;
-  auto opened = storage::open_rocksdb_store(options);
-  CAIRN_CHECK_MSG(opened.ok(), opened.status().to_string());
-  storage::StateStore& store = **opened;
-  const InteractionTypes types;
-  streaming::Decoder decoder(types, {}, SystemClock::instance());
-  const auto source = streaming::make_file_source({"stream", file.string(), false}, Partition{0}, 64 << 10, {});
-  must(test::begin(*source));
-  const std::uint64_t one = 1;
-  const std::string_view operand(reinterpret_cast<const char*>(&one), sizeof one);
-  std::size_t applied = 0;
-  const double time = seconds([&] {
-    streaming::RecordBatch records;
-    storage::WriteBatch batch;
-    Interaction event;
-    while (!records.finished) {
-      must(source->poll(kBatch, std::chrono::milliseconds(100), &records));
-      for (const streaming::Record& record : records.records) {
-        if (decoder.decode(record.payload, &event) != streaming::Reject::kNone) continue;
-        const std::string hour = std::to_string(to_ms(event.time) / 3'600'000);
-        const std::string week_hour = std::to_string(to_ms(event.time) / 3'600'000 % 168);
-        for (const std::string& key :
-             {"u/" + event.user.str(), "up/" + event.user.str() + "/" + event.place.str(), "p/" + event.place.str(),
-              "ph/" + event.place.str() + "/" + hour, "pw/" + event.place.str() + "/" + week_hour}) {
-          batch.merge(storage::Family::kState, key, operand);
-        }
-        ++applied;
-      }
-      for (const SourcePosition& position : records.positions) {
-        batch.put(storage::Family::kMeta, "position", std::to_string(position.offset.value));
-      }
-      if (!batch.empty()) must(store.write(std::move(batch), storage::Durability::kSynced));
-      batch.clear();
-    }
-  });
-  CAIRN_CHECK(applied == events);
-  must(store.close());
-  return time;
-}
-
-/// The decoder alone, one thread.
-double run_decode(const std::vector<std::string>& lines) {
-  const InteractionTypes types;
-  streaming::Decoder decoder(types, {}, SystemClock::instance());
-  Interaction event;
-  std::size_t decoded = 0;
-  const double time = seconds([&] {
-    for (const std::string& line : lines) {
-      const std::string_view payload(line.data(), line.size() - streaming::kPayloadPadding);
-      decoded += decoder.decode(payload, &event) == streaming::Reject::kNone;
-    }
-  });
-  CAIRN_CHECK(decoded == lines.size());
-  return time;
 }
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  bench::Report report("ingest", argc, argv);
-  datasets::CityOptions city;
-  city.events = report.quick() ? 100'000 : 1'000'000;
-  city.users = report.quick() ? 2'000 : 20'000;
-  city.places = report.quick() ? 3'000 : 20'000;
-  const auto dataset = datasets::generate_city(city);
-  CAIRN_CHECK_MSG(dataset.ok(), dataset.status().to_string());
-  const test::TemporaryFolder folder;
-  const fs::path file = folder / "events.ndjson";
-  must(datasets::write_interactions_ndjson(file.string(), dataset->interactions));
+IngestRun::IngestRun(const Report& the_report, IngestOptions the_options)
+    : report(the_report), options(std::move(the_options)) {}
 
-  const std::size_t runs = report.quick() ? 1 : 5;
-  std::vector<double> ours;
-  std::vector<double> peers;
-  for (std::size_t run = 0; run < runs + 1; ++run) {  // the first of each warms up
-    const double engine = run_engine(file, dataset->places, city.events);
-    const double merges = run_merges(file, city.events);
-    if (run == 0 && !report.quick()) continue;
-    ours.push_back(engine);
-    peers.push_back(merges);
+const Data& IngestRun::data(DataSize usual) {
+  const DataSize size{options.events.value_or(usual.events), options.users.value_or(usual.users),
+                      options.places.value_or(usual.places)};
+  for (const auto& made : made_) {
+    if (label(made->size) == label(size)) return *made;
   }
-  const auto rate = [&](std::vector<double> times) {
-    return static_cast<double>(city.events) / median(std::move(times));
-  };
-  const std::string label = " events=" + std::to_string(city.events) + " users=" + std::to_string(city.users) +
-                            " places=" + std::to_string(city.places);
-  report.add({.name = "file to durable features" + label,
-              .unit = "events/s",
-              .value = rate(ours),
-              .peer = bench::Peer{"one RocksDB merge per event and counter, 5 counters", rate(peers)}});
+  const std::string folder =
+      options.data_folder.empty() ? (std::filesystem::temp_directory_path() / "data").string() : options.data_folder;
+  made_.push_back(std::make_unique<Data>(make_data(folder, size)));
+  return *made_.back();
+}
 
-  std::vector<std::string> lines;
-  std::ifstream in(file);
-  for (std::string line; std::getline(in, line);) lines.push_back(line + std::string(streaming::kPayloadPadding, '\0'));
-  std::vector<double> decodes;
-  for (std::size_t run = 0; run < runs + 2; ++run) decodes.push_back(run_decode(lines));
-  report.add({.name = "decode, one thread" + label, .unit = "events/s", .value = rate(decodes)});
-  return 0;
+const Data& IngestRun::data() {
+  return data(options.quick ? DataSize{50'000, 5'000, 3'000} : DataSize{1'000'000, 100'000, 50'000});
+}
+
+std::size_t IngestRun::rounds(std::size_t usual) const { return options.rounds.value_or(options.quick ? 1 : usual); }
+
+KafkaBroker* IngestRun::kafka() {
+  if (!kafka_) kafka_ = KafkaBroker::start();
+  return kafka_.get();
+}
+
+const std::string& IngestRun::topic_of(const Data& data) {
+  std::string& topic = topics_[data.events_path];
+  if (topic.empty()) {
+    topic = "events-" + std::to_string(topics_.size());
+    kafka()->make_topic(topic, kTopicPartitions);
+    produce_lines(kafka()->address(), topic, data.events_path);
+  }
+  return topic;
+}
+
+}  // namespace cairn::bench
+
+int main(int argc, char** argv) {
+  using namespace cairn::bench;
+  if (argc > 2 && std::string_view(argv[1]) == "--child") return run_as_child(argv[2], {argv + 3, argv + argc});
+  if (argc > 1 && std::string_view(argv[1]) == "--help") {
+    print_usage();
+    return 0;
+  }
+  const std::optional<IngestOptions> options = parse_ingest_options(argc, argv);
+  const auto unknown = [](const std::string& name) { return find_case(name) == nullptr; };
+  if (!options || std::any_of(options->only.begin(), options->only.end(), unknown)) {
+    print_usage();
+    return 2;
+  }
+  const cairn::test::TemporaryFolder folder;
+  ::setenv("TMPDIR", folder.path().c_str(), 1);
+  clean_up_when_interrupted(folder.path());
+  const Report report("ingest", argc, argv);
+  return run_cases(report, *options);
 }

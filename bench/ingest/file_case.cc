@@ -1,0 +1,45 @@
+// From lines in a file to features on the disk: the whole features path of an engine (read, decode, resolve, aggregate,
+// one synced write per window), both cores. The places are known before. Beside it the loop of merge_peer.h.
+#include "bench/ingest/cases.h"
+#include "bench/ingest/merge_peer.h"
+#include "bench/ingest/run_engine.h"
+#include "tests/support/temporary_folder.h"
+
+namespace cairn::bench {
+namespace {
+
+constexpr const char* kPeer = "one RocksDB merge per event and counter, 5 counters";
+
+void measure_file(IngestRun& run, const Data& data, std::size_t rounds) {
+  Costs ours;
+  Costs peers;
+  for (std::size_t round = 0; round < rounds; ++round) {
+    const test::TemporaryFolder folder;
+    EngineOptions options = with_places(folder.path(), data);
+    options.files = {{"stream", data.events_path, true}};
+    ours.add(run_to_durable(options, data));
+    peers.add(run_merge_peer(data));
+  }
+  const std::size_t events = data.size.events;
+  run.report.add({.name = "file to durable features" + label(data.size),
+                  .unit = "events/s",
+                  .value = ours.rate(events),
+                  .peer = Peer{kPeer, peers.rate(events)}});
+  run.report.add({.name = "file to durable features, processor time",
+                  .unit = "us/event",
+                  .better = Better::kLess,
+                  .value = ours.cpu_us_per_event(events),
+                  .peer = Peer{kPeer, peers.cpu_us_per_event(events)}});
+}
+
+}  // namespace
+
+void file_case(IngestRun& run) { measure_file(run, run.data(), run.rounds(3)); }
+
+/// The same for long enough that compactions of every level are in it. Takes minutes.
+void file5m_case(IngestRun& run) {
+  const DataSize size = run.options.quick ? DataSize{100'000, 10'000, 5'000} : DataSize{5'000'000, 100'000, 50'000};
+  measure_file(run, run.data(size), run.rounds(1));
+}
+
+}  // namespace cairn::bench
