@@ -88,7 +88,8 @@ bool nearest(std::string_view text, std::uint64_t mantissa, std::size_t fraction
   return read.ec == std::errc() && read.ptr == text.data() + text.size();
 }
 
-/// Reads the number at `begin`. Returns: where it ends; null for one with an exponent or many digits, and for none.
+/// Reads the number at `begin`. Returns: where it ends, before an exponent if it has one (which nobody takes then);
+/// null for one with many digits, and for none.
 const char* read_number(const char* begin, PlainValue* value) noexcept {
   value->negative = *begin == '-';
   const char* const first = begin + static_cast<std::ptrdiff_t>(value->negative);
@@ -110,7 +111,6 @@ const char* read_number(const char* begin, PlainValue* value) noexcept {
     const std::string_view text(begin, static_cast<std::size_t>(end - begin));
     if (!nearest(text, mantissa, fraction.count, digits, value->negative, &value->real)) return nullptr;
   }
-  if (*end == 'e' || *end == 'E') return nullptr;
   value->text = {begin, static_cast<std::size_t>(end - begin)};
   return end;
 }
