@@ -88,7 +88,8 @@ bool nearest(std::string_view text, std::uint64_t mantissa, std::size_t fraction
   return read.ec == std::errc() && read.ptr == text.data() + text.size();
 }
 
-/// Reads the number at `begin`. Returns: where it ends; null for one with an exponent or many digits, and for none.
+/// Reads the number at `begin`. Returns: where it ends, before an exponent if it has one (which nobody takes then);
+/// null for one with many digits, and for none.
 const char* read_number(const char* begin, PlainValue* value) noexcept {
   value->negative = *begin == '-';
   const char* const first = begin + static_cast<std::ptrdiff_t>(value->negative);
@@ -110,7 +111,6 @@ const char* read_number(const char* begin, PlainValue* value) noexcept {
     const std::string_view text(begin, static_cast<std::size_t>(end - begin));
     if (!nearest(text, mantissa, fraction.count, digits, value->negative, &value->real)) return nullptr;
   }
-  if (*end == 'e' || *end == 'E') return nullptr;
   value->text = {begin, static_cast<std::size_t>(end - begin)};
   return end;
 }
@@ -280,7 +280,7 @@ CAIRN_SCAN_AVX2 __attribute__((flatten)) bool read_avx2(std::string_view payload
 
 bool has_avx2() noexcept {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
-         __builtin_cpu_supports("lzcnt") && __builtin_cpu_supports("popcnt");
+         __builtin_cpu_supports("popcnt");
 }
 bool has_avx512() noexcept {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&

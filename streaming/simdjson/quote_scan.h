@@ -74,7 +74,7 @@ struct ScanSse2 : ScanPortable {
   static std::uint64_t mask(__m128i where) noexcept { return static_cast<unsigned>(_mm_movemask_epi8(where)); }
 };
 
-#define CAIRN_SCAN_AVX2 __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt")))
+#define CAIRN_SCAN_AVX2 __attribute__((target("avx2,bmi,bmi2,popcnt")))
 struct ScanAvx2 : ScanPortable {
   CAIRN_SCAN_AVX2 static ByteClasses classify(const char* bytes) noexcept {
     ByteClasses found;
@@ -95,8 +95,7 @@ struct ScanAvx2 : ScanPortable {
   }
 };
 
-#define CAIRN_SCAN_AVX512 \
-  __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi2")))
+#define CAIRN_SCAN_AVX512 __attribute__((target("avx2,bmi,bmi2,popcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi2")))
 struct ScanAvx512 {
   CAIRN_SCAN_AVX512 static ByteClasses classify(const char* bytes) noexcept {
     const __m512i chunk = _mm512_loadu_si512(bytes);

@@ -54,7 +54,7 @@ class Pair {
 
  private:
   const InteractionTypes types_ =
-      InteractionTypes::with_declared({"share", "viewed_for_long", std::string("click\0", 6), "tap"}).value();
+      InteractionTypes::with_declared({"share", "viewed_for_long", std::string("nod\0", 4), "tap"}).value();
   const ManualClock clock_{event_time_from_ms(1714566600000)};  // 2024-05-01T12:30:00Z
   Decoder decoder_{types_, {}, clock_};
   DomDecoder documents_{types_, {}, clock_};
@@ -205,6 +205,7 @@ TEST_CASE("values that are hard to read are judged alike in every field") {
                                            "\"clickclick\"",
                                            "\"share\"",
                                            "\"tap\"",
+                                           "\"nod\"",
                                            "\"VIEW\"",
                                            "\"a\\u0000\"",
                                            "\"\\\"\"",
