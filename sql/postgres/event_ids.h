@@ -15,8 +15,8 @@ namespace cairn::sql {
 /// transaction, so that what is remembered is what was written.
 ///
 /// When an interaction has an event id, other writers of event ids wait until the transaction ends; else nothing is
-/// asked of the server. As many ids as came are removed twice over of those that are forgotten, so that never more than
-/// three generations are kept. Throws what libpqxx throws.
+/// asked of the server. For each new id up to two forgotten ones are removed, so that never more than three generations
+/// are kept. Throws what libpqxx throws.
 ///
 /// Returns: the indexes of the interactions that are no repeats, ascending.
 [[nodiscard]] std::vector<std::size_t> leave_out_repeats(pqxx::transaction_base& transaction,
