@@ -67,6 +67,7 @@ class EngineImpl final : public Engine {
   const EventTime started_;
   InteractionTypes types_;
   std::unique_ptr<state::StateDirectory> directory_;
+  state::Fading fading_;
   std::unique_ptr<storage::StateStore> store_;
   std::unique_ptr<state::FeatureState> state_;
   std::unique_ptr<streaming::EventLog> event_log_;
@@ -99,8 +100,8 @@ Status EngineImpl::start() {
 Status EngineImpl::open_parts() {
   CAIRN_ASSIGN_OR_RETURN(auto directory, state::StateDirectory::open(options_.state_dir));
   directory_ = std::make_unique<state::StateDirectory>(std::move(directory));
-  CAIRN_ASSIGN_OR_RETURN(store_, storage::open_rocksdb_store(store_options(options_, *directory_)));
-  CAIRN_ASSIGN_OR_RETURN(state_, state::FeatureState::open(*store_, state_options(options_), types_));
+  CAIRN_ASSIGN_OR_RETURN(store_, storage::open_rocksdb_store(store_options(options_, *directory_, fading_)));
+  CAIRN_ASSIGN_OR_RETURN(state_, state::FeatureState::open(*store_, state_options(options_, &fading_), types_));
   CAIRN_ASSIGN_OR_RETURN(event_log_, streaming::open_event_log(log_options(options_, *directory_)));
   CAIRN_ASSIGN_OR_RETURN(dead_letters_, streaming::open_dead_letter_file(dead_letter_path(options_, *directory_)));
   CAIRN_ASSIGN_OR_RETURN(recommender_, ranking::Recommender::create(*state_, options_.ranking));

@@ -15,10 +15,12 @@ constexpr std::chrono::milliseconds kSqlBatchWait{20};
 
 }  // namespace
 
-storage::StateStoreOptions store_options(const EngineOptions& options, const state::StateDirectory& directory) {
+storage::StateStoreOptions store_options(const EngineOptions& options, const state::StateDirectory& directory,
+                                         const state::Fading& fading) {
   storage::StateStoreOptions store;
   store.path = directory.store();
   store.merge = features::merge_encoded_rows;
+  store.trim = fading.trim();
   store.block_cache_bytes = options.state.block_cache_bytes;
   store.memtable_bytes = options.state.memtable_bytes;
   store.free_bytes_min = options.state.free_bytes_min;
@@ -26,7 +28,7 @@ storage::StateStoreOptions store_options(const EngineOptions& options, const sta
   return store;
 }
 
-state::FeatureState::Options state_options(const EngineOptions& options) {
+state::FeatureState::Options state_options(const EngineOptions& options, state::Fading* fading) {
   std::vector<FeatureViewSpec> views = ranking::builtin_views();
   views.insert(views.end(), options.feature_views.begin(), options.feature_views.end());
   return {.views = std::move(views),
@@ -35,6 +37,7 @@ state::FeatureState::Options state_options(const EngineOptions& options) {
           .window = options.state.window,
           .window_bytes = options.state.window_bytes,
           .row_cache_bytes = options.state.row_cache_bytes,
+          .fading = fading,
           .log = options.log};
 }
 

@@ -13,8 +13,10 @@
 namespace cairn {
 
 [[nodiscard]] storage::StateStoreOptions store_options(const EngineOptions& options,
-                                                       const state::StateDirectory& directory);
-[[nodiscard]] state::FeatureState::Options state_options(const EngineOptions& options);
+                                                       const state::StateDirectory& directory,
+                                                       const state::Fading& fading);
+/// `fading` must outlive the state.
+[[nodiscard]] state::FeatureState::Options state_options(const EngineOptions& options, state::Fading* fading);
 [[nodiscard]] streaming::EventLogOptions log_options(const EngineOptions& options,
                                                      const state::StateDirectory& directory);
 [[nodiscard]] std::string dead_letter_path(const EngineOptions& options, const state::StateDirectory& directory);

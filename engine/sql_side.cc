@@ -16,8 +16,7 @@ Result<std::unique_ptr<SqlSide>> SqlSide::open(const EngineOptions& options, con
                                                state::FeatureState& state,
                                                std::span<const ingest::Consumer::SourceFactory> sources,
                                                const Clock& clock) {
-  CAIRN_ASSIGN_OR_RETURN(auto database,
-                         sql::open_database(options.sql, types, options.decode.dedup_window, options.log));
+  CAIRN_ASSIGN_OR_RETURN(auto database, sql::open_database(options.sql, types, options.decode.dedup_ids, options.log));
   std::unique_ptr<SqlSide> side(new SqlSide(std::move(database), options, state, clock));
   side->consumers_ =
       std::make_unique<ingest::Consumers>(sql_consumer_options(options), sources, side->sink_, types, clock);

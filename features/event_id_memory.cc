@@ -31,19 +31,32 @@ void EventIdMemory::prefetch(const EventFingerprint& id) const noexcept {
 
 std::optional<std::uint64_t> EventIdMemory::add(const EventFingerprint& id) {
   if (sets_[0].contains(id) || sets_[1].contains(id)) return std::nullopt;
-  if (set_of(newest_).size() >= generation_ids_) begin_generation(newest_ + 1);
+  if (newest_ids_ >= generation_ids_) begin_generation(newest_ + 1);
   set_of(newest_).insert(id);
+  ++newest_ids_;
   return newest_;
 }
 
 void EventIdMemory::restore(std::uint64_t generation, const EventFingerprint& id) {
   CAIRN_CHECK(generation >= oldest_generation());
-  while (newest_ < generation) begin_generation(newest_ + 1 < generation ? generation - 1 : generation);
+  advance_to(generation);
   set_of(generation).insert(id);
+  newest_ids_ = set_of(newest_).size();
+}
+
+void EventIdMemory::resume(const Newest& newest) {
+  CAIRN_CHECK(newest.generation >= newest_);
+  advance_to(newest.generation);
+  newest_ids_ = newest.ids;
+}
+
+void EventIdMemory::advance_to(std::uint64_t generation) {
+  while (newest_ < generation) begin_generation(newest_ + 1 < generation ? generation - 1 : generation);
 }
 
 void EventIdMemory::begin_generation(std::uint64_t generation) {
   newest_ = generation;
+  newest_ids_ = 0;
   set_of(generation).clear();  // of the generation before the last
 }
 

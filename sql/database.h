@@ -1,6 +1,6 @@
 #pragma once
 
-#include <chrono>
+#include <cstdint>
 #include <memory>
 
 #include "cairn/interaction.h"
@@ -23,9 +23,9 @@ struct Database {
 };
 
 /// Checks the options and builds the pool; connects when a role is first used, so a server that is down is no error
-/// here. `types` must outlive the roles. `dedup_window`: see features/dedup.h.
+/// here. `types` must outlive the roles. `dedup_ids`: see DecodeOptions.
 /// Returns: INVALID_ARGUMENT.
 [[nodiscard]] Result<Database> open_database(const SqlOptions& options, const InteractionTypes& types,
-                                             std::chrono::seconds dedup_window, Logger log);
+                                             std::uint64_t dedup_ids, Logger log);
 
 }  // namespace cairn::sql

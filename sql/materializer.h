@@ -36,7 +36,8 @@ class Materializer {
   /// `before` are the positions that the batch was read from. A partition that they do not name stands at its start:
   /// offset 0, empty cursor. When the stored positions differ, another writer has been here or the batch is already in,
   /// and nothing is written.
-  /// Repeats of an event_id are left out by the rule of features/dedup.h.
+  /// Repeats of an event_id are left out by the rule of features/event_id_memory.h: ids arrive in the order in which
+  /// batches are written, those of all sources in one row.
   /// Interactions in months without partitions make them, within SqlOptions::partitions_max.
   ///
   /// Returns: ABORTED when the stored positions are not `before` (reload with load_positions); INVALID_ARGUMENT for

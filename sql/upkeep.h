@@ -6,7 +6,7 @@
 
 namespace cairn::sql {
 
-/// What keeps a database fit to be written to: its schema, the months ahead, and old event ids. Writers need migrate()
+/// What keeps a database fit to be written to: its schema and the months ahead. Writers need migrate()
 /// to have succeeded once; a scheduler calls the rest.
 ///
 /// Threads: all methods from any thread. Errors: those of Materializer.
@@ -21,9 +21,7 @@ class Upkeep {
   /// One round trip.
   virtual Status ping() = 0;
 
-  /// Creates the partitions of the months around `now` and ahead of it, and removes the event ids that
-  /// features/dedup.h allows to forget at `now`, except those that were written as lately: a backfill's repeats may be
-  /// about to come. Call at start and every hour.
+  /// Creates the partitions of the months around `now` and ahead of it. Call at start and every hour.
   virtual Status maintain(EventTime now) = 0;
 };
 

@@ -111,6 +111,7 @@ void WriteBatch::merge(Family family, std::string_view key, std::string_view ope
 void WriteBatch::remove(Family family, std::string_view key) { begin_record(kTagDelete, family, key); }
 
 void WriteBatch::remove_prefix(Family family, std::string_view prefix) {
+  CAIRN_CHECK_MSG(family != Family::kState, "no range of state is removed");
   CAIRN_CHECK_MSG(!prefix.empty(), "an empty prefix would remove the whole family");
   begin_record(kTagDeleteRange, family, prefix);
   // There always is an end: behind a prefix of 0xff only it is the first key of the next family.

@@ -17,7 +17,7 @@ enum class Family : std::uint8_t {
   kMeta = 1,        ///< source positions, counters, view registry, format version
   kIds = 2,         ///< dictionary: string to dense id
   kPlaces = 3,      ///< place catalogue
-  kDedup = 4,       ///< event ids seen, by time bucket
+  kDedup = 4,       ///< event ids seen, by generation
   kQuarantine = 5,  ///< merge operands that made no sense, for the record
 };
 inline constexpr std::size_t kFamilies = 6;
@@ -51,7 +51,8 @@ class WriteBatch {
   /// Hands `operand` to the store's MergeFunction. Requires: family is kState.
   void merge(Family family, std::string_view key, std::string_view operand);
   void remove(Family family, std::string_view key);
-  /// Removes every key that begins with `prefix`; what this batch puts after it stays. Requires: prefix is not empty.
+  /// Removes every key that begins with `prefix`; what this batch puts after it stays. Requires: prefix is not empty,
+  /// family is not kState (why: StateRows in rocksdb/tuning.cc).
   void remove_prefix(Family family, std::string_view prefix);
 
   /// Empties the batch and keeps its memory.

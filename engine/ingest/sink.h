@@ -34,8 +34,9 @@ struct DecodedBatch {
 };
 
 /// Where decoded batches go, and who remembers how far they went: the state of one consumer. Effects and positions are
-/// stored together or not at all; everything exactly-once rests on that. Positions are kept by the name of the source
-/// and by partition.
+/// stored together or not at all; everything exactly-once rests on that. A sink may hold back what it has applied for a
+/// while, effects and positions alike: as long as the process lives, the position is that of what was applied, and after
+/// a crash both are those of what was stored. Positions are kept by the name of the source and by partition.
 ///
 /// A partition is resumed before the first batch with records of it, and revoked after the last one. Between two
 /// consumers that hand a partition on, the sink is the witness: the one that resumes it finds what the other applied.
@@ -46,13 +47,13 @@ class Sink {
   virtual ~Sink() = default;
 
   /// Looks up where to go on in `partitions`, which are about to be read.
-  /// Returns: the position stored with what was applied last, for each of them that has one; others are left out.
+  /// Returns: the position of what was applied last, for each of them that has one; others are left out.
   /// UNAVAILABLE, and what else the store says.
   [[nodiscard]] virtual Result<std::vector<SourcePosition>> resume(const std::string& source,
                                                                    std::span<const Partition> partitions) = 0;
 
   /// Applies the batch and its positions together, or nothing of it.
-  /// Returns: ABORTED when the stored positions are not `before` (somebody else was here, or the batch is in already):
+  /// Returns: ABORTED when the positions are not `before` (somebody else was here, or the batch is in already):
   /// nothing was applied, and the consumer reads the positions again. A retryable code to be handed the same batch
   /// again; anything else stops the source.
   virtual Status apply(const std::string& source, const DecodedBatch& batch) = 0;

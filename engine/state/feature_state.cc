@@ -20,13 +20,14 @@ FeatureState::FeatureState(storage::StateStore& store, const Options& options, I
       stored_(std::move(stored)),
       window_options_{options.window, options.window_bytes, options.log},
       row_cache_bytes_(options.row_cache_bytes),
+      fading_(options.fading),
       log_(options.log),
       catalog_(store, place_ids_, category_ids_),
       cache_(options.row_cache_bytes),
       writer_(store, options.sync ? storage::Durability::kSynced : storage::Durability::kBuffered, place_ids_,
               category_ids_, cache_),
       accumulator_(stored_.schema, place_ids_, catalog_),
-      event_ids_(std::max<std::uint64_t>(options.dedup_ids / 2, 1)) {}
+      event_ids_(features::EventIdMemory::generation_size(options.dedup_ids)) {}
 
 Result<std::unique_ptr<FeatureState>> FeatureState::open(storage::StateStore& store, const Options& options,
                                                          InteractionTypes types) {
@@ -71,6 +72,7 @@ Status FeatureState::apply(const MicroBatch& micro) {
   counters.repeated += micro.interactions.size() - included_.size();
   counters.rejected += micro.rejected;
   event_ids_bytes_.store(event_ids_.memory_bytes(), std::memory_order_relaxed);
+  if (fading_ != nullptr && !included_.empty()) fading_->advance(event_time_from_ms(counters.newest_event_ms));
   progress_.reflect(micro.source, micro.positions, counters);
   windows_->grown();
   return ok_status();

@@ -23,6 +23,7 @@
 #include "engine/state/catalog.h"
 #include "engine/state/counters.h"
 #include "engine/state/event_ids.h"
+#include "engine/state/fading.h"
 #include "engine/state/progress.h"
 #include "engine/state/recovery.h"
 #include "engine/state/row_cache.h"
@@ -58,6 +59,7 @@ class FeatureState {
     std::chrono::milliseconds window{1000};        ///< see StateOptions
     std::size_t window_bytes = 64u << 20;          ///< see StateOptions
     std::size_t row_cache_bytes = 256u << 20;      ///< see StateOptions
+    Fading* fading = nullptr;                      ///< told of the newest event; must outlive the state
     Logger log;
   };
 
@@ -142,6 +144,7 @@ class FeatureState {
   const StoredIdentity stored_;
   const Windows::Options window_options_;
   const std::size_t row_cache_bytes_;
+  Fading* const fading_;
   const Logger log_;
 
   // Synchronise themselves.

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "cairn/mutex.h"
-#include "features/dedup.h"
+#include "features/event_id_memory.h"
 #include "sql/batch.h"
 #include "sql/hourly_stats.h"
 #include "sql/place_rows.h"
@@ -17,8 +17,8 @@ namespace cairn::sql {
 /// All tables under one lock, which makes every method a transaction.
 class MemoryDatabase::Tables {
  public:
-  Tables(const InteractionTypes& types, std::chrono::seconds dedup_window, const Clock& clock)
-      : types_(types), dedup_(dedup_window), clock_(clock) {}
+  Tables(const InteractionTypes& types, std::uint64_t dedup_ids)
+      : types_(types), event_ids_(features::EventIdMemory::generation_size(dedup_ids)) {}
 
   void migrate() {
     const MutexLock lock(mutex_);
@@ -37,15 +37,18 @@ class MemoryDatabase::Tables {
     CAIRN_RETURN_IF_ERROR(check_migrated());
     // Everything that can fail comes before the first change: the lock makes the rest one transaction.
     if (standing_of(batch, positions_of(batch.source)) != Standing::kBefore) return aborted(batch);
-    const features::DedupRule::Decision fresh = dedup_.decide(batch.interactions, seen());
-    for (const std::size_t index : fresh.included) {
-      interactions_.push_back(batch.interactions[index]);
+    Materializer::Applied applied;
+    for (const Interaction& interaction : batch.interactions) {
+      if (is_repeat(interaction)) {
+        ++applied.repeated;
+        continue;
+      }
+      ++applied.rows;
+      interactions_.push_back(interaction);
       sources_.push_back(batch.source);
     }
-    for (const NewId& id : fresh.new_ids) event_ids_.push_back({id, clock_.now()});
     for (const SourcePosition& position : batch.after) positions_[batch.source][position.partition] = position;
-    return Materializer::Applied{.rows = fresh.included.size(),
-                                 .repeated = batch.interactions.size() - fresh.included.size()};
+    return applied;
   }
 
   Status upsert_places(std::span<const Place> places, std::uint64_t version) {
@@ -66,12 +69,9 @@ class MemoryDatabase::Tables {
     return places_version_;
   }
 
-  Status maintain(EventTime now) {
+  Status maintain() const {
     const MutexLock lock(mutex_);
-    CAIRN_RETURN_IF_ERROR(check_migrated());
-    const EventTime until = dedup_.forget_before(now);
-    std::erase_if(event_ids_, [&](const SeenId& seen) { return seen.id.time < until && seen.written_at < until; });
-    return ok_status();
+    return check_migrated();
   }
 
   std::vector<InteractionRow> interactions() const {
@@ -102,11 +102,6 @@ class MemoryDatabase::Tables {
   }
 
  private:
-  using NewId = features::DedupRule::Decision::NewId;
-  struct SeenId {
-    NewId id;
-    EventTime written_at;
-  };
   struct VersionedPlace {
     Place place;
     std::uint64_t version = 0;
@@ -124,22 +119,19 @@ class MemoryDatabase::Tables {
     return positions;
   }
 
-  features::SeenEventIds seen() const CAIRN_REQUIRES(mutex_) {
-    features::SeenEventIds seen;
-    for (const SeenId& one : event_ids_) seen.emplace(one.id.key, one.id.time);
-    return seen;
+  /// Remembers the id of one that is none.
+  bool is_repeat(const Interaction& interaction) CAIRN_REQUIRES(mutex_) {
+    return !interaction.event_id.empty() && !event_ids_.add(features::fingerprint(interaction.event_id));
   }
 
   // Fixed after construction.
   const InteractionTypes& types_;
-  const features::DedupRule dedup_;
-  const Clock& clock_;
 
   mutable Mutex mutex_;
   bool migrated_ CAIRN_GUARDED_BY(mutex_) = false;
   std::vector<Interaction> interactions_ CAIRN_GUARDED_BY(mutex_);
   std::vector<std::string> sources_ CAIRN_GUARDED_BY(mutex_);  ///< of the interaction of the same index
-  std::vector<SeenId> event_ids_ CAIRN_GUARDED_BY(mutex_);
+  features::EventIdMemory event_ids_ CAIRN_GUARDED_BY(mutex_);
   std::map<std::string, std::map<Partition, SourcePosition>> positions_ CAIRN_GUARDED_BY(mutex_);  ///< by source
   std::map<PlaceId, VersionedPlace> places_ CAIRN_GUARDED_BY(mutex_);
   std::uint64_t places_version_ CAIRN_GUARDED_BY(mutex_) = 0;
@@ -183,14 +175,14 @@ class MemoryDatabase::MemoryUpkeep final : public Upkeep {
     return ok_status();
   }
   Status ping() override { return ok_status(); }
-  Status maintain(EventTime now) override { return tables_->maintain(now); }
+  Status maintain(EventTime) override { return tables_->maintain(); }
 
  private:
   const std::shared_ptr<Tables> tables_;
 };
 
-MemoryDatabase::MemoryDatabase(const InteractionTypes& types, std::chrono::seconds dedup_window, const Clock& clock)
-    : tables_(std::make_shared<Tables>(types, dedup_window, clock)) {}
+MemoryDatabase::MemoryDatabase(const InteractionTypes& types, std::uint64_t dedup_ids)
+    : tables_(std::make_shared<Tables>(types, dedup_ids)) {}
 
 Database MemoryDatabase::roles() const {
   return {.materializer = std::make_unique<MemoryMaterializer>(tables_),

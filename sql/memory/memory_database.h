@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "cairn/clock.h"
 #include "cairn/interaction.h"
 #include "cairn/place.h"
 #include "sql/database.h"
@@ -21,9 +20,8 @@ namespace cairn::sql {
 /// Threads: all methods, and those of the roles, from any thread.
 class MemoryDatabase {
  public:
-  /// `types` and `clock` must outlive the roles. The clock says when an event id was written.
-  MemoryDatabase(const InteractionTypes& types, std::chrono::seconds dedup_window,
-                 const Clock& clock = SystemClock::instance());
+  /// `types` must outlive the roles. `dedup_ids`: see DecodeOptions.
+  MemoryDatabase(const InteractionTypes& types, std::uint64_t dedup_ids);
 
   /// Roles on these tables. They may outlive this object.
   [[nodiscard]] Database roles() const;

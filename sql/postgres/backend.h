@@ -1,6 +1,6 @@
 #pragma once
 
-#include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -32,10 +32,8 @@ struct Backend {
 
 // The roles on a backend, each in a file of its own. `types` must outlive the role.
 [[nodiscard]] std::unique_ptr<Materializer> make_materializer(std::shared_ptr<Backend> backend,
-                                                              const InteractionTypes& types,
-                                                              std::chrono::seconds dedup_window);
+                                                              const InteractionTypes& types, std::uint64_t dedup_ids);
 [[nodiscard]] std::unique_ptr<PlaceMirror> make_place_mirror(std::shared_ptr<Backend> backend);
-[[nodiscard]] std::unique_ptr<Upkeep> make_upkeep(std::shared_ptr<Backend> backend, int months_ahead,
-                                                  std::chrono::seconds dedup_window);
+[[nodiscard]] std::unique_ptr<Upkeep> make_upkeep(std::shared_ptr<Backend> backend, int months_ahead);
 
 }  // namespace cairn::sql

@@ -6,14 +6,13 @@
 
 namespace cairn::sql {
 
-Result<Database> open_database(const SqlOptions& options, const InteractionTypes& types,
-                               std::chrono::seconds dedup_window, Logger log) {
-  if (dedup_window < std::chrono::seconds(0)) return invalid_argument("the dedup window is negative");
+Result<Database> open_database(const SqlOptions& options, const InteractionTypes& types, std::uint64_t dedup_ids,
+                               Logger log) {
   CAIRN_ASSIGN_OR_RETURN(ConnectionSettings settings, connection_settings(options));
   const auto backend = std::make_shared<Backend>(std::move(settings), options, std::move(log));
-  return Database{.materializer = make_materializer(backend, types, dedup_window),
+  return Database{.materializer = make_materializer(backend, types, dedup_ids),
                   .places = make_place_mirror(backend),
-                  .upkeep = make_upkeep(backend, options.partitions_ahead_months, dedup_window)};
+                  .upkeep = make_upkeep(backend, options.partitions_ahead_months)};
 }
 
 }  // namespace cairn::sql

@@ -3,23 +3,27 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
-#include "features/dedup.h"
+#include "features/event_id_memory.h"
 #include "sql/batch.h"
 #include "sql/hourly_stats.h"
 #include "sql/postgres/backend.h"
+#include "sql/postgres/event_ids.h"
 #include "sql/postgres/positions.h"
 #include "sql/postgres/rows.h"
 
 namespace cairn::sql {
 namespace {
 
-/// What a call does, in which order, and what a failed commit means. The statements are in rows.h and positions.h.
+/// What a call does, in which order, and what a failed commit means. The statements are in positions.h, event_ids.h and
+/// rows.h.
 class PostgresMaterializer final : public Materializer {
  public:
-  PostgresMaterializer(std::shared_ptr<Backend> backend, const InteractionTypes& types,
-                       std::chrono::seconds dedup_window)
-      : backend_(std::move(backend)), types_(types), dedup_(dedup_window) {}
+  PostgresMaterializer(std::shared_ptr<Backend> backend, const InteractionTypes& types, std::uint64_t dedup_ids)
+      : backend_(std::move(backend)),
+        types_(types),
+        generation_ids_(features::EventIdMemory::generation_size(dedup_ids)) {}
 
   Result<std::vector<SourcePosition>> load_positions(std::string_view source) override {
     std::vector<SourcePosition> positions;
@@ -65,14 +69,12 @@ class PostgresMaterializer final : public Materializer {
   /// The order is the order of locks (sql/README.md): positions, event ids, aggregates.
   Status write(pqxx::work& transaction, const Batch& batch, Applied* applied) const {
     if (lock_positions(transaction, batch) != Standing::kBefore) return aborted(batch);
-    const features::DedupRule::Decision batch_rows =
-        dedup_.decide(batch.interactions, lock_and_read_event_ids(transaction, batch.interactions));
-    write_interactions(transaction, batch.source, batch.interactions, batch_rows.included, types_);
-    add_stats(transaction, aggregate_hourly(batch.interactions, batch_rows.included, types_));
-    write_event_ids(transaction, batch_rows.new_ids);
+    const std::vector<std::size_t> included = leave_out_repeats(transaction, batch.interactions, generation_ids_);
+    write_interactions(transaction, batch.source, batch.interactions, included, types_);
+    add_stats(transaction, aggregate_hourly(batch.interactions, included, types_));
     store_positions(transaction, batch);
-    applied->rows = batch_rows.included.size();
-    applied->repeated = batch.interactions.size() - batch_rows.included.size();
+    applied->rows = included.size();
+    applied->repeated = batch.interactions.size() - included.size();
     return ok_status();
   }
 
@@ -97,14 +99,14 @@ class PostgresMaterializer final : public Materializer {
   // Fixed after construction.
   const std::shared_ptr<Backend> backend_;
   const InteractionTypes& types_;
-  const features::DedupRule dedup_;
+  const std::uint64_t generation_ids_;
 };
 
 }  // namespace
 
 std::unique_ptr<Materializer> make_materializer(std::shared_ptr<Backend> backend, const InteractionTypes& types,
-                                                std::chrono::seconds dedup_window) {
-  return std::make_unique<PostgresMaterializer>(std::move(backend), types, dedup_window);
+                                                std::uint64_t dedup_ids) {
+  return std::make_unique<PostgresMaterializer>(std::move(backend), types, dedup_ids);
 }
 
 }  // namespace cairn::sql

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <tuple>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -15,14 +14,6 @@ namespace {
 using Columns = std::vector<std::string>;
 
 const char* or_null(const std::string& text) { return text.empty() ? nullptr : text.c_str(); }
-
-std::vector<std::string> event_keys(std::span<const Interaction> interactions) {
-  std::unordered_set<std::string> keys;
-  for (const Interaction& interaction : interactions) {
-    if (!interaction.event_id.empty()) keys.insert(features::event_key(interaction.event_id));
-  }
-  return {keys.begin(), keys.end()};
-}
 
 void stream_row(pqxx::stream_to& rows, const Interaction& interaction, const std::string& type,
                 const std::string& source) {
@@ -46,25 +37,6 @@ void stream_row(pqxx::stream_to& rows, const HourlyStat& stat) {
 }
 
 }  // namespace
-
-features::SeenEventIds lock_and_read_event_ids(pqxx::transaction_base& transaction,
-                                               std::span<const Interaction> interactions) {
-  features::SeenEventIds seen;
-  // Streams without event ids pay neither for the lock nor for the look-up.
-  const std::vector<std::string> keys = event_keys(interactions);
-  if (keys.empty()) return seen;
-  // Without it two writers could each find an id absent and both write it. An advisory lock, not LOCK TABLE, which
-  // would keep autovacuum away from a table that is deleted from every hour.
-  transaction.exec("SELECT pg_advisory_xact_lock(hashtextextended('cairn event ids ' || current_schema(), 0))");
-  const pqxx::result rows = transaction.exec_params(
-      "SELECT event_id, (extract(epoch FROM occurred_at) * 1000)::bigint FROM seen_event_ids "
-      "WHERE event_id = ANY ($1::text[])",
-      array_text(keys));
-  for (const pqxx::row& row : rows) {
-    seen.emplace(row[0].as<std::string>(), event_time_from_ms(row[1].as<std::int64_t>()));
-  }
-  return seen;
-}
 
 void write_interactions(pqxx::transaction_base& transaction, const std::string& source,
                         std::span<const Interaction> interactions, std::span<const std::size_t> included,
@@ -100,24 +72,6 @@ void add_stats(pqxx::transaction_base& transaction, std::span<const HourlyStat> 
       "ON CONFLICT (place_id, hour, type) DO UPDATE SET events = old.events + excluded.events, "
       "value_count = old.value_count + excluded.value_count, value_sum = old.value_sum + excluded.value_sum, "
       "value_min = least(old.value_min, excluded.value_min), value_max = greatest(old.value_max, excluded.value_max)");
-}
-
-void write_event_ids(pqxx::transaction_base& transaction, std::span<const features::DedupRule::Decision::NewId> ids) {
-  static const Columns kColumns{"event_id", "occurred_at"};
-  if (ids.empty()) return;
-  pqxx::stream_to rows(transaction, "seen_event_ids", kColumns);
-  for (const features::DedupRule::Decision::NewId& id : ids) rows << std::make_tuple(id.key, time_text(id.time));
-  rows.complete();
-}
-
-std::size_t remove_event_ids(pqxx::transaction_base& transaction, EventTime until, std::size_t rows_max) {
-  // DELETE has no LIMIT. The inner query finds the rows, and by their ctid they are deleted without a second search.
-  return transaction
-      .exec_params(
-          "DELETE FROM seen_event_ids WHERE ctid = ANY (ARRAY(SELECT ctid FROM seen_event_ids "
-          "WHERE written_at < $1::timestamptz AND occurred_at < $1::timestamptz LIMIT $2))",
-          time_text(until), rows_max)
-      .affected_rows();
 }
 
 }  // namespace cairn::sql

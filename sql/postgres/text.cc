@@ -74,6 +74,15 @@ std::string bytea_text(std::string_view bytes) {
   return text;
 }
 
+std::string uuid_text(std::uint64_t high, std::uint64_t low) {
+  std::string text;
+  text.reserve(32);
+  for (const std::uint64_t half : {high, low}) {
+    for (int shift = 56; shift >= 0; shift -= 8) append_hex(static_cast<std::uint8_t>(half >> shift), &text);
+  }
+  return text;
+}
+
 std::string array_text(std::span<const std::string> elements) {
   std::string text = "{";
   for (const std::string& element : elements) {

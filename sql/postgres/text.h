@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,6 +26,9 @@ namespace cairn::sql {
 
 /// bytea's input: "\x6162".
 [[nodiscard]] std::string bytea_text(std::string_view bytes);
+
+/// uuid's input: 32 hexadecimal digits, the high half first.
+[[nodiscard]] std::string uuid_text(std::uint64_t high, std::uint64_t low);
 
 /// An array literal of any element type: every element quoted.
 [[nodiscard]] std::string array_text(std::span<const std::string> elements);

@@ -2,11 +2,8 @@
 
 #include <utility>
 
-#include "features/dedup.h"
-#include "sql/batch.h"
 #include "sql/postgres/backend.h"
 #include "sql/postgres/migrator.h"
-#include "sql/postgres/rows.h"
 
 namespace cairn::sql {
 namespace {
@@ -20,8 +17,8 @@ Status ping_over(Pool& pool) {
 
 class PostgresUpkeep final : public Upkeep {
  public:
-  PostgresUpkeep(std::shared_ptr<Backend> backend, int months_ahead, std::chrono::seconds dedup_window)
-      : backend_(std::move(backend)), months_ahead_(months_ahead), dedup_(dedup_window) {}
+  PostgresUpkeep(std::shared_ptr<Backend> backend, int months_ahead)
+      : backend_(std::move(backend)), months_ahead_(months_ahead) {}
 
   Status migrate() override {
     Status status = backend_->pool.run("postgres: migrate", [&](Session& session) {
@@ -39,37 +36,19 @@ class PostgresUpkeep final : public Upkeep {
     Partitions::Months wanted;
     for (int ahead = -1; ahead <= months_ahead_; ++ahead) wanted.insert(month_of(now) + std::chrono::months(ahead));
     backend_->partitions.forget();
-    CAIRN_RETURN_IF_ERROR(backend_->partitions.ensure(wanted).with_context("postgres: maintain"));
-    return remove_old_event_ids(dedup_.forget_before(now));
+    return backend_->partitions.ensure(wanted).with_context("postgres: maintain");
   }
 
  private:
-  Status remove_old_event_ids(EventTime until) {
-    constexpr std::size_t kRowsMax = 50'000;  // a transaction; keeps locks and statements short
-    if (until < kTimeMin || until > kTimeMax) return ok_status();
-    std::size_t removed = kRowsMax;
-    while (removed == kRowsMax) {
-      CAIRN_RETURN_IF_ERROR(backend_->pool.run("postgres: old event ids", [&](Session& session) {
-        pqxx::work transaction(session.connection());
-        removed = remove_event_ids(transaction, until, kRowsMax);
-        transaction.commit();
-        return ok_status();
-      }));
-    }
-    return ok_status();
-  }
-
   // Fixed after construction.
   const std::shared_ptr<Backend> backend_;
   const int months_ahead_;
-  const features::DedupRule dedup_;
 };
 
 }  // namespace
 
-std::unique_ptr<Upkeep> make_upkeep(std::shared_ptr<Backend> backend, int months_ahead,
-                                    std::chrono::seconds dedup_window) {
-  return std::make_unique<PostgresUpkeep>(std::move(backend), months_ahead, dedup_window);
+std::unique_ptr<Upkeep> make_upkeep(std::shared_ptr<Backend> backend, int months_ahead) {
+  return std::make_unique<PostgresUpkeep>(std::move(backend), months_ahead);
 }
 
 Status ping(const SqlOptions& options) {

@@ -216,12 +216,15 @@ void Client::take(std::size_t count_max, std::chrono::milliseconds wait, std::ve
   serve_events();
   taken_.resize(count_max);
   // rd_kafka_consume_batch_queue() waits until the batch is full. So it is first asked for what is there, without
-  // waiting, and only when that is nothing for a single message, with waiting.
-  ssize_t count = rd_kafka_consume_batch_queue(queue_.get(), 0, taken_.data(), count_max);
-  if (count <= 0 && wait.count() > 0) {
-    count = rd_kafka_consume_batch_queue(queue_.get(), to_ms(wait), taken_.data(), 1);
-  }
-  for (ssize_t i = 0; i < count; ++i) messages->emplace_back(taken_[static_cast<std::size_t>(i)]);
+  // waiting; when that is nothing for a single message, with waiting; and then for what came with that one.
+  const auto ask = [&](std::chrono::milliseconds patience, std::size_t most) {
+    const ssize_t count = rd_kafka_consume_batch_queue(queue_.get(), to_ms(patience), taken_.data(), most);
+    for (ssize_t i = 0; i < count; ++i) messages->emplace_back(taken_[static_cast<std::size_t>(i)]);
+    return count > 0;
+  };
+  constexpr std::chrono::milliseconds kNow{0};
+  if (ask(kNow, count_max) || wait.count() <= 0) return;
+  if (ask(wait, 1) && count_max > 1) ask(kNow, count_max - 1);
 }
 
 std::int64_t Client::cached_end(std::int32_t partition) const {

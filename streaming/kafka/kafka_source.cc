@@ -1,6 +1,6 @@
 #include <algorithm>
 #include <atomic>
-#include <map>
+#include <cstring>
 #include <utility>
 
 #include "cairn/check.h"
@@ -39,6 +39,7 @@ class KafkaSource final : public Source {
  private:
   struct Reading {
     std::int64_t next = 0;  ///< offset of the next record to hand out
+    bool moved = false;     ///< the batch at hand brought something of it
     bool at_end = false;    ///< the end was seen, and nothing since
   };
 
@@ -49,6 +50,10 @@ class KafkaSource final : public Source {
   [[nodiscard]] Result<SourcePosition> start_of(std::int32_t partition, const OffsetRange& range,
                                                 std::span<const SourcePosition> positions) const;
   void hand_out(Client& client, std::span<const Message> messages, RecordBatch* batch);
+  char* hand_out(const rd_kafka_message_t& message, char* to, RecordBatch* batch);
+  void report_positions(RecordBatch* batch);
+  [[nodiscard]] std::size_t kept_bytes(const rd_kafka_message_t& message) const;
+  Reading& reading(std::int32_t partition) { return reading_[static_cast<std::size_t>(partition)]; }
   [[nodiscard]] std::shared_ptr<Client> client() const CAIRN_EXCLUDES(mutex_);
   [[nodiscard]] bool closed() const CAIRN_EXCLUDES(mutex_);
 
@@ -64,7 +69,7 @@ class KafkaSource final : public Source {
   bool closed_ CAIRN_GUARDED_BY(mutex_) = false;
 
   // Touched by the polling thread only.
-  std::map<std::int32_t, Reading> reading_;
+  std::vector<Reading> reading_;    ///< by partition
   std::int32_t found_ = 0;          ///< partitions that the topic has; those from partitions_ on are not read yet
   std::vector<OffsetRange> fresh_;  ///< what the partitions from partitions_ on hold
   bool assigned_ = false;           ///< the fresh ones were handed out to be resumed
@@ -142,7 +147,8 @@ Status KafkaSource::resume(std::span<const SourcePosition> positions) {
   const std::shared_ptr<Client> client = this->client();
   if (!client) return ok_status();  // closed meanwhile
   CAIRN_RETURN_IF_ERROR(client->assign(starts));
-  for (const SourcePosition& start : starts) reading_[start.partition.value] = {start.offset.value, false};
+  reading_.resize(static_cast<std::size_t>(found_));
+  for (const SourcePosition& start : starts) reading(start.partition.value).next = start.offset.value;
   partitions_.store(found_);
   assigned_ = false;
   return ok_status();
@@ -209,43 +215,56 @@ Status KafkaSource::poll(std::size_t records_max, milliseconds wait, RecordBatch
   return client->trouble();
 }
 
+std::size_t KafkaSource::kept_bytes(const rd_kafka_message_t& message) const {
+  return message.len > event_bytes_max_ ? std::min(message.len, kOversizedKept) : message.len;
+}
+
 void KafkaSource::hand_out(Client& client, std::span<const Message> messages, RecordBatch* batch) {
   std::size_t bytes = 0;
-  const auto kept = [&](const rd_kafka_message_t& message) {
-    return message.len > event_bytes_max_ ? std::min(message.len, kOversizedKept) : message.len;
-  };
   for (const Message& message : messages) {
-    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) bytes += kept(*message);
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) bytes += kept_bytes(*message);
   }
   payloads_.clear();
   char* next = payloads_.reserve(bytes);
-  std::map<std::int32_t, std::int64_t> moved;
+  batch->records.reserve(messages.size());
   for (const Message& message : messages) {
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-      reading_[message->partition].at_end = true;
-      continue;
-    }
-    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      reading(message->partition).at_end = true;
+    } else if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
       client.note(*message);
-      continue;
+    } else {
+      next = hand_out(*message, next, batch);
     }
-    Reading& reading = reading_[message->partition];
-    reading.at_end = false;
-    if (message->offset < reading.next) continue;  // librdkafka #4686: a rewound fetch brings records again
-    reading.next = message->offset + 1;
-    moved[message->partition] = reading.next;
-    if (message->payload == nullptr) continue;  // a tombstone says nothing of an interaction
-    const std::size_t size = kept(*message);
-    std::copy_n(static_cast<const char*>(message->payload), size, next);
-    const Reject reject = message->len > event_bytes_max_ ? Reject::kOversized : Reject::kNone;
-    batch->records.push_back({Partition{message->partition}, Offset{message->offset}, {next, size}, reject});
-    next += size;
   }
+  report_positions(batch);
+}
+
+/// Puts the payload at `to`. Returns: where the next one goes.
+char* KafkaSource::hand_out(const rd_kafka_message_t& message, char* to, RecordBatch* batch) {
+  Reading& from = reading(message.partition);
+  from.at_end = false;
+  if (message.offset < from.next) return to;  // librdkafka #4686: a rewound fetch brings records again
+  from.next = message.offset + 1;
+  from.moved = true;
+  if (message.payload == nullptr) return to;  // a tombstone says nothing of an interaction
+  const std::size_t size = kept_bytes(message);
+  std::memcpy(to, message.payload, size);
+  // Filled where it lies: a record that is put together elsewhere and copied waits for its own stores.
+  Record& record = batch->records.emplace_back();
+  record.partition = Partition{message.partition};
+  record.offset = Offset{message.offset};
+  record.payload = {to, size};
+  if (message.len > event_bytes_max_) record.reject = Reject::kOversized;
+  return to + size;
+}
+
+void KafkaSource::report_positions(RecordBatch* batch) {
   const std::string cursor = kafka::encode_cursor(partitions_.load());
-  for (const auto& [partition, offset] : moved) {
-    batch->positions.push_back({Partition{partition}, Offset{offset}, cursor});
+  for (std::size_t i = 0; i < reading_.size(); ++i) {
+    if (!std::exchange(reading_[i].moved, false)) continue;
+    batch->positions.push_back({Partition{static_cast<std::int32_t>(i)}, Offset{reading_[i].next}, cursor});
   }
-  batch->at_end = std::all_of(reading_.begin(), reading_.end(), [](const auto& one) { return one.second.at_end; });
+  batch->at_end = std::all_of(reading_.begin(), reading_.end(), [](const Reading& one) { return one.at_end; });
 }
 
 Result<std::vector<SourcePosition>> KafkaSource::end_positions() const {

@@ -2,7 +2,6 @@
 
 #include <doctest/doctest.h>
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -105,7 +104,7 @@ struct SqlTwin {
   }
   void reopen() {
     sql_sink.reset();
-    auto opened = sql::open_database(options, types, std::chrono::hours(24), {});
+    auto opened = sql::open_database(options, types, DecodeOptions{}.dedup_ids, {});
     REQUIRE_MESSAGE(opened.ok(), opened.status().to_string());
     database = *std::move(opened);
     sql_sink = std::make_unique<SqlSink>(*database.materializer, *database.upkeep, "0123456789abcdef");

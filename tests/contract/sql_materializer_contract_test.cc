@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tests/contract/sql_twins.h"
+#include "tests/sql/naive_event_ids.h"
 
 namespace cairn::sql {
 namespace {
@@ -175,6 +176,73 @@ TEST_CASE_TEMPLATE("an event id of sixty thousand bytes is recognised like any o
   const auto second = twin.roles.materializer->apply("s", events, std::vector{position(2)}, std::vector{position(4)});
   CHECK(second->rows == 1);
   CHECK(second->repeated == 1);
+}
+
+TEST_CASE_TEMPLATE("an event id is remembered by the order of arrival, whatever times its events have", Twin,
+                   MemoryTwin, PostgresTwin) {
+  constexpr std::int64_t kDayMs = 24 * 3600 * 1000LL;
+  const Twin twin(Schema::kMigrated, 4);  // two generations of two ids
+  std::int64_t offset = 0;
+  // How many of these count, each a month before the one that came before it.
+  const auto taken = [&](const std::vector<std::string>& ids) {
+    std::vector<Interaction> events;
+    for (const std::string& id : ids) {
+      events.push_back(interaction("p", 1'714'521'600'000 - 30 * kDayMs * offset));
+      events.back().event_id = id;
+    }
+    const auto applied =
+        twin.roles.materializer->apply("s", events, std::vector{position(offset)}, std::vector{position(offset + 1)});
+    REQUIRE_MESSAGE(applied.ok(), applied.status().to_string());
+    ++offset;
+    return applied->rows;
+  };
+  CHECK(taken({"a", "b", "a"}) == 2);
+  CHECK(taken({"a"}) == 0);
+  CHECK(taken({"c"}) == 1);
+  CHECK(taken({"a", "b", "c"}) == 0);
+  CHECK(taken({"d"}) == 1);
+  CHECK(taken({"a", "b"}) == 0);  // until another id comes, the generation after theirs is the newest
+  CHECK(taken({"e", "a", "c"}) == 2);
+  CHECK(taken({"a", "e", "d"}) == 0);
+  CHECK(taken({"b", "f", "g", "h", "b"}) == 4);  // two generations in one batch
+  CHECK(taken({"g", "h", "b", "e", ""}) == 2);
+}
+
+TEST_CASE_TEMPLATE("which events count is what a plain list says, batch by batch, at the edges of generations", Twin,
+                   MemoryTwin, PostgresTwin) {
+  for (const std::uint64_t dedup_ids : {1, 2, 7, 40}) {
+    const std::uint64_t seed = 500 + dedup_ids;
+    INFO("dedup_ids ", dedup_ids, ", seed ", seed);
+    std::mt19937_64 random(seed);
+    const Twin twin(Schema::kMigrated, dedup_ids);
+    NaiveEventIds naive(dedup_ids);
+    for (std::int64_t offset = 0; offset < 150; ++offset) {
+      std::vector<Interaction> events(1 + random() % 12, interaction("p", 0));
+      std::uint64_t expected = 0;
+      for (Interaction& event : events) {
+        // Of twice as many ids as are remembered, so that about half of them are known.
+        if (random() % 8 != 0) event.event_id = std::to_string(random() % (2 * dedup_ids + 2));
+        expected += naive.counts(event.event_id) ? 1 : 0;
+      }
+      const auto applied =
+          twin.roles.materializer->apply("s", events, std::vector{position(offset)}, std::vector{position(offset + 1)});
+      REQUIRE_MESSAGE(applied.ok(), applied.status().to_string());
+      REQUIRE(applied->rows == expected);
+      CHECK(applied->repeated == events.size() - expected);
+    }
+    CHECK(naive.forgotten_lists() > 10);
+  }
+}
+
+TEST_CASE_TEMPLATE("a batch that is refused leaves no event id behind", Twin, MemoryTwin, PostgresTwin) {
+  const Twin twin;
+  Interaction event = interaction("p", 0);
+  event.event_id = "mine";
+  const std::vector events{event};
+  CHECK(
+      twin.roles.materializer->apply("s", events, std::vector{position(5)}, std::vector{position(6)}).status().code() ==
+      StatusCode::kAborted);
+  CHECK(twin.roles.materializer->apply("s", events, {}, std::vector{position(1)})->rows == 1);
 }
 
 TEST_CASE_TEMPLATE("of writers with the same positions exactly one writes", Twin, MemoryTwin, PostgresTwin) {

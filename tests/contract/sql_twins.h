@@ -17,11 +17,12 @@ namespace cairn::sql {
 enum class Schema { kMigrated, kEmpty };
 
 struct MemoryTwin {
-  explicit MemoryTwin(Schema schema = Schema::kMigrated) {
+  explicit MemoryTwin(Schema schema = Schema::kMigrated, std::uint64_t dedup_ids = kDedupIds)
+      : database(test_types(), dedup_ids) {
     if (schema == Schema::kMigrated) REQUIRE(roles.upkeep->migrate().ok());
   }
 
-  MemoryDatabase database{test_types(), kDedupWindow};
+  MemoryDatabase database;
   Database roles = database.roles();
 
   [[nodiscard]] Expected tables() const { return read_tables(database); }
@@ -35,8 +36,8 @@ struct PostgresTwin {
     options.pool_size = 3;
     return options;
   }
-  explicit PostgresTwin(Schema schema = Schema::kMigrated)
-      : made(schema == Schema::kMigrated ? TestDatabase(options()) : TestDatabase::without_schema()),
+  explicit PostgresTwin(Schema schema = Schema::kMigrated, std::uint64_t dedup_ids = kDedupIds)
+      : made(schema == Schema::kMigrated ? TestDatabase(options(), dedup_ids) : TestDatabase::without_schema()),
         roles(std::move(made.database)) {}
 
   TestDatabase made;

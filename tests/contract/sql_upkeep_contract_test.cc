@@ -34,34 +34,18 @@ TEST_CASE_TEMPLATE("migrating again changes nothing, and what was written stays"
   CHECK(apply_range(*twin.roles.materializer, stream, 0, 50).status().code() == StatusCode::kAborted);
 }
 
-TEST_CASE_TEMPLATE("an event id is forgotten when its time and its writing both lie more than four windows back", Twin,
-                   MemoryTwin, PostgresTwin) {
+TEST_CASE_TEMPLATE("maintenance forgets no event id, whatever the time", Twin, MemoryTwin, PostgresTwin) {
   const Twin twin;
   const EventTime now = SystemClock::instance().now();
-  std::vector<Interaction> events(2, interaction("p", 0));
-  events[0].event_id = "old";
-  events[0].time = now - 400 * kDedupWindow;
-  events[1].event_id = "ahead";
-  events[1].time = now + 20 * kDedupWindow;
-  std::int64_t offset = 0;
-  // Both events again: how many of them are taken for new ones.
-  const auto taken = [&] {
-    const auto applied =
-        twin.roles.materializer->apply("s", events, std::vector{position(offset)}, std::vector{position(offset + 1)});
-    REQUIRE_MESSAGE(applied.ok(), applied.status().to_string());
-    ++offset;
-    return applied->rows;
-  };
-  CHECK(taken() == 2);
-  CHECK(taken() == 0);
-  REQUIRE(twin.roles.upkeep->maintain(now).ok());
-  CHECK(taken() == 0);  // a backfill's repeats may be about to come
-  REQUIRE(twin.roles.upkeep->maintain(now + 4 * kDedupWindow - std::chrono::minutes(1)).ok());
-  CHECK(taken() == 0);
-  REQUIRE(twin.roles.upkeep->maintain(now + 5 * kDedupWindow + std::chrono::minutes(1)).ok());
-  CHECK(taken() == 1);
-  REQUIRE(twin.roles.upkeep->maintain(now + 25 * kDedupWindow + std::chrono::minutes(1)).ok());
-  CHECK(taken() == 2);
+  Interaction event = interaction("p", 0);
+  event.event_id = "mine";
+  REQUIRE(twin.roles.materializer->apply("s", std::vector{event}, {}, std::vector{position(1)}).ok());
+  for (const std::chrono::days later : {std::chrono::days(0), std::chrono::days(1'000)}) {
+    REQUIRE(twin.roles.upkeep->maintain(now + later).ok());
+  }
+  const auto again =
+      twin.roles.materializer->apply("s", std::vector{event}, std::vector{position(1)}, std::vector{position(2)});
+  CHECK(again->repeated == 1);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <deque>
+#include <map>
 #include <random>
 #include <string>
 #include <vector>
@@ -67,4 +68,44 @@ TEST_CASE("the ids that are remembered are those of a plain list, through restar
       for (const auto& [when, other] : list) memory.restore(when, fingerprint(other));
     }
   }
+}
+
+TEST_CASE(
+    "a memory that is told only of the ids that come, and where the order stands, decides like one that knows all") {
+  for (std::uint32_t seed = 1; seed <= 20; ++seed) {
+    INFO("seed ", seed);
+    std::mt19937 random(seed);
+    const std::uint64_t generation_ids = 1 + random() % 40;
+    EventIdMemory whole(generation_ids);
+    std::map<std::string, std::uint64_t> kept;  // by id: its generation
+    EventIdMemory::Newest newest;
+    for (int batch = 0; batch < 300; ++batch) {
+      std::vector<std::string> ids(1 + random() % 30);
+      for (std::string& id : ids) id = std::to_string(random() % (4 * generation_ids));
+      EventIdMemory part(generation_ids);
+      const std::uint64_t oldest = newest.generation == 0 ? 0 : newest.generation - 1;
+      for (std::uint64_t generation = oldest; generation <= newest.generation; ++generation) {
+        for (const std::string& id : ids) {
+          if (kept.contains(id) && kept[id] == generation) part.restore(generation, fingerprint(id));
+        }
+      }
+      part.resume(newest);
+      CHECK(part.newest() == newest);
+      for (const std::string& id : ids) {
+        const auto added = part.add(fingerprint(id));
+        REQUIRE(added == whole.add(fingerprint(id)));
+        if (added) kept[id] = *added;
+      }
+      newest = part.newest();
+      CHECK(newest == whole.newest());
+    }
+    CHECK(newest.generation > 10);
+  }
+}
+
+TEST_CASE("two generations hold no more than was asked for, and at least one id each") {
+  CHECK(EventIdMemory::generation_size(4'000'000) == 2'000'000);
+  CHECK(EventIdMemory::generation_size(7) == 3);
+  CHECK(EventIdMemory::generation_size(1) == 1);
+  CHECK(EventIdMemory::generation_size(0) == 1);
 }

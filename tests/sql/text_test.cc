@@ -64,5 +64,13 @@ TEST_CASE("array elements and bytes are quoted") {
   CHECK(bytea_text(std::string("a\0\xff", 3)) == "\\x6100ff");
 }
 
+TEST_CASE("a fingerprint is written as a uuid, and every bit of it arrives") {
+  CHECK(uuid_text(0x0123456789abcdef, 0xfedcba9876543210) == "0123456789abcdeffedcba9876543210");
+  CHECK(uuid_text(0, 1) == "00000000000000000000000000000001");
+  test::PgClient client(test::TestCluster::shared().dsn("postgres"));
+  CHECK(client.value("SELECT '" + uuid_text(0x0123456789abcdef, 0xfedcba9876543210) + "'::uuid") ==
+        "01234567-89ab-cdef-fedc-ba9876543210");
+}
+
 }  // namespace
 }  // namespace cairn::sql

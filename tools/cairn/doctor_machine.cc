@@ -107,10 +107,10 @@ std::optional<double> sync_cost_ms(const fs::path& dir) {
 Finding examine_sync(const fs::path& existing) {
   const std::optional<double> cost = sync_cost_ms(existing);
   if (!cost) return {"sync cost", Health::kWarn, "cannot be measured in " + existing.string(), ""};
-  const std::string detail = number_text(*cost) + " ms to make a batch durable (median of 15)";
+  const std::string detail = number_text(*cost) + " ms to make a window durable (median of 15)";
   if (*cost < kSlowSyncMs) return {"sync cost", Health::kOk, detail, ""};
   return {"sync cost", Health::kWarn, detail,
-          "use a faster disk; or raise state.batch_wait_max, so that more events share one sync"};
+          "use a faster disk; or raise state.window, so that more events share one sync"};
 }
 
 }  // namespace

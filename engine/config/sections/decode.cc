@@ -25,13 +25,15 @@ Section decode_section() {
                                 .doc = "An event from before this day (UTC) is impossible.",
                                 .min = 0,
                                 .max = 47'482}),  // 2100-01-01
-              make_key<Config>(CAIRN_AT(engine.decode.dedup_window),
-                               {.name = "dedup_window",
-                                .type = KeyType::kDuration,
-                                .doc = "A repeat of an event_id within this time of the first changes nothing.",
-                                .min = kSecond,
-                                .max = 90 * kDay,
-                                .whole_ms = static_cast<std::int64_t>(kSecond)}),
+              make_key<Config>(
+                  CAIRN_AT(engine.decode.dedup_ids),
+                  {.name = "dedup_ids",
+                   .type = KeyType::kInteger,
+                   .doc = "How many event_ids are remembered, in the order they came; 22 to 43 bytes of memory each. "
+                          "A repeat changes nothing while at most half as many newer ids have come, and counts "
+                          "when as many have.",
+                   .min = 1'000,
+                   .max = 1'000'000'000}),
           }};
 }
 

@@ -34,9 +34,9 @@ struct DecodeOptions {
   std::chrono::hours future_max{24};                                ///< a time further ahead of the clock is impossible
   std::chrono::sys_days time_min{std::chrono::year{2000} / 1 / 1};  ///< an earlier time is impossible
   std::vector<std::string> declared_types;                          ///< beyond the built-in ones, in stored order
-  std::uint64_t dedup_ids = 4'000'000;           ///< a repeat changes nothing while at most so many newer event ids
-                                                 ///< have arrived; half as many are remembered for certain
-  std::chrono::seconds dedup_window{24 * 3600};  ///< a repeat of an event_id within this of the first changes nothing
+  /// Event ids remembered, in the order they came: a repeat changes nothing while at most half as many newer ids have
+  /// come, and counts when as many have.
+  std::uint64_t dedup_ids = 4'000'000;
 };
 
 /// PostgreSQL. Without `dsn` the engine runs on its own state alone.

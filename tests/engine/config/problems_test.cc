@@ -36,7 +36,7 @@ sync = false
 [decode]
 time_min = 1990-12-31
 future_max = "48h"
-dedup_window = "90s"
+dedup_ids = 5000
 [types]
 declared = ["book", "share"]
 [ranking]
@@ -59,7 +59,7 @@ format = "json"
   CHECK_FALSE(engine.state.sync);
   CHECK(engine.decode.time_min == std::chrono::sys_days{std::chrono::year{1990} / 12 / 31});
   CHECK(engine.decode.future_max == std::chrono::hours{48});
-  CHECK(engine.decode.dedup_window == std::chrono::seconds{90});
+  CHECK(engine.decode.dedup_ids == 5'000);
   CHECK(engine.decode.declared_types == std::vector<std::string>{"book", "share"});
   CHECK(engine.ranking.radius_meters_default == 1'500.0);
   CHECK(engine.ranking.weights == std::map<std::string, double>{{"distance", -2.0}, {"popularity", 0.5}});
@@ -93,6 +93,13 @@ TEST_CASE("a key in the wrong table is shown the right one") {
 
 TEST_CASE("a key that is near nothing is answered with the keys there are") {
   CHECK(problems("[log]\nzebra = 1\n") == "c.toml:2:1: unknown key 'zebra' in [log]; its keys are level, format\n");
+}
+
+TEST_CASE("the window by event time that repeats once had is unknown, and the key that counts ids is named") {
+  CHECK(problems("[decode]\ndedup_window = \"1d\"\n") ==
+        "c.toml:2:1: unknown key 'dedup_window' in [decode]; did you mean 'dedup_ids'?\n");
+  CHECK(problems("[decode]\ndedup_ids = 999\n") ==
+        "c.toml:2:13: decode.dedup_ids: is 999; it must be from 1000 to 1000000000\n");
 }
 
 TEST_CASE("a table where a list belongs, and the other way round") {

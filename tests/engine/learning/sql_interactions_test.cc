@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "cairn/log.h"
+#include "cairn/options.h"
 #include "engine/learning/interactions.h"
 #include "sql/database.h"
 #include "tests/support/postgres.h"
@@ -26,7 +27,7 @@ std::string database_with(const std::vector<Interaction>& interactions) {
   SqlOptions options;
   options.dsn = dsn;
   const InteractionTypes types;
-  const auto database = sql::open_database(options, types, std::chrono::hours(24), Logger());
+  const auto database = sql::open_database(options, types, DecodeOptions{}.dedup_ids, Logger());
   REQUIRE_MESSAGE(database.ok(), database.status().to_string());
   REQUIRE(database->upkeep->migrate().ok());
   const SourcePosition after{.partition = Partition{0}, .offset = Offset{1}};

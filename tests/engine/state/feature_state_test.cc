@@ -180,6 +180,33 @@ TEST_CASE("a reader can wait for its own write") {
   CHECK(f.value(EntityKind::kPlace, "p", "place_visits") == 1.0);
 }
 
+TEST_CASE("a compaction drops what has faded by the stream's own time, and nothing that is still served") {
+  state::Fading fading;
+  Fixture f;
+  f.state.reset();
+  f.store = storage::open_memory_store(features::merge_encoded_rows, fading.trim());
+  f.options.fading = &fading;
+  f.reopen();
+  const std::int64_t day = 24 * kHour;
+  REQUIRE(f.apply({visit("u", "old", 100 * day), visit("u", "p", 100 * day), visit("u", "p", 800 * day)}, 1).ok());
+  REQUIRE(f.state->flush().ok());
+  REQUIRE(f.store->flush().ok());  // where the store in memory trims
+  f.reopen();
+  // 700 days are 23 half-lives of 30 days: 2^-23 is below a millionth, and tiles are served for 30 days.
+  const auto entries = [&](const std::string& place, std::string_view view) {
+    const auto row = f.state->row(EntityKind::kPlace, place);
+    REQUIRE(row.ok());
+    const features::ViewBlock* block = row->row ? row->row->find(f.state->schema().find(view)->id) : nullptr;
+    return block ? block->entries.size() : 0;
+  };
+  CHECK(entries("old", "place_visits") == 1);
+  CHECK(entries("old", "place_visits_30d") == 0);
+  CHECK(entries("old", "place_hourly") == 0);
+  CHECK(entries("p", "place_visits_30d") == 1);
+  CHECK(entries("p", "place_hourly") == 1);
+  CHECK(f.value(EntityKind::kPlace, "p", "place_visits") == 2.0);
+}
+
 TEST_CASE("declared types may be appended, not reordered") {
   Fixture f;
   f.declared_types = {"share", "book"};

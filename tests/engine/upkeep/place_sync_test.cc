@@ -7,6 +7,7 @@
 #include <string>
 #include <thread>
 
+#include "cairn/options.h"
 #include "features/row.h"
 #include "sql/memory/memory_database.h"
 #include "storage/state_store.h"
@@ -46,7 +47,7 @@ struct Fixture {
   features::Dictionary places;
   features::Dictionary categories;
   state::Catalog catalog{*store, places, categories};
-  sql::MemoryDatabase database{kTypes, std::chrono::hours(24)};
+  sql::MemoryDatabase database{kTypes, DecodeOptions{}.dedup_ids};
   sql::Database roles = database.roles();
   WatchedMirror mirror{*roles.places};
 

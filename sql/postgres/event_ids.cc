@@ -1,0 +1,139 @@
+#include "sql/postgres/event_ids.h"
+
+#include <algorithm>
+#include <numeric>
+#include <string>
+#include <tuple>
+
+#include "features/event_id_memory.h"
+#include "sql/postgres/text.h"
+
+namespace cairn::sql {
+namespace {
+
+using features::EventFingerprint;
+using features::EventIdMemory;
+
+/// The row of event_id_order.
+struct Order {
+  EventIdMemory::Newest newest;
+  std::string removed_generation;
+  std::string removed_fingerprint;
+};
+
+/// An id that is new, and the generation that it fell into.
+struct NewId {
+  std::uint64_t generation;
+  EventFingerprint fingerprint;
+};
+
+std::string text(const EventFingerprint& print) { return uuid_text(print.high, print.low); }
+
+pqxx::result read_order(pqxx::transaction_base& transaction) {
+  return transaction.exec(
+      "SELECT generation, ids, removed_generation, removed_fingerprint FROM event_id_order FOR UPDATE");
+}
+
+Order lock_order(pqxx::transaction_base& transaction) {
+  pqxx::result rows = read_order(transaction);
+  if (rows.empty()) {
+    // A row that is not there cannot be locked; whoever makes it first makes the other wait here for his commit. Ids
+    // that were left behind by a row that somebody removed are taken for those of a full generation.
+    transaction.exec(
+        "INSERT INTO event_id_order (generation, ids) "
+        "SELECT coalesce(max(generation) + 1, 0), 0 FROM seen_event_ids ON CONFLICT DO NOTHING");
+    rows = read_order(transaction);
+  }
+  const pqxx::row row = rows[0];
+  return {.newest = {row[0].as<std::uint64_t>(), row[1].as<std::uint64_t>()},
+          .removed_generation = row[2].as<std::string>(),
+          .removed_fingerprint = row[3].as<std::string>()};
+}
+
+/// A memory that knows of the interactions' ids what the table knows.
+/// Requires: lock_order() gave `newest` in this transaction.
+EventIdMemory recall(pqxx::transaction_base& transaction, std::span<const EventFingerprint> prints,
+                     const EventIdMemory::Newest& newest, std::uint64_t generation_ids) {
+  std::vector<std::string> texts;
+  texts.reserve(prints.size());
+  for (const EventFingerprint& print : prints) texts.push_back(text(print));
+  // The LIMIT keeps the planner from joining the whole table, which it finds cheaper while its statistics are old.
+  const pqxx::result rows = transaction.exec_params(
+      "SELECT asked.i - 1, seen.generation FROM unnest($1::uuid[]) WITH ORDINALITY AS asked (fingerprint, i), "
+      "LATERAL (SELECT generation FROM seen_event_ids AS s WHERE s.fingerprint = asked.fingerprint "
+      "AND s.generation IN ($2::bigint, $2::bigint - 1) LIMIT 1) AS seen ORDER BY seen.generation",
+      array_text(texts), newest.generation);
+  EventIdMemory memory(generation_ids);
+  for (const pqxx::row& row : rows) memory.restore(row[1].as<std::uint64_t>(), prints[row[0].as<std::size_t>()]);
+  memory.resume(newest);
+  return memory;
+}
+
+void write_ids(pqxx::transaction_base& transaction, std::span<const NewId> ids, std::uint64_t oldest_generation) {
+  static const std::vector<std::string> kColumns{"generation", "fingerprint"};
+  pqxx::stream_to rows(transaction, "seen_event_ids", kColumns);
+  for (const NewId& id : ids) {
+    // A batch of more than two generations has forgotten its own first ids.
+    if (id.generation >= oldest_generation) rows << std::make_tuple(id.generation, text(id.fingerprint));
+  }
+  rows.complete();
+}
+
+/// Removes at most `rows_max` ids of generations before `oldest`, from where the last removal ended.
+void remove_forgotten(pqxx::transaction_base& transaction, std::uint64_t oldest, std::size_t rows_max, Order* order) {
+  if (oldest == 0) return;
+  // DELETE has no LIMIT. The inner query finds the rows, and by their ctid they are deleted without a second search.
+  const pqxx::result last = transaction.exec_params(
+      "WITH removed AS (DELETE FROM seen_event_ids WHERE ctid = ANY (ARRAY("
+      "SELECT ctid FROM seen_event_ids WHERE (generation, fingerprint) > ($1::bigint, $2::uuid) "
+      "AND generation < $3::bigint ORDER BY generation, fingerprint LIMIT $4)) RETURNING generation, fingerprint) "
+      "SELECT generation, fingerprint FROM removed ORDER BY generation DESC, fingerprint DESC LIMIT 1",
+      order->removed_generation, order->removed_fingerprint, oldest, rows_max);
+  if (last.empty()) return;
+  order->removed_generation = last[0][0].as<std::string>();
+  order->removed_fingerprint = last[0][1].as<std::string>();
+}
+
+void remember(pqxx::transaction_base& transaction, std::span<const NewId> ids, const EventIdMemory& memory,
+              Order order) {
+  if (ids.empty()) return;
+  write_ids(transaction, ids, memory.oldest_generation());
+  remove_forgotten(transaction, memory.oldest_generation(), 2 * ids.size(), &order);
+  transaction.exec_params(
+      "UPDATE event_id_order SET generation = $1, ids = $2, removed_generation = $3, removed_fingerprint = $4",
+      memory.newest().generation, memory.newest().ids, order.removed_generation, order.removed_fingerprint);
+}
+
+}  // namespace
+
+std::vector<std::size_t> leave_out_repeats(pqxx::transaction_base& transaction,
+                                           std::span<const Interaction> interactions, std::uint64_t generation_ids) {
+  std::vector<std::size_t> included;
+  std::vector<EventFingerprint> prints;  // of those that have an id, in their order
+  for (const Interaction& interaction : interactions) {
+    if (!interaction.event_id.empty()) prints.push_back(features::fingerprint(interaction.event_id));
+  }
+  // Streams without event ids pay neither for the lock nor for the look-up.
+  if (prints.empty()) {
+    included.resize(interactions.size());
+    std::iota(included.begin(), included.end(), std::size_t{0});
+    return included;
+  }
+  const Order order = lock_order(transaction);
+  EventIdMemory memory = recall(transaction, prints, order.newest, generation_ids);
+  std::vector<NewId> new_ids;
+  auto print = prints.cbegin();
+  for (std::size_t i = 0; i < interactions.size(); ++i) {
+    if (!interactions[i].event_id.empty()) {
+      const auto generation = memory.add(*print);
+      if (generation) new_ids.push_back({*generation, *print});
+      ++print;
+      if (!generation) continue;
+    }
+    included.push_back(i);
+  }
+  remember(transaction, new_ids, memory, order);
+  return included;
+}
+
+}  // namespace cairn::sql
