@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "bench/ingest/shell.h"
 #include "cairn/check.h"
@@ -46,6 +47,13 @@ KafkaBroker::~KafkaBroker() {
 }
 
 void KafkaBroker::remove_from(const std::string& folder) {
+  // One that is only just starting cannot be ended: its record is written when it is up.
+  const auto is_starting = [&] {
+    return std::filesystem::exists(folder + "/kafka") && !std::filesystem::exists(folder + "/kafka/broker");
+  };
+  for (int tenths = 0; tenths < 300 && is_starting(); ++tenths) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
   if (std::filesystem::exists(folder + "/kafka")) static_cast<void>(shell(tool("down --purge", folder + "/kafka")));
 }
 
