@@ -67,25 +67,28 @@ int run_as_child(const std::string& role, const std::vector<std::string>& argume
   return 2;
 }
 
-int interrupted[2];  // a pipe: a signal handler may do little more than write
+int ended[2];  // a pipe: a signal handler may do little more than write
 
-/// Everything temporary stands in one folder, so that an interrupted run can be cleaned up as a whole, its broker
+/// A failed check of an answer aborts: the thread that did waits for the cleaning up.
+void tell_end(int signal) {
+  const char byte = static_cast<char>(signal);
+  if (::write(ended[1], &byte, 1) != 1) ::_exit(128 + signal);
+  while (signal == SIGABRT) ::pause();
+}
+
+/// Everything temporary stands in one folder, so that a run that ends early can be cleaned up as a whole, its broker
 /// first.
-void clean_up_when_interrupted(const std::string& folder) {
-  CAIRN_CHECK(::pipe2(interrupted, O_CLOEXEC) == 0);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
-    std::signal(signal, [](int) {
-      if (::write(interrupted[1], "!", 1) != 1) ::_exit(130);
-    });
-  }
+void clean_up_at_signals(const std::string& folder) {
+  CAIRN_CHECK(::pipe2(ended, O_CLOEXEC) == 0);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGABRT}) std::signal(signal, tell_end);
   std::thread([folder] {
-    char byte = 0;
-    while (::read(interrupted[0], &byte, 1) != 1) {
+    char signal = 0;
+    while (::read(ended[0], &signal, 1) != 1) {
     }
     KafkaBroker::remove_from(folder);
     std::error_code ignored;
     std::filesystem::remove_all(folder, ignored);
-    ::_exit(130);
+    ::_exit(128 + signal);
   }).detach();
 }
 
@@ -159,7 +162,7 @@ int main(int argc, char** argv) {
   }
   const cairn::test::TemporaryFolder folder;
   ::setenv("TMPDIR", folder.path().c_str(), 1);
-  clean_up_when_interrupted(folder.path());
+  clean_up_at_signals(folder.path());
   const Report report("ingest", argc, argv);
   return run_cases(report, *options);
 }

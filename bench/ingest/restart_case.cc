@@ -80,7 +80,7 @@ void restart_once(const Data& data, Restarts* restarts) {
   while (!engine->status({}).ready()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   restarts->ready.push_back(1e3 * seconds_since(start));
   while (static_cast<double>(visible_in_file(engine->status({}))) < killed["visible"]) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   restarts->regained.push_back(1e3 * seconds_since(start));
   must(engine->wait_caught_up(patient()));
@@ -106,7 +106,7 @@ int restart_child(const std::vector<std::string>& arguments) {
       ::kill(::getpid(), SIGKILL);
     }
     largest = std::max(largest, status.pending_rows);
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
 }
 
