@@ -196,7 +196,7 @@ Status EngineImpl::wait_caught_up(const CallContext& context) const {
   const auto sql_marks = sql_ ? sql_->consumers().marks() : std::vector<std::uint64_t>{};
   const std::uint64_t places = state_->catalog().version();
   CAIRN_RETURN_IF_ERROR(feature_consumers_->wait_passed(feature_marks, context));
-  CAIRN_RETURN_IF_ERROR(state_->flush());
+  CAIRN_RETURN_IF_ERROR(state_->flush(context));
   recommender_->refresh_index();
   CAIRN_RETURN_IF_ERROR(context.check());
   if (!sql_) return ok_status();

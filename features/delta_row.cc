@@ -90,8 +90,8 @@ void DeltaRow::thin_out_sequences() {
   std::vector<Flat> events(first, entries_.end());
   entries_.erase(first, entries_.end());
   for (const ViewBlock& block : to_row(events).blocks) {
-    const auto of_block = std::find_if(events.begin(), events.end(),
-                                       [&](const Flat& flat) { return flat.view->id == block.view; });
+    const auto of_block =
+        std::find_if(events.begin(), events.end(), [&](const Flat& flat) { return flat.view->id == block.view; });
     for (const Entry& entry : block.entries) entries_.push_back({of_block->view, entry});
   }
   thin_out_at_ = std::max(kThinOutFirst, 2 * entries_.size());

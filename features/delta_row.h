@@ -37,8 +37,8 @@ class DeltaRow {
   void enter(std::uint32_t position) noexcept;
 
   std::vector<Flat> entries_;
-  std::vector<std::uint32_t> index_;   ///< open addressing, position + 1 of an entry; empty while there are few
-  std::size_t thin_out_at_ = 0;        ///< how many entries call for it; 0: no sequence yet
+  std::vector<std::uint32_t> index_;  ///< open addressing, position + 1 of an entry; empty while there are few
+  std::size_t thin_out_at_ = 0;       ///< how many entries call for it; 0: no sequence yet
 };
 
 /// The entries as a row: what merge_row() adds to another one. Entries must be distinct but for those of sequences.

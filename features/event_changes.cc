@@ -100,8 +100,8 @@ void EventChanges::append(std::size_t group, const ResolvedEvent& event, std::ve
     if (!weight) continue;
     const std::optional<std::uint64_t> dimension = dimension_of(*weighing.view, event);
     if (!dimension) continue;
-    Change& change = changes->emplace_back(
-        Change{weighing.view, *dimension, {.count = 1, .micros = 0, .mantissa = 0.0, .exponent = 0, .newest_ms = time_ms}});
+    Change& change = changes->emplace_back(Change{
+        weighing.view, *dimension, {.count = 1, .micros = 0, .mantissa = 0.0, .exponent = 0, .newest_ms = time_ms}});
     if (weighing.half_life_ms > 0) {
       const DecayedSum sum = *weight == 1.0 ? unit.of(weighing.half_life_ms)
                                             : decayed(*weight, decay_time(time_ms, weighing.half_life_ms));

@@ -35,8 +35,8 @@ struct DecodedBatch {
 
 /// Where decoded batches go, and who remembers how far they went: the state of one consumer. Effects and positions are
 /// stored together or not at all; everything exactly-once rests on that. A sink may hold back what it has applied for a
-/// while, effects and positions alike: as long as the process lives, the position is that of what was applied, and after
-/// a crash both are those of what was stored. Positions are kept by the name of the source and by partition.
+/// while, effects and positions alike: as long as the process lives, the position is that of what was applied, and
+/// after a crash both are those of what was stored. Positions are kept by the name of the source and by partition.
 ///
 /// A partition is resumed before the first batch with records of it, and revoked after the last one. Between two
 /// consumers that hand a partition on, the sink is the witness: the one that resumes it finds what the other applied.

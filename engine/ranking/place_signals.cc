@@ -25,8 +25,8 @@ void add_count(Key key, std::int64_t count, std::vector<std::pair<Key, std::uint
   at->second += static_cast<std::uint32_t>(count);
 }
 
-/// Only the newest hours are looked at. Counted from the place's newest event, not from the clock, so that signals are a
-/// function of the events alone.
+/// Only the newest hours are looked at. Counted from the place's newest event, not from the clock, so that signals are
+/// a function of the events alone.
 void add_tile(std::int32_t hour, std::int64_t count, std::vector<std::pair<std::int32_t, std::uint32_t>>* tiles) {
   if (!tiles->empty() && hour <= tiles->back().first - PlaceSignals::kTilesKept) return;
   add_count(hour, count, tiles);

@@ -36,8 +36,7 @@ Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& st
   std::unique_ptr<Recommender> made(new Recommender(state, options, std::move(ranker), std::move(stage)));
   // The index comes first, so that the stored rows that observing hands over find their places' categories.
   made->refresh_index();
-  CAIRN_RETURN_IF_ERROR(
-      state.observe_places([signals = &made->signals_](auto changes) { signals->update(changes); }));
+  CAIRN_RETURN_IF_ERROR(state.observe_places([signals = &made->signals_](auto changes) { signals->update(changes); }));
   return made;
 }
 

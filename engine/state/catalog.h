@@ -81,7 +81,7 @@ class Catalog {
   /// Dictionary id to index in stored_.
   std::unordered_map<std::uint64_t, std::size_t> by_id_ CAIRN_GUARDED_BY(mutex_);
   std::vector<Stored> stored_ CAIRN_GUARDED_BY(mutex_);
-  std::vector<Facts> facts_ CAIRN_GUARDED_BY(mutex_);  ///< by dictionary id
+  std::vector<Facts> facts_ CAIRN_GUARDED_BY(mutex_);    ///< by dictionary id
   std::size_t text_bytes_ CAIRN_GUARDED_BY(mutex_) = 0;  ///< of what lies outside of the objects in stored_
   std::uint64_t version_ CAIRN_GUARDED_BY(mutex_) = 0;
 };

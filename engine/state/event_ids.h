@@ -30,8 +30,8 @@ class EventIds {
   /// Returns: DATA_LOSS, and what else the store says.
   [[nodiscard]] Status recover(const storage::StateStore& store);
 
-  /// Sets `*included` to the indexes of the interactions that are no repeats, and notes in `*changes` what has become of
-  /// their ids.
+  /// Sets `*included` to the indexes of the interactions that are no repeats, and notes in `*changes` what has become
+  /// of their ids.
   void drop_repeats(std::span<const Interaction> interactions, EventIdChanges* changes,
                     std::vector<std::uint32_t>* included);
 

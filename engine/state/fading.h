@@ -10,8 +10,8 @@
 namespace cairn::state {
 
 /// Lets compactions leave out what no question needs any more: entries beyond their view's TTL, and decayed sums that
-/// have come below a millionth. What is old is judged by the newest event that was applied and not by the clock, so that
-/// a stream of the past keeps what its own time needs.
+/// have come below a millionth. What is old is judged by the newest event that was applied and not by the clock, so
+/// that a stream of the past keeps what its own time needs.
 ///
 /// An entry that a later event brings back begins anew, as one that `max_entries` has dropped.
 ///

@@ -83,7 +83,7 @@ Status FeatureState::observe_places(PlaceObserver observer) {
   // While a window is on its way to the store, it cannot be told what of it a scan finds.
   while (windows_->current()->full != nullptr) {
     no_apply.unlock();
-    CAIRN_RETURN_IF_ERROR(windows_->flush());
+    CAIRN_RETURN_IF_ERROR(flush());
     no_apply.lock();
   }
   CAIRN_RETURN_IF_ERROR(tell_of_stored_places(observer));
@@ -106,8 +106,8 @@ Status FeatureState::tell_of_stored_places(const PlaceObserver& observer) const 
   Status damaged;
   std::vector<PlaceChange> changes;
   features::Row row;
-  CAIRN_RETURN_IF_ERROR(store_.scan(
-      Family::kState, kind_prefix(EntityKind::kPlace), [&](std::string_view key, std::string_view value) {
+  CAIRN_RETURN_IF_ERROR(
+      store_.scan(Family::kState, kind_prefix(EntityKind::kPlace), [&](std::string_view key, std::string_view value) {
         const auto place = place_of_key(key);
         damaged = place ? features::decode_row(value, &row) : data_loss("the key of a place's row is damaged");
         if (!damaged.ok()) return false;
@@ -181,7 +181,10 @@ std::string FeatureState::dimension_name(const features::View& view, std::uint64
 }
 
 Freshness FeatureState::freshness() const {
-  return {progress_.reflected(), progress_.durable(), event_time_from_ms(counters().newest_event_ms), Tier::kNone};
+  // In this order, so that nothing is durable that is not reflected.
+  std::vector<Watermark> durable = progress_.durable();
+  std::vector<Watermark> reflected = progress_.reflected();
+  return {std::move(reflected), std::move(durable), event_time_from_ms(counters().newest_event_ms), Tier::kNone};
 }
 
 void FeatureState::describe(EngineStatus* status) const {

@@ -53,13 +53,13 @@ struct MicroBatch {
 class FeatureState {
  public:
   struct Options {
-    std::vector<FeatureViewSpec> views;            ///< all of them, those that ranking reads included
-    std::uint64_t dedup_ids = 4'000'000;           ///< see DecodeOptions
-    bool sync = true;                              ///< see StateOptions
-    std::chrono::milliseconds window{1000};        ///< see StateOptions
-    std::size_t window_bytes = 64u << 20;          ///< see StateOptions
-    std::size_t row_cache_bytes = 256u << 20;      ///< see StateOptions
-    Fading* fading = nullptr;                      ///< told of the newest event; must outlive the state
+    std::vector<FeatureViewSpec> views;        ///< all of them, those that ranking reads included
+    std::uint64_t dedup_ids = 4'000'000;       ///< see DecodeOptions
+    bool sync = true;                          ///< see StateOptions
+    std::chrono::milliseconds window{1000};    ///< see StateOptions
+    std::size_t window_bytes = 64u << 20;      ///< see StateOptions
+    std::size_t row_cache_bytes = 256u << 20;  ///< see StateOptions
+    Fading* fading = nullptr;                  ///< told of the newest event; must outlive the state
     Logger log;
   };
 
@@ -78,8 +78,8 @@ class FeatureState {
   Status apply(const MicroBatch& batch);
 
   /// Waits until everything applied before the call is stored.
-  /// Returns: why it cannot be at present; UNAVAILABLE after close().
-  Status flush() { return windows_->flush(); }
+  /// Returns: why it cannot be at present; UNAVAILABLE after close(); DEADLINE_EXCEEDED, CANCELLED.
+  Status flush(const CallContext& context = {}) { return windows_->flush(context); }
 
   /// Stores what is pending and lets go of the store, which may be closed then. Idempotent.
   /// Returns: why the last window could not be written.

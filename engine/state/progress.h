@@ -20,8 +20,8 @@ namespace cairn::state {
 /// The position of each partition of each source.
 using Positions = std::map<std::pair<std::string, Partition>, SourcePosition, std::less<>>;
 
-/// How far the sources have come, by two watermarks: what answers reflect, and what a crash keeps. The first is ahead by
-/// what is pending, and what lies between is asked of the sources again after a crash.
+/// How far the sources have come, by two watermarks: what answers reflect, and what a crash keeps. The first is ahead
+/// by what is pending, and what lies between is asked of the sources again after a crash.
 ///
 /// Threads: any.
 class Progress {

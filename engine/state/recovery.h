@@ -21,7 +21,8 @@ struct StoredIdentity {
 };
 
 /// Reads it from the store, and writes what is new of it.
-/// Returns: INVALID_ARGUMENT for bad views; FAILED_PRECONDITION when `types` do not continue the stored ones; DATA_LOSS.
+/// Returns: INVALID_ARGUMENT for bad views; FAILED_PRECONDITION when `types` do not continue the stored ones;
+/// DATA_LOSS.
 [[nodiscard]] Result<StoredIdentity> recover_identity(storage::StateStore& store,
                                                       const std::vector<FeatureViewSpec>& views,
                                                       const InteractionTypes& types);

@@ -20,10 +20,10 @@ namespace cairn::state {
 
 /// Stored rows of features in memory, decoded, least recently used out first.
 ///
-/// What is stored changes with every window that is written, and each such moment has a number, the epoch. A reader asks
-/// for a row as it was stored at the epoch that he reads. A row here says since which epoch it stands like this; it
-/// answers all readers of that epoch or later ones, since advance() replaces every row that a window changes before a
-/// reader of the new epoch can come. A reader of an earlier epoch is answered by the store, at his snapshot.
+/// What is stored changes with every window that is written, and each such moment has a number, the epoch. A reader
+/// asks for a row as it was stored at the epoch that he reads. A row here says since which epoch it stands like this;
+/// it answers all readers of that epoch or later ones, since advance() replaces every row that a window changes before
+/// a reader of the new epoch can come. A reader of an earlier epoch is answered by the store, at his snapshot.
 ///
 /// Threads: any; advance() one at a time. Locks are held for one row.
 class RowCache {

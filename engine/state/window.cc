@@ -55,8 +55,7 @@ std::size_t Window::memory_bytes() const noexcept {
   return bytes;
 }
 
-void Window::for_each(std::size_t shard,
-                      const std::function<void(std::string_view, const DeltaRow&)>& visit) const {
+void Window::for_each(std::size_t shard, const std::function<void(std::string_view, const DeltaRow&)>& visit) const {
   const Shard& all = shards_[shard];
   for (std::uint32_t number = 0; number < all.keys.size(); ++number) {
     const Row& row = all.rows[number];

@@ -22,9 +22,8 @@ constexpr std::size_t kWholeFactorMax = 4;
 
 Status WindowWriter::write(const ReadVersion& version) {
   std::vector<Encoded> shards(Window::kShards);
-  for_each_index(shards.size(), [&](std::size_t shard) {
-    encode(version, static_cast<std::uint32_t>(shard), &shards[shard]);
-  });
+  for_each_index(shards.size(),
+                 [&](std::size_t shard) { encode(version, static_cast<std::uint32_t>(shard), &shards[shard]); });
   storage::WriteBatch batch;
   updates_.clear();
   window_ = version.full;

@@ -35,7 +35,7 @@ class WindowWriter {
  private:
   /// A row's record in the batch.
   struct Record {
-    std::string_view key;  ///< in the window
+    std::string_view key;   ///< in the window
     std::size_t begin = 0;  ///< of the value in its shard's bytes
     std::size_t size = 0;
     std::uint32_t shard = 0;

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "cairn/check.h"
+
 namespace cairn::state {
 
 using std::chrono::steady_clock;
@@ -60,14 +62,17 @@ void Windows::publish(ReadVersion version) {
   version_.swap(next);
 }
 
-Status Windows::flush() {
+Status Windows::flush(const CallContext& context) {
   MutexLock lock(mutex_);
   const std::uint64_t mine = ++flushes_asked_;
   changed_.notify_all();
   const auto over = [&]() CAIRN_REQUIRES(mutex_) { return closed_ || !failure_.ok() || flushes_done_ >= mine; };
-  changed_.wait(lock, over);
+  const bool in_time = context.wait(changed_, lock, over);
   if (flushes_done_ >= mine) return ok_status();
-  return failure_.ok() ? unavailable("the state is closed") : failure_;
+  if (!failure_.ok()) return failure_;
+  if (closed_) return unavailable("the state is closed");
+  CAIRN_CHECK(!in_time);
+  return context.check().with_context("what is pending is not stored yet");
 }
 
 // ---- the thread ---------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@
 #include <thread>
 #include <utility>
 
+#include "cairn/call_context.h"
 #include "cairn/log.h"
 #include "cairn/mutex.h"
 #include "cairn/status.h"
@@ -56,8 +57,8 @@ class Windows {
   [[nodiscard]] std::shared_ptr<const ReadVersion> current() const;
 
   /// Waits until everything that was added before the call is stored.
-  /// Returns: why that is not possible at present; UNAVAILABLE after close().
-  Status flush();
+  /// Returns: why that is not possible at present; UNAVAILABLE after close(); DEADLINE_EXCEEDED, CANCELLED.
+  Status flush(const CallContext& context);
 
   /// Writes what is pending, ends the thread and lets go of the store. Idempotent.
   /// Returns: why the last window could not be written: the sources will be asked for it again.

@@ -20,7 +20,7 @@ Result<CheckpointInfo> Checkpointer::make(const CallContext& context, const std:
 Status Checkpointer::copy_into(const CallContext& context, const state::StateDirectory& copy, CheckpointInfo* info) {
   const MutexLock no_trimming(trimmer_.not_trimming());
   CAIRN_RETURN_IF_ERROR(context.check());  // another copy may have been under way for long
-  CAIRN_RETURN_IF_ERROR(state_.flush());
+  CAIRN_RETURN_IF_ERROR(state_.flush(context));
   info->watermarks = state_.durable_watermarks();  // the copy holds at least this much
   CAIRN_RETURN_IF_ERROR(store_.checkpoint(copy.store()));
   CAIRN_RETURN_IF_ERROR(context.check());

@@ -19,7 +19,8 @@ struct EntityDelta {
   Row row;
 };
 
-/// Adds events up to one row an entity, as a window of the engine's state does, by the names that entities have outside.
+/// Adds events up to one row an entity, as a window of the engine's state does, by the names that entities have
+/// outside.
 class DeltaAccumulator {
  public:
   explicit DeltaAccumulator(const Schema& schema) : changes_(schema) {}

@@ -89,8 +89,8 @@ class Engine {
   /// The views in force, built-in ones first.
   [[nodiscard]] virtual std::vector<FeatureViewSpec> feature_views(const CallContext& context) const = 0;
 
-  /// Waits until both consumers have applied all that their sources held when the call was made (files to their end,
-  /// the API's log, Kafka's high watermarks), and until answers know all places; the SQL consumer, and the places in
+  /// Waits until both consumers have applied and stored all that their sources held when the call was made (files to
+  /// their end, the API's log, Kafka's high watermarks), and until answers know all places; the SQL consumer, and the places in
   /// PostgreSQL, only when PostgreSQL is configured. Without a deadline it waits until it is cancelled.
   /// Returns: DEADLINE_EXCEEDED, saying what is waited for.
   [[nodiscard]] virtual Status wait_caught_up(const CallContext& context) const = 0;

@@ -21,9 +21,9 @@ struct ConsumerStatus {
 
 /// What one part of the engine holds in memory, about.
 struct MemoryPart {
-  std::string name;          ///< "pending", "row_cache", "dictionaries", "catalogue", "event_ids", "signals", "blocks"
+  std::string name;  ///< "pending", "row_cache", "dictionaries", "catalogue", "event_ids", "signals", "blocks"
   std::uint64_t bytes = 0;
-  std::uint64_t limit = 0;   ///< by the configuration; 0: grows with what is kept
+  std::uint64_t limit = 0;  ///< by the configuration; 0: grows with what is kept
 };
 
 /// One thing that must hold, or should, for the engine to serve.
@@ -53,7 +53,7 @@ struct EngineStatus {
   std::uint64_t sql_rows = 0;  ///< interactions written to PostgreSQL by this process
   EventTime newest_event;
   std::vector<Watermark> durable;  ///< how far the features are on disk
-  std::string compute_backend;  ///< "cpu/avx512", "cuda"
+  std::string compute_backend;     ///< "cpu/avx512", "cuda"
   std::vector<MemoryPart> memory;
   std::vector<ConsumerStatus> consumers;
   std::vector<ReadinessCheck> checks;

@@ -50,7 +50,7 @@ struct SqlOptions {
   std::size_t batch_rows_max = 20'000;  ///< interactions per transaction
 };
 
-/// RocksDB and the micro-batches written to it.
+/// RocksDB, and how what was applied gets there.
 struct StateOptions {
   std::size_t block_cache_bytes = 256u << 20;
   std::size_t memtable_bytes = 64u << 20;

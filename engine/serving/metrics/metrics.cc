@@ -79,7 +79,8 @@ void add_sizes(Snapshot& out, const EngineStatus& status, std::int64_t connectio
   out.gauge("cairn_row_cache_bytes", "Decoded rows in memory", static_cast<double>(status.row_cache_bytes));
   out.gauge("cairn_pending_rows", "Rows with changes in memory that are not written yet",
             static_cast<double>(status.pending_rows));
-  MetricFamily& memory = out.family("cairn_memory_bytes", "What a part of the engine holds in memory", MetricType::Gauge);
+  MetricFamily& memory =
+      out.family("cairn_memory_bytes", "What a part of the engine holds in memory", MetricType::Gauge);
   for (const MemoryPart& part : status.memory) {
     Snapshot::add_gauge(memory, static_cast<double>(part.bytes), {{"part", part.name}});
   }

@@ -112,7 +112,8 @@ Result<FeatureResponse> FakeEngine::get_features(const CallContext&, const Featu
     entity.key = key;
     for (const FeatureViewSpec& spec : chosen) entity.vectors.push_back(vector_of(key, spec));
   }
-  response.freshness = {{{"api", {Partition{0}, Offset{42}, {}}}}, {{"api", {Partition{0}, Offset{40}, {}}}}, kNewest, Tier::kDisk};
+  response.freshness = {
+      {{"api", {Partition{0}, Offset{42}, {}}}}, {{"api", {Partition{0}, Offset{40}, {}}}}, kNewest, Tier::kDisk};
   return response;
 }
 
@@ -131,7 +132,8 @@ Result<Recommendations> FakeEngine::recommend(const CallContext& context, const 
                           .reasons = {{"affinity", 0.5, 1.25, "visited 12 times, last 2 days ago"}}});
   answer.candidates = 17;
   answer.shortfall = "only 1 place within 500 m";
-  answer.freshness = {{{"api", {Partition{0}, Offset{42}, {}}}}, {{"api", {Partition{0}, Offset{40}, {}}}}, kNewest, Tier::kMemory};
+  answer.freshness = {
+      {{"api", {Partition{0}, Offset{42}, {}}}}, {{"api", {Partition{0}, Offset{40}, {}}}}, kNewest, Tier::kMemory};
   return answer;
 }
 

@@ -45,7 +45,9 @@ TEST_CASE("keys of rows are told apart, and places' sort by number") {
   append_place_key(7, &place);
   append_place_key(256, &next);
   append_cell_key(0x7, 1, &cell);
-  CHECK(user == std::string("\x01\0\0" "7", 4));
+  CHECK(user == std::string("\x01\0\0"
+                            "7",
+                            4));
   CHECK(place == std::string("\x02\0\0\0\x07", 5));
   CHECK(cell == std::string("\x03\x01\x07", 3));
   CHECK(place < next);

@@ -62,7 +62,9 @@ struct Fixture {
     const features::ViewBlock* block = row->row->find(state->schema().find("place_visits")->id);
     return block == nullptr ? 0 : block->entries.at(0).value.count;
   }
-  std::int64_t offset(const std::vector<Watermark>& marks) const { return marks.empty() ? 0 : marks[0].position.offset.value; }
+  std::int64_t offset(const std::vector<Watermark>& marks) const {
+    return marks.empty() ? 0 : marks[0].position.offset.value;
+  }
 };
 
 TEST_CASE("what was applied is read at once, is durable after a flush, and is lost in a crash before") {
