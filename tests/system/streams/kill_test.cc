@@ -47,8 +47,9 @@ TEST_CASE("a daemon killed thirty times in the middle of the stream loses nothin
   const std::string config = folder.path() + "/cairn.toml";
   const std::string state = folder.path() + "/state";
   const std::string dsn = TestCluster::shared().fresh_database();
-  // Small batches: thousands of commits for a kill to fall between, and into.
+  // Small batches and short windows: thousands of them for a kill to fall between, and into.
   std::ofstream(config) << "[state]\ndir = \"" << state << "\"\nfree_min = \"0B\"\nbatch_events_max = 500\n"
+                        << "window = \"20ms\"\n"
                         << "[sql]\nbatch_rows_max = 1000\ndsn = \"" << dsn << "\"\n"
                         << "[[file]]\nname = \"stream\"\npath = \"" << file << "\"\n[log]\nformat = \"json\"\n";
   std::ofstream out(file);
