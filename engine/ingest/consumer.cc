@@ -19,7 +19,6 @@ using std::chrono::steady_clock;
 constexpr milliseconds kPollWait{200};
 constexpr milliseconds kRetryFirst{50};
 constexpr milliseconds kRetryLast{5'000};
-constexpr std::size_t kDecodeChunk = 2'048;  // records that one thread decodes in one go
 
 /// Doubling waits with jitter, so that consumers that failed together do not return together.
 class Backoff {
@@ -144,14 +143,14 @@ Status Consumer::poll_and_apply(const std::stop_token& stop, Work& work) {
 
 void Consumer::decode(Work& work) {
   const std::size_t records = work.batch.records.size();
-  const std::size_t count = (records + kDecodeChunk - 1) / kDecodeChunk;
+  const std::size_t count = state::chunks_of(records);
   // Never shrunk: an interaction's strings keep their memory from batch to batch.
   if (work.interactions.size() < records) work.interactions.resize(records);
   while (work.chunks.size() < count) {
     work.chunks.push_back({streaming::Decoder(types_, options_.decode, clock_), {}, {}});
   }
-  state::for_each_index(count, [&](std::size_t i) {
-    decode_chunk(i * kDecodeChunk, std::min(records, (i + 1) * kDecodeChunk), work, &work.chunks[i]);
+  state::for_each_chunk(records, [&](std::size_t chunk, std::size_t begin, std::size_t end) {
+    decode_chunk(begin, end, work, &work.chunks[chunk]);
   });
   close_up(std::span(work.chunks).first(count), work);
 }

@@ -12,7 +12,6 @@ using features::ResolvedEvent;
 
 namespace {
 
-constexpr std::size_t kChunkEvents = 2048;
 constexpr std::size_t kPrefetchAhead = 12;  // look-ups whose memory is on its way while one is worked on
 
 /// All lines of an interaction: its ids, type, time and value.
@@ -32,11 +31,10 @@ void tell(std::span<const PlaceObserver> observers, std::vector<PlaceChange>* ch
 
 void Accumulator::add(std::span<const Interaction> interactions, std::span<const std::uint32_t> included,
                       const std::vector<PlaceObserver>& observers, Window* window) {
-  const std::size_t count = (included.size() + kChunkEvents - 1) / kChunkEvents;
+  const std::size_t count = chunks_of(included.size());
   if (chunks_.size() < count) chunks_.resize(count);
-  for_each_index(count, [&](std::size_t i) {
-    const std::size_t begin = i * kChunkEvents;
-    resolve(interactions, included.subspan(begin, std::min(kChunkEvents, included.size() - begin)), &chunks_[i]);
+  for_each_chunk(included.size(), [&](std::size_t i, std::size_t begin, std::size_t end) {
+    resolve(interactions, included.subspan(begin, end - begin), &chunks_[i]);
     find_touches(&chunks_[i]);
   });
   if (count == 1) {  // not worth a second thread

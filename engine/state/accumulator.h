@@ -47,7 +47,7 @@ class Accumulator {
     std::uint32_t event;  ///< within the chunk
     std::uint32_t group;  ///< of EventChanges
   };
-  /// Events that one thread looks up in one go: so many that their memory stays in the core's cache.
+  /// Events that one thread looks up in one go.
   struct Chunk {
     std::vector<features::ResolvedEvent> events;
     std::vector<std::uint64_t> hashes;  ///< of the places' ids

@@ -16,16 +16,14 @@ using storage::Family;
 
 namespace {
 
-constexpr std::size_t kChunk = 2048;
 constexpr std::size_t kPrefetchAhead = 16;
 constexpr std::size_t kPrintBytes = 16;
 
 /// All zero where an interaction has no id.
 void take_prints(std::span<const Interaction> interactions, std::vector<EventFingerprint>* prints) {
   prints->resize(interactions.size());
-  for_each_index((interactions.size() + kChunk - 1) / kChunk, [&](std::size_t chunk) {
-    const std::size_t end = std::min(interactions.size(), (chunk + 1) * kChunk);
-    for (std::size_t i = chunk * kChunk; i < end; ++i) {
+  for_each_chunk(interactions.size(), [&](std::size_t, std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
       const std::string& id = interactions[i].event_id;
       (*prints)[i] = id.empty() ? EventFingerprint{} : features::fingerprint(id);
     }

@@ -1,10 +1,11 @@
 #include "engine/state/parallel.h"
 
+#include <algorithm>
+
 #ifdef CAIRN_ENGINE_TBB
 #include <tbb/blocked_range.h>
 #include <tbb/parallel_for.h>
 #else
-#include <algorithm>
 #include <atomic>
 #include <thread>
 #include <vector>
@@ -41,5 +42,13 @@ void for_each_index(std::size_t count, const std::function<void(std::size_t)>& w
 }
 
 #endif
+
+void for_each_chunk(std::size_t events,
+                    const std::function<void(std::size_t chunk, std::size_t begin, std::size_t end)>& work) {
+  for_each_index(chunks_of(events), [&](std::size_t chunk) {
+    const std::size_t begin = chunk * kChunkEvents;
+    work(chunk, begin, std::min(events, begin + kChunkEvents));
+  });
+}
 
 }  // namespace cairn::state

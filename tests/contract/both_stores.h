@@ -11,8 +11,8 @@
 
 #include "engine/ranking/builtin_views.h"
 #include "engine/state/feature_state.h"
-#include "features/row.h"
 #include "storage/state_store.h"
+#include "tests/contract/small_feature_store.h"
 #include "tests/sql/interaction_stream.h"
 #include "tests/support/temporary_folder.h"
 
@@ -23,7 +23,7 @@ namespace cairn::sql {
 class BothStores {
  public:
   explicit BothStores(std::uint64_t dedup_ids) : dedup_ids_(dedup_ids), made_(SqlOptions(), dedup_ids) {
-    open_store(folder_ / "state");
+    store_ = test::open_small_feature_store(folder_ / "state");
     open_state();
   }
 
@@ -60,7 +60,7 @@ class BothStores {
   void crash() {
     state_.reset();
     store_.reset();
-    open_store(left_by_crash_);
+    store_ = test::open_small_feature_store(left_by_crash_);
     open_state();
     restart_tables();
     for (const Given& batch : given_) {
@@ -106,17 +106,6 @@ class BothStores {
     std::int64_t offset;
   };
 
-  void open_store(const std::string& path) {
-    storage::StateStoreOptions options;
-    options.path = path;
-    options.merge = features::merge_encoded_rows;
-    options.block_cache_bytes = 1 << 20;
-    options.memtable_bytes = 1 << 20;
-    options.free_bytes_min = 0;
-    auto opened = storage::open_rocksdb_store(std::move(options));
-    REQUIRE_MESSAGE(opened.ok(), opened.status().to_string());
-    store_ = *std::move(opened);
-  }
   void open_state() {
     state::FeatureState::Options options{.views = ranking::builtin_views(), .dedup_ids = dedup_ids_};
     options.sync = false;

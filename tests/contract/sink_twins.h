@@ -17,6 +17,7 @@
 #include "sql/database.h"
 #include "storage/state_store.h"
 #include "streaming/dead_letters.h"
+#include "tests/contract/small_feature_store.h"
 #include "tests/support/memory_sink.h"
 #include "tests/support/postgres.h"
 #include "tests/support/temporary_folder.h"
@@ -77,15 +78,7 @@ struct MemoryStore {
 struct RocksDbStore {
   void reopen(const std::string& path) {
     store.reset();  // one opening at a time
-    storage::StateStoreOptions options;
-    options.path = path;
-    options.merge = features::merge_encoded_rows;
-    options.block_cache_bytes = 1 << 20;
-    options.memtable_bytes = 1 << 20;
-    options.free_bytes_min = 0;
-    auto opened = storage::open_rocksdb_store(std::move(options));
-    REQUIRE_MESSAGE(opened.ok(), opened.status().to_string());
-    store = *std::move(opened);
+    store = test::open_small_feature_store(path);
   }
   std::unique_ptr<storage::StateStore> store;
 };
