@@ -32,6 +32,7 @@ struct NamedCase {
 constexpr NamedCase kCases[] = {
     {"decode", decode_case, true, "the decoder beside simdjson, one thread"},
     {"file", file_case, true, "a file to durable features, beside a plain RocksDB merge loop"},
+    {"hot", hot_case, true, "the same when three events in ten are of one user at one place"},
     {"kafka", kafka_case, true, "a topic to durable features, beside a consumer that only counts"},
     {"streams", streams_case, true, "the same beside Kafka Streams: a count per user; sparse views"},
     {"disk", disk_case, true, "bytes an event after a full compaction, beside its JSON"},
@@ -114,7 +115,11 @@ IngestRun::IngestRun(const Report& the_report, IngestOptions the_options)
 
 const Data& IngestRun::data(DataSize usual) {
   const DataSize size{options.events.value_or(usual.events), options.users.value_or(usual.users),
-                      options.places.value_or(usual.places)};
+                      options.places.value_or(usual.places), usual.hot_percent};
+  return data_of(size);
+}
+
+const Data& IngestRun::data_of(const DataSize& size) {
   for (const auto& made : made_) {
     if (label(made->size) == label(size)) return *made;
   }

@@ -21,6 +21,8 @@ class IngestRun {
 
   /// The stream at the size that the command line asks for, else at this one. Made at most once.
   const Data& data(DataSize usual);
+  /// The stream at exactly this size. Made at most once.
+  const Data& data_of(const DataSize& size);
   /// One million events of 100,000 users at 50,000 places; --quick: 50,000, 5,000 and 3,000.
   const Data& data();
   /// How often each side runs.
@@ -44,6 +46,7 @@ class IngestRun {
 void decode_case(IngestRun& run);
 void file_case(IngestRun& run);
 void file5m_case(IngestRun& run);
+void hot_case(IngestRun& run);
 void kafka_case(IngestRun& run);
 void streams_case(IngestRun& run);
 void disk_case(IngestRun& run);

@@ -74,6 +74,15 @@ void write_known(const std::string& path, const std::vector<Interaction>& events
   CAIRN_CHECK(out.flush().good());
 }
 
+/// Gives so many of every hundred events, spread evenly, to the user and the place of the first.
+void heat(std::size_t percent, std::vector<Interaction>* events) {
+  for (std::size_t i = 1; i < events->size(); ++i) {
+    if (i * percent / 100 == (i - 1) * percent / 100) continue;
+    (*events)[i].user = events->front().user;
+    (*events)[i].place = events->front().place;
+  }
+}
+
 void write_places(const std::string& path, const std::vector<Place>& places) {
   std::ofstream out(path);
   for (const Place& place : places) {
@@ -96,7 +105,8 @@ void read_known(Data* data) {
 
 Data paths_of(const std::string& folder, const DataSize& size) {
   const std::string stem = folder + "/city-" + std::to_string(size.events) + "-" + std::to_string(size.users) + "-" +
-                           std::to_string(size.places);
+                           std::to_string(size.places) +
+                           (size.hot_percent > 0 ? "-hot" + std::to_string(size.hot_percent) : "");
   Data data;
   data.size = size;
   data.events_path = stem + ".ndjson";
@@ -109,7 +119,8 @@ Data paths_of(const std::string& folder, const DataSize& size) {
 
 std::string label(const DataSize& size) {
   return " events=" + std::to_string(size.events) + " users=" + std::to_string(size.users) +
-         " places=" + std::to_string(size.places);
+         " places=" + std::to_string(size.places) +
+         (size.hot_percent > 0 ? " hot=" + std::to_string(size.hot_percent) + "%" : "");
 }
 
 std::vector<Place> Data::read_places() const {
@@ -130,8 +141,8 @@ Data make_data(const std::string& folder, const DataSize& size) {
   fs::create_directories(folder);
   // The events are written last and appear under their name when they are whole: where they are, all is.
   if (!fs::exists(data.events_path)) {
-    static_cast<void>(run_child(
-        "make-data", {folder, std::to_string(size.events), std::to_string(size.users), std::to_string(size.places)}));
+    static_cast<void>(run_child("make-data", {folder, std::to_string(size.events), std::to_string(size.users),
+                                              std::to_string(size.places), std::to_string(size.hot_percent)}));
   }
   data.bytes = fs::file_size(data.events_path);
   read_known(&data);
@@ -139,13 +150,15 @@ Data make_data(const std::string& folder, const DataSize& size) {
 }
 
 int make_data_files(const std::vector<std::string>& arguments) {
-  CAIRN_CHECK(arguments.size() == 4);
+  CAIRN_CHECK(arguments.size() == 5);
   datasets::CityOptions city;
   city.events = std::stoul(arguments[1]);
   city.users = std::stoul(arguments[2]);
   city.places = std::stoul(arguments[3]);
-  const datasets::Dataset dataset = must(datasets::generate_city(city));
-  const Data data = paths_of(arguments[0], {city.events, city.users, city.places});
+  const std::size_t hot_percent = std::stoul(arguments[4]);
+  datasets::Dataset dataset = must(datasets::generate_city(city));
+  heat(hot_percent, &dataset.interactions);
+  const Data data = paths_of(arguments[0], {city.events, city.users, city.places, hot_percent});
   write_places(data.places_path, dataset.places);
   write_known(data.known_path, dataset.interactions);
   must(datasets::write_interactions_ndjson(data.events_path, dataset.interactions));

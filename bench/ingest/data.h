@@ -16,6 +16,7 @@ struct DataSize {
   std::size_t events = 0;
   std::size_t users = 0;
   std::size_t places = 0;
+  std::size_t hot_percent = 0;  ///< so many of the events are of one user at one place
 };
 
 /// " events=1000000 users=100000 places=50000", as it stands behind the name of a case.

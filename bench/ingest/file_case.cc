@@ -10,14 +10,18 @@ namespace {
 
 constexpr const char* kPeer = "one RocksDB merge per event and counter, 5 counters";
 
+EngineOptions with_stream(const std::string& state_dir, const Data& data) {
+  EngineOptions options = with_places(state_dir, data);
+  options.files = {{"stream", data.events_path, true}};
+  return options;
+}
+
 void measure_file(IngestRun& run, const Data& data, std::size_t rounds) {
   Costs ours;
   Costs peers;
   for (std::size_t round = 0; round < rounds; ++round) {
     const test::TemporaryFolder folder;
-    EngineOptions options = with_places(folder.path(), data);
-    options.files = {{"stream", data.events_path, true}};
-    ours.add(run_to_durable(options, data));
+    ours.add(run_to_durable(with_stream(folder.path(), data), data));
     peers.add(run_merge_peer(data));
   }
   const std::size_t events = data.size.events;
@@ -40,6 +44,25 @@ void file_case(IngestRun& run) { measure_file(run, run.data(), run.rounds(3)); }
 void file5m_case(IngestRun& run) {
   const DataSize size = run.options.quick ? DataSize{100'000, 10'000, 5'000} : DataSize{5'000'000, 100'000, 50'000};
   measure_file(run, run.data(size), run.rounds(1));
+}
+
+/// Three events in ten are of one user at one place; beside it the same without that.
+void hot_case(IngestRun& run) {
+  const Data& usual = run.data();
+  DataSize size = usual.size;
+  size.hot_percent = 30;
+  const Data& hot = run.data_of(size);
+  Costs hot_costs;
+  Costs usual_costs;
+  for (std::size_t round = 0; round < run.rounds(3); ++round) {
+    const test::TemporaryFolder folder;
+    hot_costs.add(run_to_durable(with_stream(folder.path() + "/hot", hot), hot));
+    usual_costs.add(run_to_durable(with_stream(folder.path() + "/usual", usual), usual));
+  }
+  run.report.add({.name = "file to durable features" + label(hot.size),
+                  .unit = "events/s",
+                  .value = hot_costs.rate(size.events),
+                  .peer = Peer{"the same without a hot key", usual_costs.rate(size.events)}});
 }
 
 }  // namespace cairn::bench

@@ -8,6 +8,7 @@
 
 #include "tests/support/postgres.h"
 #include "tests/support/temporary_folder.h"
+#include "tests/system/streams/feeds.h"
 #include "tests/system/streams/ledger.h"
 #include "tests/system/streams/trace.h"
 #include "tests/tools/cairnd/process.h"
@@ -36,54 +37,82 @@ Trace some_trace(std::uint32_t seed) {
   return made;
 }
 
-TEST_CASE("a daemon killed thirty times in the middle of the stream loses nothing and doubles nothing") {
+std::uint32_t seed_or(std::uint32_t usual) {
   const char* given = std::getenv("CAIRN_TEST_SEED");
-  const std::uint32_t seed = given != nullptr ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 10)) : 20261;
+  return given != nullptr ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 10)) : usual;
+}
+
+/// Small batches and short windows: thousands of them for a kill to fall between, and into.
+std::string write_config(const std::string& folder, const std::string& dsn, const Feed& feed) {
+  std::string path = folder + "/cairn.toml";
+  std::ofstream(path) << "[state]\ndir = \"" << folder << "/state\"\nfree_min = \"0B\"\nbatch_events_max = 500\n"
+                      << "window = \"20ms\"\n"
+                      << "[sql]\nbatch_rows_max = 1000\ndsn = \"" << dsn << "\"\n"
+                      << "[log]\nformat = \"json\"\n"
+                      << feed.config();
+  return path;
+}
+
+void give_and_kill(Feed& feed, const std::string& config, std::size_t end, bool await_ready, int wait_ms) {
+  if (!feed.asks_the_daemon()) feed.give_until(end, nullptr);
+  cairnd::test::Process daemon(CAIRND_PATH, {"--config", config}, {{"CAIRN_HTTP__LISTEN", "127.0.0.1:0"}});
+  if (await_ready) REQUIRE_MESSAGE(daemon.wait_for_error_text("\"daemon.ready\""), daemon.error());
+  std::jthread killer([&] {
+    // The moment of the kill is the random input of this test, not something waited for.
+    std::this_thread::sleep_for(std::chrono::milliseconds(wait_ms));
+    daemon.signal(SIGKILL);
+  });
+  if (feed.asks_the_daemon()) feed.give_until(end, &daemon);
+  killer.join();
+  CHECK(daemon.wait() == 128 + SIGKILL);
+}
+
+void check_after_kills(Feed& feed, const Trace& trace, std::uint32_t seed) {
   INFO("seed ", seed, " (set CAIRN_TEST_SEED to change it)");
   std::mt19937 random(seed);
-  const Trace trace = some_trace(seed);
   const TemporaryFolder folder;
-  const std::string file = folder.path() + "/events.ndjson";
-  const std::string config = folder.path() + "/cairn.toml";
-  const std::string state = folder.path() + "/state";
-  const std::string dsn = TestCluster::shared().fresh_database();
-  // Small batches and short windows: thousands of them for a kill to fall between, and into.
-  std::ofstream(config) << "[state]\ndir = \"" << state << "\"\nfree_min = \"0B\"\nbatch_events_max = 500\n"
-                        << "window = \"20ms\"\n"
-                        << "[sql]\nbatch_rows_max = 1000\ndsn = \"" << dsn << "\"\n"
-                        << "[[file]]\nname = \"stream\"\npath = \"" << file << "\"\n[log]\nformat = \"json\"\n";
-  std::ofstream out(file);
-  std::size_t written = 0;
-  const auto append_until = [&](std::size_t end) {
-    for (; written < end; ++written) out << to_json(trace.check_ins[written]) << "\n";
-    out.flush();
-  };
-  const std::map<std::string, std::string> variables{{"CAIRN_HTTP__LISTEN", "127.0.0.1:0"}};
-
+  EngineOptions options;
+  options.state_dir = folder.path() + "/state";
+  options.state.free_bytes_min = 0;
+  options.sql.dsn = TestCluster::shared().fresh_database();
+  feed.configure(&options);
+  const std::string config = write_config(folder.path(), options.sql.dsn, feed);
   for (int kill = 1; kill <= kKills; ++kill) {
     INFO("kill ", kill);
-    append_until(trace.check_ins.size() * static_cast<std::size_t>(kill) / (kKills + 1));
-    cairnd::test::Process daemon(CAIRND_PATH, {"--config", config}, variables);
-    if (kill % 3 != 0) REQUIRE_MESSAGE(daemon.wait_for_error_text("\"daemon.ready\""), daemon.error());
-    // The moment of the kill is the random input of this test, not something waited for.
-    std::this_thread::sleep_for(std::chrono::milliseconds(random() % 350));
-    daemon.signal(SIGKILL);
-    CHECK(daemon.wait() == 128 + SIGKILL);
+    const std::size_t end = trace.check_ins.size() * static_cast<std::size_t>(kill) / (kKills + 1);
+    give_and_kill(feed, config, end, feed.asks_the_daemon() || kill % 3 != 0, static_cast<int>(random() % 350));
   }
-  append_until(trace.check_ins.size());
-
-  EngineOptions options;
-  options.state_dir = state;
-  options.state.free_bytes_min = 0;
-  options.sql.dsn = dsn;
-  options.files = {{"stream", file, true}};
   auto engine = Engine::open(options);
   REQUIRE_MESSAGE(engine.ok(), engine.status().to_string());
+  feed.give_the_rest(**engine);
   const Status caught_up = (*engine)->wait_caught_up(CallContext::within(std::chrono::minutes(10)));
   REQUIRE_MESSAGE(caught_up.ok(), caught_up.to_string());
   const Totals totals = aggregate(trace);
   check_features(**engine, trace, totals);
-  check_tables(dsn, totals);
+  check_tables(options.sql.dsn, totals);
+}
+
+TEST_CASE("a daemon killed thirty times in the middle of a file loses nothing and doubles nothing") {
+  const std::uint32_t seed = seed_or(20261);
+  const Trace trace = some_trace(seed);
+  const TemporaryFolder folder;
+  FileFeed feed(trace, folder.path() + "/events.ndjson");
+  check_after_kills(feed, trace, seed);
+}
+
+TEST_CASE("a daemon killed thirty times in the middle of a topic loses nothing and doubles nothing") {
+  if (!KafkaBroker::shared().here()) return;
+  const std::uint32_t seed = seed_or(20262);
+  const Trace trace = some_trace(seed);
+  TopicFeed feed(trace);
+  check_after_kills(feed, trace, seed);
+}
+
+TEST_CASE("a daemon killed thirty times while it is posted to keeps what it acknowledged and doubles nothing") {
+  const std::uint32_t seed = seed_or(20263);
+  const Trace trace = some_trace(seed);
+  ApiFeed feed(trace);
+  check_after_kills(feed, trace, seed);
 }
 
 }  // namespace
