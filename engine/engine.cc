@@ -52,6 +52,8 @@ class EngineImpl final : public Engine {
   EngineStatus status(const CallContext& context) const override;
   std::vector<FeatureViewSpec> feature_views(const CallContext& context) const override;
   Status wait_caught_up(const CallContext& context) const override;
+  Status retry_consumer(const CallContext& context, const std::string& name) override;
+  Status accept_gap(const CallContext& context, const std::string& name) override;
   Result<CheckpointInfo> checkpoint(const CallContext& context, const std::string& path) override;
   Status close() override;
 
@@ -59,7 +61,9 @@ class EngineImpl final : public Engine {
   Status open_parts();
   Status start_consumers();
   void start_upkeep();
-  [[nodiscard]] std::vector<ReadinessCheck> checks() const;
+  [[nodiscard]] std::vector<ReadinessCheck> checks(const std::vector<ConsumerHealth>& consumers) const;
+  [[nodiscard]] std::vector<ConsumerHealth> consumer_health() const;
+  [[nodiscard]] Result<std::vector<ingest::Consumer*>> consumers_named(const std::string& name) const;
 
   // Fixed after start(). Declared in the order of opening, so that they are destroyed in the opposite one.
   const EngineOptions options_;
@@ -111,7 +115,7 @@ Status EngineImpl::open_parts() {
 }
 
 Status EngineImpl::start_consumers() {
-  const auto sources = ingest::source_factories(options_, *event_log_, types_);
+  const auto sources = ingest::configured_sources(options_, *event_log_, types_);
   feature_consumers_ =
       std::make_unique<ingest::Consumers>(feature_consumer_options(options_), sources, *feature_sink_, types_, clock_);
   if (options_.sql.dsn.empty()) return ok_status();
@@ -190,6 +194,33 @@ Result<CheckpointInfo> EngineImpl::checkpoint(const CallContext& context, const 
   return checkpointer_->make(context, path);
 }
 
+Result<std::vector<ingest::Consumer*>> EngineImpl::consumers_named(const std::string& name) const {
+  std::vector<ingest::Consumer*> found = feature_consumers_->named(name);
+  if (sql_) {
+    for (ingest::Consumer* consumer : sql_->consumers().named(name)) found.push_back(consumer);
+  }
+  if (!found.empty()) return found;
+  std::string known;
+  for (const ConsumerHealth& one : consumer_health()) known += (known.empty() ? "" : ", ") + one.name();
+  return not_found("there is no consumer '" + name + "'; there are " + known);
+}
+
+Status EngineImpl::retry_consumer(const CallContext& context, const std::string& name) {
+  CAIRN_RETURN_IF_ERROR(context.check());
+  CAIRN_ASSIGN_OR_RETURN(const auto consumers, consumers_named(name));
+  for (ingest::Consumer* consumer : consumers) consumer->retry();
+  return ok_status();
+}
+
+Status EngineImpl::accept_gap(const CallContext& context, const std::string& name) {
+  CAIRN_RETURN_IF_ERROR(context.check());
+  CAIRN_ASSIGN_OR_RETURN(const auto consumers, consumers_named(name));
+  bool accepted = false;
+  for (ingest::Consumer* consumer : consumers) accepted |= consumer->accept_gap();
+  if (accepted) return ok_status();
+  return failed_precondition("'" + name + "' stands before no gap; cairn status says what it waits for");
+}
+
 Status EngineImpl::wait_caught_up(const CallContext& context) const {
   // All marks are asked for before any is waited for: the call means the moment in which it was made.
   const auto feature_marks = feature_consumers_->marks();
@@ -219,13 +250,22 @@ EngineStatus EngineImpl::status(const CallContext&) const {
   status.compute_backend = gpu::cpu_backend();
   feature_consumers_->append_status(&status.consumers);
   if (sql_) sql_->consumers().append_status(&status.consumers);
-  status.checks = checks();
+  status.health = consumer_health();
+  status.checks = checks(status.health);
   return status;
 }
 
-std::vector<ReadinessCheck> EngineImpl::checks() const {
+std::vector<ConsumerHealth> EngineImpl::consumer_health() const {
+  std::vector<ConsumerHealth> health;
+  feature_consumers_->append_health(&health);
+  if (sql_) sql_->consumers().append_health(&health);
+  return health;
+}
+
+std::vector<ReadinessCheck> EngineImpl::checks(const std::vector<ConsumerHealth>& consumers) const {
   const ReadinessInput input{.closing = closing_.load(),
                              .store = store_->stats(),
+                             .consumers = consumers,
                              .sources_trouble = feature_consumers_->trouble(),
                              .has_postgres = sql_ != nullptr,
                              .postgres_trouble = sql_ ? sql_->trouble() : ""};

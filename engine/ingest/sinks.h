@@ -58,6 +58,10 @@ class SqlSink final : public Sink {
 
  private:
   [[nodiscard]] std::string name_in_sql(const std::string& source) const;
+  /// Makes the schema unless this process has seen it whole, and nothing has spoken against it since.
+  Status migrate();
+  /// What is missing may be the schema, dropped by somebody: it is made again before the next try.
+  Status judged(Status answer);
 
   sql::Materializer& materializer_;
   sql::Upkeep& upkeep_;  ///< makes the schema before the first position is asked for

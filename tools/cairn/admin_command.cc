@@ -34,7 +34,35 @@ void run_wait(const GlobalOptions& options, double timeout_seconds) {
   }
 }
 
+void run_consumer(const GlobalOptions& options, const std::string& name, const std::string& what,
+                  const std::string& done) {
+  const HttpReply reply =
+      call(options, {.method = "POST", .target = "/v1/consumers/" + percent_encode(name) + "/" + what, .body = ""});
+  if (options.json()) return print(reply.body + "\n");
+  if (!options.quiet) print(done + "\n");
+}
+
 }  // namespace
+
+void add_consumer_command(CLI::App& app, const GlobalOptions& options) {
+  auto* command = app.add_subcommand("consumer", "Help consumers that wait or are blocked (see: cairn status)");
+  command->require_subcommand(1);
+  const auto add = [&](const char* name, const char* does, const char* done) {
+    auto* one = command->add_subcommand(name, does);
+    auto consumer = std::make_shared<std::string>();
+    one->add_option("NAME", *consumer, "One consumer (features:kafka), or a source (kafka) for all that read it")
+        ->required();
+    one->footer(examples("  cairn consumer " + std::string(name) + " features:kafka"));
+    one->callback([&options, consumer, name = std::string(name), done = std::string(done)] {
+      run_consumer(options, *consumer, name, done);
+    });
+  };
+  add("retry", "Let it try again now instead of at the end of its wait",
+      "trying again; cairn status tells the outcome");
+  add("accept-gap",
+      "Read on where records are gone, from the first record that is there; what is passed over is counted",
+      "reading on behind the gap; cairn status tells how many records were passed over");
+}
 
 void add_checkpoint_command(CLI::App& app, const GlobalOptions& options) {
   auto* command = app.add_subcommand("checkpoint", "Copy a consistent state to a new directory, while the server runs");
