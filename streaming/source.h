@@ -152,9 +152,15 @@ class EventLog;
 /// Every partition of a Kafka topic. The source assigns them all to itself and never revokes one: there is no group
 /// rebalancing, and the group's committed offsets are written for lag tools and never read. When the topic grows, its
 /// new partitions are assigned at the first poll after topic.metadata.refresh.interval.ms (10 s unless set otherwise in
-/// kafka.properties). A position's cursor holds how many partitions the topic had, so that a topic that was made anew
-/// with fewer is noticed.
+/// kafka.properties). A position's cursor holds how many partitions the topic had, and a checksum of the last record
+/// that was read. That one is read again when the partition is resumed, so that a topic that was made anew is noticed
+/// before a record of it is passed over. A partition that does not hold its position, or is of another topic, is an
+/// obstacle; it can be accepted as a gap.
 [[nodiscard]] std::unique_ptr<Source> make_kafka_source(KafkaSourceOptions options, std::size_t event_bytes_max,
                                                         Logger log);
+
+/// Whether librdkafka has the property and takes the value.
+/// Returns: INVALID_ARGUMENT, without the value, which may be a secret.
+[[nodiscard]] Status check_kafka_property(const std::string& name, const std::string& value);
 
 }  // namespace cairn::streaming

@@ -212,6 +212,13 @@ Status Client::assign(std::span<const SourcePosition> starts) {
   return status;
 }
 
+void Client::pause(std::int32_t partition) {
+  const PartitionList list = make_list(1);
+  rd_kafka_topic_partition_list_add(list.get(), events_->topic.c_str(), partition);
+  // At worst the partition is fetched on, and what comes of it is dropped.
+  static_cast<void>(rd_kafka_pause_partitions(consumer_, list.get()));
+}
+
 void Client::take(std::size_t count_max, std::chrono::milliseconds wait, std::vector<Message>* messages) {
   serve_events();
   taken_.resize(count_max);

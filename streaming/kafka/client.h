@@ -58,6 +58,9 @@ class Client {
   /// beginning.
   Status assign(std::span<const SourcePosition> starts);
 
+  /// Fetches no more of a partition, for the life of this client. (librdkafka #4686: what is paused is never resumed.)
+  void pause(std::int32_t partition);
+
   /// Waits up to `wait` for a message or event, then takes those that are there, up to `count_max`, behind the ones in
   /// `*messages`. Errors reach trouble() on the way.
   void take(std::size_t count_max, std::chrono::milliseconds wait, std::vector<Message>* messages);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "cairn/kafka_properties.h"
+#include "streaming/source.h"
 
 namespace cairn::streaming::kafka {
 namespace {
@@ -71,3 +72,12 @@ Result<Conf> make_conf(const KafkaSourceOptions& options) {
 }
 
 }  // namespace cairn::streaming::kafka
+
+namespace cairn::streaming {
+
+Status check_kafka_property(const std::string& name, const std::string& value) {
+  const kafka::Conf scratch(rd_kafka_conf_new());
+  return kafka::set(scratch.get(), name, value);
+}
+
+}  // namespace cairn::streaming
