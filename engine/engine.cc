@@ -27,6 +27,7 @@
 #include "storage/state_store.h"
 #include "streaming/dead_letters.h"
 #include "streaming/event_log.h"
+#include "streaming/source.h"
 
 namespace cairn {
 
@@ -278,6 +279,12 @@ Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options, const Clock&
   auto engine = std::make_unique<EngineImpl>(std::move(options), clock);
   CAIRN_RETURN_IF_ERROR(engine->start());
   return std::unique_ptr<Engine>(std::move(engine));
+}
+
+Status check_postgres_options(const SqlOptions& options) { return sql::check_options(options); }
+
+Status check_kafka_property(const std::string& name, const std::string& value) {
+  return streaming::check_kafka_property(name, value);
 }
 
 Status probe_postgres(const SqlOptions& options) { return sql::ping(options); }

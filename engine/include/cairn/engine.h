@@ -129,6 +129,14 @@ class Engine {
 /// The views that ranking itself reads; always present.
 [[nodiscard]] std::vector<FeatureViewSpec> builtin_feature_views();
 
+/// Whether an engine would open with these options for PostgreSQL; asks no server.
+/// Returns: INVALID_ARGUMENT, without anything of the connection string.
+[[nodiscard]] Status check_postgres_options(const SqlOptions& options);
+
+/// Whether librdkafka knows the property and takes the value.
+/// Returns: INVALID_ARGUMENT, without the value.
+[[nodiscard]] Status check_kafka_property(const std::string& name, const std::string& value);
+
 /// Whether a PostgreSQL could be used as it is configured: one connection, one round trip.
 /// Returns: what sql says of it, with the remedy; see Engine's readiness check "postgres".
 [[nodiscard]] Status probe_postgres(const SqlOptions& options);
