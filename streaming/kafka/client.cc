@@ -203,13 +203,22 @@ Result<std::vector<OffsetRange>> Client::ranges(std::int32_t first, std::int32_t
   return found;
 }
 
-Status Client::assign(std::span<const SourcePosition> starts) {
-  const PartitionList list = make_list(events_->topic, starts);
-  rd_kafka_error_t* error = rd_kafka_incremental_assign(consumer_, list.get());
+Status Client::answered(rd_kafka_error_t* error) const {
   if (!error) return ok_status();
   const Status status = to_status(rd_kafka_error_code(error), events_->topic, rd_kafka_error_string(error));
   rd_kafka_error_destroy(error);
   return status;
+}
+
+Status Client::assign(std::span<const SourcePosition> starts) {
+  const PartitionList list = make_list(events_->topic, starts);
+  return answered(rd_kafka_incremental_assign(consumer_, list.get()));
+}
+
+Status Client::unassign(std::int32_t partition) {
+  const PartitionList list = make_list(1);
+  rd_kafka_topic_partition_list_add(list.get(), events_->topic.c_str(), partition);
+  return answered(rd_kafka_incremental_unassign(consumer_, list.get()));
 }
 
 void Client::pause(std::int32_t partition) {

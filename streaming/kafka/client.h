@@ -58,6 +58,9 @@ class Client {
   /// beginning.
   Status assign(std::span<const SourcePosition> starts);
 
+  /// Forgets a partition that was assigned, so that it can be assigned anew elsewhere.
+  Status unassign(std::int32_t partition);
+
   /// Fetches no more of a partition, for the life of this client. (librdkafka #4686: what is paused is never resumed.)
   void pause(std::int32_t partition);
 
@@ -113,6 +116,7 @@ class Client {
   Client() = default;
   static void set_callbacks(rd_kafka_conf_t* conf, Events* events);
   void serve_events();
+  [[nodiscard]] Status answered(rd_kafka_error_t* error) const;
   [[nodiscard]] Result<std::vector<std::int64_t>> offsets(std::int32_t first, std::int32_t end, std::int64_t which,
                                                           std::chrono::milliseconds timeout);
 

@@ -2,6 +2,7 @@
 #include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <deque>
 #include <optional>
 #include <string>
 #include <utility>
@@ -9,6 +10,7 @@
 
 #include "cairn/check.h"
 #include "cairn/mutex.h"
+#include "streaming/kafka/batch_end.h"
 #include "streaming/kafka/client.h"
 #include "streaming/kafka/cursor.h"
 #include "streaming/kafka/payload_buffer.h"
@@ -62,6 +64,7 @@ class KafkaSource final : public Source {
     kReading,
     kChecking,  ///< the record that was read last is read again, to know the topic by
     kHeld,      ///< not read: see `why`
+    kStepping,  ///< a damaged batch is met, and to be stepped over
   };
 
   struct Reading {
@@ -71,8 +74,14 @@ class KafkaSource final : public Source {
     bool at_end = false;                         ///< the end was seen, and nothing since
     const rd_kafka_message_t* newest = nullptr;  ///< the last one read in the batch at hand
     std::optional<kafka::Fingerprint> last;      ///< of the last one read before
+    std::int64_t stepped_over = -1;              ///< first offset of the last damaged batch
     std::string why;                             ///< kHeld
     SourcePosition stored;                       ///< kHeld: to be looked for again
+  };
+
+  struct Damage {
+    kafka::DamagedBatch batch;
+    std::string what;  ///< librdkafka's word for it
   };
 
   /// Where a partition begins, and whether it can.
@@ -93,6 +102,9 @@ class KafkaSource final : public Source {
   void hold(std::int32_t partition, std::string why);
   [[nodiscard]] bool admit(const rd_kafka_message_t& message, Reading& from);
   void reached_end(const rd_kafka_message_t& end);
+  void met_error(Client& client, const rd_kafka_message_t& error);
+  void step_over_damage(Client& client, RecordBatch* batch);
+  [[nodiscard]] Status step_over(Client& client, const Damage& damage, RecordBatch* batch);
   void could_not_check(std::int32_t partition, Reading& from);
   void hand_out(Client& client, std::span<const Message> messages, RecordBatch* batch);
   char* hand_out(const rd_kafka_message_t& message, char* to, RecordBatch* batch);
@@ -118,9 +130,12 @@ class KafkaSource final : public Source {
   std::vector<Partition> accepted_;  ///< may begin behind a gap
   std::uint64_t gap_records_ = 0;    ///< passed over, and not told yet
   bool obstacles_changed_ = false;
-  std::int32_t found_ = 0;          ///< partitions that the topic has; those from partitions_ on are not read yet
-  std::vector<OffsetRange> fresh_;  ///< what the partitions from partitions_ on hold
-  bool assigned_ = false;           ///< the fresh ones were handed out to be resumed
+  std::vector<Damage> damaged_;      ///< met in the batch at hand
+  std::deque<std::string> details_;  ///< of the records of the batch at hand
+  Status failure_;                   ///< only a new source reads on
+  std::int32_t found_ = 0;           ///< partitions that the topic has; those from partitions_ on are not read yet
+  std::vector<OffsetRange> fresh_;   ///< what the partitions from partitions_ on hold
+  bool assigned_ = false;            ///< the fresh ones were handed out to be resumed
   std::vector<Message> messages_;
   kafka::PayloadBuffer payloads_;
   std::vector<SourcePosition> handed_out_;  ///< positions of the last batch; stored by the time of the next poll
@@ -341,6 +356,7 @@ Status KafkaSource::poll(std::size_t records_max, milliseconds wait, RecordBatch
   handed_out_ = batch->positions;
   // What came before an error is good, and the error is still there at the next poll.
   if (!batch->positions.empty()) return ok_status();
+  if (!failure_.ok()) return failure_;
   if (!client->failure().ok()) return client->failure();
   return client->trouble();
 }
@@ -361,11 +377,12 @@ void KafkaSource::hand_out(Client& client, std::span<const Message> messages, Re
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
       reached_end(*message);
     } else if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      client.note(*message);
+      met_error(client, *message);
     } else {
       next = hand_out(*message, next, batch);
     }
   }
+  step_over_damage(client, batch);
   report_positions(batch);
 }
 
@@ -435,6 +452,57 @@ void KafkaSource::reached_end(const rd_kafka_message_t& end) {
   if (end.offset <= from.next) return;
   from.next = end.offset;
   from.moved = true;
+}
+
+void KafkaSource::met_error(Client& client, const rd_kafka_message_t& error) {
+  if (!kafka::is_damage(error.err) || error.offset < 0) {
+    client.note(error);
+    return;
+  }
+  Reading& from = reading(error.partition);
+  // What was fetched before the batch was stepped over may tell of it again.
+  const bool reads = from.stage == Stage::kReading || from.stage == Stage::kChecking;
+  if (!reads || error.offset == from.stepped_over) return;
+  if (from.stage == Stage::kChecking) could_not_check(error.partition, from);
+  from.stage = Stage::kStepping;  // batches behind it may be at hand already, and are not to be read before it
+  damaged_.push_back({{error.partition, error.offset, from.next}, rd_kafka_message_errstr(&error)});
+}
+
+/// A damaged batch costs itself: it becomes one record that is refused, and reading goes on behind it.
+void KafkaSource::step_over_damage(Client& client, RecordBatch* batch) {
+  details_.clear();
+  for (const Damage& damage : damaged_) {
+    // When a broker does not answer, a new client meets the batch again.
+    if (Status stepped = step_over(client, damage, batch); !stepped.ok()) failure_ = std::move(stepped);
+  }
+  damaged_.clear();
+}
+
+Status KafkaSource::step_over(Client& client, const Damage& damage, RecordBatch* batch) {
+  const auto [partition, base, from] = damage.batch;
+  CAIRN_RETURN_IF_ERROR(client.unassign(partition));
+  CAIRN_ASSIGN_OR_RETURN(const auto ranges, client.ranges(partition, partition + 1, kStartTimeout));
+  CAIRN_ASSIGN_OR_RETURN(const std::int64_t end, kafka::end_of_batch(options_, damage.batch, ranges.front().end));
+  const SourcePosition behind{Partition{partition}, Offset{end}, {}};
+  CAIRN_RETURN_IF_ERROR(client.assign(std::span(&behind, 1)));
+  Reading& reading_on = reading(partition);
+  reading_on.stage = Stage::kReading;
+  reading_on.stepped_over = end == from ? -1 : base;
+  if (end == from) return ok_status();  // it can be read after all
+  reading_on.next = end;
+  reading_on.moved = true;
+  details_.push_back("topic '" + options_.topic + "', partition " + std::to_string(partition) + ", offsets " +
+                     std::to_string(from) + " to " + std::to_string(end - 1) + ": " + damage.what +
+                     " (a batch that unfolds to more than receive.message.max.bytes in kafka.properties cannot be "
+                     "unpacked either)");
+  log_.error("kafka.damaged_batch", details_.back(), {{"topic", options_.topic}});
+  Record& record = batch->records.emplace_back();
+  record.partition = Partition{partition};
+  record.offset = Offset{from};
+  record.payload = {payloads_.reserve(0), 0};
+  record.reject = Reject::kDamagedBatch;
+  record.detail = details_.back();
+  return ok_status();
 }
 
 void KafkaSource::report_positions(RecordBatch* batch) {
