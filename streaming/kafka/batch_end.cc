@@ -51,6 +51,7 @@ bool is_damage(int error) noexcept {
 
 Result<std::int64_t> end_of_batch(const KafkaSourceOptions& options, const DamagedBatch& batch,
                                   std::int64_t partition_end) {
+  give_memory_back();
   std::int64_t inside = batch.from;  // the last offset known to lie in the batch
   CAIRN_ASSIGN_OR_RETURN(const std::int64_t met, fetch_at(options, batch.partition, inside));
   if (met != batch.base) return inside;

@@ -31,8 +31,8 @@ constexpr std::array kDefaults = {
 
 /// How much memory a fetch may take, and what a batch of zstd may unfold to: a bomb of a few KiB costs no more. Whoever
 /// sets one of these decides about all of them, because librdkafka refuses what does not fit together.
-constexpr std::array kSizes = {Setting{"fetch.max.bytes", "16777216"},
-                               Setting{"receive.message.max.bytes", "25165824"}};
+constexpr std::array kSizes = {Setting{"fetch.max.bytes", "12582912"},
+                               Setting{"receive.message.max.bytes", "16777216"}};
 constexpr std::array<std::string_view, 5> kSizeNames = {"fetch.max.bytes", "receive.message.max.bytes",
                                                         "fetch.message.max.bytes", "max.partition.fetch.bytes",
                                                         "message.max.bytes"};
