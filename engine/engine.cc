@@ -19,6 +19,7 @@
 #include "engine/state/feature_reads.h"
 #include "engine/state/feature_state.h"
 #include "engine/state/state_directory.h"
+#include "engine/upkeep/ballast.h"
 #include "engine/upkeep/checkpointer.h"
 #include "engine/upkeep/log_trimmer.h"
 #include "engine/upkeep/schedule.h"
@@ -72,6 +73,7 @@ class EngineImpl final : public Engine {
   const EventTime started_;
   InteractionTypes types_;
   std::unique_ptr<state::StateDirectory> directory_;
+  std::unique_ptr<upkeep::Ballast> ballast_;
   state::Fading fading_;
   std::unique_ptr<storage::StateStore> store_;
   std::unique_ptr<state::FeatureState> state_;
@@ -105,6 +107,8 @@ Status EngineImpl::start() {
 Status EngineImpl::open_parts() {
   CAIRN_ASSIGN_OR_RETURN(auto directory, state::StateDirectory::open(options_.state_dir));
   directory_ = std::make_unique<state::StateDirectory>(std::move(directory));
+  ballast_ = std::make_unique<upkeep::Ballast>(directory_->ballast(), options_.state.free_bytes_min, options_.log);
+  ballast_->give_up_when_full();
   CAIRN_ASSIGN_OR_RETURN(store_, storage::open_rocksdb_store(store_options(options_, *directory_, fading_)));
   CAIRN_ASSIGN_OR_RETURN(state_, state::FeatureState::open(*store_, state_options(options_, &fading_), types_));
   CAIRN_ASSIGN_OR_RETURN(event_log_, streaming::open_event_log(log_options(options_, *directory_)));
@@ -139,6 +143,7 @@ void EngineImpl::start_upkeep() {
   chores.emplace_back([this] { recommender_->refresh_index(); });
   if (sql_) sql_->add_chores(&chores);
   chores.emplace_back([this] { trimmer_->trim(); });
+  chores.emplace_back([this] { ballast_->keep(); });
   schedule_ = std::make_unique<upkeep::Schedule>(std::move(chores), kUpkeepPeriod);
 }
 

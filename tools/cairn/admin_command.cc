@@ -2,10 +2,10 @@
 #include <condition_variable>
 #include <cstdio>
 #include <memory>
-#include <mutex>
 #include <stop_token>
 #include <thread>
 
+#include "cairn/mutex.h"
 #include "tools/cairn/api_client.h"
 #include "tools/cairn/output.h"
 
@@ -38,10 +38,10 @@ class WaitingWords {
   static constexpr std::chrono::seconds kEvery{2};
 
   static void run(const GlobalOptions& options, const std::stop_token& stop) {
-    std::mutex mutex;
+    Mutex mutex;
     std::condition_variable_any ended;
     std::string told;
-    std::unique_lock<std::mutex> lock(mutex);
+    MutexLock lock(mutex);
     while (!ended.wait_for(lock, stop, kEvery, [&] { return stop.stop_requested(); })) {
       std::string now = reasons(options);
       if (!now.empty() && now != told) std::fprintf(stderr, "cairn: waiting: %s\n", now.c_str());

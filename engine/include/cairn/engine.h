@@ -47,7 +47,7 @@ class Engine {
   /// `clock` must outlive the engine.
   /// Returns: INVALID_ARGUMENT for options that contradict each other; FAILED_PRECONDITION when another process holds
   /// the state directory (named in the message) or its format is of another version; DATA_LOSS when the state is
-  /// damaged; UNAVAILABLE when the disk has no room. A PostgreSQL that does not answer is no error: it is retried.
+  /// damaged; RESOURCE_EXHAUSTED when the disk has no room. A PostgreSQL that does not answer is no error: it is retried.
   [[nodiscard]] static Result<std::unique_ptr<Engine>> open(EngineOptions options,
                                                             const Clock& clock = SystemClock::instance());
 

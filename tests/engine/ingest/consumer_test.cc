@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <random>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -195,6 +197,28 @@ TEST_CASE("the source is kept while the sink cannot say where to go on") {
   consumer.retry();
   REQUIRE(Fixture::drain(consumer).ok());
   CHECK(made == 2);  // one of them to learn its name
+}
+
+TEST_CASE("trouble is one line of the log when it begins and one when it ends, whatever numbers change in between") {
+  Fixture f;
+  f.append("p");
+  std::mutex mutex;
+  std::multiset<std::string> events;
+  Consumer::Options options;
+  options.consumer = "test";
+  options.log = Logger([&](LogLevel, std::string_view event, std::string_view, std::initializer_list<LogField>) {
+    const std::lock_guard<std::mutex> lock(mutex);
+    events.emplace(event);
+  });
+  f.topic.script_polls(std::array{resource_exhausted("the disk has 99 bytes free"),
+                                  resource_exhausted("the disk has 5 bytes free"),
+                                  resource_exhausted("the disk has 1234 bytes free")});
+  {
+    Consumer consumer(
+        options, [&] { return f.topic.source(); }, f.sink, f.types, f.clock);
+    REQUIRE(Fixture::drain(consumer).ok());
+  }
+  CHECK(events == std::multiset<std::string>{"consumer.recovered", "consumer.waiting"});
 }
 
 TEST_CASE("a blocked consumer stops at once") {
