@@ -59,6 +59,7 @@ class SqlSide {
   ingest::SqlSink sink_;
   upkeep::SqlUpkeep upkeep_;
   upkeep::PlaceSync places_;
+  std::uint64_t migrations_seen_ = 0;  ///< of the chores
   std::unique_ptr<ingest::Consumers> consumers_;
 };
 

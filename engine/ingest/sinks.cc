@@ -73,6 +73,7 @@ Status SqlSink::migrate() {
   if (migrated_.load()) return ok_status();
   CAIRN_RETURN_IF_ERROR(upkeep_.migrate());
   migrated_.store(true);
+  migrations_.fetch_add(1, std::memory_order_relaxed);
   return ok_status();
 }
 

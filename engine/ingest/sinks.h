@@ -54,6 +54,9 @@ class SqlSink final : public Sink {
   Status apply(const std::string& source, const DecodedBatch& batch) override;
   Status revoke(const std::string& source, std::span<const Partition> partitions) override;
 
+  /// How often the schema was made or found whole: more than once when something was missing in between.
+  [[nodiscard]] std::uint64_t migrations() const noexcept { return migrations_.load(std::memory_order_relaxed); }
+
   [[nodiscard]] std::uint64_t rows() const noexcept { return rows_.load(std::memory_order_relaxed); }
 
  private:
@@ -67,6 +70,7 @@ class SqlSink final : public Sink {
   sql::Upkeep& upkeep_;  ///< makes the schema before the first position is asked for
   const std::string state_id_;
   std::atomic<bool> migrated_{false};
+  std::atomic<std::uint64_t> migrations_{0};
   std::atomic<std::uint64_t> rows_{0};
 };
 

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/support/postgres.h"
@@ -52,6 +53,7 @@ class Writer {
     }
   }
   void sql(const std::string& statements) { admin_.query(statements); }
+  [[nodiscard]] std::string value(const std::string& sql) { return admin_.value(sql); }
 
   [[nodiscard]] ConsumerHealth health() const {
     for (const ConsumerHealth& one : engine_->status({}).health) {
@@ -61,7 +63,10 @@ class Writer {
   }
   void await_blocked() const {
     const auto deadline = std::chrono::steady_clock::now() + kPatience;
-    while (!health().blocked()) REQUIRE(std::chrono::steady_clock::now() < deadline);
+    while (!health().blocked()) {
+      REQUIRE(std::chrono::steady_clock::now() < deadline);
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
     const ConsumerTrouble trouble = health().troubles.at(0);
     CHECK(trouble.reason.find("FAILED_PRECONDITION") != std::string::npos);
     CHECK_FALSE(trouble.remedy.empty());
@@ -127,11 +132,18 @@ TEST_CASE("a right, a login, a column that go and come back: consuming goes on w
 
 TEST_CASE("a schema that is dropped is made again and written anew from what the sources hold") {
   Writer writer;
+  const std::vector<Place> places{{PlaceId("p"), "Place", {1, 1}, ""}, {PlaceId("q"), "Other", {2, 2}, ""}};
+  REQUIRE(writer.engine().upsert_places({}, places).ok());
   writer.hand_in(40);
   writer.check_all_written();
   writer.sql("DROP SCHEMA cairn CASCADE");
   writer.hand_in(40);
   writer.check_all_written();
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (writer.value("SELECT count(*) FROM cairn.places") != "2") {
+    REQUIRE(std::chrono::steady_clock::now() < deadline);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
 }
 
 TEST_CASE("a blocked consumer is told to look now, and an engine with one closes") {
