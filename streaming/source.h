@@ -118,6 +118,8 @@ class Source {
   /// Lets resume() begin these partitions at the first record that is there when the stored position is not there any
   /// more. Called on a new source, before its first poll.
   virtual void accept_gaps(std::span<const Partition> /*partitions*/) {}
+  /// Whether accept_gaps() does that when resume() answers OUT_OF_RANGE.
+  [[nodiscard]] virtual bool can_pass_gaps() const { return false; }
 
   /// Where each partition that is being read ends at present, as far as the source can tell; cursors are left empty.
   /// Returns: UNAVAILABLE.

@@ -260,9 +260,10 @@ Status Consumer::take_over(const std::stop_token& stop, Work& work) {
     return found.status();
   }));
   const Status resumed = work.source->resume(stored);
-  if (resumed.code() == StatusCode::kOutOfRange) {
+  {
+    const bool gap = resumed.code() == StatusCode::kOutOfRange && work.source->can_pass_gaps();
     const MutexLock lock(mutex_);
-    gone_ = work.batch.assigned;
+    gone_ = gap ? work.batch.assigned : std::vector<Partition>{};
   }
   CAIRN_RETURN_IF_ERROR(Status(resumed));
   for (const SourcePosition& position : stored) work.positions[position.partition] = position;
@@ -321,7 +322,8 @@ void Consumer::set_trouble(const Status& status) {
     if (status.ok()) {
       trouble_.reset();
     } else {
-      ConsumerTrouble now = as_trouble(status.to_string(), blocks(status), status.code() == StatusCode::kOutOfRange);
+      const bool gap = status.code() == StatusCode::kOutOfRange && !gone_.empty();
+      ConsumerTrouble now = as_trouble(status.to_string(), blocks(status), gap);
       const bool same =
           trouble_ && trouble_->blocked == now.blocked && same_but_for_numbers(trouble_->reason, now.reason);
       if (trouble_ && trouble_->blocked == now.blocked) now.since = trouble_->since;

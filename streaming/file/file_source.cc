@@ -47,6 +47,8 @@ class FileSource final : public Source {
   Status resume(std::span<const SourcePosition> positions) override;
   Status release(std::span<const Partition> partitions) override { return OnePartition::release(partitions); }
   [[nodiscard]] std::vector<Obstacle> obstacles() const override;
+  void accept_gaps(std::span<const Partition> partitions) override { gap_accepted_ = !partitions.empty(); }
+  [[nodiscard]] bool can_pass_gaps() const override { return true; }
   Result<std::vector<SourcePosition>> end_positions() const override;
   void close() override;
 
@@ -96,6 +98,7 @@ class FileSource final : public Source {
   Offset next_;                           ///< of the first line not delivered
   SourcePosition reported_;               ///< what the consumer knows
   LineBuffer lines_;
+  bool gap_accepted_ = false;
   std::string obstacle_;  ///< why nothing comes; empty when all is well
   bool obstacle_changed_ = false;
   std::vector<Pending> pending_;  ///< this poll's records; views are made when the buffer moves no more
@@ -158,8 +161,11 @@ Status FileSource::open_instead(const FileCursor& lost) {
   CAIRN_ASSIGN_OR_RETURN(const posix::File file, posix::File::open(found.path, O_RDONLY));
   Fingerprint head = lost.head;
   CAIRN_ASSIGN_OR_RETURN(const bool same_beginning, verify(file, &head));
-  if (lost.head.size > 0 && same_beginning) return out_of_range("the file was shortened");
-  if (!options_.follow) return out_of_range("another file stands there now");
+  if (lost.head.size > 0 && same_beginning) {
+    if (!gap_accepted_) return out_of_range("the file was shortened");
+    return open(found, lost, next_.value - lost.base);
+  }
+  if (!options_.follow && !gap_accepted_) return out_of_range("another file stands there now");
   log_.warning("source.gap", "the file that was being read is gone with what it still held; going on with the new one",
                {{"source", options_.name}, {"path", options_.path}, {"offset", std::to_string(next_.value)}});
   return open(found, beginning_at(next_.value), 0);
@@ -181,18 +187,23 @@ Status FileSource::open(const FoundFile& found, const FileCursor& cursor, std::i
   if (!same || info.id != found.info.id) return unavailable("'" + found.path + "' was replaced while it was opened");
   ContentReader content(std::move(file));
   CAIRN_ASSIGN_OR_RETURN(const std::int64_t reached, content.skip_to(content_offset));
-  if (reached < content_offset) return out_of_range("the file was shortened");
+  if (reached < content_offset) {
+    if (!gap_accepted_) return out_of_range("the file was shortened");
+    // What is left of it was read before. Only what is written from now on is new, and its offsets count on.
+    opened.base = next_.value - reached;
+    log_.warning("source.gap_accepted", "the file was shortened; going on at its present end",
+                 {{"source", options_.name}, {"path", found.path}, {"offset", std::to_string(next_.value)}});
+  }
   cursor_ = opened;
   content_.emplace(std::move(content));
   return ok_status();
 }
 
 Status FileSource::out_of_range(std::string_view why) const {
-  return {StatusCode::kOutOfRange, "source '" + options_.name + "', partition " +
-                                       std::to_string(partition_.partition().value) + ", is to resume at offset " +
-                                       std::to_string(reported_.offset.value) + ", which '" + options_.path +
-                                       "' does not hold: " + std::string(why) +
-                                       "; restore the file, or forget the source's position to read it anew"};
+  return {StatusCode::kOutOfRange,
+          "source '" + options_.name + "', partition " + std::to_string(partition_.partition().value) +
+              ", is to resume at offset " + std::to_string(reported_.offset.value) + ", which '" + options_.path +
+              "' does not hold: " + std::string(why) + "; restore the file, or accept the gap"};
 }
 
 // ---- reading ------------------------------------------------------------------------------------------------------

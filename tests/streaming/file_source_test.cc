@@ -489,6 +489,39 @@ TEST_CASE("gzip: cut anywhere, whole lines come first, then one mark where the d
   }
 }
 
+TEST_CASE("a gap that is accepted is gone on behind: at a shortened file's end, or with the file that stands there") {
+  const test::TemporaryFolder scratch;
+  const Partition partition{3};
+  const std::string head = std::string(1'200, 'x') + "\n";  // more than a file is known by
+  write_file(scratch / "f", head + "two\nthree\n");
+  Reader before(scratch / "f");
+  before.start().drain();
+  write_file(scratch / "f", head);
+  Reader shortened(scratch / "f");
+  CHECK(test::begin(*shortened.source, std::span(&before.position, 1)).code() == StatusCode::kOutOfRange);
+  Reader after(scratch / "f");
+  CHECK(after.source->can_pass_gaps());
+  after.source->accept_gaps(std::span(&partition, 1));
+  after.start(before.position).drain();
+  CHECK(after.got.empty());
+  append_file(scratch / "f", "new\n");
+  after.drain();
+  CHECK(after.got == std::vector<Got>{{before.position.offset.value, "new"}});
+  Reader again(scratch / "f");  // what is stored since is a position like any other
+  again.start(after.position).drain();
+  CHECK(again.got.empty());
+  write_file(scratch / "g", "a\nb\n");
+  Reader once(scratch / "g", /*follow=*/false);
+  once.start().drain();
+  write_file(scratch / "g", "other\n");
+  Reader refused(scratch / "g", /*follow=*/false);
+  CHECK(test::begin(*refused.source, std::span(&once.position, 1)).code() == StatusCode::kOutOfRange);
+  Reader accepted(scratch / "g", /*follow=*/false);
+  accepted.source->accept_gaps(std::span(&partition, 1));
+  accepted.start(once.position).drain();
+  CHECK(accepted.payloads() == Strings{"other"});
+}
+
 TEST_CASE("gzip: a file that ends early is an obstacle, followed or not, until the whole one is there") {
   const test::TemporaryFolder scratch;
   const std::string packed = gzipped(scratch, "one\ntwo\nthree\n");

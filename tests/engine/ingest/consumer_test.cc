@@ -246,6 +246,15 @@ TEST_CASE("how far a source that cannot be reached is ahead is not known") {
   CHECK_FALSE(consumer->status()[0].at_end);
 }
 
+TEST_CASE("a source that cannot pass over a gap is not said to, whatever it answers") {
+  Fixture f;
+  f.topic.script_resumes(std::vector<Status>(3, Status(StatusCode::kOutOfRange, "gone")));
+  const auto consumer = f.consume();
+  await([&] { return consumer->health().blocked(); });
+  CHECK_FALSE(consumer->health().troubles.at(0).gap);
+  CHECK_FALSE(consumer->accept_gap());
+}
+
 TEST_CASE("a partition that stands still keeps no other from being read, and is listed until it goes on") {
   Fixture f(kThree);
   f.topic.obstruct(kThree[1], {.partition = kThree[1], .reason = "the records are gone", .gap = true});
