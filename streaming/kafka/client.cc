@@ -89,6 +89,11 @@ Status Client::Events::why(rd_kafka_resp_err_t error) const {
   return to_status(cause, topic, cause_detail);
 }
 
+Status Client::Events::standing_why(rd_kafka_resp_err_t error) const {
+  if (cause == RD_KAFKA_RESP_ERR_NO_ERROR) return to_standing_status(error, topic, "");
+  return to_standing_status(cause, topic, cause_detail);
+}
+
 void Client::set_callbacks(rd_kafka_conf_t* conf, Events* events) {
   rd_kafka_conf_set_opaque(conf, events);
   rd_kafka_conf_set_log_cb(conf, [](const rd_kafka_t* consumer, int level, const char* facility, const char* line) {
@@ -153,7 +158,7 @@ Result<std::int32_t> Client::partition_count(std::chrono::milliseconds timeout) 
   const rd_kafka_metadata_t* metadata = nullptr;
   rd_kafka_resp_err_t error = rd_kafka_metadata(consumer_, 0, topic_.get(), &metadata, to_ms(timeout));
   serve_events();
-  if (error) return events_->why(error);
+  if (error) return events_->standing_why(error);
   // A broker has answered, so what was wrong with the connections is over.
   events_->trouble = ok_status();
   events_->cause = RD_KAFKA_RESP_ERR_NO_ERROR;
@@ -161,7 +166,7 @@ Result<std::int32_t> Client::partition_count(std::chrono::milliseconds timeout) 
   const std::int32_t count = named ? metadata->topics[0].partition_cnt : 0;
   error = named ? metadata->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
   rd_kafka_metadata_destroy(metadata);
-  if (error) return to_status(error, events_->topic, "");
+  if (error) return to_standing_status(error, events_->topic, "");
   if (count <= 0) return to_status(RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, events_->topic, "no partitions yet");
   return count;
 }

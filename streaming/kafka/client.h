@@ -47,7 +47,7 @@ class Client {
   [[nodiscard]] std::chrono::milliseconds refresh_interval() const noexcept { return refresh_interval_; }
 
   /// Asks a broker how many partitions the topic has.
-  /// Returns: to_status() of what went wrong, with the cause that the connections reported.
+  /// Returns: to_standing_status() of what went wrong, with the cause that the connections reported.
   [[nodiscard]] Result<std::int32_t> partition_count(std::chrono::milliseconds timeout);
 
   /// Asks the partitions' leaders which offsets they hold, for the partitions from `first` up to `end`, without `end`.
@@ -104,6 +104,7 @@ class Client {
     void note_error(rd_kafka_resp_err_t error, const char* detail);
     void note_group_error(rd_kafka_resp_err_t error, const char* detail);
     [[nodiscard]] Status why(rd_kafka_resp_err_t error) const;
+    [[nodiscard]] Status standing_why(rd_kafka_resp_err_t error) const;
   };
 
   struct QueueDeleter {

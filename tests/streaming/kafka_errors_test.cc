@@ -108,7 +108,8 @@ class Consumer {
       REQUIRE(std::chrono::steady_clock::now() < deadline);
       const Status done = read_once();
       if (done.ok()) continue;
-      CHECK_MESSAGE(is_retryable(done.code()), done.to_string());
+      const bool gone_over = is_retryable(done.code()) || done.code() == StatusCode::kFailedPrecondition;
+      CHECK_MESSAGE(gone_over, done.to_string());
       errors.push_back(done.to_string());
       source_.reset();
     }

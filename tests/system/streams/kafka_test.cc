@@ -98,11 +98,16 @@ TEST_CASE("a topic made anew blocks its consumers, which read all of the new one
   site.check_all(100);
 
   KafkaClient().remove("anew");
-  site.await([](const ConsumerHealth& one) { return !one.troubles.empty() && !one.blocked(); });  // it may come back
-  CHECK(site.engine->status({}).ready());
+  site.await(is_blocked);
+  CHECK_FALSE(site.engine->status({}).ready());
+  CHECK(site.health().at(0).troubles.at(0).reason.find("create the topic") != std::string::npos);
   KafkaBroker::shared().must("topic anew --partitions 1");
   send("anew", visits("after", 250));
-  site.await(is_blocked);
+  CHECK(site.engine->retry_consumer({}, "kafka").ok());
+  const auto holds_partition = [](const ConsumerHealth& one) {
+    return one.blocked() && one.troubles[0].partition.has_value();
+  };
+  site.await(holds_partition);
   CHECK_FALSE(site.engine->status({}).ready());
   const ConsumerTrouble trouble = site.health().at(0).troubles.at(0);
   CHECK(trouble.gap);
@@ -113,7 +118,7 @@ TEST_CASE("a topic made anew blocks its consumers, which read all of the new one
   // Also after a restart nothing of it is read.
   site.engine.reset();
   site.open();
-  site.await(is_blocked);
+  site.await(holds_partition);
   CHECK(site.engine->status({}).events_applied == 100);
   REQUIRE(site.engine->accept_gap({}, "kafka").ok());
   site.await([](const ConsumerHealth& one) { return one.troubles.empty(); });
