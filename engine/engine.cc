@@ -19,6 +19,7 @@
 #include "engine/state/feature_reads.h"
 #include "engine/state/feature_state.h"
 #include "engine/state/state_directory.h"
+#include "engine/upkeep/ballast.h"
 #include "engine/upkeep/checkpointer.h"
 #include "engine/upkeep/log_trimmer.h"
 #include "engine/upkeep/schedule.h"
@@ -27,6 +28,7 @@
 #include "storage/state_store.h"
 #include "streaming/dead_letters.h"
 #include "streaming/event_log.h"
+#include "streaming/source.h"
 
 namespace cairn {
 
@@ -52,6 +54,8 @@ class EngineImpl final : public Engine {
   EngineStatus status(const CallContext& context) const override;
   std::vector<FeatureViewSpec> feature_views(const CallContext& context) const override;
   Status wait_caught_up(const CallContext& context) const override;
+  Status retry_consumer(const CallContext& context, const std::string& name) override;
+  Status accept_gap(const CallContext& context, const std::string& name) override;
   Result<CheckpointInfo> checkpoint(const CallContext& context, const std::string& path) override;
   Status close() override;
 
@@ -59,7 +63,9 @@ class EngineImpl final : public Engine {
   Status open_parts();
   Status start_consumers();
   void start_upkeep();
-  [[nodiscard]] std::vector<ReadinessCheck> checks() const;
+  [[nodiscard]] std::vector<ReadinessCheck> checks(const std::vector<ConsumerHealth>& consumers) const;
+  [[nodiscard]] std::vector<ConsumerHealth> consumer_health() const;
+  [[nodiscard]] Result<std::vector<ingest::Consumer*>> consumers_named(const std::string& name) const;
 
   // Fixed after start(). Declared in the order of opening, so that they are destroyed in the opposite one.
   const EngineOptions options_;
@@ -67,6 +73,7 @@ class EngineImpl final : public Engine {
   const EventTime started_;
   InteractionTypes types_;
   std::unique_ptr<state::StateDirectory> directory_;
+  std::unique_ptr<upkeep::Ballast> ballast_;
   state::Fading fading_;
   std::unique_ptr<storage::StateStore> store_;
   std::unique_ptr<state::FeatureState> state_;
@@ -100,6 +107,8 @@ Status EngineImpl::start() {
 Status EngineImpl::open_parts() {
   CAIRN_ASSIGN_OR_RETURN(auto directory, state::StateDirectory::open(options_.state_dir));
   directory_ = std::make_unique<state::StateDirectory>(std::move(directory));
+  ballast_ = std::make_unique<upkeep::Ballast>(directory_->ballast(), options_.state.free_bytes_min, options_.log);
+  ballast_->give_up_when_full();
   CAIRN_ASSIGN_OR_RETURN(store_, storage::open_rocksdb_store(store_options(options_, *directory_, fading_)));
   CAIRN_ASSIGN_OR_RETURN(state_, state::FeatureState::open(*store_, state_options(options_, &fading_), types_));
   CAIRN_ASSIGN_OR_RETURN(event_log_, streaming::open_event_log(log_options(options_, *directory_)));
@@ -111,7 +120,7 @@ Status EngineImpl::open_parts() {
 }
 
 Status EngineImpl::start_consumers() {
-  const auto sources = ingest::source_factories(options_, *event_log_, types_);
+  const auto sources = ingest::configured_sources(options_, *event_log_, types_);
   feature_consumers_ =
       std::make_unique<ingest::Consumers>(feature_consumer_options(options_), sources, *feature_sink_, types_, clock_);
   if (options_.sql.dsn.empty()) return ok_status();
@@ -134,6 +143,7 @@ void EngineImpl::start_upkeep() {
   chores.emplace_back([this] { recommender_->refresh_index(); });
   if (sql_) sql_->add_chores(&chores);
   chores.emplace_back([this] { trimmer_->trim(); });
+  chores.emplace_back([this] { ballast_->keep(); });
   schedule_ = std::make_unique<upkeep::Schedule>(std::move(chores), kUpkeepPeriod);
 }
 
@@ -190,6 +200,33 @@ Result<CheckpointInfo> EngineImpl::checkpoint(const CallContext& context, const 
   return checkpointer_->make(context, path);
 }
 
+Result<std::vector<ingest::Consumer*>> EngineImpl::consumers_named(const std::string& name) const {
+  std::vector<ingest::Consumer*> found = feature_consumers_->named(name);
+  if (sql_) {
+    for (ingest::Consumer* consumer : sql_->consumers().named(name)) found.push_back(consumer);
+  }
+  if (!found.empty()) return found;
+  std::string known;
+  for (const ConsumerHealth& one : consumer_health()) known += (known.empty() ? "" : ", ") + one.name();
+  return not_found("there is no consumer '" + name + "'; there are " + known);
+}
+
+Status EngineImpl::retry_consumer(const CallContext& context, const std::string& name) {
+  CAIRN_RETURN_IF_ERROR(context.check());
+  CAIRN_ASSIGN_OR_RETURN(const auto consumers, consumers_named(name));
+  for (ingest::Consumer* consumer : consumers) consumer->retry();
+  return ok_status();
+}
+
+Status EngineImpl::accept_gap(const CallContext& context, const std::string& name) {
+  CAIRN_RETURN_IF_ERROR(context.check());
+  CAIRN_ASSIGN_OR_RETURN(const auto consumers, consumers_named(name));
+  bool accepted = false;
+  for (ingest::Consumer* consumer : consumers) accepted |= consumer->accept_gap();
+  if (accepted) return ok_status();
+  return failed_precondition("'" + name + "' stands before no gap; cairn status says what it waits for");
+}
+
 Status EngineImpl::wait_caught_up(const CallContext& context) const {
   // All marks are asked for before any is waited for: the call means the moment in which it was made.
   const auto feature_marks = feature_consumers_->marks();
@@ -219,13 +256,22 @@ EngineStatus EngineImpl::status(const CallContext&) const {
   status.compute_backend = gpu::cpu_backend();
   feature_consumers_->append_status(&status.consumers);
   if (sql_) sql_->consumers().append_status(&status.consumers);
-  status.checks = checks();
+  status.health = consumer_health();
+  status.checks = checks(status.health);
   return status;
 }
 
-std::vector<ReadinessCheck> EngineImpl::checks() const {
+std::vector<ConsumerHealth> EngineImpl::consumer_health() const {
+  std::vector<ConsumerHealth> health;
+  feature_consumers_->append_health(&health);
+  if (sql_) sql_->consumers().append_health(&health);
+  return health;
+}
+
+std::vector<ReadinessCheck> EngineImpl::checks(const std::vector<ConsumerHealth>& consumers) const {
   const ReadinessInput input{.closing = closing_.load(),
                              .store = store_->stats(),
+                             .consumers = consumers,
                              .sources_trouble = feature_consumers_->trouble(),
                              .has_postgres = sql_ != nullptr,
                              .postgres_trouble = sql_ ? sql_->trouble() : ""};
@@ -238,6 +284,12 @@ Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options, const Clock&
   auto engine = std::make_unique<EngineImpl>(std::move(options), clock);
   CAIRN_RETURN_IF_ERROR(engine->start());
   return std::unique_ptr<Engine>(std::move(engine));
+}
+
+Status check_postgres_options(const SqlOptions& options) { return sql::check_options(options); }
+
+Status check_kafka_property(const std::string& name, const std::string& value) {
+  return streaming::check_kafka_property(name, value);
 }
 
 Status probe_postgres(const SqlOptions& options) { return sql::ping(options); }

@@ -64,6 +64,7 @@ ingest::Consumer::Options feature_consumer_options(const EngineOptions& options)
 ingest::Consumer::Options sql_consumer_options(const EngineOptions& options) {
   ingest::Consumer::Options sql = feature_consumer_options(options);
   sql.consumer = "sql";
+  sql.required = options.sql.required;
   sql.records_max = options.sql.batch_rows_max;
   // A transaction costs much more than a batch of changes in memory.
   sql.batch_wait_max = std::max(sql.batch_wait_max, kSqlBatchWait);

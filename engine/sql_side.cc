@@ -14,7 +14,7 @@ SqlSide::SqlSide(sql::Database database, const EngineOptions& options, state::Fe
 
 Result<std::unique_ptr<SqlSide>> SqlSide::open(const EngineOptions& options, const InteractionTypes& types,
                                                state::FeatureState& state,
-                                               std::span<const ingest::Consumer::SourceFactory> sources,
+                                               std::span<const ingest::Consumer::ConfiguredSource> sources,
                                                const Clock& clock) {
   CAIRN_ASSIGN_OR_RETURN(auto database, sql::open_database(options.sql, types, options.decode.dedup_ids, options.log));
   std::unique_ptr<SqlSide> side(new SqlSide(std::move(database), options, state, clock));
@@ -26,6 +26,9 @@ Result<std::unique_ptr<SqlSide>> SqlSide::open(const EngineOptions& options, con
 void SqlSide::add_chores(std::vector<upkeep::Schedule::Chore>* chores) {
   chores->emplace_back([this] { upkeep_.run(); });
   chores->emplace_back([this] {
+    // Tables that were missing may have been made anew, and hold no place then.
+    const std::uint64_t migrations = sink_.migrations();
+    if (migrations != std::exchange(migrations_seen_, migrations)) places_.forget();
     if (upkeep_.trouble().empty()) places_.push();
   });
 }

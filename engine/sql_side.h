@@ -30,10 +30,9 @@ class SqlSide {
   /// Opens the pool and starts the consumers. A server that does not answer is no error: the consumers wait for it.
   /// All references must outlive it.
   /// Returns: INVALID_ARGUMENT for options that make no sense.
-  [[nodiscard]] static Result<std::unique_ptr<SqlSide>> open(const EngineOptions& options,
-                                                             const InteractionTypes& types, state::FeatureState& state,
-                                                             std::span<const ingest::Consumer::SourceFactory> sources,
-                                                             const Clock& clock);
+  [[nodiscard]] static Result<std::unique_ptr<SqlSide>> open(
+      const EngineOptions& options, const InteractionTypes& types, state::FeatureState& state,
+      std::span<const ingest::Consumer::ConfiguredSource> sources, const Clock& clock);
 
   void add_chores(std::vector<upkeep::Schedule::Chore>* chores);
 
@@ -60,6 +59,7 @@ class SqlSide {
   ingest::SqlSink sink_;
   upkeep::SqlUpkeep upkeep_;
   upkeep::PlaceSync places_;
+  std::uint64_t migrations_seen_ = 0;  ///< of the chores
   std::unique_ptr<ingest::Consumers> consumers_;
 };
 

@@ -25,6 +25,10 @@ class Upkeep {
   virtual Status maintain(EventTime now) = 0;
 };
 
+/// Whether a start would take `options`; asks no server.
+/// Returns: INVALID_ARGUMENT.
+[[nodiscard]] Status check_options(const SqlOptions& options);
+
 /// Whether the database of `options` answers: one connection, one round trip, no schema needed.
 /// Returns: INVALID_ARGUMENT for options; UNAVAILABLE; FAILED_PRECONDITION.
 [[nodiscard]] Status ping(const SqlOptions& options);

@@ -22,13 +22,15 @@ enum class Reject : std::uint8_t {
   kBadValue,
   kBadPosition,
   kBadEventId,
+  kDamagedBatch,
 };
-inline constexpr int kRejects = 14;
+inline constexpr int kRejects = 15;
 
 [[nodiscard]] constexpr std::string_view to_string(Reject reject) noexcept {
-  constexpr std::string_view kNames[kRejects] = {
-      "none",   "oversized",    "truncated_gzip", "malformed_json",  "not_an_object", "duplicate_key", "missing_field",
-      "bad_id", "unknown_type", "bad_time",       "impossible_time", "bad_value",     "bad_position",  "bad_event_id"};
+  constexpr std::string_view kNames[kRejects] = {"none",          "oversized",     "truncated_gzip",  "malformed_json",
+                                                 "not_an_object", "duplicate_key", "missing_field",   "bad_id",
+                                                 "unknown_type",  "bad_time",      "impossible_time", "bad_value",
+                                                 "bad_position",  "bad_event_id",  "damaged_batch"};
   return kNames[static_cast<std::size_t>(reject)];
 }
 

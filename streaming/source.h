@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -40,6 +41,8 @@ struct RecordBatch {
   std::vector<SourcePosition> positions;  ///< where each partition that moved now stands: store these with the effects
   std::vector<Partition> revoked;         ///< to be released: what this batch brings of them is the last
   std::vector<Partition> assigned;        ///< to be resumed: nothing came of them yet
+  bool obstacles_changed = false;         ///< Source::obstacles() says something else than before the poll
+  std::uint64_t gap_records = 0;          ///< offsets passed over because their gap was accepted
   bool at_end = false;    ///< nothing more was there when the poll returned, and no partition waits to be resumed
   bool finished = false;  ///< nothing more will ever come (a file that is not followed)
 
@@ -48,8 +51,16 @@ struct RecordBatch {
     positions.clear();
     revoked.clear();
     assigned.clear();
-    at_end = finished = false;
+    obstacles_changed = at_end = finished = false;
+    gap_records = 0;
   }
+};
+
+/// Why a partition brings nothing although its source works and the other partitions are read.
+struct Obstacle {
+  Partition partition;
+  std::string reason;  ///< what is wrong and what to do
+  bool gap = false;    ///< the records to be read next are gone; Source::accept_gaps() reads on without them
 };
 
 /// A stream of records in partitions, each of which can be resumed at any stored position. Which partitions there are
@@ -91,14 +102,24 @@ class Source {
   /// Begins to read the partitions that the last batch assigned: each at its position among `positions`, or at its
   /// beginning where it has none there.
   /// Requires: `positions` are of partitions just assigned, one each.
-  /// Returns: OUT_OF_RANGE when a position is no longer there (trimmed topic, shortened file), INVALID_ARGUMENT when it
-  /// is no position of this source; both name the partition. UNAVAILABLE for trouble that may pass. Nothing is resumed
-  /// then.
+  /// A position that is no longer there (trimmed topic, shortened file) is an obstacle where others are read on; a
+  /// source of one partition may return OUT_OF_RANGE.
+  /// Returns: OUT_OF_RANGE; INVALID_ARGUMENT when it is no position of this source; both name the partition.
+  /// UNAVAILABLE for trouble that may pass. Nothing is resumed then.
   virtual Status resume(std::span<const SourcePosition> positions) = 0;
 
   /// Lets go of partitions that the last batch revoked, once their effects and positions are stored.
   /// Returns: UNAVAILABLE.
   virtual Status release(std::span<const Partition> partitions) = 0;
+
+  /// The partitions that bring nothing until somebody mends something. The source looks at them again by itself.
+  [[nodiscard]] virtual std::vector<Obstacle> obstacles() const { return {}; }
+
+  /// Lets resume() begin these partitions at the first record that is there when the stored position is not there any
+  /// more. Called on a new source, before its first poll.
+  virtual void accept_gaps(std::span<const Partition> /*partitions*/) {}
+  /// Whether accept_gaps() does that when resume() answers OUT_OF_RANGE.
+  [[nodiscard]] virtual bool can_pass_gaps() const { return false; }
 
   /// Where each partition that is being read ends at present, as far as the source can tell; cursors are left empty.
   /// Returns: UNAVAILABLE.
@@ -133,9 +154,15 @@ class EventLog;
 /// Every partition of a Kafka topic. The source assigns them all to itself and never revokes one: there is no group
 /// rebalancing, and the group's committed offsets are written for lag tools and never read. When the topic grows, its
 /// new partitions are assigned at the first poll after topic.metadata.refresh.interval.ms (10 s unless set otherwise in
-/// kafka.properties). A position's cursor holds how many partitions the topic had, so that a topic that was made anew
-/// with fewer is noticed.
+/// kafka.properties). A position's cursor holds how many partitions the topic had, and a checksum of the last record
+/// that was read. That one is read again when the partition is resumed, so that a topic that was made anew is noticed
+/// before a record of it is passed over. A partition that does not hold its position, or is of another topic, is an
+/// obstacle; it can be accepted as a gap.
 [[nodiscard]] std::unique_ptr<Source> make_kafka_source(KafkaSourceOptions options, std::size_t event_bytes_max,
                                                         Logger log);
+
+/// Whether librdkafka has the property and takes the value.
+/// Returns: INVALID_ARGUMENT, without the value, which may be a secret.
+[[nodiscard]] Status check_kafka_property(const std::string& name, const std::string& value);
 
 }  // namespace cairn::streaming

@@ -44,6 +44,10 @@ struct Vocabulary {
   /// Whether a directory is a ranker that the engine can use; empty: [ranking] ranker is not looked into. What this
   /// accepts, a start accepts.
   std::function<Status(const std::string& directory)> check_ranker;
+  /// Whether [sql] and a property of [kafka.properties] are such that a start takes them; empty: not asked. The answers
+  /// hold no values, which may be secrets.
+  std::function<Status(const SqlOptions& options)> check_postgres_options = {};
+  std::function<Status(const std::string& name, const std::string& value)> check_kafka_property = {};
 };
 
 /// Something wrong, and where.

@@ -5,6 +5,7 @@
 
 #include "cairn/interaction.h"
 #include "engine/config/draft.h"
+#include "engine/config/keys.h"
 #include "engine/config/nearest.h"
 #include "engine/config/quantity.h"
 
@@ -154,11 +155,34 @@ void check_ranker(const Vocabulary& vocabulary, Draft* draft) {
   if (!checked.ok()) draft->problem(*where, "ranking.ranker: " + checked.message());
 }
 
+/// libpq is asked what it makes of the connection string.
+void check_postgres(const Vocabulary& vocabulary, Draft* draft) {
+  const SqlOptions& sql = draft->config.engine.sql;
+  const Where* where = first_given(*draft, {"sql.dsn", "sql.dsn_file", "sql.schema"});
+  if (where == nullptr || sql.dsn.empty() || !vocabulary.check_postgres_options) return;
+  const Status checked = vocabulary.check_postgres_options(sql);
+  if (!checked.ok()) draft->problem(*where, checked.message());
+}
+
+/// librdkafka is asked whether it knows the properties and takes their values.
+void check_kafka_properties(const Vocabulary& vocabulary, Draft* draft) {
+  if (!vocabulary.check_kafka_property) return;
+  const auto properties = draft->config.engine.kafka.properties;
+  for (const auto& [name, value] : properties) {
+    const Where* where = first_given(
+        *draft, {full_key("kafka.properties", name), full_key("kafka.properties", name + std::string(kFileSuffix))});
+    const Status checked = vocabulary.check_kafka_property(name, value);
+    if (where != nullptr && !checked.ok()) draft->problem(*where, checked.message());
+  }
+}
+
 }  // namespace
 
 void check_rules(const Vocabulary& vocabulary, Draft* draft) {
   check_radius(draft);
   check_kafka(draft);
+  check_kafka_properties(vocabulary, draft);
+  check_postgres(vocabulary, draft);
   check_listen(draft);
   check_source_names(draft);
   check_ranker(vocabulary, draft);

@@ -19,12 +19,20 @@ using std::chrono::steady_clock;
 constexpr milliseconds kPollWait{200};
 constexpr milliseconds kRetryFirst{50};
 constexpr milliseconds kRetryLast{5'000};
+constexpr milliseconds kBlockedFirst{1'000};
+constexpr milliseconds kBlockedLast{30'000};
 
-/// Doubling waits with jitter, so that consumers that failed together do not return together.
+/// Whether a person must mend something before another try can succeed.
+bool blocks(const Status& status) { return !status.ok() && !is_retryable(status.code()); }
+
+/// Doubling waits with jitter, so that consumers that failed together do not return together. What a person must mend
+/// is looked at less often.
 class Backoff {
  public:
-  milliseconds next() {
-    const milliseconds wait = std::min(wait_, kRetryLast);
+  milliseconds after(const Status& failure) {
+    const bool blocked = blocks(failure);
+    const milliseconds wait =
+        std::clamp(wait_, blocked ? kBlockedFirst : kRetryFirst, blocked ? kBlockedLast : kRetryLast);
     wait_ = wait * 2;
     std::uniform_int_distribution<milliseconds::rep> jitter(wait.count() / 2, wait.count());
     return milliseconds(jitter(random_));
@@ -34,6 +42,19 @@ class Backoff {
   milliseconds wait_ = kRetryFirst;
   std::minstd_rand random_{std::random_device{}()};
 };
+
+/// Whether two reasons say the same: free space and offsets in them change from try to try.
+bool same_but_for_numbers(std::string_view a, std::string_view b) {
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  std::size_t i = 0;
+  std::size_t j = 0;
+  while (true) {
+    while (i < a.size() && is_digit(a[i])) ++i;
+    while (j < b.size() && is_digit(b[j])) ++j;
+    if (i == a.size() || j == b.size()) return i == a.size() && j == b.size();
+    if (a[i++] != b[j++]) return false;
+  }
+}
 
 }  // namespace
 
@@ -53,6 +74,7 @@ struct Consumer::Work {
   std::vector<Refused> refused;
   /// Of the partitions that are read, after the last applied batch: what the sink has stored.
   std::map<Partition, SourcePosition> positions;
+  std::vector<Partition> accepted;      ///< whose gaps the source was told to pass over
   std::vector<SourcePosition> before;   ///< of the partitions that the batch moves
   steady_clock::time_point applied_at;  ///< the epoch before the first
   bool small = false;                   ///< the last batch would have had room for many more
@@ -90,18 +112,21 @@ void Consumer::run(const std::stop_token& stop) {
     if (ended.ok()) return;
     // Only failures in a row make the waits grow: a source that brought something is well again.
     if (work.applied_at != steady_clock::time_point{}) backoff = Backoff{};
+    forget_ends();
+    if (anew_.exchange(false)) continue;  // as it was asked to
     set_trouble(ended);
-    if (!is_retryable(ended.code())) {
-      options_.log.error("consumer.stopped", ended.message(),
-                         {{"consumer", options_.consumer}, {"source", source_name_}});
-      return;
-    }
-    if (!pause(stop, backoff.next())) return;
+    if (!pause_before_retry(stop, backoff.after(ended))) return;
   }
 }
 
 Status Consumer::consume(const std::stop_token& stop, Work& work) {
   work.source = make_source_();
+  {
+    const MutexLock lock(mutex_);
+    work.accepted = accepted_;
+    anew_.store(false);
+  }
+  if (!work.accepted.empty()) work.source->accept_gaps(work.accepted);
   while (!stop.stop_requested()) {
     Status done = poll_and_apply(stop, work);
     if (done.code() == StatusCode::kCancelled) break;
@@ -122,6 +147,7 @@ Status Consumer::poll_and_apply(const std::stop_token& stop, Work& work) {
     if (since < options_.batch_wait_max && !pause(stop, options_.batch_wait_max - since))
       return {StatusCode::kCancelled, ""};
   }
+  if (anew_.load(std::memory_order_relaxed)) return {StatusCode::kAborted, "the source is looked at again"};
   // Read before the poll: whatever was there when a mark was asked for is behind us once a poll that began later
   // reports the end.
   const std::uint64_t seen_mark = marks_.load();
@@ -134,9 +160,10 @@ Status Consumer::poll_and_apply(const std::stop_token& stop, Work& work) {
   // is resumed behind them.
   if (moved) CAIRN_RETURN_IF_ERROR(apply(stop, work));
   if (!work.batch.revoked.empty()) CAIRN_RETURN_IF_ERROR(give_back(stop, work));
-  if (!work.batch.assigned.empty()) CAIRN_RETURN_IF_ERROR(take_over(work));
+  if (!work.batch.assigned.empty()) CAIRN_RETURN_IF_ERROR(take_over(stop, work));
+  if (changed || work.batch.obstacles_changed) note_obstacles(*work.source);
   set_trouble(ok_status());
-  if (ended || moved || changed) report(work, ended ? seen_mark : 0);
+  if (ended || moved || changed) report(work, ended, ended ? seen_mark : 0);
   if (work.batch.finished && !pause(stop, kPollWait)) return {StatusCode::kCancelled, ""};
   return ok_status();
 }
@@ -206,35 +233,56 @@ Status Consumer::apply(const std::stop_token& stop, Work& work) {
   note_before(work);
   const DecodedBatch batch{std::span(work.interactions).first(work.decoded), work.refused, work.before,
                            work.batch.positions};
-  CAIRN_RETURN_IF_ERROR(until_taken(stop, [&] { return sink_.apply(source_name_, batch); }));
+  CAIRN_RETURN_IF_ERROR(until_taken(stop, work, [&] { return sink_.apply(source_name_, batch); }));
+  if (work.batch.gap_records > 0) {
+    const MutexLock lock(mutex_);
+    gap_records_ += work.batch.gap_records;
+  }
   for (const SourcePosition& after : work.batch.positions) work.positions[after.partition] = after;
   work.applied_at = steady_clock::now();
   return ok_status();
 }
 
 Status Consumer::give_back(const std::stop_token& stop, Work& work) {
-  CAIRN_RETURN_IF_ERROR(until_taken(stop, [&] { return sink_.revoke(source_name_, work.batch.revoked); }));
+  CAIRN_RETURN_IF_ERROR(until_taken(stop, work, [&] { return sink_.revoke(source_name_, work.batch.revoked); }));
   for (const Partition partition : work.batch.revoked) work.positions.erase(partition);
   return work.source->release(work.batch.revoked);
 }
 
 /// The positions are looked up at every assignment, also of a partition that was read before: somebody else may have
 /// read on meanwhile.
-Status Consumer::take_over(Work& work) {
-  CAIRN_ASSIGN_OR_RETURN(const std::vector<SourcePosition> stored, sink_.resume(source_name_, work.batch.assigned));
-  CAIRN_RETURN_IF_ERROR(work.source->resume(stored));
+Status Consumer::take_over(const std::stop_token& stop, Work& work) {
+  std::vector<SourcePosition> stored;
+  // The source is kept while the sink is asked: it may have taken seconds to connect.
+  CAIRN_RETURN_IF_ERROR(until_taken(stop, work, [&] {
+    auto found = sink_.resume(source_name_, work.batch.assigned);
+    if (found.ok()) stored = *std::move(found);
+    return found.status();
+  }));
+  const Status resumed = work.source->resume(stored);
+  {
+    const bool gap = resumed.code() == StatusCode::kOutOfRange && work.source->can_pass_gaps();
+    const MutexLock lock(mutex_);
+    gone_ = gap ? work.batch.assigned : std::vector<Partition>{};
+  }
+  CAIRN_RETURN_IF_ERROR(Status(resumed));
   for (const SourcePosition& position : stored) work.positions[position.partition] = position;
+  if (!work.accepted.empty()) {
+    const MutexLock lock(mutex_);
+    accepted_.clear();  // once: another gap is another decision
+  }
   return ok_status();
 }
 
-Status Consumer::until_taken(const std::stop_token& stop, const std::function<Status()>& attempt) {
+Status Consumer::until_taken(const std::stop_token& stop, Work& work, const std::function<Status()>& attempt) {
   Backoff backoff;
   while (true) {
     Status answered = attempt();
     // Another try would be ABORTED too: the batch does not follow what is stored.
-    if (answered.ok() || answered.code() == StatusCode::kAborted || !is_retryable(answered.code())) return answered;
+    if (answered.ok() || answered.code() == StatusCode::kAborted) return answered;
     set_trouble(answered);
-    if (!pause(stop, backoff.next())) return {StatusCode::kCancelled, "stopped"};
+    report(work, /*at_end=*/false, /*seen_mark=*/0);  // what waits in the source grows meanwhile
+    if (!pause_before_retry(stop, backoff.after(answered))) return {StatusCode::kCancelled, "stopped"};
   }
 }
 
@@ -244,32 +292,111 @@ bool Consumer::pause(const std::stop_token& stop, milliseconds time) const {
   return !stop.stop_requested();
 }
 
+bool Consumer::pause_before_retry(const std::stop_token& stop, milliseconds time) {
+  MutexLock lock(mutex_);
+  changed_.wait_for(lock, stop, time, [this]() CAIRN_REQUIRES(mutex_) { return retry_; });
+  retry_ = false;
+  return !stop.stop_requested();
+}
+
 // ---- what others see ----------------------------------------------------------------------------------------------
 
+ConsumerTrouble Consumer::as_trouble(std::string reason, bool blocked, bool gap) const {
+  const std::string name = options_.consumer + ":" + source_name_;
+  std::string remedy = blocked ? "once it is mended: cairn consumer retry " + name + ", or wait up to 30 s" : "wait";
+  if (gap) remedy = "restore the records, or go on without them: cairn consumer accept-gap " + name;
+  return {.partition = std::nullopt,
+          .blocked = blocked,
+          .gap = gap,
+          .since = clock_.now(),
+          .reason = std::move(reason),
+          .remedy = std::move(remedy)};
+}
+
 void Consumer::set_trouble(const Status& status) {
-  const std::string now = status.ok() ? "" : status.to_string();
   // Logged when it changes, not at every retry: an outage of an hour is two lines.
+  std::string remedy;
   {
     const MutexLock lock(mutex_);
-    if (trouble_ == now) return;
-    trouble_ = now;
+    if (status.ok() && !trouble_) return;
+    if (status.ok()) {
+      trouble_.reset();
+    } else {
+      const bool gap = status.code() == StatusCode::kOutOfRange && !gone_.empty();
+      ConsumerTrouble now = as_trouble(status.to_string(), blocks(status), gap);
+      const bool same =
+          trouble_ && trouble_->blocked == now.blocked && same_but_for_numbers(trouble_->reason, now.reason);
+      if (trouble_ && trouble_->blocked == now.blocked) now.since = trouble_->since;
+      remedy = now.remedy;
+      trouble_ = std::move(now);
+      if (same) return;
+    }
   }
-  if (now.empty()) {
+  if (status.ok()) {
     options_.log.info("consumer.recovered", "consuming again",
                       {{"consumer", options_.consumer}, {"source", source_name_}});
+  } else if (blocks(status)) {
+    options_.log.error("consumer.blocked", status.to_string(),
+                       {{"consumer", options_.consumer}, {"source", source_name_}, {"remedy", remedy}});
   } else {
-    options_.log.warning("consumer.waiting", now, {{"consumer", options_.consumer}, {"source", source_name_}});
+    options_.log.warning("consumer.waiting", status.to_string(),
+                         {{"consumer", options_.consumer}, {"source", source_name_}});
   }
 }
 
-void Consumer::report(const Work& work, std::uint64_t seen_mark) {
+void Consumer::note_obstacles(const streaming::Source& source) {
+  std::vector<ConsumerTrouble> now;
+  for (streaming::Obstacle& one : source.obstacles()) {
+    ConsumerTrouble& trouble = now.emplace_back(as_trouble(std::move(one.reason), /*blocked=*/true, one.gap));
+    trouble.partition = one.partition;
+  }
+  std::vector<ConsumerTrouble> fresh;
+  std::vector<ConsumerTrouble> over;
+  {
+    const MutexLock lock(mutex_);
+    for (ConsumerTrouble& trouble : now) {
+      const auto before = std::find_if(told_.begin(), told_.end(), [&](const ConsumerTrouble& one) {
+        return one.partition == trouble.partition && same_but_for_numbers(one.reason, trouble.reason);
+      });
+      before == told_.end() ? fresh.push_back(trouble) : static_cast<void>(trouble.since = before->since);
+    }
+    for (const ConsumerTrouble& one : told_) {
+      const bool stays = std::any_of(
+          now.begin(), now.end(), [&](const ConsumerTrouble& trouble) { return trouble.partition == one.partition; });
+      if (!stays) over.push_back(one);
+    }
+    // A life of the source that ends says nothing of its partitions: what was told is told once.
+    told_ = now;
+    obstacles_ = std::move(now);
+  }
+  for (const ConsumerTrouble& trouble : fresh) {
+    options_.log.error("consumer.partition_blocked", trouble.reason,
+                       {{"consumer", options_.consumer},
+                        {"source", source_name_},
+                        {"partition", std::to_string(trouble.partition->value)},
+                        {"remedy", trouble.remedy}});
+  }
+  for (const ConsumerTrouble& trouble : over) {
+    options_.log.info("consumer.partition_recovered", "the partition is read again",
+                      {{"consumer", options_.consumer},
+                       {"source", source_name_},
+                       {"partition", std::to_string(trouble.partition->value)}});
+  }
+}
+
+/// A source that cannot be reached may have grown: how far behind the consumer is, is not known.
+void Consumer::forget_ends() {
+  const MutexLock lock(mutex_);
+  for (ConsumerStatus& one : status_) {
+    one.end_offset.reset();
+    one.at_end = false;
+  }
+}
+
+void Consumer::report(const Work& work, bool at_end, std::uint64_t seen_mark) {
   std::vector<ConsumerStatus> status;
   for (const auto& [partition, position] : work.positions) {
-    status.push_back({options_.consumer,
-                      source_name_,
-                      {partition, position.offset, {}},
-                      std::nullopt,
-                      work.batch.at_end || work.batch.finished});
+    status.push_back({options_.consumer, source_name_, {partition, position.offset, {}}, std::nullopt, at_end});
   }
   if (const auto ends = work.source->end_positions(); ends.ok()) {
     for (const SourcePosition& end : *ends) {
@@ -286,6 +413,33 @@ void Consumer::report(const Work& work, std::uint64_t seen_mark) {
   changed_.notify_all();
 }
 
+void Consumer::retry() {
+  {
+    const MutexLock lock(mutex_);
+    retry_ = true;
+    // What stands still in a source that works is looked at by a new life of it.
+    if (!obstacles_.empty()) anew_.store(true);
+  }
+  changed_.notify_all();
+}
+
+bool Consumer::accept_gap() {
+  {
+    const MutexLock lock(mutex_);
+    std::vector<Partition> gaps;
+    if (trouble_ && trouble_->gap) gaps = gone_;
+    for (const ConsumerTrouble& one : obstacles_) {
+      if (one.gap) gaps.push_back(*one.partition);
+    }
+    if (gaps.empty()) return false;
+    accepted_ = std::move(gaps);
+    retry_ = true;
+    anew_.store(true);
+  }
+  changed_.notify_all();
+  return true;
+}
+
 std::uint64_t Consumer::mark() { return ++marks_; }
 
 Status Consumer::wait_passed(std::uint64_t mark, const CallContext& context) const {
@@ -294,7 +448,9 @@ Status Consumer::wait_passed(std::uint64_t mark, const CallContext& context) con
   const bool in_time = context.wait(changed_, lock, over);
   if (passed_ >= mark) return ok_status();
   std::string message = "the " + options_.consumer + " consumer has not reached the end of '" + source_name_ + "'";
-  if (!trouble_.empty()) message += "; it waits: " + trouble_;
+  for (const ConsumerTrouble& one : troubles()) {
+    message += "; it waits: " + one.reason;
+  }
   return in_time ? unavailable(message + ": it has stopped") : context.check().with_context(message);
 }
 
@@ -303,9 +459,26 @@ std::vector<ConsumerStatus> Consumer::status() const {
   return status_;
 }
 
+std::vector<ConsumerTrouble> Consumer::troubles() const {
+  std::vector<ConsumerTrouble> all = obstacles_;
+  if (trouble_) all.insert(all.begin(), *trouble_);
+  return all;
+}
+
 std::string Consumer::trouble() const {
   const MutexLock lock(mutex_);
-  return trouble_;
+  std::string all;
+  for (const ConsumerTrouble& one : troubles()) all += (all.empty() ? "" : "; ") + one.reason;
+  return all;
+}
+
+ConsumerHealth Consumer::health() const {
+  const MutexLock lock(mutex_);
+  return {.consumer = options_.consumer,
+          .source = source_name_,
+          .required = options_.required,
+          .gap_records = gap_records_,
+          .troubles = troubles()};
 }
 
 }  // namespace cairn::ingest

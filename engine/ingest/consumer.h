@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -34,15 +35,24 @@ namespace cairn::ingest {
 /// Partitions come and go as the source says. An assigned one is resumed at the sink's position; a revoked one is
 /// released once everything that was delivered of it is applied and the sink has finished with it.
 ///
-/// Trouble that may pass is retried with back-off, without polling on, so that at most one batch is in memory.
+/// Nothing ends a consumer but stop(). Trouble that may pass is retried with back-off, without polling on, so that at
+/// most one batch is in memory. With trouble that somebody must mend (a right, a column, a file) the consumer is
+/// blocked: it says so and since when, and tries again all the same, less often, and at once after retry().
 ///
 /// Threads: all methods from any.
 class Consumer {
  public:
   using SourceFactory = std::function<std::unique_ptr<streaming::Source>()>;
 
+  /// A source that the options name: how it is made, and whether the engine may be ready without it.
+  struct ConfiguredSource {
+    SourceFactory make;
+    bool required = true;
+  };
+
   struct Options {
     std::string consumer;  ///< "features", "sql"
+    bool required = true;  ///< ConsumerHealth::required
     std::size_t records_max = 20'000;
     std::chrono::milliseconds batch_wait_max{5};  ///< a small batch may wait this long for company
     DecodeOptions decode;
@@ -62,8 +72,17 @@ class Consumer {
   /// Where each partition that is read at present stands, in the order of their numbers. One without a position, stored
   /// or reached, is left out; so is one that was revoked.
   [[nodiscard]] std::vector<ConsumerStatus> status() const CAIRN_EXCLUDES(mutex_);
-  /// Empty while all is well, else what it is waiting for, or why it has stopped.
+  /// How it is, and what it needs.
+  [[nodiscard]] ConsumerHealth health() const CAIRN_EXCLUDES(mutex_);
+  /// Empty while all is well, else what it is waiting for.
   [[nodiscard]] std::string trouble() const CAIRN_EXCLUDES(mutex_);
+
+  /// Ends the wait before the next try, and looks again at partitions that stand still. Does not wait for the outcome.
+  void retry() CAIRN_EXCLUDES(mutex_);
+  /// Lets the partitions that stand before a gap be read on behind it.
+  /// Returns: false when none does.
+  bool accept_gap() CAIRN_EXCLUDES(mutex_);
+
   [[nodiscard]] const std::string& source() const noexcept { return source_name_; }
 
   /// Asks for a stop after the batch under way, and does not wait.
@@ -85,13 +104,20 @@ class Consumer {
   static void note_before(Work& work);
   Status apply(const std::stop_token& stop, Work& work);
   Status give_back(const std::stop_token& stop, Work& work);
-  Status take_over(Work& work);
-  /// Tries until the sink answers something that another try cannot change. Returns: CANCELLED when stopped.
-  Status until_taken(const std::stop_token& stop, const std::function<Status()>& attempt);
+  Status take_over(const std::stop_token& stop, Work& work);
+  /// Tries until the sink takes it, or says that what is stored is not what the consumer goes by (ABORTED).
+  /// Returns: OK, ABORTED; CANCELLED when stopped.
+  Status until_taken(const std::stop_token& stop, Work& work, const std::function<Status()>& attempt);
   void set_trouble(const Status& status) CAIRN_EXCLUDES(mutex_);
-  void report(const Work& work, std::uint64_t seen_mark) CAIRN_EXCLUDES(mutex_);
+  void note_obstacles(const streaming::Source& source) CAIRN_EXCLUDES(mutex_);
+  void forget_ends() CAIRN_EXCLUDES(mutex_);
+  void report(const Work& work, bool at_end, std::uint64_t seen_mark) CAIRN_EXCLUDES(mutex_);
   /// Waits unless stopped. Returns: false when stopped.
   bool pause(const std::stop_token& stop, std::chrono::milliseconds time) const CAIRN_EXCLUDES(mutex_);
+  /// The same, and retry() ends it.
+  bool pause_before_retry(const std::stop_token& stop, std::chrono::milliseconds time) CAIRN_EXCLUDES(mutex_);
+  [[nodiscard]] ConsumerTrouble as_trouble(std::string reason, bool blocked, bool gap) const;
+  [[nodiscard]] std::vector<ConsumerTrouble> troubles() const CAIRN_REQUIRES(mutex_);
 
   // Fixed after construction.
   const Options options_;
@@ -102,13 +128,20 @@ class Consumer {
   std::string source_name_;
 
   std::atomic<std::uint64_t> marks_{0};
+  std::atomic<bool> anew_{false};  ///< end this life of the source: the next one looks at everything again
 
   mutable Mutex mutex_;
   mutable std::condition_variable_any changed_;  ///< not CondVar: a stop token ends its waits
   std::uint64_t passed_ CAIRN_GUARDED_BY(mutex_) = 0;
   bool stopped_ CAIRN_GUARDED_BY(mutex_) = false;
   std::vector<ConsumerStatus> status_ CAIRN_GUARDED_BY(mutex_);
-  std::string trouble_ CAIRN_GUARDED_BY(mutex_);
+  std::optional<ConsumerTrouble> trouble_ CAIRN_GUARDED_BY(mutex_);  ///< of all that is read
+  std::vector<ConsumerTrouble> obstacles_ CAIRN_GUARDED_BY(mutex_);  ///< of single partitions
+  std::vector<ConsumerTrouble> told_ CAIRN_GUARDED_BY(mutex_);       ///< those that the log knows
+  std::vector<Partition> gone_ CAIRN_GUARDED_BY(mutex_);             ///< where a resume found a position gone
+  std::vector<Partition> accepted_ CAIRN_GUARDED_BY(mutex_);         ///< whose gaps the next life passes over
+  std::uint64_t gap_records_ CAIRN_GUARDED_BY(mutex_) = 0;
+  bool retry_ CAIRN_GUARDED_BY(mutex_) = false;
 
   std::jthread thread_;
 };

@@ -1,11 +1,15 @@
 #include "engine/ingest/consumers.h"
 
+#include <utility>
+
 namespace cairn::ingest {
 
-Consumers::Consumers(const Consumer::Options& options, std::span<const Consumer::SourceFactory> sources, Sink& sink,
+Consumers::Consumers(const Consumer::Options& options, std::span<const Consumer::ConfiguredSource> sources, Sink& sink,
                      const InteractionTypes& types, const Clock& clock) {
-  for (const Consumer::SourceFactory& source : sources) {
-    consumers_.push_back(std::make_unique<Consumer>(options, source, sink, types, clock));
+  for (const Consumer::ConfiguredSource& source : sources) {
+    Consumer::Options own = options;
+    own.required = options.required && source.required;
+    consumers_.push_back(std::make_unique<Consumer>(std::move(own), source.make, sink, types, clock));
   }
 }
 
@@ -26,6 +30,18 @@ void Consumers::append_status(std::vector<ConsumerStatus>* all) const {
   for (const auto& consumer : consumers_) {
     for (ConsumerStatus& one : consumer->status()) all->push_back(std::move(one));
   }
+}
+
+void Consumers::append_health(std::vector<ConsumerHealth>* all) const {
+  for (const auto& consumer : consumers_) all->push_back(consumer->health());
+}
+
+std::vector<Consumer*> Consumers::named(std::string_view name) const {
+  std::vector<Consumer*> found;
+  for (const auto& consumer : consumers_) {
+    if (consumer->source() == name || consumer->health().name() == name) found.push_back(consumer.get());
+  }
+  return found;
 }
 
 Offset Consumers::reached(std::string_view source) const {

@@ -19,7 +19,7 @@ namespace cairn::ingest {
 class Consumers {
  public:
   /// Starts them. All references must outlive the consumers.
-  Consumers(const Consumer::Options& options, std::span<const Consumer::SourceFactory> sources, Sink& sink,
+  Consumers(const Consumer::Options& options, std::span<const Consumer::ConfiguredSource> sources, Sink& sink,
             const InteractionTypes& types, const Clock& clock);
 
   /// Asks each for a mark behind everything that its source holds now.
@@ -29,9 +29,13 @@ class Consumers {
 
   /// Appends where each stands in each of its partitions.
   void append_status(std::vector<ConsumerStatus>* all) const;
+  /// Appends how each is.
+  void append_health(std::vector<ConsumerHealth>* all) const;
+  /// Those whose name ("features:kafka") or source is `name`. They live as long as this.
+  [[nodiscard]] std::vector<Consumer*> named(std::string_view name) const;
   /// How far the source of one partition has been carried; 0 while that is not known.
   [[nodiscard]] Offset reached(std::string_view source) const;
-  /// What those that are waiting, or have stopped, say: "api: …; file: …". Empty while all is well.
+  /// What those that are waiting or blocked say: "api: …; file: …". Empty while all is well.
   [[nodiscard]] std::string trouble() const;
 
   /// Stops each after the batch under way. Idempotent.

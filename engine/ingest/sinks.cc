@@ -63,12 +63,23 @@ Status FeatureSink::revoke(const std::string&, std::span<const Partition>) { ret
 
 Result<std::vector<SourcePosition>> SqlSink::resume(const std::string& source, std::span<const Partition> partitions) {
   // Here and not at the start of the engine: a database that is down then must not keep features from starting.
-  if (!migrated_.load()) {
-    CAIRN_RETURN_IF_ERROR(upkeep_.migrate());
-    migrated_.store(true);
-  }
-  CAIRN_ASSIGN_OR_RETURN(auto stored, materializer_.load_positions(name_in_sql(source)));
-  return of_partitions(std::move(stored), partitions);
+  CAIRN_RETURN_IF_ERROR(migrate());
+  auto stored = materializer_.load_positions(name_in_sql(source));
+  if (!stored.ok()) return judged(stored.status());
+  return of_partitions(*std::move(stored), partitions);
+}
+
+Status SqlSink::migrate() {
+  if (migrated_.load()) return ok_status();
+  CAIRN_RETURN_IF_ERROR(upkeep_.migrate());
+  migrated_.store(true);
+  migrations_.fetch_add(1, std::memory_order_relaxed);
+  return ok_status();
+}
+
+Status SqlSink::judged(Status answer) {
+  if (answer.code() == StatusCode::kFailedPrecondition) migrated_.store(false);
+  return answer;
 }
 
 /// Every batch is one transaction with its positions: nothing is held back.
@@ -79,9 +90,10 @@ std::string SqlSink::name_in_sql(const std::string& source) const {
 }
 
 Status SqlSink::apply(const std::string& source, const DecodedBatch& batch) {
-  CAIRN_ASSIGN_OR_RETURN(const auto applied,
-                         materializer_.apply(name_in_sql(source), batch.interactions, batch.before, batch.after));
-  rows_.fetch_add(applied.rows, std::memory_order_relaxed);
+  CAIRN_RETURN_IF_ERROR(migrate());
+  const auto applied = materializer_.apply(name_in_sql(source), batch.interactions, batch.before, batch.after);
+  if (!applied.ok()) return judged(applied.status());
+  rows_.fetch_add(applied->rows, std::memory_order_relaxed);
   return ok_status();
 }
 

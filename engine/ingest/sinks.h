@@ -54,15 +54,23 @@ class SqlSink final : public Sink {
   Status apply(const std::string& source, const DecodedBatch& batch) override;
   Status revoke(const std::string& source, std::span<const Partition> partitions) override;
 
+  /// How often the schema was made or found whole: more than once when something was missing in between.
+  [[nodiscard]] std::uint64_t migrations() const noexcept { return migrations_.load(std::memory_order_relaxed); }
+
   [[nodiscard]] std::uint64_t rows() const noexcept { return rows_.load(std::memory_order_relaxed); }
 
  private:
   [[nodiscard]] std::string name_in_sql(const std::string& source) const;
+  /// Makes the schema unless this process has seen it whole, and nothing has spoken against it since.
+  Status migrate();
+  /// What is missing may be the schema, dropped by somebody: it is made again before the next try.
+  Status judged(Status answer);
 
   sql::Materializer& materializer_;
   sql::Upkeep& upkeep_;  ///< makes the schema before the first position is asked for
   const std::string state_id_;
   std::atomic<bool> migrated_{false};
+  std::atomic<std::uint64_t> migrations_{0};
   std::atomic<std::uint64_t> rows_{0};
 };
 

@@ -21,23 +21,26 @@ Status check_source_names(const EngineOptions& options) {
   return ok_status();
 }
 
-std::vector<Consumer::SourceFactory> source_factories(const EngineOptions& options, streaming::EventLog& log,
-                                                      const InteractionTypes& types) {
-  std::vector<Consumer::SourceFactory> factories;
-  factories.emplace_back([&log, &types] { return streaming::make_log_source(std::string(kApiSource), log, types); });
+std::vector<Consumer::ConfiguredSource> configured_sources(const EngineOptions& options, streaming::EventLog& log,
+                                                           const InteractionTypes& types) {
+  std::vector<Consumer::ConfiguredSource> sources;
+  sources.push_back({[&log, &types] { return streaming::make_log_source(std::string(kApiSource), log, types); }});
   for (std::size_t i = 0; i < options.files.size(); ++i) {
     // A file's partition is its index, so that files can share a table of positions.
-    factories.emplace_back([&options, i] {
-      return streaming::make_file_source(options.files[i], Partition{static_cast<std::int32_t>(i)},
-                                         options.decode.event_bytes_max, options.log);
-    });
+    sources.push_back({[&options, i] {
+                         return streaming::make_file_source(options.files[i], Partition{static_cast<std::int32_t>(i)},
+                                                            options.decode.event_bytes_max, options.log);
+                       },
+                       options.files[i].required});
   }
   if (!options.kafka.brokers.empty()) {
-    factories.emplace_back([&options] {
-      return streaming::make_kafka_source(options.kafka, options.decode.event_bytes_max, options.log);
-    });
+    sources.push_back({[&options] {
+                         return streaming::make_kafka_source(options.kafka, options.decode.event_bytes_max,
+                                                             options.log);
+                       },
+                       options.kafka.required});
   }
-  return factories;
+  return sources;
 }
 
 }  // namespace cairn::ingest

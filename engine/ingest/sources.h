@@ -15,10 +15,10 @@ namespace cairn::ingest {
 [[nodiscard]] Status check_source_names(const EngineOptions& options);
 
 /// How each source that the options name is made: the API's log first, then files, then Kafka. A factory is called
-/// once for each consumer, and again for each new start of it. All references must outlive the factories and what they
+/// once for each consumer, and again for each new start of it. All references must outlive the sources and what they
 /// make.
-[[nodiscard]] std::vector<Consumer::SourceFactory> source_factories(const EngineOptions& options,
-                                                                    streaming::EventLog& log,
-                                                                    const InteractionTypes& types);
+[[nodiscard]] std::vector<Consumer::ConfiguredSource> configured_sources(const EngineOptions& options,
+                                                                         streaming::EventLog& log,
+                                                                         const InteractionTypes& types);
 
 }  // namespace cairn::ingest

@@ -12,9 +12,10 @@ namespace cairn::state {
 ///
 ///     DIR/state/                the state store (storage/format.md)
 ///     DIR/event-log/            what the API accepted (streaming/format.md)
+///     DIR/ballast               space for a start on a full disk (engine/upkeep/ballast.h)
 ///     DIR/dead-letters.ndjson   what could not be used, unless the configuration names another file
 ///
-/// A checkpoint is a directory of the same form, without the dead letters.
+/// A checkpoint is a directory of the same form, without the dead letters and the ballast.
 class StateDirectory {
  public:
   /// Creates the directory, with its parents, when it is absent.
@@ -28,6 +29,7 @@ class StateDirectory {
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
   [[nodiscard]] std::string store() const { return path_ + "/state"; }
   [[nodiscard]] std::string event_log() const { return path_ + "/event-log"; }
+  [[nodiscard]] std::string ballast() const { return path_ + "/ballast"; }
   [[nodiscard]] std::string dead_letters() const { return path_ + "/dead-letters.ndjson"; }
 
   /// What all files in it take.

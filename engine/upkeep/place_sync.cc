@@ -58,6 +58,11 @@ void PlaceSync::set_written(std::uint64_t version) {
   written_cv_.notify_all();
 }
 
+void PlaceSync::forget() {
+  const MutexLock lock(mutex_);
+  written_.reset();
+}
+
 void PlaceSync::stop() {
   {
     const MutexLock lock(mutex_);

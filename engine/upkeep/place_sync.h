@@ -39,6 +39,9 @@ class PlaceSync {
   /// logged once; the next call goes on.
   void push() CAIRN_EXCLUDES(mutex_);
 
+  /// What PostgreSQL holds is found out anew at the next push: its tables may have been made again.
+  void forget() CAIRN_EXCLUDES(mutex_);
+
   /// Waits until PostgreSQL holds the catalogue's `version`. Returns: DEADLINE_EXCEEDED, CANCELLED; UNAVAILABLE once
   /// stopped.
   [[nodiscard]] Status wait_for(std::uint64_t version, const CallContext& context) const CAIRN_EXCLUDES(mutex_);

@@ -51,6 +51,8 @@ std::unique_ptr<Upkeep> make_upkeep(std::shared_ptr<Backend> backend, int months
   return std::make_unique<PostgresUpkeep>(std::move(backend), months_ahead);
 }
 
+Status check_options(const SqlOptions& options) { return connection_settings(options).status(); }
+
 Status ping(const SqlOptions& options) {
   CAIRN_ASSIGN_OR_RETURN(ConnectionSettings settings, connection_settings(options));
   Pool pool(std::move(settings), 1, Logger());

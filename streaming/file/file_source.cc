@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <time.h>
 
 #include <algorithm>
 #include <optional>
@@ -19,12 +20,20 @@ constexpr std::size_t kReadBytes = 256 << 10;    // what was just read is still 
 constexpr std::size_t kPollBytesMax = 16 << 20;  // of lines in one batch
 constexpr int kPollReadsMax = 64;                // so that a poll ends within a line without end, too
 constexpr std::chrono::milliseconds kLookEvery{20};
+constexpr std::int64_t kWriterPauseSeconds = 10;  // between two writes into one gzip member
 
 /// A file of which nothing was read, whose content begins at `base` in the stream.
 FileCursor beginning_at(std::int64_t base) { return {.id = {}, .base = base, .head = {}, .damage_told = false}; }
 
 bool is_blank(std::string_view line) {
   return std::all_of(line.begin(), line.end(), [](char c) { return c == ' ' || c == '\t' || c == '\r'; });
+}
+
+/// Whether nothing was written to the file for so long that its writer is not at work any more.
+bool is_left_alone(const posix::FileInfo& info) {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return now.tv_sec - info.modified.tv_sec > kWriterPauseSeconds;
 }
 
 /// Follows one name through the files that bear it one after the other. The stream is their contents, end to end.
@@ -37,6 +46,9 @@ class FileSource final : public Source {
   Status poll(std::size_t records_max, std::chrono::milliseconds wait, RecordBatch* batch) override;
   Status resume(std::span<const SourcePosition> positions) override;
   Status release(std::span<const Partition> partitions) override { return OnePartition::release(partitions); }
+  [[nodiscard]] std::vector<Obstacle> obstacles() const override;
+  void accept_gaps(std::span<const Partition> partitions) override { gap_accepted_ = !partitions.empty(); }
+  [[nodiscard]] bool can_pass_gaps() const override { return true; }
   Result<std::vector<SourcePosition>> end_positions() const override;
   void close() override;
 
@@ -70,6 +82,8 @@ class FileSource final : public Source {
   void emit(const LineBuffer::Line& line, std::int64_t terminator);
   bool wait_for_change(std::chrono::steady_clock::time_point deadline);
   void deliver(Step step, RecordBatch* batch);
+  void set_obstacle(std::string reason);
+  [[nodiscard]] std::string ends_early() const;
   void publish() CAIRN_EXCLUDES(mutex_);
   [[nodiscard]] bool closed() const CAIRN_EXCLUDES(mutex_);
 
@@ -84,6 +98,9 @@ class FileSource final : public Source {
   Offset next_;                           ///< of the first line not delivered
   SourcePosition reported_;               ///< what the consumer knows
   LineBuffer lines_;
+  bool gap_accepted_ = false;
+  std::string obstacle_;  ///< why nothing comes; empty when all is well
+  bool obstacle_changed_ = false;
   std::vector<Pending> pending_;  ///< this poll's records; views are made when the buffer moves no more
 
   struct Whereabouts {
@@ -112,6 +129,7 @@ Status FileSource::resume(std::span<const SourcePosition> positions) {
     return unavailable(status.message() + "; create it, or correct the path of source '" + options_.name + "'");
   }
   if (!status.ok() && !awaited) return status;
+  if (awaited) set_obstacle(status.message() + "; it is waited for: create it, or correct the path");
   partition_.resumed();
   publish();
   return ok_status();
@@ -143,8 +161,11 @@ Status FileSource::open_instead(const FileCursor& lost) {
   CAIRN_ASSIGN_OR_RETURN(const posix::File file, posix::File::open(found.path, O_RDONLY));
   Fingerprint head = lost.head;
   CAIRN_ASSIGN_OR_RETURN(const bool same_beginning, verify(file, &head));
-  if (lost.head.size > 0 && same_beginning) return out_of_range("the file was shortened");
-  if (!options_.follow) return out_of_range("another file stands there now");
+  if (lost.head.size > 0 && same_beginning) {
+    if (!gap_accepted_) return out_of_range("the file was shortened");
+    return open(found, lost, next_.value - lost.base);
+  }
+  if (!options_.follow && !gap_accepted_) return out_of_range("another file stands there now");
   log_.warning("source.gap", "the file that was being read is gone with what it still held; going on with the new one",
                {{"source", options_.name}, {"path", options_.path}, {"offset", std::to_string(next_.value)}});
   return open(found, beginning_at(next_.value), 0);
@@ -166,18 +187,23 @@ Status FileSource::open(const FoundFile& found, const FileCursor& cursor, std::i
   if (!same || info.id != found.info.id) return unavailable("'" + found.path + "' was replaced while it was opened");
   ContentReader content(std::move(file));
   CAIRN_ASSIGN_OR_RETURN(const std::int64_t reached, content.skip_to(content_offset));
-  if (reached < content_offset) return out_of_range("the file was shortened");
+  if (reached < content_offset) {
+    if (!gap_accepted_) return out_of_range("the file was shortened");
+    // What is left of it was read before. Only what is written from now on is new, and its offsets count on.
+    opened.base = next_.value - reached;
+    log_.warning("source.gap_accepted", "the file was shortened; going on at its present end",
+                 {{"source", options_.name}, {"path", found.path}, {"offset", std::to_string(next_.value)}});
+  }
   cursor_ = opened;
   content_.emplace(std::move(content));
   return ok_status();
 }
 
 Status FileSource::out_of_range(std::string_view why) const {
-  return {StatusCode::kOutOfRange, "source '" + options_.name + "', partition " +
-                                       std::to_string(partition_.partition().value) + ", is to resume at offset " +
-                                       std::to_string(reported_.offset.value) + ", which '" + options_.path +
-                                       "' does not hold: " + std::string(why) +
-                                       "; restore the file, or forget the source's position to read it anew"};
+  return {StatusCode::kOutOfRange,
+          "source '" + options_.name + "', partition " + std::to_string(partition_.partition().value) +
+              ", is to resume at offset " + std::to_string(reported_.offset.value) + ", which '" + options_.path +
+              "' does not hold: " + std::string(why) + "; restore the file, or accept the gap"};
 }
 
 // ---- reading ------------------------------------------------------------------------------------------------------
@@ -220,6 +246,7 @@ Result<FileSource::Step> FileSource::advance() {
     Status status = open_first();
     if (status.code() == StatusCode::kNotFound) return Step::kNothingNow;
     CAIRN_RETURN_IF_ERROR(std::move(status));
+    set_obstacle("");
   }
   CAIRN_ASSIGN_OR_RETURN(const posix::FileInfo info, content_->file().info());
   CAIRN_ASSIGN_OR_RETURN(const bool same, verify(content_->file(), &cursor_.head));
@@ -238,13 +265,12 @@ Result<bool> FileSource::read_more() {
   const auto read = content_->read(lines_.room(kReadBytes));
   if (read.ok()) {
     lines_.filled(*read);
+    if (*read > 0) set_obstacle("");
     return *read > 0;
   }
   if (read.status().code() != StatusCode::kDataLoss) return read.status();
-  if (!cursor_.damage_told) {
-    log_.warning("source.gzip_damaged", read.status().message(), {{"source", options_.name}});
-    end_file(/*damaged=*/true);
-  }
+  set_obstacle(read.status().message() + "; put the whole file in its place");
+  if (!cursor_.damage_told) end_file(/*damaged=*/true);
   return false;
 }
 
@@ -252,7 +278,10 @@ Result<bool> FileSource::read_more() {
 Result<FileSource::Step> FileSource::at_content_end() {
   CAIRN_ASSIGN_OR_RETURN(const posix::FileInfo info, content_->file().info());
   CAIRN_ASSIGN_OR_RETURN(const auto next, file_after(options_.path, info));
-  if (!next && options_.follow) return Step::kNothingNow;
+  if (!next && options_.follow) {
+    if (!content_->at_boundary() && is_left_alone(info)) set_obstacle(ends_early());
+    return Step::kNothingNow;
+  }
   // Written between the last read and the rotation?
   CAIRN_ASSIGN_OR_RETURN(const bool more, read_more());
   if (more) return Step::kMore;
@@ -285,6 +314,7 @@ Result<FileSource::Step> FileSource::switch_to(const FoundFile& next) {
   const std::int64_t base = cursor_.base + content_->position();
   CAIRN_RETURN_IF_ERROR(open(next, beginning_at(base), 0));
   CAIRN_CHECK(!lines_.rest());
+  set_obstacle("");
   next_ = Offset{base};
   log_.info("source.rotated", "going on with the next file",
             {{"source", options_.name}, {"path", next.path}, {"offset", std::to_string(base)}});
@@ -299,8 +329,10 @@ void FileSource::end_file(bool damaged) {
     if (rest) emit(*rest, 0);
     return;
   }
+  if (obstacle_.empty()) set_obstacle(ends_early());
   if (cursor_.damage_told) return;
   cursor_.damage_told = true;
+  log_.warning("source.gzip_damaged", obstacle_, {{"source", options_.name}});
   LineBuffer::Line torn = rest.value_or(LineBuffer::Line{});
   torn.size = std::min(torn.size, LineBuffer::kCutBytes);
   pending_.push_back({torn.begin, torn.size, next_, Reject::kTruncatedGzip});
@@ -317,6 +349,21 @@ void FileSource::emit(const LineBuffer::Line& line, std::int64_t terminator) {
   }
   next_.value += line.length + terminator;
   cursor_.damage_told = false;
+}
+
+void FileSource::set_obstacle(std::string reason) {
+  obstacle_changed_ |= obstacle_ != reason;
+  obstacle_ = std::move(reason);
+}
+
+std::string FileSource::ends_early() const {
+  return "'" + content_->file().path() + "' ends inside its gzip data, at content byte " +
+         std::to_string(content_->position()) + "; put the whole file in its place";
+}
+
+std::vector<Obstacle> FileSource::obstacles() const {
+  if (obstacle_.empty()) return {};
+  return {{partition_.partition(), "source '" + options_.name + "': " + obstacle_, /*gap=*/false}};
 }
 
 /// Returns: false when it is time to answer.
@@ -342,7 +389,8 @@ void FileSource::deliver(Step step, RecordBatch* batch) {
     ++record;
   }
   batch->finished = step == Step::kFinished;
-  batch->at_end = step != Step::kMore;
+  batch->at_end = step != Step::kMore && content_.has_value();  // of a file that is not there, the end is not known
+  batch->obstacles_changed = std::exchange(obstacle_changed_, false);
   if (!content_) return;
   SourcePosition now{partition_.partition(), next_, encode(cursor_)};
   // A file merely opened is no progress; one that the stored cursor does not name any more is.

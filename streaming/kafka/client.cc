@@ -89,6 +89,11 @@ Status Client::Events::why(rd_kafka_resp_err_t error) const {
   return to_status(cause, topic, cause_detail);
 }
 
+Status Client::Events::standing_why(rd_kafka_resp_err_t error) const {
+  if (cause == RD_KAFKA_RESP_ERR_NO_ERROR) return to_standing_status(error, topic, "");
+  return to_standing_status(cause, topic, cause_detail);
+}
+
 void Client::set_callbacks(rd_kafka_conf_t* conf, Events* events) {
   rd_kafka_conf_set_opaque(conf, events);
   rd_kafka_conf_set_log_cb(conf, [](const rd_kafka_t* consumer, int level, const char* facility, const char* line) {
@@ -153,7 +158,7 @@ Result<std::int32_t> Client::partition_count(std::chrono::milliseconds timeout) 
   const rd_kafka_metadata_t* metadata = nullptr;
   rd_kafka_resp_err_t error = rd_kafka_metadata(consumer_, 0, topic_.get(), &metadata, to_ms(timeout));
   serve_events();
-  if (error) return events_->why(error);
+  if (error) return events_->standing_why(error);
   // A broker has answered, so what was wrong with the connections is over.
   events_->trouble = ok_status();
   events_->cause = RD_KAFKA_RESP_ERR_NO_ERROR;
@@ -161,7 +166,7 @@ Result<std::int32_t> Client::partition_count(std::chrono::milliseconds timeout) 
   const std::int32_t count = named ? metadata->topics[0].partition_cnt : 0;
   error = named ? metadata->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
   rd_kafka_metadata_destroy(metadata);
-  if (error) return to_status(error, events_->topic, "");
+  if (error) return to_standing_status(error, events_->topic, "");
   if (count <= 0) return to_status(RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, events_->topic, "no partitions yet");
   return count;
 }
@@ -203,13 +208,29 @@ Result<std::vector<OffsetRange>> Client::ranges(std::int32_t first, std::int32_t
   return found;
 }
 
-Status Client::assign(std::span<const SourcePosition> starts) {
-  const PartitionList list = make_list(events_->topic, starts);
-  rd_kafka_error_t* error = rd_kafka_incremental_assign(consumer_, list.get());
+Status Client::answered(rd_kafka_error_t* error) const {
   if (!error) return ok_status();
   const Status status = to_status(rd_kafka_error_code(error), events_->topic, rd_kafka_error_string(error));
   rd_kafka_error_destroy(error);
   return status;
+}
+
+Status Client::assign(std::span<const SourcePosition> starts) {
+  const PartitionList list = make_list(events_->topic, starts);
+  return answered(rd_kafka_incremental_assign(consumer_, list.get()));
+}
+
+Status Client::unassign(std::int32_t partition) {
+  const PartitionList list = make_list(1);
+  rd_kafka_topic_partition_list_add(list.get(), events_->topic.c_str(), partition);
+  return answered(rd_kafka_incremental_unassign(consumer_, list.get()));
+}
+
+void Client::pause(std::int32_t partition) {
+  const PartitionList list = make_list(1);
+  rd_kafka_topic_partition_list_add(list.get(), events_->topic.c_str(), partition);
+  // At worst the partition is fetched on, and what comes of it is dropped.
+  static_cast<void>(rd_kafka_pause_partitions(consumer_, list.get()));
 }
 
 void Client::take(std::size_t count_max, std::chrono::milliseconds wait, std::vector<Message>* messages) {

@@ -47,7 +47,7 @@ class Client {
   [[nodiscard]] std::chrono::milliseconds refresh_interval() const noexcept { return refresh_interval_; }
 
   /// Asks a broker how many partitions the topic has.
-  /// Returns: to_status() of what went wrong, with the cause that the connections reported.
+  /// Returns: to_standing_status() of what went wrong, with the cause that the connections reported.
   [[nodiscard]] Result<std::int32_t> partition_count(std::chrono::milliseconds timeout);
 
   /// Asks the partitions' leaders which offsets they hold, for the partitions from `first` up to `end`, without `end`.
@@ -57,6 +57,12 @@ class Client {
   /// Begins to fetch partitions beside those fetched already, each at its offset; a negative one stands for the log's
   /// beginning.
   Status assign(std::span<const SourcePosition> starts);
+
+  /// Forgets a partition that was assigned, so that it can be assigned anew elsewhere.
+  Status unassign(std::int32_t partition);
+
+  /// Fetches no more of a partition, for the life of this client. (librdkafka #4686: what is paused is never resumed.)
+  void pause(std::int32_t partition);
 
   /// Waits up to `wait` for a message or event, then takes those that are there, up to `count_max`, behind the ones in
   /// `*messages`. Errors reach trouble() on the way.
@@ -98,6 +104,7 @@ class Client {
     void note_error(rd_kafka_resp_err_t error, const char* detail);
     void note_group_error(rd_kafka_resp_err_t error, const char* detail);
     [[nodiscard]] Status why(rd_kafka_resp_err_t error) const;
+    [[nodiscard]] Status standing_why(rd_kafka_resp_err_t error) const;
   };
 
   struct QueueDeleter {
@@ -110,6 +117,7 @@ class Client {
   Client() = default;
   static void set_callbacks(rd_kafka_conf_t* conf, Events* events);
   void serve_events();
+  [[nodiscard]] Status answered(rd_kafka_error_t* error) const;
   [[nodiscard]] Result<std::vector<std::int64_t>> offsets(std::int32_t first, std::int32_t end, std::int64_t which,
                                                           std::chrono::milliseconds timeout);
 

@@ -1,11 +1,13 @@
 #include "streaming/kafka/config.h"
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "cairn/kafka_properties.h"
+#include "streaming/source.h"
 
 namespace cairn::streaming::kafka {
 namespace {
@@ -26,6 +28,14 @@ constexpr std::array kDefaults = {
     Setting{"reconnect.backoff.max.ms", "2000"},
     Setting{"topic.metadata.refresh.interval.ms", "10000"},  // new partitions; stuck leaders (librdkafka #4970)
 };
+
+/// How much memory a fetch may take, and what a batch of zstd may unfold to: a bomb of a few KiB costs no more. Whoever
+/// sets one of these decides about all of them, because librdkafka refuses what does not fit together.
+constexpr std::array kSizes = {Setting{"fetch.max.bytes", "12582912"},
+                               Setting{"receive.message.max.bytes", "16777216"}};
+constexpr std::array<std::string_view, 5> kSizeNames = {"fetch.max.bytes", "receive.message.max.bytes",
+                                                        "fetch.message.max.bytes", "max.partition.fetch.bytes",
+                                                        "message.max.bytes"};
 
 /// Without the value, and so without librdkafka's sentence, which quotes it.
 Status set(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
@@ -60,6 +70,11 @@ Result<Conf> make_conf(const KafkaSourceOptions& options) {
   if (options.topic.empty()) return invalid_argument("kafka.topic is empty; name the topic to read");
   Conf conf(rd_kafka_conf_new());
   for (const Setting& setting : kDefaults) CAIRN_RETURN_IF_ERROR(set(conf.get(), setting.name, setting.value));
+  const bool sized = std::any_of(kSizeNames.begin(), kSizeNames.end(),
+                                 [&](std::string_view name) { return options.properties.contains(std::string(name)); });
+  if (!sized) {
+    for (const Setting& setting : kSizes) CAIRN_RETURN_IF_ERROR(set(conf.get(), setting.name, setting.value));
+  }
   CAIRN_RETURN_IF_ERROR(set_user_properties(conf.get(), options));
   for (const RefusedKafkaProperty& ours : kRefusedKafkaProperties) {
     if (ours.set_to.empty()) continue;
@@ -71,3 +86,12 @@ Result<Conf> make_conf(const KafkaSourceOptions& options) {
 }
 
 }  // namespace cairn::streaming::kafka
+
+namespace cairn::streaming {
+
+Status check_kafka_property(const std::string& name, const std::string& value) {
+  const kafka::Conf scratch(rd_kafka_conf_new());
+  return kafka::set(scratch.get(), name, value);
+}
+
+}  // namespace cairn::streaming

@@ -58,7 +58,28 @@ StatusCode code(rd_kafka_resp_err_t error) {
   }
 }
 
+bool is_for_a_person(rd_kafka_resp_err_t error) {
+  switch (error) {
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+    case RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM:
+    case RD_KAFKA_RESP_ERR__SSL:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
+
+Status to_standing_status(rd_kafka_resp_err_t error, std::string_view topic, std::string_view detail) {
+  Status status = to_status(error, topic, detail);
+  return is_for_a_person(error) ? failed_precondition(status.message()) : status;
+}
 
 Status to_status(rd_kafka_resp_err_t error, std::string_view topic, std::string_view detail) {
   std::string message = "kafka topic '" + std::string(topic) + "': " + rd_kafka_err2str(error);

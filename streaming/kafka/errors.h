@@ -16,4 +16,9 @@ namespace cairn::streaming::kafka {
 /// an ACL or a missing topic can be mended while we run.
 [[nodiscard]] Status to_status(rd_kafka_resp_err_t error, std::string_view topic, std::string_view detail);
 
+/// The same, for what a broker says when it is asked about the topic, before anything is read: FAILED_PRECONDITION
+/// where somebody must mend something (a topic, a right, a password, a certificate). While a topic is read such an
+/// answer may be a broker's that is behind the others.
+[[nodiscard]] Status to_standing_status(rd_kafka_resp_err_t error, std::string_view topic, std::string_view detail);
+
 }  // namespace cairn::streaming::kafka

@@ -1,13 +1,20 @@
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <cstring>
+#include <deque>
+#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "cairn/check.h"
 #include "cairn/mutex.h"
+#include "streaming/kafka/batch_end.h"
 #include "streaming/kafka/client.h"
 #include "streaming/kafka/cursor.h"
 #include "streaming/kafka/payload_buffer.h"
+#include "streaming/log/crc32c.h"
 #include "streaming/source.h"
 
 namespace cairn::streaming {
@@ -23,6 +30,20 @@ constexpr milliseconds kStartTimeout{5'000};
 constexpr milliseconds kRefreshTimeout{500};
 constexpr std::size_t kOversizedKept = 64 * 1024;  // of a payload that is too long; enough to recognise it by
 
+constexpr std::chrono::seconds kHeldInterval{10};  // between looks at a partition that is not read
+constexpr std::int64_t kAnotherTopic = -1;         // no position to look for
+
+std::string_view bytes_of(const void* data, std::size_t size) {
+  return data == nullptr ? std::string_view{} : std::string_view(static_cast<const char*>(data), size);
+}
+
+kafka::Fingerprint fingerprint_of(const rd_kafka_message_t& message) {
+  rd_kafka_timestamp_type_t kind{};
+  return {.offset = message.offset,
+          .timestamp_ms = rd_kafka_message_timestamp(&message, &kind),
+          .crc = crc32c(bytes_of(message.payload, message.len), crc32c(bytes_of(message.key, message.key_len)))};
+}
+
 class KafkaSource final : public Source {
  public:
   KafkaSource(KafkaSourceOptions options, std::size_t event_bytes_max, Logger log)
@@ -33,22 +54,58 @@ class KafkaSource final : public Source {
   Status poll(std::size_t records_max, milliseconds wait, RecordBatch* batch) override;
   Status resume(std::span<const SourcePosition> positions) override;
   Status release(std::span<const Partition> partitions) override;
+  [[nodiscard]] std::vector<Obstacle> obstacles() const override;
+  void accept_gaps(std::span<const Partition> partitions) override;
   [[nodiscard]] Result<std::vector<SourcePosition>> end_positions() const override;
   void close() override;
 
  private:
+  enum class Stage : std::uint8_t {
+    kReading,
+    kChecking,  ///< the record that was read last is read again, to know the topic by
+    kHeld,      ///< not read: see `why`
+    kStepping,  ///< a damaged batch is met, and to be stepped over
+  };
+
   struct Reading {
     std::int64_t next = 0;  ///< offset of the next record to hand out
-    bool moved = false;     ///< the batch at hand brought something of it
-    bool at_end = false;    ///< the end was seen, and nothing since
+    Stage stage = Stage::kReading;
+    bool moved = false;                          ///< the batch at hand brought something of it
+    bool at_end = false;                         ///< the end was seen, and nothing since
+    const rd_kafka_message_t* newest = nullptr;  ///< the last one read in the batch at hand
+    std::optional<kafka::Fingerprint> last;      ///< of the last one read before
+    std::int64_t stepped_over = -1;              ///< first offset of the last damaged batch
+    std::string why;                             ///< kHeld
+    SourcePosition stored;                       ///< kHeld: to be looked for again
+  };
+
+  struct Damage {
+    kafka::DamagedBatch batch;
+    std::string what;  ///< librdkafka's word for it
+  };
+
+  /// Where a partition begins, and whether it can.
+  struct Start {
+    SourcePosition at;
+    Reading reading;
   };
 
   Status connect();
   Status find_partitions(Client& client, std::int32_t count, milliseconds timeout);
   void look_for_new_partitions(Client& client);
   void assign(RecordBatch* batch);
-  [[nodiscard]] Result<SourcePosition> start_of(std::int32_t partition, const OffsetRange& range,
-                                                std::span<const SourcePosition> positions) const;
+  [[nodiscard]] Result<Start> start_of(std::int32_t partition, const OffsetRange& range,
+                                       std::span<const SourcePosition> positions);
+  [[nodiscard]] std::string why_not(const SourcePosition& stored, std::int32_t had, const OffsetRange& range) const;
+  [[nodiscard]] Start begin_behind_gap(const SourcePosition& stored, const OffsetRange& range);
+  void look_at_held(Client& client);
+  void hold(std::int32_t partition, std::string why);
+  [[nodiscard]] bool admit(const rd_kafka_message_t& message, Reading& from);
+  void reached_end(const rd_kafka_message_t& end);
+  void met_error(Client& client, const rd_kafka_message_t& error);
+  void step_over_damage(Client& client, RecordBatch* batch);
+  [[nodiscard]] Status step_over(Client& client, const Damage& damage, RecordBatch* batch);
+  void could_not_check(std::int32_t partition, Reading& from);
   void hand_out(Client& client, std::span<const Message> messages, RecordBatch* batch);
   char* hand_out(const rd_kafka_message_t& message, char* to, RecordBatch* batch);
   void report_positions(RecordBatch* batch);
@@ -69,14 +126,21 @@ class KafkaSource final : public Source {
   bool closed_ CAIRN_GUARDED_BY(mutex_) = false;
 
   // Touched by the polling thread only.
-  std::vector<Reading> reading_;    ///< by partition
-  std::int32_t found_ = 0;          ///< partitions that the topic has; those from partitions_ on are not read yet
-  std::vector<OffsetRange> fresh_;  ///< what the partitions from partitions_ on hold
-  bool assigned_ = false;           ///< the fresh ones were handed out to be resumed
+  std::vector<Reading> reading_;     ///< by partition
+  std::vector<Partition> accepted_;  ///< may begin behind a gap
+  std::uint64_t gap_records_ = 0;    ///< passed over, and not told yet
+  bool obstacles_changed_ = false;
+  std::vector<Damage> damaged_;      ///< met in the batch at hand
+  std::deque<std::string> details_;  ///< of the records of the batch at hand
+  Status failure_;                   ///< only a new source reads on
+  std::int32_t found_ = 0;           ///< partitions that the topic has; those from partitions_ on are not read yet
+  std::vector<OffsetRange> fresh_;   ///< what the partitions from partitions_ on hold
+  bool assigned_ = false;            ///< the fresh ones were handed out to be resumed
   std::vector<Message> messages_;
   kafka::PayloadBuffer payloads_;
   std::vector<SourcePosition> handed_out_;  ///< positions of the last batch; stored by the time of the next poll
   steady_clock::time_point refreshed_;
+  steady_clock::time_point looked_at_held_;
 };
 
 std::shared_ptr<Client> KafkaSource::client() const {
@@ -138,47 +202,125 @@ void KafkaSource::assign(RecordBatch* batch) {
 Status KafkaSource::resume(std::span<const SourcePosition> positions) {
   CAIRN_CHECK(assigned_);
   const std::int32_t known = partitions_.load();
+  std::vector<Start> begun;
   std::vector<SourcePosition> starts;
   for (std::int32_t partition = known; partition < found_; ++partition) {
     const OffsetRange& range = fresh_[static_cast<std::size_t>(partition - known)];
-    CAIRN_ASSIGN_OR_RETURN(SourcePosition start, start_of(partition, range, positions));
-    starts.push_back(std::move(start));
+    CAIRN_ASSIGN_OR_RETURN(Start start, start_of(partition, range, positions));
+    if (start.reading.stage != Stage::kHeld) starts.push_back(start.at);
+    begun.push_back(std::move(start));
   }
   const std::shared_ptr<Client> client = this->client();
   if (!client) return ok_status();  // closed meanwhile
-  CAIRN_RETURN_IF_ERROR(client->assign(starts));
-  reading_.resize(static_cast<std::size_t>(found_));
-  for (const SourcePosition& start : starts) reading(start.partition.value).next = start.offset.value;
+  if (!starts.empty()) CAIRN_RETURN_IF_ERROR(client->assign(starts));
+  for (Start& start : begun) {
+    obstacles_changed_ |= start.reading.stage == Stage::kHeld;
+    reading_.push_back(std::move(start.reading));
+  }
+  looked_at_held_ = steady_clock::now();
   partitions_.store(found_);
   assigned_ = false;
   return ok_status();
 }
 
-/// Our own position where there is one, else the partition's beginning. A position that the topic does not hold is a
-/// gap (librdkafka 2.0.2 does not detect truncation by leader epochs, KIP-320, so both ends are looked at).
-Result<SourcePosition> KafkaSource::start_of(std::int32_t partition, const OffsetRange& range,
-                                             std::span<const SourcePosition> positions) const {
+/// Our own position where there is one, else the partition's beginning. A partition that does not hold its position is
+/// held: the others are read. (librdkafka 2.0.2 does not detect truncation by leader epochs, KIP-320, so both ends are
+/// looked at, and the last record that was read is read once more.)
+Result<KafkaSource::Start> KafkaSource::start_of(std::int32_t partition, const OffsetRange& range,
+                                                 std::span<const SourcePosition> positions) {
   const auto stored = std::find_if(positions.begin(), positions.end(),
                                    [&](const SourcePosition& p) { return p.partition.value == partition; });
-  if (stored == positions.end()) return SourcePosition{Partition{partition}, Offset{range.begin}, {}};
-  const std::string where = "topic '" + options_.topic + "', partition " + std::to_string(partition) + ": ";
-  CAIRN_ASSIGN_OR_RETURN(const std::int32_t had, kafka::decode_cursor(stored->cursor, where));
-  if (had > found_) {
-    return Status(StatusCode::kOutOfRange, where + "it was read when the topic had " + std::to_string(had) +
-                                               " partitions, and the topic has " + std::to_string(found_) +
-                                               ": it was made anew; give the source a new name");
+  Start start;
+  if (stored == positions.end()) {
+    start.at = {Partition{partition}, Offset{range.begin}, {}};
+    start.reading.next = range.begin;
+    return start;
   }
-  const std::int64_t at = stored->offset.value;
-  if (at >= range.begin && at <= range.end) return *stored;
+  const std::string where = "topic '" + options_.topic + "', partition " + std::to_string(partition) + ": ";
+  CAIRN_ASSIGN_OR_RETURN(const kafka::Cursor cursor, kafka::decode_cursor(stored->cursor, where));
+  const bool accepted = std::find(accepted_.begin(), accepted_.end(), stored->partition) != accepted_.end();
+  if (accepted) return begin_behind_gap(*stored, range);
+  start.at = {stored->partition, stored->offset, {}};
+  start.reading.next = stored->offset.value;
+  start.reading.last = cursor.last;
+  std::string why = why_not(*stored, cursor.partitions, range);
+  if (!why.empty()) {
+    start.reading.stage = Stage::kHeld;
+    start.reading.why = where + why;
+    start.reading.stored = *stored;
+  } else if (cursor.last && cursor.last->offset >= range.begin) {
+    start.reading.stage = Stage::kChecking;
+    start.at.offset.value = cursor.last->offset;
+  } else if (cursor.last) {
+    could_not_check(partition, start.reading);
+  }
+  return start;
+}
+
+/// Why the partition cannot be read on from the stored position; empty when it can.
+std::string KafkaSource::why_not(const SourcePosition& stored, std::int32_t had, const OffsetRange& range) const {
+  if (had > found_) {
+    return "it was read when the topic had " + std::to_string(had) + " partitions, and the topic has " +
+           std::to_string(found_) + ": the topic was made anew";
+  }
+  const std::int64_t at = stored.offset.value;
+  if (at >= range.begin && at <= range.end) return "";
   const bool trimmed = at < range.begin;
   const std::int64_t gap = trimmed ? range.begin - at : at - range.end;
-  return Status(StatusCode::kOutOfRange,
-                where + "the position is offset " + std::to_string(at) + ", the topic holds " +
-                    std::to_string(range.begin) + " to " + std::to_string(range.end) + "; " + std::to_string(gap) +
-                    (trimmed ? " records were trimmed before they were read. Restore them, or read on without them by "
-                               "giving the source a new name with a fresh state"
-                             : " records that were read are gone from the topic: it was made anew or lost data. Give "
-                               "the source a new name to read it from its beginning"));
+  return "the position is offset " + std::to_string(at) + ", the topic holds " + std::to_string(range.begin) + " to " +
+         std::to_string(range.end) + "; " + std::to_string(gap) +
+         (trimmed ? " records were trimmed before they were read"
+                  : " records that were read are gone from the topic: it was made anew or lost data");
+}
+
+/// Somebody has decided to read on without what is gone: behind the gap, or from the beginning of the topic that has
+/// taken the old one's place.
+KafkaSource::Start KafkaSource::begin_behind_gap(const SourcePosition& stored, const OffsetRange& range) {
+  Start start;
+  start.at = {stored.partition, Offset{range.begin}, {}};
+  start.reading.next = range.begin;
+  start.reading.moved = true;  // to be stored even if nothing comes
+  const std::int64_t missed = std::max<std::int64_t>(range.begin - stored.offset.value, 0);
+  gap_records_ += static_cast<std::uint64_t>(missed);
+  log_.warning("kafka.gap_accepted", "reading on from the first record that is there",
+               {{"topic", options_.topic},
+                {"partition", std::to_string(stored.partition.value)},
+                {"from", std::to_string(stored.offset.value)},
+                {"to", std::to_string(range.begin)},
+                {"passed_over", std::to_string(missed)}});
+  return start;
+}
+
+/// What keeps a partition from being read may pass: a broker that came back with an old log gets the newer records
+/// again. A topic that is another one stays so.
+void KafkaSource::look_at_held(Client& client) {
+  const auto now = steady_clock::now();
+  if (now - looked_at_held_ < kHeldInterval) return;
+  looked_at_held_ = now;
+  for (std::int32_t partition = 0; partition < partitions_.load(); ++partition) {
+    Reading& from = reading(partition);
+    if (from.stage != Stage::kHeld || from.stored.offset.value == kAnotherTopic) continue;
+    const auto ranges = client.ranges(partition, partition + 1, kRefreshTimeout);
+    if (!ranges.ok()) continue;
+    auto start = start_of(partition, ranges->front(), std::span(&from.stored, 1));
+    if (!start.ok() || start->reading.stage == Stage::kHeld) continue;
+    if (!client.assign(std::span(&start->at, 1)).ok()) continue;
+    from = std::move(start->reading);
+    obstacles_changed_ = true;
+  }
+}
+
+std::vector<Obstacle> KafkaSource::obstacles() const {
+  std::vector<Obstacle> all;
+  for (std::size_t i = 0; i < reading_.size(); ++i) {
+    if (reading_[i].stage != Stage::kHeld) continue;
+    all.push_back({Partition{static_cast<std::int32_t>(i)}, reading_[i].why, /*gap=*/true});
+  }
+  return all;
+}
+
+void KafkaSource::accept_gaps(std::span<const Partition> partitions) {
+  accepted_.assign(partitions.begin(), partitions.end());
 }
 
 /// Partitions are assigned by hand, and none is ever revoked.
@@ -199,6 +341,9 @@ Status KafkaSource::poll(std::size_t records_max, milliseconds wait, RecordBatch
   client->commit(handed_out_);
   handed_out_.clear();
   look_for_new_partitions(*client);
+  if (std::any_of(reading_.begin(), reading_.end(), [](const Reading& one) { return one.stage == Stage::kHeld; })) {
+    look_at_held(*client);
+  }
   if (found_ > partitions_.load()) {
     assign(batch);
     return ok_status();
@@ -211,6 +356,7 @@ Status KafkaSource::poll(std::size_t records_max, milliseconds wait, RecordBatch
   handed_out_ = batch->positions;
   // What came before an error is good, and the error is still there at the next poll.
   if (!batch->positions.empty()) return ok_status();
+  if (!failure_.ok()) return failure_;
   if (!client->failure().ok()) return client->failure();
   return client->trouble();
 }
@@ -229,13 +375,14 @@ void KafkaSource::hand_out(Client& client, std::span<const Message> messages, Re
   batch->records.reserve(messages.size());
   for (const Message& message : messages) {
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-      reading(message->partition).at_end = true;
+      reached_end(*message);
     } else if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      client.note(*message);
+      met_error(client, *message);
     } else {
       next = hand_out(*message, next, batch);
     }
   }
+  step_over_damage(client, batch);
   report_positions(batch);
 }
 
@@ -243,9 +390,11 @@ void KafkaSource::hand_out(Client& client, std::span<const Message> messages, Re
 char* KafkaSource::hand_out(const rd_kafka_message_t& message, char* to, RecordBatch* batch) {
   Reading& from = reading(message.partition);
   from.at_end = false;
-  if (message.offset < from.next) return to;  // librdkafka #4686: a rewound fetch brings records again
+  const bool usual = from.stage == Stage::kReading && message.offset >= from.next;
+  if (!usual && !admit(message, from)) return to;
   from.next = message.offset + 1;
   from.moved = true;
+  from.newest = &message;
   if (message.payload == nullptr) return to;  // a tombstone says nothing of an interaction
   const std::size_t size = kept_bytes(message);
   std::memcpy(to, message.payload, size);
@@ -258,13 +407,115 @@ char* KafkaSource::hand_out(const rd_kafka_message_t& message, char* to, RecordB
   return to + size;
 }
 
+/// Whether an unusual message is to be handed out.
+bool KafkaSource::admit(const rd_kafka_message_t& message, Reading& from) {
+  if (from.stage == Stage::kChecking && message.offset == from.last->offset) {
+    if (fingerprint_of(message) == *from.last) {
+      from.stage = Stage::kReading;
+    } else {
+      hold(message.partition, "offset " + std::to_string(message.offset) +
+                                  " holds another record than the one that was read there: the topic was made anew");
+    }
+    return false;  // it was handed out in an earlier life
+  }
+  if (from.stage == Stage::kChecking && message.offset > from.last->offset) could_not_check(message.partition, from);
+  // librdkafka #4686: a rewound fetch brings records again.
+  return from.stage == Stage::kReading && message.offset >= from.next;
+}
+
+void KafkaSource::could_not_check(std::int32_t partition, Reading& from) {
+  from.stage = Stage::kReading;
+  log_.warning("kafka.position_unchecked",
+               "the record that was read last is gone (retention, compaction), so it cannot be told whether the topic "
+               "is still the same; reading on",
+               {{"topic", options_.topic},
+                {"partition", std::to_string(partition)},
+                {"offset", std::to_string(from.last->offset)}});
+}
+
+/// What was fetched of the partition and is not handed out yet is dropped as it comes.
+void KafkaSource::hold(std::int32_t partition, std::string why) {
+  Reading& from = reading(partition);
+  from.stage = Stage::kHeld;
+  from.why = "topic '" + options_.topic + "', partition " + std::to_string(partition) + ": " + std::move(why);
+  from.stored = {Partition{partition}, Offset{kAnotherTopic}, {}};
+  obstacles_changed_ = true;
+  if (const std::shared_ptr<Client> client = this->client()) client->pause(partition);
+}
+
+/// The end lies behind what is no record to us: markers of transactions, and records of those that were given up.
+void KafkaSource::reached_end(const rd_kafka_message_t& end) {
+  Reading& from = reading(end.partition);
+  if (from.stage == Stage::kChecking) could_not_check(end.partition, from);
+  if (from.stage != Stage::kReading) return;
+  from.at_end = true;
+  if (end.offset <= from.next) return;
+  from.next = end.offset;
+  from.moved = true;
+}
+
+void KafkaSource::met_error(Client& client, const rd_kafka_message_t& error) {
+  if (!kafka::is_damage(error.err) || error.offset < 0) {
+    client.note(error);
+    return;
+  }
+  Reading& from = reading(error.partition);
+  // What was fetched before the batch was stepped over may tell of it again.
+  const bool reads = from.stage == Stage::kReading || from.stage == Stage::kChecking;
+  if (!reads || error.offset == from.stepped_over) return;
+  if (from.stage == Stage::kChecking) could_not_check(error.partition, from);
+  from.stage = Stage::kStepping;  // batches behind it may be at hand already, and are not to be read before it
+  damaged_.push_back({{error.partition, error.offset, from.next}, rd_kafka_message_errstr(&error)});
+}
+
+/// A damaged batch costs itself: it becomes one record that is refused, and reading goes on behind it.
+void KafkaSource::step_over_damage(Client& client, RecordBatch* batch) {
+  details_.clear();
+  for (const Damage& damage : damaged_) {
+    // When a broker does not answer, a new client meets the batch again.
+    if (Status stepped = step_over(client, damage, batch); !stepped.ok()) failure_ = std::move(stepped);
+  }
+  damaged_.clear();
+}
+
+Status KafkaSource::step_over(Client& client, const Damage& damage, RecordBatch* batch) {
+  const auto [partition, base, from] = damage.batch;
+  CAIRN_RETURN_IF_ERROR(client.unassign(partition));
+  CAIRN_ASSIGN_OR_RETURN(const auto ranges, client.ranges(partition, partition + 1, kStartTimeout));
+  CAIRN_ASSIGN_OR_RETURN(const std::int64_t end, kafka::end_of_batch(options_, damage.batch, ranges.front().end));
+  const SourcePosition behind{Partition{partition}, Offset{end}, {}};
+  CAIRN_RETURN_IF_ERROR(client.assign(std::span(&behind, 1)));
+  Reading& reading_on = reading(partition);
+  reading_on.stage = Stage::kReading;
+  reading_on.stepped_over = end == from ? -1 : base;
+  if (end == from) return ok_status();  // it can be read after all
+  reading_on.next = end;
+  reading_on.moved = true;
+  details_.push_back("topic '" + options_.topic + "', partition " + std::to_string(partition) + ", offsets " +
+                     std::to_string(from) + " to " + std::to_string(end - 1) + ": " + damage.what +
+                     " (a batch that unfolds to more than receive.message.max.bytes in kafka.properties cannot be "
+                     "unpacked either)");
+  log_.error("kafka.damaged_batch", details_.back(), {{"topic", options_.topic}});
+  Record& record = batch->records.emplace_back();
+  record.partition = Partition{partition};
+  record.offset = Offset{from};
+  record.payload = {payloads_.reserve(0), 0};
+  record.reject = Reject::kDamagedBatch;
+  record.detail = details_.back();
+  return ok_status();
+}
+
 void KafkaSource::report_positions(RecordBatch* batch) {
-  const std::string cursor = kafka::encode_cursor(partitions_.load());
   for (std::size_t i = 0; i < reading_.size(); ++i) {
-    if (!std::exchange(reading_[i].moved, false)) continue;
-    batch->positions.push_back({Partition{static_cast<std::int32_t>(i)}, Offset{reading_[i].next}, cursor});
+    Reading& from = reading_[i];
+    if (!std::exchange(from.moved, false)) continue;
+    if (from.newest != nullptr) from.last = fingerprint_of(*std::exchange(from.newest, nullptr));
+    batch->positions.push_back({Partition{static_cast<std::int32_t>(i)}, Offset{from.next},
+                                kafka::encode_cursor({partitions_.load(), from.last})});
   }
   batch->at_end = std::all_of(reading_.begin(), reading_.end(), [](const Reading& one) { return one.at_end; });
+  batch->obstacles_changed = std::exchange(obstacles_changed_, false);
+  batch->gap_records = std::exchange(gap_records_, 0);
 }
 
 Result<std::vector<SourcePosition>> KafkaSource::end_positions() const {

@@ -1,6 +1,7 @@
 #include "cairn/engine.h"
 
 #include <doctest/doctest.h>
+#include <sys/mount.h>
 
 #include <atomic>
 #include <filesystem>
@@ -233,6 +234,59 @@ TEST_CASE("a disk that is nearly full refuses what it could not keep, and goes o
   for (const ReadinessCheck& check : engine->status({}).checks) {
     if (check.name == "disk") CHECK_FALSE(check.ok);
   }
+}
+
+/// A small file system in memory. `mounted` is false where this process may not mount.
+struct SmallDisk {
+  Folder folder;
+  bool mounted = ::mount("tmpfs", folder.path.c_str(), "tmpfs", 0, "size=256m") == 0;
+  ~SmallDisk() {
+    if (mounted) ::umount2(folder.path.c_str(), MNT_DETACH);
+  }
+};
+
+template <class Condition>
+void await(Condition holds) {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (!holds()) {
+    REQUIRE(std::chrono::steady_clock::now() < deadline);
+    std::this_thread::sleep_for(5ms);
+  }
+}
+
+TEST_CASE("an engine opens on a full disk, is read, says why it takes nothing, and takes again when space is back") {
+  const SmallDisk disk;
+  if (!disk.mounted) {
+    MESSAGE("skipped: this process may not mount a file system");
+    return;
+  }
+  EngineOptions options = options_in(disk.folder.path / "dir");
+  options.state.free_bytes_min = 64 << 20;
+  {
+    const auto engine = open(options);
+    REQUIRE(engine->upsert_places({}, kPlaces).ok());
+    await([&] { return fs::exists(disk.folder.path / "dir" / "ballast"); });
+  }
+  const fs::path filler = disk.folder.path / "filler";
+  {
+    std::ofstream out(filler, std::ios::binary);
+    const std::string block(1 << 20, 'x');
+    while (out.write(block.data(), static_cast<std::streamsize>(block.size())).flush()) {
+    }
+  }
+  REQUIRE(fs::space(disk.folder.path).available < (1 << 20));
+  const auto engine = open(options);
+  CHECK_FALSE(fs::exists(disk.folder.path / "dir" / "ballast"));
+  CHECK(engine->recommend({}, {.user = UserId("ann"), .position = GeoPoint{40.7, -74.0}})->items.size() == 2);
+  const std::string one = event("ann", "bar");
+  const std::vector<std::string_view> events{one};
+  const auto refused = engine->ingest({}, events);
+  CHECK(refused.status().code() == StatusCode::kResourceExhausted);
+  fs::remove(filler);
+  await([&] { return engine->ingest({}, events).ok(); });
+  await([&] { return fs::exists(disk.folder.path / "dir" / "ballast"); });
+  REQUIRE(engine->wait_caught_up(CallContext::within(kPatience)).ok());
+  CHECK(visits(*engine, "bar") == 1.0);
 }
 
 TEST_CASE("options that contradict each other are refused") {

@@ -250,7 +250,9 @@ TEST_CASE("generated and damaged events are judged as another parser and the con
   // The generator reaches every verdict that a decoder gives on events of this size.
   for (int r = 0; r < kRejects; ++r) {
     const auto reject = static_cast<Reject>(r);
-    if (reject == Reject::kOversized || reject == Reject::kTruncatedGzip || reject == Reject::kNotAnObject) continue;
+    if (reject == Reject::kOversized || reject == Reject::kTruncatedGzip || reject == Reject::kNotAnObject ||
+        reject == Reject::kDamagedBatch)
+      continue;
     INFO(to_string(reject));
     CHECK(seen[r] > 0);
   }

@@ -104,7 +104,7 @@ TEST_CASE("a file's lines are its records, at the offsets where they begin") {
 TEST_CASE("a followed file's last line is delivered when its newline comes, whatever pieces it comes in") {
   const test::TemporaryFolder scratch;
   Reader reader(scratch / "f");
-  reader.start().drain();
+  reader.start().poll();
   CHECK(reader.got.empty());
   CHECK_FALSE(reader.batch.finished);
   std::string written;
@@ -130,8 +130,16 @@ TEST_CASE("a file that is not there is waited for when followed, and UNAVAILABLE
   Reader once(scratch / "f", /*follow=*/false);
   CHECK(test::begin(*once.source).code() == StatusCode::kUnavailable);
   Reader reader(scratch / "f");
-  reader.start().drain();
+  reader.start().poll();
+  CHECK_FALSE(reader.batch.at_end);  // where a file ends that is not there, nobody knows
+  REQUIRE(reader.source->obstacles().size() == 1);
+  CHECK(reader.source->obstacles()[0].partition == Partition{3});
+  CHECK(reader.source->obstacles()[0].reason.find(scratch / "f") != std::string::npos);
+  CHECK(reader.source->obstacles()[0].reason.find("correct the path") != std::string::npos);
   write_file(scratch / "f", "one\n");
+  reader.poll();
+  CHECK(reader.batch.obstacles_changed);
+  CHECK(reader.source->obstacles().empty());
   reader.drain();
   CHECK(reader.payloads() == Strings{"one"});
   Reader directory(scratch.path());
@@ -478,6 +486,66 @@ TEST_CASE("gzip: cut anywhere, whole lines come first, then one mark where the d
     Reader mended(scratch / "f", /*follow=*/false);
     mended.start(reader.position).drain();
     CHECK(reader.got.size() + mended.got.size() == lines.size());
+  }
+}
+
+TEST_CASE("a gap that is accepted is gone on behind: at a shortened file's end, or with the file that stands there") {
+  const test::TemporaryFolder scratch;
+  const Partition partition{3};
+  const std::string head = std::string(1'200, 'x') + "\n";  // more than a file is known by
+  write_file(scratch / "f", head + "two\nthree\n");
+  Reader before(scratch / "f");
+  before.start().drain();
+  write_file(scratch / "f", head);
+  Reader shortened(scratch / "f");
+  CHECK(test::begin(*shortened.source, std::span(&before.position, 1)).code() == StatusCode::kOutOfRange);
+  Reader after(scratch / "f");
+  CHECK(after.source->can_pass_gaps());
+  after.source->accept_gaps(std::span(&partition, 1));
+  after.start(before.position).drain();
+  CHECK(after.got.empty());
+  append_file(scratch / "f", "new\n");
+  after.drain();
+  CHECK(after.got == std::vector<Got>{{before.position.offset.value, "new"}});
+  Reader again(scratch / "f");  // what is stored since is a position like any other
+  again.start(after.position).drain();
+  CHECK(again.got.empty());
+  write_file(scratch / "g", "a\nb\n");
+  Reader once(scratch / "g", /*follow=*/false);
+  once.start().drain();
+  write_file(scratch / "g", "other\n");
+  Reader refused(scratch / "g", /*follow=*/false);
+  CHECK(test::begin(*refused.source, std::span(&once.position, 1)).code() == StatusCode::kOutOfRange);
+  Reader accepted(scratch / "g", /*follow=*/false);
+  accepted.source->accept_gaps(std::span(&partition, 1));
+  accepted.start(once.position).drain();
+  CHECK(accepted.payloads() == Strings{"other"});
+}
+
+TEST_CASE("gzip: a file that ends early is an obstacle, followed or not, until the whole one is there") {
+  const test::TemporaryFolder scratch;
+  const std::string packed = gzipped(scratch, "one\ntwo\nthree\n");
+  for (const bool follow : {false, true}) {
+    INFO("follow ", follow);
+    write_file(scratch / "f", packed.substr(0, packed.size() - 3));
+    Reader reader(scratch / "f", follow);
+    reader.start().drain();
+    if (follow) CHECK(reader.source->obstacles().empty());  // its writer may be at work
+    fs::last_write_time(scratch / "f", fs::file_time_type::clock::now() - std::chrono::minutes(1));
+    reader.poll();
+    REQUIRE(reader.source->obstacles().size() == 1);
+    CHECK(reader.source->obstacles()[0].reason.find("ends inside its gzip data") != std::string::npos);
+
+    Reader again(scratch / "f", follow);  // a restart says it again
+    again.start(reader.position).drain();
+    CHECK(again.source->obstacles().size() == 1);
+    if (!follow) continue;
+    append_file(scratch / "f", packed.substr(packed.size() - 3));
+    reader.drain();
+    append_file(scratch / "f", gzipped(scratch, "four\n"));
+    reader.drain();
+    CHECK(reader.source->obstacles().empty());
+    CHECK(reader.payloads() == Strings{"one", "two", "three", "four"});
   }
 }
 

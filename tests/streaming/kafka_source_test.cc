@@ -1,12 +1,16 @@
 // Against a real broker: Apache Kafka, brought up by tools/dev kafka in a temporary folder.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <fstream>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <random>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "streaming/source.h"
@@ -39,6 +43,7 @@ struct Reader {
   std::map<std::int32_t, std::int64_t> next;
   std::map<Reject, int> rejects;
   std::map<std::int32_t, SourcePosition> positions;
+  std::uint64_t gap_records = 0;
 
   [[nodiscard]] std::vector<SourcePosition> resume() const {
     std::vector<SourcePosition> all;
@@ -53,6 +58,14 @@ struct Reader {
       next[record.partition.value] = record.offset.value + 1;
     }
     for (const SourcePosition& position : batch.positions) positions[position.partition.value] = position;
+    gap_records += batch.gap_records;
+  }
+  /// Waits out trouble that passes.
+  void poll_once(Source& source, std::size_t records_max = 5'000) {
+    RecordBatch batch;
+    const Status polled = source.poll(records_max, 100ms, &batch);
+    if (!polled.ok()) REQUIRE_MESSAGE(polled.code() == StatusCode::kUnavailable, polled.to_string());
+    if (polled.ok()) take(batch);
   }
   /// Reads until the end; waits out trouble that passes, for a minute.
   void read_to_end(Source& source, std::size_t records_max = 5'000) {
@@ -161,7 +174,7 @@ TEST_CASE("a topic that is not there yet is waited for, and the message says wha
   if (!KafkaBroker::shared().here()) return;
   const auto early = make("awaited");
   const Status missing = begin(*early);
-  CHECK(missing.code() == StatusCode::kUnavailable);
+  CHECK(missing.code() == StatusCode::kFailedPrecondition);  // somebody must
   CHECK(missing.message().find("create the topic") != std::string::npos);
   KafkaBroker::shared().must("topic awaited --partitions 2");
   produce("awaited", 10, 2);
@@ -178,28 +191,156 @@ TEST_CASE("a topic that is not there yet is waited for, and the message says wha
   CHECK_MESSAGE(started.ok(), started.to_string());
 }
 
-TEST_CASE("a position that was trimmed away is an error that names the gap") {
+/// Everything that a source logs, by event.
+struct Lines {
+  std::multiset<std::string> events;
+
+  Logger logger() {
+    return Logger([this](LogLevel, std::string_view event, std::string_view, std::initializer_list<LogField>) {
+      const std::lock_guard<std::mutex> lock(mutex);  // librdkafka's threads write, too
+      events.emplace(event);
+    });
+  }
+  std::size_t count(const std::string& event) {
+    const std::lock_guard<std::mutex> lock(mutex);
+    return events.count(event);
+  }
+  std::mutex mutex;
+};
+
+TEST_CASE(
+    "a partition whose position was trimmed away or lies beyond the end is held by its name, and others are read") {
   if (!KafkaBroker::shared().here()) return;
-  KafkaBroker::shared().must("topic trimmed --partitions 1");
-  produce("trimmed", 100, 1);
+  KafkaBroker::shared().must("topic trimmed --partitions 3");
+  produce("trimmed", 300, 3);
   KafkaClient().trim("trimmed", 0, 60);
-  const std::vector<SourcePosition> stored{{Partition{0}, Offset{25}, ""}};
-  const Status gap = begin(*make("trimmed"), stored);
-  CHECK(gap.code() == StatusCode::kOutOfRange);
-  CHECK(gap.message().find("partition 0: ") != std::string::npos);
-  CHECK(gap.message().find("35 records were trimmed") != std::string::npos);
-  const std::vector<SourcePosition> beyond{{Partition{0}, Offset{130}, ""}};
-  const Status ahead = begin(*make("trimmed"), beyond);
-  CHECK(ahead.code() == StatusCode::kOutOfRange);
-  CHECK(ahead.message().find("30 records that were read are gone") != std::string::npos);
+  const std::vector<SourcePosition> stored{
+      {Partition{0}, Offset{25}, ""}, {Partition{1}, Offset{130}, ""}, {Partition{2}, Offset{40}, ""}};
   const auto source = make("trimmed");
-  REQUIRE(begin(*source).ok());  // with no position of our own, the beginning is where the topic begins
+  REQUIRE(begin(*source, stored).ok());
+  const std::vector<Obstacle> held = source->obstacles();
+  REQUIRE(held.size() == 2);
+  CHECK(held[0].partition == Partition{0});
+  CHECK(held[0].gap);
+  CHECK(held[0].reason.find("partition 0: ") != std::string::npos);
+  CHECK(held[0].reason.find("35 records were trimmed") != std::string::npos);
+  CHECK(held[1].partition == Partition{1});
+  CHECK(held[1].reason.find("30 records that were read are gone") != std::string::npos);
   Reader reader;
-  reader.read_to_end(*source);
-  CHECK(reader.payloads.size() == 40);
+  while (reader.payloads.size() < 60) reader.poll_once(*source);
+  CHECK(reader.positions.size() == 1);
+  CHECK(reader.positions.at(2).offset.value == 100);
+
+  // Accepted, the first goes on behind the gap, and the second, of which nothing is known any more, from the beginning.
+  const auto accepting = make("trimmed");
+  accepting->accept_gaps(std::vector{Partition{0}, Partition{1}});
+  REQUIRE(begin(*accepting, stored).ok());
+  CHECK(accepting->obstacles().empty());
+  Reader after;
+  after.read_to_end(*accepting);
+  CHECK(after.payloads.size() == 40 + 100 + 60);
+  CHECK(after.gap_records == 35);
+  CHECK(after.positions.at(0).offset.value == 100);
 }
 
-TEST_CASE("a topic made anew with fewer partitions is noticed by what a position remembers") {
+TEST_CASE("an accepted gap is a position to be stored, also where nothing comes after it") {
+  if (!KafkaBroker::shared().here()) return;
+  KafkaBroker::shared().must("topic emptied --partitions 1");
+  produce("emptied", 50, 1);
+  KafkaClient().trim("emptied", 0, 50);
+  const auto source = make("emptied");
+  source->accept_gaps(std::vector{Partition{0}});
+  REQUIRE(begin(*source, std::vector<SourcePosition>{{Partition{0}, Offset{20}, ""}}).ok());
+  Reader reader;
+  reader.read_to_end(*source);
+  CHECK(reader.positions.at(0).offset.value == 50);
+  CHECK(reader.gap_records == 30);
+}
+
+TEST_CASE("markers of transactions and given-up records at the tail count as read, and their retention loses nothing") {
+  if (!KafkaBroker::shared().here()) return;
+  KafkaBroker::shared().must("topic exact --partitions 1");
+  KafkaClient::send_in_transaction("exact", 0, {"a", "b", "c"}, KafkaClient::Outcome::kCommitted);  // 0-2, marker 3
+  KafkaClient::send_in_transaction("exact", 0, {"x", "y"}, KafkaClient::Outcome::kAborted);         // 4-5, marker 6
+  const auto source = make("exact");
+  REQUIRE(begin(*source).ok());
+  Reader reader;
+  reader.read_to_end(*source);
+  CHECK(reader.payloads == std::map<std::string, int>{{"a", 1}, {"b", 1}, {"c", 1}});
+  CHECK(reader.positions.at(0).offset.value == 7);
+  const auto ends = source->end_positions();
+  REQUIRE(ends.ok());
+  CHECK(ends->at(0).offset.value == 7);  // so the lag is 0
+
+  KafkaClient().trim("exact", 0, 7);
+  KafkaClient::send_in_transaction("exact", 0, {"d"}, KafkaClient::Outcome::kCommitted);
+  const auto again = make("exact");
+  REQUIRE(begin(*again, reader.resume()).ok());
+  CHECK(again->obstacles().empty());
+  Reader after;
+  after.read_to_end(*again);
+  CHECK(after.payloads == std::map<std::string, int>{{"d", 1}});
+}
+
+void make_anew(const std::string& topic, int partitions) {
+  KafkaClient().remove(topic);
+  KafkaBroker::shared().must("topic " + topic + " --partitions " + std::to_string(partitions));
+}
+
+TEST_CASE("a topic made anew is known by its records, whether it is shorter or longer than the one that was read") {
+  if (!KafkaBroker::shared().here()) return;
+  for (const int records : {10, 3'000, 5'500}) {
+    INFO("new records ", records);
+    const std::string topic = "anew-" + std::to_string(records);
+    KafkaBroker::shared().must("topic " + topic + " --partitions 1");
+    produce(topic, 3'000, 1);
+    Reader reader;
+    {
+      const auto source = make(topic);
+      REQUIRE(begin(*source).ok());
+      reader.read_to_end(*source);
+    }
+    make_anew(topic, 1);
+    const auto sent = produce(topic, records, 1, "new");
+    const auto source = make(topic);
+    REQUIRE(begin(*source, reader.resume()).ok());
+    Reader nothing;
+    for (int i = 0; i < 600 && source->obstacles().empty(); ++i) nothing.poll_once(*source);
+    REQUIRE(source->obstacles().size() == 1);
+    CHECK(source->obstacles()[0].reason.find("made anew") != std::string::npos);
+    for (int i = 0; i < 5; ++i) nothing.poll_once(*source);
+    CHECK(nothing.payloads.empty());
+    CHECK(nothing.positions.empty());
+
+    const auto accepting = make(topic);
+    accepting->accept_gaps(std::vector{Partition{0}});
+    REQUIRE(begin(*accepting, reader.resume()).ok());
+    Reader after;
+    after.read_to_end(*accepting);
+    CHECK(after.payloads == sent);
+  }
+}
+
+TEST_CASE("a record that retention has taken cannot be checked, which is said, and reading goes on") {
+  if (!KafkaBroker::shared().here()) return;
+  KafkaBroker::shared().must("topic unchecked --partitions 1");
+  produce("unchecked", 20, 1);
+  Reader reader;
+  const auto source = make("unchecked");
+  REQUIRE(begin(*source).ok());
+  reader.read_to_end(*source);
+  KafkaClient().trim("unchecked", 0, 20);
+  const auto sent = produce("unchecked", 5, 1, "more");
+  Lines lines;
+  const auto again = make_kafka_source(options("unchecked"), 4096, lines.logger());
+  REQUIRE(begin(*again, reader.resume()).ok());
+  Reader after;
+  after.read_to_end(*again);
+  CHECK(after.payloads == sent);
+  CHECK(lines.count("kafka.position_unchecked") == 1);
+}
+
+TEST_CASE("a position says what was read last, and positions of an older form are read as they were meant") {
   if (!KafkaBroker::shared().here()) return;
   KafkaBroker::shared().must("topic shrunk --partitions 2");
   produce("shrunk", 10, 2);
@@ -207,16 +348,28 @@ TEST_CASE("a topic made anew with fewer partitions is noticed by what a position
   const auto first = make("shrunk");
   REQUIRE(begin(*first).ok());
   reader.read_to_end(*first);
-  CHECK(reader.positions.at(1).cursor == "1 2");
-  SourcePosition of_three = reader.positions.at(1);
-  of_three.cursor = "1 3";
-  const Status refused = begin(*make("shrunk"), std::vector{of_three});
-  CHECK(refused.code() == StatusCode::kOutOfRange);
-  CHECK(refused.message().find("partition 1: it was read when the topic had 3 partitions") != std::string::npos);
-  of_three.cursor = "1 2 3";
-  CHECK(begin(*make("shrunk"), std::vector{of_three}).code() == StatusCode::kInvalidArgument);
-  of_three.cursor = "";
-  CHECK(begin(*make("shrunk"), std::vector{of_three}).ok());
+  CHECK(reader.positions.at(1).cursor.starts_with("2 2 4 "));  // version, partitions, offset
+  const auto begin_with = [&](const std::string& cursor, std::vector<Obstacle>* held) {
+    SourcePosition position = reader.positions.at(1);
+    position.cursor = cursor;
+    const auto source = make("shrunk");
+    const Status begun = begin(*source, std::vector{position});
+    *held = source->obstacles();
+    return begun;
+  };
+  std::vector<Obstacle> held;
+  CHECK(begin_with("1 3", &held).ok());
+  REQUIRE(held.size() == 1);
+  CHECK(held[0].reason.find("partition 1: it was read when the topic had 3 partitions") != std::string::npos);
+  for (const char* text : {"1 2 3", "2 2", "2 2 4 5", "2 2 4 5 abcdefgh", "3 2", "1 0", "2 2 4 5 0badcafe ", "x"}) {
+    INFO(text);
+    CHECK(begin_with(text, &held).code() == StatusCode::kInvalidArgument);
+  }
+  for (const char* text : {"", "1 2", "1 1"}) {
+    INFO(text);
+    CHECK(begin_with(text, &held).ok());
+    CHECK(held.empty());
+  }
 }
 
 TEST_CASE("a topic that grows while it is read has its new partitions assigned, and their records come once") {
@@ -278,6 +431,123 @@ TEST_CASE("a broker that dies and comes back costs time, not records") {
   sent.merge(produce("survived", 100, 2, "after"));
   while (reader.payloads.size() < sent.size()) reader.read_to_end(*source);
   CHECK(reader.payloads == sent);
+}
+
+/// Sends all payloads in one batch, packed with zstd.
+void send_packed(const std::string& topic, const std::vector<std::string>& payloads) {
+  rd_kafka_conf_t* conf = rd_kafka_conf_new();
+  char why[256];
+  for (const auto& [name, value] : {std::pair{"bootstrap.servers", KafkaBroker::shared().address().c_str()},
+                                    {"compression.type", "zstd"},
+                                    {"message.max.bytes", "200000000"},
+                                    {"batch.size", "200000000"},
+                                    {"linger.ms", "60000"}}) {
+    REQUIRE(rd_kafka_conf_set(conf, name, value, why, sizeof why) == RD_KAFKA_CONF_OK);
+  }
+  rd_kafka_t* producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof why);
+  REQUIRE(producer != nullptr);
+  // The partition is known first, and nothing leaves before the flush: so that it is one batch on a slow machine, too.
+  rd_kafka_topic_t* known = rd_kafka_topic_new(producer, topic.c_str(), nullptr);
+  const rd_kafka_metadata_t* metadata = nullptr;
+  REQUIRE(rd_kafka_metadata(producer, 0, known, &metadata, 30'000) == RD_KAFKA_RESP_ERR_NO_ERROR);
+  rd_kafka_metadata_destroy(metadata);
+  for (const std::string& payload : payloads) {
+    REQUIRE(rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_PARTITION(0),
+                              RD_KAFKA_V_VALUE(const_cast<char*>(payload.data()), payload.size()),
+                              RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END) == RD_KAFKA_RESP_ERR_NO_ERROR);
+  }
+  REQUIRE(rd_kafka_flush(producer, 60'000) == RD_KAFKA_RESP_ERR_NO_ERROR);
+  rd_kafka_topic_destroy(known);
+  rd_kafka_destroy(producer);
+}
+
+long resident_kib() {
+  std::ifstream statm("/proc/self/statm");
+  long size = 0;
+  long resident = 0;
+  statm >> size >> resident;
+  return resident * 4;
+}
+
+TEST_CASE("a batch that unfolds to more than is allowed costs itself, and memory stays bounded") {
+  if (!KafkaBroker::shared().here()) return;
+  KafkaBroker::shared().must("topic bomb --partitions 1");
+  auto sent = produce("bomb", 5, 1, "before");
+  send_packed("bomb", std::vector<std::string>(7, std::string(20'000'000, '0')));  // offsets 5 to 11
+  sent.merge(produce("bomb", 5, 1, "after"));
+  const long before = resident_kib();
+  std::atomic<long> most{0};
+  std::jthread watch([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      most = std::max(most.load(), resident_kib());
+      std::this_thread::sleep_for(1ms);
+    }
+  });
+  const auto source = make("bomb");
+  REQUIRE(begin(*source).ok());
+  Reader reader;
+  std::string detail;
+  const auto deadline = std::chrono::steady_clock::now() + 60s;
+  while (reader.payloads.size() < sent.size() + 1 && std::chrono::steady_clock::now() < deadline) {
+    RecordBatch batch;
+    const Status polled = source->poll(100, 100ms, &batch);
+    REQUIRE_MESSAGE(polled.ok(), polled.to_string());
+    for (const Record& record : batch.records) {
+      if (record.reject == Reject::kDamagedBatch) detail = record.detail;
+    }
+    reader.take(batch);
+  }
+  CHECK(reader.payloads.erase("") == 1);  // the batch's own record holds nothing
+  CHECK(reader.payloads == sent);
+  CHECK(reader.rejects == std::map<Reject, int>{{Reject::kDamagedBatch, 1}});
+  CHECK(detail.find("topic 'bomb', partition 0, offsets 5 to 11: ") != std::string::npos);
+  CHECK(reader.positions.at(0).offset.value == 17);
+  watch.request_stop();
+  watch.join();
+  INFO("before ", before, " KiB, most ", most.load(), " KiB");
+  CHECK(most - before < 64 * 1024);
+
+  // A life that begins with the position in the batch gets there, too.
+  const auto inside = make("bomb");
+  REQUIRE(begin(*inside, std::vector<SourcePosition>{{Partition{0}, Offset{8}, ""}}).ok());
+  Reader rest;
+  rest.read_to_end(*inside);
+  CHECK(rest.rejects == std::map<Reject, int>{{Reject::kDamagedBatch, 1}});
+  CHECK(rest.payloads.size() == 6);
+}
+
+TEST_CASE("batches whose bytes are damaged on the broker's disk cost themselves, however many follow each other") {
+  if (!KafkaBroker::shared().here()) return;
+  KafkaBroker::shared().must("topic flipped --partitions 1");
+  std::map<std::string, int> sent;
+  for (int i = 0; i < 8; ++i) {
+    std::vector<std::string> payloads;
+    for (int n = 0; n < 10; ++n) payloads.push_back("batch" + std::to_string(i) + "-" + std::to_string(n));
+    send_packed("flipped", payloads);
+    if (i == 2 || i == 4 || i == 5) continue;
+    for (const std::string& payload : payloads) ++sent[payload];
+  }
+  const std::string path = KafkaBroker::shared().folder() + "/data/flipped-0/00000000000000000000.log";
+  std::fstream log(path, std::ios::in | std::ios::out | std::ios::binary);
+  REQUIRE(log.good());
+  const std::string bytes((std::istreambuf_iterator<char>(log)), std::istreambuf_iterator<char>());
+  log.clear();
+  for (const char* text : {"batch2-", "batch4-", "batch5-"}) {
+    const std::size_t at = bytes.find(text);
+    REQUIRE(at != std::string::npos);
+    log.seekp(static_cast<std::streamoff>(at));
+    log.put('X');
+  }
+  log.close();
+  const auto source = make("flipped");
+  REQUIRE(begin(*source).ok());
+  Reader reader;
+  reader.read_to_end(*source);
+  CHECK(reader.payloads.erase("") == 1);
+  for (const auto& [payload, times] : sent) CHECK_MESSAGE(reader.payloads[payload] == times, payload);
+  CHECK(reader.payloads == sent);
+  CHECK(reader.rejects == std::map<Reject, int>{{Reject::kDamagedBatch, 3}});
+  CHECK(reader.positions.at(0).offset.value == 80);
 }
 
 TEST_CASE("options that cannot work are refused with the remedy, and secrets are not repeated") {

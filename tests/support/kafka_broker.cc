@@ -118,6 +118,36 @@ void KafkaClient::trim(const std::string& topic, std::int32_t partition, std::in
   rd_kafka_DeleteRecords_destroy(request);
 }
 
+void KafkaClient::remove(const std::string& topic) {
+  rd_kafka_DeleteTopic_t* request = rd_kafka_DeleteTopic_new(topic.c_str());
+  AdminQueue queue(handle_);
+  rd_kafka_DeleteTopics(handle_, &request, 1, nullptr, queue.get());
+  queue.must_succeed();
+  rd_kafka_DeleteTopic_destroy(request);
+}
+
+void KafkaClient::send_in_transaction(const std::string& topic, std::int32_t partition,
+                                      const std::vector<std::string>& payloads, Outcome outcome) {
+  rd_kafka_conf_t* conf = rd_kafka_conf_new();
+  std::array<char, 256> why{};
+  rd_kafka_conf_set(conf, "bootstrap.servers", KafkaBroker::shared().address().c_str(), why.data(), why.size());
+  rd_kafka_conf_set(conf, "transactional.id", topic.c_str(), why.data(), why.size());
+  rd_kafka_t* producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why.data(), why.size());
+  REQUIRE_MESSAGE(producer != nullptr, why.data());
+  const auto must = [](rd_kafka_error_t* error) { REQUIRE_MESSAGE(error == nullptr, rd_kafka_error_string(error)); };
+  must(rd_kafka_init_transactions(producer, 30'000));
+  must(rd_kafka_begin_transaction(producer));
+  for (const std::string& payload : payloads) {
+    REQUIRE(rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_PARTITION(partition),
+                              RD_KAFKA_V_VALUE(const_cast<char*>(payload.data()), payload.size()),
+                              RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END) == RD_KAFKA_RESP_ERR_NO_ERROR);
+  }
+  REQUIRE(rd_kafka_flush(producer, 30'000) == RD_KAFKA_RESP_ERR_NO_ERROR);
+  must(outcome == Outcome::kCommitted ? rd_kafka_commit_transaction(producer, 30'000)
+                                      : rd_kafka_abort_transaction(producer, 30'000));
+  rd_kafka_destroy(producer);
+}
+
 void KafkaClient::grow(const std::string& topic, std::size_t count) {
   std::array<char, 256> why{};
   rd_kafka_NewPartitions_t* request = rd_kafka_NewPartitions_new(topic.c_str(), count, why.data(), why.size());

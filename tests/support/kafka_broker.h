@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "tests/support/temporary_folder.h"
 
@@ -53,6 +54,13 @@ class KafkaClient {
 
   /// Removes the records before `offset`, as retention does.
   void trim(const std::string& topic, std::int32_t partition, std::int64_t offset);
+  /// Removes the topic; returns when the broker has forgotten it.
+  void remove(const std::string& topic);
+  /// Sends the payloads in one transaction, which is committed or given up.
+  enum class Outcome { kCommitted, kAborted };
+  static void send_in_transaction(const std::string& topic, std::int32_t partition,
+                                  const std::vector<std::string>& payloads, Outcome outcome);
+
   /// Makes the topic grow to `count` partitions.
   void grow(const std::string& topic, std::size_t count);
 

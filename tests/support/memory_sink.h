@@ -67,6 +67,12 @@ class MemorySink final : public ingest::Sink {
     answers_.insert(answers_.end(), answers.begin(), answers.end());
   }
 
+  /// All calls answer this, until told otherwise.
+  void fail_with(StatusCode answer) {
+    const MutexLock lock(mutex_);
+    always_ = answer;
+  }
+
   [[nodiscard]] Counts counts() const {
     const MutexLock lock(mutex_);
     return counts_;
@@ -97,6 +103,7 @@ class MemorySink final : public ingest::Sink {
 
  private:
   [[nodiscard]] Status next_answer() CAIRN_REQUIRES(mutex_) {
+    if (always_ != StatusCode::kOk) return {always_, "as told"};
     if (answers_.empty()) return ok_status();
     const StatusCode answer = answers_.front();
     answers_.pop_front();
@@ -105,6 +112,7 @@ class MemorySink final : public ingest::Sink {
 
   mutable Mutex mutex_;
   CondVar applied_;
+  StatusCode always_ CAIRN_GUARDED_BY(mutex_) = StatusCode::kOk;
   std::deque<StatusCode> answers_ CAIRN_GUARDED_BY(mutex_);
   std::map<std::pair<std::string, Partition>, SourcePosition> positions_ CAIRN_GUARDED_BY(mutex_);
   Counts counts_ CAIRN_GUARDED_BY(mutex_);

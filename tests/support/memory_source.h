@@ -70,6 +70,14 @@ class MemoryTopic {
     resumes_.insert(resumes_.end(), answers.begin(), answers.end());
   }
 
+  /// Sources tell of the obstacle and read nothing of its partition. One whose gap is accepted reads it, and says that
+  /// it passed over kGapRecords.
+  static constexpr std::uint64_t kGapRecords = 7;
+  void obstruct(Partition partition, streaming::Obstacle obstacle) CAIRN_EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    obstacles_[partition] = std::move(obstacle);
+  }
+
   /// Records of the partition from `offset` on.
   [[nodiscard]] std::vector<std::string> payloads(Partition partition, std::int64_t offset) const
       CAIRN_EXCLUDES(mutex_) {
@@ -102,6 +110,7 @@ class MemoryTopic {
   mutable Mutex mutex_;
   CondVar changed_;
   std::map<Partition, Shelf> shelves_ CAIRN_GUARDED_BY(mutex_);
+  std::map<Partition, streaming::Obstacle> obstacles_ CAIRN_GUARDED_BY(mutex_);
   std::deque<Status> polls_ CAIRN_GUARDED_BY(mutex_);
   std::deque<Status> resumes_ CAIRN_GUARDED_BY(mutex_);
 };
@@ -122,6 +131,7 @@ class MemorySource final : public streaming::Source {
     if (Status scripted = MemoryTopic::next(&topic_.polls_); !scripted.ok()) return scripted;
     while (!closed_) {
       deliver(records_max, batch);
+      tell_gaps(batch);
       tell_partitions(batch);
       const bool something = !batch->positions.empty() || !batch->assigned.empty() || !batch->revoked.empty();
       if (something || topic_.changed_.wait_until(topic_.mutex_, deadline) == std::cv_status::timeout) break;
@@ -162,6 +172,18 @@ class MemorySource final : public streaming::Source {
     return ok_status();
   }
 
+  [[nodiscard]] std::vector<streaming::Obstacle> obstacles() const override {
+    const MutexLock lock(topic_.mutex_);
+    std::vector<streaming::Obstacle> all;
+    for (const auto& [partition, obstacle] : topic_.obstacles_) all.push_back(obstacle);
+    return all;
+  }
+
+  void accept_gaps(std::span<const Partition> partitions) override {
+    const MutexLock lock(topic_.mutex_);
+    for (const Partition partition : partitions) gaps_ += topic_.obstacles_.erase(partition);
+  }
+
   [[nodiscard]] Result<std::vector<SourcePosition>> end_positions() const override {
     const MutexLock lock(topic_.mutex_);
     std::vector<SourcePosition> ends;
@@ -188,6 +210,7 @@ class MemorySource final : public streaming::Source {
   /// What is left of a partition that was revoked comes too, as far as there is room: those records are in flight.
   void deliver(std::size_t records_max, streaming::RecordBatch* batch) CAIRN_REQUIRES(topic_.mutex_) {
     for (auto& [partition, reading] : reading_) {
+      if (topic_.obstacles_.contains(partition)) continue;
       const auto& payloads = topic_.shelves_[partition].payloads;
       const std::int64_t first = reading.next;
       for (; reading.next < static_cast<std::int64_t>(payloads.size()); ++reading.next) {
@@ -198,6 +221,11 @@ class MemorySource final : public streaming::Source {
       }
       if (reading.next > first) batch->positions.push_back({partition, Offset{reading.next}, "a cursor"});
     }
+  }
+
+  void tell_gaps(streaming::RecordBatch* batch) CAIRN_REQUIRES(topic_.mutex_) {
+    if (batch->positions.empty()) return;
+    batch->gap_records = std::exchange(gaps_, 0) * MemoryTopic::kGapRecords;
   }
 
   void tell_partitions(streaming::RecordBatch* batch) CAIRN_REQUIRES(topic_.mutex_) {
@@ -213,6 +241,7 @@ class MemorySource final : public streaming::Source {
   }
 
   [[nodiscard]] bool at_end() const CAIRN_REQUIRES(topic_.mutex_) {
+    if (!topic_.obstacles_.empty()) return false;
     return std::all_of(reading_.begin(), reading_.end(), [&](const auto& one) CAIRN_REQUIRES(topic_.mutex_) {
       return one.second.next == static_cast<std::int64_t>(topic_.shelves_[one.first].payloads.size());
     });
@@ -228,6 +257,7 @@ class MemorySource final : public streaming::Source {
   std::map<Partition, Reading> reading_ CAIRN_GUARDED_BY(topic_.mutex_);
   std::map<Partition, std::uint64_t> to_resume_ CAIRN_GUARDED_BY(topic_.mutex_);  ///< assigned, with its turn
   std::vector<Partition> to_release_ CAIRN_GUARDED_BY(topic_.mutex_);
+  std::uint64_t gaps_ CAIRN_GUARDED_BY(topic_.mutex_) = 0;  ///< accepted and not told yet
   bool closed_ CAIRN_GUARDED_BY(topic_.mutex_) = false;
   std::deque<std::string> bytes_;  ///< what the last batch's records view
 };

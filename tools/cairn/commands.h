@@ -56,6 +56,7 @@ void add_features_command(CLI::App& app, const GlobalOptions& options);
 void add_places_command(CLI::App& app, const GlobalOptions& options);
 void add_ingest_command(CLI::App& app, const GlobalOptions& options);
 void add_checkpoint_command(CLI::App& app, const GlobalOptions& options);
+void add_consumer_command(CLI::App& app, const GlobalOptions& options);
 void add_wait_command(CLI::App& app, const GlobalOptions& options);
 void add_doctor_command(CLI::App& app, const GlobalOptions& options);
 void add_config_command(CLI::App& app, const GlobalOptions& options);

@@ -28,6 +28,21 @@ Finding check_finding(const nlohmann::json& check) {
   return {"server: " + text_at(check, "name"), ok ? Health::kOk : failing, text_at(check, "detail"), ""};
 }
 
+/// A consumer that somebody must help is a failure, also where readiness does not ask for it.
+std::vector<Finding> consumer_findings(const nlohmann::json& status) {
+  std::vector<Finding> findings;
+  for (const auto& health : list_at(status, "consumer_health")) {
+    for (const auto& trouble : list_at(health, "troubles")) {
+      findings.push_back({"consumer: " + text_at(health, "name"),
+                          flag_at(trouble, "blocked") ? Health::kFail : Health::kWarn,
+                          (flag_at(trouble, "blocked") ? "blocked since " : "waits since ") +
+                              text_at(trouble, "since") + ": " + text_at(trouble, "reason"),
+                          text_at(trouble, "remedy")});
+    }
+  }
+  return findings;
+}
+
 void append(std::vector<Finding>& all, std::vector<Finding> more) {
   for (Finding& finding : more) all.push_back(std::move(finding));
 }
@@ -88,6 +103,7 @@ std::vector<Finding> examine_server(const GlobalOptions& options) {
   const Result<HttpReply> status = try_call(options, {.target = "/v1/status", .timeout = std::chrono::seconds(5)});
   if (status.ok() && status->code == 200) {
     const auto told = nlohmann::json::parse(status->body, nullptr, false);
+    append(findings, consumer_findings(told));
     findings.push_back({"server: computes on", Health::kOk, text_at(told, "compute_backend"), ""});
   }
   return findings;

@@ -38,8 +38,8 @@ class Ingest {
     for (;;) {
       const Result<bool> more = source.next(&line);
       if (!more.ok()) {
-        if (!chunk.empty()) send(chunk);  // what was read before the fault is good
-        give_up(more.status(), source.number());
+        if (!chunk.empty()) send(chunk);              // what was read before the fault is good
+        give_up(more.status(), source.number() + 1);  // the line that could not be read whole
       }
       if (!*more) break;
       if (source.number() < arguments_.from_line) continue;

@@ -64,6 +64,37 @@ std::string durable_offset(const nlohmann::json& status, const nlohmann::json& c
   return "-";
 }
 
+/// What stands behind the consumer of a partition: "running", "waiting", "blocked".
+std::string state_of(const nlohmann::json& status, const nlohmann::json& consumer) {
+  const std::string name = text_at(consumer, "consumer") + ":" + text_at(consumer, "source");
+  for (const auto& health : list_at(status, "consumer_health")) {
+    if (text_at(health, "name") != name) continue;
+    for (const auto& trouble : list_at(health, "troubles")) {
+      const bool all = !trouble.contains("partition") || !trouble["partition"].is_number();
+      if (!all && count_at(trouble, "partition") != count_at(consumer, "partition")) continue;
+      return flag_at(trouble, "blocked") ? "BLOCKED" : "waiting";
+    }
+  }
+  return flag_at(consumer, "at_end") ? "caught up" : "reading";
+}
+
+/// What keeps consumers from going on, and what to do about it.
+void print_troubles(const nlohmann::json& status) {
+  std::string text;
+  for (const auto& health : list_at(status, "consumer_health")) {
+    for (const auto& trouble : list_at(health, "troubles")) {
+      const bool one = trouble.contains("partition") && trouble["partition"].is_number();
+      text += "\n" + text_at(health, "name") + (one ? " partition " + number_or_dash(trouble, "partition") : "") +
+              (flag_at(trouble, "blocked") ? " is BLOCKED" : " waits") + " since " + text_at(trouble, "since") +
+              "\n  " + text_at(trouble, "reason") + "\n  " + text_at(trouble, "remedy") + "\n";
+    }
+  }
+  // A terminal must not obey what stands in a server's message.
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return (c < 0x20 && c != '\n') || c == 0x7F; }, '?');
+  print(text);
+}
+
 void print_consumers(const nlohmann::json& status) {
   Table table({{"CONSUMER"},
                {"SOURCE"},
@@ -74,8 +105,9 @@ void print_consumers(const nlohmann::json& status) {
                {"STATE"}});
   for (const auto& consumer : list_at(status, "consumers")) {
     table.add({text_at(consumer, "consumer"), text_at(consumer, "source"), number_or_dash(consumer, "partition"),
-               number_or_dash(consumer, "offset"), durable_offset(status, consumer), number_or_dash(consumer, "lag"),
-               flag_at(consumer, "at_end") ? "caught up" : "reading"});
+               number_or_dash(consumer, "offset"), durable_offset(status, consumer),
+               consumer.contains("lag") && consumer["lag"].is_number() ? number_or_dash(consumer, "lag") : "unknown",
+               state_of(status, consumer)});
   }
   print("\n" + table.to_string(color_wanted()));
 }
@@ -95,6 +127,7 @@ void run_status(const GlobalOptions& options) {
   const nlohmann::json status = call_json(options, request);
   print_summary(status, options.url);
   print_consumers(status);
+  print_troubles(status);
   print_checks(status);
 }
 

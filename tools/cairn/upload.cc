@@ -1,6 +1,8 @@
 #include "tools/cairn/upload.h"
 
 #include <algorithm>
+#include <cstdio>
+#include <string>
 #include <thread>
 
 namespace cairn::cli {
@@ -17,6 +19,7 @@ constexpr milliseconds kTimeout{60'000};
 
 Result<HttpReply> post_chunk(const GlobalOptions& options, std::string_view target, const Chunk& chunk) {
   const std::string body = chunk.body();
+  std::string told;
   const auto give_up = std::chrono::steady_clock::now() + kPatience;
   for (milliseconds pause = kFirstPause;; pause = std::min(pause * 2, kLongestPause)) {
     CAIRN_ASSIGN_OR_RETURN(HttpReply reply, try_call(options, {.method = "POST",
@@ -29,6 +32,10 @@ Result<HttpReply> post_chunk(const GlobalOptions& options, std::string_view targ
     const milliseconds asked = std::chrono::seconds(std::clamp(reply.retry_after_seconds, 0, 60));
     const milliseconds wait = std::max(pause, asked);
     if (std::chrono::steady_clock::now() + wait > give_up) return error_of(reply);
+    if (Status why = error_of(reply); !options.quiet && why.message() != told) {
+      told = why.message();
+      std::fprintf(stderr, "cairn: the server takes nothing at present, trying again: %s\n", told.c_str());
+    }
     std::this_thread::sleep_for(wait);
   }
 }

@@ -23,6 +23,8 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 constexpr milliseconds kTick{1'000};
 constexpr milliseconds kStatusPeriod{5'000};
 constexpr milliseconds kRecoveryBeat{5'000};
+constexpr milliseconds kSpaceWaitFirst{1'000};
+constexpr milliseconds kSpaceWaitLast{15'000};  // less than kRecoveryExtension
 constexpr std::chrono::microseconds kRecoveryExtension{30'000'000};
 
 /// Tells the service manager every few seconds that start-up goes on, for as long as it lives.
@@ -101,7 +103,22 @@ class Daemon {
   }
 
  private:
+  /// Opens the engine; while the disk is too full for that, waits for space.
+  /// Returns: kExitOk without an engine when a stop was asked for meanwhile.
   ExitCode open() {
+    for (milliseconds wait = kSpaceWaitFirst;; wait = std::min(wait * 2, kSpaceWaitLast)) {
+      const Status opened = try_open();
+      if (opened.ok()) return kExitOk;
+      if (opened.code() != StatusCode::kResourceExhausted) return exit_code_for_open(opened.code());
+      logger_.warning("daemon.waiting_for_space", "opening is tried again until the disk has room; free some there",
+                      {{"state_dir", report_.config.engine.state_dir}});
+      notifier_.extend_timeout(kRecoveryExtension, "waiting for space on the disk of the state directory");
+      if (signals_.take(wait) == SignalRequest::kStop || signals_.stop_requested()) return kExitOk;
+      log_.tick();
+    }
+  }
+
+  Status try_open() {
     EngineOptions options = report_.config.engine;
     options.log = logger_;
     const RecoveryBeat beat(notifier_);
@@ -110,10 +127,10 @@ class Daemon {
       logger_.error(
           "daemon.open_failed", opened.status().message(),
           {{"code", std::string(to_string(opened.status().code()))}, {"state_dir", report_.config.engine.state_dir}});
-      return exit_code_for_open(opened.status().code());
+      return opened.status();
     }
     engine_ = std::move(opened).value();
-    return kExitOk;
+    return ok_status();
   }
 
   ExitCode listen() {
@@ -213,6 +230,7 @@ class Daemon {
 
   /// Ends with `code`, or with a failure when the engine could not store what it has.
   ExitCode close(ExitCode code) {
+    if (!engine_) return code;  // stopped while it waited for space
     const Status closed = engine_->close();
     http_.reset();  // waits for handlers inside the engine; close() has woken those that wait there
     engine_.reset();

@@ -25,6 +25,11 @@ RecordTable<FileSourceOptions> make_file_table() {
                   CAIRN_AT(follow), {.name = "follow",
                                      .type = KeyType::kBool,
                                      .doc = "Wait for growth and rotation. false: the source ends at the file's end."}),
+              make_key<FileSourceOptions>(
+                  CAIRN_AT(required), {.name = "required",
+                                       .type = KeyType::kBool,
+                                       .doc = "Whether /readyz fails while features cannot be read from the file until "
+                                              "somebody mends something: it is not there, or was shortened."}),
           },
           {}};
 }

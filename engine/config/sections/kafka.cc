@@ -35,33 +35,39 @@ std::string brokers_complaint(const Value& value) {
 }  // namespace
 
 Section kafka_section() {
-  return {"kafka",
-          "A Kafka topic of interactions, all its partitions.",
-          {
-              make_key<Config>(CAIRN_AT(engine.kafka.brokers),
-                               {.name = "brokers",
-                                .type = KeyType::kText,
-                                .doc = "Addresses to start from, separated by commas. Empty: no Kafka.",
-                                .example = "\"kafka-1:9092,kafka-2:9092\"",
-                                .complaint = brokers_complaint}),
-              make_key<Config>(CAIRN_AT(engine.kafka.topic), {.name = "topic",
-                                                              .type = KeyType::kText,
-                                                              .doc = "The topic; needed when brokers are given.",
-                                                              .example = "\"interactions\"",
-                                                              .complaint = topic_complaint}),
-              make_key<Config>(CAIRN_AT(engine.kafka.group),
-                               {.name = "group",
-                                .type = KeyType::kText,
-                                .doc = "Consumer group that offsets are reported to, for lag tools. It is never read: "
-                                       "the offsets that count are stored with the state.",
-                                .complaint = source_name_complaint}),
-              make_key<Config>(CAIRN_AT(engine.kafka.name),
-                               {.name = "name",
-                                .type = KeyType::kText,
-                                .doc = "Name of the source. Offsets are stored under it: a new name reads the topic "
-                                       "from its beginning.",
-                                .complaint = source_name_complaint}),
-          }};
+  return {
+      "kafka",
+      "A Kafka topic of interactions, all its partitions.",
+      {
+          make_key<Config>(CAIRN_AT(engine.kafka.brokers),
+                           {.name = "brokers",
+                            .type = KeyType::kText,
+                            .doc = "Addresses to start from, separated by commas. Empty: no Kafka.",
+                            .example = "\"kafka-1:9092,kafka-2:9092\"",
+                            .complaint = brokers_complaint}),
+          make_key<Config>(CAIRN_AT(engine.kafka.topic), {.name = "topic",
+                                                          .type = KeyType::kText,
+                                                          .doc = "The topic; needed when brokers are given.",
+                                                          .example = "\"interactions\"",
+                                                          .complaint = topic_complaint}),
+          make_key<Config>(CAIRN_AT(engine.kafka.group),
+                           {.name = "group",
+                            .type = KeyType::kText,
+                            .doc = "Consumer group that offsets are reported to, for lag tools. It is never read: "
+                                   "the offsets that count are stored with the state.",
+                            .complaint = source_name_complaint}),
+          make_key<Config>(CAIRN_AT(engine.kafka.name),
+                           {.name = "name",
+                            .type = KeyType::kText,
+                            .doc = "Name of the source. Offsets are stored under it: a new name reads the topic "
+                                   "from its beginning.",
+                            .complaint = source_name_complaint}),
+          make_key<Config>(CAIRN_AT(engine.kafka.required),
+                           {.name = "required",
+                            .type = KeyType::kBool,
+                            .doc = "Whether /readyz fails while features cannot be read from the topic until "
+                                   "somebody mends something. A broker that is away for a while is no such thing."}),
+      }};
 }
 
 OpenTable kafka_properties_table() {

@@ -25,6 +25,12 @@ Section sql_section() {
                                                           .doc = "Connection string of libpq. Empty: no PostgreSQL.",
                                                           .example = "\"host=/run/postgresql dbname=cairn user=cairn\"",
                                                           .secret = true}),
+              make_key<Config>(
+                  CAIRN_AT(engine.sql.required),
+                  {.name = "required",
+                   .type = KeyType::kBool,
+                   .doc = "Whether /readyz fails while interactions cannot be written until somebody mends something, "
+                          "such as a right or a column that is missing. Answers do not need PostgreSQL."}),
               make_key<Config>(CAIRN_AT(engine.sql.schema), {.name = "schema",
                                                              .type = KeyType::kText,
                                                              .doc = "Schema of Cairn's tables; created when absent.",

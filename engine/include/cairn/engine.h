@@ -47,7 +47,7 @@ class Engine {
   /// `clock` must outlive the engine.
   /// Returns: INVALID_ARGUMENT for options that contradict each other; FAILED_PRECONDITION when another process holds
   /// the state directory (named in the message) or its format is of another version; DATA_LOSS when the state is
-  /// damaged; UNAVAILABLE when the disk has no room. A PostgreSQL that does not answer is no error: it is retried.
+  /// damaged; RESOURCE_EXHAUSTED when the disk has no room. A PostgreSQL that does not answer is no error: it is retried.
   [[nodiscard]] static Result<std::unique_ptr<Engine>> open(EngineOptions options,
                                                             const Clock& clock = SystemClock::instance());
 
@@ -90,10 +90,20 @@ class Engine {
   [[nodiscard]] virtual std::vector<FeatureViewSpec> feature_views(const CallContext& context) const = 0;
 
   /// Waits until both consumers have applied and stored all that their sources held when the call was made (files to
-  /// their end, the API's log, Kafka's high watermarks), and until answers know all places; the SQL consumer, and the places in
-  /// PostgreSQL, only when PostgreSQL is configured. Without a deadline it waits until it is cancelled.
+  /// their end, the API's log, Kafka's high watermarks), and until answers know all places; the SQL consumer, and the
+  /// places in PostgreSQL, only when PostgreSQL is configured. Without a deadline it waits until it is cancelled.
   /// Returns: DEADLINE_EXCEEDED, saying what is waited for.
   [[nodiscard]] virtual Status wait_caught_up(const CallContext& context) const = 0;
+
+  /// Lets consumers that wait, or are blocked, try again at once. `name`: one consumer ("features:kafka"), or a source
+  /// ("kafka") for all that read it.
+  /// Returns: NOT_FOUND, naming those there are.
+  [[nodiscard]] virtual Status retry_consumer(const CallContext& context, const std::string& name) = 0;
+
+  /// Lets consumers read on where records that they were to read next are gone (trimmed, or the topic was made anew):
+  /// from the first record that is there. What was passed over is counted (ConsumerHealth::gap_records). `name` as
+  /// above. Returns: NOT_FOUND; FAILED_PRECONDITION when none of them stands before a gap.
+  [[nodiscard]] virtual Status accept_gap(const CallContext& context, const std::string& name) = 0;
 
   /// Copies a consistent state, offsets and the API's log included, to the new directory `path` while running. The copy
   /// is a state directory: an engine opened on it goes on from the watermarks named in the answer, or later ones.
@@ -118,6 +128,14 @@ class Engine {
 
 /// The views that ranking itself reads; always present.
 [[nodiscard]] std::vector<FeatureViewSpec> builtin_feature_views();
+
+/// Whether an engine would open with these options for PostgreSQL; asks no server.
+/// Returns: INVALID_ARGUMENT, without anything of the connection string.
+[[nodiscard]] Status check_postgres_options(const SqlOptions& options);
+
+/// Whether librdkafka knows the property and takes the value.
+/// Returns: INVALID_ARGUMENT, without the value.
+[[nodiscard]] Status check_kafka_property(const std::string& name, const std::string& value);
 
 /// Whether a PostgreSQL could be used as it is configured: one connection, one round trip.
 /// Returns: what sql says of it, with the remedy; see Engine's readiness check "postgres".

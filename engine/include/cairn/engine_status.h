@@ -15,8 +15,36 @@ struct ConsumerStatus {
   std::string consumer;  ///< "features" or "sql"
   std::string source;
   SourcePosition position;
-  std::optional<Offset> end_offset;  ///< where the source ends at present, when it can tell
+  std::optional<Offset> end_offset;  ///< where the source ends at present; absent when it cannot tell or be reached
   bool at_end = false;
+};
+
+/// Why a consumer, or one partition that it reads, stands still.
+struct ConsumerTrouble {
+  std::optional<Partition> partition;  ///< absent: all that the consumer reads
+  bool blocked = false;                ///< somebody must mend something; false: it may pass by itself
+  bool gap = false;                    ///< records are gone: Engine::accept_gap reads on without them
+  EventTime since;
+  std::string reason;
+  std::string remedy;  ///< what to do here, beside mending the reason
+};
+
+/// How one consumer is. It never ends by an error: it tries again, sooner or later, until it is stopped.
+struct ConsumerHealth {
+  std::string consumer;  ///< "features" or "sql"
+  std::string source;
+  bool required = true;                   ///< the engine is not ready while the consumer is blocked
+  std::uint64_t gap_records = 0;          ///< offsets passed over, by this process, because a gap was accepted
+  std::vector<ConsumerTrouble> troubles;  ///< empty while all is well
+
+  /// "features:kafka": what Engine::retry_consumer and accept_gap take.
+  [[nodiscard]] std::string name() const { return consumer + ":" + source; }
+  [[nodiscard]] bool blocked() const {
+    for (const ConsumerTrouble& trouble : troubles) {
+      if (trouble.blocked) return true;
+    }
+    return false;
+  }
 };
 
 /// What one part of the engine holds in memory, about.
@@ -28,7 +56,7 @@ struct MemoryPart {
 
 /// One thing that must hold, or should, for the engine to serve.
 struct ReadinessCheck {
-  std::string name;  ///< "state", "sources", "postgres", "disk"
+  std::string name;  ///< "state", "consumers", "sources", "postgres", "disk"
   bool ok = false;
   bool required = true;  ///< a failing optional check degrades, it does not stop serving
   std::string detail;
@@ -56,6 +84,7 @@ struct EngineStatus {
   std::string compute_backend;     ///< "cpu/avx512", "cuda"
   std::vector<MemoryPart> memory;
   std::vector<ConsumerStatus> consumers;
+  std::vector<ConsumerHealth> health;  ///< of every consumer
   std::vector<ReadinessCheck> checks;
 
   [[nodiscard]] bool ready() const {

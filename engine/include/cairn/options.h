@@ -14,9 +14,10 @@ namespace cairn {
 
 /// A file of interactions, one JSON object a line. Its partition is its index in EngineOptions::files.
 struct FileSourceOptions {
-  std::string name;    ///< of the source; offsets are kept under it
-  std::string path;    ///< plain or gzip (recognised by content)
-  bool follow = true;  ///< wait for growth and rotation; false: the source ends at the end of the file
+  std::string name;      ///< of the source; offsets are kept under it
+  std::string path;      ///< plain or gzip (recognised by content)
+  bool follow = true;    ///< wait for growth and rotation; false: the source ends at the end of the file
+  bool required = true;  ///< not ready while features cannot be read from it until somebody mends something
 };
 
 /// A Kafka topic, all its partitions.
@@ -26,6 +27,7 @@ struct KafkaSourceOptions {
   std::string topic;
   std::string group = "cairn";                    ///< committed to for lag tooling only; never read
   std::map<std::string, std::string> properties;  ///< passed to librdkafka
+  bool required = true;                           ///< as FileSourceOptions::required
 };
 
 /// What is accepted from a stream.
@@ -48,6 +50,7 @@ struct SqlOptions {
   int partitions_max = 600;         ///< bound on month partitions a stream may cause
   std::chrono::milliseconds statement_timeout{60'000};
   std::size_t batch_rows_max = 20'000;  ///< interactions per transaction
+  bool required = false;  ///< not ready while interactions cannot be written until somebody mends something
 };
 
 /// RocksDB, and how what was applied gets there.

@@ -33,6 +33,35 @@ void write_consumer(json::Writer& out, const ConsumerStatus& consumer) {
   out.end_object();
 }
 
+std::string_view state_of(const ConsumerHealth& consumer) {
+  if (consumer.blocked()) return "blocked";
+  return consumer.troubles.empty() ? "running" : "waiting";
+}
+
+void write_trouble(json::Writer& out, const ConsumerTrouble& trouble) {
+  out.begin_object();
+  out.key("partition");
+  trouble.partition ? out.integer(trouble.partition->value) : out.null();
+  out.key("blocked").boolean(trouble.blocked);
+  out.key("gap").boolean(trouble.gap);
+  out.key("since");
+  write_time_or_null(out, trouble.since);
+  out.key("reason").text(trouble.reason);
+  out.key("remedy").text(trouble.remedy);
+  out.end_object();
+}
+
+void write_health(json::Writer& out, const ConsumerHealth& consumer) {
+  out.begin_object();
+  out.key("name").text(consumer.name());
+  out.key("state").text(state_of(consumer));
+  out.key("required").boolean(consumer.required);
+  out.key("gap_records").unsigned_integer(consumer.gap_records);
+  out.key("troubles").begin_array();
+  for (const ConsumerTrouble& trouble : consumer.troubles) write_trouble(out, trouble);
+  out.end_array().end_object();
+}
+
 void write_memory(json::Writer& out, const MemoryPart& part) {
   out.begin_object();
   out.key("part").text(part.name);
@@ -100,6 +129,8 @@ ApiResponse Handlers::status(const ApiRequest& request) const {
   for (const MemoryPart& part : status.memory) write_memory(out, part);
   out.end_array().key("consumers").begin_array();
   for (const ConsumerStatus& consumer : status.consumers) write_consumer(out, consumer);
+  out.end_array().key("consumer_health").begin_array();
+  for (const ConsumerHealth& consumer : status.health) write_health(out, consumer);
   out.end_array().key("checks").begin_array();
   for (const ReadinessCheck& check : status.checks) write_check(out, check);
   out.end_array().end_object();
@@ -137,6 +168,18 @@ ApiResponse Handlers::wait_caught_up(const ApiRequest& request) const {
   if (const Status status = engine_.wait_caught_up(request.context_within(timeout)); !status.ok())
     return error_response(status);
   return json_response(R"({"caught_up":true})");
+}
+
+ApiResponse Handlers::retry_consumer(const ApiRequest& request) const {
+  if (const Status status = engine_.retry_consumer(request.context, request.path_parameters[0]); !status.ok())
+    return error_response(status);
+  return json_response(R"({"retrying":true})");
+}
+
+ApiResponse Handlers::accept_gap(const ApiRequest& request) const {
+  if (const Status status = engine_.accept_gap(request.context, request.path_parameters[0]); !status.ok())
+    return error_response(status);
+  return json_response(R"({"accepted":true})");
 }
 
 ApiResponse Handlers::live(const ApiRequest&) const { return json_response(R"({"status":"ok"})"); }

@@ -30,6 +30,8 @@ class Handlers {
   ApiResponse status(const ApiRequest& request) const;
   ApiResponse checkpoint(const ApiRequest& request) const;
   ApiResponse wait_caught_up(const ApiRequest& request) const;
+  ApiResponse retry_consumer(const ApiRequest& request) const;
+  ApiResponse accept_gap(const ApiRequest& request) const;
   ApiResponse live(const ApiRequest& request) const;
   ApiResponse ready(const ApiRequest& request) const;
   ApiResponse metrics(const ApiRequest& request) const;

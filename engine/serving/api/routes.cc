@@ -18,6 +18,8 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/status", Lane::kProbe, kNoTimeLimit, &Handlers::status},
     {"POST", "/v1/checkpoint", Lane::kWait, kNoTimeLimit, &Handlers::checkpoint},
     {"POST", "/v1/wait-caught-up", Lane::kWait, kWaitTimeLimit, &Handlers::wait_caught_up},
+    {"POST", "/v1/consumers/{name}/retry", Lane::kProbe, kNoTimeLimit, &Handlers::retry_consumer},
+    {"POST", "/v1/consumers/{name}/accept-gap", Lane::kProbe, kNoTimeLimit, &Handlers::accept_gap},
     {"GET", "/v1/feature-views", Lane::kRead, kUsualTimeLimit, &Handlers::list_feature_views},
     {"GET", "/v1/ranking-features", Lane::kInline, kNoTimeLimit, &Handlers::list_ranking_features},
     {"GET", "/healthz", Lane::kInline, kNoTimeLimit, &Handlers::live},

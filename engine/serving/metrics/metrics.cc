@@ -48,6 +48,12 @@ class Snapshot {
     metric.label = std::move(labels);
     family.metric.push_back(std::move(metric));
   }
+  static void add_counter(MetricFamily& family, double value, Labels labels) {
+    ClientMetric metric;
+    metric.counter.value = value;
+    metric.label = std::move(labels);
+    family.metric.push_back(std::move(metric));
+  }
   [[nodiscard]] std::vector<MetricFamily> take() && { return std::move(families_); }
 
  private:
@@ -109,12 +115,31 @@ Labels labels_of(const ConsumerStatus& consumer) {
           {"partition", std::to_string(consumer.position.partition.value)}};
 }
 
+void add_health(Snapshot& out, const EngineStatus& status) {
+  const auto labels = [](const ConsumerHealth& one) {
+    return Labels{{"consumer", one.consumer}, {"source", one.source}};
+  };
+  MetricFamily& blocked =
+      out.family("cairn_consumer_blocked",
+                 "1 while the consumer, or a partition of it, waits for somebody to mend something", MetricType::Gauge);
+  for (const ConsumerHealth& one : status.health) Snapshot::add_gauge(blocked, one.blocked() ? 1 : 0, labels(one));
+  MetricFamily& waiting =
+      out.family("cairn_consumer_waiting", "1 while the consumer stands still, whatever the reason", MetricType::Gauge);
+  for (const ConsumerHealth& one : status.health)
+    Snapshot::add_gauge(waiting, one.troubles.empty() ? 0 : 1, labels(one));
+  MetricFamily& gaps = out.family("cairn_consumer_gap_records_total",
+                                  "Offsets passed over because their gap was accepted", MetricType::Counter);
+  for (const ConsumerHealth& one : status.health)
+    Snapshot::add_counter(gaps, static_cast<double>(one.gap_records), labels(one));
+}
+
 void add_consumers(Snapshot& out, const EngineStatus& status) {
   MetricFamily& offsets =
       out.family("cairn_consumer_offset", "Offset of the next record the consumer reads", MetricType::Gauge);
   for (const ConsumerStatus& consumer : status.consumers) {
     Snapshot::add_gauge(offsets, static_cast<double>(consumer.position.offset.value), labels_of(consumer));
   }
+  add_health(out, status);
   MetricFamily& durable =
       out.family("cairn_durable_offset", "Offset before which the features are on disk", MetricType::Gauge);
   for (const Watermark& mark : status.durable) {

@@ -7,10 +7,13 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <random>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "streaming/decode.h"
@@ -55,9 +58,7 @@ struct Fixture {
     return std::make_unique<Consumer>(
         options, [this] { return topic.source(); }, sink, types, clock);
   }
-  static Status drain(Consumer& consumer) {
-    return consumer.wait_passed(consumer.mark(), CallContext::within(60s));
-  }
+  static Status drain(Consumer& consumer) { return consumer.wait_passed(consumer.mark(), CallContext::within(60s)); }
 };
 
 std::vector<std::int32_t> partitions_in(const std::vector<ConsumerStatus>& status) {
@@ -125,14 +126,157 @@ TEST_CASE("a consumer that is stopped and started again goes on where the sink s
   CHECK(f.sink.counts() == f.expected);
 }
 
-TEST_CASE("an error that will not pass stops the source and says so") {
+/// Polls until `holds` does; a minute at most.
+template <class Condition>
+void await(Condition holds) {
+  const auto deadline = std::chrono::steady_clock::now() + 60s;
+  while (!holds()) {
+    REQUIRE(std::chrono::steady_clock::now() < deadline);
+    std::this_thread::sleep_for(1ms);
+  }
+}
+
+TEST_CASE("an error that somebody must mend blocks the consumer, which says so and since when, and ends when it ends") {
   Fixture f;
   f.append("p");
-  f.sink.script(std::array{StatusCode::kOk, StatusCode::kInvalidArgument});
+  f.sink.fail_with(StatusCode::kFailedPrecondition);
   const auto consumer = f.consume();
-  const Status waited = consumer->wait_passed(consumer->mark(), CallContext::within(300ms));
+  await([&] { return consumer->health().blocked(); });
+  const ConsumerHealth health = consumer->health();
+  CHECK(health.name() == "test:lines");
+  REQUIRE(health.troubles.size() == 1);
+  CHECK(health.troubles[0].reason == "FAILED_PRECONDITION: as told");
+  CHECK(health.troubles[0].since == f.clock.now());
+  CHECK(health.troubles[0].remedy.find("cairn consumer retry test:lines") != std::string::npos);
+  const Status waited = consumer->wait_passed(consumer->mark(), CallContext::within(0ms));
   CHECK(waited.code() == StatusCode::kDeadlineExceeded);
-  CHECK(consumer->trouble() == "INVALID_ARGUMENT: as told");
+  CHECK(waited.message().find("it waits: FAILED_PRECONDITION") != std::string::npos);
+  f.sink.fail_with(StatusCode::kOk);  // mended; nobody restarts anything
+  REQUIRE(Fixture::drain(*consumer).ok());
+  CHECK(f.sink.counts() == f.expected);
+  CHECK(consumer->health().troubles.empty());
+}
+
+TEST_CASE("every code that a sink or a source can answer is got over once it stops") {
+  for (const StatusCode code :
+       {StatusCode::kInvalidArgument, StatusCode::kFailedPrecondition, StatusCode::kOutOfRange, StatusCode::kDataLoss,
+        StatusCode::kInternal, StatusCode::kPermissionDenied, StatusCode::kUnauthenticated, StatusCode::kNotFound}) {
+    INFO(to_string(code));
+    Fixture f;
+    for (int i = 0; i < 30; ++i) f.append("p");
+    f.sink.fail_with(code);
+    const auto consumer = f.consume();
+    await([&] { return consumer->health().blocked(); });
+    f.sink.fail_with(StatusCode::kOk);
+    consumer->retry();
+    REQUIRE(Fixture::drain(*consumer).ok());
+    f.topic.script_polls(std::array{Status(code, "from the source")});
+    await([&] { return consumer->health().blocked(); });
+    consumer->retry();
+    f.append("later");
+    REQUIRE(Fixture::drain(*consumer).ok());
+    CHECK(f.sink.counts() == f.expected);
+  }
+}
+
+TEST_CASE("the source is kept while the sink cannot say where to go on") {
+  Fixture f;
+  f.append("p");
+  f.sink.script(std::array{StatusCode::kUnavailable, StatusCode::kUnavailable, StatusCode::kFailedPrecondition});
+  int made = 0;
+  Consumer::Options options;
+  options.consumer = "test";
+  Consumer consumer(
+      options,
+      [&] {
+        ++made;
+        return f.topic.source();
+      },
+      f.sink, f.types, f.clock);
+  await([&] { return consumer.health().blocked(); });
+  consumer.retry();
+  REQUIRE(Fixture::drain(consumer).ok());
+  CHECK(made == 2);  // one of them to learn its name
+}
+
+TEST_CASE("trouble is one line of the log when it begins and one when it ends, whatever numbers change in between") {
+  Fixture f;
+  f.append("p");
+  std::mutex mutex;
+  std::multiset<std::string> events;
+  Consumer::Options options;
+  options.consumer = "test";
+  options.log = Logger([&](LogLevel, std::string_view event, std::string_view, std::initializer_list<LogField>) {
+    const std::lock_guard<std::mutex> lock(mutex);
+    events.emplace(event);
+  });
+  f.topic.script_polls(std::array{resource_exhausted("the disk has 99 bytes free"),
+                                  resource_exhausted("the disk has 5 bytes free"),
+                                  resource_exhausted("the disk has 1234 bytes free")});
+  {
+    Consumer consumer(
+        options, [&] { return f.topic.source(); }, f.sink, f.types, f.clock);
+    REQUIRE(Fixture::drain(consumer).ok());
+  }
+  CHECK(events == std::multiset<std::string>{"consumer.recovered", "consumer.waiting"});
+}
+
+TEST_CASE("a blocked consumer stops at once") {
+  Fixture f;
+  f.append("p");
+  f.sink.fail_with(StatusCode::kFailedPrecondition);
+  const auto consumer = f.consume();
+  await([&] { return consumer->health().blocked(); });
+  const auto start = std::chrono::steady_clock::now();
+  consumer->stop();
+  CHECK(std::chrono::steady_clock::now() - start < 30s);
+}
+
+TEST_CASE("how far a source that cannot be reached is ahead is not known") {
+  Fixture f;
+  f.append("p");
+  const auto consumer = f.consume();
+  REQUIRE(Fixture::drain(*consumer).ok());
+  REQUIRE(consumer->status().at(0).end_offset.has_value());
+  CHECK(consumer->status()[0].at_end);
+  const std::vector<Status> away(1000, unavailable("away"));
+  f.topic.script_polls(away);
+  await([&] { return !consumer->trouble().empty(); });
+  CHECK_FALSE(consumer->status()[0].end_offset.has_value());
+  CHECK_FALSE(consumer->status()[0].at_end);
+}
+
+TEST_CASE("a source that cannot pass over a gap is not said to, whatever it answers") {
+  Fixture f;
+  f.topic.script_resumes(std::vector<Status>(3, Status(StatusCode::kOutOfRange, "gone")));
+  const auto consumer = f.consume();
+  await([&] { return consumer->health().blocked(); });
+  CHECK_FALSE(consumer->health().troubles.at(0).gap);
+  CHECK_FALSE(consumer->accept_gap());
+}
+
+TEST_CASE("a partition that stands still keeps no other from being read, and is listed until it goes on") {
+  Fixture f(kThree);
+  f.topic.obstruct(kThree[1], {.partition = kThree[1], .reason = "the records are gone", .gap = true});
+  for (const Partition partition : kThree) f.append("p" + std::to_string(partition.value), partition);
+  const auto consumer = f.consume();
+  f.sink.wait_until("lines", kThree[0], Offset{1});
+  f.sink.wait_until("lines", kThree[2], Offset{1});
+  await([&] { return consumer->health().blocked(); });
+  const ConsumerHealth health = consumer->health();
+  REQUIRE(health.troubles.size() == 1);
+  CHECK(health.troubles[0].partition == kThree[1]);
+  CHECK(health.troubles[0].gap);
+  CHECK(health.troubles[0].remedy.find("cairn consumer accept-gap test:lines") != std::string::npos);
+  CHECK_FALSE(f.sink.counts().contains("p1"));
+
+  REQUIRE(consumer->accept_gap());
+  f.sink.wait_until("lines", kThree[1], Offset{1});
+  REQUIRE(Fixture::drain(*consumer).ok());
+  CHECK(f.sink.counts() == f.expected);
+  CHECK(consumer->health().troubles.empty());
+  CHECK(consumer->health().gap_records == 7);
+  CHECK_FALSE(consumer->accept_gap());  // there is none any more
 }
 
 TEST_CASE("each partition has a position of its own, and one without a position begins at its beginning") {

@@ -365,6 +365,41 @@ TEST_CASE_FIXTURE(Serving, "a write that a browser sends for a foreign page is r
   CHECK(request(port(), "GET", "/healthz", "", "Origin: http://evil.example\r\n").code == 200);
 }
 
+TEST_CASE_FIXTURE(Serving, "status tells of each consumer how it is, and metrics do") {
+  engine.status_answer.health = {
+      {.consumer = "features", .source = "api", .required = true, .gap_records = 0, .troubles = {}},
+      {.consumer = "sql",
+       .source = "kafka",
+       .required = false,
+       .gap_records = 12,
+       .troubles = {{.partition = std::nullopt,
+                     .blocked = true,
+                     .gap = false,
+                     .since = event_time_from_ms(1'714'564'800'000),
+                     .reason = "no right",
+                     .remedy = "grant it"}}}};
+  start();
+  const auto health = nlohmann::json::parse(get(port(), "/v1/status").body)["consumer_health"];
+  CHECK(health[0] == nlohmann::json({{"name", "features:api"},
+                                     {"state", "running"},
+                                     {"required", true},
+                                     {"gap_records", 0},
+                                     {"troubles", nlohmann::json::array()}}));
+  CHECK(health[1]["state"] == "blocked");
+  CHECK(health[1]["troubles"][0] == nlohmann::json({{"partition", nullptr},
+                                                    {"blocked", true},
+                                                    {"gap", false},
+                                                    {"since", "2024-05-01T12:00:00Z"},
+                                                    {"reason", "no right"},
+                                                    {"remedy", "grant it"}}));
+  const std::string metrics = get(port(), "/metrics").body;
+  for (const char* line : {"cairn_consumer_blocked{consumer=\"features\",source=\"api\"} 0",
+                           "cairn_consumer_blocked{consumer=\"sql\",source=\"kafka\"} 1",
+                           "cairn_consumer_gap_records_total{consumer=\"sql\",source=\"kafka\"} 12"}) {
+    CHECK_MESSAGE(metrics.find(line) != std::string::npos, line);
+  }
+}
+
 TEST_CASE("openapi.json describes exactly the routes") {
   const auto document = nlohmann::json::parse(serving::openapi_document());
   CHECK(document["info"]["version"] == CAIRN_VERSION);

@@ -25,6 +25,8 @@ class FakeEngine final : public Engine {
   std::vector<FeatureViewSpec> feature_views(const CallContext&) const override { return views; }
   Status wait_caught_up(const CallContext& context) const override;
   Result<CheckpointInfo> checkpoint(const CallContext& context, const std::string& path) override;
+  Status retry_consumer(const CallContext&, const std::string& name) override { return on_consumer("retry", name); }
+  Status accept_gap(const CallContext&, const std::string& name) override { return on_consumer("accept-gap", name); }
   Status close() override { return {}; }
 
   std::vector<std::string> ingested() const;
@@ -36,6 +38,8 @@ class FakeEngine final : public Engine {
   EngineStatus status_answer;
   std::function<Status()> on_ingest = [] { return Status(); };
   std::function<Status(const RecommendRequest&)> on_recommend = [](const RecommendRequest&) { return Status(); };
+  std::function<Status(const std::string& what, const std::string& name)> on_consumer =
+      [](const std::string&, const std::string&) { return Status(); };
   std::function<Status(const CallContext&)> on_wait = [](const CallContext&) { return Status(); };
 
  private:

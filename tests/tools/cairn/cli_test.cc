@@ -1,7 +1,9 @@
 // The built program against a server over a FakeEngine.
 
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
+#include <thread>
 
 #include "tests/engine/serving/server_fixture.h"
 #include "tests/support/temporary_folder.h"
@@ -113,7 +115,7 @@ TEST_CASE_FIXTURE(Cli, "status shows counts, lag and checks") {
   CHECK(mentions(outcome.out, "1,234 applied, 5 rejected"));
   CHECK(mentions(outcome.out, "row cache"));
   CHECK(mentions(outcome.out, "75.000 % of reads answered"));
-  CHECK(mentions(outcome.out, "features  api             0      90       80   10  reading"));
+  CHECK(mentions(outcome.out, "features  api             0      90       80       10  reading"));
   CHECK(mentions(outcome.out, "12 rows with changes not written yet"));
   CHECK(mentions(outcome.out, "row_cache 1.9 MiB, pending 2.9 KiB"));
   CHECK(mentions(outcome.out, "postgres  OK     connected"));
@@ -226,6 +228,77 @@ TEST_CASE_FIXTURE(Cli, "doctor reports each check, and fails when one does") {
   CHECK(mentions(run({"doctor", "--config", config}).out, "server: computes on  OK      cpu/avx2"));
 }
 
+ConsumerHealth blocked_consumer() {
+  return {.consumer = "sql",
+          .source = "kafka",
+          .required = false,
+          .gap_records = 0,
+          .troubles = {{.partition = Partition{3},
+                        .blocked = true,
+                        .gap = true,
+                        .since = event_time_from_ms(1'714'564'800'000),
+                        .reason = "42 records\x1b are gone",
+                        .remedy = "cairn consumer accept-gap sql:kafka"}}};
+}
+
+TEST_CASE_FIXTURE(
+    Cli, "a blocked consumer stands in status with its remedy, and doctor fails, also where readiness does not") {
+  const cairn::test::TemporaryFolder scratch;
+  const std::string config = scratch.write("cairn.toml", "[state]\ndir = \"" + scratch.path() + "/state\"\n");
+  engine.status_answer.health = {blocked_consumer()};
+  const Outcome status = run({"status"});
+  CHECK(status.exit_code == 0);
+  CHECK(mentions(status.out,
+                 "sql:kafka partition 3 is BLOCKED since 2024-05-01T12:00:00Z\n  42 records? are gone\n  "
+                 "cairn consumer accept-gap sql:kafka"));
+  CHECK(mentions(status.out, "unknown  BLOCKED"));  // its lag
+  const Outcome doctor = run({"doctor", "--config", config});
+  CHECK(doctor.exit_code == 1);
+  CHECK(mentions(doctor.out, "consumer: sql:kafka"));
+}
+
+TEST_CASE_FIXTURE(Cli, "consumers are helped by name") {
+  std::vector<std::string> asked;
+  engine.on_consumer = [&](const std::string& what, const std::string& name) {
+    asked.push_back(what + " " + name);
+    return name == "a/b" ? not_found("there is no consumer 'a/b'") : Status();
+  };
+  CHECK(run({"consumer", "retry", "features:kafka"}).exit_code == 0);
+  CHECK(run({"consumer", "accept-gap", "kafka"}).exit_code == 0);
+  CHECK(run({"consumer", "retry", "a/b"}).exit_code == 4);
+  CHECK(asked == std::vector<std::string>{"retry features:kafka", "accept-gap kafka", "retry a/b"});
+}
+
+TEST_CASE_FIXTURE(Cli, "wait says what it waits for") {
+  engine.status_answer.health = {blocked_consumer()};
+  engine.on_wait = [](const CallContext& context) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2'500));  // the words come after 2 s
+    return context.check();
+  };
+  const Outcome outcome = run({"wait"});
+  CHECK(outcome.exit_code == 0);
+  CHECK(mentions(outcome.err, "cairn: waiting: sql:kafka: 42 records? are gone"));
+  CHECK(outcome.out == "caught up\n");
+}
+
+TEST_CASE_FIXTURE(Cli, "a torn gzip file says which line to go on with") {
+  const cairn::test::TemporaryFolder scratch;
+  std::string lines;
+  for (int i = 0; i < 20'000; ++i) {
+    lines += R"({"user_id":"u)" + std::to_string(i * 7919 % 100'003) + R"(","type":"view"})" + "\n";
+  }
+  const std::string file = scratch.write("e.ndjson", lines);
+  REQUIRE(std::system(("gzip -c " + file + " | head -c 40000 > " + file + ".gz").c_str()) == 0);
+  const Outcome torn = run({"ingest", file + ".gz"});
+  CHECK(torn.exit_code == 1);
+  const std::string next = std::to_string(engine.ingested().size() + 1);
+  CHECK(mentions(torn.err, "go on with: cairn ingest --from-line " + next + " "));
+  CHECK(run({"ingest", "--from-line", next, file}).exit_code == 0);  // fetched again
+  std::string got;
+  for (const std::string& one : engine.ingested()) got += one + "\n";
+  CHECK(got == lines);
+}
+
 TEST_CASE("doctor names a bad configuration and an absent server, each with its remedy") {
   const cairn::test::TemporaryFolder scratch;
   const std::string config = scratch.write("cairn.toml", "[state]\ndirr = \"x\"\n");
@@ -252,6 +325,26 @@ TEST_CASE("configuration files are checked, shown and begun") {
   const Outcome as_json = run_cli({"-o", "json", "config", "check", bad});
   CHECK(nlohmann::json::parse(as_json.out)["problems"].size() >= 2);
   CHECK(run_cli({"config", "show", bad}).exit_code == 1);
+}
+
+TEST_CASE("what libpq and librdkafka would not take is found by the check, and is not repeated") {
+  const cairn::test::TemporaryFolder scratch;
+  const std::string bad = scratch.write("bad.toml",
+                                        "[sql]\ndsn = \"host=localhost password=hunter2 of mine\"\n"
+                                        "[kafka]\nbrokers = \"b:9092\"\ntopic = \"t\"\n[kafka.properties]\n"
+                                        "\"fetch.wait.max\" = 1\n\"security.protocol\" = \"hunter3\"\n"
+                                        "\"sasl.mechanism\" = \"PLAIN\"\n");
+  const Outcome checked = run_cli({"config", "check", bad});
+  INFO(checked.err);
+  CHECK(checked.exit_code == 1);
+  CHECK(mentions(checked.err, "bad.toml:2"));
+  CHECK(mentions(checked.err, "sql.dsn is neither libpq keywords"));
+  CHECK(mentions(checked.err, "bad.toml:7"));
+  CHECK(mentions(checked.err, "has no property 'fetch.wait.max'"));
+  CHECK(mentions(checked.err, "bad.toml:8"));
+  CHECK(mentions(checked.err, "does not take the value of 'security.protocol'"));
+  CHECK_FALSE(mentions(checked.err, "bad.toml:9"));
+  CHECK_FALSE(mentions(checked.err, "hunter"));
 }
 
 TEST_CASE("help teaches with examples and documents the exit codes") {

@@ -106,6 +106,14 @@ TEST_CASE("it starts, answers, and stops on SIGTERM with 0") {
   CHECK(connect_to(daemon.port()) < 0);
 }
 
+TEST_CASE("on a disk without room it waits for space, says so, and stops when told to") {
+  const Site site;
+  Process process(CAIRND_PATH, {"--config", site.config()}, with(any_port(), "CAIRN_STATE__FREE_MIN", "64TiB"));
+  REQUIRE_MESSAGE(process.wait_for_error_text("\"daemon.waiting_for_space\""), process.error());
+  process.signal(SIGTERM);
+  CHECK(process.wait() == 0);
+}
+
 TEST_CASE("SIGINT stops it as well, and what it left behind opens again") {
   const Site site;
   for (int round = 0; round < 2; ++round) {

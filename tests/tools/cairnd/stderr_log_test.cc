@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <future>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -88,6 +89,37 @@ TEST_CASE("a logger that outlives its log writes nothing and harms nothing") {
     logger = log.logger();
   }
   logger.error("late", "nobody listens");
+}
+
+TEST_CASE("a log ends although nobody reads standard error, and many records wait") {
+  int pipe_ends[2];
+  REQUIRE(::pipe2(pipe_ends, O_CLOEXEC) == 0);
+  const int saved = ::dup(STDERR_FILENO);
+  ::dup2(pipe_ends[1], STDERR_FILENO);
+  std::promise<void> promise;
+  std::future<void> ended = promise.get_future();
+  std::thread writer([&promise] {
+    {
+      Log log(LogLevel::kDebug, LogStyle::kText);
+      const Logger logger = log.logger();
+      for (int i = 0; i < 20'000; ++i) logger.debug("full", std::string(100, 'x'));  // 2 MB, a pipe takes 64 KiB
+    }
+    promise.set_value();
+  });
+  const bool in_time = ended.wait_for(std::chrono::seconds(30)) == std::future_status::ready;
+  // Set free whatever happened, so that the test ends.
+  ::dup2(saved, STDERR_FILENO);
+  ::close(saved);
+  ::close(pipe_ends[1]);
+  std::thread reader([&] {
+    char buffer[4096];
+    while (::read(pipe_ends[0], buffer, sizeof buffer) > 0) {
+    }
+  });
+  writer.join();
+  reader.join();
+  ::close(pipe_ends[0]);
+  CHECK(in_time);
 }
 
 TEST_CASE("the journal's style is taken only when standard error is the journal's stream") {

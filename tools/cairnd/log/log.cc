@@ -2,7 +2,6 @@
 
 #include <spdlog/async_logger.h>
 #include <spdlog/details/thread_pool.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,12 +17,14 @@
 #include "cairn/clock.h"
 #include "cairn/mutex.h"
 #include "tools/cairnd/log/format.h"
+#include "tools/cairnd/log/patient_sink.h"
 #include "tools/cairnd/log/repeats.h"
 
 namespace cairn::cairnd {
 namespace {
 
 constexpr std::size_t kQueueRecords = 8'192;
+constexpr std::chrono::milliseconds kLastWords{1'000};  // for what waits when the log ends
 
 std::string format(const LogRecord& record, LogStyle style) {
   switch (style) {
@@ -37,10 +38,11 @@ std::string format(const LogRecord& record, LogStyle style) {
   return format_text(record);
 }
 
-std::shared_ptr<spdlog::async_logger> make_backend(const std::shared_ptr<spdlog::details::thread_pool>& pool) {
-  // Lines come formatted, and stderr_sink writes each one out at once.
-  auto backend = std::make_shared<spdlog::async_logger>("cairnd", std::make_shared<spdlog::sinks::stderr_sink_mt>(),
-                                                        pool, spdlog::async_overflow_policy::overrun_oldest);
+std::shared_ptr<spdlog::async_logger> make_backend(const std::shared_ptr<PatientSink>& sink,
+                                                   const std::shared_ptr<spdlog::details::thread_pool>& pool) {
+  // Lines come formatted, and the sink writes each one out at once.
+  auto backend =
+      std::make_shared<spdlog::async_logger>("cairnd", sink, pool, spdlog::async_overflow_policy::overrun_oldest);
   backend->set_pattern("%v");
   backend->set_level(spdlog::level::trace);
   // There is no place left to report trouble with standard error to.
@@ -97,7 +99,8 @@ struct Log::Impl {
   const LogStyle style;
   /// Reset, and so emptied and joined, when the Log ends; a logger used after that writes nothing.
   std::shared_ptr<spdlog::details::thread_pool> pool = std::make_shared<spdlog::details::thread_pool>(kQueueRecords, 1);
-  const std::shared_ptr<spdlog::async_logger> backend = make_backend(pool);
+  const std::shared_ptr<PatientSink> sink = std::make_shared<PatientSink>(STDERR_FILENO);
+  const std::shared_ptr<spdlog::async_logger> backend = make_backend(sink, pool);
   std::atomic<LogLevel> level;
   std::atomic<std::size_t> dropped_reported{0};
   Mutex mutex;
@@ -117,6 +120,7 @@ Log::Log(LogLevel level, LogStyle style) : impl_(std::make_shared<Impl>(level, s
 Log::~Log() {
   // Windows that are still open are closed as if their time had come: their counts would be lost otherwise.
   impl_->write_due(RepeatFilter::Instant::max());
+  impl_->sink->end_within(kLastWords);
   impl_->pool.reset();
 }
 

@@ -18,7 +18,8 @@ enum class LogStyle : std::uint8_t { kText, kJournal, kJson };
 class Log {
  public:
   Log(LogLevel level, LogStyle style);
-  /// Writes what is waiting. Loggers made from it must not be used any more.
+  /// Writes what is waiting, unless standard error takes nothing for a second: a reader that stands still does not keep
+  /// the process from ending. Loggers made from it must not be used any more.
   ~Log();
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
