@@ -15,6 +15,7 @@
 
 #include "storage/format_version.h"
 #include "storage/rocksdb/merge_operator.h"
+#include "storage/rocksdb/silent_logger.h"
 #include "storage/rocksdb/status_translation.h"
 #include "storage/stored_key.h"
 
@@ -105,13 +106,6 @@ Status check_owner(const std::string& path) {
   return described ? not_ours(path) : ok_status();
 }
 
-/// RocksDB writes its diary into every directory it opens, also to read only.
-class SilentLogger final : public rocksdb::Logger {
- public:
-  using rocksdb::Logger::Logv;
-  void Logv(const char*, va_list) override {}
-};
-
 }  // namespace
 
 Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options) {
@@ -132,6 +126,7 @@ Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options)
   // taken on trust: where a memtable holds a row, nothing is claimed.
   if (database->memtables_are_empty()) options.flushed->advance(database->last_write());
   CAIRN_RETURN_IF_ERROR(database->settle_format_version());
+  CAIRN_RETURN_IF_ERROR(options.check_recovered(database->last_write()));
   CAIRN_RETURN_IF_ERROR(database->mark_beginning());
   return database;
 }
