@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "cairn/mutex.h"
+#include "engine/api_log.h"
 #include "engine/ingest/api_intake.h"
 #include "engine/ingest/consumers.h"
 #include "engine/ingest/sinks.h"
@@ -22,6 +23,7 @@
 #include "engine/upkeep/checkpointer.h"
 #include "engine/upkeep/log_trimmer.h"
 #include "engine/upkeep/schedule.h"
+#include "features/row.h"
 #include "gpu/select_k.h"
 #include "sql/upkeep.h"
 #include "storage/state_store.h"
@@ -102,7 +104,7 @@ Status EngineImpl::open_parts() {
   directory_ = std::make_unique<state::StateDirectory>(std::move(directory));
   CAIRN_ASSIGN_OR_RETURN(store_, storage::open_rocksdb_store(store_options(options_, *directory_, fading_)));
   CAIRN_ASSIGN_OR_RETURN(state_, state::FeatureState::open(*store_, state_options(options_, &fading_), types_));
-  CAIRN_ASSIGN_OR_RETURN(event_log_, streaming::open_event_log(log_options(options_, *directory_)));
+  CAIRN_ASSIGN_OR_RETURN(event_log_, open_api_log(options_, *directory_, *store_, *state_));
   CAIRN_ASSIGN_OR_RETURN(dead_letters_, streaming::open_dead_letter_file(dead_letter_path(options_, *directory_)));
   CAIRN_ASSIGN_OR_RETURN(recommender_, ranking::Recommender::create(*state_, options_.ranking));
   intake_ = std::make_unique<ingest::ApiIntake>(types_, options_.decode, clock_, *event_log_);
@@ -115,7 +117,7 @@ Status EngineImpl::start_consumers() {
   feature_consumers_ =
       std::make_unique<ingest::Consumers>(feature_consumer_options(options_), sources, *feature_sink_, types_, clock_);
   if (options_.sql.dsn.empty()) return ok_status();
-  CAIRN_ASSIGN_OR_RETURN(sql_, SqlSide::open(options_, types_, *state_, sources, clock_));
+  CAIRN_ASSIGN_OR_RETURN(sql_, SqlSide::open(options_, types_, *state_, *event_log_, sources, clock_));
   return ok_status();
 }
 
@@ -129,7 +131,7 @@ void EngineImpl::start_upkeep() {
     return store_->flush();
   };
   trimmer_ = std::make_unique<upkeep::LogTrimmer>(*event_log_, log_reached, flush, options_.log);
-  checkpointer_ = std::make_unique<upkeep::Checkpointer>(*directory_, *store_, *state_, *trimmer_);
+  checkpointer_ = std::make_unique<upkeep::Checkpointer>(*directory_, *store_, *state_, *event_log_, *trimmer_);
   std::vector<upkeep::Schedule::Chore> chores;
   chores.emplace_back([this] { recommender_->refresh_index(); });
   if (sql_) sql_->add_chores(&chores);
@@ -226,9 +228,12 @@ EngineStatus EngineImpl::status(const CallContext&) const {
 std::vector<ReadinessCheck> EngineImpl::checks() const {
   const ReadinessInput input{.closing = closing_.load(),
                              .store = store_->stats(),
+                             .log_trouble = event_log_->trouble().message(),
+                             .invalid_rows = state_->invalid_rows(),
                              .sources_trouble = feature_consumers_->trouble(),
                              .has_postgres = sql_ != nullptr,
-                             .postgres_trouble = sql_ ? sql_->trouble() : ""};
+                             .postgres_trouble = sql_ ? sql_->trouble() : "",
+                             .postgres_remark = sql_ ? sql_->remark() : ""};
   return check_readiness(input);
 }
 
@@ -247,6 +252,19 @@ std::vector<RankingFeatureInfo> ranking_features() { return ranking::ranking_fea
 Status check_ranker(const std::string& directory) { return ranking::read_ranker(directory).status(); }
 
 std::vector<FeatureViewSpec> builtin_feature_views() { return ranking::builtin_views(); }
+
+StateExamination examine_state(const std::string& state_dir) {
+  const auto directory = state::StateDirectory::at(state_dir);
+  features::Row row;
+  const auto check = [&row](std::string_view, std::string_view value) { return features::decode_row(value, &row); };
+  storage::StoreExamination store =
+      storage::examine_rocksdb_store(directory.store(), features::merge_encoded_rows, check);
+  StateExamination found{std::move(store.damaged), store.rows, store.quarantined};
+  for (std::string& damage : streaming::examine_event_log(directory.event_log())) {
+    found.damaged.push_back(std::move(damage));
+  }
+  return found;
+}
 
 std::string_view version() noexcept { return CAIRN_VERSION; }
 

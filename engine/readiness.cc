@@ -8,15 +8,30 @@ ReadinessCheck optional_check(std::string name, const std::string& trouble, std:
   return {std::move(name), trouble.empty(), false, trouble.empty() ? std::move(when_well) : trouble};
 }
 
+ReadinessCheck required_check(std::string name, const std::string& trouble, std::string when_well) {
+  ReadinessCheck check = optional_check(std::move(name), trouble, std::move(when_well));
+  check.required = true;
+  return check;
+}
+
 }  // namespace
 
 std::vector<ReadinessCheck> check_readiness(const ReadinessInput& input) {
   std::vector<ReadinessCheck> checks;
-  checks.push_back({"state", !input.closing, true, input.closing ? "closing" : "open"});
+  const std::string state_trouble = input.closing ? "closing" : input.store.failure;
+  checks.push_back(required_check("state", state_trouble, "open"));
+  checks.push_back(required_check("event_log", input.log_trouble, "writing"));
+  const std::string rows_trouble =
+      input.invalid_rows == 0 ? ""
+                              : std::to_string(input.invalid_rows) +
+                                    " reads met a stored row that makes no sense; the log names the first "
+                                    "(state.invalid_row); restore a checkpoint, or let its events be read again";
+  checks.push_back(optional_check("rows", rows_trouble, "readable"));
   checks.push_back(optional_check("disk", input.store.accepting_writes ? "" : input.store.detail,
                                   std::to_string(input.store.free_bytes >> 20) + " MiB free"));
   checks.push_back(optional_check("sources", input.sources_trouble, "consuming"));
-  if (input.has_postgres) checks.push_back(optional_check("postgres", input.postgres_trouble, "writing"));
+  const std::string remark = input.postgres_remark.empty() ? "" : "; " + input.postgres_remark;
+  if (input.has_postgres) checks.push_back(optional_check("postgres", input.postgres_trouble, "writing" + remark));
   return checks;
 }
 

@@ -1,6 +1,7 @@
 #include "engine/ingest/sinks.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -67,15 +68,63 @@ Result<std::vector<SourcePosition>> SqlSink::resume(const std::string& source, s
     CAIRN_RETURN_IF_ERROR(upkeep_.migrate());
     migrated_.store(true);
   }
-  CAIRN_ASSIGN_OR_RETURN(auto stored, materializer_.load_positions(name_in_sql(source)));
+  if (source == kApiSource) return resume_api();
+  CAIRN_ASSIGN_OR_RETURN(auto stored, materializer_.load_positions(source));
   return of_partitions(std::move(stored), partitions);
+}
+
+Result<std::vector<SourcePosition>> SqlSink::resume_api() {
+  CAIRN_ASSIGN_OR_RETURN(auto stored, materializer_.load_positions(name_in_sql(std::string(kApiSource))));
+  if (!stored.empty()) {
+    // Later it is we who have written behind the end of then.
+    if (!api_resumed_.exchange(true) && stored.front().offset > log_end_) {
+      return data_loss("PostgreSQL holds events up to offset " + std::to_string(stored.front().offset.value) +
+                       " of the event log " + log_.id + ", which ends at offset " + std::to_string(log_end_.value) +
+                       ": this state directory is an older copy; start once with --accept-log-loss to make its log one "
+                       "of its own, or choose another sql.schema");
+    }
+    return stored;
+  }
+  api_resumed_.store(true);
+  Offset shared{INT64_MAX};
+  for (const auto& [id, end] : log_.ancestors) {
+    shared = std::min(shared, end);
+    CAIRN_ASSIGN_OR_RETURN(stored, materializer_.load_positions(std::string(kApiSource) + "/" + id));
+    if (!stored.empty()) return take_up(id, stored.front(), shared);
+  }
+  return stored;
+}
+
+Result<std::vector<SourcePosition>> SqlSink::take_up(const std::string& original, SourcePosition stood, Offset shared) {
+  if (stood.offset > shared) {
+    set_remark("PostgreSQL holds events up to offset " + std::to_string(stood.offset.value) + " of the event log " +
+               original + ", and this state, which was restored from a copy of it, those up to offset " +
+               std::to_string(shared.value) + ": the rest is in PostgreSQL only");
+    stood.offset = shared;
+  }
+  const std::vector<SourcePosition> begin{stood};
+  if (stood.offset == Offset{0}) return begin;
+  const auto noted = materializer_.apply(name_in_sql(std::string(kApiSource)), {}, {}, begin);
+  if (!noted.ok()) return noted.status();
+  return begin;
+}
+
+void SqlSink::set_remark(std::string remark) {
+  logger_.warning("sql.holds_more", remark);
+  const MutexLock lock(mutex_);
+  remark_ = std::move(remark);
+}
+
+std::string SqlSink::remark() const {
+  const MutexLock lock(mutex_);
+  return remark_;
 }
 
 /// Every batch is one transaction with its positions: nothing is held back.
 Status SqlSink::revoke(const std::string&, std::span<const Partition>) { return ok_status(); }
 
 std::string SqlSink::name_in_sql(const std::string& source) const {
-  return source == kApiSource ? source + "/" + state_id_ : source;
+  return source == kApiSource ? source + "/" + log_.id : source;
 }
 
 Status SqlSink::apply(const std::string& source, const DecodedBatch& batch) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -74,7 +75,7 @@ class Engine {
 
   /// Reads features of up to 1,024 entities.
   /// Returns: INVALID_ARGUMENT for an unknown view, a view of another entity, or too many keys. Missing values are no
-  /// error: every vector carries its FeatureStatus.
+  /// error, nor are those whose stored row is damaged (kInvalid): every vector carries its FeatureStatus.
   [[nodiscard]] virtual Result<FeatureResponse> get_features(const CallContext& context,
                                                              const FeatureRequest& request) const = 0;
 
@@ -90,8 +91,8 @@ class Engine {
   [[nodiscard]] virtual std::vector<FeatureViewSpec> feature_views(const CallContext& context) const = 0;
 
   /// Waits until both consumers have applied and stored all that their sources held when the call was made (files to
-  /// their end, the API's log, Kafka's high watermarks), and until answers know all places; the SQL consumer, and the places in
-  /// PostgreSQL, only when PostgreSQL is configured. Without a deadline it waits until it is cancelled.
+  /// their end, the API's log, Kafka's high watermarks), and until answers know all places; the SQL consumer, and the
+  /// places in PostgreSQL, only when PostgreSQL is configured. Without a deadline it waits until it is cancelled.
   /// Returns: DEADLINE_EXCEEDED, saying what is waited for.
   [[nodiscard]] virtual Status wait_caught_up(const CallContext& context) const = 0;
 
@@ -122,6 +123,17 @@ class Engine {
 /// Whether a PostgreSQL could be used as it is configured: one connection, one round trip.
 /// Returns: what sql says of it, with the remedy; see Engine's readiness check "postgres".
 [[nodiscard]] Status probe_postgres(const SqlOptions& options);
+
+/// What a look at every byte of a state directory has found.
+struct StateExamination {
+  std::vector<std::string> damaged;  ///< what is damaged or missing, each with file or key; empty: nothing
+  std::uint64_t rows = 0;            ///< of features
+  std::uint64_t quarantined = 0;     ///< changes of rows that made no sense and are kept aside
+};
+
+/// Reads the features, their log and the API's log of a state directory by their checksums, whoever has it open, and
+/// changes nothing. Takes as long as the disk needs for all of it.
+[[nodiscard]] StateExamination examine_state(const std::string& state_dir);
 
 /// Cairn's version, "major.minor.patch".
 [[nodiscard]] std::string_view version() noexcept;
