@@ -215,7 +215,9 @@ EngineStatus EngineImpl::status(const CallContext&) const {
   status.started = started_;
   state_->describe(&status);
   recommender_->describe(&status);
-  status.state_bytes = store_->stats().disk_bytes;
+  const storage::StateStoreStats store = store_->stats();
+  status.state_bytes = store.disk_bytes;
+  status.quarantined = store.quarantined_operands;
   status.recommendations = recommendations_.load(std::memory_order_relaxed);
   status.sql_rows = sql_ ? sql_->rows() : 0;
   status.compute_backend = gpu::cpu_backend();

@@ -14,6 +14,20 @@ ReadinessCheck required_check(std::string name, const std::string& trouble, std:
   return check;
 }
 
+std::string rows_trouble(const ReadinessInput& input) {
+  std::string trouble;
+  if (input.invalid_rows > 0) {
+    trouble = std::to_string(input.invalid_rows) +
+              " reads met a stored row that makes no sense; the log names the first (state.invalid_row)";
+  }
+  if (input.store.quarantined_operands > 0) {
+    trouble += (trouble.empty() ? "" : "; ") + std::to_string(input.store.quarantined_operands) +
+               " changes of rows made no sense and were kept aside";
+  }
+  if (trouble.empty()) return trouble;
+  return trouble + "; cairn doctor --deep names the rows; restore a checkpoint, or let their events be read again";
+}
+
 }  // namespace
 
 std::vector<ReadinessCheck> check_readiness(const ReadinessInput& input) {
@@ -21,12 +35,7 @@ std::vector<ReadinessCheck> check_readiness(const ReadinessInput& input) {
   const std::string state_trouble = input.closing ? "closing" : input.store.failure;
   checks.push_back(required_check("state", state_trouble, "open"));
   checks.push_back(required_check("event_log", input.log_trouble, "writing"));
-  const std::string rows_trouble =
-      input.invalid_rows == 0 ? ""
-                              : std::to_string(input.invalid_rows) +
-                                    " reads met a stored row that makes no sense; the log names the first "
-                                    "(state.invalid_row); restore a checkpoint, or let its events be read again";
-  checks.push_back(optional_check("rows", rows_trouble, "readable"));
+  checks.push_back(optional_check("rows", rows_trouble(input), "readable"));
   checks.push_back(optional_check("disk", input.store.accepting_writes ? "" : input.store.detail,
                                   std::to_string(input.store.free_bytes >> 20) + " MiB free"));
   checks.push_back(optional_check("sources", input.sources_trouble, "consuming"));

@@ -43,7 +43,8 @@ Status sync_folder(const fs::path& path) {
 
 Result<StateDirectory> StateDirectory::open(const std::string& path) {
   if (path.empty()) return invalid_argument("state_dir is empty; name a directory for the engine's state");
-  CAIRN_RETURN_IF_ERROR(make_directories(fs::path(path)).with_context("cannot create the state directory"));
+  CAIRN_RETURN_IF_ERROR(
+      make_directories(fs::path(path)).with_context("cannot create the state directory '" + path + "'"));
   return StateDirectory(path);
 }
 

@@ -49,6 +49,7 @@ struct EngineStatus {
   std::uint64_t pending_rows = 0;         ///< rows with changes that are not written yet
   std::uint64_t windows_written = 0;      ///< by this process
   std::uint64_t window_rows_written = 0;  ///< rows' changes in them
+  std::uint64_t quarantined = 0;          ///< changes of rows left out by this process because they make no sense
   std::uint64_t invalid_rows = 0;         ///< reads by this process that met a stored row that makes no sense
   std::uint64_t recommendations = 0;
   std::uint64_t sql_rows = 0;  ///< interactions written to PostgreSQL by this process

@@ -202,6 +202,10 @@ TEST_CASE("a stored row that makes no sense is INVALID, and the others of the re
   CHECK(places->entities[0].vectors[0].status == FeatureStatus::kInvalid);
   CHECK(engine->status({}).invalid_rows >= 2);
   CHECK_FALSE(check_of(*engine, "rows").ok);
+  REQUIRE(send(*engine, 1, 1).ok());  // cannot be added to a row that makes no sense
+  wait(*engine);
+  REQUIRE(engine->checkpoint({}, folder / "copy").ok());
+  CHECK(engine->status({}).quarantined > 0);
   CHECK(engine->status({}).ready());  // two rows of many: degraded
   CHECK(examine_state(folder / "state").damaged.size() == 2);
 }

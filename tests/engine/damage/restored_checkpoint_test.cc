@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "cairn/engine.h"
+#include "features/row.h"
+#include "storage/state_store.h"
 #include "tests/support/postgres.h"
 #include "tests/support/temporary_folder.h"
 
@@ -140,6 +142,45 @@ TEST_CASE("a copy of files that is older than PostgreSQL is noticed, and goes on
   CHECK(engine->status({}).events_applied == 25);
   CHECK(world.rows() == "40 of 40");
   CHECK(World::detail(*engine, "postgres").find("PostgreSQL holds events up to offset") != std::string::npos);
+}
+
+TEST_CASE("features that are gone are built again from the log, and PostgreSQL counts nothing twice") {
+  World world;
+  {
+    const auto engine = world.open("first");
+    world.send(*engine, 20);
+    World::wait(*engine);
+  }
+  fs::remove_all(world.folder / "first/state");
+  const auto engine = world.open("first");
+  world.send(*engine, 5);
+  World::wait(*engine);
+  CHECK(engine->status({}).events_applied == 25);
+  CHECK(world.rows() == "25 of 25");
+}
+
+TEST_CASE("a directory of a Cairn whose logs had no identity goes on, in PostgreSQL under its old name") {
+  World world;
+  {
+    const auto engine = world.open("first");
+    world.send(*engine, 20);
+    World::wait(*engine);
+  }
+  fs::remove(world.folder / "first/event-log/identity");
+  fs::remove(world.folder / "first/event-log/acknowledged");
+  {
+    auto store = *storage::open_rocksdb_store(
+        {.path = world.folder / "first/state", .merge = features::merge_encoded_rows, .free_bytes_min = 0});
+    storage::WriteBatch batch;
+    batch.remove(storage::Family::kMeta, "engine/log");
+    REQUIRE(store->write(batch, storage::Durability::kSynced).ok());
+    REQUIRE(store->close().ok());
+  }
+  const auto engine = world.open("first");
+  world.send(*engine, 5);
+  World::wait(*engine);
+  CHECK(world.rows() == "25 of 25");
+  CHECK(test::PgClient(world.dsn).value("SELECT count(*) FROM cairn.consumer_positions") == "1");
 }
 
 TEST_CASE("a checkpoint is not made inside of the state directory") {
