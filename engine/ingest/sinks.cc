@@ -74,45 +74,51 @@ Result<std::vector<SourcePosition>> SqlSink::resume(const std::string& source, s
 }
 
 Result<std::vector<SourcePosition>> SqlSink::resume_api() {
-  CAIRN_ASSIGN_OR_RETURN(auto stored, materializer_.load_positions(name_in_sql(std::string(kApiSource))));
-  if (!stored.empty()) {
-    // Later it is we who have written behind the end of then.
-    if (!api_resumed_.exchange(true) && stored.front().offset > log_end_) {
-      return data_loss("PostgreSQL holds events up to offset " + std::to_string(stored.front().offset.value) +
-                       " of the event log " + log_.id + ", which ends at offset " + std::to_string(log_end_.value) +
-                       ": this state directory is an older copy; start once with --accept-log-loss to make its log one "
-                       "of its own, or choose another sql.schema");
-    }
-    return stored;
+  const std::string name = name_in_sql(std::string(kApiSource));
+  CAIRN_ASSIGN_OR_RETURN(auto stored, materializer_.load_positions(name));
+  // Asked until it is answered well once: later it is we who have written behind the end of then.
+  if (!api_resumed_.load() && !stored.empty() && stored.front().offset > log_end_) {
+    return data_loss(
+        "PostgreSQL holds events up to offset " + std::to_string(stored.front().offset.value) + " of the event log " +
+        log_.id + ", which ends at offset " + std::to_string(log_end_.value) +
+        ": this state directory is an older copy; start once with --accept-log-loss to make its log one of "
+        "its own, or choose another sql.schema");
+  }
+  CAIRN_ASSIGN_OR_RETURN(const auto original, original_in_sql());
+  if (stored.empty() && original) {
+    stored = {*original};
+    if (original->offset > Offset{0}) CAIRN_RETURN_IF_ERROR(materializer_.apply(name, {}, {}, stored).status());
   }
   api_resumed_.store(true);
-  Offset shared{INT64_MAX};
-  for (const auto& [id, end] : log_.ancestors) {
-    shared = std::min(shared, end);
-    CAIRN_ASSIGN_OR_RETURN(stored, materializer_.load_positions(std::string(kApiSource) + "/" + id));
-    if (!stored.empty()) return take_up(id, stored.front(), shared);
-  }
   return stored;
 }
 
-Result<std::vector<SourcePosition>> SqlSink::take_up(const std::string& original, SourcePosition stood, Offset shared) {
-  if (stood.offset > shared) {
-    set_remark("PostgreSQL holds events up to offset " + std::to_string(stood.offset.value) + " of the event log " +
-               original + ", and this state, which was restored from a copy of it, those up to offset " +
-               std::to_string(shared.value) + ": the rest is in PostgreSQL only");
-    stood.offset = shared;
+/// Where the log that this one was copied from stands in PostgreSQL, but not behind what both have.
+Result<std::optional<SourcePosition>> SqlSink::original_in_sql() {
+  Offset shared{INT64_MAX};
+  for (const auto& [id, end] : log_.ancestors) {
+    shared = std::min(shared, end);
+    CAIRN_ASSIGN_OR_RETURN(const auto stored, materializer_.load_positions(std::string(kApiSource) + "/" + id));
+    if (stored.empty()) continue;
+    SourcePosition stood = stored.front();
+    if (stood.offset > shared) {
+      set_remark("PostgreSQL holds events up to offset " + std::to_string(stood.offset.value) + " of the event log " +
+                 id + ", and this state, which was restored from a copy of it, those up to offset " +
+                 std::to_string(shared.value) + ": the rest is in PostgreSQL only");
+      stood.offset = shared;
+    }
+    return std::optional(stood);
   }
-  const std::vector<SourcePosition> begin{stood};
-  if (stood.offset == Offset{0}) return begin;
-  const auto noted = materializer_.apply(name_in_sql(std::string(kApiSource)), {}, {}, begin);
-  if (!noted.ok()) return noted.status();
-  return begin;
+  return std::optional<SourcePosition>();
 }
 
 void SqlSink::set_remark(std::string remark) {
+  {
+    const MutexLock lock(mutex_);
+    if (remark_ == remark) return;
+    remark_ = remark;
+  }
   logger_.warning("sql.holds_more", remark);
-  const MutexLock lock(mutex_);
-  remark_ = std::move(remark);
 }
 
 std::string SqlSink::remark() const {

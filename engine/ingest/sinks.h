@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -69,7 +70,7 @@ class SqlSink final : public Sink {
  private:
   [[nodiscard]] std::string name_in_sql(const std::string& source) const;
   Result<std::vector<SourcePosition>> resume_api() CAIRN_EXCLUDES(mutex_);
-  Result<std::vector<SourcePosition>> take_up(const std::string& original, SourcePosition stood, Offset shared);
+  Result<std::optional<SourcePosition>> original_in_sql() CAIRN_EXCLUDES(mutex_);
   void set_remark(std::string remark) CAIRN_EXCLUDES(mutex_);
 
   sql::Materializer& materializer_;

@@ -85,9 +85,7 @@ TEST_CASE("a checkpoint restored beside a newer PostgreSQL: new events get into 
     World::wait(*engine);
     CHECK(engine->status({}).events_applied == 20u + 10u * static_cast<unsigned>(start));
     CHECK(world.rows() == std::to_string(35 + 10 * start) + " of " + std::to_string(35 + 10 * start));
-    const bool said =
-        World::detail(*engine, "postgres").find("PostgreSQL holds events up to offset") != std::string::npos;
-    CHECK(said == (start == 1));
+    CHECK(World::detail(*engine, "postgres").find("PostgreSQL holds events up to offset") != std::string::npos);
   }
   const auto again = world.open("restored again");
   world.send(*again, 5);
