@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "storage/format_version.h"
+#include "storage/rocksdb/log_records.h"
 #include "storage/rocksdb/merge_operator.h"
 #include "storage/rocksdb/silent_logger.h"
 #include "storage/rocksdb/status_translation.h"
@@ -106,6 +107,18 @@ Status check_owner(const std::string& path) {
   return described ? not_ours(path) : ok_status();
 }
 
+// To RocksDB a MANIFEST with a damaged length is one that ends there: it would open the store of an earlier moment and
+// delete the files of later ones.
+Status check_manifest(const std::string& path) {
+  std::string name;
+  std::getline(std::ifstream(path + "/CURRENT"), name);
+  const auto damage = find_damaged_record(path + "/" + name);
+  if (!damage) return ok_status();
+  return data_loss(
+      "the state in " + path + " is damaged: " + *damage +
+      "; restore a checkpoint, or move the directory away and let the events be read again from the start");
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options) {
@@ -113,6 +126,7 @@ Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options)
   if (content == Content::kDatabase) {
     CAIRN_RETURN_IF_ERROR(check_families(options));
     CAIRN_RETURN_IF_ERROR(check_owner(options.path));
+    CAIRN_RETURN_IF_ERROR(check_manifest(options.path));
   }
   std::unique_ptr<Database> database(new Database(options));
   rocksdb::Options open_options(options.db, options.family);

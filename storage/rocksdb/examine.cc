@@ -26,11 +26,13 @@ namespace cairn::storage {
 namespace fs = std::filesystem;
 namespace {
 
-std::vector<std::string> files_of(const std::string& path, std::string_view extension) {
+/// Those whose names begin or end with `part`.
+std::vector<std::string> files_of(const std::string& path, std::string_view part) {
   std::vector<std::string> files;
   std::error_code error;
   for (fs::directory_iterator file(path, error), end; !error && file != end; file.increment(error)) {
-    if (file->path().extension() == extension) files.push_back(file->path().string());
+    const std::string name = file->path().filename().string();
+    if (name.starts_with(part) || name.ends_with(part)) files.push_back(file->path().string());
   }
   std::sort(files.begin(), files.end());
   return files;
@@ -99,8 +101,10 @@ StoreExamination examine_rocksdb_store(const std::string& path, const MergeFunct
   std::error_code error;
   if (!fs::exists(path, error) || fs::is_empty(path, error)) return {};
   for (const std::string& file : files_of(path, ".sst")) examine_table(file, &files);
-  for (const std::string& file : files_of(path, ".log")) {
-    if (auto damage = find_damaged_record(file)) files.push_back(*std::move(damage));
+  for (const char* kind : {".log", "MANIFEST-"}) {
+    for (const std::string& file : files_of(path, kind)) {
+      if (auto damage = find_damaged_record(file)) files.push_back(*std::move(damage));
+    }
   }
   // Once more when it fails: beside a running store a file may go between two looks.
   StoreExamination found;
