@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "cairn/mutex.h"
+#include "engine/api_log.h"
 #include "engine/ingest/api_intake.h"
 #include "engine/ingest/consumers.h"
 #include "engine/ingest/sinks.h"
@@ -23,6 +24,7 @@
 #include "engine/upkeep/checkpointer.h"
 #include "engine/upkeep/log_trimmer.h"
 #include "engine/upkeep/schedule.h"
+#include "features/row.h"
 #include "gpu/select_k.h"
 #include "sql/upkeep.h"
 #include "storage/state_store.h"
@@ -111,7 +113,7 @@ Status EngineImpl::open_parts() {
   ballast_->give_up_when_full();
   CAIRN_ASSIGN_OR_RETURN(store_, storage::open_rocksdb_store(store_options(options_, *directory_, fading_)));
   CAIRN_ASSIGN_OR_RETURN(state_, state::FeatureState::open(*store_, state_options(options_, &fading_), types_));
-  CAIRN_ASSIGN_OR_RETURN(event_log_, streaming::open_event_log(log_options(options_, *directory_)));
+  CAIRN_ASSIGN_OR_RETURN(event_log_, open_api_log(options_, *directory_, *store_, *state_));
   CAIRN_ASSIGN_OR_RETURN(dead_letters_, streaming::open_dead_letter_file(dead_letter_path(options_, *directory_)));
   CAIRN_ASSIGN_OR_RETURN(recommender_, ranking::Recommender::create(*state_, options_.ranking));
   intake_ = std::make_unique<ingest::ApiIntake>(types_, options_.decode, clock_, *event_log_);
@@ -124,7 +126,7 @@ Status EngineImpl::start_consumers() {
   feature_consumers_ =
       std::make_unique<ingest::Consumers>(feature_consumer_options(options_), sources, *feature_sink_, types_, clock_);
   if (options_.sql.dsn.empty()) return ok_status();
-  CAIRN_ASSIGN_OR_RETURN(sql_, SqlSide::open(options_, types_, *state_, sources, clock_));
+  CAIRN_ASSIGN_OR_RETURN(sql_, SqlSide::open(options_, types_, *state_, *event_log_, sources, clock_));
   return ok_status();
 }
 
@@ -138,7 +140,7 @@ void EngineImpl::start_upkeep() {
     return store_->flush();
   };
   trimmer_ = std::make_unique<upkeep::LogTrimmer>(*event_log_, log_reached, flush, options_.log);
-  checkpointer_ = std::make_unique<upkeep::Checkpointer>(*directory_, *store_, *state_, *trimmer_);
+  checkpointer_ = std::make_unique<upkeep::Checkpointer>(*directory_, *store_, *state_, *event_log_, *trimmer_);
   std::vector<upkeep::Schedule::Chore> chores;
   chores.emplace_back([this] { recommender_->refresh_index(); });
   if (sql_) sql_->add_chores(&chores);
@@ -250,7 +252,9 @@ EngineStatus EngineImpl::status(const CallContext&) const {
   status.started = started_;
   state_->describe(&status);
   recommender_->describe(&status);
-  status.state_bytes = store_->stats().disk_bytes;
+  const storage::StateStoreStats store = store_->stats();
+  status.state_bytes = store.disk_bytes;
+  status.quarantined = store.quarantined_operands;
   status.recommendations = recommendations_.load(std::memory_order_relaxed);
   status.sql_rows = sql_ ? sql_->rows() : 0;
   status.compute_backend = gpu::cpu_backend();
@@ -272,9 +276,12 @@ std::vector<ReadinessCheck> EngineImpl::checks(const std::vector<ConsumerHealth>
   const ReadinessInput input{.closing = closing_.load(),
                              .store = store_->stats(),
                              .consumers = consumers,
+                             .log_trouble = event_log_->trouble().message(),
+                             .invalid_rows = state_->invalid_rows(),
                              .sources_trouble = feature_consumers_->trouble(),
                              .has_postgres = sql_ != nullptr,
-                             .postgres_trouble = sql_ ? sql_->trouble() : ""};
+                             .postgres_trouble = sql_ ? sql_->trouble() : "",
+                             .postgres_remark = sql_ ? sql_->remark() : ""};
   return check_readiness(input);
 }
 
@@ -299,6 +306,19 @@ std::vector<RankingFeatureInfo> ranking_features() { return ranking::ranking_fea
 Status check_ranker(const std::string& directory) { return ranking::read_ranker(directory).status(); }
 
 std::vector<FeatureViewSpec> builtin_feature_views() { return ranking::builtin_views(); }
+
+StateExamination examine_state(const std::string& state_dir) {
+  const auto directory = state::StateDirectory::at(state_dir);
+  features::Row row;
+  const auto check = [&row](std::string_view, std::string_view value) { return features::decode_row(value, &row); };
+  storage::StoreExamination store =
+      storage::examine_rocksdb_store(directory.store(), features::merge_encoded_rows, check);
+  StateExamination found{std::move(store.damaged), store.rows, store.quarantined};
+  for (std::string& damage : streaming::examine_event_log(directory.event_log())) {
+    found.damaged.push_back(std::move(damage));
+  }
+  return found;
+}
 
 std::string_view version() noexcept { return CAIRN_VERSION; }
 

@@ -24,6 +24,7 @@ storage::StateStoreOptions store_options(const EngineOptions& options, const sta
   store.block_cache_bytes = options.state.block_cache_bytes;
   store.memtable_bytes = options.state.memtable_bytes;
   store.free_bytes_min = options.state.free_bytes_min;
+  store.accept_loss = options.accept_log_loss;
   store.log = options.log;
   return store;
 }

@@ -21,17 +21,41 @@ std::string blocked_and_required(const std::vector<ConsumerHealth>& consumers) {
   return all;
 }
 
+ReadinessCheck required_check(std::string name, const std::string& trouble, std::string when_well) {
+  ReadinessCheck check = optional_check(std::move(name), trouble, std::move(when_well));
+  check.required = true;
+  return check;
+}
+
+std::string rows_trouble(const ReadinessInput& input) {
+  std::string trouble;
+  if (input.invalid_rows > 0) {
+    trouble = std::to_string(input.invalid_rows) +
+              " reads met a stored row that makes no sense; the log names the first (state.invalid_row)";
+  }
+  if (input.store.quarantined_operands > 0) {
+    trouble += (trouble.empty() ? "" : "; ") + std::to_string(input.store.quarantined_operands) +
+               " changes of rows made no sense and were kept aside";
+  }
+  if (trouble.empty()) return trouble;
+  return trouble + "; cairn doctor --deep names the rows; restore a checkpoint, or let their events be read again";
+}
+
 }  // namespace
 
 std::vector<ReadinessCheck> check_readiness(const ReadinessInput& input) {
   std::vector<ReadinessCheck> checks;
-  checks.push_back({"state", !input.closing, true, input.closing ? "closing" : "open"});
+  const std::string state_trouble = input.closing ? "closing" : input.store.failure;
+  checks.push_back(required_check("state", state_trouble, "open"));
+  checks.push_back(required_check("event_log", input.log_trouble, "writing"));
+  checks.push_back(optional_check("rows", rows_trouble(input), "readable"));
   checks.push_back(optional_check("disk", input.store.accepting_writes ? "" : input.store.detail,
                                   std::to_string(input.store.free_bytes >> 20) + " MiB free"));
   const std::string blocked = blocked_and_required(input.consumers);
   checks.push_back({"consumers", blocked.empty(), true, blocked.empty() ? "none is blocked" : blocked});
   checks.push_back(optional_check("sources", input.sources_trouble, "consuming"));
-  if (input.has_postgres) checks.push_back(optional_check("postgres", input.postgres_trouble, "writing"));
+  const std::string remark = input.postgres_remark.empty() ? "" : "; " + input.postgres_remark;
+  if (input.has_postgres) checks.push_back(optional_check("postgres", input.postgres_trouble, "writing" + remark));
   return checks;
 }
 

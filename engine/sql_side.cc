@@ -6,18 +6,19 @@
 
 namespace cairn {
 
-SqlSide::SqlSide(sql::Database database, const EngineOptions& options, state::FeatureState& state, const Clock& clock)
+SqlSide::SqlSide(sql::Database database, const EngineOptions& options, state::FeatureState& state,
+                 const streaming::EventLog& log, const Clock& clock)
     : database_(std::move(database)),
-      sink_(*database_.materializer, *database_.upkeep, state.id()),
+      sink_(*database_.materializer, *database_.upkeep, log.identity(), log.end_offset(), options.log),
       upkeep_(*database_.upkeep, clock, options.log),
       places_(state.catalog(), *database_.places, options.log) {}
 
 Result<std::unique_ptr<SqlSide>> SqlSide::open(const EngineOptions& options, const InteractionTypes& types,
-                                               state::FeatureState& state,
+                                               state::FeatureState& state, const streaming::EventLog& log,
                                                std::span<const ingest::Consumer::ConfiguredSource> sources,
                                                const Clock& clock) {
   CAIRN_ASSIGN_OR_RETURN(auto database, sql::open_database(options.sql, types, options.decode.dedup_ids, options.log));
-  std::unique_ptr<SqlSide> side(new SqlSide(std::move(database), options, state, clock));
+  std::unique_ptr<SqlSide> side(new SqlSide(std::move(database), options, state, log, clock));
   side->consumers_ =
       std::make_unique<ingest::Consumers>(sql_consumer_options(options), sources, side->sink_, types, clock);
   return side;

@@ -18,6 +18,7 @@
 #include "engine/upkeep/schedule.h"
 #include "engine/upkeep/sql_upkeep.h"
 #include "sql/database.h"
+#include "streaming/event_log.h"
 
 namespace cairn {
 
@@ -32,7 +33,7 @@ class SqlSide {
   /// Returns: INVALID_ARGUMENT for options that make no sense.
   [[nodiscard]] static Result<std::unique_ptr<SqlSide>> open(
       const EngineOptions& options, const InteractionTypes& types, state::FeatureState& state,
-      std::span<const ingest::Consumer::ConfiguredSource> sources, const Clock& clock);
+      const streaming::EventLog& log, std::span<const ingest::Consumer::ConfiguredSource> sources, const Clock& clock);
 
   void add_chores(std::vector<upkeep::Schedule::Chore>* chores);
 
@@ -43,6 +44,8 @@ class SqlSide {
   }
   /// What is wrong with the server, else with the consumers; empty: nothing.
   [[nodiscard]] std::string trouble() const;
+  /// What the server holds that this state does not; empty: nothing.
+  [[nodiscard]] std::string remark() const { return sink_.remark(); }
   /// Interactions written by this process.
   [[nodiscard]] std::uint64_t rows() const noexcept { return sink_.rows(); }
 
@@ -53,7 +56,8 @@ class SqlSide {
   }
 
  private:
-  SqlSide(sql::Database database, const EngineOptions& options, state::FeatureState& state, const Clock& clock);
+  SqlSide(sql::Database database, const EngineOptions& options, state::FeatureState& state,
+          const streaming::EventLog& log, const Clock& clock);
 
   sql::Database database_;
   ingest::SqlSink sink_;

@@ -9,6 +9,8 @@
 #include <system_error>
 #include <utility>
 
+#include "storage/owner_remark.h"
+
 namespace cairn::storage {
 namespace {
 
@@ -46,10 +48,9 @@ Status write_holder(int fd, const std::string& path) {
 
 Result<DirectoryOwner> DirectoryOwner::acquire(const std::string& directory) {
   const std::string path = directory + "/OWNER";
-  DirectoryOwner owner(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  DirectoryOwner owner(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
   if (owner.fd_ < 0) {
-    return failed_precondition("cannot open " + path + ": " + error_text(errno) +
-                               "; make the directory writable for this user or choose another state_dir");
+    return failed_precondition("cannot open " + path + ": " + error_text(errno) + owner_remark(path));
   }
   // The kernel drops the lock with the process, also after a crash: a stale file never keeps a store from opening.
   if (::flock(owner.fd_, LOCK_EX | LOCK_NB) != 0) {

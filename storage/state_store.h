@@ -42,8 +42,12 @@ enum class TrimDecision : std::uint8_t {
 /// a reader asks, as far as the function's owner cares.
 using TrimFunction = std::function<TrimDecision(std::string_view key, std::string_view value, std::string* trimmed)>;
 
-/// Whether write() returns before or after the write-ahead log has reached the disk.
-enum class Durability : std::uint8_t { kBuffered, kSynced };
+/// What is known of a write when write() returns.
+enum class Durability : std::uint8_t {
+  kBuffered,  ///< the process may die
+  kSynced,    ///< the write-ahead log has reached the disk
+  kOnlyHere,  ///< the same, and no source can bring it again: a store that has lost it is not opened
+};
 
 struct StateStoreOptions {
   std::string path;  ///< directory; created when absent
@@ -52,6 +56,7 @@ struct StateStoreOptions {
   std::size_t block_cache_bytes = 256u << 20;
   std::size_t memtable_bytes = 64u << 20;
   std::uint64_t free_bytes_min = 256u << 20;  ///< writes are refused while the disk has less free than this
+  bool accept_loss = false;                   ///< open although writes of kOnlyHere were lost
   Logger log;
 };
 
@@ -61,6 +66,9 @@ struct StateStoreStats {
   std::uint64_t quarantined_operands = 0;  ///< distinct merge operands left out since open
   bool accepting_writes = true;            ///< false: disk nearly full, or a write has failed
   std::string detail;                      ///< why not accepting, with the remedy
+  /// What has failed for good until the store is opened again: a write, a background job, or a read that met damage.
+  /// Names the file where RocksDB does. Empty: nothing. A full disk is no failure.
+  std::string failure;
 };
 
 /// What a store held at one moment. The store keeps the old values for it, so a snapshot is held for a request or a
@@ -150,6 +158,21 @@ class StateStore {
 /// Returns: FAILED_PRECONDITION when another process holds the directory (message names its pid where known) or the
 /// format is another version's; DATA_LOSS when files are damaged (message names the file); RESOURCE_EXHAUSTED.
 [[nodiscard]] Result<std::unique_ptr<StateStore>> open_rocksdb_store(StateStoreOptions options);
+
+/// What a look at a store's files has found.
+struct StoreExamination {
+  std::vector<std::string> damaged;  ///< what is damaged or missing, each with its file or its key; empty: nothing
+  std::uint64_t rows = 0;            ///< of Family::kState
+  std::uint64_t quarantined = 0;     ///< operands that made no sense, kept aside
+};
+
+/// Says of a row of Family::kState, merged, whether its value makes sense.
+using RowCheck = std::function<Status(std::string_view key, std::string_view value)>;
+
+/// Reads every file of the store in a directory, whoever has it open, and changes nothing: table files and the log by
+/// their checksums, the MANIFEST, whether every file that it names is there, and every row.
+[[nodiscard]] StoreExamination examine_rocksdb_store(const std::string& path, const MergeFunction& merge,
+                                                     const RowCheck& check);
 
 /// A small working twin in memory that passes the same contract tests; `path` and the disk gate are ignored, except
 /// that checkpoint() writes a directory that open_memory_store cannot read back. It trims all rows in each flush(),

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cairn/ids.h"
 #include "cairn/log.h"
@@ -20,7 +21,24 @@ struct EventLogOptions {
   std::uint64_t segment_bytes = 64u << 20;
   std::uint64_t free_bytes_min = 256u << 20;  ///< appends are refused while the disk has less free than this
   bool sync = true;                           ///< false: for evaluation runs that need no durability
+  std::string id;                             ///< what a log without an identity is called; empty: drawn at random
+  bool must_exist = false;                    ///< the log was there before: one that is missing is a loss
   Logger log;
+};
+
+/// A log that this one was copied from. Both have the same records before `end`; what the other has from there on is
+/// its own.
+struct LogAncestor {
+  std::string id;
+  Offset end;
+  friend bool operator==(const LogAncestor&, const LogAncestor&) = default;
+};
+
+/// Which log it is. Offsets of two logs with different ids mean different things, but for what they share.
+struct LogIdentity {
+  std::string id;                      ///< 16 hexadecimal digits
+  std::vector<LogAncestor> ancestors;  ///< the newest first
+  friend bool operator==(const LogIdentity&, const LogIdentity&) = default;
 };
 
 /// A durable log of payloads: what the API takes is here, on disk, before it is acknowledged. Segments of
@@ -53,12 +71,43 @@ class EventLog {
   /// Removes whole segments that lie before `offset`.
   virtual Status trim(Offset offset) = 0;
 
+  [[nodiscard]] virtual const LogIdentity& identity() const noexcept = 0;
+
+  /// Checks every record from `from` to the end.
+  /// Returns: DATA_LOSS naming file and offset, OUT_OF_RANGE when no record begins at `from`, UNAVAILABLE.
+  [[nodiscard]] virtual Status verify(Offset from) const = 0;
+
+  /// Why appends are refused for good, or what damage a read has met; OK while all is well. A full disk is no trouble.
+  [[nodiscard]] virtual Status trouble() const = 0;
+
+  /// Copies everything appended so far into a new directory, synced. The copy is another log once it is opened: it
+  /// draws an id, and has this one for an ancestor. Requires: nothing is trimmed meanwhile. Returns:
+  /// RESOURCE_EXHAUSTED, UNAVAILABLE.
+  virtual Status copy(const std::string& directory) const = 0;
+
   /// Wakes waiting readers and refuses further appends.
   virtual void close() = 0;
 };
 
-/// Returns: FAILED_PRECONDITION when another version of Cairn wrote it, DATA_LOSS when a record before the tail is
-/// damaged (the message names file and offset), UNAVAILABLE.
+/// Returns: FAILED_PRECONDITION when another version of Cairn wrote it, DATA_LOSS when something that was acknowledged
+/// is missing or damaged (the message names file and offset; nothing is changed), UNAVAILABLE.
 [[nodiscard]] Result<std::unique_ptr<EventLog>> open_event_log(EventLogOptions options);
+
+/// What was lost of a log: the records from `from` to `to`.
+struct LogLoss {
+  Offset from;
+  Offset to;
+};
+
+/// Makes a log that was damaged whole again by giving up what cannot be read: in its place stand records that say so,
+/// which a source passes over. All other records keep their offsets. Nobody needs anything before `needed`, up to which
+/// records were acknowledged. The log becomes one of its own, as a copy does: whoever was ahead of it is told from it.
+/// Requires: the log is not open.
+/// Returns: what was given up; UNAVAILABLE, RESOURCE_EXHAUSTED, FAILED_PRECONDITION as above.
+[[nodiscard]] Result<std::vector<LogLoss>> give_up_lost_records(const EventLogOptions& options, Offset needed);
+
+/// Reads all there is of a log, whoever has it open, and changes nothing.
+/// Returns: what is damaged or missing, each with file and offset; empty: nothing.
+[[nodiscard]] std::vector<std::string> examine_event_log(const std::string& directory);
 
 }  // namespace cairn::streaming

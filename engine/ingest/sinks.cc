@@ -1,6 +1,7 @@
 #include "engine/ingest/sinks.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -64,9 +65,9 @@ Status FeatureSink::revoke(const std::string&, std::span<const Partition>) { ret
 Result<std::vector<SourcePosition>> SqlSink::resume(const std::string& source, std::span<const Partition> partitions) {
   // Here and not at the start of the engine: a database that is down then must not keep features from starting.
   CAIRN_RETURN_IF_ERROR(migrate());
-  auto stored = materializer_.load_positions(name_in_sql(source));
+  auto stored = source == kApiSource ? resume_api() : materializer_.load_positions(source);
   if (!stored.ok()) return judged(stored.status());
-  return of_partitions(*std::move(stored), partitions);
+  return source == kApiSource ? std::move(stored) : of_partitions(*std::move(stored), partitions);
 }
 
 Status SqlSink::migrate() {
@@ -82,11 +83,64 @@ Status SqlSink::judged(Status answer) {
   return answer;
 }
 
+Result<std::vector<SourcePosition>> SqlSink::resume_api() {
+  const std::string name = name_in_sql(std::string(kApiSource));
+  CAIRN_ASSIGN_OR_RETURN(auto stored, materializer_.load_positions(name));
+  // Asked until it is answered well once: later it is we who have written behind the end of then.
+  if (!api_resumed_.load() && !stored.empty() && stored.front().offset > log_end_) {
+    return data_loss(
+        "PostgreSQL holds events up to offset " + std::to_string(stored.front().offset.value) + " of the event log " +
+        log_.id + ", which ends at offset " + std::to_string(log_end_.value) +
+        ": this state directory is an older copy; start once with --accept-log-loss to make its log one of "
+        "its own, or choose another sql.schema");
+  }
+  CAIRN_ASSIGN_OR_RETURN(const auto original, original_in_sql());
+  if (stored.empty() && original) {
+    stored = {*original};
+    if (original->offset > Offset{0}) CAIRN_RETURN_IF_ERROR(materializer_.apply(name, {}, {}, stored).status());
+  }
+  api_resumed_.store(true);
+  return stored;
+}
+
+/// Where the log that this one was copied from stands in PostgreSQL, but not behind what both have.
+Result<std::optional<SourcePosition>> SqlSink::original_in_sql() {
+  Offset shared{INT64_MAX};
+  for (const auto& [id, end] : log_.ancestors) {
+    shared = std::min(shared, end);
+    CAIRN_ASSIGN_OR_RETURN(const auto stored, materializer_.load_positions(std::string(kApiSource) + "/" + id));
+    if (stored.empty()) continue;
+    SourcePosition stood = stored.front();
+    if (stood.offset > shared) {
+      set_remark("PostgreSQL holds events up to offset " + std::to_string(stood.offset.value) + " of the event log " +
+                 id + ", and this state, which was restored from a copy of it, those up to offset " +
+                 std::to_string(shared.value) + ": the rest is in PostgreSQL only");
+      stood.offset = shared;
+    }
+    return std::optional(stood);
+  }
+  return std::optional<SourcePosition>();
+}
+
+void SqlSink::set_remark(std::string remark) {
+  {
+    const MutexLock lock(mutex_);
+    if (remark_ == remark) return;
+    remark_ = remark;
+  }
+  logger_.warning("sql.holds_more", remark);
+}
+
+std::string SqlSink::remark() const {
+  const MutexLock lock(mutex_);
+  return remark_;
+}
+
 /// Every batch is one transaction with its positions: nothing is held back.
 Status SqlSink::revoke(const std::string&, std::span<const Partition>) { return ok_status(); }
 
 std::string SqlSink::name_in_sql(const std::string& source) const {
-  return source == kApiSource ? source + "/" + state_id_ : source;
+  return source == kApiSource ? source + "/" + log_.id : source;
 }
 
 Status SqlSink::apply(const std::string& source, const DecodedBatch& batch) {

@@ -2,18 +2,21 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "cairn/clock.h"
+#include "cairn/log.h"
 #include "cairn/mutex.h"
 #include "engine/ingest/sink.h"
 #include "engine/state/feature_state.h"
 #include "sql/materializer.h"
 #include "sql/upkeep.h"
 #include "streaming/dead_letters.h"
+#include "streaming/event_log.h"
 
 namespace cairn::ingest {
 
@@ -43,11 +46,17 @@ class FeatureSink final : public Sink {
 /// reports them.
 class SqlSink final : public Sink {
  public:
-  /// `state_id`: FeatureState::id(). The API's log belongs to one state directory. Its positions are kept under the
-  /// name of that directory, so that the log of another directory, whose offsets mean something else, begins anew.
+  /// `log`: which log the API's is, and `log_end`, where it ended when it was opened. Its positions are kept under the
+  /// log's id, since offsets of another log mean something else. A copy begins where its original stood in PostgreSQL,
+  /// but not behind what both have: events that only the original had are in the tables, and stay there.
   /// The roles, which are of one database, must outlive the sink.
-  SqlSink(sql::Materializer& materializer, sql::Upkeep& upkeep, std::string state_id)
-      : materializer_(materializer), upkeep_(upkeep), state_id_(std::move(state_id)) {}
+  SqlSink(sql::Materializer& materializer, sql::Upkeep& upkeep, streaming::LogIdentity log, Offset log_end,
+          Logger logger)
+      : materializer_(materializer),
+        upkeep_(upkeep),
+        log_(std::move(log)),
+        log_end_(log_end),
+        logger_(std::move(logger)) {}
 
   [[nodiscard]] Result<std::vector<SourcePosition>> resume(const std::string& source,
                                                            std::span<const Partition> partitions) override;
@@ -58,6 +67,8 @@ class SqlSink final : public Sink {
   [[nodiscard]] std::uint64_t migrations() const noexcept { return migrations_.load(std::memory_order_relaxed); }
 
   [[nodiscard]] std::uint64_t rows() const noexcept { return rows_.load(std::memory_order_relaxed); }
+  /// What PostgreSQL holds that this state does not; empty: nothing that is known.
+  [[nodiscard]] std::string remark() const CAIRN_EXCLUDES(mutex_);
 
  private:
   [[nodiscard]] std::string name_in_sql(const std::string& source) const;
@@ -65,10 +76,18 @@ class SqlSink final : public Sink {
   Status migrate();
   /// What is missing may be the schema, dropped by somebody: it is made again before the next try.
   Status judged(Status answer);
+  Result<std::vector<SourcePosition>> resume_api() CAIRN_EXCLUDES(mutex_);
+  Result<std::optional<SourcePosition>> original_in_sql() CAIRN_EXCLUDES(mutex_);
+  void set_remark(std::string remark) CAIRN_EXCLUDES(mutex_);
 
   sql::Materializer& materializer_;
   sql::Upkeep& upkeep_;  ///< makes the schema before the first position is asked for
-  const std::string state_id_;
+  const streaming::LogIdentity log_;
+  const Offset log_end_;
+  const Logger logger_;
+  std::atomic<bool> api_resumed_{false};
+  mutable Mutex mutex_;
+  std::string remark_ CAIRN_GUARDED_BY(mutex_);
   std::atomic<bool> migrated_{false};
   std::atomic<std::uint64_t> migrations_{0};
   std::atomic<std::uint64_t> rows_{0};

@@ -114,7 +114,7 @@ Status Catalog::write(std::span<const Place> places, std::uint64_t version) {
   const PendingIds place_ids(place_ids_, kPlaceIdPrefix, &batch);
   const PendingIds category_ids(category_ids_, kCategoryIdPrefix, &batch);
   for (const Stored& one : stored) batch.put(storage::Family::kPlaces, one.place.id.str(), encode_place(one));
-  CAIRN_RETURN_IF_ERROR(store_.write(std::move(batch), storage::Durability::kSynced));
+  CAIRN_RETURN_IF_ERROR(store_.write(std::move(batch), storage::Durability::kOnlyHere));
   place_ids.confirm();
   category_ids.confirm();
   const WriterLock lock(mutex_);

@@ -45,12 +45,17 @@ Result<FeatureResponse> read_features(const FeatureState& state, const CallConte
   };
   for (const std::string& key : request.keys) {
     CAIRN_RETURN_IF_ERROR(context.check());
-    CAIRN_ASSIGN_OR_RETURN(const auto found, state.row(request.entity, key));
-    if (!found.hit) response.freshness.tier = Tier::kDisk;
+    const auto found = state.row(request.entity, key);
     FeatureResponse::EntityFeatures& entity = response.entities.emplace_back();
     entity.key = key;
+    if (found.status().code() == StatusCode::kDataLoss) {  // one damaged row is no reason to refuse the others
+      for (const features::View* view : views) entity.vectors.push_back({view->spec.name, FeatureStatus::kInvalid, {}});
+      continue;
+    }
+    if (!found.ok()) return found.status();
+    if (!found->hit) response.freshness.tier = Tier::kDisk;
     for (const features::View* view : views) {
-      entity.vectors.push_back(features::read_view(*view, found.row.get(), as_of, namer));
+      entity.vectors.push_back(features::read_view(*view, found->row.get(), as_of, namer));
     }
   }
   return response;

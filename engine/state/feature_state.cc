@@ -109,8 +109,12 @@ Status FeatureState::tell_of_stored_places(const PlaceObserver& observer) const 
   CAIRN_RETURN_IF_ERROR(
       store_.scan(Family::kState, kind_prefix(EntityKind::kPlace), [&](std::string_view key, std::string_view value) {
         const auto place = place_of_key(key);
-        damaged = place ? features::decode_row(value, &row) : data_loss("the key of a place's row is damaged");
+        damaged = place ? ok_status() : data_loss("the key of a place's row is damaged; restore a checkpoint");
         if (!damaged.ok()) return false;
+        if (const Status decoded = features::decode_row(value, &row); !decoded.ok()) {
+          note_invalid_row(key, decoded);  // the other places are none the worse
+          return true;
+        }
         for (const features::ViewBlock& block : row.blocks) {
           for (const features::Entry& entry : block.entries) changes.push_back({*place, block.view, entry});
         }
@@ -162,9 +166,21 @@ Result<RowCache::Found> FeatureState::stored_row(const std::string& key, const R
     CAIRN_ASSIGN_OR_RETURN(const auto bytes, store_.get_at(*version.stored, Family::kState, key));
     if (!bytes) return RowCache::RowPtr();
     auto row = std::make_shared<features::Row>();
-    CAIRN_RETURN_IF_ERROR(features::decode_row(*bytes, row.get()).with_context("a stored row"));
+    if (Status decoded = features::decode_row(*bytes, row.get()); !decoded.ok()) {
+      note_invalid_row(key, decoded);
+      return std::move(decoded).with_context("a stored row");
+    }
     return RowCache::RowPtr(std::move(row));
   });
+}
+
+void FeatureState::note_invalid_row(std::string_view key, const Status& why) const {
+  if (invalid_rows_.fetch_add(1, std::memory_order_relaxed) > 0) return;
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (const unsigned char byte : key) text.append({kDigits[byte >> 4], kDigits[byte & 15]});
+  log_.error("state.invalid_row", "a stored row makes no sense and is answered as INVALID; others are not affected",
+             {{"key", text}, {"reason", why.message()}});
 }
 
 std::string FeatureState::dimension_name(const features::View& view, std::uint64_t dimension) const {
@@ -194,6 +210,7 @@ void FeatureState::describe(EngineStatus* status) const {
   status->events_repeated = totals.repeated;
   status->newest_event = event_time_from_ms(totals.newest_event_ms);
   status->durable = progress_.durable();
+  status->invalid_rows = invalid_rows_.load(std::memory_order_relaxed);
   status->places = catalog_.size();
   const RowCache::Stats rows = cache_.stats();
   status->row_cache_bytes = rows.bytes;

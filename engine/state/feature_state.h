@@ -114,6 +114,8 @@ class FeatureState {
   void stop_waiting() { progress_.stop_waiting(); }
 
   [[nodiscard]] Counters counters() const { return progress_.counters(); }
+  /// Reads that met a stored row that makes no sense.
+  [[nodiscard]] std::uint64_t invalid_rows() const noexcept { return invalid_rows_.load(std::memory_order_relaxed); }
   [[nodiscard]] RowCache::Stats cache_stats() const { return cache_.stats(); }
 
   /// What tells this state directory from any other: 16 hexadecimal digits, drawn when it was made.
@@ -137,6 +139,8 @@ class FeatureState {
   [[nodiscard]] bool make_key(EntityKind kind, std::string_view id, std::string* key) const;
   [[nodiscard]] Result<RowCache::Found> stored_row(const std::string& key, const ReadVersion& version) const;
   Status tell_of_stored_places(const PlaceObserver& observer) const;
+  /// A stored row that was read whole and makes no sense: counted, and said once.
+  void note_invalid_row(std::string_view key, const Status& why) const;
 
   // Fixed after construction.
   storage::StateStore& store_;
@@ -163,6 +167,7 @@ class FeatureState {
   std::vector<std::uint32_t> included_;  ///< kept for its memory
 
   std::atomic<std::size_t> event_ids_bytes_{0};
+  mutable std::atomic<std::uint64_t> invalid_rows_{0};  ///< reads that met one
 };
 
 }  // namespace cairn::state

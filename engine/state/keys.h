@@ -34,6 +34,7 @@ inline constexpr std::string_view kCountersKey = "engine/counters";
 inline constexpr std::string_view kViewRegistryKey = "engine/views";
 inline constexpr std::string_view kTypesKey = "engine/types";
 inline constexpr std::string_view kStateIdKey = "engine/id";
+inline constexpr std::string_view kLogIdKey = "engine/log";
 inline constexpr std::string_view kPlacesPushedKey = "engine/places-pushed";
 inline constexpr std::string_view kPositionPrefix = "position/";
 

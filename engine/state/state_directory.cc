@@ -1,5 +1,11 @@
 #include "engine/state/state_directory.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <system_error>
 
@@ -7,19 +13,63 @@ namespace cairn::state {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+Status make_directory(const fs::path& path) {
+  if (::mkdir(path.c_str(), 0750) == 0) return ok_status();
+  return unavailable("cannot create '" + path.string() + "': " + std::generic_category().message(errno) +
+                     "; make its parent writable for uid " + std::to_string(::geteuid()));
+}
+
+/// Whatever the umask allows more, others cannot look into it.
+Status make_directories(const fs::path& path) {
+  std::error_code error;
+  if (path.empty() || fs::is_directory(path, error)) return ok_status();
+  if (path.parent_path() != path) CAIRN_RETURN_IF_ERROR(make_directories(path.parent_path()));
+  Status made = make_directory(path);
+  return fs::is_directory(path, error) ? ok_status() : made;
+}
+
+Status sync_folder(const fs::path& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = fd >= 0 && ::fsync(fd) == 0;
+  const int error = errno;
+  if (fd >= 0) ::close(fd);
+  if (synced) return ok_status();
+  return unavailable("cannot sync '" + path.string() + "': " + std::generic_category().message(error));
+}
+
+}  // namespace
+
 Result<StateDirectory> StateDirectory::open(const std::string& path) {
   if (path.empty()) return invalid_argument("state_dir is empty; name a directory for the engine's state");
-  std::error_code error;
-  fs::create_directories(path, error);
-  if (error) return unavailable("cannot create state directory '" + path + "': " + error.message());
+  CAIRN_RETURN_IF_ERROR(
+      make_directories(fs::path(path)).with_context("cannot create the state directory '" + path + "'"));
   return StateDirectory(path);
 }
 
 Result<StateDirectory> StateDirectory::create_new(const std::string& path) {
   std::error_code error;
   if (fs::exists(path, error)) return Status(StatusCode::kAlreadyExists, "'" + path + "' exists; name a new directory");
-  if (!fs::create_directory(path, error)) return invalid_argument("cannot create '" + path + "': " + error.message());
+  if (Status made = make_directory(fs::path(path)); !made.ok()) return invalid_argument(made.message());
   return StateDirectory(path);
+}
+
+bool StateDirectory::contains(const std::string& path) const {
+  std::error_code error;
+  const fs::path inner = fs::weakly_canonical(path, error);
+  if (error) return false;
+  const fs::path outer = fs::canonical(path_, error);
+  if (error) return false;
+  const auto [end, rest] = std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end());
+  return end == outer.end();
+}
+
+Status StateDirectory::sync() const {
+  std::error_code error;
+  const fs::path own = fs::absolute(path_, error);
+  CAIRN_RETURN_IF_ERROR(sync_folder(own));
+  return sync_folder(own.parent_path());
 }
 
 std::uint64_t StateDirectory::bytes() const {

@@ -18,7 +18,7 @@ namespace cairn::state {
 /// A checkpoint is a directory of the same form, without the dead letters and the ballast.
 class StateDirectory {
  public:
-  /// Creates the directory, with its parents, when it is absent.
+  /// Creates the directory, with its parents, when it is absent: open to its owner, readable for his group.
   /// Returns: INVALID_ARGUMENT for an empty path; UNAVAILABLE.
   [[nodiscard]] static Result<StateDirectory> open(const std::string& path);
 
@@ -26,12 +26,19 @@ class StateDirectory {
   /// Returns: ALREADY_EXISTS, INVALID_ARGUMENT when it cannot be created.
   [[nodiscard]] static Result<StateDirectory> create_new(const std::string& path);
 
+  /// The directory's names, whether or not it is there. Creates nothing.
+  [[nodiscard]] static StateDirectory at(const std::string& path) { return StateDirectory(path); }
+
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
   [[nodiscard]] std::string store() const { return path_ + "/state"; }
   [[nodiscard]] std::string event_log() const { return path_ + "/event-log"; }
   [[nodiscard]] std::string ballast() const { return path_ + "/ballast"; }
   [[nodiscard]] std::string dead_letters() const { return path_ + "/dead-letters.ndjson"; }
 
+  /// Whether `path`, which need not exist, is the directory or lies in it.
+  [[nodiscard]] bool contains(const std::string& path) const;
+  /// Puts the names in it, and its own, on the disk. Returns: UNAVAILABLE.
+  [[nodiscard]] Status sync() const;
   /// What all files in it take.
   [[nodiscard]] std::uint64_t bytes() const;
   /// Removes it with everything in it.

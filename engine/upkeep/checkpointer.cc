@@ -1,12 +1,13 @@
 #include "engine/upkeep/checkpointer.h"
 
-#include <filesystem>
-#include <system_error>
-
 namespace cairn::upkeep {
 
 Result<CheckpointInfo> Checkpointer::make(const CallContext& context, const std::string& path) {
   CAIRN_RETURN_IF_ERROR(context.check());
+  if (directory_.contains(path)) {
+    return invalid_argument("'" + path + "' lies in the state directory itself; name a folder outside of " +
+                            directory_.path());
+  }
   CAIRN_ASSIGN_OR_RETURN(const auto copy, state::StateDirectory::create_new(path));
   CheckpointInfo info{path, 0, {}};
   if (Status copied = copy_into(context, copy, &info); !copied.ok()) {
@@ -24,10 +25,8 @@ Status Checkpointer::copy_into(const CallContext& context, const state::StateDir
   info->watermarks = state_.durable_watermarks();  // the copy holds at least this much
   CAIRN_RETURN_IF_ERROR(store_.checkpoint(copy.store()));
   CAIRN_RETURN_IF_ERROR(context.check());
-  std::error_code error;
-  std::filesystem::copy(directory_.event_log(), copy.event_log(), error);
-  if (error) return unavailable("cannot copy the event log to '" + copy.path() + "': " + error.message());
-  return ok_status();
+  CAIRN_RETURN_IF_ERROR(log_.copy(copy.event_log()).with_context("cannot copy the event log"));
+  return copy.sync();
 }
 
 }  // namespace cairn::upkeep

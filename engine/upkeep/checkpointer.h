@@ -8,6 +8,7 @@
 #include "engine/state/state_directory.h"
 #include "engine/upkeep/log_trimmer.h"
 #include "storage/state_store.h"
+#include "streaming/event_log.h"
 
 namespace cairn::upkeep {
 
@@ -22,8 +23,8 @@ class Checkpointer {
  public:
   /// All must outlive the checkpointer.
   Checkpointer(const state::StateDirectory& directory, storage::StateStore& store, state::FeatureState& state,
-               LogTrimmer& trimmer)
-      : directory_(directory), store_(store), state_(state), trimmer_(trimmer) {}
+               const streaming::EventLog& log, LogTrimmer& trimmer)
+      : directory_(directory), store_(store), state_(state), log_(log), trimmer_(trimmer) {}
 
   /// Returns: see Engine::checkpoint. Nothing is left behind after an error.
   [[nodiscard]] Result<CheckpointInfo> make(const CallContext& context, const std::string& path);
@@ -34,6 +35,7 @@ class Checkpointer {
   const state::StateDirectory& directory_;
   storage::StateStore& store_;
   state::FeatureState& state_;
+  const streaming::EventLog& log_;
   LogTrimmer& trimmer_;
 };
 

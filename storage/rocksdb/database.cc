@@ -14,7 +14,9 @@
 #include <vector>
 
 #include "storage/format_version.h"
+#include "storage/rocksdb/log_records.h"
 #include "storage/rocksdb/merge_operator.h"
+#include "storage/rocksdb/silent_logger.h"
 #include "storage/rocksdb/status_translation.h"
 #include "storage/stored_key.h"
 
@@ -105,12 +107,17 @@ Status check_owner(const std::string& path) {
   return described ? not_ours(path) : ok_status();
 }
 
-/// RocksDB writes its diary into every directory it opens, also to read only.
-class SilentLogger final : public rocksdb::Logger {
- public:
-  using rocksdb::Logger::Logv;
-  void Logv(const char*, va_list) override {}
-};
+// To RocksDB a MANIFEST with a damaged length is one that ends there: it would open the store of an earlier moment and
+// delete the files of later ones.
+Status check_manifest(const std::string& path) {
+  std::string name;
+  std::getline(std::ifstream(path + "/CURRENT"), name);
+  const auto damage = find_damaged_record(path + "/" + name);
+  if (!damage) return ok_status();
+  return data_loss(
+      "the state in " + path + " is damaged: " + *damage +
+      "; restore a checkpoint, or move the directory away and let the events be read again from the start");
+}
 
 }  // namespace
 
@@ -119,6 +126,7 @@ Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options)
   if (content == Content::kDatabase) {
     CAIRN_RETURN_IF_ERROR(check_families(options));
     CAIRN_RETURN_IF_ERROR(check_owner(options.path));
+    CAIRN_RETURN_IF_ERROR(check_manifest(options.path));
   }
   std::unique_ptr<Database> database(new Database(options));
   rocksdb::Options open_options(options.db, options.family);
@@ -132,6 +140,7 @@ Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options)
   // taken on trust: where a memtable holds a row, nothing is claimed.
   if (database->memtables_are_empty()) options.flushed->advance(database->last_write());
   CAIRN_RETURN_IF_ERROR(database->settle_format_version());
+  CAIRN_RETURN_IF_ERROR(options.check_recovered(database->last_write()));
   CAIRN_RETURN_IF_ERROR(database->mark_beginning());
   return database;
 }

@@ -4,6 +4,7 @@
 #include <rocksdb/options.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -20,6 +21,8 @@ struct DatabaseOptions {
   rocksdb::DBOptions db;
   rocksdb::ColumnFamilyOptions family;
   std::shared_ptr<FlushedMark> flushed;  ///< told what is in table files
+  /// Told the number of the last write that was recovered, before anything is written.
+  std::function<Status(std::uint64_t last_write)> check_recovered;
   Logger log;
 };
 

@@ -32,6 +32,22 @@ std::optional<std::string> HealthListener::failure() const {
   return failure_;
 }
 
+Status HealthListener::note_read(Status read) {
+  if (read.ok()) return read;
+  {
+    const MutexLock lock(mutex_);
+    if (!read_failure_.empty()) return read;
+    read_failure_ = "a read of the state store has failed: " + read.message();
+  }
+  log_.error("storage.read_failed", "a read of the state store has failed", {{"reason", read.message()}});
+  return read;
+}
+
+std::string HealthListener::read_failure() const {
+  const MutexLock lock(mutex_);
+  return read_failure_;
+}
+
 void HealthListener::OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) {
   const std::string text = error->ToString();
   if (!is_resumed_by_rocksdb(reason, *error)) return fail(text);

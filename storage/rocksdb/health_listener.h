@@ -7,6 +7,7 @@
 
 #include "cairn/log.h"
 #include "cairn/mutex.h"
+#include "cairn/status.h"
 #include "storage/disk_gate.h"
 
 namespace cairn::storage {
@@ -27,6 +28,12 @@ class HealthListener final : public rocksdb::EventListener {
   /// Returns: why the store has become read-only, nullopt while it has not.
   [[nodiscard]] std::optional<std::string> failure() const;
 
+  /// A read has failed: with damage, or because the disk did not answer. Writing goes on, and the first such reason
+  /// stays until the store is opened again. Returns: `read` as it came.
+  Status note_read(Status read);
+  /// Returns: what a read has met; empty: nothing.
+  [[nodiscard]] std::string read_failure() const;
+
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override;
   void OnErrorRecoveryEnd(const rocksdb::BackgroundErrorRecoveryInfo& info) override;
 
@@ -35,6 +42,7 @@ class HealthListener final : public rocksdb::EventListener {
   const Logger log_;
   mutable Mutex mutex_;
   std::optional<std::string> failure_ CAIRN_GUARDED_BY(mutex_);
+  std::string read_failure_ CAIRN_GUARDED_BY(mutex_);
 };
 
 }  // namespace cairn::storage

@@ -8,7 +8,6 @@
 #include "storage/write_batch.h"
 
 namespace cairn::storage {
-namespace {
 
 std::uint64_t sequence_of(const rocksdb::WriteBatch& batch) {
   std::uint64_t sequence = 0;
@@ -17,8 +16,6 @@ std::uint64_t sequence_of(const rocksdb::WriteBatch& batch) {
   }
   return sequence;
 }
-
-}  // namespace
 
 bool LogContinuity::is_mark(const rocksdb::WriteBatch& batch) {
   WriteBatch mark;

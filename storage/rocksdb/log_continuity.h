@@ -11,6 +11,9 @@
 
 namespace cairn::storage {
 
+/// The number of a batch's first operation, which RocksDB has filled in: of a record of the log, or after Write().
+[[nodiscard]] std::uint64_t sequence_of(const rocksdb::WriteBatch& batch);
+
 /// Watches the replay of the write-ahead log while a store is opened, and ends it at the first gap, so that what is
 /// recovered is a prefix of what was written. RocksDB ends it at a damaged record; a log that is missing, or cut
 /// between two records, it does not notice, and would go on with the log behind.

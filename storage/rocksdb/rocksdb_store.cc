@@ -16,10 +16,13 @@
 #include "cairn/mutex.h"
 #include "storage/directory_owner.h"
 #include "storage/in_flight.h"
+#include "storage/last_write_mark.h"
 #include "storage/merger.h"
+#include "storage/owner_remark.h"
 #include "storage/prefix.h"
 #include "storage/rocksdb/database.h"
 #include "storage/rocksdb/health_listener.h"
+#include "storage/rocksdb/log_continuity.h"
 #include "storage/rocksdb/merge_operator.h"
 #include "storage/rocksdb/row_reads.h"
 #include "storage/rocksdb/snapshots.h"
@@ -65,12 +68,15 @@ Status sync_directory(const std::string& path) {
   return unavailable("cannot sync " + path + ": " + std::generic_category().message(error));
 }
 
+/// Open to its owner and readable for his group, whatever the umask allows more.
 Status make_directory(const std::string& path) {
   std::error_code error;
-  fs::create_directories(path, error);
-  if (!error) return ok_status();
-  return failed_precondition("cannot create " + path + ": " + error.message() +
-                             "; make its parent writable for this user or choose another directory");
+  if (fs::is_directory(path, error)) return ok_status();
+  const fs::path above = fs::path(path).parent_path();
+  if (!above.empty() && above != fs::path(path)) CAIRN_RETURN_IF_ERROR(make_directory(above.string()));
+  if (::mkdir(path.c_str(), 0750) == 0 || errno == EEXIST) return ok_status();
+  return failed_precondition("cannot create " + path + ": " + std::generic_category().message(errno) +
+                             owner_remark(path));
 }
 
 /// Threads: reads and writes from any thread; RocksDB orders the writes, and joins the log syncs of those that come
@@ -97,11 +103,16 @@ class RocksDbStore final : public StateStore {
 
   Status open() {
     CAIRN_RETURN_IF_ERROR(check_room_to_open());
+    {
+      const MutexLock lock(only_here_mutex_);
+      CAIRN_ASSIGN_OR_RETURN(only_here_, LastWriteMark::open(options_.path));
+    }
     auto merge = std::make_shared<MergerOperator>(&merger_);
     CAIRN_ASSIGN_OR_RETURN(database_, Database::open({.path = options_.path,
                                                       .db = database_options({health_, flushed_}, world_.env),
                                                       .family = family_options(options_, std::move(merge), trim_.get()),
                                                       .flushed = flushed_,
+                                                      .check_recovered = [this](auto n) { return check_recovered(n); },
                                                       .log = options_.log}));
     snapshots_ = std::make_shared<Snapshots>(&database_->db());
     return ok_status();
@@ -111,20 +122,22 @@ class RocksDbStore final : public StateStore {
     const InFlight::Entry call = calls_.enter();
     if (!call) return closed();
     CAIRN_RETURN_IF_ERROR(batch.check_key_sizes());
-    return commit(std::move(batch), durability);
+    std::uint64_t number = 0;
+    CAIRN_RETURN_IF_ERROR(commit(std::move(batch), durability, &number));
+    return durability == Durability::kOnlyHere ? keep_only_here(number) : ok_status();
   }
 
   Result<std::optional<std::string>> get(Family family, std::string_view key) const override {
     const InFlight::Entry call = calls_.enter();
     if (!call) return closed();
-    return read_row(database_->db(), {}, family, key);
+    return noted(read_row(database_->db(), {}, family, key));
   }
 
   Status multi_get(Family family, std::span<const std::string> keys,
                    std::vector<std::optional<std::string>>* values) const override {
     const InFlight::Entry call = calls_.enter();
     if (!call) return closed();
-    return read_rows(database_->db(), {}, family, keys, values);
+    return health_->note_read(read_rows(database_->db(), {}, family, keys, values));
   }
 
   std::shared_ptr<const Snapshot> snapshot() const override {
@@ -136,14 +149,14 @@ class RocksDbStore final : public StateStore {
                                             std::string_view key) const override {
     const InFlight::Entry call = calls_.enter();
     if (!call) return closed();
-    return read_row(database_->db(), reading_at(snapshot), family, key);
+    return noted(read_row(database_->db(), reading_at(snapshot), family, key));
   }
 
   Status multi_get_at(const Snapshot& snapshot, Family family, std::span<const std::string> keys,
                       std::vector<std::optional<std::string>>* values) const override {
     const InFlight::Entry call = calls_.enter();
     if (!call) return closed();
-    return read_rows(database_->db(), reading_at(snapshot), family, keys, values);
+    return health_->note_read(read_rows(database_->db(), reading_at(snapshot), family, keys, values));
   }
 
   Status scan(Family family, std::string_view prefix,
@@ -160,7 +173,7 @@ class RocksDbStore final : public StateStore {
     for (rows->Seek(first); rows->Valid(); rows->Next()) {
       if (!visit(without_family(rows->key().ToStringView()), rows->value().ToStringView())) return ok_status();
     }
-    return from_rocksdb(rows->status());
+    return health_->note_read(from_rocksdb(rows->status()));
   }
 
   Status flush() override {
@@ -207,9 +220,16 @@ class RocksDbStore final : public StateStore {
     options.snapshot = snapshots_->native(snapshot);
     return options;
   }
+  Result<std::optional<std::string>> noted(Result<std::optional<std::string>> read) const {
+    if (!read.ok()) static_cast<void>(health_->note_read(read.status()));
+    return read;
+  }
   Status check_room_to_open() const;
+  Status check_recovered(std::uint64_t last_write) CAIRN_EXCLUDES(only_here_mutex_);
   Status check_room_for_copy(const std::string& parent) const;
-  Status commit(WriteBatch batch, Durability durability) const;
+  /// Says in `*number`, when it is given, which number the batch's last operation has.
+  Status commit(WriteBatch batch, Durability durability, std::uint64_t* number = nullptr) const;
+  Status keep_only_here(std::uint64_t number) CAIRN_EXCLUDES(only_here_mutex_);
   Status admit(std::size_t bytes) const;
   void write_quarantine() const;
   Status judge_write(const rocksdb::Status& written) const;
@@ -232,6 +252,9 @@ class RocksDbStore final : public StateStore {
   mutable InFlight calls_;
   const std::shared_ptr<FlushedMark> flushed_ = std::make_shared<FlushedMark>();
   std::atomic<std::uint64_t> last_write_at_close_{0};
+
+  Mutex only_here_mutex_;
+  std::optional<LastWriteMark> only_here_ CAIRN_GUARDED_BY(only_here_mutex_);  ///< set by open()
 
   Mutex checkpoint_mutex_;                ///< held for a whole checkpoint
   std::unique_ptr<Database> database_;    ///< set by open(); reset under close_mutex_ when no call is under way
@@ -261,12 +284,36 @@ Status RocksDbStore::check_room_for_copy(const std::string& parent) const {
                             " free; free space there or choose another disk");
 }
 
+/// Asked before the first write of this opening, whose number could hide the loss.
+Status RocksDbStore::check_recovered(std::uint64_t last_write) {
+  const MutexLock lock(only_here_mutex_);
+  if (last_write >= only_here_->number()) return ok_status();
+  const std::string what = "the state in " + options_.path + " ends at write " + std::to_string(last_write) +
+                           ", and write " + std::to_string(only_here_->number()) +
+                           ", which no source can bring again, was acknowledged (" +
+                           LastWriteMark::path(options_.path) + "): the end of its MANIFEST or of a *.log file is lost";
+  if (options_.accept_loss) {
+    options_.log.error("storage.loss_accepted", what);
+    return only_here_->set(last_write);
+  }
+  return data_loss(
+      what +
+      "; restore the files from a backup or restore a checkpoint, or start once with --accept-log-loss to go "
+      "on without it and import the places again");
+}
+
+/// Two such writes may come in any order: the mark never goes back.
+Status RocksDbStore::keep_only_here(std::uint64_t number) {
+  const MutexLock lock(only_here_mutex_);
+  return number > only_here_->number() ? only_here_->set(number) : ok_status();
+}
+
 Status RocksDbStore::admit(std::size_t bytes) const {
   if (const std::optional<std::string> failure = health_->failure()) return unavailable(*failure);
   return gate_.admit(bytes);
 }
 
-Status RocksDbStore::commit(WriteBatch batch, Durability durability) const {
+Status RocksDbStore::commit(WriteBatch batch, Durability durability, std::uint64_t* number) const {
   CAIRN_RETURN_IF_ERROR(admit(wal_bytes(batch)));
   std::vector<Quarantine::Row> parked = quarantine_.take();
   // With the caller's batch, in its atomic write: quarantine needs no writes of its own while there is traffic.
@@ -274,9 +321,10 @@ Status RocksDbStore::commit(WriteBatch batch, Durability durability) const {
   rocksdb::WriteBatch native(batch.take_bytes());  // the same bytes, not parsed and not copied
   rocksdb::WriteOptions options;
   // Write-ahead log only: the tables are written later, by flushes.
-  options.sync = durability == Durability::kSynced;
+  options.sync = durability != Durability::kBuffered;
   Status status = judge_write(database_->db().Write(options, &native));
   if (!status.ok()) quarantine_.give_back(std::move(parked));
+  if (status.ok() && number != nullptr) *number = sequence_of(native) + native.Count() - 1;
   return status;
 }
 
@@ -312,6 +360,7 @@ StateStoreStats RocksDbStore::stats() const {
   const std::optional<std::string> failure = health_->failure();
   stats.accepting_writes = !failure && disk.status.ok();
   stats.detail = failure.value_or(disk.status.message());
+  stats.failure = failure.value_or(health_->read_failure());
   return stats;
 }
 

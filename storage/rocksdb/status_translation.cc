@@ -2,6 +2,8 @@
 
 #include <string_view>
 
+#include "storage/owner_remark.h"
+
 namespace cairn::storage {
 namespace {
 
@@ -43,6 +45,9 @@ Status open_failure(const rocksdb::Status& status, const std::string& path) {
   }
   if (status.IsIOError() && mentions(text, "/LOCK")) {
     return failed_precondition(path + " is open in another program: " + text + "; stop it or choose another state_dir");
+  }
+  if (status.IsIOError() && mentions(text, "Permission denied")) {
+    return failed_precondition("cannot open the state in " + path + ": " + text + owner_remark(path));
   }
   return from_rocksdb(status).with_context("cannot open the state in " + path);
 }

@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "cairn/mutex.h"
+#include "streaming/log/acknowledged.h"
 #include "streaming/log/crc32c.h"
+#include "streaming/log/identity.h"
 #include "streaming/log/segment.h"
 #include "streaming/source.h"
 
@@ -18,6 +20,10 @@ namespace cairn::streaming {
 namespace {
 
 constexpr std::size_t kReadBytesMax = 8u << 20;  // of payload, per read(), past the first record
+
+constexpr std::string_view kRemedy =
+    "; restore the file from a backup or restore a checkpoint, or start once with --accept-log-loss to go on without "
+    "these events";
 
 using Segments = std::vector<std::shared_ptr<Segment>>;
 
@@ -36,9 +42,12 @@ struct Group {
 /// Appenders add to the open group; one of those waiting writes it while the next group fills.
 class FileEventLog final : public EventLog {
  public:
-  FileEventLog(EventLogOptions options, posix::File lock, Segments segments, Offset end)
+  FileEventLog(EventLogOptions options, posix::File lock, LogIdentity identity, AcknowledgedMark acknowledged,
+               Segments segments, Offset end)
       : options_(std::move(options)),
         lock_(std::move(lock)),
+        identity_(std::move(identity)),
+        acknowledged_(std::move(acknowledged)),
         active_(segments.back()),
         segments_(std::move(segments)),
         durable_end_(end),
@@ -50,6 +59,10 @@ class FileEventLog final : public EventLog {
   Status read(Offset from, std::size_t records_max, std::chrono::milliseconds wait, std::string* bytes,
               const Visit& visit) const override;
   Status trim(Offset offset) override;
+  const LogIdentity& identity() const noexcept override { return identity_; }
+  Status verify(Offset from) const override;
+  Status trouble() const override;
+  Status copy(const std::string& directory) const override;
   void close() override;
 
  private:
@@ -66,14 +79,16 @@ class FileEventLog final : public EventLog {
   Status undo(const Group& group, Status failure);
   void fail(Group& group, const Status& status) CAIRN_REQUIRES(mutex_);
   Result<Span> durable_from(Offset from, std::chrono::milliseconds wait) const CAIRN_EXCLUDES(mutex_);
-  static Status explain_unreadable(const Segment& segment, Offset from);
+  Status explain_unreadable(const Segment& segment, Offset from) const CAIRN_EXCLUDES(mutex_);
 
   // Fixed after construction.
   const EventLogOptions options_;
   const posix::File lock_;
+  const LogIdentity identity_;
 
-  std::shared_ptr<Segment> active_;  ///< touched only by the thread that has set committing_
-  Mutex trim_mutex_;                 ///< one trim at a time; guards no field; taken before mutex_
+  AcknowledgedMark acknowledged_;  ///< this and active_ are touched only by the thread that has set committing_
+  std::shared_ptr<Segment> active_;
+  Mutex trim_mutex_;  ///< one trim at a time; guards no field; taken before mutex_
 
   mutable Mutex mutex_;
   mutable CondVar changed_;                     ///< a group is done, or the log closed
@@ -81,7 +96,8 @@ class FileEventLog final : public EventLog {
   Offset durable_end_ CAIRN_GUARDED_BY(mutex_);
   std::shared_ptr<Group> open_group_ CAIRN_GUARDED_BY(mutex_);
   bool committing_ CAIRN_GUARDED_BY(mutex_) = false;
-  Status refusal_ CAIRN_GUARDED_BY(mutex_);  ///< why appends are refused for good
+  Status refusal_ CAIRN_GUARDED_BY(mutex_);         ///< why appends are refused for good
+  mutable Status damage_ CAIRN_GUARDED_BY(mutex_);  ///< the first that a read has met
   bool closed_ CAIRN_GUARDED_BY(mutex_) = false;
 };
 
@@ -146,6 +162,10 @@ void FileEventLog::fail(Group& group, const Status& status) {
 /// the file's end unknown.
 Status FileEventLog::write(const Group& group) {
   CAIRN_RETURN_IF_ERROR(check_free(group.bytes.size()));
+  // Written into a file that was removed or emptied, nothing would be found again.
+  if (Status whole = active_->check_end(group.start); !whole.ok()) {
+    return unavailable(whole.message() + std::string(kRemedy));
+  }
   if (group.start.value - active_->start().value >= static_cast<std::int64_t>(options_.segment_bytes)) {
     CAIRN_RETURN_IF_ERROR(roll(group.start));
   }
@@ -153,7 +173,10 @@ Status FileEventLog::write(const Group& group) {
   if (!options_.sync) return ok_status();
   // After a failed sync the kernel may have dropped the pages: a second sync proves nothing.
   if (const Status status = active_->sync(); !status.ok()) {
-    return unavailable(status.message() + "; reopen the log once the disk is sound");
+    return unavailable(status.message() + "; check the disk and start again");
+  }
+  if (const Status marked = acknowledged_.set(group.end()); !marked.ok()) {
+    return unavailable(marked.message() + "; check the disk and start again");
   }
   return ok_status();
 }
@@ -178,7 +201,7 @@ Status FileEventLog::undo(const Group& group, Status failure) {
   if (failure.code() == StatusCode::kResourceExhausted && active_->cut(group.start).ok() && active_->sync().ok()) {
     return failure;
   }
-  return unavailable(failure.message() + "; reopen the log once the disk is sound");
+  return unavailable(failure.message() + "; check the disk and start again");
 }
 
 Offset FileEventLog::begin_offset() const {
@@ -241,7 +264,7 @@ Status FileEventLog::read(Offset from, std::size_t records_max, std::chrono::mil
 }
 
 /// No record could be read at `from`: because none begins there, or because one does and is damaged?
-Status FileEventLog::explain_unreadable(const Segment& segment, Offset from) {
+Status FileEventLog::explain_unreadable(const Segment& segment, Offset from) const {
   RecordWalk walk(segment, segment.start(), from);
   while (!walk.at_end()) {
     CAIRN_ASSIGN_OR_RETURN(const ParsedRecord record, walk.next());
@@ -250,8 +273,26 @@ Status FileEventLog::explain_unreadable(const Segment& segment, Offset from) {
       return {StatusCode::kOutOfRange, "no record of the log begins at offset " + std::to_string(from.value)};
     }
   }
-  return data_loss("record at offset " + std::to_string(walk.offset().value) + " in '" + segment.path() +
-                   "' is damaged; restore the file from a backup, or go on after it");
+  const Status damage = data_loss("record at offset " + std::to_string(walk.offset().value) + " in '" + segment.path() +
+                                  "' is damaged" + std::string(kRemedy));
+  const MutexLock lock(mutex_);
+  if (damage_.ok()) damage_ = damage;
+  return damage;
+}
+
+Status FileEventLog::verify(Offset from) const {
+  std::string bytes;
+  while (from < end_offset()) {
+    const auto go_on = [&](Offset, Offset next, std::string_view) { from = next; };
+    CAIRN_RETURN_IF_ERROR(read(from, SIZE_MAX, std::chrono::milliseconds{0}, &bytes, go_on));
+  }
+  return ok_status();
+}
+
+Status FileEventLog::trouble() const {
+  const MutexLock lock(mutex_);
+  if (!closed_ && !refusal_.ok()) return refusal_;
+  return damage_;
 }
 
 Status FileEventLog::trim(Offset offset) {
@@ -274,6 +315,19 @@ Status FileEventLog::trim(Offset offset) {
   return removed ? posix::sync_directory(options_.path) : ok_status();
 }
 
+Status FileEventLog::copy(const std::string& directory) const {
+  const Offset end = end_offset();
+  CAIRN_RETURN_IF_ERROR(posix::make_directories(directory));
+  Segments segments;
+  {
+    const MutexLock lock(mutex_);
+    segments = segments_;
+  }
+  for (const auto& segment : segments) CAIRN_RETURN_IF_ERROR(segment->copy(directory));
+  CAIRN_RETURN_IF_ERROR(AcknowledgedMark::create(directory, end).status());
+  return write_identity(directory, fork_at(identity_, end));
+}
+
 void FileEventLog::close() {
   const MutexLock lock(mutex_);
   closed_ = true;
@@ -284,23 +338,64 @@ void FileEventLog::close() {
 // ---- opening ------------------------------------------------------------------------------------------------------
 
 Result<posix::File> lock_directory(const std::string& directory) {
-  std::error_code error;
-  std::filesystem::create_directories(directory, error);
-  if (error) return posix::io_error("cannot create", directory, error.value());
-  CAIRN_RETURN_IF_ERROR(posix::sync_directory(posix::directory_of(directory)));
+  CAIRN_RETURN_IF_ERROR(posix::make_directories(directory));
   CAIRN_ASSIGN_OR_RETURN(posix::File lock, posix::File::open(directory + "/lock", O_RDWR | O_CREAT));
   CAIRN_RETURN_IF_ERROR(lock.lock());
   return lock;
 }
 
-/// Opens the newest segment for appending: a file that its creation did not finish is made anew.
-Result<std::shared_ptr<Segment>> open_newest(const std::string& directory, Offset start) {
-  CAIRN_ASSIGN_OR_RETURN(const bool unfinished, Segment::is_unfinished(directory, start));
-  return unfinished ? Segment::create(directory, start) : Segment::open(directory, start);
+Status lost(const std::string& what) { return data_loss(what + std::string(kRemedy)); }
+
+Status with_remedy(Status status) {
+  return status.code() == StatusCode::kDataLoss ? lost(status.message()) : std::move(status);
 }
 
-Result<Segments> open_segments(const std::string& directory) {
+/// What stands beside the segments. Both are absent in a log that is being made, or that has no identity yet.
+struct Beside {
+  std::optional<LogIdentity> identity;
+  std::optional<AcknowledgedMark> acknowledged;
+
+  [[nodiscard]] Offset acknowledged_end() const { return acknowledged ? acknowledged->end() : Offset{0}; }
+};
+
+Result<Beside> open_beside(const EventLogOptions& options) {
+  Beside beside;
+  auto identity = read_identity(options.path);
+  if (!identity.ok()) return with_remedy(std::move(identity).status());
+  beside.identity = *std::move(identity);
+  auto acknowledged = AcknowledgedMark::open(options.path);
+  if (!acknowledged.ok()) return with_remedy(std::move(acknowledged).status());
+  beside.acknowledged = *std::move(acknowledged);
+  if (!beside.identity && options.must_exist) {
+    return lost("the event log in '" + options.path + "' is lost: '" + identity_path(options.path) + "' is missing");
+  }
+  if (beside.identity && !beside.acknowledged) {
+    return lost("'" + AcknowledgedMark::path(options.path) +
+                "' is missing, so that nobody can tell whether the end of the event log is there");
+  }
+  return beside;
+}
+
+/// Opens the newest segment for appending: a file that its creation did not finish is made anew.
+Result<std::shared_ptr<Segment>> open_newest(const std::string& directory, Offset start, Offset acknowledged) {
+  CAIRN_ASSIGN_OR_RETURN(const bool unfinished, Segment::is_unfinished(directory, start));
+  if (!unfinished) return Segment::open(directory, start);
+  if (start < acknowledged) {
+    return data_loss("'" + Segment::path(directory, start) + "' is empty, and had acknowledged events from offset " +
+                     std::to_string(start.value) + " to " + std::to_string(acknowledged.value));
+  }
+  return Segment::create(directory, start);
+}
+
+Status missing_segments(const std::string& directory, Offset from, Offset to) {
+  return data_loss("the event log in '" + directory + "' has no file for offsets " + std::to_string(from.value) +
+                   " to " + std::to_string(to.value));
+}
+
+Result<Segments> open_segments(const std::string& directory, const Beside& beside) {
   CAIRN_ASSIGN_OR_RETURN(const std::vector<Offset> starts, Segment::list(directory));
+  const Offset acknowledged = beside.acknowledged_end();
+  if (starts.empty() && beside.identity) return missing_segments(directory, Offset{0}, acknowledged);
   Segments segments;
   if (starts.empty()) {
     CAIRN_ASSIGN_OR_RETURN(auto first, Segment::create(directory, Offset{0}));
@@ -311,23 +406,26 @@ Result<Segments> open_segments(const std::string& directory) {
       CAIRN_ASSIGN_OR_RETURN(const Offset end, segments.back()->end_of_file());
       if (end != start) {
         return data_loss("'" + segments.back()->path() + "' ends at offset " + std::to_string(end.value) +
-                         " and the next segment begins at " + std::to_string(start.value) +
-                         "; restore the file from a backup");
+                         " and the next segment begins at " + std::to_string(start.value));
       }
     }
-    CAIRN_ASSIGN_OR_RETURN(auto segment,
-                           start == starts.back() ? open_newest(directory, start) : Segment::open(directory, start));
+    CAIRN_ASSIGN_OR_RETURN(auto segment, start == starts.back() ? open_newest(directory, start, acknowledged)
+                                                                : Segment::open(directory, start));
     segments.push_back(std::move(segment));
   }
   return segments;
 }
 
 /// Cuts off what the last group left when a crash tore it. Returns: the end.
-Result<Offset> cut_torn_tail(Segment& segment, const Logger& log) {
+Result<Offset> cut_torn_tail(Segment& segment, Offset acknowledged, const Logger& log) {
   CAIRN_ASSIGN_OR_RETURN(const Tail tail, find_tail(segment));
   if (tail.damaged) {
     return data_loss("record at offset " + std::to_string(tail.damaged->value) + " in '" + segment.path() +
-                     "' is damaged, and acknowledged records follow; restore the file from a backup");
+                     "' is damaged, and acknowledged records follow");
+  }
+  if (tail.end < acknowledged) {
+    return data_loss("'" + segment.path() + "' is whole up to offset " + std::to_string(tail.end.value) +
+                     ", and events up to offset " + std::to_string(acknowledged.value) + " were acknowledged");
   }
   CAIRN_ASSIGN_OR_RETURN(const Offset file_end, segment.end_of_file());
   if (tail.end == file_end) return tail.end;
@@ -340,14 +438,42 @@ Result<Offset> cut_torn_tail(Segment& segment, const Logger& log) {
   return tail.end;
 }
 
+/// Gives a log the id that it lacks: one that is new, or a copy that is opened for the first time.
+Result<LogIdentity> settle_identity(const EventLogOptions& options, std::optional<LogIdentity> found, Offset end) {
+  if (found && !found->id.empty()) return *std::move(found);
+  LogIdentity identity;
+  if (found) {
+    identity = *std::move(found);
+    identity.id = draw_log_id();
+    if (!identity.ancestors.empty()) identity.ancestors.front().end = end;
+    options.log.warning("event_log.restored", "this is a copy of an event log and goes on as one of its own",
+                        {{"id", identity.id},
+                         {"copy_of", identity.ancestors.empty() ? "" : identity.ancestors.front().id},
+                         {"end", std::to_string(end.value)}});
+  } else {
+    identity.id = options.id.empty() ? draw_log_id() : options.id;
+  }
+  CAIRN_RETURN_IF_ERROR(write_identity(options.path, identity));
+  return identity;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<EventLog>> open_event_log(EventLogOptions options) {
   CAIRN_ASSIGN_OR_RETURN(posix::File lock, lock_directory(options.path));
-  CAIRN_ASSIGN_OR_RETURN(Segments segments, open_segments(options.path));
-  CAIRN_ASSIGN_OR_RETURN(const Offset end, cut_torn_tail(*segments.back(), options.log));
-  return std::unique_ptr<EventLog>(
-      std::make_unique<FileEventLog>(std::move(options), std::move(lock), std::move(segments), end));
+  CAIRN_ASSIGN_OR_RETURN(Beside beside, open_beside(options));
+  auto segments = open_segments(options.path, beside);
+  if (!segments.ok()) return with_remedy(std::move(segments).status());
+  const auto end = cut_torn_tail(*segments->back(), beside.acknowledged_end(), options.log);
+  if (!end.ok()) return with_remedy(end.status());
+  // The mark before the identity: a log that has an identity has a mark.
+  if (!beside.acknowledged) {
+    CAIRN_ASSIGN_OR_RETURN(beside.acknowledged, AcknowledgedMark::create(options.path, *end));
+  }
+  CAIRN_ASSIGN_OR_RETURN(LogIdentity identity, settle_identity(options, std::move(beside.identity), *end));
+  return std::unique_ptr<EventLog>(std::make_unique<FileEventLog>(std::move(options), std::move(lock),
+                                                                  std::move(identity), *std::move(beside.acknowledged),
+                                                                  *std::move(segments), *end));
 }
 
 }  // namespace cairn::streaming

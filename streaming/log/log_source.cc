@@ -5,6 +5,7 @@
 
 #include "streaming/api_record.h"
 #include "streaming/event_log.h"
+#include "streaming/log/record.h"
 #include "streaming/one_partition.h"
 #include "streaming/source.h"
 
@@ -26,8 +27,9 @@ class LogSource final : public Source {
     batch->clear();
     if (closed_) return ok_status();
     if (partition_.assign(batch)) return ok_status();
+    const Offset before = next_;
     CAIRN_RETURN_IF_ERROR(read(records_max, std::min(wait, kWaitMax), batch));
-    if (!batch->records.empty()) batch->positions.push_back({kPartition, next_, {}});
+    if (next_ != before) batch->positions.push_back({kPartition, next_, {}});
     batch->at_end = next_ == log_.end_offset();
     return ok_status();
   }
@@ -73,6 +75,7 @@ class LogSource final : public Source {
   /// refused like a bad event: the API has acknowledged it as accepted, and a dead letter would lose it in silence. It
   /// does not stop the process either, which would stop again at every start: the consumer stops here, and says so.
   Status take(Offset offset, std::string_view bytes, RecordBatch* batch) {
+    if (bytes.starts_with(kGivenUp)) return ok_status();  // lost, and somebody has decided to go on without it
     if (decoded_ == interactions_.size()) interactions_.emplace_back();
     Interaction& interaction = interactions_[decoded_];
     const auto read = read_api_record(bytes, types_, &interaction);

@@ -21,6 +21,9 @@ inline constexpr std::size_t kRecordHeaderBytes = 12;
   return kRecordHeaderBytes + payload_bytes;
 }
 
+/// The first byte of a payload that stands where records were lost and given up. Nothing else of it means anything.
+inline constexpr char kGivenUp = 3;
+
 /// Little-endian, as every number on disk.
 void append_u32(std::uint32_t value, std::string* bytes);
 void append_u64(std::uint64_t value, std::string* bytes);

@@ -35,13 +35,26 @@ Result<std::string> read_header(const posix::File& file) {
   return bytes;
 }
 
-/// The version of the segment whose header `bytes` are, when they are a sound header of another version than ours.
-std::optional<std::uint32_t> other_version(std::string_view bytes) {
+/// The version of the segment whose header `bytes` are, when they are the header of another version than ours. A later
+/// version may have another layout behind its number, so the checksum is asked of earlier ones only; a number that is
+/// all that differs from our header is a damaged one.
+std::optional<std::uint32_t> other_version(std::string_view bytes, Offset start) {
+  constexpr std::size_t kNumberEnd = 12;
   if (bytes.size() != kHeaderBytes || !bytes.starts_with(kMagic)) return std::nullopt;
-  const std::size_t summed = kHeaderBytes - sizeof(std::uint32_t);
-  if (load_u32(bytes.data() + summed) != crc32c(bytes.substr(0, summed))) return std::nullopt;
   const std::uint32_t version = load_u32(bytes.data() + kMagic.size());
-  return version == kVersion ? std::nullopt : std::optional(version);
+  if (version == kVersion || bytes.substr(kNumberEnd) == std::string_view(header(start)).substr(kNumberEnd)) {
+    return std::nullopt;
+  }
+  const std::size_t summed = kHeaderBytes - sizeof(std::uint32_t);
+  const bool sound = load_u32(bytes.data() + summed) == crc32c(bytes.substr(0, summed));
+  return version > kVersion || sound ? std::optional(version) : std::nullopt;
+}
+
+Status refuse_version(const std::string& path, std::uint32_t version) {
+  const std::string writer = version > kVersion ? "was written by a newer Cairn: it has version " : "has version ";
+  return failed_precondition("'" + path + "' " + writer + std::to_string(version) +
+                             " of the event log's format and this version of Cairn reads " + std::to_string(kVersion) +
+                             "; use the version that wrote it, or let the events be sent again into another state_dir");
 }
 
 std::optional<Offset> start_from_name(std::string_view name) {
@@ -71,15 +84,19 @@ Result<std::shared_ptr<Segment>> Segment::create(const std::string& directory, O
 Result<std::shared_ptr<Segment>> Segment::open(const std::string& directory, Offset start) {
   CAIRN_ASSIGN_OR_RETURN(posix::File file, posix::File::open(path(directory, start), O_RDWR));
   CAIRN_ASSIGN_OR_RETURN(const std::string found, read_header(file));
-  if (const auto version = other_version(found)) {
-    return failed_precondition(
-        "'" + file.path() + "' has version " + std::to_string(*version) +
-        " of the event log's format and this version of Cairn reads " + std::to_string(kVersion) +
-        "; use the version that wrote it, or let the events be sent again into another state_dir");
-  }
+  if (const auto version = other_version(found, start)) return refuse_version(file.path(), *version);
   if (found != header(start)) {
-    return data_loss("'" + file.path() + "' does not begin with its segment header; restore it from a backup");
+    return data_loss("'" + file.path() + "' does not begin with its segment header");
   }
+  return std::shared_ptr<Segment>(new Segment(std::move(file), start));
+}
+
+Result<std::shared_ptr<Segment>> Segment::mend(const std::string& directory, Offset start) {
+  CAIRN_ASSIGN_OR_RETURN(posix::File file, posix::File::open(path(directory, start), O_RDWR));
+  CAIRN_ASSIGN_OR_RETURN(const std::string found, read_header(file));
+  if (const auto version = other_version(found, start)) return refuse_version(file.path(), *version);
+  CAIRN_RETURN_IF_ERROR(file.write_at(header(start), 0));
+  CAIRN_RETURN_IF_ERROR(file.sync());
   return std::shared_ptr<Segment>(new Segment(std::move(file), start));
 }
 
@@ -100,7 +117,7 @@ Result<bool> Segment::is_unfinished(const std::string& directory, Offset start) 
   // Records are written only after create() has returned, so a longer file had a whole header once.
   if (info.size > static_cast<std::int64_t>(kHeaderBytes)) return false;
   CAIRN_ASSIGN_OR_RETURN(const std::string found, read_header(file));
-  return found != header(start) && !other_version(found);
+  return found != header(start) && !other_version(found, start);
 }
 
 Result<Offset> Segment::end_of_file() const {
@@ -120,6 +137,29 @@ Status Segment::write(Offset offset, std::string_view bytes) {
 }
 
 Status Segment::cut(Offset end) { return file_.truncate(kHeaderBytes + end.value - start_.value); }
+
+Status Segment::copy(const std::string& directory) const {
+  CAIRN_ASSIGN_OR_RETURN(const posix::FileInfo info, file_.info());
+  CAIRN_ASSIGN_OR_RETURN(posix::File to, posix::File::open(path(directory, start_), O_WRONLY | O_CREAT | O_EXCL));
+  std::string bytes;
+  for (std::int64_t at = 0; at < info.size;) {
+    bytes.resize(std::min(kWindowBytes, static_cast<std::size_t>(info.size - at)));
+    CAIRN_ASSIGN_OR_RETURN(const std::size_t n, file_.read_at(bytes, at));
+    if (n == 0) break;
+    CAIRN_RETURN_IF_ERROR(to.write_at(std::string_view(bytes).substr(0, n), at));
+    at += static_cast<std::int64_t>(n);
+  }
+  return to.sync();
+}
+
+Status Segment::check_end(Offset end) const {
+  CAIRN_ASSIGN_OR_RETURN(const posix::FileInfo info, file_.info());
+  if (info.links == 0) return data_loss("'" + path() + "' was removed while it was open");
+  const Offset found{start_.value + info.size - static_cast<std::int64_t>(kHeaderBytes)};
+  if (found == end) return ok_status();
+  return data_loss("'" + path() + "' ends at offset " + std::to_string(found.value) + " and was written up to offset " +
+                   std::to_string(end.value) + ": somebody else has changed it");
+}
 
 Result<ParsedRecord> RecordWalk::next() {
   const auto available = static_cast<std::size_t>(end_.value - at_.value);
@@ -168,6 +208,16 @@ Result<Tail> find_tail(const Segment& segment) {
     i += whole ? record.bytes_needed : 1;
   }
   return tail;
+}
+
+Result<Offset> next_whole_record(const Segment& segment, Offset from, Offset end) {
+  std::string rest;
+  CAIRN_RETURN_IF_ERROR(segment.read(from, static_cast<std::size_t>(end.value - from.value), &rest));
+  for (std::size_t i = 0; i + kRecordHeaderBytes <= rest.size(); ++i) {
+    const Offset offset{from.value + static_cast<std::int64_t>(i)};
+    if (parse_record(offset, std::string_view(rest).substr(i)).found == ParsedRecord::Found::kWhole) return offset;
+  }
+  return end;
 }
 
 }  // namespace cairn::streaming

@@ -26,6 +26,9 @@ class Segment {
   /// Returns: FAILED_PRECONDITION for a segment of another version, DATA_LOSS for a header that is not this segment's,
   /// UNAVAILABLE.
   [[nodiscard]] static Result<std::shared_ptr<Segment>> open(const std::string& directory, Offset start);
+  /// Opens the file whatever its first bytes are, and writes the header that belongs there.
+  /// Returns: FAILED_PRECONDITION for a segment of another version, UNAVAILABLE.
+  [[nodiscard]] static Result<std::shared_ptr<Segment>> mend(const std::string& directory, Offset start);
 
   /// The starts of the segments in `directory`, by file name, ascending.
   [[nodiscard]] static Result<std::vector<Offset>> list(const std::string& directory);
@@ -44,7 +47,12 @@ class Segment {
   [[nodiscard]] Status read(Offset offset, std::size_t bytes, std::string* into) const;
   [[nodiscard]] Status write(Offset offset, std::string_view bytes);
   [[nodiscard]] Status cut(Offset end);
+  /// Whether the file is still there under its name and ends at `end`: somebody may have removed or emptied it.
+  /// Returns: DATA_LOSS, UNAVAILABLE.
+  [[nodiscard]] Status check_end(Offset end) const;
   [[nodiscard]] Status sync() { return file_.sync(); }
+  /// Copies what the file holds now into another directory, synced. Returns: RESOURCE_EXHAUSTED, UNAVAILABLE.
+  [[nodiscard]] Status copy(const std::string& directory) const;
   [[nodiscard]] Result<std::uint64_t> free_bytes() const { return file_.free_bytes(); }
 
  private:
@@ -75,6 +83,10 @@ class RecordWalk {
   std::string window_;
   Offset window_start_;
 };
+
+/// Where the next whole record begins at or after `from`, which may be no record's start; `end` when there is none
+/// before it. Returns: UNAVAILABLE.
+[[nodiscard]] Result<Offset> next_whole_record(const Segment& segment, Offset from, Offset end);
 
 /// How far a segment's records are whole.
 struct Tail {

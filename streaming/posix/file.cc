@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <system_error>
 #include <utility>
 
@@ -17,7 +18,23 @@ FileInfo info_from(const struct stat& st) {
   return {.id = {.device = st.st_dev, .inode = st.st_ino},
           .size = st.st_size,
           .modified = st.st_mtim,
-          .regular = S_ISREG(st.st_mode)};
+          .regular = S_ISREG(st.st_mode),
+          .links = st.st_nlink};
+}
+
+/// Whose the nearest existing part of `path` is, when it is not ours: the usual cause of a missing right.
+std::string owner_remark(std::string path) {
+  struct stat st {};
+  while (::stat(path.c_str(), &st) != 0) {
+    const std::string above = directory_of(path);
+    if (above == path) return "";
+    path = above;
+  }
+  if (st.st_uid == ::geteuid()) return "; check the mode of '" + path + "'";
+  const std::string owner = std::to_string(st.st_uid);
+  const std::string us = std::to_string(::geteuid());
+  return "; '" + path + "' is owned by uid " + owner + " and this process runs as uid " + us + ": chown -R " + us +
+         " it, or run as its owner";
 }
 
 /// Calls `call` again for as long as a signal interrupts it.
@@ -40,7 +57,7 @@ Status io_error(std::string_view what, const std::string& path, int error) {
       return resource_exhausted(std::move(message) + "; free space on its disk");
     case EACCES:  // a right can be given while we run, so trying again makes sense
     case EPERM:
-      return unavailable(std::move(message) + "; check owner and mode");
+      return unavailable(std::move(message) + owner_remark(path));
     default:
       return unavailable(std::move(message));
   }
@@ -123,6 +140,35 @@ Result<std::uint64_t> File::free_bytes() const {
     return io_error("cannot tell the free space of", path_, errno);
   }
   return static_cast<std::uint64_t>(fs.f_bavail) * fs.f_frsize;  // f_bfree would count what is root's alone
+}
+
+Status make_directories(const std::string& path) {
+  struct stat st {};
+  if (path.empty() || ::stat(path.c_str(), &st) == 0) return ok_status();
+  const std::string above = directory_of(path);
+  if (above != path) CAIRN_RETURN_IF_ERROR(make_directories(above));
+  if (::mkdir(path.c_str(), 0750) != 0 && errno != EEXIST) return io_error("cannot create", path, errno);
+  return sync_directory(above);
+}
+
+Status replace_file(const std::string& path, std::string_view bytes) {
+  const std::string fresh = path + ".new";
+  {
+    CAIRN_ASSIGN_OR_RETURN(File file, File::open(fresh, O_WRONLY | O_CREAT | O_TRUNC));
+    CAIRN_RETURN_IF_ERROR(file.write_at(bytes, 0));
+    CAIRN_RETURN_IF_ERROR(file.sync());
+  }
+  if (::rename(fresh.c_str(), path.c_str()) != 0) return io_error("cannot rename", fresh, errno);
+  return sync_directory(directory_of(path));
+}
+
+Result<std::string> read_file(const std::string& path) {
+  CAIRN_ASSIGN_OR_RETURN(const File file, File::open(path, O_RDONLY));
+  CAIRN_ASSIGN_OR_RETURN(const FileInfo info, file.info());
+  std::string bytes(static_cast<std::size_t>(info.size), '\0');
+  CAIRN_ASSIGN_OR_RETURN(const std::size_t n, file.read_at(bytes, 0));
+  bytes.resize(n);
+  return bytes;
 }
 
 /// A file whose name is not on the disk is lost in a crash with everything that was synced in it.

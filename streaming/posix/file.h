@@ -11,7 +11,8 @@
 namespace cairn::streaming::posix {
 
 /// A failed system call as a Status, "what 'path': reason; remedy". ENOENT is NOT_FOUND, a full disk or quota
-/// RESOURCE_EXHAUSTED, everything else UNAVAILABLE, because a disk can be mended while the process runs.
+/// RESOURCE_EXHAUSTED, everything else UNAVAILABLE, because a disk can be mended while the process runs. Where a right
+/// is missing it says whose the file is and who we are.
 [[nodiscard]] Status io_error(std::string_view what, const std::string& path, int error);
 
 /// Identifies an existing file under whatever name. A new file may get it once the old one is removed.
@@ -26,6 +27,7 @@ struct FileInfo {
   std::int64_t size = 0;
   std::timespec modified{};
   bool regular = false;
+  std::uint64_t links = 0;  ///< names that the file has; 0: it was removed while it is open
 };
 
 /// Returns: NOT_FOUND, UNAVAILABLE.
@@ -39,8 +41,8 @@ class File {
   File(File&& other) noexcept;
   File& operator=(File&& other) noexcept;
 
-  /// open(2) with O_CLOEXEC added.
-  [[nodiscard]] static Result<File> open(const std::string& path, int flags, int mode = 0644);
+  /// open(2) with O_CLOEXEC added. A file that is made can be read by its owner's group and by nobody else.
+  [[nodiscard]] static Result<File> open(const std::string& path, int flags, int mode = 0640);
 
   [[nodiscard]] bool is_open() const noexcept { return fd_ >= 0; }
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
@@ -64,6 +66,16 @@ class File {
   int fd_ = -1;
   std::string path_;
 };
+
+/// Makes the directory and its parents where they are missing, each open to its owner and readable for his group, and
+/// puts their names on the disk.
+[[nodiscard]] Status make_directories(const std::string& path);
+
+/// Replaces the file, or makes it: after a crash it holds the old bytes or the new ones. Writes `path`.new on the way.
+[[nodiscard]] Status replace_file(const std::string& path, std::string_view bytes);
+
+/// The file's bytes. Returns: NOT_FOUND, UNAVAILABLE.
+[[nodiscard]] Result<std::string> read_file(const std::string& path);
 
 /// Puts names created in or removed from `directory` on the disk.
 [[nodiscard]] Status sync_directory(const std::string& directory);

@@ -100,7 +100,8 @@ struct SqlTwin {
     auto opened = sql::open_database(options, types, DecodeOptions{}.dedup_ids, {});
     REQUIRE_MESSAGE(opened.ok(), opened.status().to_string());
     database = *std::move(opened);
-    sql_sink = std::make_unique<SqlSink>(*database.materializer, *database.upkeep, "0123456789abcdef");
+    sql_sink = std::make_unique<SqlSink>(*database.materializer, *database.upkeep,
+                                         streaming::LogIdentity{"0123456789abcdef", {}}, Offset{INT64_MAX}, Logger());
   }
 
   InteractionTypes types;

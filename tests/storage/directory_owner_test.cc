@@ -6,6 +6,7 @@
 #include <fstream>
 #include <utility>
 
+#include "storage/owner_remark.h"
 #include "tests/contract/state_store_twins.h"
 
 namespace cairn::storage {
@@ -43,6 +44,20 @@ TEST_CASE("a directory that cannot be written is refused by name") {
   const auto owner = DirectoryOwner::acquire("/proc");
   REQUIRE(owner.status().code() == StatusCode::kFailedPrecondition);
   CHECK(owner.status().message().find("/proc/OWNER") != std::string::npos);
+}
+
+TEST_CASE("a path of another user is said to be that, with both users and the remedy") {
+  TempDir dir;
+  std::ofstream(dir / "file");
+  const std::string us = std::to_string(::geteuid());
+  CHECK(owner_remark(dir / "file").find("writable for uid " + us) != std::string::npos);
+  if (::geteuid() != 0) return;  // only root can give a file away
+  REQUIRE(::chown((dir / "file").c_str(), 4321, 4321) == 0);
+  for (const std::string& path : {dir / "file", dir / "file/below/it"}) {
+    const std::string remark = owner_remark(path);
+    CHECK(remark.find("is owned by uid 4321 and this process runs as uid " + us) != std::string::npos);
+    CHECK(remark.find("chown -R " + us) != std::string::npos);
+  }
 }
 
 }  // namespace

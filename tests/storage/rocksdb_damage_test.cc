@@ -94,6 +94,21 @@ TEST_CASE("a damaged MANIFEST is named") {
   check_refused_naming(dir / "state", "MANIFEST");
 }
 
+TEST_CASE("a MANIFEST with any damaged byte but at its end is named, and no file is deleted") {
+  TempDir dir;
+  make_store(dir / "state");
+  const fs::path manifest = files_with(dir / "state", "MANIFEST-").back();
+  const std::size_t tables = files_with(dir / "state", ".sst").size();
+  for (std::uintmax_t at = 0; at < fs::file_size(manifest) / 2; ++at) {
+    INFO("byte ", at);
+    flip_bit(manifest, at);
+    check_refused_naming(dir / "state", "MANIFEST");
+    REQUIRE(files_with(dir / "state", ".sst").size() == tables);
+    flip_bit(manifest, at);
+  }
+  CHECK(check_numbered(*open_small(dir / "state")) == 200);
+}
+
 TEST_CASE("a missing MANIFEST is named") {
   TempDir dir;
   make_store(dir / "state");

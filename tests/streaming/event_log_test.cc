@@ -166,10 +166,12 @@ TEST_CASE("offsets that are none are OUT_OF_RANGE") {
 TEST_CASE("a last append torn at any byte is cut off, and what was acknowledged before stays") {
   const test::TemporaryFolder scratch;
   Offset before;
+  std::string mark;
   {
     auto log = open(options_at(scratch / "log"));
     append(*log, {"one", "two"});
     before = append(*log, {"three"});
+    mark = file_bytes(scratch / "log/acknowledged");
     append(*log, {"torn", "also torn"});
   }
   const std::string file = segment_files(scratch / "log")[0];
@@ -178,6 +180,7 @@ TEST_CASE("a last append torn at any byte is cut off, and what was acknowledged 
   for (std::size_t size = kept; size < whole.size(); ++size) {
     INFO("cut to ", size, " of ", whole.size());
     write_file(file, whole.substr(0, size));
+    write_file(scratch / "log/acknowledged", mark);
     auto log = open(options_at(scratch / "log"));
     Strings expected = {"one", "two", "three"};
     if (size >= kept + kRecordHeader + 4) expected.emplace_back("torn");
@@ -192,9 +195,11 @@ TEST_CASE("a last append torn at any byte is cut off, and what was acknowledged 
 TEST_CASE("a last append of which any page is missing is cut off too") {
   // What a power failure leaves when the file's length reached the disk and some of its pages did not.
   const test::TemporaryFolder scratch;
+  std::string mark;
   {
     auto log = open(options_at(scratch / "log"));
     append(*log, {"one"});
+    mark = file_bytes(scratch / "log/acknowledged");
     append(*log, {"torn 1", "torn 2", "torn 3"});
   }
   const std::string file = segment_files(scratch / "log")[0];
@@ -206,6 +211,7 @@ TEST_CASE("a last append of which any page is missing is cut off too") {
       for (std::size_t i = hole; i < std::min(hole + size, whole.size()); ++i) holed[i] = 0;
       INFO("hole of ", size, " at ", hole);
       write_file(file, holed);
+      write_file(scratch / "log/acknowledged", mark);
       const Strings got = payloads_from(*open(options_at(scratch / "log")), Offset{0});
       const Strings all = {"one", "torn 1", "torn 2", "torn 3"};
       REQUIRE(got.size() >= 1);

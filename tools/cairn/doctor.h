@@ -27,8 +27,11 @@ struct DoctorConfig {
 /// `required`: the file was named by the caller, so that its absence is a failure and not a remark.
 [[nodiscard]] DoctorConfig examine_config(const std::string& path, bool required);
 
-// What this machine offers. Each looks, changes nothing that lasts, and ends within seconds.
+// What this machine offers. Each looks, changes nothing that lasts, and ends within seconds, where it does not say
+// else.
 [[nodiscard]] std::vector<Finding> examine_state_dir(const EngineOptions& options);
+/// Reads every byte of the state: takes as long as the disk needs.
+[[nodiscard]] std::vector<Finding> examine_state_files(const EngineOptions& options);
 [[nodiscard]] Finding examine_database(const EngineOptions& options);
 [[nodiscard]] Finding examine_open_files(std::size_t connections_max);
 [[nodiscard]] Finding examine_clock();

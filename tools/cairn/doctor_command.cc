@@ -47,10 +47,11 @@ void append(std::vector<Finding>& all, std::vector<Finding> more) {
   for (Finding& finding : more) all.push_back(std::move(finding));
 }
 
-std::vector<Finding> examine(const GlobalOptions& options, const std::string& path, bool required) {
+std::vector<Finding> examine(const GlobalOptions& options, const std::string& path, bool required, bool deep) {
   DoctorConfig examined = examine_config(path, required);
   std::vector<Finding> findings = std::move(examined.findings);
   append(findings, examine_state_dir(examined.config.engine));
+  if (deep) append(findings, examine_state_files(examined.config.engine));
   findings.push_back(examine_database(examined.config.engine));
   findings.push_back(examine_open_files(examined.config.http.connections_max));
   findings.push_back(examine_clock());
@@ -113,11 +114,15 @@ void add_doctor_command(CLI::App& app, const GlobalOptions& options) {
   auto* command = app.add_subcommand("doctor", "Look for what keeps Cairn from running well, and say what to do");
   auto path = std::make_shared<std::string>(kDefaultConfig);
   auto* file = command->add_option("--config", *path, "Configuration file")->capture_default_str();
+  auto deep = std::make_shared<bool>(false);
+  command->add_flag("--deep", *deep,
+                    "Read every byte of the state directory and name each file that is damaged; as slow as the disk");
   command->footer("Ends with 0 when nothing failed, else with 1.\n\n" +
                   examples("  cairn doctor\n"
-                           "  sudo -u cairn cairn doctor --config /etc/cairn/cairn.toml"));
-  command->callback([&options, path, file] {
-    const std::vector<Finding> findings = examine(options, *path, file->count() > 0);
+                           "  sudo -u cairn cairn doctor --config /etc/cairn/cairn.toml\n"
+                           "  sudo -u cairn cairn doctor --deep"));
+  command->callback([&options, path, file, deep] {
+    const std::vector<Finding> findings = examine(options, *path, file->count() > 0, *deep);
     bool ok = true;
     for (const Finding& finding : findings) ok &= finding.health != Health::kFail;
     options.json() ? print_json(findings, ok) : print_table(findings);

@@ -142,6 +142,26 @@ std::vector<Finding> examine_state_dir(const EngineOptions& options) {
           examine_file_system(existing), examine_sync(existing)};
 }
 
+std::vector<Finding> examine_state_files(const EngineOptions& options) {
+  std::error_code ignored;
+  if (!fs::exists(options.state_dir, ignored)) return {{"state files", Health::kOk, "none yet", ""}};
+  const StateExamination found = examine_state(options.state_dir);
+  std::vector<Finding> findings;
+  for (const std::string& damage : found.damaged) {
+    findings.push_back({"state files", Health::kFail, damage,
+                        "restore a checkpoint, or move the file's folder away and let the events be read again"});
+  }
+  if (findings.empty()) {
+    findings.push_back({"state files", Health::kOk, "every checksum is right; " + grouped(found.rows) + " rows", ""});
+  }
+  if (found.quarantined > 0) {
+    findings.push_back({"quarantine", Health::kWarn,
+                        grouped(found.quarantined) + " changes of rows made no sense and are kept aside",
+                        "the features of their rows lack them; restore a checkpoint, or let the events be read again"});
+  }
+  return findings;
+}
+
 Finding examine_database(const EngineOptions& options) {
   if (options.sql.dsn.empty()) {
     return {"postgresql", Health::kOk, "not configured: Cairn runs on its own state alone", ""};

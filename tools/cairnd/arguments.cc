@@ -35,7 +35,7 @@ constexpr std::string_view kLessons =
     "  2  wrong arguments or configuration\n"
     "  3  the state directory is held by another process, or was written by another version\n"
     "  4  something else listens on http.listen\n"
-    "  5  the state directory is damaged";
+    "  5  the state directory is damaged; cairn doctor --deep names every file";
 
 /// One of the modes that print something and exit.
 void add_mode(CLI::App* app, const char* name, const char* doc, Arguments::Mode mode, Arguments* arguments) {
@@ -65,6 +65,10 @@ std::optional<Arguments> parse_arguments(int argc, const char* const* argv, std:
            Arguments::Mode::kShowConfig, &arguments);
   add_mode(&app, "--print-sample-config", "Print a file that documents every key, exit",
            Arguments::Mode::kPrintSampleConfig, &arguments);
+  app.add_flag(
+      "--accept-log-loss", arguments.accept_log_loss,
+      "Start although acknowledged events or places are lost, and go on without them. For one start, after the "
+      "refusal that names what is lost; each loss is logged");
   exclude_each_other(&app, {"--check-config", "--show-config", "--print-sample-config"});
   try {
     app.parse(argc, argv);

@@ -11,6 +11,7 @@ struct Arguments {
   enum class Mode : std::uint8_t { kRun, kCheckConfig, kShowConfig, kPrintSampleConfig };
   Mode mode = Mode::kRun;
   std::string config_path = "/etc/cairn/cairn.toml";
+  bool accept_log_loss = false;  ///< EngineOptions::accept_log_loss
 };
 
 /// Reads the command line. --help and --version are answered here, on standard output, mistakes on standard error.

@@ -49,6 +49,7 @@ int run(const Arguments& arguments) {
     print(stdout, config::show_settings(report, config::ShowOrigin::kYes));
     return kExitOk;
   }
+  report.config.engine.accept_log_loss = arguments.accept_log_loss;
   Signals::block();
   const Notifier notifier = Notifier::from_environment();
   Signals signals;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -74,7 +75,7 @@ class Engine {
 
   /// Reads features of up to 1,024 entities.
   /// Returns: INVALID_ARGUMENT for an unknown view, a view of another entity, or too many keys. Missing values are no
-  /// error: every vector carries its FeatureStatus.
+  /// error, nor are those whose stored row is damaged (kInvalid): every vector carries its FeatureStatus.
   [[nodiscard]] virtual Result<FeatureResponse> get_features(const CallContext& context,
                                                              const FeatureRequest& request) const = 0;
 
@@ -140,6 +141,17 @@ class Engine {
 /// Whether a PostgreSQL could be used as it is configured: one connection, one round trip.
 /// Returns: what sql says of it, with the remedy; see Engine's readiness check "postgres".
 [[nodiscard]] Status probe_postgres(const SqlOptions& options);
+
+/// What a look at every byte of a state directory has found.
+struct StateExamination {
+  std::vector<std::string> damaged;  ///< what is damaged or missing, each with file or key; empty: nothing
+  std::uint64_t rows = 0;            ///< of features
+  std::uint64_t quarantined = 0;     ///< changes of rows that made no sense and are kept aside
+};
+
+/// Reads the features, their log and the API's log of a state directory by their checksums, whoever has it open, and
+/// changes nothing. Takes as long as the disk needs for all of it.
+[[nodiscard]] StateExamination examine_state(const std::string& state_dir);
 
 /// Cairn's version, "major.minor.patch".
 [[nodiscard]] std::string_view version() noexcept;

@@ -56,7 +56,7 @@ struct MemoryPart {
 
 /// One thing that must hold, or should, for the engine to serve.
 struct ReadinessCheck {
-  std::string name;  ///< "state", "consumers", "sources", "postgres", "disk"
+  std::string name;  ///< "state", "event_log", "rows", "disk", "consumers", "sources", "postgres"
   bool ok = false;
   bool required = true;  ///< a failing optional check degrades, it does not stop serving
   std::string detail;
@@ -77,6 +77,8 @@ struct EngineStatus {
   std::uint64_t pending_rows = 0;         ///< rows with changes that are not written yet
   std::uint64_t windows_written = 0;      ///< by this process
   std::uint64_t window_rows_written = 0;  ///< rows' changes in them
+  std::uint64_t quarantined = 0;          ///< changes of rows left out by this process because they make no sense
+  std::uint64_t invalid_rows = 0;         ///< reads by this process that met a stored row that makes no sense
   std::uint64_t recommendations = 0;
   std::uint64_t sql_rows = 0;  ///< interactions written to PostgreSQL by this process
   EventTime newest_event;

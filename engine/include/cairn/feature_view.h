@@ -76,10 +76,11 @@ enum class FeatureStatus : std::uint8_t {
   kNullValue,      ///< the entity exists, this view has no value for it
   kNotFound,       ///< nothing is known of the entity
   kOutsideMaxAge,  ///< there was a value, its newest event is older than the TTL
+  kInvalid,        ///< what is stored of the entity is damaged and cannot be read
 };
 
 [[nodiscard]] constexpr std::string_view to_string(FeatureStatus status) noexcept {
-  constexpr std::string_view kNames[] = {"PRESENT", "NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE"};
+  constexpr std::string_view kNames[] = {"PRESENT", "NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE", "INVALID"};
   return kNames[static_cast<std::size_t>(status)];
 }
 

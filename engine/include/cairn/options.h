@@ -90,6 +90,8 @@ struct EngineOptions {
       feature_views;             ///< beside the built-in ones (`builtin_feature_views()`), which ranking reads
   std::string dead_letter_path;  ///< empty: STATE_DIR/dead-letters.ndjson
   std::uint64_t event_log_segment_bytes = 64u << 20;
+  /// Opens although something that was acknowledged is lost, and gives it up: each loss is logged as an error.
+  bool accept_log_loss = false;
   Logger log;
 };
 

@@ -74,6 +74,10 @@ void add_counts(Snapshot& out, const EngineStatus& status) {
   counter("cairn_windows_written_total", "Windows of changes written to the state store by this process",
           status.windows_written);
   counter("cairn_window_rows_written_total", "Changed rows in the windows written", status.window_rows_written);
+  counter("cairn_quarantined_operands_total", "Changes of rows that made no sense and were kept aside",
+          status.quarantined);
+  counter("cairn_invalid_rows_total", "Reads that met a stored row that makes no sense, answered as INVALID",
+          status.invalid_rows);
   counter("cairn_recommendations_total", "Recommendations answered by the engine, through any API",
           status.recommendations);
   counter("cairn_sql_rows_total", "Interactions written to PostgreSQL by this process", status.sql_rows);

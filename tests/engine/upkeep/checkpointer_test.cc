@@ -2,13 +2,16 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <stop_token>
+#include <string>
 #include <thread>
 
 #include "engine/ranking/builtin_views.h"
 #include "features/row.h"
 #include "streaming/source.h"
+#include "tests/support/disk_syncs.h"
 #include "tests/support/temporary_folder.h"
 
 namespace {
@@ -28,7 +31,7 @@ struct Fixture {
       *streaming::open_event_log({.path = directory.event_log(), .segment_bytes = 64, .free_bytes_min = 0});
   Offset reached{0};
   upkeep::LogTrimmer trimmer{*log, [this] { return reached; }, [] { return ok_status(); }, {}};
-  upkeep::Checkpointer checkpointer{directory, *store, *state, trimmer};
+  upkeep::Checkpointer checkpointer{directory, *store, *state, *log, trimmer};
 
   Offset append(std::string_view payload) { return *log->append(std::span(&payload, 1)); }
   Status apply(Offset offset) {
@@ -69,14 +72,36 @@ TEST_CASE("a call that is cancelled or late leaves nothing behind") {
 }
 
 TEST_CASE("what cannot be copied leaves nothing behind") {
+  for (const char* part : {"/copy/event-log/", "/copy/state", "/copy"}) {
+    INFO(std::string(part));
+    Fixture f;
+    f.append("x");
+    test::DiskSyncs syncs;
+    syncs.fail_next(part);
+    const auto made = f.checkpointer.make({}, f.folder.path() + "/copy");
+    CHECK(made.status().code() == StatusCode::kUnavailable);
+    CHECK_FALSE(fs::exists(f.folder.path() + "/copy"));
+    REQUIRE(f.checkpointer.make({}, f.folder.path() + "/copy").ok());
+  }
+}
+
+TEST_CASE("a checkpoint's files and folders, and its name, are on the disk when it is told of") {
   Fixture f;
   f.append("x");
-  f.log->close();
-  f.log.reset();
-  fs::remove_all(f.directory.event_log());
-  const auto made = f.checkpointer.make({}, f.folder.path() + "/copy");
-  CHECK(made.status().code() == StatusCode::kUnavailable);
-  CHECK_FALSE(fs::exists(f.folder.path() + "/copy"));
+  test::DiskSyncs syncs;
+  const std::string copy = f.folder.path() + "/copy";
+  REQUIRE(f.checkpointer.make({}, copy).ok());
+  const auto paths = syncs.synced();
+  const auto synced = [&](const std::string& path) {
+    return std::find(paths.begin(), paths.end(), path) != paths.end();
+  };
+  for (const std::string& folder : {copy + "/event-log", copy, f.folder.path()}) CHECK_MESSAGE(synced(folder), folder);
+  for (const auto& file : fs::directory_iterator(copy + "/event-log")) {
+    const std::string name = file.path().filename().string();
+    CHECK_MESSAGE((synced(file.path().string()) || synced(file.path().string() + ".new")), name);
+  }
+  // RocksDB syncs under the name that it gives the copy at last.
+  CHECK(syncs.count("/copy/state") > 0);
 }
 
 TEST_CASE("the log is trimmed up to what every consumer has applied, and not while it is copied") {

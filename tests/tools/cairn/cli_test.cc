@@ -299,6 +299,20 @@ TEST_CASE_FIXTURE(Cli, "a torn gzip file says which line to go on with") {
   CHECK(got == lines);
 }
 
+TEST_CASE_FIXTURE(Cli, "doctor reads every byte of the state when it is told to, and names what is damaged") {
+  const cairn::test::TemporaryFolder scratch;
+  const std::string config = scratch.write("cairn.toml", "[state]\ndir = \"" + scratch.path() + "/state\"\n");
+  CHECK(mentions(run({"doctor", "--deep", "--config", config}).out, "none yet"));
+  scratch.write("state/event-log/identity", "not what it was");
+  scratch.write("state/state/000007.sst", "not a table");
+  const Outcome outcome = run({"doctor", "--deep", "--config", config});
+  CHECK(outcome.exit_code == 1);
+  for (const char* file : {"/state/event-log/identity", "/state/state/000007.sst", "/state/state/CURRENT"}) {
+    CHECK_MESSAGE(mentions(outcome.out, scratch.path() + file), std::string(file));
+  }
+  CHECK_FALSE(mentions(run({"doctor", "--config", config}).out, "000007.sst"));
+}
+
 TEST_CASE("doctor names a bad configuration and an absent server, each with its remedy") {
   const cairn::test::TemporaryFolder scratch;
   const std::string config = scratch.write("cairn.toml", "[state]\ndirr = \"x\"\n");

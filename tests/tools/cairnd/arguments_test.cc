@@ -25,6 +25,8 @@ TEST_CASE("without arguments the daemon runs with the packaged file") {
 TEST_CASE("every mode has its flag") {
   int exit_code = -1;
   CHECK(parse({"--config", "x", "--check-config"}, &exit_code)->mode == Arguments::Mode::kCheckConfig);
+  CHECK_FALSE(parse({"--config", "x"}, &exit_code)->accept_log_loss);
+  CHECK(parse({"--config", "x", "--accept-log-loss"}, &exit_code)->accept_log_loss);
   CHECK(parse({"--config", "x", "--show-config"}, &exit_code)->mode == Arguments::Mode::kShowConfig);
   CHECK(parse({"--print-sample-config"}, &exit_code)->mode == Arguments::Mode::kPrintSampleConfig);
   CHECK(parse({"--config", "x"}, &exit_code)->config_path == "x");

@@ -1,0 +1,84 @@
+#include "storage/last_write_mark.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "storage/owner_remark.h"
+
+namespace cairn::storage {
+namespace {
+
+constexpr int kNumberBits = 48;
+constexpr std::uint64_t kNumberMask = (std::uint64_t{1} << kNumberBits) - 1;
+
+/// FNV-1a over the number's bytes, folded to 16 bits.
+std::uint64_t check_of(std::uint64_t number) {
+  std::uint32_t hash = 2166136261u;
+  for (int shift = 0; shift < kNumberBits; shift += 8) {
+    hash = (hash ^ static_cast<std::uint8_t>(number >> shift)) * 16777619u;
+  }
+  return (hash >> 16 ^ hash) & 0xFFFF;
+}
+
+using Word = std::array<unsigned char, 8>;  // little-endian; no crash can tear it
+
+Word encode(std::uint64_t number) {
+  const std::uint64_t word = check_of(number & kNumberMask) << kNumberBits | (number & kNumberMask);
+  Word bytes{};
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<unsigned char>(word >> (8 * i));
+  return bytes;
+}
+
+bool decode(const Word& bytes, std::uint64_t* number) {
+  std::uint64_t word = 0;
+  for (std::size_t i = 0; i < bytes.size(); ++i) word |= static_cast<std::uint64_t>(bytes[i]) << (8 * i);
+  *number = word & kNumberMask;
+  return word >> kNumberBits == check_of(*number);
+}
+
+}  // namespace
+
+Result<LastWriteMark> LastWriteMark::open(const std::string& directory) {
+  const std::string file = path(directory);
+  LastWriteMark mark(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
+  if (mark.fd_ < 0) {
+    return unavailable("cannot open " + file + ": " + std::generic_category().message(errno) + owner_remark(file));
+  }
+  Word bytes{};
+  const ssize_t size = ::pread(mark.fd_, bytes.data(), bytes.size(), 0);
+  // New, or a crash took what was written into it when it was.
+  if (size == 0 || bytes == Word{}) return mark;
+  if (size == static_cast<ssize_t>(bytes.size()) && decode(bytes, &mark.number_)) return mark;
+  return data_loss("the state in " + directory + " is damaged: " + file +
+                   " cannot be read; restore a checkpoint, or remove the file when no places are missing");
+}
+
+LastWriteMark::LastWriteMark(LastWriteMark&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), number_(other.number_) {}
+
+LastWriteMark& LastWriteMark::operator=(LastWriteMark&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  std::swap(number_, other.number_);
+  return *this;
+}
+
+LastWriteMark::~LastWriteMark() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Status LastWriteMark::set(std::uint64_t number) {
+  const Word bytes = encode(number);
+  if (::pwrite(fd_, bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
+    return unavailable(std::string("cannot write LASTWRITE: ") + std::generic_category().message(errno) +
+                       "; check the disk");
+  }
+  number_ = number;
+  return ok_status();
+}
+
+}  // namespace cairn::storage
