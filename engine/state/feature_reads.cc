@@ -40,6 +40,7 @@ Result<FeatureResponse> read_features(const FeatureState& state, const CallConte
   response.freshness.tier = Tier::kMemory;
   for (const features::View* view : views) response.views.push_back(view->spec.name);
   const EventTime as_of = request.as_of.value_or(now);
+  const auto later = request.as_of ? features::LaterEvents::kUnknown : features::LaterEvents::kCount;
   const auto namer = [&state](const features::View& view, std::uint64_t dimension) {
     return state.dimension_name(view, dimension);
   };
@@ -50,7 +51,7 @@ Result<FeatureResponse> read_features(const FeatureState& state, const CallConte
     FeatureResponse::EntityFeatures& entity = response.entities.emplace_back();
     entity.key = key;
     for (const features::View* view : views) {
-      entity.vectors.push_back(features::read_view(*view, found.row.get(), as_of, namer));
+      entity.vectors.push_back(features::read_view(*view, found.row.get(), as_of, later, namer));
     }
   }
   return response;
