@@ -63,11 +63,15 @@ struct StateOptions {
   std::size_t row_cache_bytes = 256u << 20;   ///< decoded rows kept in memory
 };
 
+/// A weight of a ranking feature lies between this and its negative, so that every score is a number.
+inline constexpr double kRankingWeightMax = 1e6;
+
 /// How candidates are scored: score = sum of weight * ranking feature. The ranking features are named functions
 /// (`ranking_features()` lists them with their meaning).
 struct RankingOptions {
   std::string ranker_dir;  ///< directory of a ranker, whose numbers replace those that ship with Cairn; empty: these
-  std::map<std::string, double> weights;  ///< by ranking feature; absent features weigh nothing; empty: the ranker's
+  std::map<std::string, double>
+      weights;  ///< by ranking feature, -1e6 to 1e6; absent ones weigh nothing; empty: the ranker's
   double radius_meters_default = 50'000;
   double radius_meters_max = 500'000;
   std::size_t limit_max = 1'000;           ///< most places per answer
