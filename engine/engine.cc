@@ -44,7 +44,8 @@ class EngineImpl final : public Engine {
 
   Status start();
 
-  Result<IngestAck> ingest(const CallContext& context, std::span<const std::string_view> events) override;
+  Result<IngestAck> ingest(const CallContext& context, std::span<const std::string_view> events,
+                           std::string_view idempotency_key) override;
   Status upsert_places(const CallContext& context, std::span<const Place> places) override;
   Result<Place> get_place(const CallContext& context, const PlaceId& id) const override;
   Result<FeatureResponse> get_features(const CallContext& context, const FeatureRequest& request) const override;
@@ -105,7 +106,7 @@ Status EngineImpl::open_parts() {
   CAIRN_ASSIGN_OR_RETURN(event_log_, streaming::open_event_log(log_options(options_, *directory_)));
   CAIRN_ASSIGN_OR_RETURN(dead_letters_, streaming::open_dead_letter_file(dead_letter_path(options_, *directory_)));
   CAIRN_ASSIGN_OR_RETURN(recommender_, ranking::Recommender::create(*state_, options_.ranking));
-  intake_ = std::make_unique<ingest::ApiIntake>(types_, options_.decode, clock_, *event_log_);
+  intake_ = std::make_unique<ingest::ApiIntake>(types_, options_.decode, options_.idempotency, clock_, *event_log_);
   feature_sink_ = std::make_unique<ingest::FeatureSink>(*state_, *dead_letters_, clock_);
   return ok_status();
 }
@@ -128,7 +129,8 @@ void EngineImpl::start_upkeep() {
     CAIRN_RETURN_IF_ERROR(state_->flush());
     return store_->flush();
   };
-  trimmer_ = std::make_unique<upkeep::LogTrimmer>(*event_log_, log_reached, flush, options_.log);
+  const auto keep_calls = [this](Offset begin) { return intake_->keep_calls(begin); };
+  trimmer_ = std::make_unique<upkeep::LogTrimmer>(*event_log_, log_reached, flush, keep_calls, options_.log);
   checkpointer_ = std::make_unique<upkeep::Checkpointer>(*directory_, *store_, *state_, *trimmer_);
   std::vector<upkeep::Schedule::Chore> chores;
   chores.emplace_back([this] { recommender_->refresh_index(); });
@@ -153,9 +155,10 @@ Status EngineImpl::close() {
 
 // ---- calls --------------------------------------------------------------------------------------------------------
 
-Result<IngestAck> EngineImpl::ingest(const CallContext& context, std::span<const std::string_view> events) {
+Result<IngestAck> EngineImpl::ingest(const CallContext& context, std::span<const std::string_view> events,
+                                     std::string_view idempotency_key) {
   if (closing_.load()) return unavailable("the engine is closing");
-  return intake_->take(context, events);
+  return intake_->take(context, events, idempotency_key);
 }
 
 Status EngineImpl::upsert_places(const CallContext& context, std::span<const Place> places) {

@@ -52,6 +52,8 @@ class EventLog {
 
   /// Removes whole segments that lie before `offset`.
   virtual Status trim(Offset offset) = 0;
+  /// What begin_offset() would be after trim(offset).
+  [[nodiscard]] virtual Offset begin_after_trim(Offset offset) const = 0;
 
   /// Wakes waiting readers and refuses further appends.
   virtual void close() = 0;

@@ -50,6 +50,7 @@ class FileEventLog final : public EventLog {
   Status read(Offset from, std::size_t records_max, std::chrono::milliseconds wait, std::string* bytes,
               const Visit& visit) const override;
   Status trim(Offset offset) override;
+  Offset begin_after_trim(Offset offset) const override;
   void close() override;
 
  private:
@@ -272,6 +273,15 @@ Status FileEventLog::trim(Offset offset) {
     segments_.erase(segments_.begin());
   }
   return removed ? posix::sync_directory(options_.path) : ok_status();
+}
+
+Offset FileEventLog::begin_after_trim(Offset offset) const {
+  const MutexLock lock(mutex_);
+  Offset begin = segments_.front()->start();
+  for (const auto& segment : segments_) {
+    if (segment->start() <= offset) begin = std::max(begin, segment->start());
+  }
+  return begin;
 }
 
 void FileEventLog::close() {

@@ -59,10 +59,18 @@ class Engine {
 
   /// Takes interactions (JSON, one object each) through the same path as a stream: appended to a durable log, then
   /// applied. Events that cannot be used go to the dead letters and are counted; the others are taken.
-  /// Returns: RESOURCE_EXHAUSTED when the disk is nearly full; UNAVAILABLE once closing. With any error nothing is
-  /// taken.
-  [[nodiscard]] virtual Result<IngestAck> ingest(const CallContext& context,
-                                                 std::span<const std::string_view> events) = 0;
+  ///
+  /// `idempotency_key`: 1 to 255 bytes by which a repeat of the call is known, so that a caller who had no answer may
+  /// send the same events again and they count once; empty: none. All or none of the events are kept then, whatever
+  /// happens. Keys are known across restarts, within IdempotencyOptions. A call with a key takes at most 16 MiB.
+  ///
+  /// What repeats an event id of before is found out when the event is applied, not here: it is accepted, and counts as
+  /// repeated in the status.
+  ///
+  /// Returns: RESOURCE_EXHAUSTED when the disk is nearly full; UNAVAILABLE once closing; INVALID_ARGUMENT for too much
+  /// at once, a key that is too long, or one that was used for other events. With any error nothing is taken.
+  [[nodiscard]] virtual Result<IngestAck> ingest(const CallContext& context, std::span<const std::string_view> events,
+                                                 std::string_view idempotency_key = {}) = 0;
 
   /// Adds or replaces places in the catalogue; all or none. Durable on return; in answers and in PostgreSQL
   /// soon after: wait_caught_up waits for both.

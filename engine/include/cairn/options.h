@@ -39,6 +39,22 @@ struct DecodeOptions {
   std::uint64_t dedup_ids = 4'000'000;
 };
 
+/// How long calls of Engine::ingest are known by their idempotency keys.
+struct IdempotencyOptions {
+  std::size_t calls_max = 100'000;     ///< the newest so many; about 150 bytes of memory each
+  std::chrono::hours age_max{7 * 24};  ///< and those taken within this time
+};
+
+/// The file of records that cannot be used, and what bounds it on disk: files of `file_bytes_max` each, the one that is
+/// written and those before it, `path.1` the newest.
+struct DeadLetterOptions {
+  std::uint64_t file_bytes_max = 16u << 20;
+  int files_max = 4;
+  std::chrono::hours age_max{30 * 24};    ///< a file that was last written longer ago is removed
+  std::uint32_t kept_per_minute = 1'000;  ///< of one reason; beyond, of a flood,
+  std::uint32_t then_one_in = 1'000;      ///< one in so many is kept, and how many were not is written down
+};
+
 /// PostgreSQL. Without `dsn` the engine runs on its own state alone.
 struct SqlOptions {
   std::string dsn;               ///< libpq connection string; empty: no PostgreSQL
@@ -87,6 +103,7 @@ struct EngineOptions {
   RankingOptions ranking;
   std::vector<FileSourceOptions> files;
   KafkaSourceOptions kafka;
+  IdempotencyOptions idempotency;
   std::vector<FeatureViewSpec>
       feature_views;             ///< beside the built-in ones (`builtin_feature_views()`), which ranking reads
   std::string dead_letter_path;  ///< empty: STATE_DIR/dead-letters.ndjson

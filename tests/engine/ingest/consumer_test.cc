@@ -55,9 +55,7 @@ struct Fixture {
     return std::make_unique<Consumer>(
         options, [this] { return topic.source(); }, sink, types, clock);
   }
-  static Status drain(Consumer& consumer) {
-    return consumer.wait_passed(consumer.mark(), CallContext::within(60s));
-  }
+  static Status drain(Consumer& consumer) { return consumer.wait_passed(consumer.mark(), CallContext::within(60s)); }
 };
 
 std::vector<std::int32_t> partitions_in(const std::vector<ConsumerStatus>& status) {
