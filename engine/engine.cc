@@ -104,7 +104,8 @@ Status EngineImpl::open_parts() {
   CAIRN_ASSIGN_OR_RETURN(store_, storage::open_rocksdb_store(store_options(options_, *directory_, fading_)));
   CAIRN_ASSIGN_OR_RETURN(state_, state::FeatureState::open(*store_, state_options(options_, &fading_), types_));
   CAIRN_ASSIGN_OR_RETURN(event_log_, streaming::open_event_log(log_options(options_, *directory_)));
-  CAIRN_ASSIGN_OR_RETURN(dead_letters_, streaming::open_dead_letter_file(dead_letter_path(options_, *directory_)));
+  CAIRN_ASSIGN_OR_RETURN(
+      dead_letters_, streaming::open_dead_letter_file(dead_letter_path(options_, *directory_), options_.dead_letters));
   CAIRN_ASSIGN_OR_RETURN(recommender_, ranking::Recommender::create(*state_, options_.ranking));
   intake_ = std::make_unique<ingest::ApiIntake>(types_, options_.decode, options_.idempotency, clock_, *event_log_);
   feature_sink_ = std::make_unique<ingest::FeatureSink>(*state_, *dead_letters_, clock_);
@@ -136,6 +137,7 @@ void EngineImpl::start_upkeep() {
   chores.emplace_back([this] { recommender_->refresh_index(); });
   if (sql_) sql_->add_chores(&chores);
   chores.emplace_back([this] { trimmer_->trim(); });
+  chores.emplace_back([this] { feature_sink_->settle_dead_letters(); });
   schedule_ = std::make_unique<upkeep::Schedule>(std::move(chores), kUpkeepPeriod);
 }
 
@@ -147,6 +149,7 @@ Status EngineImpl::close() {
   if (schedule_) schedule_->stop();
   if (feature_consumers_) feature_consumers_->stop();
   if (sql_) sql_->stop();
+  if (feature_sink_) feature_sink_->settle_dead_letters();
   // What is pending is stored before the store goes.
   Status stored = state_ ? state_->close() : ok_status();
   if (store_) CAIRN_RETURN_IF_ERROR(store_->close());
@@ -208,6 +211,14 @@ Status EngineImpl::wait_caught_up(const CallContext& context) const {
   return sql_->wait_for_places(places, context);
 }
 
+void append_rejected(const streaming::DeadLetterCounts& counts, EngineStatus* status) {
+  for (std::size_t reason = 0; reason < counts.came.size(); ++reason) {
+    if (counts.came[reason] == 0) continue;
+    const auto name = streaming::to_string(static_cast<streaming::Reject>(reason));
+    status->rejected_by_reason.push_back({std::string(name), counts.came[reason], counts.not_kept[reason]});
+  }
+}
+
 // ---- status -------------------------------------------------------------------------------------------------------
 
 EngineStatus EngineImpl::status(const CallContext&) const {
@@ -222,6 +233,7 @@ EngineStatus EngineImpl::status(const CallContext&) const {
   status.compute_backend = gpu::cpu_backend();
   feature_consumers_->append_status(&status.consumers);
   if (sql_) sql_->consumers().append_status(&status.consumers);
+  append_rejected(feature_sink_->dead_letter_counts(), &status);
   status.checks = checks();
   return status;
 }
@@ -230,6 +242,7 @@ std::vector<ReadinessCheck> EngineImpl::checks() const {
   const ReadinessInput input{.closing = closing_.load(),
                              .store = store_->stats(),
                              .sources_trouble = feature_consumers_->trouble(),
+                             .dead_letters_trouble = feature_sink_->dead_letter_trouble(),
                              .has_postgres = sql_ != nullptr,
                              .postgres_trouble = sql_ ? sql_->trouble() : ""};
   return check_readiness(input);

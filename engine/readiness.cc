@@ -16,6 +16,7 @@ std::vector<ReadinessCheck> check_readiness(const ReadinessInput& input) {
   checks.push_back(optional_check("disk", input.store.accepting_writes ? "" : input.store.detail,
                                   std::to_string(input.store.free_bytes >> 20) + " MiB free"));
   checks.push_back(optional_check("sources", input.sources_trouble, "consuming"));
+  checks.push_back(optional_check("dead_letters", input.dead_letters_trouble, "writing"));
   if (input.has_postgres) checks.push_back(optional_check("postgres", input.postgres_trouble, "writing"));
   return checks;
 }

@@ -111,4 +111,5 @@ struct EngineOptions {
   Logger log;
 };
 
+  DeadLetterOptions dead_letters;
 }  // namespace cairn

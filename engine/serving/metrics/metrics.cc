@@ -48,6 +48,12 @@ class Snapshot {
     metric.label = std::move(labels);
     family.metric.push_back(std::move(metric));
   }
+  static void add_counter(MetricFamily& family, double value, Labels labels) {
+    ClientMetric metric;
+    metric.counter.value = value;
+    metric.label = std::move(labels);
+    family.metric.push_back(std::move(metric));
+  }
   [[nodiscard]] std::vector<MetricFamily> take() && { return std::move(families_); }
 
  private:
@@ -70,6 +76,16 @@ void add_counts(Snapshot& out, const EngineStatus& status) {
   counter("cairn_window_rows_written_total", "Changed rows in the windows written", status.window_rows_written);
   counter("cairn_recommendations_total", "Recommendations answered by the engine, through any API",
           status.recommendations);
+  MetricFamily& rejected =
+      out.family("cairn_dead_letters_total", "Records that could not be used, by this process", MetricType::Counter);
+  for (const RejectedRecords& one : status.rejected_by_reason) {
+    Snapshot::add_counter(rejected, static_cast<double>(one.came), {{"reason", one.reason}});
+  }
+  MetricFamily& left_out = out.family("cairn_dead_letters_not_kept_total",
+                                      "Of these, counted in the file and left out of it", MetricType::Counter);
+  for (const RejectedRecords& one : status.rejected_by_reason) {
+    Snapshot::add_counter(left_out, static_cast<double>(one.not_kept), {{"reason", one.reason}});
+  }
   counter("cairn_sql_rows_total", "Interactions written to PostgreSQL by this process", status.sql_rows);
 }
 
