@@ -258,6 +258,13 @@ Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options, const Clock&
 
 Status probe_postgres(const SqlOptions& options) { return sql::ping(options); }
 
+Status adopt_postgres(const SqlOptions& options) { return sql::release_schema(options); }
+
+Result<std::uint64_t> restore_postgres_positions(const SqlOptions& options) {
+  CAIRN_ASSIGN_OR_RETURN(const std::size_t restored, sql::restore_positions(options));
+  return std::uint64_t{restored};
+}
+
 std::vector<RankingFeatureInfo> ranking_features() { return ranking::ranking_features(); }
 
 Status check_ranker(const std::string& directory) { return ranking::read_ranker(directory).status(); }

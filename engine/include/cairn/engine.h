@@ -47,7 +47,8 @@ class Engine {
   /// `clock` must outlive the engine.
   /// Returns: INVALID_ARGUMENT for options that contradict each other; FAILED_PRECONDITION when another process holds
   /// the state directory (named in the message) or its format is of another version; DATA_LOSS when the state is
-  /// damaged; UNAVAILABLE when the disk has no room. A PostgreSQL that does not answer is no error: it is retried.
+  /// damaged; UNAVAILABLE when the disk has no room. A PostgreSQL that does not answer is no error: it is retried. One
+  /// that a person must mend is FAILED_PRECONDITION: no PostGIS, altered tables, another state directory's schema.
   [[nodiscard]] static Result<std::unique_ptr<Engine>> open(EngineOptions options,
                                                             const Clock& clock = SystemClock::instance());
 
@@ -98,8 +99,8 @@ class Engine {
   [[nodiscard]] virtual std::vector<FeatureViewSpec> feature_views(const CallContext& context) const = 0;
 
   /// Waits until both consumers have applied and stored all that their sources held when the call was made (files to
-  /// their end, the API's log, Kafka's high watermarks), and until answers know all places; the SQL consumer, and the places in
-  /// PostgreSQL, only when PostgreSQL is configured. Without a deadline it waits until it is cancelled.
+  /// their end, the API's log, Kafka's high watermarks), and until answers know all places; the SQL consumer, and the
+  /// places in PostgreSQL, only when PostgreSQL is configured. Without a deadline it waits until it is cancelled.
   /// Returns: DEADLINE_EXCEEDED, saying what is waited for.
   [[nodiscard]] virtual Status wait_caught_up(const CallContext& context) const = 0;
 
@@ -130,6 +131,14 @@ class Engine {
 /// Whether a PostgreSQL could be used as it is configured: one connection, one round trip.
 /// Returns: what sql says of it, with the remedy; see Engine's readiness check "postgres".
 [[nodiscard]] Status probe_postgres(const SqlOptions& options);
+
+/// Takes the schema from the state directory that owns it: it belongs to the one that opens on it next. What the old
+/// one still writes fails from now on. Returns: as probe_postgres.
+[[nodiscard]] Status adopt_postgres(const SqlOptions& options);
+
+/// Puts back the positions of sources that were lost from the schema's consumer_positions, or moved there by hand. No
+/// engine may write to it meanwhile. Returns: how many there were; as probe_postgres.
+[[nodiscard]] Result<std::uint64_t> restore_postgres_positions(const SqlOptions& options);
 
 /// Cairn's version, "major.minor.patch".
 [[nodiscard]] std::string_view version() noexcept;

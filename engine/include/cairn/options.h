@@ -64,6 +64,10 @@ struct SqlOptions {
   int partitions_max = 600;         ///< bound on month partitions a stream may cause
   std::chrono::milliseconds statement_timeout{60'000};
   std::size_t batch_rows_max = 20'000;  ///< interactions per transaction
+  /// Several state directories write into the schema, and each says so here; false: it belongs to one. A source that
+  /// several of them read under one name is written once, by whoever comes first; the API's events are written by the
+  /// daemon that took them; of a place that several catalogues have, the row written last stands.
+  bool shared = false;
 };
 
 /// RocksDB, and how what was applied gets there.
@@ -99,17 +103,17 @@ struct EngineOptions {
   std::string state_dir;  ///< created when absent; one engine at a time, by lock
   StateOptions state;
   DecodeOptions decode;
+  IdempotencyOptions idempotency;
   SqlOptions sql;
   RankingOptions ranking;
   std::vector<FileSourceOptions> files;
   KafkaSourceOptions kafka;
-  IdempotencyOptions idempotency;
   std::vector<FeatureViewSpec>
       feature_views;             ///< beside the built-in ones (`builtin_feature_views()`), which ranking reads
   std::string dead_letter_path;  ///< empty: STATE_DIR/dead-letters.ndjson
+  DeadLetterOptions dead_letters;
   std::uint64_t event_log_segment_bytes = 64u << 20;
   Logger log;
 };
 
-  DeadLetterOptions dead_letters;
 }  // namespace cairn
