@@ -17,7 +17,8 @@ Result<std::int32_t> decode_cursor(const std::string& text, std::string_view whe
   if (text.starts_with(kVersion)) {
     const char* const end = text.data() + text.size();
     const auto read = std::from_chars(text.data() + kVersion.size(), end, partitions);
-    if (read.ec == std::errc() && read.ptr == end && partitions > 0) return partitions;
+    // One spelling: from_chars takes zeros before the number.
+    if (read.ec == std::errc() && partitions > 0 && encode_cursor(partitions) == text) return partitions;
   }
   return invalid_argument(std::string(where) + "the stored position is no position of a Kafka source: '" +
                           text.substr(0, 128) + "'");
