@@ -48,7 +48,8 @@ class EngineImpl final : public Engine {
 
   Status start();
 
-  Result<IngestAck> ingest(const CallContext& context, std::span<const std::string_view> events) override;
+  Result<IngestAck> ingest(const CallContext& context, std::span<const std::string_view> events,
+                           std::string_view idempotency_key) override;
   Status upsert_places(const CallContext& context, std::span<const Place> places) override;
   Result<Place> get_place(const CallContext& context, const PlaceId& id) const override;
   Result<FeatureResponse> get_features(const CallContext& context, const FeatureRequest& request) const override;
@@ -114,9 +115,10 @@ Status EngineImpl::open_parts() {
   CAIRN_ASSIGN_OR_RETURN(store_, storage::open_rocksdb_store(store_options(options_, *directory_, fading_)));
   CAIRN_ASSIGN_OR_RETURN(state_, state::FeatureState::open(*store_, state_options(options_, &fading_), types_));
   CAIRN_ASSIGN_OR_RETURN(event_log_, open_api_log(options_, *directory_, *store_, *state_));
-  CAIRN_ASSIGN_OR_RETURN(dead_letters_, streaming::open_dead_letter_file(dead_letter_path(options_, *directory_)));
+  CAIRN_ASSIGN_OR_RETURN(
+      dead_letters_, streaming::open_dead_letter_file(dead_letter_path(options_, *directory_), options_.dead_letters));
   CAIRN_ASSIGN_OR_RETURN(recommender_, ranking::Recommender::create(*state_, options_.ranking));
-  intake_ = std::make_unique<ingest::ApiIntake>(types_, options_.decode, clock_, *event_log_);
+  intake_ = std::make_unique<ingest::ApiIntake>(types_, options_.decode, options_.idempotency, clock_, *event_log_);
   feature_sink_ = std::make_unique<ingest::FeatureSink>(*state_, *dead_letters_, clock_);
   return ok_status();
 }
@@ -139,13 +141,15 @@ void EngineImpl::start_upkeep() {
     CAIRN_RETURN_IF_ERROR(state_->flush());
     return store_->flush();
   };
-  trimmer_ = std::make_unique<upkeep::LogTrimmer>(*event_log_, log_reached, flush, options_.log);
+  const auto keep_calls = [this](Offset begin) { return intake_->keep_calls(begin); };
+  trimmer_ = std::make_unique<upkeep::LogTrimmer>(*event_log_, log_reached, flush, keep_calls, options_.log);
   checkpointer_ = std::make_unique<upkeep::Checkpointer>(*directory_, *store_, *state_, *event_log_, *trimmer_);
   std::vector<upkeep::Schedule::Chore> chores;
   chores.emplace_back([this] { recommender_->refresh_index(); });
   if (sql_) sql_->add_chores(&chores);
   chores.emplace_back([this] { trimmer_->trim(); });
   chores.emplace_back([this] { ballast_->keep(); });
+  chores.emplace_back([this] { feature_sink_->settle_dead_letters(); });
   schedule_ = std::make_unique<upkeep::Schedule>(std::move(chores), kUpkeepPeriod);
 }
 
@@ -157,6 +161,7 @@ Status EngineImpl::close() {
   if (schedule_) schedule_->stop();
   if (feature_consumers_) feature_consumers_->stop();
   if (sql_) sql_->stop();
+  if (feature_sink_) feature_sink_->settle_dead_letters();
   // What is pending is stored before the store goes.
   Status stored = state_ ? state_->close() : ok_status();
   if (store_) CAIRN_RETURN_IF_ERROR(store_->close());
@@ -165,9 +170,10 @@ Status EngineImpl::close() {
 
 // ---- calls --------------------------------------------------------------------------------------------------------
 
-Result<IngestAck> EngineImpl::ingest(const CallContext& context, std::span<const std::string_view> events) {
+Result<IngestAck> EngineImpl::ingest(const CallContext& context, std::span<const std::string_view> events,
+                                     std::string_view idempotency_key) {
   if (closing_.load()) return unavailable("the engine is closing");
-  return intake_->take(context, events);
+  return intake_->take(context, events, idempotency_key);
 }
 
 Status EngineImpl::upsert_places(const CallContext& context, std::span<const Place> places) {
@@ -244,6 +250,14 @@ Status EngineImpl::wait_caught_up(const CallContext& context) const {
   return sql_->wait_for_places(places, context);
 }
 
+void append_rejected(const streaming::DeadLetterCounts& counts, EngineStatus* status) {
+  for (std::size_t reason = 0; reason < counts.came.size(); ++reason) {
+    if (counts.came[reason] == 0) continue;
+    const auto name = streaming::to_string(static_cast<streaming::Reject>(reason));
+    status->rejected_by_reason.push_back({std::string(name), counts.came[reason], counts.not_kept[reason]});
+  }
+}
+
 // ---- status -------------------------------------------------------------------------------------------------------
 
 EngineStatus EngineImpl::status(const CallContext&) const {
@@ -260,6 +274,7 @@ EngineStatus EngineImpl::status(const CallContext&) const {
   status.compute_backend = gpu::cpu_backend();
   feature_consumers_->append_status(&status.consumers);
   if (sql_) sql_->consumers().append_status(&status.consumers);
+  append_rejected(feature_sink_->dead_letter_counts(), &status);
   status.health = consumer_health();
   status.checks = checks(status.health);
   return status;
@@ -275,10 +290,11 @@ std::vector<ConsumerHealth> EngineImpl::consumer_health() const {
 std::vector<ReadinessCheck> EngineImpl::checks(const std::vector<ConsumerHealth>& consumers) const {
   const ReadinessInput input{.closing = closing_.load(),
                              .store = store_->stats(),
-                             .consumers = consumers,
                              .log_trouble = event_log_->trouble().message(),
                              .invalid_rows = state_->invalid_rows(),
+                             .consumers = consumers,
                              .sources_trouble = feature_consumers_->trouble(),
+                             .dead_letters_trouble = feature_sink_->dead_letter_trouble(),
                              .has_postgres = sql_ != nullptr,
                              .postgres_trouble = sql_ ? sql_->trouble() : "",
                              .postgres_remark = sql_ ? sql_->remark() : ""};
@@ -300,6 +316,13 @@ Status check_kafka_property(const std::string& name, const std::string& value) {
 }
 
 Status probe_postgres(const SqlOptions& options) { return sql::ping(options); }
+
+Status adopt_postgres(const SqlOptions& options) { return sql::release_schema(options); }
+
+Result<std::uint64_t> restore_postgres_positions(const SqlOptions& options) {
+  CAIRN_ASSIGN_OR_RETURN(const std::size_t restored, sql::restore_positions(options));
+  return std::uint64_t{restored};
+}
 
 std::vector<RankingFeatureInfo> ranking_features() { return ranking::ranking_features(); }
 

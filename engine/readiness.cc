@@ -54,6 +54,7 @@ std::vector<ReadinessCheck> check_readiness(const ReadinessInput& input) {
   const std::string blocked = blocked_and_required(input.consumers);
   checks.push_back({"consumers", blocked.empty(), true, blocked.empty() ? "none is blocked" : blocked});
   checks.push_back(optional_check("sources", input.sources_trouble, "consuming"));
+  checks.push_back(optional_check("dead_letters", input.dead_letters_trouble, "writing"));
   const std::string remark = input.postgres_remark.empty() ? "" : "; " + input.postgres_remark;
   if (input.has_postgres) checks.push_back(optional_check("postgres", input.postgres_trouble, "writing" + remark));
   return checks;

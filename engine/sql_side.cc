@@ -1,10 +1,23 @@
 #include "engine/sql_side.h"
 
+#include <unistd.h>
+
+#include <string>
 #include <utility>
 
 #include "engine/part_options.h"
 
 namespace cairn {
+
+namespace {
+
+sql::SchemaOwner owner_of(const EngineOptions& options, const state::FeatureState& state) {
+  char host[256] = "";
+  if (::gethostname(host, sizeof host - 1) != 0) host[0] = '\0';
+  return {.id = state.id(), .place = std::string(host) + ":" + options.state_dir, .shared = options.sql.shared};
+}
+
+}  // namespace
 
 SqlSide::SqlSide(sql::Database database, const EngineOptions& options, state::FeatureState& state,
                  const streaming::EventLog& log, const Clock& clock)
@@ -17,7 +30,10 @@ Result<std::unique_ptr<SqlSide>> SqlSide::open(const EngineOptions& options, con
                                                state::FeatureState& state, const streaming::EventLog& log,
                                                std::span<const ingest::Consumer::ConfiguredSource> sources,
                                                const Clock& clock) {
-  CAIRN_ASSIGN_OR_RETURN(auto database, sql::open_database(options.sql, types, options.decode.dedup_ids, options.log));
+  CAIRN_ASSIGN_OR_RETURN(auto database, sql::open_database(options.sql, types, options.decode.dedup_ids, options.log,
+                                                           owner_of(options, state)));
+  // What a person must mend is said at once. A server that does not answer is waited for by the consumers.
+  if (Status migrated = database.upkeep->migrate(); migrated.code() == StatusCode::kFailedPrecondition) return migrated;
   std::unique_ptr<SqlSide> side(new SqlSide(std::move(database), options, state, log, clock));
   side->consumers_ =
       std::make_unique<ingest::Consumers>(sql_consumer_options(options), sources, side->sink_, types, clock);

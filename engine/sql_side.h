@@ -30,7 +30,8 @@ class SqlSide {
  public:
   /// Opens the pool and starts the consumers. A server that does not answer is no error: the consumers wait for it.
   /// All references must outlive it.
-  /// Returns: INVALID_ARGUMENT for options that make no sense.
+  /// Returns: INVALID_ARGUMENT for options that make no sense; FAILED_PRECONDITION for what a person must mend: see
+  /// sql::Upkeep::migrate.
   [[nodiscard]] static Result<std::unique_ptr<SqlSide>> open(
       const EngineOptions& options, const InteractionTypes& types, state::FeatureState& state,
       const streaming::EventLog& log, std::span<const ingest::Consumer::ConfiguredSource> sources, const Clock& clock);

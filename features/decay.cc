@@ -106,7 +106,9 @@ DecayTime decay_time(std::int64_t time_ms, std::int64_t half_life_ms) noexcept {
     --whole;
     rest += half_life_ms;
   }
-  return {whole, static_cast<double>(rest) / static_cast<double>(half_life_ms)};
+  // The quotient rounds to 1 just before the end of a half-life of more than 2^53 ms.
+  constexpr double kBelowOne = 1.0 - 0x1p-53;
+  return {whole, std::min(static_cast<double>(rest) / static_cast<double>(half_life_ms), kBelowOne)};
 }
 
 DecayedSum decayed(double weight, DecayTime time) noexcept {

@@ -1,11 +1,13 @@
 #include "features/read.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <limits>
 #include <utility>
 
 #include "cairn/check.h"
+#include "features/calendar.h"
 #include "features/decay.h"
 #include "features/geohash.h"
 #include "features/value.h"
@@ -34,6 +36,13 @@ std::string hour_name(std::uint64_t hour) {
   return text;
 }
 
+/// Whether none of the entry's events lies at or before `as_of`. Requires: its newest lies after it.
+bool all_later(const View& view, const Entry& entry, EventTime as_of) noexcept {
+  // Events of a sequence that share an entry share their time.
+  if (entry.value.count == 1 || view.spec.aggregate == Aggregate::kSequence) return true;
+  return view.spec.dimension == Dimension::kHour && static_cast<std::int64_t>(entry.dimension) > hour_tile(as_of);
+}
+
 }  // namespace
 
 double value_at(const View& view, const Value& value, EventTime as_of) {
@@ -43,7 +52,8 @@ double value_at(const View& view, const Value& value, EventTime as_of) {
     case Aggregate::kMean:
       return mean(value);
     case Aggregate::kDecayedSum:
-      return value_at(DecayedSum{value.mantissa, value.exponent}, decay_time(to_ms(as_of), in_ms(view.spec.half_life)));
+      return value_at(DecayedSum{value.mantissa, value.exponent},
+                      decay_time(std::max(to_ms(as_of), value.newest_ms), in_ms(view.spec.half_life)));
     case Aggregate::kSum:
     case Aggregate::kMin:
     case Aggregate::kMax:
@@ -60,7 +70,8 @@ bool within_ttl(const View& view, const Value& value, EventTime as_of) noexcept 
   return saturating_subtract(to_ms(as_of), value.newest_ms) <= in_ms(view.spec.ttl);
 }
 
-FeatureVector read_view(const View& view, const Row* row, EventTime as_of, const DimensionNamer& name) {
+FeatureVector read_view(const View& view, const Row* row, EventTime as_of, LaterEvents later,
+                        const DimensionNamer& name) {
   FeatureVector vector{.view = view.spec.name, .status = FeatureStatus::kNotFound, .entries = {}};
   if (row == nullptr) return vector;
   const ViewBlock* block = row->find(view.id);
@@ -70,14 +81,25 @@ FeatureVector read_view(const View& view, const Row* row, EventTime as_of, const
     return vector;
   }
   vector.entries.reserve(block->entries.size());
+  bool any_later = false;
+  bool any_mixed = false;
   for (const Entry& entry : block->entries) {
+    if (later == LaterEvents::kUnknown && entry.value.newest_ms > to_ms(as_of)) {
+      any_later = true;
+      any_mixed |= !all_later(view, entry, as_of);
+      continue;
+    }
     if (!within_ttl(view, entry.value, as_of)) continue;
     vector.entries.push_back({.dimension = name(view, entry.dimension),
                               .value = value_at(view, entry.value, as_of),
                               .count = entry.value.count,
                               .newest = event_time_from_ms(entry.value.newest_ms)});
   }
-  vector.status = vector.entries.empty() ? FeatureStatus::kOutsideMaxAge : FeatureStatus::kPresent;
+  if (any_mixed || (any_later && vector.entries.empty())) {
+    vector.status = FeatureStatus::kNewerThanAsOf;
+  } else {
+    vector.status = vector.entries.empty() ? FeatureStatus::kOutsideMaxAge : FeatureStatus::kPresent;
+  }
   return vector;
 }
 

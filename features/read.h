@@ -13,6 +13,7 @@
 namespace cairn::features {
 
 /// The number that a stored value stands for at the instant `as_of`: decay applied for kDecayedSum, division for kMean.
+/// No age is below 0: before the newest event behind the value it is what it is at that event.
 [[nodiscard]] double value_at(const View& view, const Value& value, EventTime as_of);
 
 /// Whether the entry is still served at `as_of` under the view's TTL (the one TTL rule, for every tier).
@@ -21,8 +22,20 @@ namespace cairn::features {
 /// Names dimensions for people: dictionary id to place id or category, geohash bits to letters, and so on.
 using DimensionNamer = std::function<std::string(const View& view, std::uint64_t dimension)>;
 
+/// What becomes of events that lie after the instant that is read at.
+enum class LaterEvents : std::uint8_t {
+  kCount,    ///< the instant is the clock's, and some clock is ahead of it: they count with age 0
+  kUnknown,  ///< the instant was asked for: what they have changed is not known as of then
+};
+
 /// One view of an entity as served. `row` null: the entity is unknown.
-[[nodiscard]] FeatureVector read_view(const View& view, const Row* row, EventTime as_of, const DimensionNamer& name);
+///
+/// With kUnknown: entries that later events alone have made are left out, because there was nothing of them then; so a
+/// sequence, and a count by hour, are those of the instant, of what max_entries has kept. An entry that has events on
+/// both sides of the instant cannot be taken apart: it is left out too, and the status is kNewerThanAsOf. So is that of
+/// a view of which only later events are known.
+[[nodiscard]] FeatureVector read_view(const View& view, const Row* row, EventTime as_of, LaterEvents later,
+                                      const DimensionNamer& name);
 
 /// The name of a dimension value that can be told without a dictionary: empty for none, the letters of a cell, the
 /// number of an hour of the week, an hour in RFC 3339 (beyond year 9999, which RFC 3339 cannot spell, the number of

@@ -9,6 +9,7 @@
 #include "cairn/status.h"
 #include "sql/materializer.h"
 #include "sql/place_mirror.h"
+#include "sql/schema_owner.h"
 #include "sql/upkeep.h"
 
 namespace cairn::sql {
@@ -23,9 +24,9 @@ struct Database {
 };
 
 /// Checks the options and builds the pool; connects when a role is first used, so a server that is down is no error
-/// here. `types` must outlive the roles. `dedup_ids`: see DecodeOptions.
+/// here. `types` must outlive the roles. `dedup_ids`: see DecodeOptions. `owner`: for whom, see Upkeep::migrate.
 /// Returns: INVALID_ARGUMENT.
 [[nodiscard]] Result<Database> open_database(const SqlOptions& options, const InteractionTypes& types,
-                                             std::uint64_t dedup_ids, Logger log);
+                                             std::uint64_t dedup_ids, Logger log, SchemaOwner owner = {});
 
 }  // namespace cairn::sql

@@ -24,6 +24,8 @@ class Materializer {
   virtual ~Materializer() = default;
 
   /// Positions that apply() stored for a source: all partitions, ascending. Empty for a source that is new.
+  /// Returns: also FAILED_PRECONDITION when they are not those that were stored, because somebody has changed or
+  /// emptied them; and so does apply(). Going on from there would write rows twice.
   [[nodiscard]] virtual Result<std::vector<SourcePosition>> load_positions(std::string_view source) = 0;
 
   struct Applied {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+
 #include "cairn/clock.h"
 #include "cairn/options.h"
 #include "cairn/status.h"
@@ -14,8 +16,10 @@ class Upkeep {
  public:
   virtual ~Upkeep() = default;
 
-  /// Creates or upgrades the schema, under an advisory lock so that two processes do it once. Idempotent.
-  /// Returns: FAILED_PRECONDITION for a server that is too old or not UTF-8, no PostGIS, a newer program's schema.
+  /// Creates or upgrades the schema, under an advisory lock so that two processes do it once, looks whether its tables
+  /// are as they were made, and claims it for its owner. Idempotent.
+  /// Returns: FAILED_PRECONDITION for a server that is too old or not UTF-8, no PostGIS, a newer program's schema,
+  /// tables that were altered, a schema of another state directory.
   virtual Status migrate() = 0;
 
   /// One round trip.
@@ -32,5 +36,15 @@ class Upkeep {
 /// Whether the database of `options` answers: one connection, one round trip, no schema needed.
 /// Returns: INVALID_ARGUMENT for options; UNAVAILABLE; FAILED_PRECONDITION.
 [[nodiscard]] Status ping(const SqlOptions& options);
+
+/// Takes the schema from whoever owns it: it belongs to the state directory that starts on it next. What another one
+/// that still runs has begun to write fails from now on. Brings the schema up to date first.
+/// Returns: INVALID_ARGUMENT for options; the errors of Materializer.
+[[nodiscard]] Status release_schema(const SqlOptions& options);
+
+/// Makes consumer_positions and position_marks agree again, by the further position of each partition: what was lost or
+/// moved back by hand comes back. Nobody may write meanwhile.
+/// Returns: how many positions were changed; INVALID_ARGUMENT for options; the errors of Materializer.
+[[nodiscard]] Result<std::size_t> restore_positions(const SqlOptions& options);
 
 }  // namespace cairn::sql

@@ -1,210 +1,37 @@
 #include "streaming/dead_letters.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
+#include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <map>
-#include <optional>
+#include <string>
 #include <utility>
 
-#include "cairn/rfc3339.h"
-#include "cairn/utf8.h"
+#include "streaming/dead_letters_lines.h"
+#include "streaming/dead_letters_sample.h"
 #include "streaming/posix/file.h"
 
 namespace cairn::streaming {
 namespace {
 
-constexpr std::size_t kPayloadKept = 64 << 10;
-/// The longest line this writer makes: a payload of control characters, each escaped with six bytes, and the rest.
-constexpr std::size_t kLineBytesLongest = 1 << 20;
+constexpr int kMode = 0640;  // payloads may hold what not everybody may read
+constexpr std::chrono::minutes kAgeCheckPeriod{10};
 
-/// Where a partition's letters come from, and how far they are in the file.
-using PartitionKey = std::pair<std::string, std::int32_t>;
-using Written = std::map<PartitionKey, std::int64_t, std::less<>>;
-
-void append_escaped(std::string_view text, std::string* out) {
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out->push_back('\\');
-      out->push_back(c);
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      char escaped[7];
-      std::snprintf(escaped, sizeof escaped, "\\u%04x", static_cast<unsigned>(c));
-      out->append(escaped);
-    } else {
-      out->push_back(c);
-    }
-  }
+std::string rotated(const std::string& path, int number) {
+  return number == 0 ? path : path + "." + std::to_string(number);
 }
 
-/// A JSON string of `text`; bytes that are no UTF-8 are replaced.
-void append_string(std::string_view text, std::string* out) {
-  out->push_back('"');
-  if (is_utf8(text)) {
-    append_escaped(text, out);
-  } else {
-    std::string ascii(text);
-    std::replace_if(
-        ascii.begin(), ascii.end(), [](char c) { return (c & 0x80) != 0; }, '?');
-    append_escaped(ascii, out);
-  }
-  out->push_back('"');
+/// A missing folder or file is trouble that may pass once the file had been opened.
+Status retryable(Status status) {
+  if (status.ok() || is_retryable(status.code())) return status;
+  return unavailable(status.message());
 }
 
-/// RFC 4648, section 4.
-void append_base64(std::string_view bytes, std::string* out) {
-  constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  const auto byte = [&](std::size_t i) {
-    return i < bytes.size() ? static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[i])) : 0U;
-  };
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::uint32_t three = byte(i) << 16 | byte(i + 1) << 8 | byte(i + 2);
-    out->push_back(kAlphabet[three >> 18 & 63]);
-    out->push_back(kAlphabet[three >> 12 & 63]);
-    out->push_back(i + 1 < bytes.size() ? kAlphabet[three >> 6 & 63] : '=');
-    out->push_back(i + 2 < bytes.size() ? kAlphabet[three & 63] : '=');
-  }
-}
-
-/// The first kPayloadKept bytes; of a text, without the pieces of a character at the cut.
-std::string_view kept_part(std::string_view payload) {
-  if (payload.size() <= kPayloadKept) return payload;
-  const std::string_view cut = payload.substr(0, kPayloadKept);
-  // A character has four bytes at most. A payload that is no UTF-8 anyway is cut where it falls.
-  for (std::size_t back = 0; back < 4; ++back) {
-    const std::string_view shorter = cut.substr(0, cut.size() - back);
-    if (is_utf8(shorter)) return shorter;
-  }
-  return cut;
-}
-
-void append_payload(std::string_view payload, std::string* out) {
-  const std::string_view kept = kept_part(payload);
-  if (is_utf8(kept)) {
-    out->append("\"payload\":");
-    append_string(kept, out);
-  } else {
-    out->append("\"payload_base64\":\"");
-    append_base64(kept, out);
-    out->push_back('"');
-  }
-  if (kept.size() < payload.size()) out->append(",\"payload_bytes\":").append(std::to_string(payload.size()));
-}
-
-void append_line(const DeadLetter& letter, std::string* out) {
-  out->append("{\"source\":");
-  append_string(letter.source, out);
-  out->append(",\"partition\":").append(std::to_string(letter.partition.value));
-  out->append(",\"offset\":").append(std::to_string(letter.offset.value));
-  out->append(",\"reason\":\"").append(to_string(letter.reason));
-  out->append("\",\"detail\":");
-  append_string(letter.detail, out);
-  out->append(",\"seen\":\"").append(format_rfc3339(letter.seen, Rfc3339Fraction::kAlways)).append("\",");
-  append_payload(letter.payload, out);
-  out->append("}\n");
-}
-
-/// Reads what append_line() wrote, from the front.
-class LineScan {
- public:
-  explicit LineScan(std::string_view line) : rest_(line) {}
-
-  bool literal(std::string_view text) {
-    if (!rest_.starts_with(text)) return false;
-    rest_.remove_prefix(text.size());
-    return true;
-  }
-
-  /// Up to the closing quote, as it stands in the file: an escaped name serves as a key as well as the name.
-  std::optional<std::string_view> escaped_text() {
-    for (std::size_t i = 0; i < rest_.size(); ++i) {
-      if (rest_[i] == '\\') {
-        ++i;
-      } else if (rest_[i] == '"') {
-        const std::string_view text = rest_.substr(0, i);
-        rest_.remove_prefix(i + 1);
-        return text;
-      }
-    }
-    return std::nullopt;
-  }
-
-  template <class Number>
-  bool number(Number* value) {
-    const auto read = std::from_chars(rest_.data(), rest_.data() + rest_.size(), *value);
-    if (read.ec != std::errc{}) return false;
-    rest_.remove_prefix(static_cast<std::size_t>(read.ptr - rest_.data()));
-    return true;
-  }
-
- private:
-  std::string_view rest_;
-};
-
-PartitionKey key_of(const DeadLetter& letter) {
-  std::string quoted;
-  append_string(letter.source, &quoted);
-  return {quoted.substr(1, quoted.size() - 2), letter.partition.value};
-}
-
-/// Lines that this writer did not make are let stand and tell nothing.
-void note_line(std::string_view line, Written* written) {
-  LineScan scan(line);
-  PartitionKey key;
-  std::int64_t offset = 0;
-  if (!scan.literal("{\"source\":\"")) return;
-  const auto source = scan.escaped_text();
-  if (!source || !scan.literal(",\"partition\":") || !scan.number(&key.second)) return;
-  if (!scan.literal(",\"offset\":") || !scan.number(&offset)) return;
-  key.first = *source;
-  const auto [it, fresh] = written->try_emplace(std::move(key), offset);
-  if (!fresh) it->second = std::max(it->second, offset);
-}
-
-class DeadLetterFile final : public DeadLetters {
- public:
-  DeadLetterFile(posix::File file, std::int64_t size, Written written)
-      : file_(std::move(file)), size_(size), written_(std::move(written)) {}
-
-  Status append(std::span<const DeadLetter> letters) override {
-    CAIRN_RETURN_IF_ERROR(find_end());
-    Written written = written_;
-    std::string lines;
-    for (const DeadLetter& letter : letters) {
-      const auto [it, fresh] = written.try_emplace(key_of(letter), letter.offset.value);
-      if (!fresh && letter.offset.value <= it->second) continue;  // it stands in the file, and comes after a crash
-      it->second = letter.offset.value;
-      append_line(letter, &lines);
-    }
-    if (lines.empty()) return ok_status();
-    unfinished_ = true;  // until it is synced, and also when this returns early
-    CAIRN_RETURN_IF_ERROR(file_.write_at(lines, size_));
-    CAIRN_RETURN_IF_ERROR(file_.sync());
-    unfinished_ = false;
-    size_ += static_cast<std::int64_t>(lines.size());
-    written_ = std::move(written);
-    return ok_status();
-  }
-
- private:
-  /// What a failed append wrote is cut off, so that making it again writes each letter once. A file that was emptied
-  /// from outside is begun anew.
-  Status find_end() {
-    CAIRN_ASSIGN_OR_RETURN(const posix::FileInfo info, file_.info());
-    size_ = std::min(size_, info.size);
-    if (!unfinished_) return ok_status();
-    CAIRN_RETURN_IF_ERROR(file_.truncate(size_));
-    unfinished_ = false;
-    return ok_status();
-  }
-
-  posix::File file_;
-  std::int64_t size_;  ///< of the whole, synced lines
-  bool unfinished_ = false;
-  Written written_;  ///< the last offset in the file, by partition
-};
+// ---- files --------------------------------------------------------------------------------------------------------
 
 /// Whether the file's last bytes, after its last newline, are what a crash leaves of an append. Anything else is
 /// someone else's file, and not cut.
@@ -216,8 +43,8 @@ bool is_torn_letter(std::string_view tail) {
 
 /// Reads the whole lines of the file.
 /// Returns: their size, what follows is torn; FAILED_PRECONDITION when the file is none of dead letters.
-Result<std::int64_t> note_lines(const posix::File& file, Written* written) {
-  std::string buffer(2 * kLineBytesLongest, '\0');
+Result<std::int64_t> note_lines(const posix::File& file, LettersWritten* written) {
+  std::string buffer(2 * kLetterBytesMax, '\0');
   std::int64_t whole = 0;
   while (true) {
     CAIRN_ASSIGN_OR_RETURN(const std::size_t n, file.read_at(buffer, whole));
@@ -235,17 +62,221 @@ Result<std::int64_t> note_lines(const posix::File& file, Written* written) {
   }
 }
 
-}  // namespace
+/// A file of letters that may be appended to at `size`.
+struct OpenedFile {
+  posix::File file;
+  std::int64_t size = 0;
+};
 
-Result<std::unique_ptr<DeadLetters>> open_dead_letter_file(const std::string& path) {
-  CAIRN_ASSIGN_OR_RETURN(posix::File file, posix::File::open(path, O_RDWR | O_CREAT, 0640));
+Result<OpenedFile> open_file(const std::string& path, LettersWritten* written) {
+  CAIRN_ASSIGN_OR_RETURN(posix::File file, posix::File::open(path, O_RDWR | O_CREAT, kMode));
   CAIRN_RETURN_IF_ERROR(file.lock());
-  Written written;
-  CAIRN_ASSIGN_OR_RETURN(const std::int64_t size, note_lines(file, &written));
+  CAIRN_ASSIGN_OR_RETURN(const std::int64_t size, note_lines(file, written));
   CAIRN_ASSIGN_OR_RETURN(const posix::FileInfo info, file.info());
   if (info.size > size) CAIRN_RETURN_IF_ERROR(file.truncate(size));
   if (info.size == 0) CAIRN_RETURN_IF_ERROR(posix::sync_directory(posix::directory_of(path)));
-  return std::unique_ptr<DeadLetters>(std::make_unique<DeadLetterFile>(std::move(file), size, std::move(written)));
+  return OpenedFile{std::move(file), size};
+}
+
+/// Notes what stands in files that were begun before. One that is not there, or is no longer whole, tells nothing: its
+/// letters were on the disk long before any that a crash could bring again.
+void note_rotated(const std::string& path, LettersWritten* written) {
+  const auto file = posix::File::open(path, O_RDONLY);
+  if (file.ok()) static_cast<void>(note_lines(*file, written));
+}
+
+// ---- what was left out --------------------------------------------------------------------------------------------
+
+/// Letters of one partition that were not kept and of which the file does not tell yet.
+struct LeftOut {
+  std::array<std::uint64_t, kRejects> counts{};
+  std::int64_t offset = 0;  ///< of the last
+  EventTime seen{};
+};
+
+/// All that an append changes beside the file, so that one that fails changes nothing.
+struct Account {
+  LettersWritten handled;  ///< the last offset that was kept or counted, by partition
+  std::map<LetterPartition, LeftOut> left_out;
+  LetterSample sample;
+  DeadLetterCounts counts;
+
+  void leave_out(const LetterPartition& partition, const DeadLetter& letter) {
+    const auto reason = static_cast<std::size_t>(letter.reason);
+    LeftOut& out = left_out[partition];
+    ++out.counts[reason];
+    out.offset = letter.offset.value;
+    out.seen = letter.seen;
+    ++counts.not_kept[reason];
+  }
+
+  /// Appends the lines of what was left out, and begins anew.
+  void append_left_out(std::string* lines) {
+    for (const auto& [partition, out] : left_out) {
+      for (std::size_t reason = 0; reason < out.counts.size(); ++reason) {
+        if (out.counts[reason] == 0) continue;
+        append_not_kept(partition, out.offset, static_cast<Reject>(reason), out.counts[reason], out.seen, lines);
+      }
+    }
+    left_out.clear();
+  }
+};
+
+class DeadLetterFile final : public DeadLetters {
+ public:
+  DeadLetterFile(std::string path, const DeadLetterOptions& options, OpenedFile opened, LettersWritten written)
+      : path_(std::move(path)),
+        options_(options),
+        file_(std::move(opened.file)),
+        size_(opened.size),
+        account_{std::move(written), {}, LetterSample(options), {}} {}
+
+  Status append(std::span<const DeadLetter> letters) override { return retryable(append_all(letters)); }
+
+  Status settle(EventTime now) override {
+    if (!account_.left_out.empty()) {
+      Account next = account_;
+      std::string lines;
+      next.append_left_out(&lines);
+      CAIRN_RETURN_IF_ERROR(retryable(write(lines, std::move(next))));
+    }
+    if (now - ages_checked_ < kAgeCheckPeriod && now >= ages_checked_) return ok_status();
+    CAIRN_RETURN_IF_ERROR(retryable(remove_aged(now)));
+    ages_checked_ = now;
+    return ok_status();
+  }
+
+  DeadLetterCounts counts() const override { return account_.counts; }
+
+ private:
+  Status append_all(std::span<const DeadLetter> letters) {
+    CAIRN_RETURN_IF_ERROR(find_end());
+    Account next = account_;
+    std::string lines;
+    for (const DeadLetter& letter : letters) {
+      const LetterPartition partition = partition_of(letter);
+      const auto [it, fresh] = next.handled.try_emplace(partition, letter.offset.value);
+      if (!fresh && letter.offset.value <= it->second) continue;  // it was handled, and comes after a crash
+      it->second = letter.offset.value;
+      ++next.counts.came[static_cast<std::size_t>(letter.reason)];
+      if (!next.sample.keep(letter.reason, letter.seen)) {
+        next.leave_out(partition, letter);
+        continue;
+      }
+      append_letter(partition, letter, &lines);
+      if (lines.size() < piece_bytes()) continue;
+      CAIRN_RETURN_IF_ERROR(write_with_left_out(&lines, next));
+      lines.clear();
+    }
+    if (!lines.empty()) return write_with_left_out(&lines, next);
+    account_ = std::move(next);
+    return ok_status();
+  }
+
+  /// An offset in the file says that all before it is accounted for, so nothing that was left out may be missing then.
+  Status write_with_left_out(std::string* lines, Account& next) {
+    next.append_left_out(lines);
+    return write(*lines, next);
+  }
+
+  /// Puts the lines on the disk, and then `next` is what holds.
+  Status write(const std::string& lines, Account next) {
+    if (size_ > 0 && !fits(lines.size())) CAIRN_RETURN_IF_ERROR(begin_file());
+    CAIRN_RETURN_IF_ERROR(find_end());
+    unfinished_ = true;  // until it is synced, and also when this returns early
+    CAIRN_RETURN_IF_ERROR(file_.write_at(lines, size_));
+    CAIRN_RETURN_IF_ERROR(file_.sync());
+    unfinished_ = false;
+    size_ += static_cast<std::int64_t>(lines.size());
+    account_ = std::move(next);
+    return ok_status();
+  }
+
+  /// A long append is written in pieces that fit into a file.
+  [[nodiscard]] std::uint64_t piece_bytes() const {
+    return std::min<std::uint64_t>(kLetterBytesMax, options_.file_bytes_max / 2);
+  }
+  [[nodiscard]] bool fits(std::size_t bytes) const {
+    return static_cast<std::uint64_t>(size_) + bytes <= options_.file_bytes_max;
+  }
+
+  /// What a failed append wrote is cut off, so that making it again writes each letter once. A file that was emptied
+  /// from outside is begun anew, and one that was renamed or removed is left.
+  Status find_end() {
+    CAIRN_ASSIGN_OR_RETURN(const posix::FileInfo info, file_.info());
+    const auto named = posix::file_info(path_);
+    if (!named.ok() && named.status().code() != StatusCode::kNotFound) return named.status();
+    if (!named.ok() || named->id != info.id) return reopen();
+    size_ = std::min(size_, info.size);
+    if (!unfinished_) return ok_status();
+    CAIRN_RETURN_IF_ERROR(file_.truncate(size_));
+    unfinished_ = false;
+    return ok_status();
+  }
+
+  Status reopen() {
+    CAIRN_ASSIGN_OR_RETURN(OpenedFile opened, open_file(path_, &account_.handled));
+    file_ = std::move(opened.file);
+    size_ = opened.size;
+    unfinished_ = false;
+    return ok_status();
+  }
+
+  /// Moves the files on by one number and begins `path_` anew.
+  Status begin_file() {
+    if (options_.files_max < 2) {
+      CAIRN_RETURN_IF_ERROR(file_.truncate(0));
+      size_ = 0;
+      return ok_status();
+    }
+    // From the oldest on: wherever this is cut short, no file is lost but the last one, and it may be made again.
+    for (int number = options_.files_max - 1; number > 0; --number) {
+      const std::string from = rotated(path_, number - 1);
+      const std::string to = rotated(path_, number);
+      if (std::rename(from.c_str(), to.c_str()) != 0 && errno != ENOENT) {
+        return posix::io_error("cannot rename to '" + to + "'", from, errno);
+      }
+    }
+    return reopen();
+  }
+
+  Status remove_aged(EventTime now) {
+    const EventTime oldest = now - options_.age_max;
+    for (int number = 0; number < options_.files_max; ++number) {
+      const std::string path = rotated(path_, number);
+      const auto info = posix::file_info(path);
+      if (!info.ok()) continue;
+      if (event_time_from_ms(info->modified.tv_sec * 1000) >= oldest) continue;
+      if (number == 0) {
+        if (size_ == 0) continue;
+        CAIRN_RETURN_IF_ERROR(file_.truncate(0));
+        size_ = 0;
+      } else if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
+        return posix::io_error("cannot remove", path, errno);
+      }
+    }
+    return ok_status();
+  }
+
+  // Fixed after construction.
+  const std::string path_;
+  const DeadLetterOptions options_;
+
+  posix::File file_;
+  std::int64_t size_;  ///< of the whole, synced lines
+  bool unfinished_ = false;
+  Account account_;
+  EventTime ages_checked_{};
+};
+
+}  // namespace
+
+Result<std::unique_ptr<DeadLetters>> open_dead_letter_file(const std::string& path, const DeadLetterOptions& options) {
+  LettersWritten written;
+  for (int number = options.files_max - 1; number > 0; --number) note_rotated(rotated(path, number), &written);
+  CAIRN_ASSIGN_OR_RETURN(OpenedFile opened, open_file(path, &written));
+  return std::unique_ptr<DeadLetters>(
+      std::make_unique<DeadLetterFile>(path, options, std::move(opened), std::move(written)));
 }
 
 }  // namespace cairn::streaming

@@ -70,6 +70,8 @@ class EventLog {
 
   /// Removes whole segments that lie before `offset`.
   virtual Status trim(Offset offset) = 0;
+  /// What begin_offset() would be after trim(offset).
+  [[nodiscard]] virtual Offset begin_after_trim(Offset offset) const = 0;
 
   [[nodiscard]] virtual const LogIdentity& identity() const noexcept = 0;
 

@@ -128,10 +128,11 @@ void read_property(const std::string& name, const toml::Node& node, const Where&
 void read_weight(const std::string& name, const toml::Node& node, const Where& where, Draft* draft) {
   const std::string full = full_key("ranking.weights", name);
   const double weight = node.kind == toml::Node::Kind::kInteger ? static_cast<double>(node.integer) : node.number;
-  if ((node.kind != toml::Node::Kind::kInteger && node.kind != toml::Node::Kind::kNumber) || !std::isfinite(weight)) {
-    draft->problem(
-        where, full_key("ranking.weights", printable(name)) + ": must be a finite number such as 0.5" +
-                   (node.kind == toml::Node::Kind::kNumber ? "" : ", not " + std::string(toml::kind_name(node.kind))));
+  const bool number = node.kind == toml::Node::Kind::kInteger || node.kind == toml::Node::Kind::kNumber;
+  if (!number || !(std::abs(weight) <= kRankingWeightMax)) {
+    draft->problem(where, full_key("ranking.weights", printable(name)) +
+                              ": must be a number from -1e6 to 1e6 such as 0.5" +
+                              (number ? "" : ", not " + std::string(toml::kind_name(node.kind))));
     return;
   }
   draft->mention(full, where);

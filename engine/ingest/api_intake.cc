@@ -1,6 +1,7 @@
 #include "engine/ingest/api_intake.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -29,14 +30,55 @@ struct ApiIntake::Records {
   }
 };
 
-Result<IngestAck> ApiIntake::take(const CallContext& context, std::span<const std::string_view> events) {
+namespace {
+
+constexpr std::size_t kKeyBytesMax = 255;
+
+Watermark behind(Offset end) { return {std::string(kApiSource), {Partition{0}, end, {}}}; }
+
+IngestAck answer_again(const streaming::ApiCall& call) {
+  IngestAck ack;
+  ack.accepted = call.accepted;
+  ack.rejected = call.rejected;
+  ack.reflected_at = behind(call.end);
+  ack.repeated = true;
+  return ack;
+}
+
+}  // namespace
+
+Result<IngestAck> ApiIntake::take(const CallContext& context, std::span<const std::string_view> events,
+                                  std::string_view idempotency_key) {
   CAIRN_RETURN_IF_ERROR(context.check());
+  if (idempotency_key.empty()) return take_new(context, events, nullptr);
+  if (idempotency_key.size() > kKeyBytesMax) return invalid_argument("an idempotency key has at most 255 bytes");
+  streaming::ApiCall call{.key = streaming::call_key(idempotency_key), .content = streaming::content_of(events)};
+  CAIRN_ASSIGN_OR_RETURN(const auto before, calls_.begin(context, call.key, call.content));
+  if (before) return answer_again(*before);
+  auto ack = take_new(context, events, &call);
+  calls_.end(call.key, ack.ok() ? std::optional(call) : std::nullopt);
+  return ack;
+}
+
+/// `call`: with a key, which then is filled in; else null.
+Result<IngestAck> ApiIntake::take_new(const CallContext& context, std::span<const std::string_view> events,
+                                      streaming::ApiCall* call) {
   Records records;
   IngestAck ack = judge(events, &records);
   // The last moment at which the caller can still take it back: from here on the events are on their way to the disk.
   CAIRN_RETURN_IF_ERROR(context.check());
-  CAIRN_ASSIGN_OR_RETURN(const Offset end, log_.append(records.views()));
-  ack.reflected_at = {std::string(kApiSource), {Partition{0}, end, {}}};
+  std::vector<std::string_view> payloads = records.views();
+  std::string together;
+  if (call != nullptr) {
+    call->taken = clock_.now();
+    call->accepted = static_cast<std::uint32_t>(ack.accepted);
+    call->rejected = static_cast<std::uint32_t>(ack.rejected);
+    streaming::append_call_record(*call, payloads, &together);
+    payloads.assign(1, together);
+  }
+  CAIRN_ASSIGN_OR_RETURN(const Offset end, log_.append(payloads));
+  if (call != nullptr) call->end = end;
+  ack.reflected_at = behind(end);
   return ack;
 }
 

@@ -8,6 +8,7 @@
 #include "cairn/ingest_ack.h"
 #include "cairn/interaction.h"
 #include "cairn/options.h"
+#include "engine/ingest/api_intake_calls.h"
 #include "streaming/event_log.h"
 
 namespace cairn::ingest {
@@ -20,21 +21,29 @@ namespace cairn::ingest {
 class ApiIntake {
  public:
   /// All must outlive the intake.
-  ApiIntake(const InteractionTypes& types, const DecodeOptions& options, const Clock& clock, streaming::EventLog& log)
-      : types_(types), options_(options), clock_(clock), log_(log) {}
+  ApiIntake(const InteractionTypes& types, const DecodeOptions& options, const IdempotencyOptions& idempotency,
+            const Clock& clock, streaming::EventLog& log)
+      : types_(types), options_(options), clock_(clock), log_(log), calls_(idempotency, clock, log) {}
 
   /// See Engine::ingest. Once the events are on disk the call succeeds, even when its deadline has passed meanwhile.
-  [[nodiscard]] Result<IngestAck> take(const CallContext& context, std::span<const std::string_view> events);
+  [[nodiscard]] Result<IngestAck> take(const CallContext& context, std::span<const std::string_view> events,
+                                       std::string_view idempotency_key = {});
+
+  /// To be called before the log's beginning moves to `begin`: see TakenCalls::keep.
+  [[nodiscard]] Status keep_calls(Offset begin) { return calls_.keep(begin); }
 
  private:
   struct Records;
 
+  Result<IngestAck> take_new(const CallContext& context, std::span<const std::string_view> events,
+                             streaming::ApiCall* call);
   IngestAck judge(std::span<const std::string_view> events, Records* records) const;
 
   const InteractionTypes& types_;
   const DecodeOptions& options_;
   const Clock& clock_;
   streaming::EventLog& log_;
+  TakenCalls calls_;
 };
 
 }  // namespace cairn::ingest

@@ -56,7 +56,26 @@ Status FeatureSink::bury(const std::string& source, const DecodedBatch& batch) {
     letters.push_back({source, one.partition, one.offset, one.reason, one.detail, one.payload, clock_.now()});
   }
   const MutexLock lock(mutex_);
-  return dead_letters_.append(letters);
+  const Status buried = dead_letters_.append(letters);
+  append_trouble_ = buried.ok() ? "" : buried.message();
+  return buried;
+}
+
+void FeatureSink::settle_dead_letters() {
+  const MutexLock lock(mutex_);
+  const Status settled = dead_letters_.settle(clock_.now());
+  settle_trouble_ = settled.ok() ? "" : settled.message();
+}
+
+streaming::DeadLetterCounts FeatureSink::dead_letter_counts() const {
+  const MutexLock lock(mutex_);
+  return dead_letters_.counts();
+}
+
+std::string FeatureSink::dead_letter_trouble() const {
+  const MutexLock lock(mutex_);
+  // That of an append stays until one succeeds: a settle may have had nothing to write.
+  return append_trouble_.empty() ? settle_trouble_ : append_trouble_;
 }
 
 /// What is pending of the partitions is stored with everything else that is.

@@ -33,13 +33,21 @@ class FeatureSink final : public Sink {
   Status apply(const std::string& source, const DecodedBatch& batch) override;
   Status revoke(const std::string& source, std::span<const Partition> partitions) override;
 
+  /// See DeadLetters::settle: to be called every second or so, and before the end.
+  void settle_dead_letters() CAIRN_EXCLUDES(mutex_);
+  [[nodiscard]] streaming::DeadLetterCounts dead_letter_counts() const CAIRN_EXCLUDES(mutex_);
+  /// What is wrong with the file of dead letters; empty: nothing. Meanwhile sources wait that have some.
+  [[nodiscard]] std::string dead_letter_trouble() const CAIRN_EXCLUDES(mutex_);
+
  private:
   Status bury(const std::string& source, const DecodedBatch& batch) CAIRN_EXCLUDES(mutex_);
 
   state::FeatureState& state_;
   const Clock& clock_;
-  Mutex mutex_;
+  mutable Mutex mutex_;
   streaming::DeadLetters& dead_letters_ CAIRN_GUARDED_BY(mutex_);
+  std::string append_trouble_ CAIRN_GUARDED_BY(mutex_);  ///< of the dead letters, while it lasts
+  std::string settle_trouble_ CAIRN_GUARDED_BY(mutex_);
 };
 
 /// Applies batches to PostgreSQL. Refused records are passed over: the features' consumer meets the same ones and

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "engine/ranking/builtin_views.h"
+#include "features/value.h"
 
 namespace cairn::ranking {
 
@@ -85,7 +86,8 @@ void PlaceSignals::add(const state::PlaceChange& change) {
     add_tile(static_cast<std::int32_t>(dimension), value.count, &signal.tiles);
   } else if (change.view == rating_view_) {
     signal.ratings += value.count;
-    signal.rating_micros += value.micros;
+    // As the row's own sum is added: it stops at its bounds.
+    signal.rating_micros = features::saturating_add(signal.rating_micros, value.micros);
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "cairn/options.h"
 #include "engine/model/files.h"
 #include "engine/model/toml_table.h"
 #include "engine/ranking/score/ranking_features.h"
@@ -34,7 +35,7 @@ struct Field {
 // Bounds keep every score finite, and lie far beyond anything that a fit gives. The terms of the habit kernel add up to
 // less than 25 * (12 + ln(1 + 100 years in days)), of which exp() is still a number. What divides is not so small that
 // the quotient is none.
-constexpr double kWeightMax = 1e6;
+constexpr double kWeightMax = kRankingWeightMax;
 constexpr double kExponentMax = 25.0;
 constexpr double kDivisorMin = 0.01;
 

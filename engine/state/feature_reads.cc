@@ -40,6 +40,7 @@ Result<FeatureResponse> read_features(const FeatureState& state, const CallConte
   response.freshness.tier = Tier::kMemory;
   for (const features::View* view : views) response.views.push_back(view->spec.name);
   const EventTime as_of = request.as_of.value_or(now);
+  const auto later = request.as_of ? features::LaterEvents::kUnknown : features::LaterEvents::kCount;
   const auto namer = [&state](const features::View& view, std::uint64_t dimension) {
     return state.dimension_name(view, dimension);
   };
@@ -55,7 +56,7 @@ Result<FeatureResponse> read_features(const FeatureState& state, const CallConte
     if (!found.ok()) return found.status();
     if (!found->hit) response.freshness.tier = Tier::kDisk;
     for (const features::View* view : views) {
-      entity.vectors.push_back(features::read_view(*view, found->row.get(), as_of, namer));
+      entity.vectors.push_back(features::read_view(*view, found->row.get(), as_of, later, namer));
     }
   }
   return response;

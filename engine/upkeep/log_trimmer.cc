@@ -7,8 +7,16 @@ void LogTrimmer::trim() {
   if (log_.end_offset().value - reached_().value > kLogBytesMax) {
     if (const Status flushed = flush_(); !flushed.ok()) logger_.warning("log.trim", flushed.message());
   }
-  if (const Status trimmed = log_.trim(reached_()); !trimmed.ok()) logger_.warning("log.trim", trimmed.message());
+  if (const Status removed = remove(); !removed.ok()) logger_.warning("log.trim", removed.message());
   mutex_.unlock();
+}
+
+Status LogTrimmer::remove() {
+  const Offset reached = reached_();
+  const Offset begin = log_.begin_after_trim(reached);
+  if (begin == log_.begin_offset()) return ok_status();
+  CAIRN_RETURN_IF_ERROR(keep_(begin));
+  return log_.trim(reached);
 }
 
 }  // namespace cairn::upkeep

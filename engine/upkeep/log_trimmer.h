@@ -20,13 +20,19 @@ class LogTrimmer {
   using Reached = std::function<Offset()>;
   /// Makes consumers put what they have applied into files.
   using Flush = std::function<Status()>;
+  /// Saves what else is in the log before the offset, where it is about to begin. Nothing is removed when it fails.
+  using Keep = std::function<Status(Offset)>;
 
   /// More of the log than this calls for `flush`, because consumers see to their files by themselves only now and then.
   static constexpr std::int64_t kLogBytesMax = 256 << 20;
 
   /// `log` must outlive the trimmer.
-  LogTrimmer(streaming::EventLog& log, Reached reached, Flush flush, Logger logger)
-      : log_(log), reached_(std::move(reached)), flush_(std::move(flush)), logger_(std::move(logger)) {}
+  LogTrimmer(streaming::EventLog& log, Reached reached, Flush flush, Keep keep, Logger logger)
+      : log_(log),
+        reached_(std::move(reached)),
+        flush_(std::move(flush)),
+        keep_(std::move(keep)),
+        logger_(std::move(logger)) {}
 
   /// Does nothing while not_trimming() is held: the chores that come after must not wait for a copy.
   void trim() CAIRN_EXCLUDES(mutex_);
@@ -35,9 +41,12 @@ class LogTrimmer {
   [[nodiscard]] Mutex& not_trimming() CAIRN_RETURN_CAPABILITY(mutex_) { return mutex_; }
 
  private:
+  Status remove();
+
   streaming::EventLog& log_;
   const Reached reached_;
   const Flush flush_;
+  const Keep keep_;
   const Logger logger_;
   Mutex mutex_;
 };

@@ -12,19 +12,22 @@
 #include "sql/postgres/connection_settings.h"
 #include "sql/postgres/partitions.h"
 #include "sql/postgres/pool.h"
+#include "sql/schema_owner.h"
 #include "sql/upkeep.h"
 
 namespace cairn::sql {
 
 /// What the roles of one database share. Threads: any; the parts synchronise themselves.
 struct Backend {
-  Backend(ConnectionSettings settings, const SqlOptions& options, Logger logger)
+  Backend(ConnectionSettings settings, const SqlOptions& options, Logger logger, SchemaOwner for_whom)
       : schema(settings.schema),
+        owner(std::move(for_whom)),
         log(logger),
         pool(std::move(settings), options.pool_size, std::move(logger)),
         partitions(pool, options.partitions_max) {}
 
   const std::string schema;
+  const SchemaOwner owner;
   const Logger log;
   Pool pool;
   Partitions partitions;  ///< the materializer makes months on demand, upkeep ahead of time

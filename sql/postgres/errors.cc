@@ -34,6 +34,7 @@ constexpr Meaning kMeanings[] = {
     {"42P07", StatusCode::kFailedPrecondition, "a table of that name is in the way; rename it, or attach it"},
     {"42P17", StatusCode::kFailedPrecondition, "a partition made by hand overlaps a month; detach it"},
     {"42703", StatusCode::kFailedPrecondition, "a column is missing: the tables were altered by hand"},
+    {"42846", StatusCode::kFailedPrecondition, "a column has another type: the tables were altered by hand"},
     {"42704", StatusCode::kFailedPrecondition, "is the extension postgis in this database? CREATE EXTENSION postgis"},
     {"42883", StatusCode::kFailedPrecondition, "is the extension postgis in this database? CREATE EXTENSION postgis"},
     {"53100", StatusCode::kResourceExhausted, "the server's disk is full; make room"},

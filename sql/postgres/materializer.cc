@@ -10,6 +10,7 @@
 #include "sql/hourly_stats.h"
 #include "sql/postgres/backend.h"
 #include "sql/postgres/event_ids.h"
+#include "sql/postgres/owners.h"
 #include "sql/postgres/positions.h"
 #include "sql/postgres/rows.h"
 
@@ -29,7 +30,7 @@ class PostgresMaterializer final : public Materializer {
     std::vector<SourcePosition> positions;
     CAIRN_RETURN_IF_ERROR(backend_->pool.run("postgres: load positions", [&](Session& session) {
       pqxx::nontransaction transaction(session.connection());
-      positions = read_positions(transaction, std::string(source));
+      CAIRN_ASSIGN_OR_RETURN(positions, read_positions(transaction, std::string(source)));
       return ok_status();
     }));
     return positions;
@@ -68,7 +69,9 @@ class PostgresMaterializer final : public Materializer {
 
   /// The order is the order of locks (sql/README.md): positions, event ids, aggregates.
   Status write(pqxx::work& transaction, const Batch& batch, Applied* applied) const {
-    if (lock_positions(transaction, batch) != Standing::kBefore) return aborted(batch);
+    CAIRN_RETURN_IF_ERROR(check_owner(transaction, backend_->schema, backend_->owner));
+    CAIRN_ASSIGN_OR_RETURN(const Standing standing, lock_positions(transaction, batch));
+    if (standing != Standing::kBefore) return aborted(batch);
     const std::vector<std::size_t> included = leave_out_repeats(transaction, batch.interactions, generation_ids_);
     write_interactions(transaction, batch.source, batch.interactions, included, types_);
     add_stats(transaction, aggregate_hourly(batch.interactions, included, types_));
@@ -84,7 +87,7 @@ class PostgresMaterializer final : public Materializer {
     std::optional<Standing> standing;
     Status status = backend_->pool.run("postgres: outcome of a commit", [&](Session& session) {
       pqxx::work transaction(session.connection());
-      standing = lock_positions(transaction, batch);
+      CAIRN_ASSIGN_OR_RETURN(standing, lock_positions(transaction, batch));
       return ok_status();  // rolled back: only looked
     });
     if (!status.ok()) return status;

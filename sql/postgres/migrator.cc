@@ -5,6 +5,7 @@
 
 #include "sql/migrations.h"
 #include "sql/postgres/errors.h"
+#include "sql/postgres/owners.h"
 
 namespace cairn::sql {
 namespace {
@@ -85,9 +86,26 @@ void run(pqxx::work& transaction, const Migration& migration) {
                           migration.version, std::string(migration.name), std::string(migration.checksum));
 }
 
+/// Throws where a table or a column that is written was dropped, renamed or given another kind by hand: a start says
+/// so, and not the first batch.
+void check_tables(pqxx::work& transaction) {
+  transaction.exec(
+      "SELECT occurred_at::timestamptz, value::float8, user_id, place_id, type, source, event_id, "
+      "location::geography FROM user_interactions LIMIT 0; "
+      "SELECT place_id, hour::timestamptz, type, events::bigint, value_count::bigint, value_sum::numeric, "
+      "value_min::float8, value_max::float8 FROM place_stats_hourly LIMIT 0; "
+      "SELECT source, partition, next_offset, cursor, updated_at FROM consumer_positions LIMIT 0; "
+      "SELECT source, partition, next_offset, cursor FROM position_marks LIMIT 0; "
+      "SELECT generation, fingerprint FROM seen_event_ids LIMIT 0; "
+      "SELECT generation, ids, removed_generation, removed_fingerprint FROM event_id_order LIMIT 0; "
+      "SELECT place_id, name, category, location::geography, version, updated_at FROM places LIMIT 0; "
+      "SELECT key, value FROM sql_state LIMIT 0; "
+      "SELECT state_id, place, shared, since FROM schema_owners LIMIT 0");
+}
+
 }  // namespace
 
-Status migrate_schema(Session& session, const std::string& schema, const Logger& log) {
+Status migrate_schema(Session& session, const std::string& schema, const SchemaOwner& owner, const Logger& log) {
   // One transaction for all steps: PostgreSQL's DDL is transactional, so a failed upgrade leaves the old schema.
   pqxx::work transaction(session.connection());
   // An index on a large table takes its time. The lock is one for all schemas of the database: they share extensions.
@@ -101,6 +119,8 @@ Status migrate_schema(Session& session, const std::string& schema, const Logger&
   ensure_record(transaction);
   CAIRN_ASSIGN_OR_RETURN(const int last, check_recorded(transaction, schema));
   for (const Migration& migration : migrations().subspan(static_cast<std::size_t>(last))) run(transaction, migration);
+  check_tables(transaction);
+  CAIRN_RETURN_IF_ERROR(claim_schema(transaction, schema, owner));
   transaction.commit();
   if (last < static_cast<int>(migrations().size())) {
     log.info("sql.migrated", "the schema was brought up to date",

@@ -4,6 +4,7 @@
 
 #include "sql/place_rows.h"
 #include "sql/postgres/backend.h"
+#include "sql/postgres/owners.h"
 #include "sql/postgres/places.h"
 
 namespace cairn::sql {
@@ -17,6 +18,7 @@ class PostgresPlaceMirror final : public PlaceMirror {
     CAIRN_RETURN_IF_ERROR(check_places(places, version).with_context("postgres: places"));
     return backend_->pool.run("postgres: places", [&](Session& session) {
       pqxx::work transaction(session.connection());
+      CAIRN_RETURN_IF_ERROR(check_owner(transaction, backend_->schema, backend_->owner));
       // Rows and version in one transaction: a version is never recorded without its places.
       write_places(transaction, places, static_cast<std::int64_t>(version));
       transaction.commit();

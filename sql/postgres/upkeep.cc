@@ -1,9 +1,14 @@
 #include "sql/upkeep.h"
 
+#include <functional>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "sql/postgres/backend.h"
 #include "sql/postgres/migrator.h"
+#include "sql/postgres/owners.h"
+#include "sql/postgres/positions.h"
 
 namespace cairn::sql {
 namespace {
@@ -22,7 +27,7 @@ class PostgresUpkeep final : public Upkeep {
 
   Status migrate() override {
     Status status = backend_->pool.run("postgres: migrate", [&](Session& session) {
-      return migrate_schema(session, backend_->schema, backend_->log);
+      return migrate_schema(session, backend_->schema, backend_->owner, backend_->log);
     });
     // Sessions that began before the schema or PostGIS was there have a search_path without it.
     backend_->pool.close_idle();
@@ -52,6 +57,35 @@ std::unique_ptr<Upkeep> make_upkeep(std::shared_ptr<Backend> backend, int months
 }
 
 Status check_options(const SqlOptions& options) { return connection_settings(options).status(); }
+
+namespace {
+
+/// Runs `work` in a transaction on the schema of `options`, brought up to date.
+Status run_once(const SqlOptions& options, std::string_view what, const std::function<void(pqxx::work&)>& work) {
+  CAIRN_ASSIGN_OR_RETURN(ConnectionSettings settings, connection_settings(options));
+  const std::string schema = settings.schema;
+  Pool pool(std::move(settings), 1, Logger());
+  return pool.run(what, [&](Session& session) {
+    CAIRN_RETURN_IF_ERROR(migrate_schema(session, schema, {}, Logger()));
+    pqxx::work transaction(session.connection());
+    work(transaction);
+    transaction.commit();
+    return ok_status();
+  });
+}
+
+}  // namespace
+
+Status release_schema(const SqlOptions& options) {
+  return run_once(options, "postgres: adopt", [](pqxx::work& transaction) { forget_owners(transaction); });
+}
+
+Result<std::size_t> restore_positions(const SqlOptions& options) {
+  std::size_t changed = 0;
+  CAIRN_RETURN_IF_ERROR(run_once(options, "postgres: restore positions",
+                                 [&](pqxx::work& transaction) { changed = agree_on_positions(transaction); }));
+  return changed;
+}
 
 Status ping(const SqlOptions& options) {
   CAIRN_ASSIGN_OR_RETURN(ConnectionSettings settings, connection_settings(options));

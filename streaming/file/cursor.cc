@@ -37,11 +37,12 @@ Result<FileCursor> decode_cursor(const std::string& text) {
   int end = -1;
   const int fields = std::sscanf(text.c_str(), kScan, &cursor.id.device, &cursor.id.inode, &cursor.base,
                                  &cursor.head.size, &cursor.head.crc, &damage_told, &end);
-  const bool whole = fields == 6 && end == static_cast<int>(text.size());
+  cursor.damage_told = damage_told != 0;
+  // scanf takes more than one spelling of a number, and numbers that are too large.
+  const bool whole = fields == 6 && end == static_cast<int>(text.size()) && encode(cursor) == text;
   if (!whole || cursor.head.size > Fingerprint::kBytesMax) {
     return invalid_argument(std::string("no position of a file source: '").append(text, 0, 128).append("'"));
   }
-  cursor.damage_told = damage_told != 0;
   return cursor;
 }
 

@@ -21,16 +21,13 @@ class FileLineReader final : public LineReader {
   Result<bool> next(std::string_view* line) override {
     while (true) {
       if (const char* newline = find_newline()) {
-        take(line, static_cast<std::size_t>(newline - buffer_.get()), 1);
+        const auto line_end = static_cast<std::size_t>(newline - buffer_.get());
+        if (line_end - begin_ > line_bytes_max_) return too_long();
+        take(line, line_end, 1);
         return true;
       }
       if (!failure_.ok()) return failure_;
-      if (end_ - begin_ > line_bytes_max_) {
-        failure_ =
-            Status(StatusCode::kOutOfRange, "line " + std::to_string(lines_ + 1) + " of '" + content_.file().path() +
-                                                "' is longer than " + std::to_string(line_bytes_max_) + " bytes");
-        return failure_;
-      }
+      if (end_ - begin_ > line_bytes_max_) return too_long();
       if (!ended_) {
         fill();
       } else if (begin_ < end_) {
@@ -43,6 +40,11 @@ class FileLineReader final : public LineReader {
   }
 
  private:
+  [[nodiscard]] Status too_long() const {
+    return {StatusCode::kOutOfRange, "line " + std::to_string(lines_ + 1) + " of '" + content_.file().path() +
+                                         "' is longer than " + std::to_string(line_bytes_max_) + " bytes"};
+  }
+
   const char* find_newline() {
     const void* found = scanned_ < end_ ? std::memchr(buffer_.get() + scanned_, '\n', end_ - scanned_) : nullptr;
     if (found == nullptr) scanned_ = end_;

@@ -51,7 +51,10 @@ Result<Inflater::Progress> Inflater::inflate(std::span<const char> in, std::span
   Progress progress;
   while (progress.produced < out.size()) {
     if (!impl_->in_member && !impl_->begin_member(in, &progress.consumed)) break;
-    if (!impl_->in_member) return data_loss("bytes that are no gzip data follow the gzip data");
+    if (!impl_->in_member) {
+      if (progress.produced > 0) break;  // first what was unpacked; the next call meets the same bytes
+      return data_loss("bytes that are no gzip data follow the gzip data");
+    }
     // zlib's interface lacks the const; it does not write to its input. Also without input it may have content left
     // that the last `out` had no room for.
     z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(in.data() + progress.consumed));

@@ -6,6 +6,7 @@
 
 #include "cairn/check.h"
 #include "cairn/utf8.h"
+#include "streaming/log/crc32c.h"
 #include "streaming/log/record.h"
 
 namespace cairn::streaming {
@@ -14,6 +15,8 @@ namespace {
 // Not 0: a record of zeros, as a hole in a file reads, is none.
 constexpr std::uint8_t kDecoded = 1;
 constexpr std::uint8_t kRefused = 2;
+constexpr std::uint8_t kCall = 3;
+constexpr std::uint8_t kKnownCalls = 4;
 
 constexpr std::uint8_t kHasValue = 1;
 constexpr std::uint8_t kHasPosition = 2;
@@ -60,6 +63,10 @@ class Fields {
     const std::string_view taken = bytes(1);
     return taken.empty() ? 0 : static_cast<std::uint8_t>(taken[0]);
   }
+  std::uint32_t small_number() {
+    const std::string_view taken = bytes(4);
+    return taken.empty() ? 0 : load_u32(taken.data());
+  }
   std::uint64_t number() {
     const std::string_view taken = bytes(8);
     return taken.empty() ? 0 : load_u64(taken.data());
@@ -68,6 +75,7 @@ class Fields {
   std::string_view id() { return bytes(byte()); }
   std::string_view rest() { return bytes(rest_.size()); }
 
+  [[nodiscard]] bool more() const { return !missing_ && !rest_.empty(); }
   [[nodiscard]] bool complete() const { return !missing_ && rest_.empty(); }
 
  private:
@@ -124,6 +132,27 @@ std::optional<ApiRecord> read_refused(Fields& fields) {
   return ApiRecord{.reject = static_cast<Reject>(reject), .detail = detail, .payload = payload};
 }
 
+/// A call without its end.
+void append_call(const ApiCall& call, std::string* record) {
+  append_u64(call.key.high, record);
+  append_u64(call.key.low, record);
+  append_u32(call.content, record);
+  append_u64(static_cast<std::uint64_t>(to_ms(call.taken)), record);
+  append_u32(call.accepted, record);
+  append_u32(call.rejected, record);
+}
+
+ApiCall take_call(Fields& fields) {
+  ApiCall call;
+  call.key.high = fields.number();
+  call.key.low = fields.number();
+  call.content = fields.small_number();
+  call.taken = event_time_from_ms(static_cast<std::int64_t>(fields.number()));
+  call.accepted = fields.small_number();
+  call.rejected = fields.small_number();
+  return call;
+}
+
 }  // namespace
 
 void append_decoded_record(const Interaction& interaction, std::string* record) {
@@ -152,6 +181,80 @@ void append_refused_record(Reject reject, std::string_view detail, std::string_v
   record->push_back(static_cast<char>(detail.size() & 0xFF));
   record->push_back(static_cast<char>(detail.size() >> 8));
   record->append(detail).append(payload);
+}
+
+CallKey call_key(std::string_view idempotency_key) noexcept {
+  __extension__ using Wide = unsigned __int128;
+  constexpr Wide kPrime = (Wide{1} << 88) + 0x13B;
+  Wide hash = Wide{0x6C62272E07BB0142} << 64 | 0x62B821756295C58D;
+  for (const char c : idempotency_key) hash = (hash ^ static_cast<unsigned char>(c)) * kPrime;
+  return {static_cast<std::uint64_t>(hash >> 64), static_cast<std::uint64_t>(hash)};
+}
+
+std::uint32_t content_of(std::span<const std::string_view> payloads) {
+  std::uint32_t crc = 0;
+  std::string length;
+  for (const std::string_view payload : payloads) {
+    length.clear();
+    append_u32(static_cast<std::uint32_t>(payload.size()), &length);  // where one ends and the next begins counts too
+    crc = crc32c(payload, crc32c(length, crc));
+  }
+  return crc;
+}
+
+void append_call_record(const ApiCall& call, std::span<const std::string_view> events, std::string* record) {
+  record->push_back(static_cast<char>(kCall));
+  append_call(call, record);
+  for (const std::string_view event : events) {
+    append_u32(static_cast<std::uint32_t>(event.size()), record);
+    record->append(event);
+  }
+}
+
+void append_known_calls_record(std::span<const ApiCall> calls, std::string* record) {
+  record->push_back(static_cast<char>(kKnownCalls));
+  for (const ApiCall& call : calls) {
+    append_call(call, record);
+    append_u64(static_cast<std::uint64_t>(call.end.value), record);
+  }
+}
+
+bool is_event_record(std::string_view record) {
+  const std::uint8_t kind = Fields(record).byte();
+  return kind == kDecoded || kind == kRefused;
+}
+
+std::optional<std::vector<ApiCall>> read_calls(std::string_view record, Offset next) {
+  Fields fields(record);
+  std::vector<ApiCall> calls;
+  const std::uint8_t kind = fields.byte();
+  if (kind == kCall) {
+    calls.push_back(take_call(fields));
+    calls.back().end = next;
+    return events_in(record) ? std::optional(std::move(calls)) : std::nullopt;
+  }
+  if (kind != kKnownCalls) return std::nullopt;
+  while (fields.more()) {
+    calls.push_back(take_call(fields));
+    calls.back().end = Offset{static_cast<std::int64_t>(fields.number())};
+  }
+  return fields.complete() ? std::optional(std::move(calls)) : std::nullopt;
+}
+
+std::optional<std::vector<std::string_view>> events_in(std::string_view record) {
+  std::vector<std::string_view> events;
+  if (is_event_record(record)) {
+    events.push_back(record);
+    return events;
+  }
+  Fields fields(record);
+  const std::uint8_t kind = fields.byte();
+  if (kind == kKnownCalls) return read_calls(record, Offset{0}) ? std::optional(std::move(events)) : std::nullopt;
+  if (kind != kCall) return std::nullopt;
+  const ApiCall call = take_call(fields);
+  const std::uint64_t count = std::uint64_t{call.accepted} + call.rejected;
+  while (fields.more() && events.size() < count) events.push_back(fields.bytes(fields.small_number()));
+  return fields.complete() && events.size() == count ? std::optional(std::move(events)) : std::nullopt;
 }
 
 std::optional<ApiRecord> read_api_record(std::string_view record, const InteractionTypes& types, Interaction* decoded) {

@@ -63,6 +63,7 @@ class FileEventLog final : public EventLog {
   Status verify(Offset from) const override;
   Status trouble() const override;
   Status copy(const std::string& directory) const override;
+  Offset begin_after_trim(Offset offset) const override;
   void close() override;
 
  private:
@@ -326,6 +327,15 @@ Status FileEventLog::copy(const std::string& directory) const {
   for (const auto& segment : segments) CAIRN_RETURN_IF_ERROR(segment->copy(directory));
   CAIRN_RETURN_IF_ERROR(AcknowledgedMark::create(directory, end).status());
   return write_identity(directory, fork_at(identity_, end));
+}
+
+Offset FileEventLog::begin_after_trim(Offset offset) const {
+  const MutexLock lock(mutex_);
+  Offset begin = segments_.front()->start();
+  for (const auto& segment : segments_) {
+    if (segment->start() <= offset) begin = std::max(begin, segment->start());
+  }
+  return begin;
 }
 
 void FileEventLog::close() {

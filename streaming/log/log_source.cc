@@ -29,7 +29,7 @@ class LogSource final : public Source {
     if (partition_.assign(batch)) return ok_status();
     const Offset before = next_;
     CAIRN_RETURN_IF_ERROR(read(records_max, std::min(wait, kWaitMax), batch));
-    if (next_ != before) batch->positions.push_back({kPartition, next_, {}});
+    if (next_ != before) batch->positions.push_back({kPartition, next_, {}});  // records may hold no events
     batch->at_end = next_ == log_.end_offset();
     return ok_status();
   }
@@ -63,12 +63,37 @@ class LogSource final : public Source {
     Status taken;
     const auto visit = [&](Offset offset, Offset next, std::string_view bytes) {
       if (!taken.ok()) return;
-      taken = take(offset, bytes, batch);
+      taken = take_all(offset, bytes, batch);
       if (taken.ok()) next_ = next;
     };
+    const Offset before = next_;
     CAIRN_RETURN_IF_ERROR(log_.read(next_, records_max, wait, &bytes_, visit));
     // The records before a bad one are delivered. The next poll begins with the bad one and reports it.
-    return batch->records.empty() ? taken : ok_status();
+    return next_ == before ? taken : ok_status();
+  }
+
+  /// A call's events stand together in one record. They are delivered together, because a position lies between records
+  /// of the log only; the offset of each is where it begins inside.
+  Status take_all(Offset offset, std::string_view bytes, RecordBatch* batch) {
+    if (is_event_record(bytes)) return take(offset, bytes, batch);
+    const auto events = events_in(bytes);
+    if (!events) return no_event(offset);
+    const std::size_t records = batch->records.size();
+    const std::size_t decoded = decoded_;
+    for (const std::string_view event : *events) {
+      const Offset inside{offset.value + (event.data() - bytes.data())};
+      if (Status taken = take(inside, event, batch); !taken.ok()) {
+        batch->records.resize(records);  // all or none
+        decoded_ = decoded;
+        return taken;
+      }
+    }
+    return ok_status();
+  }
+
+  Status no_event(Offset offset) const {
+    return data_loss("record at offset " + std::to_string(offset.value) + " of the log of source '" + name_ +
+                     "' is whole and holds no event; restore the log from a backup");
   }
 
   /// A record whose checksum is right and whose content is not was written by a fault of ours, or beside us. It is not
@@ -79,10 +104,7 @@ class LogSource final : public Source {
     if (decoded_ == interactions_.size()) interactions_.emplace_back();
     Interaction& interaction = interactions_[decoded_];
     const auto read = read_api_record(bytes, types_, &interaction);
-    if (!read) {
-      return data_loss("record at offset " + std::to_string(offset.value) + " of the log of source '" + name_ +
-                       "' is whole and holds no event; restore the log from a backup");
-    }
+    if (!read) return no_event(offset);
     const bool is_decoded = read->reject == Reject::kNone;
     if (is_decoded) ++decoded_;
     batch->records.push_back(

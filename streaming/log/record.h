@@ -22,7 +22,7 @@ inline constexpr std::size_t kRecordHeaderBytes = 12;
 }
 
 /// The first byte of a payload that stands where records were lost and given up. Nothing else of it means anything.
-inline constexpr char kGivenUp = 3;
+inline constexpr char kGivenUp = 5;
 
 /// Little-endian, as every number on disk.
 void append_u32(std::uint32_t value, std::string* bytes);

@@ -3,6 +3,7 @@
 #include <simdjson.h>
 
 #include <array>
+#include <cmath>
 #include <optional>
 
 #include "cairn/rfc3339.h"
@@ -125,7 +126,7 @@ bool Decoder::Impl::accept(std::string_view payload, Interaction* interaction) {
   if (!is_id(fields[kUserId]) || !is_id(fields[kPlaceId]) || !read_type(&type) || !read_time(&time)) return false;
   double value = 0;
   const bool valued = has_value(kValue);
-  if (valued && !read_real(fields[kValue], &value)) return false;
+  if (valued && !(read_real(fields[kValue], &value) && std::abs(value) <= kInteractionValueMax)) return false;
   GeoPoint point;
   const bool placed = has_value(kLat);
   if (placed != has_value(kLon)) return false;

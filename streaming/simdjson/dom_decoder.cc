@@ -6,6 +6,7 @@
 #include <array>
 #include <bitset>
 #include <charconv>
+#include <cmath>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -290,7 +291,10 @@ Reject DomDecoder::Impl::read_value(std::optional<double>* value) {
   if (fields[kValue].get(number) != simdjson::SUCCESS) {
     return refuse_value(Reject::kBadValue, kValue, "is no number");
   }
-  *value = number;  // finite: JSON has no other numbers and the parser refuses what a double cannot hold
+  if (!(std::abs(number) <= kInteractionValueMax)) {
+    return refuse_value(Reject::kBadValue, kValue, "is not in [-1e12, 1e12]");
+  }
+  *value = number;
   return Reject::kNone;
 }
 

@@ -49,6 +49,45 @@ TEST_CASE("an event id that comes again with a time thirty days later or earlier
   CHECK(both.table_places() == expected);
 }
 
+TEST_CASE("an event, another thirty days later, and the first again: each counts once in both stores") {
+  for (const bool restart : {false, true}) {
+    INFO("restarted before the repeat: ", restart);
+    BothStores both(DecodeOptions{}.dedup_ids);
+    both.apply("api", {event("first", "a", kToday)});
+    both.apply("api", {event("another", "b", kToday + 30 * kDayMs)});
+    if (restart) {
+      both.restart_features();
+      both.restart_tables();
+    }
+    both.apply("api", {event("first again", "a", kToday)});
+    const std::set<std::string> expected{"first", "another"};
+    CHECK(both.feature_places() == expected);
+    CHECK(both.table_places() == expected);
+  }
+}
+
+TEST_CASE("a file of six thousand old events with ids that is sent again after a restart counts once") {
+  BothStores both(DecodeOptions{}.dedup_ids);
+  std::set<std::string> expected;
+  const auto old_part = [](int first, const std::string& attempt) {
+    std::vector<Interaction> events = part(first, 1000, attempt);
+    for (Interaction& event : events) event.time -= std::chrono::hours(24 * 700);
+    return events;
+  };
+  for (int first = 0; first < 6000; first += 1000) {
+    both.apply("api", old_part(first, "first"));
+    append(&expected, old_part(first, "first"));
+  }
+  // Newer events come in between, as they do to a system at work.
+  both.apply("api", part(6000, 500, "first"));
+  append(&expected, part(6000, 500, "first"));
+  both.restart_features();
+  both.restart_tables();
+  for (int first = 0; first < 6000; first += 1000) both.apply("api", old_part(first, "again"));
+  CHECK(both.feature_places() == expected);
+  CHECK(both.table_places() == expected);
+}
+
 TEST_CASE("parts that are sent again after a crash count once in both stores, though the features had lost them") {
   BothStores both(DecodeOptions{}.dedup_ids);
   std::set<std::string> expected;

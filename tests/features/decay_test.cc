@@ -149,3 +149,12 @@ TEST_CASE("a sum that is kept beside the rows has the bits of the row that its d
     REQUIRE(std::ldexp(kept.mantissa, static_cast<int>(kept.exponent - top)) == plain.mantissa);
   }
 }
+
+TEST_CASE("a fraction of a half-life is below 1 also where the quotient rounds to it") {
+  constexpr std::int64_t kLongest = std::int64_t{1} << 60;
+  const DecayTime time = decay_time(kLongest - 1, kLongest);
+  CHECK(time.half_lives == 0);
+  CHECK(time.fraction < 1.0);
+  // Nearly a half-life: the event counts nearly twice against the landmark.
+  CHECK(value_at(decayed(1.0, time), {0, 0.0}) == doctest::Approx(2.0));
+}

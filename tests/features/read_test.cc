@@ -56,6 +56,74 @@ TEST_CASE("a decayed sum is read at the instant asked for") {
   CHECK(value_at(view, value, event_time_from_ms(10 * kHourMs)) == 2.0);
 }
 
+TEST_CASE("an event that lies ahead of the instant has age 0") {
+  const View view = view_of(Aggregate::kDecayedSum);
+  // Weight 1 at 20 hours, read before: neither 2 nor 4.
+  const Value value{.count = 1, .mantissa = 0.5, .exponent = 3, .newest_ms = 20 * kHourMs};
+  CHECK(value_at(view, value, event_time_from_ms(10 * kHourMs)) == 1.0);
+  CHECK(value_at(view, value, event_time_from_ms(0)) == 1.0);
+  CHECK(value_at(view, value, event_time_from_ms(std::numeric_limits<std::int64_t>::min())) == 1.0);
+  const Row row = row_of(view, {{.dimension = 1, .value = value}});
+  const FeatureVector now = read_view(view, &row, event_time_from_ms(0), LaterEvents::kCount, kNumbers);
+  CHECK(now.status == FeatureStatus::kPresent);
+  REQUIRE(now.entries.size() == 1);
+  CHECK(now.entries[0].value == 1.0);
+}
+
+TEST_CASE("as of an instant before all events, a view says that it knows only later ones") {
+  for (const Aggregate aggregate : {Aggregate::kCount, Aggregate::kSum, Aggregate::kMean, Aggregate::kMin,
+                                    Aggregate::kMax, Aggregate::kLast, Aggregate::kDecayedSum, Aggregate::kSequence}) {
+    const View view = view_of(aggregate);
+    for (const std::int64_t count : {1, 2}) {
+      const Row row = row_of(view, {{.dimension = 1, .value = {.count = count, .mantissa = 0.5, .newest_ms = 1'001}}});
+      const FeatureVector vector = read_view(view, &row, event_time_from_ms(1'000), LaterEvents::kUnknown, kNumbers);
+      CHECK(vector.status == FeatureStatus::kNewerThanAsOf);
+      CHECK(vector.entries.empty());
+      CHECK(read_view(view, &row, event_time_from_ms(1'001), LaterEvents::kUnknown, kNumbers).status ==
+            FeatureStatus::kPresent);
+    }
+  }
+  CHECK(to_string(FeatureStatus::kNewerThanAsOf) == "NEWER_THAN_AS_OF");
+}
+
+TEST_CASE("an entry with events on both sides of the instant is not known, those without are served") {
+  const View view = view_of(Aggregate::kCount);
+  const Row mixed = row_of(view, {{.dimension = 1, .value = {.count = 3, .newest_ms = 900}},
+                                  {.dimension = 2, .value = {.count = 2, .newest_ms = 1'100}}});
+  const FeatureVector vector = read_view(view, &mixed, event_time_from_ms(1'000), LaterEvents::kUnknown, kNumbers);
+  CHECK(vector.status == FeatureStatus::kNewerThanAsOf);
+  REQUIRE(vector.entries.size() == 1);
+  CHECK(vector.entries[0].dimension == "#1");
+  // The second entry's only event is later: there was no such entry then.
+  const Row later = row_of(view, {{.dimension = 1, .value = {.count = 3, .newest_ms = 900}}, entry_at(2, 1'100)});
+  const FeatureVector exact = read_view(view, &later, event_time_from_ms(1'000), LaterEvents::kUnknown, kNumbers);
+  CHECK(exact.status == FeatureStatus::kPresent);
+  CHECK(exact.entries.size() == 1);
+}
+
+TEST_CASE("a sequence and a count by hour are those of the instant asked for") {
+  const View sequence = view_of(Aggregate::kSequence);
+  const Row events = row_of(sequence, {{.dimension = 9, .value = {.count = 1, .newest_ms = 10}},
+                                       {.dimension = 2, .value = {.count = 2, .newest_ms = 20}},
+                                       {.dimension = 3, .value = {.count = 2, .newest_ms = 30}}});
+  const FeatureVector history = read_view(sequence, &events, event_time_from_ms(20), LaterEvents::kUnknown, kNumbers);
+  CHECK(history.status == FeatureStatus::kPresent);
+  REQUIRE(history.entries.size() == 2);
+  CHECK(history.entries[1].dimension == "#2");
+
+  const View hourly = view_of(Aggregate::kCount, Dimension::kHour);
+  const auto tile = [](std::uint64_t hour) {
+    return Entry{.dimension = hour,
+                 .value = {.count = 5, .newest_ms = static_cast<std::int64_t>(hour) * kHourMs + kHourMs / 2}};
+  };
+  const Row tiles = row_of(hourly, {tile(1), tile(2), tile(3)});
+  const EventTime between = event_time_from_ms(2 * kHourMs + kHourMs / 2);
+  CHECK(read_view(hourly, &tiles, between, LaterEvents::kUnknown, kNumbers).status == FeatureStatus::kPresent);
+  CHECK(read_view(hourly, &tiles, between, LaterEvents::kUnknown, kNumbers).entries.size() == 2);
+  const EventTime inside = event_time_from_ms(2 * kHourMs + 1);
+  CHECK(read_view(hourly, &tiles, inside, LaterEvents::kUnknown, kNumbers).status == FeatureStatus::kNewerThanAsOf);
+}
+
 TEST_CASE("an entry is served up to its TTL and not a millisecond longer") {
   View view = view_of(Aggregate::kCount);
   view.spec.ttl = seconds(2);
@@ -80,13 +148,13 @@ TEST_CASE("a view says why it has no values") {
   View view = view_of(Aggregate::kCount);
   view.spec.ttl = seconds(1);
   const EventTime now = event_time_from_ms(10'000);
-  CHECK(read_view(view, nullptr, now, kNumbers).status == FeatureStatus::kNotFound);
+  CHECK(read_view(view, nullptr, now, LaterEvents::kCount, kNumbers).status == FeatureStatus::kNotFound);
   const Row without_view;
-  CHECK(read_view(view, &without_view, now, kNumbers).status == FeatureStatus::kNullValue);
+  CHECK(read_view(view, &without_view, now, LaterEvents::kCount, kNumbers).status == FeatureStatus::kNullValue);
   const Row without_entries = row_of(view, {});
-  CHECK(read_view(view, &without_entries, now, kNumbers).status == FeatureStatus::kNullValue);
+  CHECK(read_view(view, &without_entries, now, LaterEvents::kCount, kNumbers).status == FeatureStatus::kNullValue);
   const Row expired = row_of(view, {entry_at(1, 0), entry_at(2, 8'999)});
-  const FeatureVector vector = read_view(view, &expired, now, kNumbers);
+  const FeatureVector vector = read_view(view, &expired, now, LaterEvents::kCount, kNumbers);
   CHECK(vector.status == FeatureStatus::kOutsideMaxAge);
   CHECK(vector.entries.empty());
   CHECK(vector.view == "v");
@@ -96,7 +164,7 @@ TEST_CASE("expired entries are left out, the others served in their order with n
   View view = view_of(Aggregate::kCount);
   view.spec.ttl = seconds(1);
   const Row row = row_of(view, {entry_at(1, 9'500), entry_at(2, 0), entry_at(7, 10'000)});
-  const FeatureVector vector = read_view(view, &row, event_time_from_ms(10'000), kNumbers);
+  const FeatureVector vector = read_view(view, &row, event_time_from_ms(10'000), LaterEvents::kCount, kNumbers);
   CHECK(vector.status == FeatureStatus::kPresent);
   REQUIRE(vector.entries.size() == 2);
   CHECK(vector.entries[0].dimension == "#1");
@@ -110,7 +178,7 @@ TEST_CASE("a sequence is served oldest first, with each event's weight") {
   const View view = view_of(Aggregate::kSequence);
   const Row row = row_of(view, {{.dimension = 9, .value = {.count = 1, .micros = 1'500'000, .newest_ms = 10}},
                                 {.dimension = 2, .value = {.count = 2, .micros = -500'000, .newest_ms = 20}}});
-  const FeatureVector vector = read_view(view, &row, event_time_from_ms(20), kNumbers);
+  const FeatureVector vector = read_view(view, &row, event_time_from_ms(20), LaterEvents::kCount, kNumbers);
   REQUIRE(vector.entries.size() == 2);
   CHECK(vector.entries[0].dimension == "#9");
   CHECK(vector.entries[0].value == 1.5);

@@ -312,6 +312,102 @@ TEST_CASE("the log's source delivers what was decoded as such, and what was refu
   CHECK(batch.records[3].decoded->time == event_time_from_ms(-1));
 }
 
+TEST_CASE("a call and its events are read as they were written, and nothing else is a call") {
+  const ApiCall call{.key = {0x0102030405060708, 0x1112131415161718},
+                     .content = 0x21222324,
+                     .taken = event_time_from_ms(-5),
+                     .accepted = 2,
+                     .rejected = 1,
+                     .end = Offset{77}};
+  const std::string_view events[] = {kFull, kRefused, kBare};
+  std::string record;
+  append_call_record(call, events, &record);
+  CHECK_FALSE(is_event_record(record));
+  CHECK(read_calls(record, Offset{77}) == std::vector<ApiCall>{call});
+  CHECK(events_in(record) == std::vector<std::string_view>(std::begin(events), std::end(events)));
+  // Bytes by hand, of format.md: kind, key, content, time, accepted, rejected, and the first event's length.
+  CHECK(record.substr(0, 41) == std::string("\x03\x08\x07\x06\x05\x04\x03\x02\x01\x18\x17\x16\x15\x14\x13\x12\x11"
+                                            "\x24\x23\x22\x21\xFB\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x02\0\0\0\x01\0\0\0",
+                                            37) +
+                                    std::string{static_cast<char>(kFull.size()), '\0', '\0', '\0'});
+  for (std::size_t size = 0; size < record.size(); ++size) {
+    CHECK_FALSE(read_calls(record.substr(0, size), Offset{77}).has_value());
+    CHECK_FALSE(events_in(record.substr(0, size)).has_value());
+  }
+  CHECK_FALSE(events_in(record + '\0').has_value());
+
+  const ApiCall calls[] = {call, {.key = {1, 2}, .end = Offset{1'000'000'000'000}}};
+  std::string known;
+  append_known_calls_record(calls, &known);
+  CHECK(known.size() == 1 + 2 * 44);
+  CHECK(read_calls(known, Offset{5}) == std::vector<ApiCall>(std::begin(calls), std::end(calls)));
+  CHECK(events_in(known).value().empty());
+  CHECK_FALSE(read_calls(known.substr(0, known.size() - 1), Offset{5}).has_value());
+  CHECK_FALSE(events_in(known.substr(0, 50)).has_value());
+  CHECK_FALSE(read_calls(kFull, Offset{5}).has_value());
+}
+
+TEST_CASE("a key stands for its text by FNV-1a of 128 bits") {
+  // Test vectors of RFC 9923.
+  CHECK(call_key("") == CallKey{0x6C62272E07BB0142, 0x62B821756295C58D});
+  CHECK(call_key("a") == CallKey{0xD228CB696F1A8CAF, 0x78912B704E4A8964});
+}
+
+TEST_CASE("events are told apart by their order and by where one ends") {
+  using Texts = std::vector<std::string_view>;
+  CHECK(content_of(Texts{"ab", "c"}) == content_of(Texts{"ab", "c"}));
+  CHECK(content_of(Texts{"ab", "c"}) != content_of(Texts{"a", "bc"}));
+  CHECK(content_of(Texts{"ab", "c"}) != content_of(Texts{"c", "ab"}));
+  CHECK(content_of(Texts{}) != content_of(Texts{""}));
+}
+
+TEST_CASE("the source delivers a call's events together, each with an offset of its own, and passes known calls over") {
+  const test::TemporaryFolder scratch;
+  const auto log = open(scratch / "log");
+  const std::string_view events[] = {kFull, kRefused, kBare};
+  std::string call;
+  append_call_record({.accepted = 2, .rejected = 1}, events, &call);
+  std::string known;
+  append_known_calls_record(std::vector<ApiCall>(3), &known);
+  const std::string_view records[] = {known, kBare, call, kBare, known};
+  const Offset end = log->append(records).value();
+  const auto source = make_log_source("api", *log, kTypes);
+  REQUIRE(test::begin(*source).ok());
+  RecordBatch batch;
+  std::vector<Offset> offsets;
+  std::vector<Reject> rejects;
+  do {
+    REQUIRE(source->poll(1, milliseconds{0}, &batch).ok());
+    CHECK(batch.positions.size() == 1);
+    for (const Record& record : batch.records) {
+      if (!offsets.empty()) CHECK(offsets.back() < record.offset);
+      offsets.push_back(record.offset);
+      rejects.push_back(record.reject);
+      CHECK((record.decoded == nullptr) == (record.reject != Reject::kNone));
+      CHECK(record.offset < batch.positions[0].offset);
+    }
+  } while (!batch.at_end);
+  CHECK(batch.positions[0].offset == end);
+  const Reject no = Reject::kNone;
+  CHECK(rejects == std::vector{no, no, Reject::kNotAnObject, no, no});
+}
+
+TEST_CASE("of a call with an event that is none, nothing is delivered") {
+  const test::TemporaryFolder scratch;
+  const auto log = open(scratch / "log");
+  std::string call;
+  append_call_record({.accepted = 2}, std::vector<std::string_view>{kFull, "none"}, &call);
+  const std::string_view records[] = {kBare, call};
+  REQUIRE(log->append(records).ok());
+  const auto source = make_log_source("api", *log, kTypes);
+  REQUIRE(test::begin(*source).ok());
+  RecordBatch batch;
+  REQUIRE(source->poll(10, milliseconds{0}, &batch).ok());
+  CHECK(batch.records.size() == 1);
+  CHECK(source->poll(10, milliseconds{0}, &batch).code() == StatusCode::kDataLoss);
+  CHECK(batch.records.empty());
+}
+
 TEST_CASE("the source stops before a whole record that holds no event, and delivers what lies before it") {
   const test::TemporaryFolder scratch;
   const auto log = open(scratch / "log");

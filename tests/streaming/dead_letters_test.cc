@@ -3,8 +3,13 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/streaming/files.h"
@@ -167,6 +172,197 @@ TEST_CASE("a file emptied while it is open is begun anew") {
   std::filesystem::resize_file(scratch / "f", 0);
   REQUIRE(letters->append(std::span(&two, 1)).ok());
   CHECK(offsets_of(scratch / "f") == Offsets{2});
+}
+
+/// Letters of the file and of those before it, oldest first.
+std::vector<json> all_lines(const std::string& path, int files) {
+  std::vector<json> all;
+  for (int number = files - 1; number >= 0; --number) {
+    const std::string name = number == 0 ? path : path + "." + std::to_string(number);
+    if (!std::filesystem::exists(name)) continue;
+    const auto lines = lines_of(name);
+    all.insert(all.end(), lines.begin(), lines.end());
+  }
+  return all;
+}
+
+/// Whole letters, and what the lines say was left out.
+std::pair<std::uint64_t, std::uint64_t> kept_and_left_out(const std::vector<json>& lines) {
+  std::pair<std::uint64_t, std::uint64_t> counts;
+  for (const json& line : lines) {
+    if (line.contains("not_kept")) {
+      counts.second += line["not_kept"].get<std::uint64_t>();
+    } else {
+      ++counts.first;
+    }
+  }
+  return counts;
+}
+
+TEST_CASE("of a flood of one reason a sample is kept, and the rest is counted to the letter") {
+  const test::TemporaryFolder scratch;
+  const DeadLetterOptions options{.kept_per_minute = 10, .then_one_in = 100};
+  auto letters = open_dead_letter_file(scratch / "f", options).value();
+  std::vector<DeadLetter> flood;
+  for (int i = 0; i < 5'000; ++i) flood.push_back(letter(i, "{}", i % 2));
+  DeadLetter other = letter(5'000);
+  other.reason = Reject::kBadId;
+  flood.push_back(other);
+  for (std::size_t begin = 0; begin < flood.size(); begin += 700) {
+    REQUIRE(letters->append(std::span(flood).subspan(begin, std::min<std::size_t>(700, flood.size() - begin))).ok());
+  }
+  REQUIRE(letters->settle(kSeen).ok());
+  const auto lines = lines_of(scratch / "f");
+  // The first ten, each hundredth of the other 4,990, and the one of another reason.
+  CHECK(kept_and_left_out(lines) == std::pair<std::uint64_t, std::uint64_t>{10 + 49 + 1, 4'990 - 49});
+  CHECK(lines.size() < 100);
+  CHECK(lines[9]["offset"] == 9);
+  CHECK(lines[10]["offset"] == 109);
+  const auto counts = letters->counts();
+  CHECK(counts.came[static_cast<std::size_t>(Reject::kMalformedJson)] == 5'000);
+  CHECK(counts.not_kept[static_cast<std::size_t>(Reject::kMalformedJson)] == 4'941);
+  CHECK(counts.came[static_cast<std::size_t>(Reject::kBadId)] == 1);
+  CHECK(counts.not_kept[static_cast<std::size_t>(Reject::kBadId)] == 0);
+
+  // The next minute has its own first ten.
+  DeadLetter later = letter(6'000);
+  later.seen = kSeen + std::chrono::minutes(1);
+  REQUIRE(letters->append(std::span(&later, 1)).ok());
+  CHECK(lines_of(scratch / "f").back()["offset"] == 6'000);
+}
+
+TEST_CASE("the line for what was left out says how many, of what, up to where") {
+  const test::TemporaryFolder scratch;
+  auto letters = open_dead_letter_file(scratch / "f", {.kept_per_minute = 1, .then_one_in = 100}).value();
+  const DeadLetter three[] = {letter(1), letter(5), letter(7)};
+  REQUIRE(letters->append(three).ok());
+  CHECK(offsets_of(scratch / "f") == Offsets{1, 7});
+  const json expected = {{"source", "kafka"},
+                         {"partition", 0},
+                         {"offset", 7},
+                         {"reason", "malformed_json"},
+                         {"detail", "2 more of this reason were not kept"},
+                         {"seen", "2024-05-01T12:30:00.250Z"},
+                         {"not_kept", 2}};
+  CHECK(lines_of(scratch / "f")[1] == expected);
+  const DeadLetter more[] = {letter(9), letter(10), letter(11)};
+  REQUIRE(letters->append(more).ok());
+  CHECK(offsets_of(scratch / "f") == Offsets{1, 7});  // not with every batch
+  REQUIRE(letters->settle(kSeen).ok());
+  REQUIRE(letters->settle(kSeen).ok());
+  CHECK(offsets_of(scratch / "f") == Offsets{1, 7, 11});
+  letters.reset();
+  // What was left out is known to have been handled, like a letter.
+  letters = open_dead_letter_file(scratch / "f", {.kept_per_minute = 10, .then_one_in = 1}).value();
+  REQUIRE(letters->append(three).ok());
+  REQUIRE(letters->append(more).ok());
+  CHECK(offsets_of(scratch / "f") == Offsets{1, 7, 11});
+}
+
+TEST_CASE("files are begun anew when full, and only so many are kept, whatever comes") {
+  const test::TemporaryFolder scratch;
+  const DeadLetterOptions options{.file_bytes_max = 20'000, .files_max = 3, .kept_per_minute = 1'000'000};
+  auto letters = open_dead_letter_file(scratch / "f", options).value();
+  std::int64_t offset = 0;
+  for (int round = 0; round < 40; ++round) {
+    std::vector<DeadLetter> some;
+    for (int i = 0; i < 37; ++i) some.push_back(letter(offset++));
+    REQUIRE(letters->append(some).ok());
+  }
+  for (const char* name : {"f", "f.1", "f.2"}) {
+    CHECK(std::filesystem::file_size(scratch / name) <= 20'000);
+    CHECK(std::filesystem::file_size(scratch / name) > 0);
+  }
+  CHECK_FALSE(std::filesystem::exists(scratch / "f.3"));
+  // What is kept is the end, without a gap.
+  const auto lines = all_lines(scratch / "f", 3);
+  CHECK(lines.back()["offset"] == offset - 1);
+  CHECK(lines.front()["offset"] == offset - static_cast<std::int64_t>(lines.size()));
+
+  SUBCASE("letters that come again are known also when they stand in a file before") {
+    std::vector<DeadLetter> again;
+    for (std::int64_t i = offset - 150; i < offset; ++i) again.push_back(letter(i));
+    letters.reset();
+    letters = open_dead_letter_file(scratch / "f", options).value();
+    REQUIRE(letters->append(again).ok());
+    std::filesystem::resize_file(scratch / "f", 0);
+    letters.reset();
+    letters = open_dead_letter_file(scratch / "f", options).value();
+    const DeadLetter first = letter(lines.front()["offset"].get<std::int64_t>());
+    REQUIRE(letters->append(std::span(&first, 1)).ok());
+    CHECK(file_bytes(scratch / "f").empty());
+  }
+  SUBCASE("a file that was last written too long ago is removed") {
+    const auto now = std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
+    REQUIRE(letters->settle(now + std::chrono::hours(29 * 24)).ok());
+    CHECK(std::filesystem::exists(scratch / "f.2"));
+    REQUIRE(letters->settle(now + std::chrono::hours(31 * 24)).ok());
+    CHECK_FALSE(std::filesystem::exists(scratch / "f.1"));
+    CHECK_FALSE(std::filesystem::exists(scratch / "f.2"));
+    CHECK(std::filesystem::file_size(scratch / "f") == 0);
+    const DeadLetter next = letter(offset);
+    REQUIRE(letters->append(std::span(&next, 1)).ok());
+    CHECK(offsets_of(scratch / "f") == Offsets{offset});
+  }
+  SUBCASE("with one file, that one is emptied") {
+    letters.reset();
+    letters = open_dead_letter_file(scratch / "g", {.file_bytes_max = 2'000, .files_max = 1}).value();
+    for (int i = 0; i < 100; ++i) {
+      const DeadLetter one = letter(i);
+      REQUIRE(letters->append(std::span(&one, 1)).ok());
+    }
+    CHECK(std::filesystem::file_size(scratch / "g") <= 2'000);
+    CHECK(lines_of(scratch / "g").back()["offset"] == 99);
+    CHECK_FALSE(std::filesystem::exists(scratch / "g.1"));
+  }
+}
+
+TEST_CASE("letters are not for everybody to read") {
+  const test::TemporaryFolder scratch;
+  auto letters = open_dead_letter_file(scratch / "f", {.file_bytes_max = 2'000}).value();
+  for (int i = 0; i < 50; ++i) {
+    const DeadLetter one = letter(i);
+    REQUIRE(letters->append(std::span(&one, 1)).ok());
+  }
+  using std::filesystem::perms;
+  for (const char* name : {"f", "f.1", "f.2"}) {
+    const perms mode = std::filesystem::status(scratch / name).permissions();
+    CHECK((mode & (perms::others_all | perms::group_write | perms::group_exec)) == perms::none);
+  }
+}
+
+TEST_CASE("a file that is renamed or removed from outside is begun anew under its name") {
+  const test::TemporaryFolder scratch;
+  auto letters = open(scratch / "f");
+  const DeadLetter one = letter(1);
+  const DeadLetter two = letter(2);
+  const DeadLetter three = letter(3);
+  REQUIRE(letters->append(std::span(&one, 1)).ok());
+  std::filesystem::rename(scratch / "f", scratch / "elsewhere");
+  REQUIRE(letters->append(std::span(&two, 1)).ok());
+  CHECK(offsets_of(scratch / "f") == Offsets{2});
+  CHECK(offsets_of(scratch / "elsewhere") == Offsets{1});
+  std::filesystem::remove(scratch / "f");
+  REQUIRE(letters->append(std::span(&three, 1)).ok());
+  CHECK(offsets_of(scratch / "f") == Offsets{3});
+}
+
+TEST_CASE("a file that cannot be written is trouble that may pass, and then nothing is lost or written twice") {
+  const test::TemporaryFolder scratch;
+  std::filesystem::create_directory(scratch / "sub");
+  auto letters = open_dead_letter_file(scratch / "sub/f", {.kept_per_minute = 2}).value();
+  const DeadLetter first[] = {letter(1), letter(2), letter(3)};
+  REQUIRE(letters->append(first).ok());
+  std::filesystem::rename(scratch / "sub", scratch / "away");
+  DeadLetter next = letter(4);
+  next.seen = kSeen + std::chrono::minutes(1);
+  for (int i = 0; i < 3; ++i) {
+    CHECK(letters->append(std::span(&next, 1)).code() == StatusCode::kUnavailable);
+  }
+  std::filesystem::rename(scratch / "away", scratch / "sub");
+  REQUIRE(letters->append(std::span(&next, 1)).ok());
+  CHECK(kept_and_left_out(lines_of(scratch / "sub/f")) == std::pair<std::uint64_t, std::uint64_t>{3, 1});
+  CHECK(letters->counts().came[static_cast<std::size_t>(Reject::kMalformedJson)] == 4);
 }
 
 TEST_CASE("many letters survive being read back in pieces") {

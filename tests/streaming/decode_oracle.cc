@@ -105,6 +105,7 @@ json optional_field(const TopLevel& top, const char* name) {
 Reject take_optional(const TopLevel& top, Interaction* out) {
   const json value = optional_field(top, "value");
   if (!value.is_null() && !value.is_number()) return Reject::kBadValue;
+  if (value.is_number() && std::abs(value.get<double>()) > 1e12) return Reject::kBadValue;
   out->value = value.is_null() ? std::nullopt : std::optional(value.get<double>());
 
   const json lat = optional_field(top, "lat");

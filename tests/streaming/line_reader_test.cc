@@ -125,6 +125,14 @@ TEST_CASE("a line longer than the bound is refused, one of exactly the bound is 
   CHECK(got.end.message().find("line 2") != std::string::npos);
 }
 
+TEST_CASE("a line longer than the bound is refused also where the file goes on and all of it is read at once") {
+  const test::TemporaryFolder scratch;
+  write_file(scratch / "f", "short\n" + std::string(101, 'x') + "\nshort\n");
+  const Lines got = read_lines(scratch / "f", 100);
+  CHECK(got.lines == std::vector<std::string>{"short"});
+  CHECK(got.end.code() == StatusCode::kOutOfRange);
+}
+
 TEST_CASE("what is no regular file is refused with a reason") {
   const test::TemporaryFolder scratch;
   CHECK(open_line_reader(scratch / "absent").status().code() == StatusCode::kNotFound);

@@ -35,6 +35,7 @@ class Exchange {
     message_.set(http::field::connection, "close");
     if (request.method != "GET") {
       message_.set(http::field::content_type, view(request.content_type));
+      if (!request.idempotency_key.empty()) message_.set("Idempotency-Key", view(request.idempotency_key));
       message_.body() = std::string(request.body);
       message_.content_length(request.body.size());
     }

@@ -22,6 +22,7 @@ struct HttpRequest {
   std::string_view target;  ///< path and query, percent-encoded
   std::string_view body = {};
   std::string_view content_type = "application/json";
+  std::string_view idempotency_key = {};  ///< empty: none is sent
   std::chrono::milliseconds timeout{30'000};
 };
 

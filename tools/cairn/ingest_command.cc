@@ -1,6 +1,12 @@
-#include <algorithm>
-#include <memory>
+#include <sys/stat.h>
 
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <random>
+#include <string>
+
+#include "streaming/api_record.h"
 #include "tools/cairn/line_source.h"
 #include "tools/cairn/output.h"
 #include "tools/cairn/upload.h"
@@ -14,13 +20,43 @@ struct IngestArguments {
   std::string file;
   std::uint64_t from_line = 1;
   bool strict = false;
+  bool again = false;
 };
+
+std::string random_identity() {
+  std::random_device random;
+  std::string identity = "run";
+  for (int i = 0; i < 4; ++i) identity += " " + std::to_string(random());
+  return identity;
+}
+
+/// What a part's idempotency key is of, beside the part itself: the file, under whatever name, so that an ingest that
+/// was broken off can be made again. What is read from standard input has no name by which it could come again.
+std::string identity_of(const IngestArguments& arguments) {
+  if (arguments.again || arguments.file == "-") return random_identity();
+  struct stat file {};
+  if (::stat(arguments.file.c_str(), &file) != 0) return random_identity();  // opening it tells what is wrong
+  return "file " + std::to_string(file.st_dev) + " " + std::to_string(file.st_ino);
+}
+
+/// The same lines of the same file have the same key, and hardly anything else.
+std::string key_of(const std::string& identity, const Chunk& chunk) {
+  const auto print = streaming::call_key(identity + " lines " + std::to_string(chunk.first_line()) + " to " +
+                                         std::to_string(chunk.last_line()) + "\n" + chunk.body());
+  char key[40];
+  const int size = std::snprintf(key, sizeof key, "%016llx%016llx", static_cast<unsigned long long>(print.high),
+                                 static_cast<unsigned long long>(print.low));
+  return {key, static_cast<std::size_t>(size)};
+}
 
 /// Sends a file's events in chunks and keeps the account.
 class Ingest {
  public:
   Ingest(const GlobalOptions& options, const IngestArguments& arguments)
-      : options_(options), arguments_(arguments), progress_("events sent", options.quiet) {}
+      : options_(options),
+        arguments_(arguments),
+        identity_(identity_of(arguments)),
+        progress_("events sent", options.quiet) {}
 
   void run() {
     Result<LineSource> source = LineSource::open(arguments_.file);
@@ -53,7 +89,7 @@ class Ingest {
   }
 
   void send(const Chunk& chunk) {
-    const Result<HttpReply> reply = post_chunk(options_, "/v1/interactions", chunk);
+    const Result<HttpReply> reply = post_chunk(options_, "/v1/interactions", chunk, key_of(identity_, chunk));
     if (!reply.ok()) give_up(reply.status(), chunk.first_line());
     if (reply->code == 413) return send_smaller(chunk);
     if (reply->code >= 400) give_up(error_of(*reply), chunk.first_line());
@@ -71,6 +107,7 @@ class Ingest {
 
   void account(const nlohmann::json& ack, const Chunk& chunk) {
     accepted_ += count_at(ack, "accepted");
+    if (flag_at(ack, "repeated")) repeated_ += count_at(ack, "accepted");
     // The server names the first hundred rejections only, and counts all.
     const std::size_t named = list_at(ack, "rejections").size();
     for (const auto& rejection : list_at(ack, "rejections")) {
@@ -86,17 +123,22 @@ class Ingest {
     if (rejections_.size() < kRejectionsShown) rejections_.push_back({{"line", line}, {"reason", reason}});
   }
 
-  /// Everything before `line` has been taken. What was sent with it may have been as well, when no answer came.
+  /// Everything before `line` has been taken. What was sent with it may have been as well, when no answer came: it has
+  /// the same key when it is sent again from the same line of the file.
   [[noreturn]] void give_up(const Status& status, std::uint64_t line) {
     progress_.clear();
     std::fprintf(stderr, "cairn: %s\n", status.to_string().c_str());
     std::fprintf(stderr, "cairn: %s events were taken; go on with: cairn ingest --from-line %llu %s\n",
                  grouped(accepted_).c_str(), static_cast<unsigned long long>(line), arguments_.file.c_str());
-    if (status.code() == StatusCode::kDeadlineExceeded) {
-      std::fputs("cairn: no answer came to the last chunk, so it may be taken twice; events with an event_id are not\n",
+    const bool timed_out = status.code() == StatusCode::kDeadlineExceeded;
+    if (timed_out || status.code() == StatusCode::kUnavailable) {
+      std::fputs(arguments_.file == "-"
+                     ? "cairn: the last part may have been taken without an answer; sent again it would count twice, "
+                       "except events with an event_id\n"
+                     : "cairn: if the last part was taken without an answer, the server will know it by its key\n",
                  stderr);
-      exit_with(kExitTimeout);
     }
+    if (timed_out) exit_with(kExitTimeout);
     exit_with(status.code() == StatusCode::kUnavailable ? kExitUnreachable : kExitFailed);
   }
 
@@ -104,6 +146,7 @@ class Ingest {
     if (options_.json()) {
       const nlohmann::json summary = {{"accepted", accepted_},
                                       {"rejected", rejected_},
+                                      {"repeated", repeated_},
                                       {"rejections", rejections_},
                                       {"reflected_at", reflected_at_}};
       return print(summary.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
@@ -118,13 +161,18 @@ class Ingest {
     if (options_.quiet) return;
     print(grouped(accepted_) + " events taken, " + grouped(rejected_) + " rejected" +
           (rejected_ > 0 ? "; they are in the server's dead letters" : "") + "\n");
+    if (repeated_ == 0) return;
+    print(grouped(repeated_) +
+          " of them had been taken from this file before, and count once; --again counts them anew\n");
   }
 
   const GlobalOptions& options_;
   const IngestArguments& arguments_;
+  const std::string identity_;
   Progress progress_;
   std::uint64_t accepted_ = 0;
   std::uint64_t rejected_ = 0;
+  std::uint64_t repeated_ = 0;  ///< of the accepted ones: the server had them from an earlier run
   nlohmann::json rejections_ = nlohmann::json::array();
   nlohmann::json reflected_at_;
 };
@@ -139,6 +187,9 @@ void add_ingest_command(CLI::App& app, const GlobalOptions& options) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command->add_flag("--strict", arguments->strict, "Exit code 1 when any event was rejected, not only when all were");
+  command->add_flag("--again", arguments->again,
+                    "Count events anew that were taken from this very file before; without it the server knows the "
+                    "same lines of the same file, and takes them once");
   command->footer(
       examples("  cairn ingest events.ndjson.gz\n"
                "  echo '{\"user_id\":\"u1\",\"place_id\":\"p1\",\"type\":\"visit\",\"ts\":\"2024-05-01T12:00:00Z\"}' "

@@ -52,6 +52,7 @@ void add_commands(CLI::App& app, const GlobalOptions& options) {
   add_checkpoint_command(app, options);
   add_doctor_command(app, options);
   add_config_command(app, options);
+  add_sql_command(app, options);
 #ifdef CAIRN_CLI_EVALUATE
   add_evaluate_command(app, options);
 #endif

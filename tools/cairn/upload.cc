@@ -17,7 +17,8 @@ constexpr milliseconds kTimeout{60'000};
 
 }  // namespace
 
-Result<HttpReply> post_chunk(const GlobalOptions& options, std::string_view target, const Chunk& chunk) {
+Result<HttpReply> post_chunk(const GlobalOptions& options, std::string_view target, const Chunk& chunk,
+                             std::string_view idempotency_key) {
   const std::string body = chunk.body();
   std::string told;
   const auto give_up = std::chrono::steady_clock::now() + kPatience;
@@ -26,6 +27,7 @@ Result<HttpReply> post_chunk(const GlobalOptions& options, std::string_view targ
                                                                .target = target,
                                                                .body = body,
                                                                .content_type = "application/x-ndjson",
+                                                               .idempotency_key = idempotency_key,
                                                                .timeout = kTimeout}));
     // Both say that nothing of the chunk was taken: the server was full, or the chunk waited past its deadline there.
     if (reply.code != 503 && reply.code != 504) return reply;

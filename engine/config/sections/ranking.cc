@@ -47,7 +47,8 @@ OpenTable ranking_weights_table() {
   return {"ranking",
           kWeightsTable,
           "The score of a place is the sum of weight * ranking feature. Given one weight, features without one weigh "
-          "nothing; given none, all have their defaults. A name that is no feature is answered with the list of them.",
+          "nothing; given none, all have their defaults. A weight is from -1e6 to 1e6. A name that is no feature is "
+          "answered with the list of them.",
           {}};
 }
 

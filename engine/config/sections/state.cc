@@ -72,6 +72,19 @@ Section state_section() {
                             .doc = "Size at which the log of accepted events begins a new file.",
                             .min = kMiB,
                             .max = 4 * kGiB}),
+          make_key<Config>(CAIRN_AT(engine.idempotency.calls_max),
+                           {.name = "idempotency_keys",
+                            .type = KeyType::kInteger,
+                            .doc = "How many requests are known by their Idempotency-Key, the newest ones; 150 bytes "
+                                   "of memory each. A repeat of one of them takes nothing.",
+                            .min = 1'000,
+                            .max = 10'000'000}),
+          make_key<Config>(CAIRN_AT(engine.idempotency.age_max), {.name = "idempotency_age",
+                                                                  .type = KeyType::kDuration,
+                                                                  .doc = "And for how long they are known at most.",
+                                                                  .min = kHour,
+                                                                  .max = 365 * kDay,
+                                                                  .whole_ms = static_cast<std::int64_t>(kHour)}),
       }};
 }
 

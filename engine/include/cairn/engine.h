@@ -48,7 +48,9 @@ class Engine {
   /// `clock` must outlive the engine.
   /// Returns: INVALID_ARGUMENT for options that contradict each other; FAILED_PRECONDITION when another process holds
   /// the state directory (named in the message) or its format is of another version; DATA_LOSS when the state is
-  /// damaged; RESOURCE_EXHAUSTED when the disk has no room. A PostgreSQL that does not answer is no error: it is retried.
+  /// damaged; RESOURCE_EXHAUSTED when the disk has no room. A PostgreSQL that does not answer is no error: it is
+  /// retried. One that a person must mend is FAILED_PRECONDITION: no PostGIS, altered tables, another state directory's
+  /// schema.
   [[nodiscard]] static Result<std::unique_ptr<Engine>> open(EngineOptions options,
                                                             const Clock& clock = SystemClock::instance());
 
@@ -60,10 +62,18 @@ class Engine {
 
   /// Takes interactions (JSON, one object each) through the same path as a stream: appended to a durable log, then
   /// applied. Events that cannot be used go to the dead letters and are counted; the others are taken.
-  /// Returns: RESOURCE_EXHAUSTED when the disk is nearly full; UNAVAILABLE once closing. With any error nothing is
-  /// taken.
-  [[nodiscard]] virtual Result<IngestAck> ingest(const CallContext& context,
-                                                 std::span<const std::string_view> events) = 0;
+  ///
+  /// `idempotency_key`: 1 to 255 bytes by which a repeat of the call is known, so that a caller who had no answer may
+  /// send the same events again and they count once; empty: none. All or none of the events are kept then, whatever
+  /// happens. Keys are known across restarts, within IdempotencyOptions. A call with a key takes at most 16 MiB.
+  ///
+  /// What repeats an event id of before is found out when the event is applied, not here: it is accepted, and counts as
+  /// repeated in the status.
+  ///
+  /// Returns: RESOURCE_EXHAUSTED when the disk is nearly full; UNAVAILABLE once closing; INVALID_ARGUMENT for too much
+  /// at once, a key that is too long, or one that was used for other events. With any error nothing is taken.
+  [[nodiscard]] virtual Result<IngestAck> ingest(const CallContext& context, std::span<const std::string_view> events,
+                                                 std::string_view idempotency_key = {}) = 0;
 
   /// Adds or replaces places in the catalogue; all or none. Durable on return; in answers and in PostgreSQL
   /// soon after: wait_caught_up waits for both.
@@ -152,6 +162,14 @@ struct StateExamination {
 /// Reads the features, their log and the API's log of a state directory by their checksums, whoever has it open, and
 /// changes nothing. Takes as long as the disk needs for all of it.
 [[nodiscard]] StateExamination examine_state(const std::string& state_dir);
+
+/// Takes the schema from the state directory that owns it: it belongs to the one that opens on it next. What the old
+/// one still writes fails from now on. Returns: as probe_postgres.
+[[nodiscard]] Status adopt_postgres(const SqlOptions& options);
+
+/// Puts back the positions of sources that were lost from the schema's consumer_positions, or moved there by hand. No
+/// engine may write to it meanwhile. Returns: how many there were; as probe_postgres.
+[[nodiscard]] Result<std::uint64_t> restore_postgres_positions(const SqlOptions& options);
 
 /// Cairn's version, "major.minor.patch".
 [[nodiscard]] std::string_view version() noexcept;

@@ -54,9 +54,16 @@ struct MemoryPart {
   std::uint64_t limit = 0;  ///< by the configuration; 0: grows with what is kept
 };
 
+/// Records of one reason that could not be used, since this process began.
+struct RejectedRecords {
+  std::string reason;
+  std::uint64_t came = 0;
+  std::uint64_t not_kept = 0;  ///< of these: counted in the dead letters, and left out of them
+};
+
 /// One thing that must hold, or should, for the engine to serve.
 struct ReadinessCheck {
-  std::string name;  ///< "state", "event_log", "rows", "disk", "consumers", "sources", "postgres"
+  std::string name;  ///< "state", "event_log", "rows", "disk", "consumers", "sources", "dead_letters", "postgres"
   bool ok = false;
   bool required = true;  ///< a failing optional check degrades, it does not stop serving
   std::string detail;
@@ -68,7 +75,8 @@ struct EngineStatus {
   EventTime started;
   std::uint64_t events_applied = 0;  ///< since the state directory was made
   std::uint64_t events_rejected = 0;
-  std::uint64_t events_repeated = 0;  ///< dropped by event_id
+  std::vector<RejectedRecords> rejected_by_reason;  ///< of the reasons that came
+  std::uint64_t events_repeated = 0;                ///< dropped by event_id
   std::uint64_t places = 0;
   std::uint64_t state_bytes = 0;      ///< on disk
   std::uint64_t row_cache_bytes = 0;  ///< decoded rows of features in memory

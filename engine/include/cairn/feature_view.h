@@ -70,17 +70,19 @@ struct FeatureViewSpec {
   std::vector<EventWeight> events;   ///< which types count and how much; empty: every type with weight 1
 };
 
-/// How a value stands towards the question (Feast's names).
+/// How a value stands towards the question (Feast's names, and one of ours).
 enum class FeatureStatus : std::uint8_t {
   kPresent,        ///< value is usable
   kNullValue,      ///< the entity exists, this view has no value for it
   kNotFound,       ///< nothing is known of the entity
   kOutsideMaxAge,  ///< there was a value, its newest event is older than the TTL
   kInvalid,        ///< what is stored of the entity is damaged and cannot be read
+  kNewerThanAsOf,  ///< of what is known, all or a part came after the instant asked for, and is not known as of then
 };
 
 [[nodiscard]] constexpr std::string_view to_string(FeatureStatus status) noexcept {
-  constexpr std::string_view kNames[] = {"PRESENT", "NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE", "INVALID"};
+  constexpr std::string_view kNames[] = {"PRESENT",         "NULL_VALUE", "NOT_FOUND",
+                                         "OUTSIDE_MAX_AGE", "INVALID",    "NEWER_THAN_AS_OF"};
   return kNames[static_cast<std::size_t>(status)];
 }
 
@@ -96,7 +98,9 @@ struct FeatureEntry {
 struct FeatureVector {
   std::string view;
   FeatureStatus status = FeatureStatus::kNotFound;
-  std::vector<FeatureEntry> entries;  ///< empty unless status is kPresent; kSequence: oldest first; else by dimension
+  /// Empty unless the status is kPresent, or kNewerThanAsOf: then those that have not changed since. kSequence: oldest
+  /// first; else by dimension.
+  std::vector<FeatureEntry> entries;
 };
 
 }  // namespace cairn

@@ -15,7 +15,10 @@ struct FeatureRequest {
   EntityKind entity = EntityKind::kUser;
   std::vector<std::string> keys;   ///< at most 1,024
   std::vector<std::string> views;  ///< empty: every view of the entity
-  std::optional<EventTime> as_of;  ///< the instant that decay and TTL are computed for; default: the clock
+  /// The instant that decay and TTL are computed for, and after which events do not count; default: the clock, and
+  /// every event counts, one that is ahead of the clock with age 0. State is kept as of now, so what later events have
+  /// changed is not known as of then: FeatureStatus::kNewerThanAsOf.
+  std::optional<EventTime> as_of;
 };
 
 /// The features of every entity asked for, in the order asked.

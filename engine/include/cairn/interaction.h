@@ -55,6 +55,9 @@ class InteractionTypes {
   std::vector<std::string> names_;
 };
 
+/// The largest |value| that is accepted. Values are summed in millionths of 64 bits, which nine of these fill.
+inline constexpr double kInteractionValueMax = 1e12;
+
 /// One thing a user did with a place: what Cairn consumes.
 struct Interaction {
   UserId user;

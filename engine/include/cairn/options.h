@@ -41,6 +41,22 @@ struct DecodeOptions {
   std::uint64_t dedup_ids = 4'000'000;
 };
 
+/// How long calls of Engine::ingest are known by their idempotency keys.
+struct IdempotencyOptions {
+  std::size_t calls_max = 100'000;     ///< the newest so many; about 150 bytes of memory each
+  std::chrono::hours age_max{7 * 24};  ///< and those taken within this time
+};
+
+/// The file of records that cannot be used, and what bounds it on disk: files of `file_bytes_max` each, the one that is
+/// written and those before it, `path.1` the newest.
+struct DeadLetterOptions {
+  std::uint64_t file_bytes_max = 16u << 20;
+  int files_max = 4;
+  std::chrono::hours age_max{30 * 24};    ///< a file that was last written longer ago is removed
+  std::uint32_t kept_per_minute = 1'000;  ///< of one reason; beyond, of a flood,
+  std::uint32_t then_one_in = 1'000;      ///< one in so many is kept, and how many were not is written down
+};
+
 /// PostgreSQL. Without `dsn` the engine runs on its own state alone.
 struct SqlOptions {
   std::string dsn;               ///< libpq connection string; empty: no PostgreSQL
@@ -51,6 +67,10 @@ struct SqlOptions {
   std::chrono::milliseconds statement_timeout{60'000};
   std::size_t batch_rows_max = 20'000;  ///< interactions per transaction
   bool required = false;  ///< not ready while interactions cannot be written until somebody mends something
+  /// Several state directories write into the schema, and each says so here; false: it belongs to one. A source that
+  /// several of them read under one name is written once, by whoever comes first; the API's events are written by the
+  /// daemon that took them; of a place that several catalogues have, the row written last stands.
+  bool shared = false;
 };
 
 /// RocksDB, and how what was applied gets there.
@@ -66,11 +86,15 @@ struct StateOptions {
   std::size_t row_cache_bytes = 256u << 20;   ///< decoded rows kept in memory
 };
 
+/// A weight of a ranking feature lies between this and its negative, so that every score is a number.
+inline constexpr double kRankingWeightMax = 1e6;
+
 /// How candidates are scored: score = sum of weight * ranking feature. The ranking features are named functions
 /// (`ranking_features()` lists them with their meaning).
 struct RankingOptions {
   std::string ranker_dir;  ///< directory of a ranker, whose numbers replace those that ship with Cairn; empty: these
-  std::map<std::string, double> weights;  ///< by ranking feature; absent features weigh nothing; empty: the ranker's
+  std::map<std::string, double>
+      weights;  ///< by ranking feature, -1e6 to 1e6; absent ones weigh nothing; empty: the ranker's
   double radius_meters_default = 50'000;
   double radius_meters_max = 500'000;
   std::size_t limit_max = 1'000;           ///< most places per answer
@@ -82,6 +106,7 @@ struct EngineOptions {
   std::string state_dir;  ///< created when absent; one engine at a time, by lock
   StateOptions state;
   DecodeOptions decode;
+  IdempotencyOptions idempotency;
   SqlOptions sql;
   RankingOptions ranking;
   std::vector<FileSourceOptions> files;
@@ -89,6 +114,7 @@ struct EngineOptions {
   std::vector<FeatureViewSpec>
       feature_views;             ///< beside the built-in ones (`builtin_feature_views()`), which ranking reads
   std::string dead_letter_path;  ///< empty: STATE_DIR/dead-letters.ndjson
+  DeadLetterOptions dead_letters;
   std::uint64_t event_log_segment_bytes = 64u << 20;
   /// Opens although something that was acknowledged is lost, and gives it up: each loss is logged as an error.
   bool accept_log_loss = false;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cairn/options.h"
 #include "engine/ranking/score/ranking_features.h"
 
 namespace cairn::ranking {
@@ -16,7 +17,9 @@ Result<LinearStage> LinearStage::create(std::vector<double> weights, const std::
     if (!feature) {
       return invalid_argument("no ranking feature is named '" + name + "'; GET /v1/ranking-features lists them");
     }
-    if (!std::isfinite(weight)) return invalid_argument("the weight of '" + name + "' is not finite");
+    if (!(std::abs(weight) <= kRankingWeightMax)) {
+      return invalid_argument("the weight of '" + name + "' must be from -1e6 to 1e6");
+    }
     weights[*feature] = weight;
   }
   return LinearStage(std::move(weights));

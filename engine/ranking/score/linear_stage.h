@@ -20,7 +20,7 @@ class LinearStage {
  public:
   /// Scores with `weights`, one a ranking feature, or, where `named` has any, with those instead: then a feature that
   /// is not named weighs nothing.
-  /// Returns: INVALID_ARGUMENT naming a feature that is unknown or a weight that is not finite.
+  /// Returns: INVALID_ARGUMENT naming a feature that is unknown or a weight out of range.
   [[nodiscard]] static Result<LinearStage> create(std::vector<double> weights,
                                                   const std::map<std::string, double>& named);
 

@@ -161,7 +161,9 @@ constexpr Declaration kFeatures[] = {
            if (!(place.visits_30d.mantissa > 0.0)) return 0.0;
            const double half_lives = static_cast<double>(place.visits_30d.exponent) - c.question.month;
            // The row keeps mantissa * 2^exponent against a fixed landmark; decay to now is a shift of the exponent.
-           return std::log1p(place.visits_30d.mantissa * std::exp2(half_lives));
+           // No visit counts more than once, as it would where the question is about a moment before it.
+           return std::log1p(
+               std::min(place.visits_30d.mantissa * std::exp2(half_lives), static_cast<double>(place.visits)));
          },
      .reason = [](const CandidateFacts&) { return std::string("popular these weeks"); }},
     {.name = "hour_popularity",
@@ -249,13 +251,15 @@ constexpr Declaration kFeatures[] = {
          },
      .reason = [](const CandidateFacts&) { return std::string("dismissed by the user"); }},
     {.name = "rating",
-     .meaning = "mean rating of the place less 3, pulled to 0 as if by 5 ratings of 3",
+     .meaning = "mean rating of the place less 3, pulled to 0 as if by 5 ratings of 3; 10 at most, -10 at least",
      .of = Of::kAny,
      .value =
          [](const CandidateFacts& c) {
            if (c.place.ratings <= 0) return 0.0;
            const auto count = static_cast<double>(c.place.ratings);
-           return (static_cast<double>(c.place.rating_micros) / 1e6 - 3.0 * count) / (count + 5.0);
+           const double pulled = (static_cast<double>(c.place.rating_micros) / 1e6 - 3.0 * count) / (count + 5.0);
+           // Ratings are of 1 to 5 or 1 to 10. What somebody sends as one beyond that must not outweigh everything.
+           return std::clamp(pulled, -10.0, 10.0);
          },
      .reason = [](const CandidateFacts& c) { return counted_phrase(c.place.ratings, "rating"); }},
 };

@@ -146,6 +146,7 @@ void Session::submit() {
   request->method = text_of(message.method_string());
   request->target = text_of(message.target());
   request->content_type = text_of(message[http::field::content_type]);
+  request->idempotency_key = text_of(message["Idempotency-Key"]);
   request->body = std::move(message.body());
   request->received = std::chrono::steady_clock::now();
   request->context.trace_id = request_id_;

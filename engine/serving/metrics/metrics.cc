@@ -80,6 +80,16 @@ void add_counts(Snapshot& out, const EngineStatus& status) {
           status.invalid_rows);
   counter("cairn_recommendations_total", "Recommendations answered by the engine, through any API",
           status.recommendations);
+  MetricFamily& rejected =
+      out.family("cairn_dead_letters_total", "Records that could not be used, by this process", MetricType::Counter);
+  for (const RejectedRecords& one : status.rejected_by_reason) {
+    Snapshot::add_counter(rejected, static_cast<double>(one.came), {{"reason", one.reason}});
+  }
+  MetricFamily& left_out = out.family("cairn_dead_letters_not_kept_total",
+                                      "Of these, counted in the file and left out of it", MetricType::Counter);
+  for (const RejectedRecords& one : status.rejected_by_reason) {
+    Snapshot::add_counter(left_out, static_cast<double>(one.not_kept), {{"reason", one.reason}});
+  }
   counter("cairn_sql_rows_total", "Interactions written to PostgreSQL by this process", status.sql_rows);
 }
 

@@ -54,7 +54,8 @@ TEST_CASE("a wrong value in a variable is told like one in the file") {
   CHECK(problems("", {{"CAIRN_SQL__POOL_SIZE", "0"}}) ==
         "environment variable CAIRN_SQL__POOL_SIZE: sql.pool_size: is 0; it must be from 1 to 100\n");
   CHECK(problems("", {{"CAIRN_RANKING__WEIGHTS__DISTANCE", "far"}}) ==
-        "environment variable CAIRN_RANKING__WEIGHTS__DISTANCE: ranking.weights.distance: must be a finite number such "
+        "environment variable CAIRN_RANKING__WEIGHTS__DISTANCE: ranking.weights.distance: must be a number from -1e6 "
+        "to 1e6 such "
         "as 0.5, not a string\n");
   CHECK(problems("", {{"CAIRN_KAFKA__PROPERTIES__GROUP_ID", "x"}}) ==
         "environment variable CAIRN_KAFKA__PROPERTIES__GROUP_ID: kafka.properties.group.id: may not be set: set "

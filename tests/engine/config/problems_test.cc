@@ -221,14 +221,19 @@ TEST_CASE("properties are passed on as text, quoted or dotted") {
             {"linger.ms", "5"}, {"fetch.wait.max.ms", "10"}, {"socket.keepalive.enable", "true"}, {"a.b", "c"}});
 }
 
-TEST_CASE("a weight names a ranking feature and is a finite number") {
+TEST_CASE("a weight names a ranking feature and is a number within its bounds") {
   CHECK(problems("[ranking.weights]\ndistanse = 1\n") ==
         "c.toml:2:12: unknown ranking feature 'distanse'; did you mean 'distance'?; there are distance, popularity, "
         "user_affinity\n");
   CHECK(problems("[ranking.weights]\ndistance = inf\n") ==
-        "c.toml:2:12: ranking.weights.distance: must be a finite number such as 0.5\n");
+        "c.toml:2:12: ranking.weights.distance: must be a number from -1e6 to 1e6 such as 0.5\n");
   CHECK(problems("[ranking.weights]\ndistance = \"1\"\n") ==
-        "c.toml:2:12: ranking.weights.distance: must be a finite number such as 0.5, not a string\n");
+        "c.toml:2:12: ranking.weights.distance: must be a number from -1e6 to 1e6 such as 0.5, not a string\n");
+  for (const std::string beyond : {"1e308", "-1e308", "1000000.5", "nan", "-1000001"}) {
+    CHECK(problems("[ranking.weights]\ndistance = " + beyond + "\n") ==
+          "c.toml:2:12: ranking.weights.distance: must be a number from -1e6 to 1e6 such as 0.5\n");
+  }
+  CHECK(problems("[ranking.weights]\ndistance = 1e6\npopularity = -1000000\n").empty());
   CHECK(check_config("[ranking.weights]\nany = 1\n", "c.toml", {}, {}).ok());
 }
 

@@ -48,7 +48,7 @@ struct Fixture {
     log = *std::move(opened);
   }
   IngestAck take(std::span<const std::string> events, const DecodeOptions& options = {}) {
-    ApiIntake intake(types, options, clock, *log);
+    ApiIntake intake(types, options, IdempotencyOptions{}, clock, *log);
     const std::vector<std::string_view> views(events.begin(), events.end());
     auto ack = intake.take({}, views);
     REQUIRE_MESSAGE(ack.ok(), ack.status().to_string());

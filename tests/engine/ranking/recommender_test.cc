@@ -94,6 +94,25 @@ TEST_CASE("the score is the weighted sum of the features, by hand") {
   CHECK(reasons == doctest::Approx(expected));
 }
 
+TEST_CASE("the wildest values make a score that is a number, and bounded") {
+  Fixture f({at("p", 2.0)}, {{"rating", 1.0}});
+  for (int i = 0; i < 20; ++i) f.happen("u" + std::to_string(i), "p", "rate", i + 1, kInteractionValueMax);
+  const RecommendRequest request{.user = UserId("u"), .position = GeoPoint{40.7, -74.0}};
+  CHECK(f.recommender->recommend(CallContext(), request, kNow)->items.at(0).score == 10.0);
+}
+
+TEST_CASE("a question about a moment before the visits counts each of them once") {
+  Fixture f({at("p", 2.0)}, {{"popularity_month", 1.0}, {"interest", 1.0}});
+  for (int i = 0; i < 3; ++i) f.happen("x", "p", "visit", i + 1);
+  f.happen("u", "p", "click", 1);
+  for (const std::int64_t moment : {kNow.time_since_epoch().count() - kHour, std::int64_t{0}, -62'000'000'000'000}) {
+    const RecommendRequest request{
+        .user = UserId("u"), .position = GeoPoint{40.7, -74.0}, .time = event_time_from_ms(moment)};
+    const auto answer = f.recommender->recommend(CallContext(), request, kNow);
+    CHECK(answer->items.at(0).score == doctest::Approx(std::log(1 + 3.0) + std::log(1 + 0.5)));
+  }
+}
+
 TEST_CASE("filters are obeyed and a short answer says why") {
   Fixture f({at("a", 0.1, "Cafe"), at("b", 0.2, "Bar"), at("c", 0.3, "Cafe"), at("far", 80, "Cafe")});
   f.happen("u", "a", "visit", kHour);

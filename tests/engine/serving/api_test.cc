@@ -122,9 +122,31 @@ TEST_CASE_FIXTURE(Serving, "an ingest answer says what was taken, what was not a
   start();
   const Answer answer = post_lines(port(), "/v1/interactions", "{\"type\":\"view\"}\n{}\n");
   CHECK(answer.code == 202);
-  CHECK(json_of(answer) == nlohmann::json::parse(R"({"accepted":1,"rejected":1,
+  CHECK(json_of(answer) == nlohmann::json::parse(R"({"accepted":1,"rejected":1,"repeated":false,
     "rejections":[{"index":1,"reason":"type is required"}],
     "reflected_at":{"source":"api","partition":0,"offset":2}})"));
+}
+
+TEST_CASE_FIXTURE(Serving, "the Idempotency-Key of a request reaches the engine, quoted as a structured field or not") {
+  start();
+  const auto post_with_key = [&](const std::string& key) {
+    RawClient client(port());
+    const std::string body = R"({"type":"view"})";
+    REQUIRE(
+        client.send("POST /v1/interactions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                    "idempotency-key: " +
+                    key + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body));
+    return client.read_answer();
+  };
+  CHECK(json_of(post_with_key("k 1"))["repeated"] == false);
+  CHECK(json_of(post_with_key("\"k 1\""))["repeated"] == true);
+  CHECK(json_of(post_with_key("\"k 2\""))["repeated"] == false);
+  CHECK(post_with_key(std::string(255, 'k')).code == 202);
+  CHECK(json_of(post_with_key(""))["repeated"] == false);
+  CHECK(json_of(post_with_key(""))["repeated"] == false);
+  for (const std::string& bad : {std::string(256, 'k'), std::string("\"\""), std::string("k\xC3\xA9")}) {
+    check_error(post_with_key(bad), 400, "INVALID_ARGUMENT");
+  }
 }
 
 TEST_CASE_FIXTURE(Serving, "a body without events is refused") {

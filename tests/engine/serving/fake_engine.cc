@@ -70,10 +70,12 @@ FakeEngine::FakeEngine()
   places_["a/b ü"] = {PlaceId("a/b ü"), "odd id", {1.0, 2.0}, ""};
 }
 
-Result<IngestAck> FakeEngine::ingest(const CallContext&, std::span<const std::string_view> events) {
+Result<IngestAck> FakeEngine::ingest(const CallContext&, std::span<const std::string_view> events,
+                                     std::string_view idempotency_key) {
   CAIRN_RETURN_IF_ERROR(on_ingest());
   const MutexLock lock(mutex_);
   IngestAck ack;
+  ack.repeated = !idempotency_key.empty() && !keys_.insert(std::string(idempotency_key)).second;
   for (std::size_t i = 0; i < events.size(); ++i) {
     if (events[i].find("\"type\"") == std::string_view::npos) {
       ++ack.rejected;

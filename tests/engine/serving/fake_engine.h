@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,8 @@ class FakeEngine final : public Engine {
  public:
   FakeEngine();
 
-  Result<IngestAck> ingest(const CallContext& context, std::span<const std::string_view> events) override;
+  Result<IngestAck> ingest(const CallContext& context, std::span<const std::string_view> events,
+                           std::string_view idempotency_key) override;
   Status upsert_places(const CallContext& context, std::span<const Place> places) override;
   Result<Place> get_place(const CallContext& context, const PlaceId& id) const override;
   Result<FeatureResponse> get_features(const CallContext& context, const FeatureRequest& request) const override;
@@ -45,6 +47,7 @@ class FakeEngine final : public Engine {
  private:
   mutable Mutex mutex_;
   std::vector<std::string> ingested_ CAIRN_GUARDED_BY(mutex_);
+  std::set<std::string> keys_ CAIRN_GUARDED_BY(mutex_);  ///< a call whose key came before says that it is repeated
   mutable RecommendRequest last_recommend_ CAIRN_GUARDED_BY(mutex_);
   mutable CallContext last_context_ CAIRN_GUARDED_BY(mutex_);
   std::map<std::string, Place> places_ CAIRN_GUARDED_BY(mutex_);

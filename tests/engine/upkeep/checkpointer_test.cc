@@ -30,7 +30,8 @@ struct Fixture {
   std::unique_ptr<streaming::EventLog> log =
       *streaming::open_event_log({.path = directory.event_log(), .segment_bytes = 64, .free_bytes_min = 0});
   Offset reached{0};
-  upkeep::LogTrimmer trimmer{*log, [this] { return reached; }, [] { return ok_status(); }, {}};
+  upkeep::LogTrimmer trimmer{
+      *log, [this] { return reached; }, [] { return ok_status(); }, [](Offset) { return ok_status(); }, {}};
   upkeep::Checkpointer checkpointer{directory, *store, *state, *log, trimmer};
 
   Offset append(std::string_view payload) { return *log->append(std::span(&payload, 1)); }

@@ -73,7 +73,7 @@ TEST_CASE("while PostgreSQL is gone features go on, and when it is back nothing 
   check_features(**engine, trace, totals);
 }
 
-TEST_CASE("a lost state directory gets the places into PostgreSQL again") {
+TEST_CASE("a lost state directory takes the schema over when told to, and gets the places into PostgreSQL again") {
   const std::string dsn = TestCluster::shared().fresh_database();
   for (const char* name : {"Old name", "New name"}) {
     const TemporaryFolder folder;  // a new state directory each time
@@ -81,6 +81,12 @@ TEST_CASE("a lost state directory gets the places into PostgreSQL again") {
     options.state_dir = folder.path() + "/state";
     options.state.free_bytes_min = 0;
     options.sql.dsn = dsn;
+    if (name == std::string("New name")) {
+      const Status refused = Engine::open(options).status();
+      CHECK(refused.code() == StatusCode::kFailedPrecondition);
+      CHECK_MESSAGE(refused.message().find("cairn sql adopt") != std::string::npos, refused.message());
+      REQUIRE(adopt_postgres(options.sql).ok());
+    }
     const auto engine = Engine::open(options);
     REQUIRE_MESSAGE(engine.ok(), engine.status().to_string());
     const std::vector<Place> places{{PlaceId("p"), name, {1, 1}, ""}};

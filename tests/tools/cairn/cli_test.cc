@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <thread>
 
 #include "tests/engine/serving/server_fixture.h"
@@ -160,6 +161,23 @@ TEST_CASE_FIXTURE(Cli, "ingest that breaks off says where to go on") {
   CHECK(run({"ingest", "--from-line", "1001", file}).exit_code == 0);
   CHECK(engine.ingested().size() == 1500);
   CHECK(engine.ingested().back() == R"({"user_id":"u","type":"view","n":1499})");
+}
+
+TEST_CASE_FIXTURE(Cli, "ingest of a file again is told to the server by the parts' keys, of standard input it is not") {
+  const cairn::test::TemporaryFolder scratch;
+  const std::string file = scratch.write("events.ndjson", events(1500));
+  CHECK(run({"ingest", file}).exit_code == 0);
+  const Outcome again = run({"ingest", file});
+  CHECK(mentions(again.out, "1,500 of them had been taken from this file before"));
+  // The part that begins where the first run would have been told to go on.
+  CHECK(mentions(run({"ingest", "--from-line", "1001", file}).out, "500 of them had been taken"));
+  CHECK_FALSE(mentions(run({"ingest", "--again", file}).out, "before"));
+  std::filesystem::rename(file, file + ".1");
+  CHECK(mentions(run({"-o", "json", "ingest", file + ".1"}).out, "\"repeated\":1500"));
+  // The same bytes in another file are other events.
+  const std::string copy = scratch.write("copy.ndjson", events(1500));
+  CHECK_FALSE(mentions(run({"ingest", copy}).out, "before"));
+  for (int i = 0; i < 2; ++i) CHECK_FALSE(mentions(run({"ingest", "-"}, events(3)).out, "before"));
 }
 
 TEST_CASE_FIXTURE(Cli, "ingest fits its chunks to a server with a lower limit") {

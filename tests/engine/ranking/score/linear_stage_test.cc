@@ -41,6 +41,8 @@ TEST_CASE("an unknown feature or an impossible weight is refused by name") {
       LinearStage::create(ranking::default_ranker().weights, {{"distanse", 1.0}}).status().message().find("distanse") !=
       std::string::npos);
   CHECK_FALSE(LinearStage::create(ranking::default_ranker().weights, {{"distance", std::nan("")}}).ok());
+  CHECK_FALSE(LinearStage::create(ranking::default_ranker().weights, {{"distance", 1e308}}).ok());
+  CHECK(LinearStage::create(ranking::default_ranker().weights, {{"distance", -1e6}}).ok());
 }
 
 }  // namespace

@@ -1,0 +1,175 @@
+#include "streaming/dead_letters_lines.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstddef>
+#include <cstdio>
+#include <optional>
+#include <utility>
+
+#include "cairn/rfc3339.h"
+#include "cairn/utf8.h"
+
+namespace cairn::streaming {
+namespace {
+
+constexpr std::size_t kPayloadKept = 64 << 10;
+
+void append_escaped(std::string_view text, std::string* out) {
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out->push_back('\\');
+      out->push_back(c);
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      char escaped[7];
+      std::snprintf(escaped, sizeof escaped, "\\u%04x", static_cast<unsigned>(c));
+      out->append(escaped);
+    } else {
+      out->push_back(c);
+    }
+  }
+}
+
+/// A JSON string of `text`; bytes that are no UTF-8 are replaced.
+void append_string(std::string_view text, std::string* out) {
+  out->push_back('"');
+  if (is_utf8(text)) {
+    append_escaped(text, out);
+  } else {
+    std::string ascii(text);
+    std::replace_if(
+        ascii.begin(), ascii.end(), [](char c) { return (c & 0x80) != 0; }, '?');
+    append_escaped(ascii, out);
+  }
+  out->push_back('"');
+}
+
+/// RFC 4648, section 4.
+void append_base64(std::string_view bytes, std::string* out) {
+  constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  const auto byte = [&](std::size_t i) {
+    return i < bytes.size() ? static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[i])) : 0U;
+  };
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const std::uint32_t three = byte(i) << 16 | byte(i + 1) << 8 | byte(i + 2);
+    out->push_back(kAlphabet[three >> 18 & 63]);
+    out->push_back(kAlphabet[three >> 12 & 63]);
+    out->push_back(i + 1 < bytes.size() ? kAlphabet[three >> 6 & 63] : '=');
+    out->push_back(i + 2 < bytes.size() ? kAlphabet[three & 63] : '=');
+  }
+}
+
+/// The first kPayloadKept bytes; of a text, without the pieces of a character at the cut.
+std::string_view kept_part(std::string_view payload) {
+  if (payload.size() <= kPayloadKept) return payload;
+  const std::string_view cut = payload.substr(0, kPayloadKept);
+  // A character has four bytes at most. A payload that is no UTF-8 anyway is cut where it falls.
+  for (std::size_t back = 0; back < 4; ++back) {
+    const std::string_view shorter = cut.substr(0, cut.size() - back);
+    if (is_utf8(shorter)) return shorter;
+  }
+  return cut;
+}
+
+void append_payload(std::string_view payload, std::string* out) {
+  const std::string_view kept = kept_part(payload);
+  if (is_utf8(kept)) {
+    out->append("\"payload\":");
+    append_string(kept, out);
+  } else {
+    out->append("\"payload_base64\":\"");
+    append_base64(kept, out);
+    out->push_back('"');
+  }
+  if (kept.size() < payload.size()) out->append(",\"payload_bytes\":").append(std::to_string(payload.size()));
+}
+
+/// What letters and summaries begin with, up to the detail. `source` is as it stands in a line.
+void append_head(std::string_view source, std::int32_t partition, std::int64_t offset, Reject reason,
+                 std::string* out) {
+  out->append("{\"source\":\"").append(source);
+  out->append("\",\"partition\":").append(std::to_string(partition));
+  out->append(",\"offset\":").append(std::to_string(offset));
+  out->append(",\"reason\":\"").append(to_string(reason)).append("\",\"detail\":");
+}
+
+void append_seen(EventTime seen, std::string* out) {
+  out->append(",\"seen\":\"").append(format_rfc3339(seen, Rfc3339Fraction::kAlways)).append("\",");
+}
+
+/// Reads what append_line() wrote, from the front.
+class LineScan {
+ public:
+  explicit LineScan(std::string_view line) : rest_(line) {}
+
+  bool literal(std::string_view text) {
+    if (!rest_.starts_with(text)) return false;
+    rest_.remove_prefix(text.size());
+    return true;
+  }
+
+  /// Up to the closing quote, as it stands in the file: an escaped name serves as a key as well as the name.
+  std::optional<std::string_view> escaped_text() {
+    for (std::size_t i = 0; i < rest_.size(); ++i) {
+      if (rest_[i] == '\\') {
+        ++i;
+      } else if (rest_[i] == '"') {
+        const std::string_view text = rest_.substr(0, i);
+        rest_.remove_prefix(i + 1);
+        return text;
+      }
+    }
+    return std::nullopt;
+  }
+
+  template <class Number>
+  bool number(Number* value) {
+    const auto read = std::from_chars(rest_.data(), rest_.data() + rest_.size(), *value);
+    if (read.ec != std::errc{}) return false;
+    rest_.remove_prefix(static_cast<std::size_t>(read.ptr - rest_.data()));
+    return true;
+  }
+
+ private:
+  std::string_view rest_;
+};
+
+}  // namespace
+
+LetterPartition partition_of(const DeadLetter& letter) {
+  std::string quoted;
+  append_string(letter.source, &quoted);
+  return {quoted.substr(1, quoted.size() - 2), letter.partition.value};
+}
+
+void append_letter(const LetterPartition& partition, const DeadLetter& letter, std::string* out) {
+  append_head(partition.first, partition.second, letter.offset.value, letter.reason, out);
+  append_string(letter.detail, out);
+  append_seen(letter.seen, out);
+  append_payload(letter.payload, out);
+  out->append("}\n");
+}
+
+void append_not_kept(const LetterPartition& partition, std::int64_t offset, Reject reason, std::uint64_t count,
+                     EventTime seen, std::string* out) {
+  const std::string number = std::to_string(count);
+  append_head(partition.first, partition.second, offset, reason, out);
+  append_string(number + " more of this reason were not kept", out);
+  append_seen(seen, out);
+  out->append("\"not_kept\":").append(number).append("}\n");
+}
+
+void note_line(std::string_view line, LettersWritten* written) {
+  LineScan scan(line);
+  LetterPartition key;
+  std::int64_t offset = 0;
+  if (!scan.literal("{\"source\":\"")) return;
+  const auto source = scan.escaped_text();
+  if (!source || !scan.literal(",\"partition\":") || !scan.number(&key.second)) return;
+  if (!scan.literal(",\"offset\":") || !scan.number(&offset)) return;
+  key.first = *source;
+  const auto [it, fresh] = written->try_emplace(std::move(key), offset);
+  if (!fresh) it->second = std::max(it->second, offset);
+}
+
+}  // namespace cairn::streaming

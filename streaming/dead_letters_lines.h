@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "streaming/dead_letters.h"
+
+namespace cairn::streaming {
+
+// The lines of a file of dead letters: how they are written, and what is read of them again.
+
+/// The longest line: a payload of control characters, each escaped with six bytes, and the rest.
+inline constexpr std::size_t kLetterBytesMax = 1 << 20;
+
+/// Where letters come from: a source's name as it stands in a line, escaped, and a partition.
+using LetterPartition = std::pair<std::string, std::int32_t>;
+/// How far each is in the file.
+using LettersWritten = std::map<LetterPartition, std::int64_t, std::less<>>;
+
+[[nodiscard]] LetterPartition partition_of(const DeadLetter& letter);
+
+/// Appends the line of a letter. `partition`: partition_of() it.
+void append_letter(const LetterPartition& partition, const DeadLetter& letter, std::string* out);
+
+/// Appends the line that stands for `count` letters that were left out, the last one at `offset`.
+void append_not_kept(const LetterPartition& partition, std::int64_t offset, Reject reason, std::uint64_t count,
+                     EventTime seen, std::string* out);
+
+/// Notes how far a line's partition is. Lines that this writer did not make are let stand and tell nothing.
+void note_line(std::string_view line, LettersWritten* written);
+
+}  // namespace cairn::streaming
