@@ -14,6 +14,9 @@ target_compile_options(cairn_flags INTERFACE
 if(CAIRN_WERROR)
   target_compile_options(cairn_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
 endif()
+if(CAIRN_FUZZERS)
+  target_compile_options(cairn_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=fuzzer-no-link>)
+endif()
 if(CAIRN_SANITIZE)
   target_compile_options(cairn_flags INTERFACE
     $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${CAIRN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all>)
