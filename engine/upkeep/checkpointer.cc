@@ -5,8 +5,26 @@
 
 namespace cairn::upkeep {
 
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Links are followed. What cannot be looked at is taken as it is written.
+bool is_inside(const std::string& path, const std::string& folder) {
+  std::error_code error;
+  const fs::path inner = fs::weakly_canonical(path, error);
+  if (error) return false;
+  const fs::path relative = inner.lexically_relative(fs::weakly_canonical(folder, error));
+  return !error && !relative.empty() && *relative.begin() != "..";
+}
+
+}  // namespace
+
 Result<CheckpointInfo> Checkpointer::make(const CallContext& context, const std::string& path) {
   CAIRN_RETURN_IF_ERROR(context.check());
+  if (is_inside(path, directory_.path())) {
+    return invalid_argument("'" + path + "' lies inside the state directory; name a directory elsewhere");
+  }
   CAIRN_ASSIGN_OR_RETURN(const auto copy, state::StateDirectory::create_new(path));
   CheckpointInfo info{path, 0, {}};
   if (Status copied = copy_into(context, copy, &info); !copied.ok()) {
