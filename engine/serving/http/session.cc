@@ -73,7 +73,8 @@ Session::Session(net::ip::tcp::socket socket, SessionContext& context, Place pla
 
 Session::~Session() {
   context_.api.metrics().connection_closed();
-  context_.registry.remove(this);
+  memory_.shrink(0);
+  context_.registry.remove(this);  // last: who waits for the registry to be empty finds everything given back
 }
 
 // ---- exceptions ---------------------------------------------------------------------------------------------------
