@@ -31,6 +31,9 @@ struct Config {
   ServerConfig server;
 };
 
+/// The folder that the API's checkpoints are made in: state.checkpoints, or what its default means.
+[[nodiscard]] std::string checkpoints_folder(const Config& config);
+
 /// Environment variables by name. Only names of the form CAIRN_<SECTION>__<KEY> are looked at.
 using Environment = std::map<std::string, std::string, std::less<>>;
 

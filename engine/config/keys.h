@@ -56,5 +56,8 @@ inline constexpr std::string_view kFileSuffix = "_file";
 
 /// Whether a librdkafka property's value is a secret.
 [[nodiscard]] bool secret_property(std::string_view name);
+/// Whether a librdkafka property's value may be shown: only that of a name known to be none of a secret. A slip of the
+/// keyboard makes another name of a secret's, and its value is a secret all the same.
+[[nodiscard]] bool shown_property(std::string_view name);
 
 }  // namespace cairn::config

@@ -33,6 +33,19 @@ bool harmless(std::string_view keyword, std::string_view value) {
   return known && value.find_first_of("=@") == std::string_view::npos && value.find("://") == std::string_view::npos;
 }
 
+// Known, and not to be shown.
+constexpr std::string_view kSecretKeywords[] = {
+    "options", "passfile", "password",    "replication", "requirepeer",    "service", "sslcert",
+    "sslcrl",  "sslkey",   "sslpassword", "krbsrvname",  "sslcompression", "gsslib"};
+
+/// A keyword that is none of libpq's may be part of a secret that was written without its quotes.
+std::string_view shown_keyword(std::string_view keyword) {
+  const bool known =
+      std::find(std::begin(kHarmless), std::end(kHarmless), keyword) != std::end(kHarmless) ||
+      std::find(std::begin(kSecretKeywords), std::end(kSecretKeywords), keyword) != std::end(kSecretKeywords);
+  return known ? keyword : kRedacted;
+}
+
 /// "a=b&c=d".
 std::string redact_query(std::string_view query) {
   std::string out;
@@ -43,7 +56,7 @@ std::string redact_query(std::string_view query) {
     const std::string_view keyword = pair.substr(0, std::min(equals, pair.size()));
     const bool shown = equals != std::string_view::npos && harmless(keyword, pair.substr(equals + 1));
     out += out.empty() ? "" : "&";
-    out += shown ? std::string(pair) : std::string(keyword) + "=" + std::string(kRedacted);
+    out += shown ? std::string(pair) : std::string(shown_keyword(keyword)) + "=" + std::string(kRedacted);
     query.remove_prefix(std::min(end + 1, query.size()));
   }
   return out;
@@ -55,6 +68,8 @@ std::string redact_uri(std::string_view scheme, std::string_view rest) {
   const std::size_t at = rest.rfind('@');
   if (at != std::string_view::npos) {
     const std::string_view user_info = rest.substr(0, at);
+    // An '@' behind the place of the path belongs to something that was not written as it should be.
+    if (user_info.find_first_of("/?") != std::string_view::npos) return out + std::string(kRedacted);
     const std::size_t colon = user_info.find(':');
     out += user_info.substr(0, std::min(colon, user_info.size()));
     if (colon != std::string_view::npos) out += ":" + std::string(kRedacted);
@@ -98,7 +113,7 @@ std::optional<std::string> redact_keywords(std::string_view text) {
     const std::optional<std::string_view> value = take_value(&text);
     if (!value) return std::nullopt;
     out += out.empty() ? "" : " ";
-    out += std::string(keyword) + "=" + std::string(harmless(keyword, *value) ? *value : kRedacted);
+    out += std::string(shown_keyword(keyword)) + "=" + std::string(harmless(keyword, *value) ? *value : kRedacted);
   }
   return out;
 }

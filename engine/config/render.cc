@@ -121,7 +121,7 @@ void collect_section(const Section& section, const Draft& draft, Collector* out)
   if (section.name == "kafka") {
     for (const auto& [name, value] : draft.config.engine.kafka.properties) {
       const std::string text = quote_toml(value);
-      out->add(full_key("kafka.properties", name), text, secret_property(name) ? quote_toml(kRedacted) : text, false);
+      out->add(full_key("kafka.properties", name), text, shown_property(name) ? text : quote_toml(kRedacted), false);
     }
   }
   if (section.name == "ranking") {

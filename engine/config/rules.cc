@@ -1,4 +1,6 @@
 #include <cstddef>
+#include <cstdint>
+#include <filesystem>
 #include <initializer_list>
 #include <map>
 #include <set>
@@ -11,6 +13,8 @@
 
 namespace cairn::config {
 namespace {
+
+constexpr std::size_t kRoundTo = 1024 * 1024;  // a figure to be typed
 
 /// Where a problem between keys is reported: at the first of them that was given.
 const Where* first_given(const Draft& draft, std::initializer_list<std::string> keys) {
@@ -54,6 +58,30 @@ void check_listen(Draft* draft) {
   draft->problem(*where, "http.listen: " + format_listen(listen) +
                              " can be reached from other machines, and the API asks nobody for a password; listen on "
                              "127.0.0.1 behind a proxy that does, or set http.allow_remote = true");
+}
+
+/// A server would not start with less memory than one request of each limit needs.
+void check_memory(Draft* draft) {
+  const HttpOptions& http = draft->config.http;
+  if (http.memory_bytes_max >= http.memory_bytes_min()) return;
+  const Where* where =
+      first_given(*draft, {"http.memory_max", "http.connections_max", "http.body_max", "http.header_max"});
+  if (where == nullptr) return;
+  const auto needed = static_cast<std::int64_t>((http.memory_bytes_min() + kRoundTo - 1) / kRoundTo * kRoundTo);
+  draft->problem(*where, "http.memory_max must be at least " + format_size(needed) +
+                             " for these http.connections_max, body_max and header_max; raise it or lower them");
+}
+
+/// A checkpoint inside the state directory would be copied by the next one, and be gone with what it is to replace.
+void check_checkpoints(Draft* draft) {
+  const Where* where = draft->where("state.checkpoints");
+  const std::string& folder = draft->config.http.checkpoints_dir;
+  if (where == nullptr || folder.empty()) return;
+  const auto relative = std::filesystem::path(folder).lexically_normal().lexically_relative(
+      std::filesystem::path(draft->config.engine.state_dir).lexically_normal());
+  if (relative.empty() || *relative.begin() == "..") return;
+  draft->problem(*where, "state.checkpoints: " + ("\"" + printable(folder) + "\"") +
+                             " lies inside state.dir; name a folder beside it");
 }
 
 /// Offsets are stored under a source's name: two sources of one name would resume at each other's.
@@ -178,12 +206,21 @@ void check_kafka_properties(const Vocabulary& vocabulary, Draft* draft) {
 
 }  // namespace
 
+std::string checkpoints_folder(const Config& config) {
+  if (!config.http.checkpoints_dir.empty()) return config.http.checkpoints_dir;
+  std::string beside = config.engine.state_dir;
+  while (beside.size() > 1 && beside.ends_with('/')) beside.pop_back();
+  return beside + "-checkpoints";
+}
+
 void check_rules(const Vocabulary& vocabulary, Draft* draft) {
   check_radius(draft);
   check_kafka(draft);
   check_kafka_properties(vocabulary, draft);
   check_postgres(vocabulary, draft);
   check_listen(draft);
+  check_memory(draft);
+  check_checkpoints(draft);
   check_source_names(draft);
   check_ranker(vocabulary, draft);
   check_weights(vocabulary, draft);

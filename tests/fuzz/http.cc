@@ -53,7 +53,7 @@ class Connection {
     client_ = ends[0];
     net::ip::tcp::socket socket(net::make_strand(io_));
     socket.assign(net::ip::tcp::v4(), ends[1]);
-    std::make_shared<Session>(std::move(socket), context_, Session::Role::kServe)->start();
+    std::make_shared<Session>(std::move(socket), context_, serving::Place::kOrdinary)->start({});
   }
   ~Connection() { ::close(client_); }
   Connection(const Connection&) = delete;
@@ -72,6 +72,7 @@ class Connection {
       check(std::chrono::steady_clock::now() < end, "the session does not end");
     }
     receive();
+    check(memory_.used() == 0, "a session that has ended holds memory");
     return std::move(received_);
   }
 
@@ -95,9 +96,11 @@ class Connection {
   }
 
   const HttpOptions options_;
-  serving::SessionRegistry registry_;
+  const serving::HostNames hosts_{options_};
+  serving::SessionRegistry registry_{options_.connections_max};
+  serving::MemoryBudget memory_{options_.memory_bytes_max};
   std::atomic<bool> draining_{false};
-  serving::SessionContext context_{options_, world().api, registry_, draining_};
+  serving::SessionContext context_{options_, hosts_, world().api, registry_, memory_, draining_};
   net::io_context io_{1};
   const net::executor_work_guard<net::io_context::executor_type> keep_running_{io_.get_executor()};
   int client_ = -1;

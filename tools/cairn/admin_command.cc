@@ -116,10 +116,11 @@ void add_consumer_command(CLI::App& app, const GlobalOptions& options) {
 }
 
 void add_checkpoint_command(CLI::App& app, const GlobalOptions& options) {
-  auto* command = app.add_subcommand("checkpoint", "Copy a consistent state to a new directory, while the server runs");
+  auto* command = app.add_subcommand("checkpoint",
+                                     "Copy a consistent state to a new directory on the server's disk, while it runs");
   auto path = std::make_shared<std::string>();
-  command->add_option("PATH", *path, "Absolute path on the server's disk; must not exist")->required();
-  command->footer(examples("  cairn checkpoint /var/backups/cairn/$(date +%F)"));
+  command->add_option("NAME", *path, "Name of the new directory, in the server's folder state.checkpoints")->required();
+  command->footer(examples("  cairn checkpoint $(date +%F)"));
   command->callback([&options, path] { run_checkpoint(options, *path); });
 }
 

@@ -135,6 +135,7 @@ class Daemon {
 
   ExitCode listen() {
     HttpOptions options = report_.config.http;
+    options.checkpoints_dir = config::checkpoints_folder(report_.config);
     options.log = logger_;
     const std::string wanted = options.address + " port " + std::to_string(options.port);
     Result<std::unique_ptr<serving::HttpServer>> started = serving::HttpServer::start(std::move(options), *engine_);

@@ -4,6 +4,7 @@
 
 #include "engine/config/quantity.h"
 #include "engine/config/sections/bounds.h"
+#include "engine/config/sections/complaints.h"
 #include "engine/config/sections/sections.h"
 
 namespace cairn::config {
@@ -30,6 +31,21 @@ Key<Config> listen_key() {
   return key;
 }
 
+/// A name as it stands in a Host header, without its port: letters, digits, '.', '-', '_', or an IPv6 address in
+/// brackets.
+bool is_host_name(const std::string& name) {
+  if (name.starts_with('[')) return name.ends_with(']') && matches(name, 64, "[", "a0A:.]");
+  return matches(name, 253, "aA0_", "aA0.-_");
+}
+
+std::string hosts_complaint(const Value& value) {
+  for (const std::string& name : std::get<std::vector<std::string>>(value)) {
+    if (is_host_name(name)) continue;
+    return quoted(name) + " is no host's name; write it without scheme and port, such as \"cairn.example.com\"";
+  }
+  return {};
+}
+
 std::vector<Key<Config>> http_limit_keys() {
   return {
       make_key<Config>(CAIRN_AT(http.header_bytes_max), {.name = "header_max",
@@ -42,9 +58,18 @@ std::vector<Key<Config>> http_limit_keys() {
           {.name = "body_max", .type = KeyType::kSize, .doc = "Largest request body.", .min = kKiB, .max = 256 * kMiB}),
       make_key<Config>(CAIRN_AT(http.connections_max), {.name = "connections_max",
                                                         .type = KeyType::kInteger,
-                                                        .doc = "Most connections at a time.",
+                                                        .doc = "Most connections at a time; one address may hold "
+                                                               "three quarters of them. Beyond it the one that has "
+                                                               "waited longest for a request is closed.",
                                                         .min = 1,
                                                         .max = 65'536}),
+      make_key<Config>(CAIRN_AT(http.memory_bytes_max),
+                       {.name = "memory_max",
+                        .type = KeyType::kSize,
+                        .doc = "Memory for all that clients can make the server hold: connections (8KiB each), "
+                               "unfinished requests, bodies, answers not sent yet. Beyond it requests are refused.",
+                        .min = kMiB,
+                        .max = kTiB}),
       make_key<Config>(CAIRN_AT(http.request_timeout),
                        {.name = "request_timeout",
                         .type = KeyType::kDuration,
@@ -77,6 +102,14 @@ Section http_section() {
                             .type = KeyType::kBool,
                             .doc = "Needed to listen beyond this machine. The API asks nobody for a "
                                    "password: put a proxy that does in front of it."}),
+          make_key<Config>(CAIRN_AT(http.hosts),
+                           {.name = "hosts",
+                            .type = KeyType::kTextList,
+                            .doc = "Names under which clients may call the server (the Host header), without port. On "
+                                   "a loopback address localhost, 127.0.0.1 and [::1] are allowed besides; on another "
+                                   "address an empty list allows every name.",
+                            .example = "[\"cairn.example.com\"]",
+                            .complaint = hosts_complaint}),
           make_key<Config>(CAIRN_AT(http.threads), {.name = "threads",
                                                     .type = KeyType::kInteger,
                                                     .doc = "Threads that serve connections; handlers have their own.",

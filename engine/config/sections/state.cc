@@ -15,6 +15,13 @@ Section state_section() {
                             .type = KeyType::kText,
                             .doc = "Directory; created when absent, used by one process at a time.",
                             .complaint = path_complaint}),
+          make_key<Config>(CAIRN_AT(http.checkpoints_dir),
+                           {.name = "checkpoints",
+                            .type = KeyType::kText,
+                            .doc = "Folder that the API's checkpoints are made in; created when absent. Best on the "
+                                   "disk of state.dir, where a checkpoint takes little space. Empty: the path of "
+                                   "state.dir with \"-checkpoints\" at its end.",
+                            .example = "\"/var/lib/cairn-checkpoints\""}),
           make_key<Config>(CAIRN_AT(engine.state.block_cache_bytes), {.name = "block_cache",
                                                                       .type = KeyType::kSize,
                                                                       .doc = "Memory for blocks read from disk.",

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "cairn/log.h"
 
@@ -20,11 +21,33 @@ struct HttpOptions {
   int threads = 1;  ///< socket threads; handlers have their own
   std::size_t header_bytes_max = 8 * 1024;
   std::size_t body_bytes_max = 1 << 20;
+  /// One address may hold three quarters of them. When there is no place left, the connection that has waited longest
+  /// for a request is closed for a new one. kReservedConnections more are for probes (/healthz, /readyz, /metrics).
   std::size_t connections_max = 1024;
+  /// All that clients can make the server hold: connections, unfinished requests, bodies, answers that were not sent
+  /// yet. Beyond it requests are refused. At least memory_bytes_min().
+  std::size_t memory_bytes_max = 64 << 20;
   std::chrono::milliseconds request_timeout{5'000};  ///< to read one request from its first byte; to write its answer
   std::chrono::milliseconds idle_timeout{60'000};    ///< a connection between requests
   std::chrono::milliseconds drain_timeout{10'000};   ///< how long a stop waits for requests in flight
+  /// Names, without port, under which clients may call the server (the Host header; IPv6 addresses in brackets). On a
+  /// loopback address "localhost", "127.0.0.1", "[::1]" and the address itself are allowed besides, so that no web page
+  /// can reach the server under its own name. On any other address an empty list allows every name.
+  std::vector<std::string> hosts = {};
+  /// The folder that POST /v1/checkpoint makes its copies in; created when absent. Empty: that call is refused.
+  std::string checkpoints_dir = {};
   Logger log = {};
+
+  static constexpr std::size_t kReservedConnections = 64;
+  static constexpr std::size_t kConnectionBytes = 8 * 1024;  ///< of memory_bytes_max, set apart for each connection
+
+  /// What memory_bytes_max must be at least: all connections, and beside them twice the largest request.
+  [[nodiscard]] constexpr std::size_t memory_bytes_min() const noexcept {
+    return connections_bytes() + 2 * (header_bytes_max + body_bytes_max);
+  }
+  [[nodiscard]] constexpr std::size_t connections_bytes() const noexcept {
+    return (connections_max + kReservedConnections) * kConnectionBytes;
+  }
 };
 
 }  // namespace cairn

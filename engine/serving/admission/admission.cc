@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/serving/admission/guarded.h"
+
 namespace cairn::serving {
 namespace {
 
@@ -10,13 +12,13 @@ constexpr std::size_t slot(Lane lane) { return static_cast<std::size_t>(lane); }
 
 }  // namespace
 
-Admission::Admission(int socket_threads) {
+Admission::Admission(int socket_threads, Logger log) : log_(std::move(log)) {
   // Reads get threads to spare: one that waits for min_offset sleeps on its thread.
-  pools_[slot(Lane::kRead)] = std::make_unique<WorkerPool>(std::max(8, 4 * socket_threads), 1024);
-  pools_[slot(Lane::kWrite)] = std::make_unique<WorkerPool>(4, 256);
+  pools_[slot(Lane::kRead)] = std::make_unique<WorkerPool>(std::max(8, 4 * socket_threads), 1024, log_);
+  pools_[slot(Lane::kWrite)] = std::make_unique<WorkerPool>(4, 256, log_);
   // Those wait on purpose: more of them in a queue would only be refused later.
-  pools_[slot(Lane::kWait)] = std::make_unique<WorkerPool>(4, 16);
-  pools_[slot(Lane::kProbe)] = std::make_unique<WorkerPool>(1, 64);
+  pools_[slot(Lane::kWait)] = std::make_unique<WorkerPool>(4, 16, log_);
+  pools_[slot(Lane::kProbe)] = std::make_unique<WorkerPool>(1, 64, log_);
 }
 
 Admission::~Admission() { stop(); }
@@ -33,7 +35,7 @@ void Admission::run_inline(Call call) {
     ++inline_counts_.running;
   }
   call.context.cancelled = call.cancel.get_token();
-  call.run(std::move(call.context));
+  guarded(log_, [&] { call.run(std::move(call.context)); });
   const MutexLock lock(inline_mutex_);
   --inline_counts_.running;
   ++inline_counts_.completed;

@@ -3,6 +3,7 @@
 #include <array>
 #include <memory>
 
+#include "cairn/log.h"
 #include "cairn/mutex.h"
 #include "engine/serving/admission/call.h"
 #include "engine/serving/admission/worker_pool.h"
@@ -17,7 +18,8 @@ namespace cairn::serving {
 class Admission {
  public:
   /// `socket_threads`: of the server, which the lanes are sized after.
-  explicit Admission(int socket_threads);
+  /// `log` is told of calls that threw, which they must not.
+  explicit Admission(int socket_threads, Logger log = {});
   ~Admission();
 
   /// Runs the call on its lane's threads, or refuses it; see Call. A call of Lane::kInline has run on return.
@@ -32,6 +34,7 @@ class Admission {
  private:
   void run_inline(Call call);
 
+  const Logger log_;
   std::array<std::unique_ptr<WorkerPool>, kLanes> pools_;  // none for kInline
   mutable Mutex inline_mutex_;
   LaneCounts inline_counts_ CAIRN_GUARDED_BY(inline_mutex_);

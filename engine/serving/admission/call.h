@@ -31,7 +31,8 @@ inline constexpr std::size_t kLanes = 5;
 /// One request as admission sees it: what it may cost, and what to do with it. Which protocol it came by, and what it
 /// asks for, is the business of the codec that made it.
 ///
-/// Exactly one of `run` and `refuse` is called, exactly once. Neither throws.
+/// Exactly one of `run` and `refuse` is called, exactly once. Neither
+/// should throw: what one throws is logged, and its call counts as run.
 struct Call {
   /// Its deadline is counted from when the request was received. `cancelled` is set by admission, from `cancel`.
   CallContext context;

@@ -3,24 +3,22 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/serving/admission/guarded.h"
+
 namespace cairn::serving {
 namespace {
 
 using std::chrono::steady_clock;
-
-/// Nobody waits for the answer: what the call has begun elsewhere ends as well.
-void drop(Call& call, const Status& why) {
-  call.cancel.request_stop();
-  call.refuse(why);
-}
 
 Status expired_in_queue() { return deadline_exceeded("the deadline passed while the request waited for a thread"); }
 Status stopping() { return {StatusCode::kUnavailable, "the server is stopping"}; }
 
 }  // namespace
 
-WorkerPool::WorkerPool(int threads, std::size_t queue_max)
-    : queue_max_(queue_max), running_(static_cast<std::size_t>(threads), std::stop_source(std::nostopstate)) {
+WorkerPool::WorkerPool(int threads, std::size_t queue_max, Logger log)
+    : queue_max_(queue_max),
+      log_(std::move(log)),
+      running_(static_cast<std::size_t>(threads), std::stop_source(std::nostopstate)) {
   const auto workers = static_cast<std::size_t>(threads);
   threads_.reserve(workers + 1);
   for (std::size_t i = 0; i < workers; ++i) threads_.emplace_back([this, i] { work(i); });
@@ -28,6 +26,14 @@ WorkerPool::WorkerPool(int threads, std::size_t queue_max)
 }
 
 WorkerPool::~WorkerPool() { stop(); }
+
+/// Nobody waits for the answer: what the call has begun elsewhere ends as well.
+void WorkerPool::drop(Call& call, const Status& why) noexcept {
+  guarded(log_, [&] {
+    call.cancel.request_stop();
+    call.refuse(why);
+  });
+}
 
 void WorkerPool::submit(Call call) {
   call.context.cancelled = call.cancel.get_token();
@@ -38,14 +44,15 @@ void WorkerPool::submit(Call call) {
 
 Status WorkerPool::enqueue(Call& call) {
   const MutexLock lock(mutex_);
-  ++counts_.admitted;
   if (closed_ || queue_.size() >= queue_max_) {
+    ++counts_.admitted;
     ++counts_.rejected;
     return closed_ ? stopping()
                    : resource_exhausted("the server has as much work queued as it may; try again in a moment");
   }
   const Time deadline = call.context.deadline.value_or(Time::max());
   queue_.push_back(std::move(call));
+  ++counts_.admitted;  // after what may throw, so that the counts stay true
   // A call that finds an idle thread is taken at once. Waking the expiring thread for it would cost more than most
   // calls do, so it hears of those only that really wait.
   if (queue_.size() > idle_ && deadline < next_expiry_) {
@@ -93,7 +100,7 @@ void WorkerPool::work(std::size_t thread) {
       drop(*call, expired_in_queue());
       continue;
     }
-    call->run(std::move(call->context));
+    guarded(log_, [&] { call->run(std::move(call->context)); });
     call.reset();  // before it counts as completed: who awaits the count may destroy what the call holds
     finished(thread);
   }
@@ -128,43 +135,48 @@ void WorkerPool::finished(std::size_t thread) {
 
 void WorkerPool::expire() {
   std::vector<Call> expired;
-  for (;;) {
-    {
+  while (wait_for_expiry()) {
+    guarded(log_, [&] {
       const MutexLock lock(mutex_);
-      while (!closed_ && steady_clock::now() < next_expiry_) {
-        // Time::max() overflows inside some clocks' conversions, so no deadline is waited for without one.
-        if (next_expiry_ == Time::max()) {
-          expiry_changed_.wait(mutex_);
-        } else {
-          expiry_changed_.wait_until(mutex_, next_expiry_);
-        }
-      }
-      if (closed_) return;
-      expired = take_expired(steady_clock::now());
-    }
+      take_expired(steady_clock::now(), &expired);
+    });
     for (Call& call : expired) drop(call, expired_in_queue());
     expired.clear();
   }
 }
 
+/// Waits until a deadline has passed. Returns: false when the pool has closed.
+bool WorkerPool::wait_for_expiry() {
+  const MutexLock lock(mutex_);
+  while (!closed_ && steady_clock::now() < next_expiry_) {
+    // Time::max() overflows inside some clocks' conversions, so no deadline is waited for without one.
+    if (next_expiry_ == Time::max()) {
+      expiry_changed_.wait(mutex_);
+    } else {
+      expiry_changed_.wait_until(mutex_, next_expiry_);
+    }
+  }
+  return !closed_;
+}
+
 /// Moves the calls whose deadline has passed out of the queue, and finds out when to look again. The queue is short
 /// enough to be read from end to end.
-std::vector<Call> WorkerPool::take_expired(Time now) {
-  std::vector<Call> expired;
+void WorkerPool::take_expired(Time now, std::vector<Call>* expired) {
+  expired->reserve(queue_.size());  // what may throw goes first: no call may be lost between queue and list
   next_expiry_ = Time::max();
-  std::deque<Call> kept;
+  auto kept = queue_.begin();
   for (Call& call : queue_) {
     const Time deadline = call.context.deadline.value_or(Time::max());
     if (deadline <= now) {
-      expired.push_back(std::move(call));
-    } else {
-      next_expiry_ = std::min(next_expiry_, deadline);
-      kept.push_back(std::move(call));
+      expired->push_back(std::move(call));
+      continue;
     }
+    next_expiry_ = std::min(next_expiry_, deadline);
+    if (&*kept != &call) *kept = std::move(call);
+    ++kept;
   }
-  queue_.swap(kept);
-  counts_.expired += expired.size();
-  return expired;
+  queue_.erase(kept, queue_.end());
+  counts_.expired += expired->size();
 }
 
 }  // namespace cairn::serving

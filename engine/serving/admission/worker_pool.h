@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "cairn/log.h"
 #include "cairn/mutex.h"
 #include "engine/serving/admission/call.h"
 
@@ -20,7 +21,8 @@ namespace cairn::serving {
 /// Threads: every method from any thread, `stop` not from a call.
 class WorkerPool {
  public:
-  WorkerPool(int threads, std::size_t queue_max);
+  /// `log` is told of calls that threw.
+  WorkerPool(int threads, std::size_t queue_max, Logger log = {});
   ~WorkerPool();
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
@@ -42,10 +44,13 @@ class WorkerPool {
   void expire();
   [[nodiscard]] std::optional<Call> next(std::size_t thread, bool& expired);
   void finished(std::size_t thread);
+  void drop(Call& call, const Status& why) noexcept;
   [[nodiscard]] Status enqueue(Call& call);
-  [[nodiscard]] std::vector<Call> take_expired(Time now) CAIRN_REQUIRES(mutex_);
+  [[nodiscard]] bool wait_for_expiry();
+  void take_expired(Time now, std::vector<Call>* expired) CAIRN_REQUIRES(mutex_);
 
   const std::size_t queue_max_;
+  const Logger log_;
   mutable Mutex mutex_;
   CondVar work_ready_;
   CondVar expiry_changed_;

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "engine/serving/api/checkpoint_path.h"
 #include "engine/serving/api/encode.h"
 #include "engine/serving/api/handlers.h"
 #include "engine/serving/api/time_limit.h"
@@ -141,12 +142,12 @@ ApiResponse Handlers::checkpoint(const ApiRequest& request) const {
   const Result<json::Value> body = json::parse(request.body);
   if (!body.ok()) return error_response(body.status());
   json::Fields fields(*body, "");
-  const std::string path = fields.text("path").value_or("");
-  // The server's working directory is nothing that a caller could know.
-  if (!path.starts_with('/'))
-    fields.fail("path is required: an absolute path on the server's disk that does not exist");
+  const std::string name = fields.text("path").value_or("");
   if (const Status status = fields.finish(); !status.ok()) return error_response(status);
-  const Result<CheckpointInfo> info = engine_.checkpoint(request.context, path);
+  const Result<std::string> path = checkpoint_path(options_.checkpoints_dir, name);
+  if (!path.ok()) return error_response(path.status());
+  if (const Status made = make_folder(options_.checkpoints_dir); !made.ok()) return error_response(made);
+  const Result<CheckpointInfo> info = engine_.checkpoint(request.context, *path);
   if (!info.ok()) return error_response(info.status());
   json::Writer out;
   out.begin_object().key("path").text(info->path).key("bytes").unsigned_integer(info->bytes);
@@ -211,7 +212,8 @@ ApiResponse Handlers::metrics(const ApiRequest& request) const {
     const auto lane = static_cast<Lane>(i);
     lanes.push_back({name_of(lane), admission_.counts(lane)});
   }
-  ApiResponse response = json_response(metrics_.render(engine_.status(request.context), lanes));
+  ApiResponse response = json_response(
+      metrics_.render(engine_.status(request.context), lanes, options_.client_bytes ? options_.client_bytes() : 0));
   response.content_type = Metrics::kContentType;
   return response;
 }

@@ -1,8 +1,11 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "cairn/engine.h"
 #include "engine/serving/admission/admission.h"
@@ -11,13 +14,19 @@
 
 namespace cairn::serving {
 
+/// What the API has to know of the server around it.
+struct ApiOptions {
+  std::string checkpoints_dir = {};                ///< HttpOptions::checkpoints_dir
+  std::function<std::size_t()> client_bytes = {};  ///< what the server holds for its clients; empty: not known
+};
+
 /// What each route does: reads the request's JSON, asks the engine, writes the answer's JSON. Knows nothing of sockets.
 ///
 /// `engine`, `admission` and `metrics` must outlive it. Threads: every method from any thread.
 class Handlers {
  public:
-  Handlers(Engine& engine, const Admission& admission, Metrics& metrics)
-      : engine_(engine), admission_(admission), metrics_(metrics) {}
+  Handlers(Engine& engine, const Admission& admission, Metrics& metrics, ApiOptions options)
+      : engine_(engine), admission_(admission), metrics_(metrics), options_(std::move(options)) {}
 
   ApiResponse recommend(const ApiRequest& request) const;
   ApiResponse ingest(const ApiRequest& request) const;
@@ -44,6 +53,7 @@ class Handlers {
   Engine& engine_;
   const Admission& admission_;  ///< only its counts are read
   Metrics& metrics_;
+  const ApiOptions options_;
   std::atomic<bool> draining_{false};
 };
 

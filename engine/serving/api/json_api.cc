@@ -1,5 +1,6 @@
 #include "engine/serving/api/json_api.h"
 
+#include <exception>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,10 +20,21 @@ std::size_t index_of(const Route* route) {
   return route ? static_cast<std::size_t>(route - routes().data()) : Metrics::kOtherRoute;
 }
 
+/// What handlers call is code of others, and it may run out of memory: that is one request's failure, not the server's.
+ApiResponse guarded(const Handlers& handlers, const Route& route, const ApiRequest& request) {
+  try {
+    return (handlers.*route.handle)(request);
+  } catch (const std::exception& thrown) {
+    return error_response(internal_error("the request failed inside the server: " + std::string(thrown.what())));
+  } catch (...) {
+    return error_response(internal_error("the request failed inside the server"));
+  }
+}
+
 }  // namespace
 
-JsonApi::JsonApi(Engine& engine, Admission& admission)
-    : admission_(admission), metrics_(route_labels()), handlers_(engine, admission, metrics_) {}
+JsonApi::JsonApi(Engine& engine, Admission& admission, ApiOptions options)
+    : admission_(admission), metrics_(route_labels()), handlers_(engine, admission, metrics_, std::move(options)) {}
 
 void JsonApi::handle(std::shared_ptr<ApiRequest> request, Done done) {
   ApiResponse refusal;
@@ -32,7 +44,7 @@ void JsonApi::handle(std::shared_ptr<ApiRequest> request, Done done) {
   Call call{.context = std::move(request->context), .cancel = request->cancel};
   call.run = [this, route, request, done](CallContext context) {
     request->context = std::move(context);
-    finish(route, *request, (handlers_.*route->handle)(*request), done);
+    finish(route, *request, guarded(handlers_, *route, *request), done);
   };
   call.refuse = [this, route, request, done = std::move(done)](const Status& why) {
     finish(route, *request, error_response(why), done);

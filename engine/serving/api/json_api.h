@@ -21,9 +21,9 @@ class JsonApi {
  public:
   using Done = std::function<void(ApiResponse)>;
 
-  JsonApi(Engine& engine, Admission& admission);
+  explicit JsonApi(Engine& engine, Admission& admission, ApiOptions options = {});
 
-  /// Calls `done` exactly once, from this thread or one of admission's.
+  /// Calls `done` exactly once, from this thread or one of admission's. A handler's exception becomes the answer 500.
   void handle(std::shared_ptr<ApiRequest> request, Done done);
 
   /// Counts an answer that was given before there was a whole request to handle.

@@ -137,6 +137,17 @@ ApiResponse no_route(const ApiRequest& request, std::string_view path, const std
 
 std::span<const Route> routes() noexcept { return kRoutes; }
 
+bool is_probe(std::string_view method, std::string_view target) noexcept {
+  if (method != "GET" && method != "HEAD") return false;
+  const std::string_view path = take_until(target, '?');
+  for (const Route& route : kRoutes) {
+    const bool probes =
+        route.handle == &Handlers::live || route.handle == &Handlers::ready || route.handle == &Handlers::metrics;
+    if (probes && route.pattern == path) return true;
+  }
+  return false;
+}
+
 const Route* match_route(ApiRequest& request, ApiResponse& refusal) {
   std::string_view query = without_authority(request.target);
   const std::string_view path = take_until(query, '?');

@@ -23,6 +23,10 @@ struct Route {
 /// Every route, in a fixed order.
 [[nodiscard]] std::span<const Route> routes() noexcept;
 
+/// Whether a request asks how the server is (GET /healthz, /livez, /readyz, /metrics), which it is told when nothing
+/// else is answered.
+[[nodiscard]] bool is_probe(std::string_view method, std::string_view target) noexcept;
+
 /// Finds the route of `request` and decodes its path parameters and query into it.
 ///
 /// Returns null and fills `refusal` when there is none: 404; 405 with Allow when the path exists for other methods; 400

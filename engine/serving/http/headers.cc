@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <boost/asio/ip/address.hpp>
 #include <boost/beast/core/string.hpp>
 #include <ctime>
 #include <random>
@@ -15,6 +16,16 @@ namespace http = boost::beast::http;
 std::string_view field(const RequestHeader& header, http::field name) {
   const auto value = header[name];
   return {value.data(), value.size()};
+}
+
+/// What a message may repeat of a stranger's text: it goes into JSON, which takes no broken UTF-8.
+std::string json_safe(std::string_view text) {
+  std::string safe(text.substr(0, 100));
+  for (char& c : safe) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte >= 0x7F) c = '?';
+  }
+  return safe;
 }
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
@@ -31,10 +42,40 @@ bool is_foreign_origin(const RequestHeader& header) {
   return !equal_ignoring_case(origin.substr(scheme_end + 3), field(header, http::field::host));
 }
 
-std::optional<ApiResponse> refuse_by_host(const RequestHeader& header) {
+/// "name:port", "[address]:port" or either without a port, less the port. Empty for anything else.
+std::string_view without_port(std::string_view host) noexcept {
+  const std::size_t bracket = host.starts_with('[') ? host.find(']') : 0;
+  if (bracket == std::string_view::npos) return {};
+  const std::size_t colon = host.find(':', bracket);
+  const std::string_view port = colon == std::string_view::npos ? std::string_view() : host.substr(colon + 1);
+  const bool digits = port.find_first_not_of("0123456789") == std::string_view::npos;
+  return digits ? host.substr(0, colon) : std::string_view();
+}
+
+/// The host in a target in absolute form ("http://host/path"), which goes before the header (RFC 9112, section 3.2.2).
+std::optional<std::string_view> host_of_target(std::string_view target) noexcept {
+  const std::size_t scheme = target.find("://");
+  if (target.starts_with('/') || scheme == std::string_view::npos) return std::nullopt;
+  target.remove_prefix(scheme + 3);
+  return target.substr(0, target.find_first_of("/?#"));
+}
+
+ApiResponse foreign_host(std::string_view host) {
+  return error_response({StatusCode::kPermissionDenied,
+                         "this server does not answer to the name '" + json_safe(host) +
+                             "'; call it by one that it has, or add the name to http.hosts in its configuration"});
+}
+
+std::optional<ApiResponse> refuse_by_host(const RequestHeader& header, const HostNames& hosts) {
   const auto count = header.count(http::field::host);
-  if (count == 1 || (count == 0 && header.version() == 10)) return std::nullopt;
-  return error_response(invalid_argument("exactly one Host header is expected (RFC 9112, section 3.2)"));
+  if (count > 1 || (count == 0 && header.version() != 10)) {
+    return error_response(invalid_argument("exactly one Host header is expected (RFC 9112, section 3.2)"));
+  }
+  const std::string_view host = field(header, http::field::host);
+  if (count == 1 && !hosts.allow(host)) return foreign_host(host);
+  const auto target_host = host_of_target({header.target().data(), header.target().size()});
+  if (target_host && !hosts.allow(*target_host)) return foreign_host(*target_host);
+  return std::nullopt;
 }
 
 std::optional<ApiResponse> refuse_by_body(const RequestHeader& header) {
@@ -49,10 +90,36 @@ std::optional<ApiResponse> refuse_by_body(const RequestHeader& header) {
   return std::nullopt;
 }
 
+/// Whether only this machine can connect to the address.
+bool is_loopback(const std::string& address) {
+  boost::system::error_code error;
+  const auto parsed = boost::asio::ip::make_address(address, error);
+  if (error) return false;
+  if (parsed.is_v6() && parsed.to_v6().is_v4_mapped()) {
+    return boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, parsed.to_v6()).is_loopback();
+  }
+  return parsed.is_loopback();
+}
+
 }  // namespace
 
-std::optional<ApiResponse> refuse_by_header(const RequestHeader& header) {
-  if (auto refusal = refuse_by_host(header)) return refusal;
+HostNames::HostNames(const HttpOptions& options) : names_(options.hosts) {
+  const bool local = is_loopback(options.address);
+  any_ = !local && names_.empty();
+  if (!local) return;
+  const bool v6 = options.address.find(':') != std::string::npos;
+  names_.insert(names_.end(), {"localhost", "127.0.0.1", "[::1]", v6 ? "[" + options.address + "]" : options.address});
+}
+
+bool HostNames::allow(std::string_view host) const noexcept {
+  if (any_) return true;
+  const std::string_view name = without_port(host);
+  return std::any_of(names_.begin(), names_.end(),
+                     [&](const std::string& known) { return equal_ignoring_case(known, name); });
+}
+
+std::optional<ApiResponse> refuse_by_header(const RequestHeader& header, const HostNames& hosts) {
+  if (auto refusal = refuse_by_host(header, hosts)) return refusal;
   if (auto refusal = refuse_by_body(header)) return refusal;
   if (is_foreign_origin(header)) {
     return error_response({StatusCode::kPermissionDenied, "writes from pages of another origin are not taken"});

@@ -4,10 +4,14 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
+#include <exception>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "engine/serving/http/free_memory.h"
+#include "engine/serving/http/headers.h"
+#include "engine/serving/http/memory_budget.h"
 #include "engine/serving/http/session.h"
 #include "engine/serving/http_server.h"
 
@@ -18,10 +22,11 @@ namespace net = boost::asio;
 using tcp = net::ip::tcp;
 using ErrorCode = boost::system::error_code;
 
-// Connections beyond connections_max that are told so; any more are closed without a word.
-constexpr std::size_t kRefusalsMax = 64;
 // After running out of descriptors, accepting again at once would spin.
-constexpr std::chrono::milliseconds kAcceptBackoff{100};
+constexpr std::chrono::milliseconds kAcceptBackoff{10};
+constexpr std::chrono::seconds kAcceptWarningPeriod{10};
+// How often to see whether memory that clients took has become free.
+constexpr std::chrono::seconds kTidyPeriod{1};
 
 Status bind_error(const ErrorCode& error, const HttpOptions& options) {
   const std::string where = options.address + ":" + std::to_string(options.port);
@@ -40,6 +45,10 @@ Status validate(const HttpOptions& options) {
   if (options.threads < 1) return invalid_argument("http: threads must be at least 1");
   if (options.header_bytes_max == 0 || options.body_bytes_max == 0 || options.connections_max == 0) {
     return invalid_argument("http: limits must be greater than 0");
+  }
+  if (options.memory_bytes_max < options.memory_bytes_min()) {
+    return invalid_argument("http: memory_bytes_max must be at least " + std::to_string(options.memory_bytes_min()) +
+                            " for these connections_max, header_bytes_max and body_bytes_max; raise it or lower them");
   }
   if (options.request_timeout.count() <= 0 || options.idle_timeout.count() <= 0) {
     return invalid_argument("http: timeouts must be greater than 0");
@@ -60,19 +69,32 @@ Status listen(tcp::acceptor& acceptor, const HttpOptions& options) {
   return error ? bind_error(error, options) : Status();
 }
 
+Peer peer_of(const tcp::endpoint& remote) {
+  const auto address = remote.address();
+  if (address.is_v4()) return net::ip::make_address_v6(net::ip::v4_mapped, address.to_v4()).to_bytes();
+  Peer peer = address.to_v6().to_bytes();
+  if (!address.to_v6().is_v4_mapped()) std::fill(peer.begin() + peer.size() / 2, peer.end(), std::uint8_t{0});
+  return peer;
+}
+
 }  // namespace
 
 class HttpServer::Impl {
  public:
   Impl(HttpOptions options, Engine& engine)
       : options_(std::move(options)),
-        admission_(options_.threads),
-        api_(engine, admission_),
-        context_{options_, api_, registry_, draining_},
+        hosts_(options_),
+        memory_(options_.memory_bytes_max - options_.connections_bytes()),
+        registry_(options_.connections_max),
+        admission_(options_.threads, options_.log),
+        api_(engine, admission_,
+             {.checkpoints_dir = options_.checkpoints_dir, .client_bytes = [this] { return client_bytes(); }}),
+        context_{options_, hosts_, api_, registry_, memory_, draining_},
         io_(options_.threads),
         keep_running_(io_.get_executor()),
         acceptor_(net::make_strand(io_)),
-        accept_again_(acceptor_.get_executor()) {}
+        accept_again_(acceptor_.get_executor()),
+        tidy_again_(acceptor_.get_executor()) {}
 
   ~Impl() {
     drain(std::chrono::milliseconds(0));
@@ -85,7 +107,8 @@ class HttpServer::Impl {
     CAIRN_RETURN_IF_ERROR(listen(acceptor_, options_));
     port_ = acceptor_.local_endpoint().port();
     accept();
-    for (int i = 0; i < options_.threads; ++i) threads_.emplace_back([this] { io_.run(); });
+    tidy_later();
+    for (int i = 0; i < options_.threads; ++i) threads_.emplace_back([this] { serve_sockets(); });
     return {};
   }
 
@@ -99,6 +122,7 @@ class HttpServer::Impl {
       ErrorCode ignored;
       acceptor_.close(ignored);
       accept_again_.cancel();
+      tidy_again_.cancel();
     });
     registry_.for_each([](Session& session) { session.drain(); });
     const bool finished = registry_.wait_until_empty(limit);
@@ -107,19 +131,55 @@ class HttpServer::Impl {
   }
 
  private:
+  /// Runs what a thread or a timer calls. Whatever it throws ends there: it costs one connection, or one round.
+  template <class Step>
+  void guarded(Step step) const noexcept {
+    try {
+      step();
+    } catch (const std::exception& thrown) {
+      report(thrown.what());
+    } catch (...) {
+      report("an exception that has no text");
+    }
+  }
+
+  void report(const char* what) const noexcept {
+    try {
+      options_.log.error("http.exception", what);
+    } catch (...) {  // the log itself has no memory
+    }
+  }
+
+  [[nodiscard]] std::size_t client_bytes() const {
+    return memory_.used() + registry_.size() * HttpOptions::kConnectionBytes;
+  }
+
+  /// A socket thread.
+  void serve_sockets() noexcept {
+    while (!io_.stopped()) guarded([this] { io_.run(); });
+  }
+
   void accept() {
     acceptor_.async_accept(net::make_strand(io_), [this](ErrorCode error, tcp::socket socket) {
+      accepting_ = false;
       if (!acceptor_.is_open()) return;
       if (error) return accept_later(error);
-      serve(std::move(socket));
+      guarded([&] { serve(std::move(socket)); });
       accept();
     });
+    accepting_ = true;
   }
 
   void accept_later(const ErrorCode& error) {
-    options_.log.warning("http.accept_failed",
-                         "cannot accept connections; raise the limit of open files if it persists",
-                         {{"error", error.message()}});
+    // Whoever only keeps a descriptor open must not keep everybody else out.
+    registry_.close_longest_waiting();
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= warn_again_) {
+      warn_again_ = now + kAcceptWarningPeriod;
+      options_.log.warning("http.accept_failed",
+                           "cannot accept connections; raise the limit of open files if it persists",
+                           {{"error", error.message()}});
+    }
     accept_again_.expires_after(kAcceptBackoff);
     accept_again_.async_wait([this](ErrorCode cancelled) {
       if (!cancelled) accept();
@@ -127,18 +187,39 @@ class HttpServer::Impl {
   }
 
   void serve(tcp::socket socket) {
-    ErrorCode ignored;
-    socket.set_option(tcp::no_delay(true), ignored);  // answers are written whole; waiting for more gains nothing
-    const std::size_t open = registry_.size();
-    if (open >= options_.connections_max + kRefusalsMax) return;
-    const auto role = open < options_.connections_max ? Session::Role::kServe : Session::Role::kRefuse;
-    std::make_shared<Session>(std::move(socket), context_, role)->start();
+    ErrorCode error;
+    const Peer peer = peer_of(socket.remote_endpoint(error));
+    if (error) return;                              // it has gone already
+    socket.set_option(tcp::no_delay(true), error);  // answers are written whole; waiting for more gains nothing
+    const std::optional<Place> place = registry_.find_place(peer);
+    if (place) std::make_shared<Session>(std::move(socket), context_, *place)->start(peer);
+  }
+
+  void tidy_later() {
+    tidy_again_.expires_after(kTidyPeriod);
+    tidy_again_.async_wait([this](ErrorCode cancelled) {
+      if (cancelled) return;
+      guarded([this] { tidy(); });
+      tidy_later();
+    });
+  }
+
+  /// What clients made us hold goes back to the system once it is free: the allocator alone would keep it.
+  void tidy() {
+    // An exception may have ended what would have accepted the next connection.
+    if (!accepting_ && acceptor_.is_open() && accept_again_.expiry() <= std::chrono::steady_clock::now()) accept();
+    const std::size_t limit = memory_.limit();
+    if (memory_.used() > limit / 8 || memory_.peak() < limit / 4) return;
+    memory_.forget_peak();
+    free_unused_memory();
   }
 
   const HttpOptions options_;
+  const HostNames hosts_;
+  MemoryBudget memory_;
+  SessionRegistry registry_;
   Admission admission_;
   JsonApi api_;
-  SessionRegistry registry_;
   std::atomic<bool> draining_{false};
   SessionContext context_;
   std::uint16_t port_ = 0;
@@ -146,6 +227,10 @@ class HttpServer::Impl {
   net::executor_work_guard<net::io_context::executor_type> keep_running_;
   tcp::acceptor acceptor_;
   net::steady_timer accept_again_;
+  net::steady_timer tidy_again_;
+  // Touched by the acceptor's strand only.
+  std::chrono::steady_clock::time_point warn_again_;
+  bool accepting_ = false;
   std::vector<std::thread> threads_;
 };
 

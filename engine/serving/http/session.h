@@ -1,73 +1,120 @@
 #pragma once
 
+#include <atomic>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/serializer.hpp>
 #include <boost/beast/http/string_body.hpp>
+#include <chrono>
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
 
+#include "engine/serving/http/body_reader.h"
+#include "engine/serving/http/memory_budget.h"
 #include "engine/serving/http/session_registry.h"
 
 namespace cairn::serving {
 
 /// One connection: reads a request, hands it to the API, writes the answer, and again. Requests of one connection are
-/// served one after the other, pipelined ones in order.
+/// served one after the other, pipelined ones in order. The header's end and the body's length are found by
+/// `header_block.h`, the header is read by Beast, the body by `BodyReader`.
 ///
-/// Every step runs on the strand of its socket; `drain` and `abort` may be called from any thread. Lives as long as
-/// some operation of its own is pending.
+/// What it holds for its client beyond HttpOptions::kConnectionBytes is taken from the server's MemoryBudget first;
+/// when there is no more, the request is refused. After a refusal nothing more is read as a request.
+///
+/// No exception leaves it: one that comes up ends the request with 500, or the connection.
+///
+/// Every step runs on the strand of its socket; `drain`, `abort`, `give_way` and `waiting_since` may be called from any
+/// thread. Lives as long as some operation of its own is pending.
 class Session final : public std::enable_shared_from_this<Session> {
  public:
-  enum class Role { kServe, kRefuse };
+  static constexpr std::int64_t kNotWaiting = std::numeric_limits<std::int64_t>::max();
 
-  Session(boost::asio::ip::tcp::socket socket, SessionContext& context, Role role);
+  Session(boost::asio::ip::tcp::socket socket, SessionContext& context, Place place);
   ~Session();
 
-  void start();
+  void start(const Peer& peer);
   /// Closes the connection now if it is between requests, else after the request in flight.
   void drain();
   /// Closes the connection whatever it does.
   void abort();
+  /// Closes the connection if it still waits for a request, else after the request in flight.
+  void give_way();
+
+  /// Since when a whole request has been waited for, as a count of the steady clock; kNotWaiting while one is handled.
+  [[nodiscard]] std::int64_t waiting_since() const noexcept { return waiting_since_.load(std::memory_order_relaxed); }
 
  private:
-  using Request = boost::beast::http::request<boost::beast::http::string_body>;
   using Response = boost::beast::http::response<boost::beast::http::string_body>;
   using Error = boost::beast::error_code;
+  using Time = std::chrono::steady_clock::time_point;
+
+  template <class Step>
+  void guarded(Step step) noexcept;
+  template <class Step>
+  auto then(Step step);
+  void failed(const char* what) noexcept;
 
   void wait_for_request();
-  void read_header();
+  void begin_request();
+  void look_for_header();
+  void parse_header(std::size_t size);
   void on_header();
   void continue_then_read_body();
+  void take_body();
   void read_body();
-  void on_read_error(Error error);
+  void read_body_in_place();
+  void read_body_to_buffer();
+  [[nodiscard]] bool make_room(std::size_t bytes);
   void submit();
   void refuse(ApiResponse response);
   void respond(ApiResponse response);
   void write(bool head_only);
   void on_written(Error error);
   void linger();
-  void close();
+  void close() noexcept;
 
+  [[nodiscard]] std::size_t held_bytes() const noexcept;
+  [[nodiscard]] bool hold(std::size_t bytes, MemoryBudget::Use use) noexcept;
+  [[nodiscard]] bool hold_answer(std::size_t bytes) noexcept;
+  void let_go() noexcept;
+  [[nodiscard]] Time body_deadline() const noexcept;
+  [[nodiscard]] std::string_view unread() const noexcept;
   [[nodiscard]] Response render(ApiResponse response) const;
   [[nodiscard]] bool is_head() const;
+  [[nodiscard]] bool is_probe() const;
 
   SessionContext& context_;
-  const Role role_;
+  const Place place_;
   boost::beast::tcp_stream stream_;
+  MemoryShare memory_;
   boost::beast::flat_buffer buffer_;
-  std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
+  std::size_t checked_ = 0;  // of the buffer: what has been searched for the header's end
+  std::optional<boost::beast::http::request_parser<boost::beast::http::empty_body>> parser_;
+  Framing framing_;
+  std::optional<BodyReader> body_;
   std::optional<Response> response_;
   std::optional<boost::beast::http::response_serializer<boost::beast::http::string_body>> serializer_;
   std::string request_id_;
   std::stop_source in_flight_{std::nostopstate};  // of the request that is being handled
+  Time deadline_;                                 // for reading the request at hand
+  Time body_begun_;                               // when its body was first waited for
+  std::size_t body_bytes_ = 0;                    // that came, with all that surrounds chunks
   std::size_t lingered_bytes_ = 0;
-  bool idle_ = false;    // waiting for the first byte of a request
-  bool unread_ = false;  // the last request was not read to its end
+  bool idle_ = false;     // waiting for the first byte of a request
+  bool unread_ = false;   // the last request was not read to its end
+  bool handled_ = false;  // the API has the request, and owes its answer
+  bool failed_ = false;   // an exception came up before
+  bool leaving_ = false;  // closes after the request in flight
+  std::atomic<std::int64_t> waiting_since_;
 };
 
 }  // namespace cairn::serving

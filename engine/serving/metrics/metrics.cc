@@ -115,6 +115,17 @@ void add_sizes(Snapshot& out, const EngineStatus& status, std::int64_t connectio
             looked_up > 0 ? static_cast<double>(status.row_cache_hits) / looked_up : 0.0, {{"tier", "L1"}});
 }
 
+void add_clients(Snapshot& out, std::uint64_t displaced, std::size_t client_bytes) {
+  out.gauge("cairn_http_client_bytes", "Held for HTTP clients: connections, requests and answers under way",
+            static_cast<double>(client_bytes));
+  MetricFamily& family =
+      out.family("cairn_http_connections_displaced_total",
+                 "Connections without a request that were closed to make room for new ones", MetricType::Counter);
+  ClientMetric metric;
+  metric.counter.value = static_cast<double>(displaced);
+  family.metric.push_back(std::move(metric));
+}
+
 void add_checks(Snapshot& out, const EngineStatus& status) {
   out.gauge("cairn_ready", "1 when every required check passes", status.ready() ? 1.0 : 0.0);
   MetricFamily& checks = out.family("cairn_check_ok", "1 when the named readiness check passes", MetricType::Gauge);
@@ -252,10 +263,12 @@ void Metrics::observe_recommendation(StatusCode code, std::chrono::nanoseconds t
   instruments_->recommendation_seconds.Observe(seconds(took));
 }
 
-std::string Metrics::render(const EngineStatus& status, std::span<const LaneSample> lanes) const {
+std::string Metrics::render(const EngineStatus& status, std::span<const LaneSample> lanes,
+                            std::size_t client_bytes) const {
   Snapshot snapshot;
   add_counts(snapshot, status);
   add_sizes(snapshot, status, connections_.load(std::memory_order_relaxed));
+  add_clients(snapshot, displaced_.load(std::memory_order_relaxed), client_bytes);
   add_checks(snapshot, status);
   add_consumers(snapshot, status);
   add_lanes(snapshot, lanes);

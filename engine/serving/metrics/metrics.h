@@ -40,13 +40,18 @@ class Metrics {
     LaneCounts counts;
   };
 
-  /// The whole exposition, format 0.0.4.
-  [[nodiscard]] std::string render(const EngineStatus& status, std::span<const LaneSample> lanes) const;
+  /// A connection was closed, because its place was needed for another.
+  void connection_displaced() noexcept { displaced_.fetch_add(1, std::memory_order_relaxed); }
+
+  /// The whole exposition, format 0.0.4. `client_bytes`: what the server holds for its clients.
+  [[nodiscard]] std::string render(const EngineStatus& status, std::span<const LaneSample> lanes,
+                                   std::size_t client_bytes = 0) const;
 
  private:
   struct Instruments;
   std::unique_ptr<Instruments> instruments_;
   std::atomic<std::int64_t> connections_{0};
+  std::atomic<std::uint64_t> displaced_{0};
 };
 
 }  // namespace cairn::serving

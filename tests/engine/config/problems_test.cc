@@ -244,5 +244,41 @@ TEST_CASE("a message stays on its line whatever the file holds") {
   }
 }
 
+TEST_CASE("names of hosts are names alone") {
+  CHECK(problems("[http]\nhosts = [\"cairn.example.com\", \"LOCALHOST\", \"10.0.0.1\", \"[2001:db8::1]\"]\n") == "");
+  for (const char* host : {"", "http://x", "x:80", "x/y", "*.example.com", "a b", "[::1", "::1"}) {
+    CAPTURE(host);
+    const std::string found = problems("[http]\nhosts = [\"" + std::string(host) + "\"]\n");
+    CHECK(found.starts_with("c.toml:2:9: http.hosts: "));
+    CHECK(found.find("without scheme and port") != std::string::npos);
+  }
+}
+
+TEST_CASE("memory for clients must be enough for the other limits, as a start would ask") {
+  CHECK(problems("[http]\nmemory_max = \"16MiB\"\n") == "");
+  // 1088 connections of 8 KiB, and twice 1 MiB and 8 KiB: 10.5 MiB and a little.
+  CHECK(problems("[http]\nmemory_max = \"10MiB\"\n") ==
+        "c.toml:2:14: http.memory_max must be at least 11MiB for these http.connections_max, body_max and header_max; "
+        "raise it or lower them\n");
+  CHECK(problems("[http]\nconnections_max = 65536\n").starts_with("c.toml:2:19: http.memory_max must be at least "));
+  CHECK(problems("[http]\nbody_max = \"256MiB\"\n").starts_with("c.toml:2:12: http.memory_max must be at least "));
+  CHECK(problems("[http]\nconnections_max = 65536\nmemory_max = \"1GiB\"\n") == "");
+}
+
+TEST_CASE("checkpoints lie beside the state, not in it") {
+  CHECK(checkpoints_folder(check("").config) == "/var/lib/cairn-checkpoints");
+  CHECK(checkpoints_folder(check("[state]\ndir = \"/srv/cairn/\"\n").config) == "/srv/cairn-checkpoints");
+  CHECK(checkpoints_folder(check("[state]\ncheckpoints = \"/backup\"\n").config) == "/backup");
+  for (const char* folder : {"/srv/cairn", "/srv/cairn/", "/srv/cairn/checkpoints", "/srv/x/../cairn/y"}) {
+    CAPTURE(folder);
+    CHECK(problems("[state]\ndir = \"/srv/cairn\"\ncheckpoints = \"" + std::string(folder) + "\"\n")
+              .find("lies inside state.dir; name a folder beside it") != std::string::npos);
+  }
+  for (const char* folder : {"/srv", "/srv/cairn2", "/srv/cairn-checkpoints", "/backup/srv/cairn"}) {
+    CAPTURE(folder);
+    CHECK(problems("[state]\ndir = \"/srv/cairn\"\ncheckpoints = \"" + std::string(folder) + "\"\n") == "");
+  }
+}
+
 }  // namespace
 }  // namespace cairn::config::test

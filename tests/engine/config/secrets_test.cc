@@ -87,6 +87,26 @@ dsn_file = "/nowhere"
   CHECK(shown(report, "kafka.properties.ssl.ca.location") == "\"/etc/ca.pem\"");
 }
 
+TEST_CASE("a secret whose name is misspelt is not shown either") {
+  const ConfigReport report = check(R"([sql]
+dns = "host=db password=geheim"
+[kafka.properties]
+"sasl.pasword" = "geheim"
+"sasl.passphrase" = "geheim"
+"ssl.key.pass" = "geheim"
+"api.key" = "geheim"
+"sasl_password" = "geheim"
+"fetch.wait.max.ms" = 100
+)",
+                                    {{"CAIRN_KAFKA__PROPERTIES__SASL_PASWD", "geheim"},
+                                     {"CAIRN_SQL__DNS", "password=geheim"},
+                                     {"CAIRN_SQL__PASSWORD", "geheim"}});
+  const std::string all = report.problems_text() + show_settings(report, ShowOrigin::kYes);
+  CHECK(all.find("geheim") == std::string::npos);
+  CHECK(shown(report, "kafka.properties.sasl.pasword") == "\"***\"");
+  CHECK(shown(report, "kafka.properties.fetch.wait.max.ms") == "\"100\"");
+}
+
 TEST_CASE("a secret of the wrong type or with a syntax error is not repeated either") {
   const std::string all = problems("[sql]\ndsn = [\"geheim\"]\n") + problems("[sql]\ndsn = \"geheim\n") +
                           problems("[sql]\ndsn = geheim\n") + problems("[sql]\ndsn = \"geh\\u0000eim\"\n");

@@ -1,11 +1,13 @@
 // Each route, asked well and badly, through a real socket.
 
 #include <atomic>
+#include <filesystem>
 #include <set>
 
 #include "engine/serving/api/handlers.h"
 #include "engine/serving/api/routes.h"
 #include "tests/engine/serving/server_fixture.h"
+#include "tests/support/temporary_folder.h"
 
 using namespace cairn;
 using namespace cairn::serving_test;
@@ -280,15 +282,37 @@ TEST_CASE_FIXTURE(Serving, "the status carries counts, lag and checks") {
   CHECK(body["checks"][1]["name"] == "postgres");
 }
 
-TEST_CASE_FIXTURE(Serving, "a checkpoint needs an absolute path that is free") {
-  start();
-  const auto body = json_of(post(port(), "/v1/checkpoint", R"({"path":"/backup/a"})"));
-  CHECK(body["path"] == "/backup/a");
+TEST_CASE_FIXTURE(Serving, "a checkpoint is made in its folder and nowhere else") {
+  const test::TemporaryFolder scratch;
+  const std::string folder = scratch / "checkpoints";
+  HttpOptions options;
+  options.checkpoints_dir = folder;
+  start(options);
+  const auto body = json_of(post(port(), "/v1/checkpoint", R"({"path":"2024-05-01"})"));
+  CHECK(body["path"] == folder + "/2024-05-01");
   CHECK(body["bytes"] == 4096);
   CHECK(body["watermarks"][0]["offset"] == 42);
-  check_error(post(port(), "/v1/checkpoint", R"({"path":"/exists"})"), 409, "ALREADY_EXISTS");
-  check_error(post(port(), "/v1/checkpoint", R"({"path":"relative"})"), 400, "INVALID_ARGUMENT");
+  CHECK(std::filesystem::is_directory(folder));
+  CHECK(json_of(post(port(), "/v1/checkpoint", "{\"path\":\"" + folder + "/in_full\"}"))["path"] ==
+        folder + "/in_full");
+  check_error(post(port(), "/v1/checkpoint", R"({"path":"exists"})"), 409, "ALREADY_EXISTS");
+  for (const std::string& path : {std::string("/tmp/elsewhere"), std::string(".."), std::string("../x"),
+                                 std::string("a/b"), std::string("a/../../b"), std::string("."), std::string(".hidden"),
+                                 std::string("a b"), std::string("-a"), std::string(129, 'a'), folder, folder + "/",
+                                 folder + "/../x", folder + "/a/b", folder + "x/y", std::string("")}) {
+    CAPTURE(path);
+    const std::string message =
+        check_error(post(port(), "/v1/checkpoint", "{\"path\":\"" + path + "\"}"), 400, "INVALID_ARGUMENT");
+    CHECK(message.find("state.checkpoints") != std::string::npos);
+  }
   check_error(post(port(), "/v1/checkpoint", "{}"), 400, "INVALID_ARGUMENT");
+}
+
+TEST_CASE_FIXTURE(Serving, "a server without a folder for checkpoints makes none, and says which key gives it one") {
+  start();
+  const std::string message =
+      check_error(post(port(), "/v1/checkpoint", R"({"path":"x"})"), 400, "FAILED_PRECONDITION");
+  CHECK(message.find("state.checkpoints") != std::string::npos);
 }
 
 TEST_CASE_FIXTURE(Serving, "waiting passes its limit on and reports a timeout") {

@@ -146,7 +146,7 @@ EngineStatus FakeEngine::status(const CallContext&) const { return status_answer
 Status FakeEngine::wait_caught_up(const CallContext& context) const { return on_wait(context); }
 
 Result<CheckpointInfo> FakeEngine::checkpoint(const CallContext&, const std::string& path) {
-  if (path == "/exists") return Status(StatusCode::kAlreadyExists, "/exists exists; name a new directory");
+  if (path.ends_with("/exists")) return Status(StatusCode::kAlreadyExists, path + " exists; name a new directory");
   return CheckpointInfo{path, 4096, {{"api", {Partition{0}, Offset{42}, {}}}}};
 }
 

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -30,11 +31,15 @@ bool RawClient::can_connect(std::uint16_t port) {
   return connected;
 }
 
-RawClient::RawClient(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+RawClient::RawClient(std::uint16_t port, const char* from) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   REQUIRE(socket_ >= 0);
   const timeval limit{10, 0};
   REQUIRE(::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0);
   REQUIRE(::setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) == 0);
+  sockaddr_in source{};
+  source.sin_family = AF_INET;
+  REQUIRE(::inet_pton(AF_INET, from, &source.sin_addr) == 1);
+  REQUIRE(::bind(socket_, reinterpret_cast<const sockaddr*>(&source), sizeof source) == 0);
   REQUIRE(connect_to(socket_, port));
 }
 
@@ -47,6 +52,15 @@ bool RawClient::send(std::string_view bytes) {
     bytes.remove_prefix(static_cast<std::size_t>(sent));
   }
   return true;
+}
+
+std::size_t RawClient::send_some(std::string_view bytes) {
+  std::size_t total = 0;
+  for (ssize_t sent = 0; total < bytes.size(); total += static_cast<std::size_t>(sent)) {
+    sent = ::send(socket_, bytes.data() + total, bytes.size() - total, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent <= 0) break;
+  }
+  return total;
 }
 
 bool RawClient::fill() {
@@ -84,6 +98,11 @@ Answer RawClient::read_answer(bool head) {
   answer.body = buffer_.substr(0, length);
   buffer_.erase(0, length);
   return answer;
+}
+
+bool RawClient::is_closed() const {
+  pollfd ended{socket_, POLLRDHUP, 0};
+  return ::poll(&ended, 1, 0) > 0;
 }
 
 bool RawClient::closed_by_peer() {

@@ -19,7 +19,9 @@ struct Answer {
 /// tested. Reads give up after ten seconds, by failing the test.
 class RawClient {
  public:
-  explicit RawClient(std::uint16_t port);
+  explicit RawClient(std::uint16_t port) : RawClient(port, "127.0.0.1") {}
+  /// A connection from another address of this machine, such as 127.0.0.2.
+  RawClient(std::uint16_t port, const char* from);
   ~RawClient();
   RawClient(const RawClient&) = delete;
   RawClient& operator=(const RawClient&) = delete;
@@ -28,8 +30,12 @@ class RawClient {
 
   /// Returns false when the peer has closed or reset the connection.
   bool send(std::string_view bytes);
+  /// Sends what the peer takes without being waited for. Returns: how many bytes that were.
+  std::size_t send_some(std::string_view bytes);
   /// Reads one answer with Content-Length; `head`: one without a body.
   Answer read_answer(bool head = false);
+  /// Whether the peer has closed, also when there is still something to read; does not wait.
+  [[nodiscard]] bool is_closed() const;
   /// Reads until the peer closes; true when it does, in whichever way.
   bool closed_by_peer();
 

@@ -72,6 +72,16 @@ TEST_CASE("a call that is cancelled or late leaves nothing behind") {
   CHECK_FALSE(fs::exists(f.folder.path() + "/copy"));
 }
 
+TEST_CASE("a copy inside the state directory is refused, by whatever way its path leads there") {
+  Fixture f;
+  fs::create_directory_symlink(f.directory.path(), f.folder.path() + "/link");
+  for (const std::string& path : {f.directory.path() + "/copy", f.directory.path() + "/../link/copy",
+                                  f.folder.path() + "/link/copy", f.directory.path()}) {
+    CAPTURE(path);
+    CHECK(f.checkpointer.make({}, path).status().code() == StatusCode::kInvalidArgument);
+  }
+}
+
 TEST_CASE("what cannot be copied leaves nothing behind") {
   for (const char* part : {"/copy/event-log/", "/copy/state", "/copy"}) {
     INFO(std::string(part));

@@ -215,8 +215,12 @@ TEST_CASE_FIXTURE(Cli, "a bad place is reported by its line, and what to do afte
 }
 
 TEST_CASE_FIXTURE(Cli, "a checkpoint and a wait pass on what the server says") {
-  CHECK(run({"checkpoint", "/backup/x"}).out == "4.0 KiB in /backup/x\n  api/0 reflected up to offset 42\n");
-  const Outcome taken = run({"checkpoint", "/exists"});
+  const cairn::test::TemporaryFolder scratch;
+  HttpOptions options;
+  options.checkpoints_dir = scratch.path();
+  start(options);
+  CHECK(run({"checkpoint", "x"}).out == "4.0 KiB in " + (scratch / "x") + "\n  api/0 reflected up to offset 42\n");
+  const Outcome taken = run({"checkpoint", "exists"});
   CHECK(taken.exit_code == 1);
   CHECK(mentions(taken.err, "ALREADY_EXISTS"));
   CHECK(run({"wait"}).out == "caught up\n");

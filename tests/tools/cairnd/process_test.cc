@@ -85,7 +85,7 @@ int connect_to(int port) {
 std::string get(int port, const std::string& path) {
   const int fd = connect_to(port);
   if (fd < 0) return {};
-  const std::string request = "GET " + path + " HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
+  const std::string request = "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
   REQUIRE(::send(fd, request.data(), request.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request.size()));
   std::string answer;
   std::array<char, 1024> buffer{};
