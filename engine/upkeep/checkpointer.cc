@@ -3,11 +3,14 @@
 #include <filesystem>
 #include <system_error>
 
+#include "cairn/kill_point.h"
+
 namespace cairn::upkeep {
 
 Result<CheckpointInfo> Checkpointer::make(const CallContext& context, const std::string& path) {
   CAIRN_RETURN_IF_ERROR(context.check());
   CAIRN_ASSIGN_OR_RETURN(const auto copy, state::StateDirectory::create_new(path));
+  CAIRN_KILL_POINT("checkpoint.begun");
   CheckpointInfo info{path, 0, {}};
   if (Status copied = copy_into(context, copy, &info); !copied.ok()) {
     copy.remove();
@@ -23,9 +26,11 @@ Status Checkpointer::copy_into(const CallContext& context, const state::StateDir
   CAIRN_RETURN_IF_ERROR(state_.flush(context));
   info->watermarks = state_.durable_watermarks();  // the copy holds at least this much
   CAIRN_RETURN_IF_ERROR(store_.checkpoint(copy.store()));
+  CAIRN_KILL_POINT("checkpoint.store_copied");
   CAIRN_RETURN_IF_ERROR(context.check());
   std::error_code error;
   std::filesystem::copy(directory_.event_log(), copy.event_log(), error);
+  CAIRN_KILL_POINT("checkpoint.log_copied");
   if (error) return unavailable("cannot copy the event log to '" + copy.path() + "': " + error.message());
   return ok_status();
 }

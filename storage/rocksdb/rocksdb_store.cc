@@ -13,6 +13,7 @@
 #include <system_error>
 #include <utility>
 
+#include "cairn/kill_point.h"
 #include "cairn/mutex.h"
 #include "storage/directory_owner.h"
 #include "storage/in_flight.h"
@@ -275,7 +276,9 @@ Status RocksDbStore::commit(WriteBatch batch, Durability durability) const {
   rocksdb::WriteOptions options;
   // Write-ahead log only: the tables are written later, by flushes.
   options.sync = durability == Durability::kSynced;
+  CAIRN_KILL_POINT("store.before_write");
   Status status = judge_write(database_->db().Write(options, &native));
+  CAIRN_KILL_POINT("store.written");
   if (!status.ok()) quarantine_.give_back(std::move(parked));
   return status;
 }
@@ -332,6 +335,7 @@ Status RocksDbStore::close() {
 Status RocksDbStore::finish() const {
   const bool can_flush = !health_->failure() && gate_.read().status.ok();
   Status flushed = can_flush ? database_->flush() : ok_status();
+  CAIRN_KILL_POINT("store.flushed_at_close");
   database_->stop_background_work();
   write_quarantine();
   return std::move(flushed).with_context("cannot flush the state in " + options_.path);
