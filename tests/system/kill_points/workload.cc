@@ -17,7 +17,7 @@ constexpr std::size_t kCheckIns = 2'400;
 constexpr std::size_t kUsers = 40;
 constexpr std::size_t kPlaces = 60;
 constexpr std::size_t kPostedAtOnce = 50;
-constexpr std::size_t kPostsInAPart = 4;
+constexpr std::size_t kPostsInAPart = 8;
 constexpr auto kPatience = std::chrono::minutes(2);
 
 void must(const Status& status) {
