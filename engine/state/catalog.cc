@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "cairn/kill_point.h"
 #include "engine/state/bytes.h"
 #include "engine/state/keys.h"
 
@@ -114,7 +115,9 @@ Status Catalog::write(std::span<const Place> places, std::uint64_t version) {
   const PendingIds place_ids(place_ids_, kPlaceIdPrefix, &batch);
   const PendingIds category_ids(category_ids_, kCategoryIdPrefix, &batch);
   for (const Stored& one : stored) batch.put(storage::Family::kPlaces, one.place.id.str(), encode_place(one));
+  CAIRN_KILL_POINT("places.before_write");
   CAIRN_RETURN_IF_ERROR(store_.write(std::move(batch), storage::Durability::kOnlyHere));
+  CAIRN_KILL_POINT("places.written");
   place_ids.confirm();
   category_ids.confirm();
   const WriterLock lock(mutex_);

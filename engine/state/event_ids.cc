@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "cairn/kill_point.h"
 #include "engine/state/bytes.h"
 #include "engine/state/keys.h"
 #include "engine/state/parallel.h"
@@ -81,6 +82,7 @@ Status EventIds::recover(const storage::StateStore& store) {
 void put_event_ids(const EventIdChanges& changes, std::uint64_t window, storage::WriteBatch* batch) {
   for (const std::uint64_t generation : changes.forgotten) {
     batch->remove_prefix(Family::kDedup, event_ids_prefix(generation));
+    CAIRN_KILL_POINT("event_ids.forgotten");
   }
   std::string value;
   for (const auto& [generation, prints] : changes.added) {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "cairn/check.h"
+#include "cairn/kill_point.h"
 
 namespace cairn::state {
 
@@ -110,6 +111,7 @@ void Windows::write_window(const std::stop_token& stop) {
   const auto version = change_windows();
   if (version) {
     if (!write_until_stored(stop, *version).ok()) return;
+    CAIRN_KILL_POINT("window.written");
     commit(*version);
   }
   {
@@ -127,6 +129,7 @@ std::shared_ptr<const ReadVersion> Windows::change_windows() {
   before->growing->positions = progress_.positions();
   before->growing->counters = progress_.counters();
   publish({std::make_shared<PendingWindow>(), before->growing, before->stored, before->epoch});
+  CAIRN_KILL_POINT("window.closed");
   {
     const MutexLock lock(mutex_);
     growing_since_.reset();
@@ -164,6 +167,7 @@ void Windows::commit(const ReadVersion& written) {
   writer_.advance(epoch);
   publish({written.growing, nullptr, std::move(stored), epoch});
   progress_.keep(written.full->positions);
+  CAIRN_KILL_POINT("window.committed");
   const MutexLock lock(mutex_);
   stored_.emplace_back(store_.last_write(), written.full->positions);
   ++windows_written_;
@@ -186,6 +190,7 @@ Status Windows::close() {
 }
 
 Status Windows::finish() {
+  CAIRN_KILL_POINT("window.finishing");
   // A window that could not be written goes first: the positions of the next one lie behind it.
   if (const auto version = current(); version->full) {
     CAIRN_RETURN_IF_ERROR(writer_.write(*version));

@@ -1,5 +1,7 @@
 #include "engine/upkeep/place_sync.h"
 
+#include "cairn/kill_point.h"
+
 namespace cairn::upkeep {
 
 void PlaceSync::push() {
@@ -42,7 +44,9 @@ Status PlaceSync::write(std::span<const state::Catalog::Stored> newer) {
     if (chunk.size() < chunk_places_max_ && !last) continue;
     const bool version_ends = last || newer[i + 1].version != newer[i].version;
     const std::uint64_t version = version_ends ? newer[i].version : newer[i].version - 1;
+    CAIRN_KILL_POINT("places.before_push");
     CAIRN_RETURN_IF_ERROR(mirror_.upsert_places(chunk, version));
+    CAIRN_KILL_POINT("places.pushed");
     chunk.clear();
     CAIRN_RETURN_IF_ERROR(catalog_.set_pushed_version(version));
     set_written(version);

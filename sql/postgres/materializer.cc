@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "cairn/kill_point.h"
 #include "features/event_id_memory.h"
 #include "sql/batch.h"
 #include "sql/hourly_stats.h"
@@ -46,9 +47,11 @@ class PostgresMaterializer final : public Materializer {
     Status status = backend_->pool.run("postgres: apply", [&](Session& session) {
       pqxx::work transaction(session.connection());
       CAIRN_RETURN_IF_ERROR(write(transaction, batch, &applied));
+      CAIRN_KILL_POINT("sql.before_commit");
       in_doubt = true;
       transaction.commit();
       in_doubt = false;
+      CAIRN_KILL_POINT("sql.committed");
       return ok_status();
     });
     if (in_doubt) status = look_up_outcome(batch, std::move(status));
@@ -72,9 +75,11 @@ class PostgresMaterializer final : public Materializer {
     CAIRN_RETURN_IF_ERROR(check_owner(transaction, backend_->schema, backend_->owner));
     CAIRN_ASSIGN_OR_RETURN(const Standing standing, lock_positions(transaction, batch));
     if (standing != Standing::kBefore) return aborted(batch);
+    CAIRN_KILL_POINT("sql.positions_locked");
     const std::vector<std::size_t> included = leave_out_repeats(transaction, batch.interactions, generation_ids_);
     write_interactions(transaction, batch.source, batch.interactions, included, types_);
     add_stats(transaction, aggregate_hourly(batch.interactions, included, types_));
+    CAIRN_KILL_POINT("sql.rows_written");
     store_positions(transaction, batch);
     applied->rows = included.size();
     applied->repeated = batch.interactions.size() - included.size();

@@ -13,6 +13,7 @@
 #include <system_error>
 #include <utility>
 
+#include "cairn/kill_point.h"
 #include "cairn/mutex.h"
 #include "storage/directory_owner.h"
 #include "storage/in_flight.h"
@@ -322,7 +323,9 @@ Status RocksDbStore::commit(WriteBatch batch, Durability durability, std::uint64
   rocksdb::WriteOptions options;
   // Write-ahead log only: the tables are written later, by flushes.
   options.sync = durability != Durability::kBuffered;
+  CAIRN_KILL_POINT("store.before_write");
   Status status = judge_write(database_->db().Write(options, &native));
+  CAIRN_KILL_POINT("store.written");
   if (!status.ok()) quarantine_.give_back(std::move(parked));
   if (status.ok() && number != nullptr) *number = sequence_of(native) + native.Count() - 1;
   return status;
@@ -381,6 +384,7 @@ Status RocksDbStore::close() {
 Status RocksDbStore::finish() const {
   const bool can_flush = !health_->failure() && gate_.read().status.ok();
   Status flushed = can_flush ? database_->flush() : ok_status();
+  CAIRN_KILL_POINT("store.flushed_at_close");
   database_->stop_background_work();
   write_quarantine();
   return std::move(flushed).with_context("cannot flush the state in " + options_.path);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "cairn/check.h"
+#include "cairn/kill_point.h"
 #include "storage/stored_key.h"
 
 namespace cairn::storage {
@@ -16,6 +17,7 @@ rocksdb::CompactionFilter::Decision TrimFilter::FilterV2(int, const rocksdb::Sli
   const std::string_view stored = key.ToStringView();
   // An operand is a change that the row has not seen yet. It must reach it.
   if (type != ValueType::kValue || !stored.starts_with(family_byte(Family::kState))) return Decision::kKeep;
+  CAIRN_KILL_POINT("store.compacting");
   switch (trim_(without_family(stored), value.ToStringView(), new_value)) {
     case TrimDecision::kChange:
       return Decision::kChangeValue;

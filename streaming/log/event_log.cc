@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "cairn/kill_point.h"
 #include "cairn/mutex.h"
 #include "streaming/log/acknowledged.h"
 #include "streaming/log/crc32c.h"
@@ -139,6 +140,7 @@ void FileEventLog::commit_open_group() {
   committing_ = true;
   mutex_.unlock();
   const Status status = write(*group);
+  CAIRN_KILL_POINT("log.committed");
   mutex_.lock();
   committing_ = false;
   if (status.ok()) {
@@ -170,7 +172,9 @@ Status FileEventLog::write(const Group& group) {
   if (group.start.value - active_->start().value >= static_cast<std::int64_t>(options_.segment_bytes)) {
     CAIRN_RETURN_IF_ERROR(roll(group.start));
   }
+  CAIRN_KILL_POINT("log.before_write");
   if (Status status = active_->write(group.start, group.bytes); !status.ok()) return undo(group, std::move(status));
+  CAIRN_KILL_POINT("log.written");
   if (!options_.sync) return ok_status();
   // After a failed sync the kernel may have dropped the pages: a second sync proves nothing.
   if (const Status status = active_->sync(); !status.ok()) {
@@ -192,6 +196,7 @@ Status FileEventLog::check_free(std::size_t bytes) const {
 
 Status FileEventLog::roll(Offset start) {
   CAIRN_ASSIGN_OR_RETURN(active_, Segment::create(options_.path, start));
+  CAIRN_KILL_POINT("log.segment_made");
   const MutexLock lock(mutex_);
   segments_.push_back(active_);
   return ok_status();
@@ -309,6 +314,7 @@ Status FileEventLog::trim(Offset offset) {
     // Oldest first, each before it leaves the list: whatever stops this, what stays on disk has no hole. A read under
     // way has the file open.
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) return posix::io_error("cannot remove", path, errno);
+    CAIRN_KILL_POINT("log.segment_removed");
     removed = true;
     const MutexLock lock(mutex_);
     segments_.erase(segments_.begin());
