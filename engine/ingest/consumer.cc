@@ -6,6 +6,7 @@
 #include <random>
 #include <utility>
 
+#include "cairn/kill_point.h"
 #include "engine/state/parallel.h"
 #include "streaming/decode.h"
 
@@ -152,6 +153,7 @@ Status Consumer::poll_and_apply(const std::stop_token& stop, Work& work) {
   // reports the end.
   const std::uint64_t seen_mark = marks_.load();
   CAIRN_RETURN_IF_ERROR(work.source->poll(options_.records_max, kPollWait, &work.batch));
+  CAIRN_KILL_POINT("consumer.polled");
   work.small = work.batch.records.size() < options_.records_max / 8;
   const bool ended = work.batch.at_end || work.batch.finished;
   const bool moved = !work.batch.positions.empty();
@@ -234,6 +236,7 @@ Status Consumer::apply(const std::stop_token& stop, Work& work) {
   const DecodedBatch batch{std::span(work.interactions).first(work.decoded), work.refused, work.before,
                            work.batch.positions};
   CAIRN_RETURN_IF_ERROR(until_taken(stop, work, [&] { return sink_.apply(source_name_, batch); }));
+  CAIRN_KILL_POINT("consumer.applied");
   if (work.batch.gap_records > 0) {
     const MutexLock lock(mutex_);
     gap_records_ += work.batch.gap_records;
