@@ -75,6 +75,7 @@ class LogSource final : public Source {
   /// A call's events stand together in one record. They are delivered together, because a position lies between records
   /// of the log only; the offset of each is where it begins inside.
   Status take_all(Offset offset, std::string_view bytes, RecordBatch* batch) {
+    if (bytes.starts_with(kGivenUp)) return ok_status();  // lost, and somebody has decided to go on without it
     if (is_event_record(bytes)) return take(offset, bytes, batch);
     const auto events = events_in(bytes);
     if (!events) return no_event(offset);
@@ -100,7 +101,6 @@ class LogSource final : public Source {
   /// refused like a bad event: the API has acknowledged it as accepted, and a dead letter would lose it in silence. It
   /// does not stop the process either, which would stop again at every start: the consumer stops here, and says so.
   Status take(Offset offset, std::string_view bytes, RecordBatch* batch) {
-    if (bytes.starts_with(kGivenUp)) return ok_status();  // lost, and somebody has decided to go on without it
     if (decoded_ == interactions_.size()) interactions_.emplace_back();
     Interaction& interaction = interactions_[decoded_];
     const auto read = read_api_record(bytes, types_, &interaction);

@@ -150,6 +150,9 @@ TEST_CASE("features that are gone are built again from the log, and PostgreSQL c
     World::wait(*engine);
   }
   fs::remove_all(world.folder / "first/state");
+  SqlOptions sql;
+  sql.dsn = world.dsn;
+  REQUIRE(adopt_postgres(sql).ok());  // a state made anew is another owner of the schema
   const auto engine = world.open("first");
   world.send(*engine, 5);
   World::wait(*engine);

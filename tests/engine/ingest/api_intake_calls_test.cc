@@ -106,6 +106,8 @@ TEST_CASE("of a call that a crash tore, all events are kept or none, so that sen
   REQUIRE(f.take({event("x")}, "before").ok());
   const std::vector<std::string> events{event("a"), event("b"), "{}"};
   const Offset before = f.log->end_offset();
+  const std::string mark = f.folder / "acknowledged";  // as it was before the call was
+  std::filesystem::copy_file(f.path + "/acknowledged", mark);
   REQUIRE(f.take(events, "k").ok());
   const Offset end = f.log->end_offset();
   f.intake.reset();
@@ -116,6 +118,8 @@ TEST_CASE("of a call that a crash tore, all events are kept or none, so that sen
     INFO("cut to offset ", cut.value);
     std::filesystem::remove_all(f.path);
     std::filesystem::copy(whole, f.path);
+    std::filesystem::remove(f.path + "/acknowledged");
+    std::filesystem::copy_file(cut == end ? whole + "/acknowledged" : mark, f.path + "/acknowledged");
     std::filesystem::resize_file(f.path + "/00000000000000000000.events", static_cast<std::uintmax_t>(cut.value) + 24);
     f.open();
     CHECK(f.places() == (cut == end ? "xab-" : "x"));

@@ -135,7 +135,7 @@ TEST_CASE_FIXTURE(Serving, "the Idempotency-Key of a request reaches the engine,
     RawClient client(port());
     const std::string body = R"({"type":"view"})";
     REQUIRE(
-        client.send("POST /v1/interactions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        client.send("POST /v1/interactions HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
                     "idempotency-key: " +
                     key + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body));
     return client.read_answer();
