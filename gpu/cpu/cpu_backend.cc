@@ -8,14 +8,22 @@
 #include "gpu/cpu/kernels.h"
 #include "gpu/select_k.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 namespace cairn::gpu {
 namespace {
 
 #if defined(__x86_64__)
 
-bool has_avx2() noexcept {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+/// __builtin_cpu_supports() has no word for it in clang 14.
+bool has_f16c() noexcept {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
 }
+
+bool has_avx2() noexcept { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c(); }
 
 /// All that the kernels of this name are compiled with, in CMakeLists.txt.
 bool has_avx512() noexcept {
