@@ -81,6 +81,7 @@ class FileEventLog final : public EventLog {
   Status undo(const Group& group, Status failure);
   void fail(Group& group, const Status& status) CAIRN_REQUIRES(mutex_);
   Result<Span> durable_from(Offset from, std::chrono::milliseconds wait) const CAIRN_EXCLUDES(mutex_);
+  static Result<Offset> end_of_given_up(const Segment& segment, Offset from, Offset end);
   Status explain_unreadable(const Segment& segment, Offset from) const CAIRN_EXCLUDES(mutex_);
 
   // Fixed after construction.
@@ -260,13 +261,29 @@ Status FileEventLog::read(Offset from, std::size_t records_max, std::chrono::mil
     CAIRN_ASSIGN_OR_RETURN(const ParsedRecord record, walk.next());
     if (record.found != ParsedRecord::Found::kWhole) {
       if (!found.empty()) break;  // the next read begins here and reports it
-      return explain_unreadable(*span.segment, from);
+      CAIRN_ASSIGN_OR_RETURN(const Offset next, end_of_given_up(*span.segment, from, span.end));
+      if (next == from) return explain_unreadable(*span.segment, from);
+      found.push_back({from, next, 0, 1});
+      bytes->append(1, kGivenUp).append(kPayloadPadding, '\0');
+      break;
     }
     found.push_back({offset, walk.offset(), bytes->size(), record.payload.size()});
     bytes->append(record.payload).append(kPayloadPadding, '\0');
   }
   for (const Found& f : found) visit(f.offset, f.next, std::string_view(*bytes).substr(f.begin, f.size));
   return ok_status();
+}
+
+/// Records that were lost are given up many at a time, and a reader may have stood between two of them.
+/// Returns: where the record ends that stands there now; `from` when there is none that covers it.
+Result<Offset> FileEventLog::end_of_given_up(const Segment& segment, Offset from, Offset end) {
+  RecordWalk walk(segment, segment.start(), end);
+  while (!walk.at_end() && walk.offset() < from) {
+    CAIRN_ASSIGN_OR_RETURN(const ParsedRecord record, walk.next());
+    if (record.found != ParsedRecord::Found::kWhole) return from;
+    if (walk.offset() > from && record.payload.starts_with(kGivenUp)) return walk.offset();
+  }
+  return from;
 }
 
 /// No record could be read at `from`: because none begins there, or because one does and is damaged?

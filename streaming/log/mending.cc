@@ -85,10 +85,8 @@ Result<std::shared_ptr<Segment>> open_to_mend(const std::string& directory, Offs
 Result<Offset> mend_segments(const std::string& directory, Offset needed, Offset least, std::vector<LogLoss>* losses) {
   CAIRN_ASSIGN_OR_RETURN(std::vector<Offset> starts, Segment::list(directory));
   if (starts.empty() || needed < starts.front()) {
-    const Offset first = starts.empty() ? least : needed;
-    CAIRN_RETURN_IF_ERROR(Segment::create(directory, first).status());
-    if (starts.empty() && needed < least) losses->push_back({needed, least});
-    starts.insert(starts.begin(), first);
+    CAIRN_RETURN_IF_ERROR(Segment::create(directory, needed).status());
+    starts.insert(starts.begin(), needed);
   }
   for (std::size_t i = 0; i < starts.size(); ++i) {
     CAIRN_ASSIGN_OR_RETURN(const auto segment, open_to_mend(directory, starts[i]));
@@ -146,6 +144,7 @@ std::vector<std::string> examine_event_log(const std::string& directory) {
   const auto mark = AcknowledgedMark::open(directory);
   note(mark.status());
   const bool named = identity.ok() && identity->has_value();
+  if (identity.ok() && !named && mark.ok() && *mark) found.push_back("'" + directory + "/identity' is missing");
   if (named && mark.ok() && !*mark) found.push_back("'" + AcknowledgedMark::path(directory) + "' is missing");
   const Offset acknowledged = mark.ok() && *mark ? (*mark)->end() : Offset{0};
   const auto starts = Segment::list(directory);

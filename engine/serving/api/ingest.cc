@@ -27,13 +27,15 @@ std::string write_ack(const IngestAck& ack) {
   return std::move(out).take();
 }
 
-/// The key without the quotes that a structured field (RFC 9651) has. Returns: INVALID_ARGUMENT.
+/// The key without the quotes that a structured field (RFC 9651) has; empty when there is no such header.
+/// Returns: INVALID_ARGUMENT.
 Result<std::string_view> key_of(const ApiRequest& request) {
-  std::string_view key = request.idempotency_key;
+  if (!request.idempotency_key) return std::string_view();
+  std::string_view key = *request.idempotency_key;
   if (key.size() >= 2 && key.front() == '"' && key.back() == '"') key = key.substr(1, key.size() - 2);
   const bool printable = std::all_of(key.begin(), key.end(), [](char c) { return c >= 0x20 && c < 0x7F; });
-  if (printable && key.size() <= 255 && key.empty() == request.idempotency_key.empty()) return key;
-  return invalid_argument("Idempotency-Key must be 1 to 255 printable ASCII characters");
+  if (printable && !key.empty() && key.size() <= 255) return key;
+  return invalid_argument("there may be one Idempotency-Key, of 1 to 255 printable ASCII characters");
 }
 
 }  // namespace

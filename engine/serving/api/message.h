@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -18,7 +19,8 @@ struct ApiRequest {
   std::string method;  ///< as sent; HEAD is served as GET, its body is left out later
   std::string target;  ///< path and query, still percent-encoded
   std::string content_type;
-  std::string idempotency_key;  ///< of the header Idempotency-Key, as it came; empty: none
+  /// Of the header Idempotency-Key, as it came; empty, which is no key, when there are several.
+  std::optional<std::string> idempotency_key;
   std::string body;
   std::chrono::steady_clock::time_point received;  ///< when the last byte had been read
   CallContext context;      ///< what the call to the engine begins with; its trace id is the request's id

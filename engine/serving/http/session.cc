@@ -300,7 +300,8 @@ void Session::submit() {
   request->method = text_of(header.method_string());
   request->target = text_of(header.target());
   request->content_type = text_of(header[http::field::content_type]);
-  request->idempotency_key = text_of(header["Idempotency-Key"]);
+  const auto [key, keys_end] = header.equal_range("Idempotency-Key");
+  if (key != keys_end) request->idempotency_key = std::next(key) == keys_end ? text_of(key->value()) : "";
   request->body = body_->take_body();
   body_.reset();
   request->received = steady_clock::now();

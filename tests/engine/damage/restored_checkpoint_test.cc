@@ -142,6 +142,44 @@ TEST_CASE("a copy of files that is older than PostgreSQL is noticed, and goes on
   CHECK(World::detail(*engine, "postgres").find("PostgreSQL holds events up to offset") != std::string::npos);
 }
 
+TEST_CASE("a log that ends before what the features hold goes on after one start that accepts the loss") {
+  for (const char* harm : {"cut", "emptied", "removed"}) {
+    INFO("the log's file is ", std::string(harm));
+    World world;
+    {
+      const auto engine = world.open("first");
+      world.send(*engine, 20);
+      World::wait(*engine);
+    }
+    const fs::path file = world.folder / "first/event-log/00000000000000000000.events";
+    // Ahead of the features, as after a kill: the log that is lost ends behind them.
+    world.copy("first", "killed");
+    {
+      const auto engine = world.open("first");
+      world.send(*engine, 5);
+      World::wait(*engine);
+    }
+    fs::remove_all(world.folder / "killed/event-log");
+    world.copy("first/event-log", "killed/event-log");
+    fs::remove_all(world.folder / "first");
+    fs::rename(world.folder / "killed", world.folder / "first");
+    if (std::string(harm) == "cut") fs::resize_file(file, fs::file_size(file) / 2);
+    if (std::string(harm) == "emptied") fs::resize_file(file, 0);
+    if (std::string(harm) == "removed") fs::remove(file);
+    {
+      const auto engine = world.open("first", true, /*accept_loss=*/true);
+      world.send(*engine, 5);
+      World::wait(*engine);
+      CHECK(engine->status({}).events_applied == 25);  // the five that only PostgreSQL has are lost
+    }
+    const auto engine = world.open("first");
+    world.send(*engine, 5);
+    World::wait(*engine);
+    CHECK(engine->status({}).events_applied == 30);
+    CHECK(world.rows() == "35 of 35");
+  }
+}
+
 TEST_CASE("features that are gone are built again from the log, and PostgreSQL counts nothing twice") {
   World world;
   {

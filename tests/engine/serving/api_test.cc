@@ -144,9 +144,8 @@ TEST_CASE_FIXTURE(Serving, "the Idempotency-Key of a request reaches the engine,
   CHECK(json_of(post_with_key("\"k 1\""))["repeated"] == true);
   CHECK(json_of(post_with_key("\"k 2\""))["repeated"] == false);
   CHECK(post_with_key(std::string(255, 'k')).code == 202);
-  CHECK(json_of(post_with_key(""))["repeated"] == false);
-  CHECK(json_of(post_with_key(""))["repeated"] == false);
-  for (const std::string& bad : {std::string(256, 'k'), std::string("\"\""), std::string("k\xC3\xA9")}) {
+  for (const std::string& bad : {std::string(), std::string("a\r\nIdempotency-Key: b"), std::string(256, 'k'),
+                                 std::string("\"\""), std::string("k\xC3\xA9")}) {
     check_error(post_with_key(bad), 400, "INVALID_ARGUMENT");
   }
 }
@@ -296,10 +295,11 @@ TEST_CASE_FIXTURE(Serving, "a checkpoint is made in its folder and nowhere else"
   CHECK(json_of(post(port(), "/v1/checkpoint", "{\"path\":\"" + folder + "/in_full\"}"))["path"] ==
         folder + "/in_full");
   check_error(post(port(), "/v1/checkpoint", R"({"path":"exists"})"), 409, "ALREADY_EXISTS");
-  for (const std::string& path : {std::string("/tmp/elsewhere"), std::string(".."), std::string("../x"),
-                                 std::string("a/b"), std::string("a/../../b"), std::string("."), std::string(".hidden"),
-                                 std::string("a b"), std::string("-a"), std::string(129, 'a'), folder, folder + "/",
-                                 folder + "/../x", folder + "/a/b", folder + "x/y", std::string("")}) {
+  for (const std::string& path :
+       {std::string("/tmp/elsewhere"), std::string(".."), std::string("../x"), std::string("a/b"),
+        std::string("a/../../b"), std::string("."), std::string(".hidden"), std::string("a b"), std::string("-a"),
+        std::string(129, 'a'), folder, folder + "/", folder + "/../x", folder + "/a/b", folder + "x/y",
+        std::string("")}) {
     CAPTURE(path);
     const std::string message =
         check_error(post(port(), "/v1/checkpoint", "{\"path\":\"" + path + "\"}"), 400, "INVALID_ARGUMENT");
