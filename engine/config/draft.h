@@ -9,6 +9,7 @@
 #include "engine/config/config.h"
 #include "engine/config/keys.h"
 #include "engine/config/reader.h"
+#include "engine/config/redact.h"
 #include "engine/config/toml/document.h"
 
 namespace cairn::config {
@@ -32,7 +33,9 @@ class Draft {
   [[nodiscard]] Where in_file(toml::TextPosition at) const { return {Origin::kFile, filename_, at}; }
   [[nodiscard]] static Where in_variable(std::string name) { return {Origin::kEnvironment, std::move(name), {}}; }
 
-  void problem(const Where& where, std::string message) { problems_.emplace_back(where, std::move(message)); }
+  void problem(const Where& where, std::string message) {
+    problems_.emplace_back(where, without_passwords(std::move(message)));
+  }
   /// The problems, by place: the file from top to bottom, then the environment.
   [[nodiscard]] std::vector<Problem> sorted_problems() const;
 

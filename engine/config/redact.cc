@@ -120,6 +120,26 @@ std::optional<std::string> redact_keywords(std::string_view text) {
 
 }  // namespace
 
+std::string without_passwords(std::string text) {
+  constexpr std::string_view kEnds = " \t\n'\"";
+  for (const std::string_view word : {"password=", "passwd=", "pwd="}) {
+    for (std::size_t at = 0; (at = text.find(word, at)) != std::string::npos; at += word.size()) {
+      std::size_t begin = at + word.size();
+      if (begin < text.size() && text[begin] == '\'') ++begin;
+      const std::size_t end = std::min(text.find_first_of(kEnds, begin), text.size());
+      if (end > begin) text.replace(begin, end - begin, kRedacted);
+    }
+  }
+  for (std::size_t at = 0; (at = text.find("://", at)) != std::string::npos; at += 3) {
+    const std::size_t end = std::min(text.find_first_of(kEnds, at), text.size());
+    const std::size_t sign = text.rfind('@', end);
+    const std::size_t colon = text.find(':', at + 3);
+    if (sign == std::string::npos || sign < at || colon >= sign) continue;
+    text.replace(colon + 1, sign - colon - 1, kRedacted);
+  }
+  return text;
+}
+
 std::string redact_dsn(std::string_view dsn) {
   for (const std::string_view scheme : {"postgresql://", "postgres://"}) {
     if (dsn.starts_with(scheme)) return redact_uri(scheme, dsn.substr(scheme.size()));

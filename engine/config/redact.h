@@ -13,4 +13,8 @@ inline constexpr std::string_view kRedacted = "***";
 /// end in a log or a support ticket.
 [[nodiscard]] std::string redact_dsn(std::string_view dsn);
 
+/// A text with the passwords left out that stand in it as a connection string has them: `password=…` up to the next
+/// blank or quote, and `://user:…@`. For what was given to a key that holds no secret, perhaps by mistake.
+[[nodiscard]] std::string without_passwords(std::string text);
+
 }  // namespace cairn::config

@@ -106,7 +106,8 @@ class Collector {
   void add_key(const Key<Target>& key, std::string full, const Target& target) {
     const Value value = key.get(target);
     const std::string text = render_value(key, value);
-    add(std::move(full), text, key.secret ? quote_toml(redact_dsn(std::get<std::string>(value))) : text, key.live);
+    add(std::move(full), text,
+        key.secret ? quote_toml(redact_dsn(std::get<std::string>(value))) : without_passwords(text), key.live);
   }
 
   std::vector<Setting> take() { return std::move(settings_); }

@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "tests/engine/config/check_text.h"
+
 namespace cairn::config {
 namespace {
 
@@ -40,6 +42,26 @@ TEST_CASE("what cannot be understood is not shown at all") {
     CAPTURE(dsn);
     CHECK(redact_dsn(dsn).find("geheim") == std::string::npos);
   }
+}
+
+TEST_CASE("a password that stands where none belongs is not repeated") {
+  for (const char* text :
+       {"sql.dsn_file: host=x password=geheim: No such file", "'host=x password=geheim'", "passwd='geheim'",
+        "postgres://u:geheim@h/d", "listen: postgres://u:ge:he@im@h/d is no address"}) {
+    CAPTURE(text);
+    CHECK(without_passwords(text).find("geheim") == std::string::npos);
+    CHECK(without_passwords(text).find("im@") == std::string::npos);
+  }
+  for (const char* text : {"http://localhost:8080/console", "a@b", "state.dir: /var/lib/cairn", "password= is empty"}) {
+    CHECK(without_passwords(text) == text);
+  }
+  CHECK(without_passwords("host=x password=geheim: gone") == "host=x password=*** gone");
+}
+
+TEST_CASE("a connection string in the place of its file is not repeated in the problem") {
+  const ConfigReport report = test::check("[sql]\ndsn_file = \"host=x password=geheim\"\n");
+  CHECK(report.problems_text().find("geheim") == std::string::npos);
+  CHECK(report.problems_text().find("sql.dsn_file") != std::string::npos);
 }
 
 }  // namespace
