@@ -23,6 +23,7 @@
 #include "engine/upkeep/ballast.h"
 #include "engine/upkeep/checkpointer.h"
 #include "engine/upkeep/log_trimmer.h"
+#include "engine/upkeep/memory_return.h"
 #include "engine/upkeep/schedule.h"
 #include "features/row.h"
 #include "gpu/select_k.h"
@@ -77,6 +78,7 @@ class EngineImpl final : public Engine {
   InteractionTypes types_;
   std::unique_ptr<state::StateDirectory> directory_;
   std::unique_ptr<upkeep::Ballast> ballast_;
+  upkeep::MemoryReturn memory_return_;  ///< the schedule's
   state::Fading fading_;
   std::unique_ptr<storage::StateStore> store_;
   std::unique_ptr<state::FeatureState> state_;
@@ -150,6 +152,10 @@ void EngineImpl::start_upkeep() {
   chores.emplace_back([this] { trimmer_->trim(); });
   chores.emplace_back([this] { ballast_->keep(); });
   chores.emplace_back([this] { feature_sink_->settle_dead_letters(); });
+  chores.emplace_back([this] {
+    const state::Counters counters = state_->counters();
+    memory_return_.round(counters.applied + counters.repeated + counters.rejected);
+  });
   schedule_ = std::make_unique<upkeep::Schedule>(std::move(chores), kUpkeepPeriod);
 }
 
