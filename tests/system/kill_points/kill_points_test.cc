@@ -83,23 +83,24 @@ TEST_CASE("a process that is killed at any of the named points loses nothing and
   const std::set<std::string> names = names_in_sources();
   CHECK(names.size() >= 25);
   std::map<std::string, std::size_t> reached = reached_by_a_whole_run();
+  std::size_t kills = 0;
   for (const std::string& name : names) {
     CHECK_MESSAGE(reached[name] > 0, name, " is never reached: is its source in this folder's CMakeLists.txt?");
-    std::size_t kills = 0;
     for (std::size_t round = 0; reached[name] > 0 && round < rounds; ++round) {
       const Prepared prepared;
-      const std::string first = name + ":" + std::to_string(1 + random() % reached[name]);
+      // How often a point is reached differs from run to run: the first time comes in each.
+      const std::string then = name + ":" + std::to_string(1 + random() % reached[name]);
       // The process that takes over is killed as well, soon.
       const std::string second = *std::next(names.begin(), static_cast<int>(random() % names.size()));
-      INFO("killed at ", first, ", then at ", second, ":1");
-      kills += run_child(prepared.workload, first) != 0;
+      INFO("killed at ", name, ":1, then at ", then, ", then at ", second, ":1");
       kills += run_child(prepared.workload, name + ":1") != 0;
+      kills += run_child(prepared.workload, then) != 0;
       run_child(prepared.workload, second + ":1");
       check_that_all_is_exact(prepared.workload);
     }
-    // How often a point is reached differs a little from run to run.
-    CHECK_MESSAGE((kills > 0 || reached[name] == 0), name);
   }
+  // Two tries each; whether the second one comes so far depends on what the first has left to do.
+  CHECK(kills >= names.size() * rounds);
 }
 
 }  // namespace
