@@ -67,7 +67,7 @@ class EngineImpl final : public Engine {
   Status open_parts();
   Status start_consumers();
   void start_upkeep();
-  [[nodiscard]] std::vector<ReadinessCheck> checks(const std::vector<ConsumerHealth>& consumers) const;
+  [[nodiscard]] std::vector<ReadinessCheck> checks(const EngineStatus& status, storage::StateStoreStats store) const;
   [[nodiscard]] std::vector<ConsumerHealth> consumer_health() const;
   [[nodiscard]] Result<std::vector<ingest::Consumer*>> consumers_named(const std::string& name) const;
 
@@ -282,7 +282,7 @@ EngineStatus EngineImpl::status(const CallContext&) const {
   if (sql_) sql_->consumers().append_status(&status.consumers);
   append_rejected(feature_sink_->dead_letter_counts(), &status);
   status.health = consumer_health();
-  status.checks = checks(status.health);
+  status.checks = checks(status, store);
   return status;
 }
 
@@ -293,12 +293,12 @@ std::vector<ConsumerHealth> EngineImpl::consumer_health() const {
   return health;
 }
 
-std::vector<ReadinessCheck> EngineImpl::checks(const std::vector<ConsumerHealth>& consumers) const {
+std::vector<ReadinessCheck> EngineImpl::checks(const EngineStatus& status, storage::StateStoreStats store) const {
   const ReadinessInput input{.closing = closing_.load(),
-                             .store = store_->stats(),
+                             .store = std::move(store),
                              .log_trouble = event_log_->trouble().message(),
-                             .invalid_rows = state_->invalid_rows(),
-                             .consumers = consumers,
+                             .invalid_rows = status.invalid_rows,
+                             .consumers = status.health,
                              .sources_trouble = feature_consumers_->trouble(),
                              .dead_letters_trouble = feature_sink_->dead_letter_trouble(),
                              .has_postgres = sql_ != nullptr,

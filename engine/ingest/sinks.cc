@@ -86,7 +86,7 @@ Result<std::vector<SourcePosition>> SqlSink::resume(const std::string& source, s
   CAIRN_RETURN_IF_ERROR(migrate());
   auto stored = source == kApiSource ? resume_api() : materializer_.load_positions(source);
   if (!stored.ok()) return judged(stored.status());
-  return source == kApiSource ? std::move(stored) : of_partitions(*std::move(stored), partitions);
+  return of_partitions(*std::move(stored), partitions);
 }
 
 Status SqlSink::migrate() {

@@ -114,8 +114,6 @@ class FeatureState {
   void stop_waiting() { progress_.stop_waiting(); }
 
   [[nodiscard]] Counters counters() const { return progress_.counters(); }
-  /// Reads that met a stored row that makes no sense.
-  [[nodiscard]] std::uint64_t invalid_rows() const noexcept { return invalid_rows_.load(std::memory_order_relaxed); }
   [[nodiscard]] RowCache::Stats cache_stats() const { return cache_.stats(); }
 
   /// What tells this state directory from any other: 16 hexadecimal digits, drawn when it was made.
