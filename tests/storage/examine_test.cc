@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tests/storage/numbered_check.h"
+#include "tests/support/environment_number.h"
 
 namespace cairn::storage {
 namespace fs = std::filesystem;
@@ -54,8 +55,7 @@ void flip(const fs::path& path, std::uintmax_t at, int bit) {
 }
 
 TEST_CASE("every flipped byte of a table file, the MANIFEST and the log is found, and its file is named") {
-  const char* given = std::getenv("CAIRN_TEST_SEED");
-  const std::uint32_t seed = given != nullptr ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 10)) : 20272;
+  const std::uint32_t seed = test::environment_number("CAIRN_TEST_SEED", 20272);
   INFO("seed ", seed, " (set CAIRN_TEST_SEED)");
   std::mt19937 random(seed);
   TempDir dir;

@@ -15,6 +15,7 @@
 #include "storage/rocksdb/rocksdb_store.h"
 #include "tests/storage/faulty_disk.h"
 #include "tests/storage/numbered_check.h"
+#include "tests/support/copy_at_rest.h"
 
 namespace cairn::storage {
 namespace fs = std::filesystem;
@@ -32,31 +33,6 @@ class TableHold {
  private:
   Faults* const disk_;
 };
-
-using Listing = std::vector<std::pair<std::string, std::uintmax_t>>;
-
-Listing files_of(const std::string& directory) {
-  Listing files;
-  std::error_code gone;
-  for (const auto& file : fs::directory_iterator(directory)) {
-    files.emplace_back(file.path().filename().string(), file.file_size(gone));
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
-/// The directory at one moment: RocksDB may still be clearing away what it no longer needs.
-void copy_at_rest(const std::string& from, const std::string& to) {
-  for (Listing before; before.empty() || before != files_of(from);) {
-    before = files_of(from);
-    fs::remove_all(to);
-    fs::create_directory(to);
-    for (const auto& [name, size] : before) {
-      std::error_code gone;
-      fs::copy_file(fs::path(from) / name, fs::path(to) / name, gone);
-    }
-  }
-}
 
 class Rounds {
  public:
@@ -84,7 +60,7 @@ class Rounds {
     const TableHold hold(&disk_);
     for (std::size_t left = 1 + below(8); left > 0; --left) write(store);
     note_files(store);
-    copy_at_rest(state, image);
+    test::copy_at_rest(state, image);
   }
 
   void damage(const std::string& image) {

@@ -11,15 +11,11 @@
 #include "storage/rocksdb/rocksdb_store.h"
 #include "tests/storage/numbered_check.h"
 #include "tests/storage/unreliable_disk.h"
+#include "tests/support/environment_number.h"
 
 namespace cairn::storage {
 namespace fs = std::filesystem;
 namespace {
-
-std::uint32_t seed_of_test() {
-  const char* given = std::getenv("CAIRN_TEST_SEED");
-  return given != nullptr ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 10)) : 20271;
-}
 
 struct World {
   std::shared_ptr<UnreliableDisk> disk = std::make_shared<UnreliableDisk>();
@@ -42,7 +38,7 @@ WriteBatch window(int n, std::mt19937& random) {
 }
 
 TEST_CASE("whenever the power goes, what was synced is there and what is there is a prefix") {
-  const std::uint32_t seed = seed_of_test();
+  const std::uint32_t seed = test::environment_number("CAIRN_TEST_SEED", 20271);
   INFO("seed ", seed, " (set CAIRN_TEST_SEED)");
   std::mt19937 random(seed);
   TempDir dir;
@@ -84,7 +80,7 @@ TEST_CASE("whenever the power goes, what was synced is there and what is there i
 }
 
 TEST_CASE("a write or sync that fails once: nothing is acknowledged after it, and what was before is there") {
-  const std::uint32_t seed = seed_of_test();
+  const std::uint32_t seed = test::environment_number("CAIRN_TEST_SEED", 20271);
   INFO("seed ", seed, " (set CAIRN_TEST_SEED)");
   std::mt19937 random(seed);
   int failures = 0;

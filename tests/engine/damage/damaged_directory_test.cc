@@ -17,6 +17,8 @@
 #include <vector>
 
 #include "cairn/engine.h"
+#include "tests/support/copy_at_rest.h"
+#include "tests/support/environment_number.h"
 #include "tests/support/temporary_folder.h"
 
 namespace cairn {
@@ -89,31 +91,6 @@ class Maker {
   std::vector<std::string> places_;
 };
 
-using Listing = std::vector<std::pair<std::string, std::uintmax_t>>;
-
-Listing files_of(const std::string& directory) {
-  Listing files;
-  std::error_code gone;
-  for (fs::recursive_directory_iterator file(directory, gone), end; file != end; file.increment(gone)) {
-    if (file->is_regular_file(gone)) files.emplace_back(fs::relative(file->path(), directory), file->file_size(gone));
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
-/// The directory at one moment: RocksDB may still be clearing away what it no longer needs.
-void copy_at_rest(const std::string& from, const std::string& to) {
-  for (Listing before; before.empty() || before != files_of(from);) {
-    before = files_of(from);
-    fs::remove_all(to);
-    std::error_code gone;
-    for (const auto& [name, size] : before) {
-      fs::create_directories((fs::path(to) / name).parent_path());
-      fs::copy_file(fs::path(from) / name, fs::path(to) / name, gone);
-    }
-  }
-}
-
 bool log_was_trimmed(const std::string& path) { return !fs::exists(path + "/event-log/00000000000000000000.events"); }
 
 /// Kinds of images: 0 young, with nothing but places in the store; 1 with table files and a trimmed log; 2 the same,
@@ -152,7 +129,7 @@ Image make_image(const test::TemporaryFolder& folder, int kind, std::uint32_t se
     if (kind > 1) maker.upsert(2);
     maker.ingest(30);
   }
-  copy_at_rest(path, image.path);
+  test::copy_at_rest(path, image.path);
   maker.add_to(&image);
   image.places = maker.places();
   REQUIRE(engine->close().ok());
@@ -177,7 +154,7 @@ class Round {
   /// Returns: false when there is no such file.
   bool harm(const char* kind, Harm how) {
     std::vector<fs::path> files;
-    for (const auto& [name, size] : files_of(path_)) {
+    for (const auto& [name, size] : test::list_files(path_)) {
       const std::string file = fs::path(name).filename().string();
       if (size > 0 && (file.starts_with(kind) || file.ends_with(kind))) files.push_back(fs::path(path_) / name);
     }
@@ -278,14 +255,9 @@ int Round::whole_ = 0;
 int Round::refused_ = 0;
 int Round::not_ready_ = 0;
 
-std::uint32_t number_from_environment(const char* name, std::uint32_t otherwise) {
-  const char* given = std::getenv(name);
-  return given != nullptr ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 10)) : otherwise;
-}
-
 TEST_CASE("whatever file is cut, flipped or removed, no acknowledged event is missing from an engine that is ready") {
-  const std::uint32_t seed = number_from_environment("CAIRN_TEST_SEED", 20270);
-  const std::uint32_t rounds = number_from_environment("CAIRN_DAMAGE_ROUNDS", 20);
+  const std::uint32_t seed = test::environment_number("CAIRN_TEST_SEED", 20270);
+  const std::uint32_t rounds = test::environment_number("CAIRN_DAMAGE_ROUNDS", 20);
   INFO("seed ", seed, " (set CAIRN_TEST_SEED, and CAIRN_DAMAGE_ROUNDS for more than ", rounds, " rounds of each kind)");
   const test::TemporaryFolder folder;
   std::vector<Image> images;

@@ -31,16 +31,21 @@ bool RawClient::can_connect(std::uint16_t port) {
   return connected;
 }
 
-RawClient::RawClient(std::uint16_t port, const char* from) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+RawClient::RawClient() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   REQUIRE(socket_ >= 0);
   const timeval limit{10, 0};
   REQUIRE(::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0);
   REQUIRE(::setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) == 0);
+}
+
+bool RawClient::connect(std::uint16_t port) { return connect_to(socket_, port); }
+
+RawClient::RawClient(std::uint16_t port, const char* from) : RawClient() {
   sockaddr_in source{};
   source.sin_family = AF_INET;
   REQUIRE(::inet_pton(AF_INET, from, &source.sin_addr) == 1);
   REQUIRE(::bind(socket_, reinterpret_cast<const sockaddr*>(&source), sizeof source) == 0);
-  REQUIRE(connect_to(socket_, port));
+  REQUIRE(connect(port));
 }
 
 RawClient::~RawClient() { ::close(socket_); }

@@ -22,6 +22,9 @@ class RawClient {
   explicit RawClient(std::uint16_t port) : RawClient(port, "127.0.0.1") {}
   /// A connection from another address of this machine, such as 127.0.0.2.
   RawClient(std::uint16_t port, const char* from);
+  /// To a server that may be gone by now: then nothing can be sent.
+  struct MayBeGone {};
+  RawClient(std::uint16_t port, MayBeGone) : RawClient() { static_cast<void>(connect(port)); }
   ~RawClient();
   RawClient(const RawClient&) = delete;
   RawClient& operator=(const RawClient&) = delete;
@@ -40,6 +43,8 @@ class RawClient {
   bool closed_by_peer();
 
  private:
+  RawClient();
+  bool connect(std::uint16_t port);
   bool fill();
 
   int socket_ = -1;

@@ -10,6 +10,7 @@
 #include <set>
 #include <sstream>
 
+#include "tests/support/environment_number.h"
 #include "tests/support/postgres.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/system/kill_points/workload.h"
@@ -20,11 +21,6 @@ namespace cairn::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::size_t number_or(const char* variable, std::size_t usual) {
-  const char* given = std::getenv(variable);
-  return given != nullptr ? std::strtoul(given, nullptr, 10) : usual;
-}
 
 /// Every point that stands in the sources.
 std::set<std::string> names_in_sources() {
@@ -76,10 +72,10 @@ void check_that_all_is_exact(const Workload& workload) {
 }
 
 TEST_CASE("a process that is killed at any of the named points loses nothing and doubles nothing") {
-  const std::size_t seed = number_or("CAIRN_TEST_SEED", 11);
-  const std::size_t rounds = number_or("CAIRN_KILL_ROUNDS", 1);
+  const std::uint32_t seed = environment_number("CAIRN_TEST_SEED", 11);
+  const std::size_t rounds = environment_number("CAIRN_KILL_ROUNDS", 1);
   INFO("seed ", seed, " (set CAIRN_TEST_SEED to change it)");
-  std::mt19937 random(static_cast<std::uint32_t>(seed));
+  std::mt19937 random(seed);
   const std::set<std::string> names = names_in_sources();
   CHECK(names.size() >= 25);
   std::map<std::string, std::size_t> reached = reached_by_a_whole_run();

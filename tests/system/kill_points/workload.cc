@@ -1,6 +1,5 @@
 #include "tests/system/kill_points/workload.h"
 
-#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -83,12 +82,8 @@ Trace workload_trace() {
   std::int64_t seconds = 1'700'000'000;
   for (std::size_t i = 0; i < kCheckIns; ++i) {
     seconds += static_cast<std::int64_t>(random() % 7'200) + 1;
-    char text[32];
-    const std::time_t when = seconds;
-    std::tm utc{};
-    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", ::gmtime_r(&when, &utc));
-    trace.check_ins.push_back(
-        {"u" + std::to_string(random() % kUsers), "p" + std::to_string(random() % kPlaces), text, seconds});
+    trace.check_ins.push_back({"u" + std::to_string(random() % kUsers), "p" + std::to_string(random() % kPlaces),
+                               time_text(seconds), seconds});
   }
   return trace;
 }

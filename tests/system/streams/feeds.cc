@@ -1,15 +1,13 @@
 #include "tests/system/streams/feeds.h"
 
-#include <arpa/inet.h>
 #include <doctest/doctest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <functional>
 #include <utility>
 #include <vector>
+
+#include "tests/engine/serving/raw_client.h"
 
 namespace cairn::test {
 
@@ -18,55 +16,6 @@ namespace {
 constexpr const char* kTopic = "check-ins";
 constexpr std::size_t kPartitions = 6;
 constexpr std::size_t kPostedAtOnce = 200;
-
-/// A connection to the daemon; every failure means that it was killed.
-class Connection {
- public:
-  explicit Connection(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    alive_ = ::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-  }
-  ~Connection() { ::close(socket_); }
-  Connection(const Connection&) = delete;
-  Connection& operator=(const Connection&) = delete;
-
-  /// Returns: false when the daemon ended before it had acknowledged.
-  bool post(const std::string& lines) {
-    const std::string request =
-        "POST /v1/interactions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nContent-Length: " +
-        std::to_string(lines.size()) + "\r\n\r\n" + lines;
-    for (std::size_t sent = 0; alive_ && sent < request.size();) {
-      const ssize_t bytes = ::send(socket_, request.data() + sent, request.size() - sent, MSG_NOSIGNAL);
-      alive_ = bytes > 0;
-      sent += static_cast<std::size_t>(std::max<ssize_t>(bytes, 0));
-    }
-    return alive_ && acknowledged();
-  }
-
- private:
-  bool acknowledged() {
-    std::string answer;
-    while (true) {
-      const std::size_t body = answer.find("\r\n\r\n");
-      const std::size_t length = answer.find("ontent-Length: ");
-      if (body != std::string::npos && length < body &&
-          answer.size() >= body + 4 + std::stoul(answer.substr(length + 15))) {
-        REQUIRE_MESSAGE(answer.find(" 202 ") == 8, answer);
-        return true;
-      }
-      char bytes[4096];
-      const ssize_t got = ::recv(socket_, bytes, sizeof bytes, 0);
-      if (got <= 0) return alive_ = false;
-      answer.append(bytes, static_cast<std::size_t>(got));
-    }
-  }
-
-  int socket_;
-  bool alive_ = false;
-};
 
 std::uint16_t port_of(const cairnd::test::Process& daemon) {
   const std::string& log = daemon.error();
@@ -127,12 +76,17 @@ std::string ApiFeed::with_event_id(std::size_t index) const {
 }
 
 void ApiFeed::give_until(std::size_t end, const cairnd::test::Process* daemon) {
-  Connection connection(port_of(*daemon));
+  serving_test::RawClient client(port_of(*daemon), serving_test::RawClient::MayBeGone{});
   while (given_ < end) {
     const std::size_t next = std::min(end, given_ + kPostedAtOnce);
     std::string lines;
     for (std::size_t i = given_; i < next; ++i) lines += with_event_id(i) + "\n";
-    if (!connection.post(lines)) return;
+    const bool sent = client.send(
+        "POST /v1/interactions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nContent-Length: " +
+        std::to_string(lines.size()) + "\r\n\r\n" + lines);
+    const serving_test::Answer answer = sent ? client.read_answer() : serving_test::Answer{};
+    if (answer.code == 0) return;  // it was killed before it had acknowledged
+    REQUIRE_MESSAGE(answer.code == 202, answer.body);
     given_ = next;
   }
 }

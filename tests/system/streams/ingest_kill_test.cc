@@ -8,6 +8,7 @@
 #include <string>
 #include <thread>
 
+#include "tests/support/environment_number.h"
 #include "tests/support/postgres.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/system/streams/ledger.h"
@@ -20,20 +21,6 @@ namespace {
 using cairnd::test::Process;
 
 constexpr int kKills = 12;
-
-Trace made_up_trace(std::mt19937& random) {
-  Trace made{"made_up", {}, {}};
-  std::int64_t seconds = 1'600'000'000;
-  for (int i = 0; i < 60'000; ++i) {
-    seconds += random() % 60;
-    char text[32];
-    const std::time_t when = seconds;
-    std::tm utc{};
-    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", ::gmtime_r(&when, &utc));
-    made.check_ins.push_back({std::to_string(random() % 900), std::to_string(random() % 3000), text, seconds});
-  }
-  return made;
-}
 
 /// What follows `before` in `text`, up to the next character that is no digit.
 std::string number_after(const std::string& text, const std::string& before) {
@@ -71,8 +58,7 @@ struct Site {
 };
 
 TEST_CASE("a file without event ids that is ingested through a dozen kills of the daemon counts once") {
-  const char* given = std::getenv("CAIRN_TEST_SEED");
-  const std::uint32_t seed = given != nullptr ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 10)) : 20271;
+  const std::uint32_t seed = environment_number("CAIRN_TEST_SEED", 20271);
   INFO("seed ", seed, " (set CAIRN_TEST_SEED to change it)");
   std::mt19937 random(seed);
   const Trace trace = made_up_trace(random);

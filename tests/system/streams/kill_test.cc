@@ -6,6 +6,7 @@
 #include <random>
 #include <thread>
 
+#include "tests/support/environment_number.h"
 #include "tests/support/postgres.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/system/streams/feeds.h"
@@ -17,33 +18,15 @@ namespace cairn::test {
 namespace {
 
 /// Of each kind of source. CAIRN_KILLS asks for another number.
-std::size_t kills() {
-  const char* given = std::getenv("CAIRN_KILLS");
-  return given != nullptr ? std::strtoul(given, nullptr, 10) : 30;
-}
+std::size_t kills() { return environment_number("CAIRN_KILLS", 30); }
 
 /// Half of the check-ins of both traces would do; all of one are taken, so that the totals are the published ones.
 Trace some_trace(std::uint32_t seed) {
   const std::string folder = data_folder();
   if (!folder.empty()) return seed % 2 == 0 ? read_gowalla(folder) : read_foursquare(folder);
   MESSAGE("SKIPPED: real data; 60,000 made-up check-ins instead. Set CAIRN_DATA to the folder of foursquare_nyc");
-  Trace made{"made_up", {}, {}};
   std::mt19937 random(seed);
-  std::int64_t seconds = 1'600'000'000;
-  for (int i = 0; i < 60'000; ++i) {
-    seconds += random() % 60;
-    char text[32];
-    const std::time_t when = seconds;
-    std::tm utc{};
-    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", ::gmtime_r(&when, &utc));
-    made.check_ins.push_back({std::to_string(random() % 900), std::to_string(random() % 3000), text, seconds});
-  }
-  return made;
-}
-
-std::uint32_t seed_or(std::uint32_t usual) {
-  const char* given = std::getenv("CAIRN_TEST_SEED");
-  return given != nullptr ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 10)) : usual;
+  return made_up_trace(random);
 }
 
 /// Small batches and short windows: thousands of them for a kill to fall between, and into.
@@ -97,7 +80,7 @@ void check_after_kills(Feed& feed, const Trace& trace, std::uint32_t seed) {
 }
 
 TEST_CASE("a daemon killed again and again in the middle of a file loses nothing and doubles nothing") {
-  const std::uint32_t seed = seed_or(20261);
+  const std::uint32_t seed = environment_number("CAIRN_TEST_SEED", 20261);
   const Trace trace = some_trace(seed);
   const TemporaryFolder folder;
   FileFeed feed(trace, folder.path() + "/events.ndjson");
@@ -106,14 +89,14 @@ TEST_CASE("a daemon killed again and again in the middle of a file loses nothing
 
 TEST_CASE("a daemon killed again and again in the middle of a topic loses nothing and doubles nothing") {
   if (!KafkaBroker::shared().here()) return;
-  const std::uint32_t seed = seed_or(20262);
+  const std::uint32_t seed = environment_number("CAIRN_TEST_SEED", 20262);
   const Trace trace = some_trace(seed);
   TopicFeed feed(trace);
   check_after_kills(feed, trace, seed);
 }
 
 TEST_CASE("a daemon killed again and again while it is posted to keeps what it acknowledged and doubles nothing") {
-  const std::uint32_t seed = seed_or(20263);
+  const std::uint32_t seed = environment_number("CAIRN_TEST_SEED", 20263);
   const Trace trace = some_trace(seed);
   ApiFeed feed(trace);
   check_after_kills(feed, trace, seed);

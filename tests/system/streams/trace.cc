@@ -87,6 +87,26 @@ Trace read_gowalla(const std::string& folder) {
   return trace;
 }
 
+Trace made_up_trace(std::mt19937& random) {
+  Trace made{"made_up", {}, {}};
+  std::int64_t seconds = 1'600'000'000;
+  for (int i = 0; i < 60'000; ++i) {
+    seconds += random() % 60;
+    const std::string user = std::to_string(random() % 900);
+    const std::string place = std::to_string(random() % 3000);
+    made.check_ins.push_back({user, place, time_text(seconds), seconds});
+  }
+  return made;
+}
+
+std::string time_text(std::int64_t seconds) {
+  char text[32];
+  const std::time_t when = seconds;
+  std::tm utc{};
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", ::gmtime_r(&when, &utc));
+  return text;
+}
+
 std::string to_json(const CheckIn& check_in) {
   return R"({"user_id":")" + check_in.user + R"(","place_id":")" + check_in.place + R"(","type":"visit","ts":")" +
          check_in.time + "\"}";

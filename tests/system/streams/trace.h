@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,6 +33,12 @@ struct Trace {
 
 [[nodiscard]] Trace read_foursquare(const std::string& folder);
 [[nodiscard]] Trace read_gowalla(const std::string& folder);
+
+/// 60,000 check-ins of 900 users at 3,000 places, up to a minute apart, where there is no real data or none is wanted.
+[[nodiscard]] Trace made_up_trace(std::mt19937& random);
+
+/// Seconds since the epoch as RFC 3339.
+[[nodiscard]] std::string time_text(std::int64_t seconds);
 
 /// The check-in as an interaction of type visit.
 [[nodiscard]] std::string to_json(const CheckIn& check_in);
