@@ -13,6 +13,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <thread>
 #include <utility>
 
 namespace cairn::storage {
@@ -26,10 +27,12 @@ class UnreliableDisk final : public rocksdb::FileSystemWrapper {
   UnreliableDisk() : rocksdb::FileSystemWrapper(rocksdb::FileSystem::Default()) {}
   const char* Name() const override { return "UnreliableDisk"; }
 
-  /// The n-th call of the kind from now on fails once: 1 is the next.
+  /// The n-th call of the kind from now on fails once: 1 is the next. Of reads, the caller's thread's own are meant: a
+  /// compaction may read at any time, and a failed one closes the store to writes.
   void fail(Call call, int n) {
     const std::lock_guard lock(mutex_);
     failing_ = call;
+    reader_ = std::this_thread::get_id();
     left_ = n;
     failed_ = false;
   }
@@ -201,7 +204,9 @@ class UnreliableDisk final : public rocksdb::FileSystemWrapper {
 
   /// With the mutex held.
   bool fails(Call call) {
-    if (!failing_ || *failing_ != call || --left_ > 0) return false;
+    if (!failing_ || *failing_ != call) return false;
+    if (call == Call::kRead && std::this_thread::get_id() != reader_) return false;
+    if (--left_ > 0) return false;
     failing_.reset();
     failed_ = true;
     return true;
@@ -218,6 +223,7 @@ class UnreliableDisk final : public rocksdb::FileSystemWrapper {
   std::map<std::string, File> files_;                          ///< made through this disk
   std::map<std::string, std::optional<std::string>> renamed_;  ///< what a name meant before, until its folder is synced
   std::optional<Call> failing_;
+  std::thread::id reader_;  ///< whose reads count
   int left_ = 0;
   bool failed_ = false;
 };
