@@ -156,7 +156,7 @@ void EngineImpl::start_upkeep() {
     const state::Counters counters = state_->counters();
     memory_return_.round(counters.applied + counters.repeated + counters.rejected);
   });
-  schedule_ = std::make_unique<upkeep::Schedule>(std::move(chores), kUpkeepPeriod);
+  schedule_ = std::make_unique<upkeep::Schedule>(std::move(chores), kUpkeepPeriod, options_.log);
 }
 
 Status EngineImpl::close() {

@@ -1,7 +1,9 @@
 #include "engine/ingest/consumer.h"
 
 #include <algorithm>
+#include <exception>
 #include <map>
+#include <new>
 #include <optional>
 #include <random>
 #include <utility>
@@ -109,7 +111,7 @@ void Consumer::run(const std::stop_token& stop) {
   Backoff backoff;
   while (!stop.stop_requested()) {
     Work work;
-    const Status ended = consume(stop, work);
+    const Status ended = consume_guarded(stop, work);
     if (ended.ok()) return;
     // Only failures in a row make the waits grow: a source that brought something is well again.
     if (work.applied_at != steady_clock::time_point{}) backoff = Backoff{};
@@ -117,6 +119,18 @@ void Consumer::run(const std::stop_token& stop) {
     if (anew_.exchange(false)) continue;  // as it was asked to
     set_trouble(ended);
     if (!pause_before_retry(stop, backoff.after(ended))) return;
+  }
+}
+
+Status Consumer::consume_guarded(const std::stop_token& stop, Work& work) {
+  try {
+    return consume(stop, work);
+  } catch (const std::bad_alloc&) {
+    return {StatusCode::kResourceExhausted, "no memory for the next batch; give the process more"};
+  } catch (const std::exception& thrown) {
+    return internal_error(std::string("an exception while consuming: ") + thrown.what());
+  } catch (...) {
+    return internal_error("an exception without a text while consuming");
   }
 }
 

@@ -97,6 +97,8 @@ class Consumer {
   void run(const std::stop_token& stop);
   /// One life of a source: from its first poll to an error that needs a new source, or to the end.
   Status consume(const std::stop_token& stop, Work& work);
+  /// What the libraries of sources and sinks throw is trouble like any other: the next try begins with a new source.
+  Status consume_guarded(const std::stop_token& stop, Work& work);
   Status poll_and_apply(const std::stop_token& stop, Work& work);
   void decode(Work& work);
   void decode_chunk(std::size_t begin, std::size_t end, Work& work, DecodeChunk* chunk) const;

@@ -57,7 +57,7 @@ Status FeatureState::close() {
 
 // ---- writing ------------------------------------------------------------------------------------------------------
 
-Status FeatureState::apply(const MicroBatch& micro) {
+Status FeatureState::apply(const MicroBatch& micro) noexcept {
   CAIRN_RETURN_IF_ERROR(windows_->admit());
   const MutexLock one_at_a_time(windows_->growing_mutex());
   const auto version = windows_->current();

@@ -75,7 +75,9 @@ class FeatureState {
   /// window is full and the one before it is still being written.
   /// Requires: no position lies before the one that is reflected. A sink compares them first.
   /// Returns: why the last window could not be written, until it is; UNAVAILABLE after close().
-  Status apply(const MicroBatch& batch);
+  /// Nothing is thrown: a part of a batch in memory would make counts wrong, so that without memory the process ends
+  /// here, and is exact when it starts again.
+  Status apply(const MicroBatch& batch) noexcept;
 
   /// Waits until everything applied before the call is stored.
   /// Returns: why it cannot be at present; UNAVAILABLE after close(); DEADLINE_EXCEEDED, CANCELLED.

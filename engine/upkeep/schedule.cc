@@ -2,10 +2,15 @@
 
 #include <utility>
 
+#include "cairn/guarded.h"
+
 namespace cairn::upkeep {
 
-Schedule::Schedule(std::vector<Chore> chores, std::chrono::milliseconds period)
-    : chores_(std::move(chores)), period_(period), thread_([this](const std::stop_token& stop) { run(stop); }) {}
+Schedule::Schedule(std::vector<Chore> chores, std::chrono::milliseconds period, Logger log)
+    : chores_(std::move(chores)),
+      period_(period),
+      log_(std::move(log)),
+      thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
 void Schedule::call() {
   {
@@ -24,7 +29,7 @@ void Schedule::run(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     for (const Chore& chore : chores_) {
       if (stop.stop_requested()) return;
-      chore();
+      guarded(log_, "upkeep.exception", chore);
     }
     MutexLock lock(mutex_);
     called_cv_.wait_for(lock, stop, period_, [this]() CAIRN_REQUIRES(mutex_) { return called_; });

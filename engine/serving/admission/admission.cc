@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/serving/admission/guarded.h"
+#include "cairn/guarded.h"
 
 namespace cairn::serving {
 namespace {
@@ -35,7 +35,7 @@ void Admission::run_inline(Call call) {
     ++inline_counts_.running;
   }
   call.context.cancelled = call.cancel.get_token();
-  guarded(log_, [&] { call.run(std::move(call.context)); });
+  guarded(log_, "admission.exception", [&] { call.run(std::move(call.context)); });
   const MutexLock lock(inline_mutex_);
   --inline_counts_.running;
   ++inline_counts_.completed;

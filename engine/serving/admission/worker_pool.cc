@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/serving/admission/guarded.h"
+#include "cairn/guarded.h"
 
 namespace cairn::serving {
 namespace {
@@ -29,7 +29,7 @@ WorkerPool::~WorkerPool() { stop(); }
 
 /// Nobody waits for the answer: what the call has begun elsewhere ends as well.
 void WorkerPool::drop(Call& call, const Status& why) noexcept {
-  guarded(log_, [&] {
+  guarded(log_, "admission.exception", [&] {
     call.cancel.request_stop();
     call.refuse(why);
   });
@@ -100,7 +100,7 @@ void WorkerPool::work(std::size_t thread) {
       drop(*call, expired_in_queue());
       continue;
     }
-    guarded(log_, [&] { call->run(std::move(call->context)); });
+    guarded(log_, "admission.exception", [&] { call->run(std::move(call->context)); });
     call.reset();  // before it counts as completed: who awaits the count may destroy what the call holds
     finished(thread);
   }
@@ -136,7 +136,7 @@ void WorkerPool::finished(std::size_t thread) {
 void WorkerPool::expire() {
   std::vector<Call> expired;
   while (wait_for_expiry()) {
-    guarded(log_, [&] {
+    guarded(log_, "admission.exception", [&] {
       const MutexLock lock(mutex_);
       take_expired(steady_clock::now(), &expired);
     });

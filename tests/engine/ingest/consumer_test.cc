@@ -8,9 +8,11 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <random>
 #include <set>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -155,6 +157,27 @@ TEST_CASE("an error that somebody must mend blocks the consumer, which says so a
   REQUIRE(Fixture::drain(*consumer).ok());
   CHECK(f.sink.counts() == f.expected);
   CHECK(consumer->health().troubles.empty());
+}
+
+TEST_CASE("what a library throws on the consumer's thread blocks the consumer, and not the process") {
+  Fixture f;
+  for (int i = 0; i < 30; ++i) f.append("p");
+  int made = 0;
+  const auto make_source = [&]() -> std::unique_ptr<streaming::Source> {
+    if (++made == 2) throw std::runtime_error("thrown by a library");  // the first only tells its name
+    if (made == 3) throw 7;
+    if (made == 4) throw std::bad_alloc();
+    return f.topic.source();
+  };
+  Consumer consumer({.consumer = "test"}, make_source, f.sink, f.types, f.clock);
+  await([&] { return consumer.trouble().find("thrown by a library") != std::string::npos; });
+  CHECK(consumer.health().blocked());
+  consumer.retry();
+  await([&] { return consumer.trouble().find("without a text") != std::string::npos; });
+  consumer.retry();
+  REQUIRE(Fixture::drain(consumer).ok());  // memory comes back by itself
+  CHECK(f.sink.counts() == f.expected);
+  CHECK(made == 5);
 }
 
 TEST_CASE("every code that a sink or a source can answer is got over once it stops") {

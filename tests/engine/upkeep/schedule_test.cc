@@ -2,7 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <initializer_list>
+#include <stdexcept>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace {
 
@@ -58,6 +62,17 @@ TEST_CASE("a call brings the next round at once, and one during a round brings a
   schedule.call();  // it may have passed what the caller means, so a third one is owed
   door.write("open");
   CHECK(diary.await(3).size() == 3);
+}
+
+TEST_CASE("a chore that throws is logged, and the others are done, and it again in the next round") {
+  Diary diary;
+  const Logger log([&](LogLevel, std::string_view event, std::string_view message, std::initializer_list<LogField>) {
+    diary.write(std::string(event) + ": " + std::string(message));
+  });
+  const Schedule schedule({[] { throw std::runtime_error("no room"); }, [&] { diary.write("the other"); }}, 1ms, log);
+  const auto lines = diary.await(4);
+  CHECK(lines ==
+        std::vector<std::string>{"upkeep.exception: no room", "the other", "upkeep.exception: no room", "the other"});
 }
 
 TEST_CASE("stopping waits for the chore under way and leaves out the rest") {
