@@ -64,6 +64,7 @@ TEST_CASE_FIXTURE(Serving,
                   "unfinished bodies are taken up to the budget, then refused, and others are served all the same") {
   HttpOptions options{.connections_max = 200, .log = {}};
   options.memory_bytes_max = options.memory_bytes_min() + 8 * kMiB;
+  options.request_timeout = std::chrono::minutes(5);  // the first sender waits for all others, also on a slow machine
   start(options);
   const std::string half(kMiB - 1, ' ');
   std::vector<std::unique_ptr<RawClient>> senders;
