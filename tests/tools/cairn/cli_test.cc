@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "cairn/mutex.h"
 #include "tests/engine/serving/server_fixture.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/tools/cairn/run_cli.h"
@@ -280,14 +281,17 @@ TEST_CASE_FIXTURE(
 }
 
 TEST_CASE_FIXTURE(Cli, "consumers are helped by name") {
+  Mutex mutex;
   std::vector<std::string> asked;
   engine.on_consumer = [&](const std::string& what, const std::string& name) {
+    const MutexLock lock(mutex);
     asked.push_back(what + " " + name);
     return name == "a/b" ? not_found("there is no consumer 'a/b'") : Status();
   };
   CHECK(run({"consumer", "retry", "features:kafka"}).exit_code == 0);
   CHECK(run({"consumer", "accept-gap", "kafka"}).exit_code == 0);
   CHECK(run({"consumer", "retry", "a/b"}).exit_code == 4);
+  const MutexLock lock(mutex);
   CHECK(asked == std::vector<std::string>{"retry features:kafka", "accept-gap kafka", "retry a/b"});
 }
 
