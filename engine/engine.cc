@@ -245,7 +245,7 @@ Status EngineImpl::wait_caught_up(const CallContext& context) const {
   // All marks are asked for before any is waited for: the call means the moment in which it was made.
   const auto feature_marks = feature_consumers_->marks();
   const auto sql_marks = sql_ ? sql_->consumers().marks() : std::vector<std::uint64_t>{};
-  const std::uint64_t places = state_->catalog().version();
+  const auto places = sql_ ? sql_->places().mark() : std::nullopt;
   CAIRN_RETURN_IF_ERROR(feature_consumers_->wait_passed(feature_marks, context));
   CAIRN_RETURN_IF_ERROR(state_->flush(context));
   recommender_->refresh_index();
@@ -253,7 +253,7 @@ Status EngineImpl::wait_caught_up(const CallContext& context) const {
   if (!sql_) return ok_status();
   CAIRN_RETURN_IF_ERROR(sql_->consumers().wait_passed(sql_marks, context));
   schedule_->call();
-  return sql_->wait_for_places(places, context);
+  return sql_->places().wait_for(places, context);
 }
 
 void append_rejected(const streaming::DeadLetterCounts& counts, EngineStatus* status) {

@@ -39,10 +39,8 @@ class SqlSide {
   void add_chores(std::vector<upkeep::Schedule::Chore>* chores);
 
   [[nodiscard]] const ingest::Consumers& consumers() const noexcept { return *consumers_; }
-  /// Waits until PostgreSQL holds the catalogue's `version`; the chores must run meanwhile.
-  [[nodiscard]] Status wait_for_places(std::uint64_t version, const CallContext& context) const {
-    return places_.wait_for(version, context);
-  }
+  /// See upkeep::PlaceSync; the chores must run while places are waited for.
+  [[nodiscard]] const upkeep::PlaceSync& places() const noexcept { return places_; }
   /// What is wrong with the server, else with the consumers; empty: nothing.
   [[nodiscard]] std::string trouble() const;
   /// What the server holds that this state does not; empty: nothing.

@@ -75,10 +75,18 @@ void PlaceSync::stop() {
   written_cv_.notify_all();
 }
 
-Status PlaceSync::wait_for(std::uint64_t version, const CallContext& context) const {
-  const auto there = [this, version]() CAIRN_REQUIRES(mutex_) { return written_ && *written_ >= version; };
-  const auto over = [this, there]() CAIRN_REQUIRES(mutex_) { return stopped_ || there(); };
+std::optional<std::uint64_t> PlaceSync::mark() const {
+  const MutexLock lock(mutex_);
+  return written_ ? std::optional(catalog_.version()) : std::nullopt;
+}
+
+Status PlaceSync::wait_for(std::optional<std::uint64_t> mark, const CallContext& context) const {
   MutexLock lock(mutex_);
+  const auto there = [&]() CAIRN_REQUIRES(mutex_) {
+    if (!mark && written_) mark = catalog_.version();
+    return mark && written_ && *written_ >= *mark;
+  };
+  const auto over = [this, there]() CAIRN_REQUIRES(mutex_) { return stopped_ || there(); };
   if (context.wait(written_cv_, lock, over)) {
     return there() ? ok_status() : unavailable("the engine is closing; the places have not reached PostgreSQL");
   }

@@ -42,9 +42,13 @@ class PlaceSync {
   /// What PostgreSQL holds is found out anew at the next push: its tables may have been made again.
   void forget() CAIRN_EXCLUDES(mutex_);
 
-  /// Waits until PostgreSQL holds the catalogue's `version`. Returns: DEADLINE_EXCEEDED, CANCELLED; UNAVAILABLE once
-  /// stopped.
-  [[nodiscard]] Status wait_for(std::uint64_t version, const CallContext& context) const CAIRN_EXCLUDES(mutex_);
+  /// The catalogue as it is now, for wait_for(). Empty: until step 1 is done, a version says nothing of whose places
+  /// are meant.
+  [[nodiscard]] std::optional<std::uint64_t> mark() const CAIRN_EXCLUDES(mutex_);
+  /// Waits until PostgreSQL holds the catalogue as it was at the mark. Returns: DEADLINE_EXCEEDED, CANCELLED;
+  /// UNAVAILABLE once stopped.
+  [[nodiscard]] Status wait_for(std::optional<std::uint64_t> mark, const CallContext& context) const
+      CAIRN_EXCLUDES(mutex_);
 
   /// Wakes those who wait; nothing will be pushed any more. Idempotent.
   void stop() CAIRN_EXCLUDES(mutex_);

@@ -87,7 +87,7 @@ TEST_CASE("places reach PostgreSQL in chunks, each once, and the newest text cou
   f.add(100, 1);
   sync.push();
   CHECK(f.mirror.writes == 4);
-  CHECK(sync.wait_for(f.catalog.version(), CallContext::within(std::chrono::seconds(60))).ok());
+  CHECK(sync.wait_for(sync.mark(), CallContext::within(std::chrono::seconds(60))).ok());
 }
 
 TEST_CASE("whichever chunk a crash comes after or before, no place is missing in the end") {
@@ -131,11 +131,28 @@ TEST_CASE("an empty catalogue beside a database that holds places is up to date,
   REQUIRE(f.roles.places->upsert_places(std::vector<Place>{{PlaceId("p1"), "theirs", {3, 4}, ""}}, 7).ok());
   PlaceSync sync(f.catalog, f.mirror, {}, 10);
   sync.push();
-  CHECK(sync.wait_for(f.catalog.version(), CallContext::within(std::chrono::milliseconds(1))).ok());
+  CHECK(sync.wait_for(sync.mark(), CallContext::within(std::chrono::milliseconds(1))).ok());
   f.add(5, 1, "ours");
   sync.push();
   CHECK(f.database.places().size() == 2);
-  CHECK(sync.wait_for(f.catalog.version(), CallContext::within(std::chrono::milliseconds(1))).ok());
+  CHECK(sync.wait_for(sync.mark(), CallContext::within(std::chrono::milliseconds(1))).ok());
+}
+
+TEST_CASE("who waits for places waits for ours, whatever version another directory left in PostgreSQL") {
+  Fixture f;
+  REQUIRE(f.roles.places->upsert_places(std::vector<Place>{{PlaceId("p1"), "theirs", {3, 4}, ""}}, 7).ok());
+  f.add(1, 1, "ours");
+  PlaceSync sync(f.catalog, f.mirror, {}, 10);
+  const auto before_it_is_known = sync.mark();
+  f.mirror.before = [] { return unavailable("away"); };
+  sync.push();  // finds out whose places PostgreSQL holds, and gets no further
+  const auto now = CallContext::within(std::chrono::milliseconds(0));
+  CHECK(sync.wait_for(before_it_is_known, now).code() == StatusCode::kDeadlineExceeded);
+  CHECK(sync.wait_for(sync.mark(), now).code() == StatusCode::kDeadlineExceeded);
+  f.mirror.before = [] { return ok_status(); };
+  sync.push();
+  CHECK(sync.wait_for(before_it_is_known, {}).ok());
+  CHECK(f.database.places().at(0).name == "ours");
 }
 
 TEST_CASE("who waits for places is woken when nothing will be pushed any more") {
@@ -143,7 +160,7 @@ TEST_CASE("who waits for places is woken when nothing will be pushed any more") 
   f.add(0, 1);
   PlaceSync sync(f.catalog, f.mirror, {}, 10);
   std::jthread stopper([&] { sync.stop(); });
-  CHECK(sync.wait_for(f.catalog.version(), {}).code() == StatusCode::kUnavailable);
+  CHECK(sync.wait_for(sync.mark(), {}).code() == StatusCode::kUnavailable);
 }
 
 TEST_CASE("what keeps places from PostgreSQL is said once, whichever store it is") {
@@ -169,10 +186,10 @@ TEST_CASE("who waits for a version is woken when it is there, and told when it i
   Fixture f;
   f.add(0, 1);
   PlaceSync sync(f.catalog, f.mirror, {}, 10);
-  CHECK(sync.wait_for(f.catalog.version(), CallContext::within(std::chrono::milliseconds(1))).code() ==
+  CHECK(sync.wait_for(sync.mark(), CallContext::within(std::chrono::milliseconds(1))).code() ==
         StatusCode::kDeadlineExceeded);
   std::jthread pusher([&] { sync.push(); });
-  CHECK(sync.wait_for(f.catalog.version(), {}).ok());
+  CHECK(sync.wait_for(sync.mark(), {}).ok());
 }
 
 }  // namespace
