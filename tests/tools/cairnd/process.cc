@@ -51,8 +51,10 @@ Process::Process(const std::string& program, const std::vector<std::string>& arg
                  const std::map<std::string, std::string>& environment) {
   std::vector<std::string> words = {program};
   words.insert(words.end(), arguments.begin(), arguments.end());
-  const char* path = std::getenv("PATH");
-  std::vector<std::string> variables = {std::string("PATH=") + (path != nullptr ? path : "")};
+  std::vector<std::string> variables;
+  for (const char* name : {"PATH", "TSAN_OPTIONS", "ASAN_OPTIONS", "UBSAN_OPTIONS"}) {
+    if (const char* value = std::getenv(name)) variables.push_back(std::string(name) + "=" + value);
+  }
   for (const auto& [name, value] : environment) variables.push_back(name + "=" + value);
   const std::vector<char*> argv = pointers(words);
   const std::vector<char*> envp = pointers(variables);

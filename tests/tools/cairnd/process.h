@@ -15,7 +15,7 @@ inline constexpr int kPatienceMs = 60'000;
 /// A child process with its standard output and error captured. Killed at the end when it still runs.
 class Process {
  public:
-  /// `environment` is all the child gets, beside PATH.
+  /// `environment` is all the child gets, beside PATH and the options of sanitizers.
   Process(const std::string& program, const std::vector<std::string>& arguments,
           const std::map<std::string, std::string>& environment);
   ~Process();
