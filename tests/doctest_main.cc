@@ -87,9 +87,9 @@ class TimeLimit : public doctest::IReporter {
     std::signal(SIGALRM, give_up);
   }
   void test_case_start(const doctest::TestCaseData& running) override {
-    const std::string text = "\ncairn: the case \"" + std::string(running.m_name) + "\" (" + running.m_file.c_str() + ":" +
-                             std::to_string(running.m_line) + ") has not ended within " + std::to_string(seconds_) +
-                             " s (CAIRN_CASE_SECONDS)\n";
+    const std::string text = "\ncairn: the case \"" + std::string(running.m_name) + "\" (" + running.m_file.c_str() +
+                             ":" + std::to_string(running.m_line) + ") has not ended within " +
+                             std::to_string(seconds_) + " s (CAIRN_CASE_SECONDS)\n";
     verdict_size = text.copy(verdict, sizeof verdict);
     ::alarm(seconds_);
   }

@@ -15,7 +15,8 @@ struct Outcome {
   std::string output;
 };
 
-/// Runs the cases of the sample that match, in a shell with `variables` set. Its output goes through a pipe, as ctest's.
+/// Runs the cases of the sample that match, in a shell with `variables` set. Its output goes through a pipe, as
+/// ctest's.
 Outcome run_sample(const std::string& cases, const std::string& variables) {
   const std::string command =
       "unset CAIRN_SKIPS CAIRN_SKIP_CODE; " + variables + " exec " SAMPLE_PATH " -tc='" + cases + "' 2>&1";
