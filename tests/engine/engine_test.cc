@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/skip.h"
 #include "tests/support/temporary_folder.h"
 
 namespace {
@@ -256,10 +257,7 @@ void await(Condition holds) {
 
 TEST_CASE("an engine opens on a full disk, is read, says why it takes nothing, and takes again when space is back") {
   const SmallDisk disk;
-  if (!disk.mounted) {
-    MESSAGE("skipped: this process may not mount a file system");
-    return;
-  }
+  if (!disk.mounted) return test::skip("this process may not mount a file system");
   EngineOptions options = options_in(disk.folder.path / "dir");
   options.state.free_bytes_min = 64 << 20;
   {

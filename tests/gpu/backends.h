@@ -1,9 +1,12 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "gpu/backend.h"
+#include "tests/gpu/every_instruction_set.h"
+#include "tests/support/skip.h"
 #if defined(CAIRN_TEST_CUDA_EMULATED)
 #include "gpu/cuda/cuda_backend.h"
 #endif
@@ -12,19 +15,24 @@ namespace cairn::gpu::testing {
 
 /// Every backend that this machine can run: the CPU at each of its instruction sets, with one thread and with three,
 /// and CUDA where there is a device. Each is judged by the same tests. A program built for it has the CUDA backend on
-/// the emulator of its kernels, and no other.
+/// the emulator of its kernels, and no other. What this machine cannot run is told of, once a program.
 inline std::vector<std::unique_ptr<Backend>> all_backends() {
   std::vector<std::unique_ptr<Backend>> backends;
 #if defined(CAIRN_TEST_CUDA_EMULATED)
   backends.push_back(cuda::make_cuda_backend(0, kNoLimit).value());
 #else
-  for (const InstructionSet set : {InstructionSet::kScalar, InstructionSet::kAvx2, InstructionSet::kAvx512}) {
-    if (set > best_instruction_set()) continue;
+  for (const InstructionSet set : every_instruction_set()) {
     for (const std::size_t threads : {std::size_t{1}, std::size_t{3}}) {
       backends.push_back(make_cpu_backend({.instruction_set = set, .threads = threads}).value());
     }
   }
-  if (auto cuda = open_cuda_backend({}); cuda.ok()) backends.push_back(std::move(cuda).value());
+  auto cuda = open_cuda_backend({});
+  static bool told = cuda.ok();
+  if (cuda.ok()) {
+    backends.push_back(std::move(cuda).value());
+  } else if (!std::exchange(told, true)) {
+    test::skip_part("no GPU: " + cuda.status().message());
+  }
 #endif
   return backends;
 }

@@ -11,6 +11,7 @@
 
 #include "storage/rocksdb/rocksdb_store.h"
 #include "tests/storage/numbered_check.h"
+#include "tests/support/skip.h"
 
 namespace cairn::storage {
 namespace fs = std::filesystem;
@@ -133,10 +134,7 @@ void fill_disk(const std::string& path, std::uint64_t leave) {
 
 TEST_CASE("writing until a real disk is full stops at the gate, loses nothing and goes on when space is freed") {
   SmallDisk disk;
-  if (!disk.mounted) {
-    MESSAGE("skipped: this process may not mount a file system");
-    return;
-  }
+  if (!disk.mounted) return test::skip("this process may not mount a file system");
   StateStoreOptions options = small_options(disk.dir / "state");
   options.free_bytes_min = 16u << 20;
   auto opened = open_rocksdb_store(options, {.probe_interval = std::chrono::milliseconds(0)});

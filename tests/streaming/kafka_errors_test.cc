@@ -12,6 +12,7 @@
 
 #include "streaming/source.h"
 #include "tests/support/begin_source.h"
+#include "tests/support/skip.h"
 
 namespace cairn::streaming {
 namespace {
@@ -144,7 +145,7 @@ class Consumer {
 /// ThreadSanitizer crashes in librdkafka's threads (tests/support/kafka_broker.cc).
 bool skipped() {
 #if defined(__SANITIZE_THREAD__)
-  MESSAGE("SKIPPED: ThreadSanitizer crashes in librdkafka's threads");
+  test::skip("ThreadSanitizer crashes in librdkafka's threads");
   return true;
 #else
   return false;

@@ -1,4 +1,5 @@
 #include "tests/support/kafka_broker.h"
+#include "tests/support/skip.h"
 
 #include <doctest/doctest.h>
 
@@ -36,7 +37,7 @@ KafkaBroker::~KafkaBroker() { static_cast<void>(command("down --purge")); }
 
 bool KafkaBroker::here() const {
   if (why_not_.empty()) return true;
-  MESSAGE("SKIPPED: no Kafka broker here: ", why_not_);
+  skip("no Kafka broker here: " + why_not_);
   return false;
 }
 

@@ -10,6 +10,7 @@
 #include "engine/learning/checkpoint.h"
 #include "engine/learning/distilled.h"
 #include "engine/learning/evaluate/held_out.h"
+#include "tests/support/skip.h"
 #include "tests/support/temporary_folder.h"
 
 using namespace cairn;
@@ -76,7 +77,7 @@ std::string gowalla_folder() {
   const char* source = std::getenv("CAIRN_SOURCE_DIR");
   const std::string folder = given ? given : std::string(source ? source : ".") + "/../shared/data";
   if (std::filesystem::is_regular_file(folder + "/gowalla_lightgcn/train.txt.gz")) return folder + "/gowalla_lightgcn";
-  MESSAGE("skipped: no gowalla_lightgcn in " << folder << "; set CAIRN_DATA to the folder that holds it");
+  test::skip("no gowalla_lightgcn in " + folder + "; set CAIRN_DATA to the folder that holds it");
   return {};
 }
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "tests/engine/serving/raw_client.h"
+#include "tests/support/skip.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/tools/cairnd/process.h"
 
@@ -198,10 +199,7 @@ TEST_CASE("answers that nobody reads and requests sent ahead hold no more than t
 
 TEST_CASE("a crowd of silent and slow connections keeps nobody out") {
   const std::size_t crowd = 1100;
-  if (allow_descriptors(8192) < 3 * crowd) {
-    MESSAGE("SKIPPED: this user may not open enough files (ulimit -Hn)");
-    return;
-  }
+  if (allow_descriptors(8192) < 3 * crowd) return cairn::test::skip("this user may not open enough files (ulimit -Hn)");
   Daemon daemon;
   REQUIRE(daemon.answers());
   const std::size_t before = daemon.resident_bytes();

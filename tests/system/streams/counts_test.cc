@@ -3,12 +3,15 @@
 #include <fstream>
 
 #include "tests/support/postgres.h"
+#include "tests/support/skip.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/system/streams/ledger.h"
 #include "tests/system/streams/trace.h"
 
 namespace cairn::test {
 namespace {
+
+constexpr char kNoData[] = "no real data; set CAIRN_DATA to the folder that holds foursquare_nyc and gowalla_nyc";
 
 void check_whole_stream(const Trace& trace) {
   INFO(trace.name);
@@ -38,10 +41,7 @@ void check_whole_stream(const Trace& trace) {
 
 TEST_CASE("features and tables hold exactly what the Foursquare check-ins say") {
   const std::string folder = data_folder();
-  if (folder.empty()) {
-    MESSAGE("SKIPPED: no real data; set CAIRN_DATA to the folder that holds foursquare_nyc and gowalla_nyc");
-    return;
-  }
+  if (folder.empty()) return skip(kNoData);
   const Trace trace = read_foursquare(folder);
   CHECK(trace.check_ins.size() == 130'399);
   check_whole_stream(trace);
@@ -49,10 +49,7 @@ TEST_CASE("features and tables hold exactly what the Foursquare check-ins say") 
 
 TEST_CASE("features and tables hold exactly what the Gowalla check-ins say") {
   const std::string folder = data_folder();
-  if (folder.empty()) {
-    MESSAGE("SKIPPED: no real data; set CAIRN_DATA to the folder that holds foursquare_nyc and gowalla_nyc");
-    return;
-  }
+  if (folder.empty()) return skip(kNoData);
   const Trace trace = read_gowalla(folder);
   CHECK(trace.check_ins.size() == 138'957);
   check_whole_stream(trace);

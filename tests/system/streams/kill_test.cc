@@ -8,6 +8,7 @@
 
 #include "tests/support/environment_number.h"
 #include "tests/support/postgres.h"
+#include "tests/support/skip.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/system/streams/feeds.h"
 #include "tests/system/streams/ledger.h"
@@ -24,7 +25,7 @@ std::size_t kills() { return environment_number("CAIRN_KILLS", 30); }
 Trace some_trace(std::uint32_t seed) {
   const std::string folder = data_folder();
   if (!folder.empty()) return seed % 2 == 0 ? read_gowalla(folder) : read_foursquare(folder);
-  MESSAGE("SKIPPED: real data; 60,000 made-up check-ins instead. Set CAIRN_DATA to the folder of foursquare_nyc");
+  skip_part("real data; 60,000 made-up check-ins instead. Set CAIRN_DATA to the folder of foursquare_nyc");
   std::mt19937 random(seed);
   return made_up_trace(random);
 }

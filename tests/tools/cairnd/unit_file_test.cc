@@ -6,6 +6,7 @@
 #include <sstream>
 #include <string>
 
+#include "tests/support/skip.h"
 #include "tests/tools/cairnd/process.h"
 
 namespace cairn::cairnd::test {
@@ -32,10 +33,7 @@ TEST_CASE("systemd rates the unit's exposure at 1.5 or less") {
   Process rated("/usr/bin/systemd-analyze",
                 {"security", "--offline=true", "--threshold=15", "--no-pager", std::string(kUnit)}, {});
   const auto code = rated.wait();
-  if (code == 127) {
-    MESSAGE("skipped: there is no systemd-analyze on this machine");
-    return;
-  }
+  if (code == 127) return cairn::test::skip("there is no systemd-analyze on this machine");
   CHECK_MESSAGE(code == 0, rated.output());
 }
 

@@ -9,6 +9,7 @@
 #include <memory>
 #include <set>
 
+#include "tests/support/skip.h"
 #include "tests/support/temporary_folder.h"
 
 using namespace cairn;
@@ -50,7 +51,7 @@ std::string data_folder(const char* subfolder) {
   const char* source = std::getenv("CAIRN_SOURCE_DIR");
   const std::string folder = given ? given : std::string(source ? source : ".") + "/../shared/data";
   if (std::filesystem::is_directory(std::filesystem::path(folder) / subfolder)) return folder;
-  MESSAGE("skipped: no " << subfolder << " in " << folder << "; set CAIRN_DATA to the folder that holds it");
+  test::skip(std::string("no ") + subfolder + " in " + folder + "; set CAIRN_DATA to the folder that holds it");
   return {};
 }
 

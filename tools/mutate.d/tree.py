@@ -1,0 +1,93 @@
+"""A copy of the checkout with a build folder of its own: where faults are planted, so that the checkout stays as it is."""
+
+import filecmp
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+BUILD = "build"
+
+
+class BuildError(Exception):
+    """Something that has nothing to do with a fault does not build or run."""
+
+
+# In front of each compiler call. While a fault is planted, what it touches is compiled quickly, and a warning that the
+# fault brings about (a variable without use) does not save the program from running with it.
+_LAUNCHER = """#!/bin/sh
+if [ -n "$CAIRN_MUTANT" ]; then
+  exec {ccache}"$@" -O1 -w
+fi
+exec {ccache}"$@"
+"""
+
+
+def files_of(root):
+    """What belongs to a checkout: the files that git knows or would add; outside of git, all but build folders."""
+    listed = subprocess.run(
+        ["git", "-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard"], capture_output=True
+    )
+    if listed.returncode == 0:
+        names = listed.stdout.decode().split("\0")
+    else:
+        names = [str(path.relative_to(root)) for path in Path(root).rglob("*") if path.is_file()]
+    return sorted({name for name in names if name and not name.startswith(BUILD + "/") and os.path.lexists(Path(root, name))})
+
+
+class Tree:
+    """One copy. Used by one thread at a time."""
+
+    def __init__(self, root, folder, preset, jobs):
+        self.root, self.folder, self.preset, self.jobs = Path(root), Path(folder), preset, jobs
+        # As deep below the sources as the checkout's own: compiler calls are then the same, and ccache knows them.
+        self.build = self.folder / BUILD / preset
+
+    def update(self):
+        """Makes the copy equal to the checkout. Files that are equal already keep their times."""
+        wanted = set(files_of(self.root))
+        for name in wanted:
+            source, copy = self.root / name, self.folder / name
+            if source.is_symlink() or not copy.exists() or not filecmp.cmp(source, copy, shallow=False):
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                copy.unlink(missing_ok=True)
+                shutil.copy(source, copy, follow_symlinks=False)
+        for path in self.folder.rglob("*"):
+            name = str(path.relative_to(self.folder))
+            if name.startswith(BUILD + "/") or path.is_dir() and not path.is_symlink():
+                continue
+            if name not in wanted:
+                path.unlink()
+
+    def configure(self):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        ccache = shutil.which("ccache")
+        launcher = self.folder / BUILD / "launcher"
+        launcher.parent.mkdir(exist_ok=True)
+        launcher.write_text(_LAUNCHER.format(ccache=f"{ccache} " if ccache else ""))
+        launcher.chmod(0o755)
+        linkers = [name for name in ("mold", "lld", "gold") if shutil.which(f"ld.{name}") or shutil.which(name)]
+        arguments = ["cmake", "--preset", self.preset, f"-DCMAKE_CXX_COMPILER_LAUNCHER={launcher}"]
+        if linkers:
+            arguments.append(f"-DCMAKE_EXE_LINKER_FLAGS=-fuse-ld={linkers[0]}")
+        done = subprocess.run(arguments, cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if done.returncode:
+            raise BuildError(f"cmake --preset {self.preset} failed in {self.folder}:\n{done.stdout}")
+
+    def make(self, targets, with_fault=False, seconds=None):
+        """Builds targets. Returns: whether that worked, and what was printed."""
+        environment = {"CCACHE_BASEDIR": str(self.folder)} | dict(os.environ)
+        environment.pop("CAIRN_MUTANT", None)
+        if with_fault:
+            environment["CAIRN_MUTANT"] = "1"
+        command = ["ninja", "-C", str(self.build), "-j", str(self.jobs), *targets]
+        try:
+            done = subprocess.run(
+                command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=seconds
+            )
+        except subprocess.TimeoutExpired:
+            return False, f"not built within {seconds} s"
+        return done.returncode == 0, done.stdout
+
+    def path(self, file):
+        return self.folder / file
