@@ -124,6 +124,8 @@ TEST_CASE("what the user did at a place is weighed as each feature says") {
   CHECK(town.own("hour_share") == about(3.044522437723));       // ln(1 + 100 * 0.5 / 2.5): ln 21
   CHECK(town.own("week_hour_share") == about(3.258096538021));  // ln(1 + 100 * 0.25 / 1): ln 26
 
+  town.visited.visits = 2;
+  CHECK(town.own("visited_once") == 0.0);
   town.visited.visits = 1;
   CHECK(town.own("visited_once") == 1.0);
   town.user.last_place = town.id("bar");
