@@ -127,6 +127,17 @@ TEST_CASE("each part of the habit kernel weighs a visit as it says") {
   CHECK(later(&C::hour_when_fresh) == doctest::Approx(1.249982).epsilon(1e-5));
   // Saturday 09:00: a workday's visit and a weekend's question.
   CHECK(habit_of(&f, row, 0, 129.0, &C::hour_same_kind_of_day) == 1.0);
+  // The days of a week around its end: Friday and Monday are workdays, Saturday and Sunday are not.
+  const auto kinds_agree = [&](double visited, double asked) {
+    return habit_of(&f, f.row({{0, visited}}), 0, asked, &C::hour_same_kind_of_day) > 1.0;
+  };
+  CHECK(kinds_agree(129.0, 153.0));        // Saturday, Sunday
+  CHECK_FALSE(kinds_agree(105.0, 129.0));  // Friday, Saturday
+  CHECK_FALSE(kinds_agree(153.0, 177.0));  // Sunday, Monday
+  CHECK(kinds_agree(105.0, 177.0));        // Friday, Monday
+  // 23:30 and 00:30 are an hour apart, but not on one day.
+  CHECK(habit_of(&f, f.row({{0, 23.5}}), 0, 24.5, &C::same_day) == 1.0);
+  CHECK(habit_of(&f, f.row({{0, 24.5}}), 0, 47.5, &C::same_day) == doctest::Approx(kE));
 }
 
 TEST_CASE("a step taken before counts for taking it again") {
