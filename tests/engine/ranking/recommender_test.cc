@@ -166,6 +166,25 @@ TEST_CASE("beyond candidates_max the nearest places are scored, and no others") 
   CHECK(f.ask({.user = UserId("u"), .limit = 5, .exclude_seen = true}) == Ids{"e", "b", "d"});
 }
 
+TEST_CASE("the nearest places keep what the user did at them") {
+  const std::uint32_t seed = 21;
+  INFO("seed ", seed);
+  std::mt19937 random(seed);
+  std::vector<Place> places;
+  for (int i = 0; i < 60; ++i) {
+    places.push_back(at("p" + std::to_string(i), static_cast<double>(random() % 10'000) / 1000.0 - 5.0));
+  }
+  RankingOptions few;
+  few.candidates_max = 40;
+  Fixture f(places, {{"visited", 1.0}}, few);
+  for (const Place& place : places) f.happen("u", place.id.str(), "visit", kHour);
+  const auto answer = f.recommender->recommend(
+      CallContext(), {.user = UserId("u"), .position = GeoPoint{40.7, -74.0}, .limit = 60}, kNow);
+  REQUIRE(answer.ok());
+  REQUIRE(answer->items.size() == 40);
+  for (const Recommended& item : answer->items) CHECK(item.score == 1.0);
+}
+
 TEST_CASE("as many candidates as candidates_max are all scored") {
   RankingOptions few;
   few.candidates_max = 2;
@@ -190,6 +209,7 @@ TEST_CASE("a position is as old as it says, and one from the future is of the mo
   CHECK(score(kNow - six, kNow - six) == now);
   CHECK(score(kNow, kNow + six) == doctest::Approx(now / 2.718281828));
   CHECK(score({}, kNow - six) == now);
+  CHECK(score({}, kNow + six) == now);
 }
 
 TEST_CASE("a user's last place is a position as old as the visit") {
