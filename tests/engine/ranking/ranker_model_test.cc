@@ -166,6 +166,24 @@ TEST_CASE("a ranker that is wrong is refused with file, line and key") {
   CHECK(later.status().message().starts_with("r:5: format 2 is of another version"));
 }
 
+TEST_CASE("numbers may go to their bounds and no further") {
+  const auto taken = [](const char* what, const char* by) { return parse_ranker("r", shipped_with(what, by)).ok(); };
+  CHECK(taken("dismissed = -4.0", "dismissed = -1e6"));
+  CHECK_FALSE(taken("dismissed = -4.0", "dismissed = -1000001.0"));
+  CHECK(taken("rating = 0.2", "rating = 1e6"));
+  CHECK_FALSE(taken("rating = 0.2", "rating = 1000001.0"));
+  CHECK(taken("same_day = 0.353810", "same_day = 25.0"));
+  CHECK_FALSE(taken("same_day = 0.353810", "same_day = 25.1"));
+  CHECK(taken("same_day = 0.353810", "same_day = -25.0"));
+  CHECK_FALSE(taken("same_day = 0.353810", "same_day = -25.1"));
+  CHECK(taken("gap_floor_hours = 0.1", "gap_floor_hours = 0.01"));
+  CHECK_FALSE(taken("gap_floor_hours = 0.1", "gap_floor_hours = 0.0099"));
+  CHECK(taken("near_start_meters = 300.0", "near_start_meters = 1e6"));
+  CHECK_FALSE(taken("near_start_meters = 300.0", "near_start_meters = 1000001.0"));
+  CHECK(taken("other_day = 0.03", "other_day = 0.0"));
+  CHECK(taken("reach_hours = 4", "reach_hours = 12"));
+}
+
 TEST_CASE("a directory without a model.toml is no ranker") {
   const test::TemporaryFolder folder;
   const auto none = read_ranker(folder.path());

@@ -127,6 +127,26 @@ TEST_CASE("filters are obeyed and a short answer says why") {
   CHECK(answer->candidates == 3);
 }
 
+TEST_CASE("a place that was seen often is left out like one that was seen once") {
+  Fixture f({at("a", 0.1), at("b", 0.2), at("c", 0.3)});
+  f.happen("u", "a", "visit", kHour);
+  for (int i = 1; i < 5; ++i) f.happen("u", "b", "visit", i * 30 * kHour);
+  CHECK(f.ask({.user = UserId("u"), .exclude_seen = true}) == Ids{"c"});
+}
+
+TEST_CASE("categories count for the places that were there when the engine opened") {
+  Fixture f({at("a", 1.0, "Cafe"), at("b", 1.0, "Bar")}, {{"category_hour", 1.0}});
+  f.happen("x", "a", "visit", 7 * 24 * kHour);               // at this hour of the week
+  f.happen("x", "b", "visit", 7 * 24 * kHour + 12 * kHour);  // at none near it
+  CHECK(f.ask({.user = UserId("u")}) == Ids{"a", "b"});
+  const auto answer =
+      f.recommender->recommend(CallContext(), {.user = UserId("u"), .position = GeoPoint{40.7, -74.0}}, kNow);
+  // Of all visits half have the weight w of the hour's own: w/2 a visit. The café's (w + 20 w/2) / 21 over w/2 is
+  // 22/21, the bar's (0 + 20 w/2) / 21 over w/2 is 20/21.
+  CHECK(answer->items.at(0).score == doctest::Approx(0.0465200156));   // ln 22/21
+  CHECK(answer->items.at(1).score == doctest::Approx(-0.0487901642));  // ln 20/21
+}
+
 TEST_CASE("what the user dismissed sinks, what they saved rises") {
   Fixture f({at("a", 0.50), at("b", 0.51), at("c", 0.52)});
   f.happen("u", "a", "dismiss", kHour);
