@@ -24,13 +24,14 @@ struct Unit {
 
 constexpr std::array<Unit, 5> kDurations = {
     {{"d", 86'400'000}, {"h", 3'600'000}, {"m", 60'000}, {"s", 1'000}, {"ms", 1}}};
+// From the largest down: what is written back is in the first one that divides it.
 constexpr std::array<Unit, 9> kSizes = {{{"TiB", 1LL << 40},
-                                         {"GiB", 1LL << 30},
-                                         {"MiB", 1LL << 20},
-                                         {"KiB", 1LL << 10},
                                          {"TB", 1'000'000'000'000},
+                                         {"GiB", 1LL << 30},
                                          {"GB", 1'000'000'000},
+                                         {"MiB", 1LL << 20},
                                          {"MB", 1'000'000},
+                                         {"KiB", 1LL << 10},
                                          {"KB", 1'000},
                                          {"B", 1}}};
 

@@ -12,6 +12,17 @@
 namespace cairn::storage {
 namespace {
 
+/// Waits until `done()` holds, a minute at most: whoever waits for ever says nothing of what he waited for.
+template <class Done>
+bool in_time(Done done) {
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  while (!done()) {
+    if (std::chrono::steady_clock::now() > give_up) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
+}
+
 struct FaultyStore {
   TempDir dir;
   Faults faults;
@@ -66,7 +77,7 @@ TEST_CASE("a flush that fails in the background makes the store read-only and lo
   write_numbered(*world.store, 1, 20);
   world.faults.write_table = true;
   world.fill_memtable();
-  while (world.store->stats().accepting_writes) std::this_thread::yield();
+  REQUIRE(in_time([&] { return !world.store->stats().accepting_writes; }));
   CHECK(world.store->stats().detail.find("injected failure") != std::string::npos);
   CHECK(world.store->write(numbered_batch(21), Durability::kBuffered).code() == StatusCode::kUnavailable);
   CHECK(check_numbered(*world.store) == 20);
@@ -82,7 +93,7 @@ TEST_CASE("a flush that finds the disk full shuts the gate until RocksDB has res
   write_numbered(*world.store, 1, 20);
   world.faults.table_full = true;
   world.fill_memtable();
-  while (world.store->stats().accepting_writes) std::this_thread::yield();
+  REQUIRE(in_time([&] { return !world.store->stats().accepting_writes; }));
   const Status refused = world.store->write(numbered_batch(21), Durability::kBuffered);
   INFO(refused.to_string());
   CHECK(refused.code() == StatusCode::kResourceExhausted);
@@ -90,7 +101,7 @@ TEST_CASE("a flush that finds the disk full shuts the gate until RocksDB has res
   CHECK(check_numbered(*world.store) == 20);
   world.faults.table_full = false;
   // RocksDB looks for space every five seconds.
-  while (!world.store->stats().accepting_writes) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  REQUIRE(in_time([&] { return world.store->stats().accepting_writes; }));
   write_numbered(*world.store, 21, 40, Durability::kSynced);
   CHECK(check_numbered(*world.store) == 40);
 }

@@ -67,6 +67,21 @@ TEST_CASE("what an event leaves out does not linger from the one before") {
   CHECK(bench.got.event_id.empty());
 }
 
+TEST_CASE("an event of exactly the largest size is decoded, one byte more is too much") {
+  // Plain events and those with an escape are read by two parsers, and each has the bound.
+  for (const std::string start : {R"("x":")", R"("\u0078":")"}) {
+    CAPTURE(start);
+    const auto event_of = [&](std::size_t size) {
+      const std::size_t rest = event_with(start + "\"").size();
+      return event_with(start + std::string(size - rest, 'y') + "\"");
+    };
+    Bench bench;
+    REQUIRE(event_of(65'536).size() == 65'536);
+    CHECK(bench.decode(event_of(65'536)) == Reject::kNone);
+    CHECK(bench.decode(event_of(65'537)) == Reject::kOversized);
+  }
+}
+
 TEST_CASE("each way of being wrong has its reason and says where") {
   struct Case {
     Reject reject;

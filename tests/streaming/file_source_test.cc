@@ -1,4 +1,6 @@
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 
 #include <atomic>
 #include <chrono>
@@ -9,11 +11,26 @@
 #include <string>
 #include <thread>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "streaming/source.h"
 #include "tests/streaming/files.h"
 #include "tests/support/begin_source.h"
+
+namespace {
+
+/// Called once, just before this path is looked at: what a writer does between two steps of a reader.
+std::string watched_path;
+std::function<void()> before_look;
+
+}  // namespace
+
+// Found before the C library's.
+extern "C" __attribute__((visibility("default"))) int stat(const char* path, struct stat* info) {
+  if (before_look && watched_path == path) std::exchange(before_look, nullptr)();
+  return ::fstatat(AT_FDCWD, path, info, 0);
+}
 
 namespace cairn::streaming {
 namespace {
@@ -165,6 +182,22 @@ TEST_CASE("after a rename the old file is finished and the new one's bytes count
   reader.drain();
   CHECK(reader.got == std::vector<Got>{{0, "one"}, {4, "two"}, {8, "three"}, {14, "four"}, {18, "five"}, {23, "six"}});
   CHECK(reader.position.offset == Offset{27});
+}
+
+TEST_CASE("a line appended after the file's end was read and before its rotation was seen is read") {
+  const test::TemporaryFolder scratch;
+  write_file(scratch / "f", "one\n");
+  Reader reader(scratch / "f");
+  reader.start().drain();
+  watched_path = scratch / "f";
+  before_look = [&] {  // the reader has found nothing more, and now looks whether another file stands there
+    append_file(scratch / "f", "two\n");
+    fs::rename(scratch / "f", scratch / "f.1");
+    write_file(scratch / "f", "three\n");
+  };
+  reader.drain();
+  REQUIRE_FALSE(before_look);
+  CHECK(reader.got == std::vector<Got>{{0, "one"}, {4, "two"}, {8, "three"}});
 }
 
 TEST_CASE("files rotated away one after the other between two polls are all read, in order") {

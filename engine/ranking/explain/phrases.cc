@@ -18,8 +18,8 @@ std::string format(const char* pattern, double value) {
 }  // namespace
 
 std::string distance_phrase(double meters) {
-  // 950 m and more round to 1.0 km and more.
-  return meters < 950.0 ? format("%.0f m away", meters) : format("%.1f km away", meters / 1000.0);
+  // More than 950 m rounds to 1.0 km and more.
+  return meters <= 950.0 ? format("%.0f m away", meters) : format("%.1f km away", meters / 1000.0);
 }
 
 std::string ago_phrase(double hours) {

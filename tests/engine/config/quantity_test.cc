@@ -21,6 +21,34 @@ TEST_CASE("durations are whole numbers with a unit") {
   }
 }
 
+TEST_CASE("each unit is worth what it says") {
+  const std::pair<const char*, std::int64_t> durations[] = {
+      {"1ms", 1}, {"1s", 1'000}, {"1m", 60'000}, {"1h", 3'600'000}, {"1d", 86'400'000}};
+  for (const auto& [text, ms] : durations) {
+    CAPTURE(text);
+    CHECK(*parse_duration_ms(text) == ms);
+    CHECK(format_duration_ms(ms) == text);
+  }
+  const std::pair<const char*, std::int64_t> sizes[] = {{"1B", 1},
+                                                        {"1KB", 1'000},
+                                                        {"1MB", 1'000'000},
+                                                        {"1GB", 1'000'000'000},
+                                                        {"1TB", 1'000'000'000'000},
+                                                        {"1KiB", 1'024},
+                                                        {"1MiB", 1'048'576},
+                                                        {"1GiB", 1'073'741'824},
+                                                        {"1TiB", 1'099'511'627'776}};
+  for (const auto& [text, bytes] : sizes) {
+    CAPTURE(text);
+    CHECK(*parse_size(text) == bytes);
+    CHECK(format_size(bytes) == text);
+  }
+  CHECK(*parse_distance("1m") == 1.0);
+  CHECK(*parse_distance("1km") == 1'000.0);
+  CHECK(format_distance(999) == "999m");
+  CHECK(format_distance(1'000) == "1km");
+}
+
 TEST_CASE("what is no duration is refused with the units there are") {
   for (const char* text : {"", "s", "30", "30 dais", "1.5h", "-1s", "30S", "1h30m", "99999999999999999999s",
                            "9999999999999999d", "1..s", "+1s"}) {

@@ -66,6 +66,33 @@ TEST_CASE("visits are counted for their place, its category and all places") {
   CHECK(reader.categories()[*f.state->category_ids().find("Cafe")].visits == 2);
 }
 
+TEST_CASE("hours of the week add up over the places of a category, and over all places") {
+  Fixture f;
+  f.import("a", "Cafe");
+  f.import("b", "Cafe");
+  f.import("c", "Bar");
+  for (const char* place : {"a", "a", "b", "c"}) f.visit(place);
+  f.signals.recategorise(f.index());
+  f.visit("b");
+  const PlaceSignals::Reader reader(f.signals);
+  // An hour before 2023-11-14 22:13 UTC, a Tuesday: 24 + 21.
+  CHECK(reader.categories()[*f.state->category_ids().find("Cafe")].week[45] == 4);
+  CHECK(reader.categories()[*f.state->category_ids().find("Bar")].week[45] == 1);
+  CHECK(reader.all().week[45] == 5);
+}
+
+TEST_CASE("a batch of many changes is counted to its end") {
+  Fixture f;
+  std::vector<Interaction> batch;
+  for (int i = 0; i < 1000; ++i) {
+    batch.push_back({UserId("u"), PlaceId("p" + std::to_string(i)), *f.state->types().find("visit"), kNow, {}, {}, {}});
+  }
+  REQUIRE(f.state->apply({"test", batch, {}, 0}).ok());
+  const PlaceSignals::Reader reader(f.signals);
+  CHECK(reader.all().visits == 1000);
+  for (int i = 0; i < 1000; ++i) CHECK(reader.of(*f.state->place_ids().find("p" + std::to_string(i))).visits == 1);
+}
+
 TEST_CASE("totals move with a place that gets another category") {
   Fixture f;
   f.import("a", "Cafe");

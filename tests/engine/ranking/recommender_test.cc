@@ -23,7 +23,9 @@ struct Fixture {
   std::unique_ptr<state::FeatureState> state;
   std::unique_ptr<Recommender> recommender;
 
-  explicit Fixture(const std::vector<Place>& places, std::map<std::string, double> weights = {}) {
+  explicit Fixture(const std::vector<Place>& places, std::map<std::string, double> weights = {},
+                   const RankingOptions& others = {})
+      : options(others) {
     options.weights = std::move(weights);
     state = *state::FeatureState::open(*store, {.views = ranking::builtin_views()}, InteractionTypes());
     REQUIRE(state->catalog().upsert(places).ok());
@@ -125,6 +127,26 @@ TEST_CASE("filters are obeyed and a short answer says why") {
   CHECK(answer->candidates == 3);
 }
 
+TEST_CASE("a place that was seen often is left out like one that was seen once") {
+  Fixture f({at("a", 0.1), at("b", 0.2), at("c", 0.3)});
+  f.happen("u", "a", "visit", kHour);
+  for (int i = 1; i < 5; ++i) f.happen("u", "b", "visit", i * 30 * kHour);
+  CHECK(f.ask({.user = UserId("u"), .exclude_seen = true}) == Ids{"c"});
+}
+
+TEST_CASE("categories count for the places that were there when the engine opened") {
+  Fixture f({at("a", 1.0, "Cafe"), at("b", 1.0, "Bar")}, {{"category_hour", 1.0}});
+  f.happen("x", "a", "visit", 7 * 24 * kHour);               // at this hour of the week
+  f.happen("x", "b", "visit", 7 * 24 * kHour + 12 * kHour);  // at none near it
+  CHECK(f.ask({.user = UserId("u")}) == Ids{"a", "b"});
+  const auto answer =
+      f.recommender->recommend(CallContext(), {.user = UserId("u"), .position = GeoPoint{40.7, -74.0}}, kNow);
+  // Of all visits half have the weight w of the hour's own: w/2 a visit. The café's (w + 20 w/2) / 21 over w/2 is
+  // 22/21, the bar's (0 + 20 w/2) / 21 over w/2 is 20/21.
+  CHECK(answer->items.at(0).score == doctest::Approx(0.0465200156));   // ln 22/21
+  CHECK(answer->items.at(1).score == doctest::Approx(-0.0487901642));  // ln 20/21
+}
+
 TEST_CASE("what the user dismissed sinks, what they saved rises") {
   Fixture f({at("a", 0.50), at("b", 0.51), at("c", 0.52)});
   f.happen("u", "a", "dismiss", kHour);
@@ -149,6 +171,119 @@ TEST_CASE("without a position the user's last known place serves, without either
         StatusCode::kInvalidArgument);
 }
 
+TEST_CASE("beyond candidates_max the nearest places are scored, and no others") {
+  RankingOptions few;
+  few.candidates_max = 3;
+  // Ids, rows and distances in different orders; what is far would score best.
+  Fixture f({at("a", -4.0), at("b", 2.0), at("c", -0.5), at("d", 1.0), at("e", 3.0)}, {{"distance", 1.0}}, few);
+  const auto answer = f.recommender->recommend(
+      CallContext(), {.user = UserId("u"), .position = GeoPoint{40.7, -74.0}, .limit = 5}, kNow);
+  REQUIRE(answer.ok());
+  CHECK(answer->candidates == 3);
+  CHECK(f.ask({.user = UserId("u"), .limit = 5}) == Ids{"b", "d", "c"});
+  // Filters come first: the bound is one on what is scored.
+  f.happen("u", "c", "visit", kHour);
+  CHECK(f.ask({.user = UserId("u"), .limit = 5, .exclude_seen = true}) == Ids{"e", "b", "d"});
+}
+
+TEST_CASE("the nearest places keep what the user did at them") {
+  const std::uint32_t seed = 21;
+  INFO("seed ", seed);
+  std::mt19937 random(seed);
+  std::vector<Place> places;
+  for (int i = 0; i < 60; ++i) {
+    places.push_back(at("p" + std::to_string(i), static_cast<double>(random() % 10'000) / 1000.0 - 5.0));
+  }
+  RankingOptions few;
+  few.candidates_max = 40;
+  Fixture f(places, {{"visited", 1.0}}, few);
+  for (const Place& place : places) f.happen("u", place.id.str(), "visit", kHour);
+  const auto answer = f.recommender->recommend(
+      CallContext(), {.user = UserId("u"), .position = GeoPoint{40.7, -74.0}, .limit = 60}, kNow);
+  REQUIRE(answer.ok());
+  REQUIRE(answer->items.size() == 40);
+  for (const Recommended& item : answer->items) CHECK(item.score == 1.0);
+}
+
+TEST_CASE("as many candidates as candidates_max are all scored") {
+  RankingOptions few;
+  few.candidates_max = 2;
+  Fixture f({at("a", 2.0), at("b", 1.0)}, {{"distance", 1.0}}, few);
+  CHECK(f.ask({.user = UserId("u"), .limit = 5}) == Ids{"a", "b"});
+}
+
+TEST_CASE("a position is as old as it says, and one from the future is of the moment asked for") {
+  Fixture f({at("p", 2.0)}, {{"near", 1.0}});
+  const auto score = [&](std::optional<EventTime> position_time, std::optional<EventTime> time) {
+    const RecommendRequest request{
+        .user = UserId("u"), .position = GeoPoint{40.7, -74.0}, .position_time = position_time, .time = time};
+    return f.recommender->recommend(CallContext(), request, kNow)->items.at(0).score;
+  };
+  const std::chrono::hours six(6);
+  const double now = score({}, {});
+  CHECK(now == doctest::Approx(0.135335).epsilon(0.001));  // e^-2, two kilometres away
+  CHECK(score(kNow, {}) == now);
+  CHECK(score(kNow - six, {}) == doctest::Approx(now / 2.718281828));  // e^(-6/6) of it
+  CHECK(score(kNow + six, {}) == now);
+  // The age is counted from the moment asked for, and not from the clock.
+  CHECK(score(kNow - six, kNow - six) == now);
+  CHECK(score(kNow, kNow + six) == doctest::Approx(now / 2.718281828));
+  CHECK(score({}, kNow - six) == now);
+  CHECK(score({}, kNow + six) == now);
+}
+
+TEST_CASE("a user's last place is a position as old as the visit") {
+  Fixture f({at("a", 0.0), at("b", 2.0)}, {{"near", 1.0}});
+  f.happen("u", "a", "visit", 6 * kHour);
+  const auto answer = f.recommender->recommend(CallContext(), {.user = UserId("u"), .limit = 2}, kNow);
+  REQUIRE(answer.ok());
+  CHECK(answer->items.at(0).score == doctest::Approx(0.367879441));              // no distance, e^(-6/6)
+  CHECK(answer->items.at(1).score == doctest::Approx(0.049787).epsilon(0.001));  // e^-2 * e^-1
+}
+
+TEST_CASE("the moment asked for, and not the clock, is what a score is for") {
+  Fixture f({at("p", 1.0)}, {{"just_visited", 1.0}});
+  f.happen("u", "p", "visit", 24 * kHour);
+  RecommendRequest request{.user = UserId("u"), .position = GeoPoint{40.7, -74.0}};
+  const auto score = [&] { return f.recommender->recommend(CallContext(), request, kNow)->items.at(0).score; };
+  CHECK(score() == doctest::Approx(0.135335283));  // e^(-24/12)
+  request.time = kNow - std::chrono::hours(12);
+  CHECK(score() == doctest::Approx(0.367879441));  // e^(-12/12)
+}
+
+TEST_CASE("a radius holds what lies within it, by default that of the options") {
+  RankingOptions options;
+  options.radius_meters_default = 1'500.0;
+  options.radius_meters_max = 3'500.0;
+  Fixture f({at("a", 1.0), at("b", 2.0), at("c", 3.0), at("d", 4.0)}, {{"distance", -1.0}}, options);
+  CHECK(f.ask({.user = UserId("u"), .limit = 4}) == Ids{"a"});
+  CHECK(f.ask({.user = UserId("u"), .limit = 4, .radius_meters = 2'500.0}) == Ids{"a", "b"});
+  CHECK(f.ask({.user = UserId("u"), .limit = 4, .radius_meters = 3'500.0}) == Ids{"a", "b", "c"});
+  const RecommendRequest beyond{
+      .user = UserId("u"), .position = GeoPoint{40.7, -74.0}, .limit = 4, .radius_meters = 3'500.1};
+  CHECK(f.recommender->recommend(CallContext(), beyond, kNow).status().message() ==
+        "radius_meters must be above 0 and at most 3500");
+}
+
+TEST_CASE("reasons are written when they are asked for") {
+  Fixture f({at("p", 1.0)});
+  RecommendRequest request{.user = UserId("u"), .position = GeoPoint{40.7, -74.0}};
+  CHECK_FALSE(f.recommender->recommend(CallContext(), request, kNow)->items.at(0).reasons.empty());
+  request.explain = false;
+  CHECK(f.recommender->recommend(CallContext(), request, kNow)->items.at(0).reasons.empty());
+}
+
+TEST_CASE("an answer as long as was asked for tells of no shortfall") {
+  Fixture f({at("a", 1.0), at("b", 2.0)});
+  const GeoPoint here{40.7, -74.0};
+  const auto shortfall = [&](std::size_t limit) {
+    return f.recommender->recommend(CallContext(), {.user = UserId("u"), .position = here, .limit = limit}, kNow)
+        ->shortfall;
+  };
+  CHECK(shortfall(2).empty());
+  CHECK_FALSE(shortfall(3).empty());
+}
+
 TEST_CASE("impossible questions are refused") {
   Fixture f({at("a", 0.1)});
   const auto code = [&](RecommendRequest request) {
@@ -160,6 +295,9 @@ TEST_CASE("impossible questions are refused") {
   CHECK(code({.user = UserId("u"), .position = GeoPoint{91, 0}}) == StatusCode::kInvalidArgument);
   CHECK(code({.user = UserId("u"), .position = here, .limit = 0}) == StatusCode::kInvalidArgument);
   CHECK(code({.user = UserId("u"), .position = here, .limit = 1001}) == StatusCode::kInvalidArgument);
+  CHECK(code({.user = UserId("u"), .position = here, .limit = 1000}) == StatusCode::kOk);
+  CHECK(code({.user = UserId(std::string(128, 'x')), .position = here}) == StatusCode::kOk);
+  CHECK(code({.user = UserId("u"), .position = here, .radius_meters = 0.0}) == StatusCode::kInvalidArgument);
   CHECK(code({.user = UserId("u"), .position = here, .radius_meters = -1.0}) == StatusCode::kInvalidArgument);
   CHECK(code({.user = UserId("u"), .position = here, .radius_meters = std::nan("")}) == StatusCode::kInvalidArgument);
 }

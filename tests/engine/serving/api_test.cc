@@ -68,6 +68,26 @@ TEST_CASE_FIXTURE(Serving, "a recommendation answer carries items, reasons and f
   CHECK(!bare["items"][0].contains("reasons"));
 }
 
+/// ["x","x",...]
+std::string texts(std::size_t count) { return nlohmann::json(std::vector<std::string>(count, "x")).dump(); }
+
+TEST_CASE_FIXTURE(Serving, "as many categories and features may be named as there is room for, and one more may not") {
+  start();
+  const auto categories = [this](std::size_t count) {
+    return post(port(), "/v1/recommendations", R"({"user_id":"u","categories":)" + texts(count) + "}");
+  };
+  CHECK(categories(256).code == 200);
+  CHECK(engine.last_recommend().categories.size() == 256);
+  CHECK(check_error(categories(257), 400, "INVALID_ARGUMENT") == "categories has more than 256 elements");
+  const auto features = [this](std::size_t count) {
+    return check_error(
+        post(port(), "/get-online-features", R"({"entities":{"user_id":["u"]},"features":)" + texts(count) + "}"), 400,
+        "INVALID_ARGUMENT");
+  };
+  CHECK(mentions(features(256), "unknown feature view 'x'"));  // the next thing that is wrong
+  CHECK(features(257) == "features has more than 256 elements");
+}
+
 TEST_CASE_FIXTURE(Serving, "a recommendation request with something wrong in it is refused by name") {
   start();
   const auto refused = [this](std::string_view body) {

@@ -141,7 +141,10 @@ Result<Recommendations> FakeEngine::recommend(const CallContext& context, const 
   return answer;
 }
 
-EngineStatus FakeEngine::status(const CallContext&) const { return status_answer; }
+EngineStatus FakeEngine::status(const CallContext&) const {
+  on_status();
+  return status_answer;
+}
 
 Status FakeEngine::wait_caught_up(const CallContext& context) const { return on_wait(context); }
 

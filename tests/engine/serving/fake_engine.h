@@ -42,6 +42,7 @@ class FakeEngine final : public Engine {
   std::function<Status(const RecommendRequest&)> on_recommend = [](const RecommendRequest&) { return Status(); };
   std::function<Status(const std::string& what, const std::string& name)> on_consumer =
       [](const std::string&, const std::string&) { return Status(); };
+  std::function<void()> on_status = [] {};
   std::function<Status(const CallContext&)> on_wait = [](const CallContext&) { return Status(); };
 
  private:

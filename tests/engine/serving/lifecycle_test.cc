@@ -1,4 +1,9 @@
+#include <sys/types.h>
+#include <unistd.h>
+
 #include <atomic>
+#include <fstream>
+#include <stdexcept>
 #include <thread>
 
 #include "tests/engine/serving/server_fixture.h"
@@ -67,6 +72,68 @@ TEST_CASE_FIXTURE(Serving, "draining finishes what is in flight and closes what 
   drainer.join();
   CHECK(finished);
   CHECK(server->drain(milliseconds(0)));
+}
+
+/// Whether a thread of this process sleeps, as proc(5) tells it: the state follows the name in brackets.
+bool asleep(pid_t thread) {
+  std::ifstream in("/proc/self/task/" + std::to_string(thread) + "/stat");
+  std::string stat;
+  std::getline(in, stat);
+  const std::size_t end = stat.rfind(") ");
+  return end != std::string::npos && stat[end + 2] == 'S';
+}
+
+// The socket thread is held twice, each time where it logs a failed request. When it is let go the first time, it looks
+// at its sockets, finds nothing new, and is held again, with the drain as its next work. What arrives now has arrived
+// before the drain, and no read has taken it yet.
+TEST_CASE_FIXTURE(Serving, "a request that had arrived when the drain came to its connection is answered") {
+  Gate logs[2];
+  std::atomic<int> logged{0};
+  Gate states[2];
+  std::atomic<int> asked{0};
+  engine.on_recommend = [](const RecommendRequest&) { return internal_error("made up"); };
+  engine.on_status = [&] {
+    const int turn = asked++;
+    states[turn].wait();
+    if (turn == 0) throw std::runtime_error("made up");
+  };
+  HttpOptions options;
+  options.threads = 1;
+  options.log = Logger([&](LogLevel, std::string_view event, std::string_view, auto) {
+    if (event == "http.internal_error") logs[logged++].wait();
+  });
+  start(std::move(options));
+  const std::string ready = "GET /readyz HTTP/1.1\r\nHost: t\r\n\r\n";
+  RawClient idle(port());
+  idle.send(kGet);
+  CHECK(idle.read_answer().code == 200);
+  RawClient failing(port());
+  failing.send(ready);
+  states[0].await_waiting(1);
+  RawClient behind_it(port());  // on the same thread of the probes' lane: it runs when the failure is on its way
+  behind_it.send(ready);
+  RawClient failing_first(port());
+  failing_first.send(kRecommend);
+  logs[0].await_waiting(1);
+  states[0].open();
+  states[1].await_waiting(1);
+  std::atomic<pid_t> thread{0};
+  bool finished = false;
+  std::thread drainer([&] {
+    thread = ::gettid();
+    finished = server->drain(seconds(30));
+  });
+  while (thread == 0 || !asleep(thread)) std::this_thread::yield();  // it has told the sockets' thread, and waits
+  logs[0].open();
+  logs[1].await_waiting(1);
+  idle.send(kGet);
+  logs[1].open();
+  states[1].open();
+  const Answer answer = idle.read_answer();
+  CHECK(answer.code == 200);
+  CHECK(answer.headers.at("connection") == "close");
+  drainer.join();
+  CHECK(finished);
 }
 
 TEST_CASE_FIXTURE(Serving, "draining cuts off at its limit, and says so") {

@@ -3,6 +3,8 @@
 #include <set>
 #include <sstream>
 
+#include "engine/serving/metrics/metrics.h"
+
 #include "tests/engine/serving/server_fixture.h"
 
 using namespace cairn;
@@ -96,6 +98,22 @@ TEST_CASE_FIXTURE(Serving, "recommendations are counted by outcome and timed") {
   CHECK(metrics.at("recommendations_request_duration_seconds_bucket{le=\"5\"}"));
   CHECK(metrics.at("cairn_http_requests_total{code=\"200\",route=\"/v1/recommendations\"}") == 3.0);
   CHECK(metrics.at("cairn_http_requests_total{code=\"504\",route=\"/v1/recommendations\"}") == 1.0);
+}
+
+TEST_CASE("times are in seconds") {
+  serving::Metrics metrics({"/a"});
+  metrics.observe_request(0, 200, std::chrono::milliseconds(250));
+  metrics.observe_request(serving::Metrics::kOtherRoute, 404, std::chrono::microseconds(80));
+  metrics.observe_recommendation(StatusCode::kOk, std::chrono::milliseconds(1500));
+  const Exposition written(metrics.render({}, {}));
+  CHECK(written.at("cairn_http_request_duration_seconds_sum{route=\"/a\"}") == 0.25);
+  CHECK(written.at("cairn_http_request_duration_seconds_bucket{route=\"/a\",le=\"0.1\"}") == 0.0);
+  CHECK(written.at("cairn_http_request_duration_seconds_bucket{route=\"/a\",le=\"0.25\"}") == 1.0);
+  CHECK(written.at("cairn_http_request_duration_seconds_sum{route=\"other\"}") == 0.00008);
+  CHECK(written.at("cairn_http_request_duration_seconds_bucket{route=\"other\",le=\"0.0001\"}") == 1.0);
+  CHECK(written.at("recommendations_request_duration_seconds_sum") == 1.5);
+  CHECK(written.at("recommendations_request_duration_seconds_bucket{le=\"1\"}") == 0.0);
+  CHECK(written.at("recommendations_request_duration_seconds_bucket{le=\"2.5\"}") == 1.0);
 }
 
 TEST_CASE_FIXTURE(Serving, "every request that a lane was given is accounted for, at every scrape") {

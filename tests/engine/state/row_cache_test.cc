@@ -126,11 +126,18 @@ TEST_CASE("a row whose new content is not known is forgotten") {
 TEST_CASE("the least recently used rows go when the room is used up") {
   RowCache cache(64 * 2000);  // about 2,000 bytes a shard
   Store store;
+  store.add("oldest", 7, 0);
+  CHECK_FALSE(cache.get("oldest", 0, store.load(0))->hit);
   for (int i = 0; i < 5000; ++i) {
     const std::string key = "k" + std::to_string(i);
     store.add(key, 1, 0);
     CHECK(count_of(cache.get(key, 0, store.load(0))->row) == 1);
+    // It came first and is used again and again: whatever goes for the new row, it is not this one.
+    const auto oldest = cache.get("oldest", 0, store.load(0));
+    REQUIRE(oldest->hit);
+    CHECK(count_of(oldest->row) == 7);
   }
+  CHECK(store.loads == 5001);
   CHECK(cache.stats().bytes <= 64 * 2000);
   CHECK(cache.stats().rows > 64);
   CHECK(cache.stats().rows < 1000);

@@ -3,6 +3,11 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+
+#include "engine/learning/datasets/traces.h"
 
 namespace {
 
@@ -57,20 +62,81 @@ TEST_CASE("the baselines are what a person counts on paper") {
 
 TEST_CASE("nothing of the truth leaks: an answer for the past does not change with the future") {
   datasets::Dataset dataset = town();
-  for (int i = 0; i < 40; ++i) dataset.interactions.push_back(visit(i % 3 ? "u" : "v", i % 2 ? "a" : "c", i));
-  learning::ReplayOptions options;
-  options.ask_from_time = event_time_from_ms(20 * kHour);
+  for (int i = 0; i < 40; ++i) {
+    // Habits change at hour 30: whoever knows of it before answers the questions before it otherwise.
+    const char* place = i < 30 ? (i % 2 ? "a" : "c") : (i % 2 ? "b" : "d");
+    dataset.interactions.push_back(visit(i % 3 ? "u" : "v", place, i));
+  }
   datasets::Dataset cut = dataset;
   cut.interactions.resize(30);
+  learning::ReplayOptions options;
+  options.ask_from_time = event_time_from_ms(20 * kHour);
   const auto whole = learning::replay(dataset, options);
-  const auto part = learning::replay(cut, options);
+  const auto early = learning::replay(cut, options);
+  options.ask_from_time = event_time_from_ms(30 * kHour);
+  const auto late = learning::replay(dataset, options);
   REQUIRE(whole.ok());
-  REQUIRE(part.ok());
+  REQUIRE(early.ok());
+  REQUIRE(late.ok());
   CHECK(whole->questions == 20);
-  CHECK(part->questions == 10);
-  cut.interactions.back() = visit("u", "d", 29);  // the last truth is another: its question is answered as before
-  const auto other = learning::replay(cut, options);
-  CHECK(std::abs(of(*other, "cairn").mrr - of(*part, "cairn").mrr) <= 1.0 / 10);
+  CHECK(early->questions == 10);
+  CHECK(late->questions == 10);
+  // The first ten questions are answered in the whole as they are where the rest never came, the last ten as they are
+  // where the first ten were not asked. So every mean of the whole is the mean of the two.
+  for (const char* method : {"cairn", "popular_nearby", "nearest", "own_history"}) {
+    CAPTURE(method);
+    for (double learning::NextPlaceMetrics::*metric :
+         {&learning::NextPlaceMetrics::acc_at_1, &learning::NextPlaceMetrics::acc_at_5,
+          &learning::NextPlaceMetrics::mrr}) {
+      CHECK(of(*whole, method).*metric ==
+            doctest::Approx((of(*early, method).*metric + of(*late, method).*metric) / 2).epsilon(1e-12));
+    }
+  }
+}
+
+TEST_CASE("nothing of the truth leaks: a visit is learned after it was asked for") {
+  datasets::Dataset dataset = town();
+  dataset.interactions = {visit("u", "a", 0), visit("u", "b", 1), visit("v", "d", 2), visit("v", "c", 3)};
+  learning::ReplayOptions options;
+  options.ask_from_fraction = 0.0;
+  options.ranking.weights = {{"visited", 1.0}};
+  // Only where the user has been counts: that place leads, and the truth is one of three others: (2 + 3 + 4) / 3. Were
+  // it known already, it would be one of two that lead.
+  const auto own = learning::replay(dataset, options);
+  REQUIRE(own.ok());
+  CHECK(own->questions == 2);
+  CHECK(of(*own, "cairn").mrr == doctest::Approx(1.0 / 3));
+  CHECK(of(*own, "own_history").mrr == doctest::Approx(1.0 / 3));
+  // What everyone did before: u asks with a visited once, then v with a, b and d visited once, which lead.
+  options.ranking.weights = {{"popularity", 1.0}};
+  const auto everyone = learning::replay(dataset, options);
+  REQUIRE(everyone.ok());
+  CHECK(of(*everyone, "cairn").mrr == doctest::Approx((1.0 / 3 + 1.0 / 4) / 2));
+}
+
+// A floor under what ranking is for. Of all questions of the last fifth of the trace, acc@1, acc@5, acc@10, recall@20
+// and mrr are 0.3614, 0.6323, 0.7101, 0.7657 and 0.4814. One question in 25 gives 0.3576, 0.6155, 0.7028, 0.7459 and
+// 0.4700: quick, and enough to see a feature that has turned round. What raises the figures may raise the floors.
+TEST_CASE("the next check-in in New York is foreseen as often as ever") {
+  const char* given = std::getenv("CAIRN_DATA");
+  const std::string folder = given ? given : "";
+  if (!std::filesystem::is_directory(std::filesystem::path(folder) / "foursquare_nyc")) {
+    MESSAGE("SKIPPED: real data; set CAIRN_DATA to the folder that holds foursquare_nyc");
+    return;
+  }
+  const auto dataset = datasets::load_foursquare(folder);
+  REQUIRE_MESSAGE(dataset.ok(), dataset.status().to_string());
+  learning::ReplayOptions options;
+  options.ask_every = 25;
+  const auto report = learning::replay(*dataset, options);
+  REQUIRE_MESSAGE(report.ok(), report.status().to_string());
+  CHECK(report->questions == 1'043);
+  const auto& cairn = of(*report, "cairn");
+  CHECK(cairn.acc_at_1 >= 0.355);
+  CHECK(cairn.acc_at_5 >= 0.612);
+  CHECK(cairn.acc_at_10 >= 0.700);
+  CHECK(cairn.recall_at_20 >= 0.743);
+  CHECK(cairn.mrr >= 0.467);
 }
 
 TEST_CASE("a dataset with nothing to ask is refused") {

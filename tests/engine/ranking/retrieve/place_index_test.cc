@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <random>
 #include <set>
 #include <string>
@@ -68,6 +69,15 @@ TEST_CASE("a geofence holds exactly the places that a scan of all finds") {
       CHECK(found == expected);
     }
   }
+}
+
+TEST_CASE("a place as far away as the radius is within it") {
+  const GeoPoint center{40.7, -74.0};
+  const GeoPoint there{40.71, -74.02};
+  const PlaceIndex index({place(0, there)}, cairn::features::Dictionary(), 1);
+  const double meters = cairn::distance_meters(center, there);
+  CHECK(index.within(center, meters).size() == 1);
+  CHECK(index.within(center, std::nextafter(meters, 0.0)).empty());
 }
 
 TEST_CASE("a small geofence is a few runs of rows") {
