@@ -298,6 +298,27 @@ TEST_CASE("each partition has a position of its own, and one without a position 
   CHECK(f.sink.position("lines", kThree[2])->offset.value == 10);
 }
 
+TEST_CASE("each partition tells its own position and its own end while its records wait") {
+  Fixture f(kThree);
+  for (int i = 0; i < 5; ++i) f.append("a", kThree[0]);
+  for (int i = 0; i < 12; ++i) f.append("b", kThree[1]);
+  for (int i = 0; i < 3; ++i) f.append("c", kThree[2]);
+  const auto consumer = f.consume();
+  REQUIRE(Fixture::drain(*consumer).ok());
+  f.sink.fail_with(StatusCode::kUnavailable);
+  for (int i = 0; i < 4; ++i) f.append("a", kThree[0]);
+  for (int i = 0; i < 2; ++i) f.append("c", kThree[2]);
+  using Line = std::array<std::int64_t, 3>;  // partition, position, end
+  const auto lines = [&] {
+    std::vector<Line> all;
+    for (const ConsumerStatus& one : consumer->status()) {
+      all.push_back({one.position.partition.value, one.position.offset.value, one.end_offset->value});
+    }
+    return all;
+  };
+  await([&] { return lines() == std::vector<Line>{{0, 5, 9}, {1, 12, 12}, {2, 3, 5}}; });
+}
+
 TEST_CASE("a partition that is revoked is applied to what was delivered, told to the sink, released and forgotten") {
   Fixture f(kThree);
   for (const Partition partition : kThree) f.append("p" + std::to_string(partition.value), partition);
@@ -350,6 +371,20 @@ void read_elsewhere(Fixture& f, Partition partition, std::int64_t records_max) {
     applied = f.sink.apply("lines", batch);
   } while (is_retryable(applied.code()));
   REQUIRE_MESSAGE(applied.ok(), applied.to_string());
+}
+
+TEST_CASE("a consumer whose position somebody else has moved does not insist: it looks it up and goes on from there") {
+  Fixture f;
+  for (int i = 0; i < 5; ++i) f.append("p");
+  const auto consumer = f.consume();
+  REQUIRE(Fixture::drain(*consumer).ok());
+  const std::vector<SourcePosition> before{*f.sink.position("lines", kOnly)};
+  const std::vector<SourcePosition> after{{kOnly, Offset{3}, "elsewhere"}};
+  REQUIRE(f.sink.apply("lines", {.interactions = {}, .refused = {}, .before = before, .after = after}).ok());
+  f.append("p");
+  REQUIRE(Fixture::drain(*consumer).ok());
+  CHECK(f.sink.counts() == Counts{{"p", 8}});  // 5, and 3 to 5 as the position says
+  CHECK(consumer->trouble().empty());
 }
 
 TEST_CASE("whatever is assigned, revoked, read elsewhere and failing in between, every event counts once") {

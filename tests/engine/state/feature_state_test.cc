@@ -181,6 +181,55 @@ TEST_CASE("a reader can wait for its own write") {
   CHECK(f.value(EntityKind::kPlace, "p", "place_visits") == 1.0);
 }
 
+TEST_CASE("a write is reached by the position of its own source and partition, before and after a restart") {
+  Fixture f;
+  const std::vector<SourcePosition> positions{{Partition{0}, Offset{9}, "a"}, {Partition{2}, Offset{4}, "b"}};
+  REQUIRE(f.state->apply({"test", {}, positions, 0}).ok());
+  const std::vector<SourcePosition> others{{Partition{2}, Offset{7}, "c"}};
+  REQUIRE(f.state->apply({"other", {}, others, 0}).ok());
+  const auto reached = [&](const char* source, int partition, std::int64_t offset) {
+    return f.state->reached({source, {Partition{partition}, Offset{offset}, {}}});
+  };
+  for (int round = 0; round < 2; ++round) {
+    CHECK(reached("test", 0, 9));
+    CHECK_FALSE(reached("test", 0, 10));
+    CHECK(reached("test", 2, 4));
+    CHECK_FALSE(reached("test", 2, 5));
+    CHECK_FALSE(reached("test", 1, 1));
+    CHECK(reached("other", 2, 7));
+    CHECK_FALSE(reached("other", 0, 1));
+    CHECK(f.state->positions("test") == positions);
+    CHECK(f.state->positions("other") == others);
+    f.reopen();
+  }
+}
+
+TEST_CASE("what is in files is told by source and partition, and is what a flush of the store has put there") {
+  Fixture f;
+  f.options.window = std::chrono::hours(1);
+  f.reopen();
+  const auto apply = [&](const char* source, std::vector<SourcePosition> positions) {
+    REQUIRE(f.state->apply({source, {}, positions, 0}).ok());
+    REQUIRE(f.state->flush().ok());
+  };
+  const auto in_files = [&](const char* source, int partition) {
+    return f.state->in_files(source, Partition{partition}).value;
+  };
+  apply("test", {{Partition{0}, Offset{9}, ""}, {Partition{2}, Offset{4}, ""}});
+  apply("other", {{Partition{0}, Offset{30}, ""}});
+  CHECK(in_files("test", 0) == 0);
+  REQUIRE(f.store->flush().ok());
+  apply("test", {{Partition{0}, Offset{11}, ""}});  // in the store's log only
+  for (int round = 0; round < 2; ++round) {
+    CHECK(in_files("test", 0) == (round == 0 ? 9 : 11));  // opening puts what it finds into files
+    CHECK(in_files("test", 2) == 4);
+    CHECK(in_files("test", 1) == 0);
+    CHECK(in_files("other", 0) == 30);
+    CHECK(in_files("other", 2) == 0);
+    f.reopen();
+  }
+}
+
 TEST_CASE("a compaction drops what has faded by the stream's own time, and nothing that is still served") {
   state::Fading fading;
   Fixture f;
