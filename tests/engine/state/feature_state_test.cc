@@ -123,6 +123,30 @@ TEST_CASE("event ids are forgotten by the order in which they came, and their re
   CHECK(bytes <= 20 * 16);
 }
 
+TEST_CASE("of a batch with more ids than are remembered, those forgotten at once are not stored") {
+  Fixture f;
+  f.options.dedup_ids = 20;
+  f.reopen();
+  std::vector<Interaction> many;
+  for (int id = 0; id < 105; ++id) many.push_back(visit("u", "p", 0, std::to_string(id)));
+  REQUIRE(f.apply(many, 1).ok());
+  for (int round = 0; round < 2; ++round) {
+    REQUIRE(f.state->flush().ok());
+    std::size_t bytes = 0;
+    const auto add = [&](std::string_view, std::string_view value) {
+      bytes += value.size();
+      return true;
+    };
+    REQUIRE(f.store->scan(storage::Family::kDedup, "", add).ok());
+    CHECK(bytes == 15 * 16);  // of generations of 10: the last full one, and half of the next
+    REQUIRE(f.apply({visit("u", "p", 0, "90"), visit("u", "p", 0, "104")}, 2 + round).ok());
+    CHECK(f.state->counters().repeated == 2 + 2 * static_cast<std::uint64_t>(round));
+    f.reopen();
+  }
+  REQUIRE(f.apply({visit("u", "p", 0, "89")}, 9).ok());
+  CHECK(f.state->counters().repeated == 4);
+}
+
 TEST_CASE("however events are split into batches and ordered, the counts are those of a plain aggregation") {
   for (std::uint32_t seed = 1; seed <= 10; ++seed) {
     INFO("seed ", seed);

@@ -127,6 +127,34 @@ TEST_CASE("while the store refuses, nothing more is taken, readers see all that 
   CHECK(f.visits("p") == 2);
 }
 
+TEST_CASE(
+    "a row in memory takes a window's changes when they are stored, once, however often the write failed before") {
+  Fixture f;
+  REQUIRE(f.apply({visit("u", "p", 0)}, 1).ok());
+  REQUIRE(f.state->flush().ok());
+  CHECK(f.visits("p") == 1);  // in memory from here on
+  REQUIRE(f.apply({visit("u", "p", 0)}, 2).ok());
+  f.store->refuse_writes(unavailable("the disk is gone"));
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    CHECK(f.state->flush().code() == StatusCode::kUnavailable);
+    CHECK(f.visits("p") == 2);
+  }
+  f.store->wait_for_refusals(3);
+  CHECK(f.visits("p") == 2);
+  f.store->refuse_writes(ok_status());
+  f.store->wait_for_writes_of_rows(2);
+  Status flushed;
+  do {  // until the writer has seen that it went well
+    flushed = f.state->flush();
+  } while (flushed.code() == StatusCode::kUnavailable);
+  REQUIRE(flushed.ok());
+  const auto hits = f.state->cache_stats().hits;
+  CHECK(f.visits("p") == 2);
+  CHECK(f.state->cache_stats().hits == hits + 1);
+  f.crash_and_open();
+  CHECK(f.visits("p") == 2);
+}
+
 TEST_CASE("a close that cannot store tells so, and the sources begin again where the last window ended") {
   Fixture f;
   REQUIRE(f.apply({visit("u", "p", 0)}, 1).ok());
