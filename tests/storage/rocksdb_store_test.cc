@@ -74,6 +74,18 @@ TEST_CASE("the names of a new store, of its new parents and of a checkpoint are 
   CHECK(synced(dir / "b") >= 1);
 }
 
+TEST_CASE("what is to be durable is synced in the log before its write is told of, what is buffered is not") {
+  const TempDir dir;
+  const auto store = open_small(dir / "state");
+  const cairn::test::DiskSyncs syncs;
+  int expected = 0;
+  for (const Durability durability : {Durability::kSynced, Durability::kBuffered, Durability::kOnlyHere}) {
+    must(store->write(numbered_batch(1), durability));
+    expected += durability == Durability::kBuffered ? 0 : 1;
+    CHECK(syncs.count(".log") == expected);
+  }
+}
+
 TEST_CASE("a store that is destroyed without close keeps everything") {
   TempDir dir;
   { write_numbered(*open_small(dir / "state"), 1, 10); }

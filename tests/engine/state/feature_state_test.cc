@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <map>
+#include <optional>
 #include <random>
 #include <string>
 #include <thread>
@@ -12,6 +13,7 @@
 
 #include "features/read.h"
 #include "features/row.h"
+#include "tests/support/forwarding_store.h"
 
 namespace {
 
@@ -203,6 +205,31 @@ TEST_CASE("a reader can wait for its own write") {
   CHECK(f.state->wait_for(mark, CallContext::within(std::chrono::seconds(60))).ok());
   writer.join();
   CHECK(f.value(EntityKind::kPlace, "p", "place_visits") == 1.0);
+}
+
+/// Remembers how durable the last write was to be.
+struct WatchedStore final : test::ForwardingStore {
+  WatchedStore() : ForwardingStore(storage::open_memory_store(features::merge_encoded_rows)) {}
+  Status write(storage::WriteBatch batch, storage::Durability durability) override {
+    last = durability;
+    return ForwardingStore::write(std::move(batch), durability);
+  }
+  std::optional<storage::Durability> last;
+};
+
+TEST_CASE(
+    "a window is synced unless the options say otherwise, and places are always, as no source brings them again") {
+  WatchedStore store;
+  for (const bool sync : {true, false}) {
+    auto state = *FeatureState::open(store, {.views = ranking::builtin_views(), .sync = sync}, InteractionTypes());
+    const std::vector<SourcePosition> positions{{Partition{0}, Offset{sync ? 1 : 2}, ""}};
+    REQUIRE(state->apply({"test", {}, positions, 0}).ok());
+    REQUIRE(state->flush().ok());
+    CHECK(store.last == (sync ? storage::Durability::kSynced : storage::Durability::kBuffered));
+    REQUIRE(state->catalog().upsert(std::vector<Place>{{PlaceId("p"), "", {1, 1}, ""}}).ok());
+    CHECK(store.last == storage::Durability::kOnlyHere);
+    REQUIRE(state->close().ok());
+  }
 }
 
 TEST_CASE("a write is reached by the position of its own source and partition, before and after a restart") {
