@@ -3,8 +3,10 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -14,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "streaming/decode.h"
@@ -277,6 +280,73 @@ TEST_CASE("a partition that stands still keeps no other from being read, and is 
   CHECK(consumer->health().troubles.empty());
   CHECK(consumer->health().gap_records == 7);
   CHECK_FALSE(consumer->accept_gap());  // there is none any more
+}
+
+TEST_CASE("a gap that was accepted is accepted once: the next one is another decision") {
+  Fixture f(kThree);
+  const streaming::Obstacle gap{.partition = kThree[1], .reason = "the records are gone", .gap = true};
+  f.topic.obstruct(kThree[1], gap);
+  f.append("p", kThree[1]);
+  const auto consumer = f.consume();
+  await([&] { return consumer->health().blocked(); });
+  REQUIRE(consumer->accept_gap());
+  REQUIRE(Fixture::drain(*consumer).ok());
+  REQUIRE(f.sink.counts() == f.expected);
+
+  f.topic.obstruct(kThree[1], gap);
+  f.topic.script_polls(std::array{unavailable("away")});  // and so a new life of the source
+  f.topic.append(kThree[1], event("behind the gap"));
+  f.append("q", kThree[0]);
+  f.sink.wait_until("lines", kThree[0], Offset{1});
+  await([&] { return consumer->health().blocked(); });
+  CHECK(f.sink.counts() == f.expected);
+  CHECK(consumer->health().gap_records == MemoryTopic::kGapRecords);
+}
+
+/// Hands on to a sink in memory what a test has nothing against.
+struct HookedSink final : ingest::Sink {
+  explicit HookedSink(MemorySink& to) : sink(to) {}
+  Result<std::vector<SourcePosition>> resume(const std::string& source,
+                                             std::span<const Partition> partitions) override {
+    return sink.resume(source, partitions);
+  }
+  Status apply(const std::string& source, const ingest::DecodedBatch& batch) override {
+    CAIRN_RETURN_IF_ERROR(before_apply());
+    return sink.apply(source, batch);
+  }
+  Status revoke(const std::string& source, std::span<const Partition> partitions) override {
+    return sink.revoke(source, partitions);
+  }
+
+  MemorySink& sink;
+  std::function<Status()> before_apply;
+};
+
+TEST_CASE("a mark that is asked for while the end is being applied stands behind what came meanwhile") {
+  Fixture f;
+  f.append("first");
+  HookedSink sink(f.sink);
+  std::atomic<bool> open{false};
+  std::atomic<std::uint64_t> mark{0};
+  std::atomic<Consumer*> running{nullptr};
+  bool first = true;
+  sink.before_apply = [&] {
+    if (!std::exchange(first, false)) return open ? ok_status() : unavailable("not yet");
+    while (running == nullptr) std::this_thread::yield();
+    f.append("meanwhile");
+    mark = running.load()->mark();
+    return ok_status();
+  };
+  Consumer::Options options;
+  options.consumer = "test";
+  Consumer consumer(
+      options, [&] { return f.topic.source(); }, sink, f.types, f.clock);
+  running = &consumer;
+  await([&] { return !consumer.trouble().empty(); });  // at what came meanwhile
+  CHECK(consumer.wait_passed(mark, CallContext::within(0ms)).code() == StatusCode::kDeadlineExceeded);
+  open = true;
+  REQUIRE(consumer.wait_passed(mark, CallContext::within(60s)).ok());
+  CHECK(f.sink.counts() == f.expected);
 }
 
 TEST_CASE("each partition has a position of its own, and one without a position begins at its beginning") {

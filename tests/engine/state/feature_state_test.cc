@@ -337,4 +337,45 @@ TEST_CASE("a place may change, and rises above another catalogue's version") {
   CHECK(f.state->catalog().get(PlaceId("a"))->category == "y");
 }
 
+TEST_CASE("a catalogue is found again at its version, whatever the order of its places, and rises above its own too") {
+  Fixture f;
+  const auto upsert = [&](const char* id, const char* category) {
+    REQUIRE(f.state->catalog().upsert(std::vector<Place>{{PlaceId(id), "", {1, 1}, category}}).ok());
+  };
+  upsert("a", "x");
+  upsert("b", "x");
+  upsert("a", "x");
+  CHECK(f.state->catalog().version() == 3);
+  f.reopen();
+  CHECK(f.state->catalog().version() == 3);  // of "a", which is read before "b"
+  const auto newer = f.state->catalog().newer_than(2);
+  REQUIRE(newer.size() == 1);
+  CHECK(newer[0].place.id == PlaceId("a"));
+  REQUIRE(f.state->catalog().rise_above(1).ok());
+  CHECK(f.state->catalog().version() == 4);
+  CHECK(f.state->catalog().newer_than(3).size() == 2);
+}
+
+TEST_CASE("an event counts for the category that its place has when it comes, and for none when it has none") {
+  Fixture f;
+  const auto upsert = [&](const char* category) {
+    REQUIRE(f.state->catalog().upsert(std::vector<Place>{{PlaceId("p"), "", {1, 1}, category}}).ok());
+  };
+  const auto affinity = [&](const char* category) {
+    return f.value(EntityKind::kUser, "u", "user_category_affinity", category);
+  };
+  upsert("Coffee");
+  REQUIRE(f.apply({visit("u", "p", 0)}, 1).ok());
+  upsert("Tea");
+  REQUIRE(f.apply({visit("u", "p", 0), visit("u", "p", 0)}, 2).ok());
+  upsert("");
+  REQUIRE(f.apply({visit("u", "p", 0)}, 3).ok());
+  for (int round = 0; round < 2; ++round) {
+    CHECK(affinity("Coffee") == 1.0);
+    CHECK(affinity("Tea") == 2.0);
+    CHECK(f.value(EntityKind::kPlace, "p", "place_visits") == 4.0);
+    f.reopen();
+  }
+}
+
 }  // namespace
