@@ -186,6 +186,32 @@ TEST_CASE("a row is whole before, while and after its window is written") {
   CHECK(f.visits("p") == 3);
 }
 
+TEST_CASE("a close stores a window whose write has failed before") {
+  Fixture f;
+  REQUIRE(f.apply({visit("u", "p", 0)}, 1).ok());
+  f.store->refuse_writes(unavailable("the disk is gone"));
+  CHECK(f.state->flush().code() == StatusCode::kUnavailable);
+  f.store->refuse_writes(ok_status());  // before the next try, or just after it
+  REQUIRE(f.state->close().ok());
+  f.close_and_open();
+  CHECK(f.visits("p") == 1);
+  CHECK(f.offset(f.state->durable_watermarks()) == 1);
+}
+
+TEST_CASE("durable is what the window held that was written, not what came while it was") {
+  Fixture f;
+  REQUIRE(f.apply({visit("u", "p", 0)}, 1).ok());
+  f.store->on_write([&] { REQUIRE(f.apply({visit("u", "p", 0)}, 2).ok()); });
+  REQUIRE(f.state->flush().ok());
+  f.store->on_write(nullptr);
+  CHECK(f.offset(f.state->durable_watermarks()) == 1);
+  CHECK(f.offset(f.state->watermarks()) == 2);
+  f.crash_and_open();
+  CHECK(f.visits("p") == 1);
+  CHECK(f.offset(f.state->watermarks()) == 1);
+  CHECK(f.state->counters().applied == 1);
+}
+
 TEST_CASE("whatever is flushed, crashes, closes and repeats, the sum is that of the events before the position") {
   for (std::uint32_t seed = 1; seed <= 40; ++seed) {
     INFO("seed ", seed);
