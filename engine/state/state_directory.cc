@@ -21,15 +21,6 @@ Status make_directory(const fs::path& path) {
                      "; make its parent writable for uid " + std::to_string(::geteuid()));
 }
 
-/// Whatever the umask allows more, others cannot look into it.
-Status make_directories(const fs::path& path) {
-  std::error_code error;
-  if (path.empty() || fs::is_directory(path, error)) return ok_status();
-  if (path.parent_path() != path) CAIRN_RETURN_IF_ERROR(make_directories(path.parent_path()));
-  Status made = make_directory(path);
-  return fs::is_directory(path, error) ? ok_status() : made;
-}
-
 Status sync_folder(const fs::path& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const bool synced = fd >= 0 && ::fsync(fd) == 0;
@@ -37,6 +28,17 @@ Status sync_folder(const fs::path& path) {
   if (fd >= 0) ::close(fd);
   if (synced) return ok_status();
   return unavailable("cannot sync '" + path.string() + "': " + std::generic_category().message(error));
+}
+
+/// Whatever the umask allows more, others cannot look into it. A folder whose name is not on the disk is lost in a
+/// power failure with everything that was synced in it.
+Status make_directories(const fs::path& path) {
+  std::error_code error;
+  if (path.empty() || fs::is_directory(path, error)) return ok_status();
+  if (path.parent_path() != path) CAIRN_RETURN_IF_ERROR(make_directories(path.parent_path()));
+  Status made = make_directory(path);
+  if (!fs::is_directory(path, error)) return made;
+  return sync_folder(path.has_parent_path() ? path.parent_path() : fs::path("."));
 }
 
 }  // namespace

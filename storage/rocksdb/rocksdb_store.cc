@@ -69,13 +69,14 @@ Status sync_directory(const std::string& path) {
   return unavailable("cannot sync " + path + ": " + std::generic_category().message(error));
 }
 
-/// Open to its owner and readable for his group, whatever the umask allows more.
+/// Open to its owner and readable for his group, whatever the umask allows more. The name is on the disk then: without
+/// it a power failure takes everything that was synced below.
 Status make_directory(const std::string& path) {
   std::error_code error;
   if (fs::is_directory(path, error)) return ok_status();
   const fs::path above = fs::path(path).parent_path();
   if (!above.empty() && above != fs::path(path)) CAIRN_RETURN_IF_ERROR(make_directory(above.string()));
-  if (::mkdir(path.c_str(), 0750) == 0 || errno == EEXIST) return ok_status();
+  if (::mkdir(path.c_str(), 0750) == 0 || errno == EEXIST) return sync_directory(above.empty() ? "." : above.string());
   return failed_precondition("cannot create " + path + ": " + std::generic_category().message(errno) +
                              owner_remark(path));
 }

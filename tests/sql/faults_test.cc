@@ -241,6 +241,69 @@ TEST_CASE("a lock that another session holds too long is unavailable and leaves 
   CHECK(apply_range(*made.database.materializer, stream, 10, 20).ok());
 }
 
+/// Waits until so many sessions of 'cairn' wait for locks.
+void await_waiting(test::PgClient& client, const std::string& count) {
+  const std::string waiting =
+      "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'cairn' AND datname = current_database() AND "
+      "wait_event_type = 'Lock'";
+  while (client.value(waiting) != count) {
+  }
+}
+
+TEST_CASE("of two writers that follow the same stored position one writes and the other is told to look again") {
+  const TestDatabase made;
+  const InteractionStream stream(38);
+  REQUIRE(apply_range(*made.database.materializer, stream, 0, 100).ok());
+  // While the order of event ids is held, both have looked at the position, or one of them waits for it.
+  test::PgClient holder = made.client();
+  holder.query("BEGIN; SELECT FROM event_id_order FOR UPDATE");
+  std::vector<Status> answers(2);
+  std::vector<std::thread> writers;
+  for (Status& answer : answers) {
+    writers.emplace_back([&] { answer = apply_range(*made.database.materializer, stream, 100, 200).status(); });
+  }
+  test::PgClient watcher = made.client();
+  await_waiting(watcher, "2");
+  holder.query("ROLLBACK");
+  for (std::thread& writer : writers) writer.join();
+  const bool first = answers[0].ok();
+  CHECK_MESSAGE(answers[first ? 0 : 1].ok(), answers[first ? 0 : 1].to_string());
+  CHECK_MESSAGE(answers[first ? 1 : 0].code() == StatusCode::kAborted, answers[first ? 1 : 0].to_string());
+  check_exact(made, stream, 200);
+}
+
+TEST_CASE("a deadlock that the server ends by rolling the batch back is unavailable, and the batch may be made again") {
+  const TestDatabase made;
+  const InteractionStream stream(39);
+  test::PgClient watcher = made.client();
+  const std::string database = watcher.value("SELECT current_database()");
+  // Whoever first notices it is rolled back: sessions of 'cairn', which look at once, and not the one below.
+  watcher.query("ALTER DATABASE \"" + database + "\" SET deadlock_timeout = '10ms'");
+  const Database fresh = open(made.options);
+  REQUIRE(apply_range(*fresh.materializer, stream, 0, 100).ok());
+
+  test::PgClient ids = made.client();
+  ids.query("BEGIN; SELECT FROM event_id_order FOR UPDATE");
+  test::PgClient other = made.client();
+  other.query("SET deadlock_timeout = '10min'; BEGIN; LOCK TABLE place_stats_hourly IN SHARE MODE");
+  Status broken;
+  std::thread writer([&] { broken = apply_range(*fresh.materializer, stream, 100, 200).status(); });
+  await_waiting(watcher, "1");  // it has the position, and waits for the ids
+  std::thread closes_the_circle([&] { other.query("SELECT FROM consumer_positions FOR UPDATE"); });
+  while (watcher.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
+                       "wait_event_type = 'Lock'") != "2") {
+  }
+  ids.query("ROLLBACK");
+  writer.join();
+  closes_the_circle.join();
+  other.query("ROLLBACK");
+  CHECK_MESSAGE(broken.code() == StatusCode::kUnavailable, broken.to_string());
+  CHECK_MESSAGE(broken.message().find("deadlock") != std::string::npos, broken.message());
+  check_exact(made, stream, 100);
+  REQUIRE(apply_range(*fresh.materializer, stream, 100, 200).ok());
+  check_exact(made, stream, 200);
+}
+
 TEST_CASE("idle connections that the server closed are not used") {
   const TestDatabase made;
   REQUIRE(made.database.upkeep->ping().ok());

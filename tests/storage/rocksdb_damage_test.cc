@@ -166,23 +166,31 @@ TEST_CASE("a damaged block is DATA_LOSS for the rows in it, by get, multi_get an
 
 TEST_CASE("after a bit flip in the log the store holds a prefix of the batches, each whole") {
   TempDir dir;
-  constexpr int kBatches = 300;
-  auto store = open_small(dir / "state");
-  write_numbered(*store, 1, kBatches, Durability::kBuffered);
+  constexpr int kBatches = 3'000;
+  StateStoreOptions options = small_options(dir / "state");
+  options.memtable_bytes = 64u << 20;  // all in one log
+  auto store = *open_rocksdb_store(options);
+  constexpr int kInFiles = 50;  // and so a log that begins behind them
+  write_numbered(*store, 1, kInFiles, Durability::kBuffered);
+  must(store->flush());
+  write_numbered(*store, kInFiles + 1, kBatches, Durability::kBuffered);
   // What a machine that died now would leave.
   fs::copy(dir / "state", dir / "image");
   must(store->close());
   const fs::path log = files_with(dir / "image", ".log").back();
   const std::uintmax_t size = fs::file_size(log);
+  REQUIRE(size > 4 * 32'768);  // several blocks: a reader of the log may begin anew at the next one
   int previous = -1;
-  for (const std::uintmax_t percent : {20u, 50u, 80u}) {
+  // The first record too, before which nothing tells which one is to follow.
+  for (const std::uintmax_t percent : {0u, 2u, 20u, 50u, 80u}) {
     const std::string damaged = dir / ("damaged at " + std::to_string(percent));
     fs::copy(dir / "image", damaged);
-    flip_bit(fs::path(damaged) / log.filename(), size * percent / 100);
+    flip_bit(fs::path(damaged) / log.filename(), std::max<std::uintmax_t>(20, size * percent / 100));
     auto recovered = open_small(damaged);
     const int held = check_numbered(*recovered);
     CHECK(held < kBatches);
     CHECK(held > previous);
+    CHECK((percent > 0 || held == kInFiles));
     previous = held;
     // The consumer reads on from the position in the store and ends where it would have ended.
     write_numbered(*recovered, held + 1, kBatches);

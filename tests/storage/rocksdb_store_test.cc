@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "tests/storage/numbered_check.h"
+#include "tests/support/disk_syncs.h"
 
 namespace cairn::storage {
 namespace fs = std::filesystem;
@@ -56,6 +57,33 @@ TEST_CASE("a store that was closed is found again as it was") {
   }
   const auto again = open_small(dir / "state");
   CHECK(must_dump(*again) == before);
+}
+
+TEST_CASE("the names of a new store, of its new parents and of a checkpoint are on the disk") {
+  const TempDir dir;
+  const cairn::test::DiskSyncs syncs;
+  const auto synced = [&](const std::string& path) {
+    const auto all = syncs.synced();
+    return std::count(all.begin(), all.end(), path);
+  };
+  const auto store = open_small(dir / "a/state");
+  CHECK(synced(dir.path()) == 1);
+  CHECK(synced(dir / "a") == 1);
+  must(store->checkpoint(dir / "b/copy"));
+  CHECK(synced(dir.path()) == 2);
+  CHECK(synced(dir / "b") >= 1);
+}
+
+TEST_CASE("what is to be durable is synced in the log before its write is told of, what is buffered is not") {
+  const TempDir dir;
+  const auto store = open_small(dir / "state");
+  const cairn::test::DiskSyncs syncs;
+  int expected = 0;
+  for (const Durability durability : {Durability::kSynced, Durability::kBuffered, Durability::kOnlyHere}) {
+    must(store->write(numbered_batch(1), durability));
+    expected += durability == Durability::kBuffered ? 0 : 1;
+    CHECK(syncs.count(".log") == expected);
+  }
 }
 
 TEST_CASE("a store that is destroyed without close keeps everything") {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "tests/streaming/files.h"
+#include "tests/support/disk_syncs.h"
 
 namespace cairn::streaming {
 namespace {
@@ -315,6 +316,42 @@ TEST_CASE("files are begun anew when full, and only so many are kept, whatever c
     CHECK(lines_of(scratch / "g").back()["offset"] == 99);
     CHECK_FALSE(std::filesystem::exists(scratch / "g.1"));
   }
+}
+
+TEST_CASE("letters, and the names of the files that hold them, are on the disk before their append is told of") {
+  const test::TemporaryFolder scratch;
+  const DeadLetterOptions options{.file_bytes_max = 2'000, .files_max = 3, .kept_per_minute = 1'000'000};
+  test::DiskSyncs syncs;
+  auto letters = open_dead_letter_file(scratch / "f", options).value();
+  const auto synced = [&](const std::string& path) {
+    const auto all = syncs.synced();
+    return std::count(all.begin(), all.end(), path);
+  };
+  CHECK(synced(scratch.path()) == 1);
+  std::int64_t offset = 0;
+  for (; !std::filesystem::exists(scratch / "f.1"); ++offset) {
+    const DeadLetter one = letter(offset);
+    REQUIRE(letters->append(std::span(&one, 1)).ok());
+    CHECK(synced(scratch / "f") == offset + 1);
+  }
+  CHECK(synced(scratch.path()) == 2);  // of the file that was begun, and of the name that the other has now
+  letters.reset();
+  letters = open_dead_letter_file(scratch / "f", options).value();
+  CHECK(synced(scratch.path()) == 2);  // which has its name already
+}
+
+TEST_CASE("a letter whose sync failed is not told of as kept, and stands there once when it is made again") {
+  const test::TemporaryFolder scratch;
+  test::DiskSyncs syncs;
+  auto letters = open(scratch / "f");
+  const std::vector<DeadLetter> two{letter(1), letter(2)};
+  REQUIRE(letters->append(std::span(two).first(1)).ok());
+  syncs.fail_next("/f");
+  CHECK(letters->append(two).code() == StatusCode::kUnavailable);
+  CHECK(letters->counts().came[static_cast<std::size_t>(Reject::kMalformedJson)] == 1);
+  REQUIRE(letters->append(two).ok());
+  CHECK(letters->counts().came[static_cast<std::size_t>(Reject::kMalformedJson)] == 2);
+  CHECK(offsets_of(scratch / "f") == Offsets{1, 2});
 }
 
 TEST_CASE("letters are not for everybody to read") {

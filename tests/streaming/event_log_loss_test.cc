@@ -256,6 +256,45 @@ TEST_CASE("every append, every new segment and every copy is on the disk before 
   CHECK(parent);
 }
 
+TEST_CASE("what is made, cut, trimmed or mended is on the disk before the log goes on") {
+  const test::TemporaryFolder scratch;
+  const std::string path = scratch / "new/folder/log";
+  {
+    const test::DiskSyncs syncs;
+    open(options_at(path));
+    for (const std::string& folder : {scratch.path(), scratch / "new", scratch / "new/folder", path}) {
+      const auto synced = syncs.synced();
+      CHECK_MESSAGE(std::count(synced.begin(), synced.end(), folder) > 0, folder);
+    }
+  }
+  make_log(path);
+  const Strings files = [&] {
+    Strings all;
+    for (const fs::path& file : segments(path)) all.push_back(file.string());
+    return all;
+  }();
+  {
+    std::ofstream(files.back(), std::ios::app) << "torn";
+    const test::DiskSyncs syncs;
+    open(options_at(path));
+    CHECK(syncs.synced() == Strings{files.back()});
+  }
+  {
+    flip(files[1], fs::file_size(files[1]) / 2);
+    const test::DiskSyncs syncs;
+    REQUIRE(give_up_lost_records(options_at(path), Offset{0}).ok());
+    for (const std::string& file : files) CHECK_MESSAGE(syncs.count(file) == 2, file);  // its header, and its records
+  }
+  {
+    const auto log = open(options_at(path));
+    const test::DiskSyncs syncs;
+    REQUIRE(log->trim(log->end_offset()).ok());
+    CHECK(syncs.synced() == Strings{path});
+    REQUIRE(log->trim(log->end_offset()).ok());  // nothing is left to trim
+    CHECK(syncs.synced() == Strings{path});
+  }
+}
+
 TEST_CASE("after a sync that failed once nothing is acknowledged, until the log is opened again") {
   const test::TemporaryFolder scratch;
   test::DiskSyncs syncs;

@@ -246,6 +246,31 @@ TEST_CASE(
   CHECK(after.positions.at(0).offset.value == 100);
 }
 
+TEST_CASE("records that retention takes while their reader lags are told of, and nothing is passed over in silence") {
+  if (!KafkaBroker::shared().here()) return;
+  KafkaBroker::shared().must("topic overtaken --partitions 1");
+  produce("overtaken", 100, 1);
+  const std::vector<SourcePosition> stored{{Partition{0}, Offset{25}, ""}};
+  const auto source = make("overtaken");
+  RecordBatch batch;
+  while (batch.assigned.empty()) static_cast<void>(source->poll(10, 100ms, &batch));
+  KafkaClient().trim("overtaken", 0, 60);  // between the look at what the partition holds and the first fetch
+  REQUIRE(source->resume(stored).ok());
+  Status polled;
+  const auto deadline = std::chrono::steady_clock::now() + 30s;
+  while (polled.ok()) {
+    polled = source->poll(10, 100ms, &batch);
+    CHECK(batch.records.empty());
+    CHECK_FALSE(batch.at_end);
+    REQUIRE(std::chrono::steady_clock::now() < deadline);
+  }
+  source->close();
+  const auto anew = make("overtaken");
+  REQUIRE(begin(*anew, stored).ok());
+  REQUIRE(anew->obstacles().size() == 1);
+  CHECK(anew->obstacles()[0].reason.find("35 records were trimmed") != std::string::npos);
+}
+
 TEST_CASE("an accepted gap is a position to be stored, also where nothing comes after it") {
   if (!KafkaBroker::shared().here()) return;
   KafkaBroker::shared().must("topic emptied --partitions 1");

@@ -156,6 +156,22 @@ TEST_CASE("a key is known after the part of the log that had its events was remo
   CHECK(again->reflected_at.position == first->reflected_at.position);
 }
 
+TEST_CASE("calls that are written down again are so once for each part of the log that goes, not at every look") {
+  Fixture f;
+  f.segment_bytes = 500;
+  f.open();
+  REQUIRE(f.take({event("a")}, "k").ok());
+  for (int i = 0; i < 20; ++i) REQUIRE(f.take({event("b")}, "").ok());
+  const Offset begin = f.log->begin_after_trim(f.log->end_offset());
+  REQUIRE(begin > Offset{0});
+  const Offset before = f.log->end_offset();
+  REQUIRE(f.intake->keep_calls(begin).ok());
+  const Offset after = f.log->end_offset();
+  CHECK(after > before);
+  REQUIRE(f.intake->keep_calls(begin).ok());
+  CHECK(f.log->end_offset() == after);
+}
+
 TEST_CASE("the oldest keys are forgotten when there are too many, and all after their time") {
   Fixture f;
   f.idempotency = {.calls_max = 3, .age_max = std::chrono::hours(2)};

@@ -3,8 +3,10 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -16,6 +18,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "streaming/decode.h"
@@ -302,6 +305,73 @@ TEST_CASE("a partition that stands still keeps no other from being read, and is 
   CHECK_FALSE(consumer->accept_gap());  // there is none any more
 }
 
+TEST_CASE("a gap that was accepted is accepted once: the next one is another decision") {
+  Fixture f(kThree);
+  const streaming::Obstacle gap{.partition = kThree[1], .reason = "the records are gone", .gap = true};
+  f.topic.obstruct(kThree[1], gap);
+  f.append("p", kThree[1]);
+  const auto consumer = f.consume();
+  await([&] { return consumer->health().blocked(); });
+  REQUIRE(consumer->accept_gap());
+  REQUIRE(Fixture::drain(*consumer).ok());
+  REQUIRE(f.sink.counts() == f.expected);
+
+  f.topic.obstruct(kThree[1], gap);
+  f.topic.script_polls(std::array{unavailable("away")});  // and so a new life of the source
+  f.topic.append(kThree[1], event("behind the gap"));
+  f.append("q", kThree[0]);
+  f.sink.wait_until("lines", kThree[0], Offset{1});
+  await([&] { return consumer->health().blocked(); });
+  CHECK(f.sink.counts() == f.expected);
+  CHECK(consumer->health().gap_records == MemoryTopic::kGapRecords);
+}
+
+/// Hands on to a sink in memory what a test has nothing against.
+struct HookedSink final : ingest::Sink {
+  explicit HookedSink(MemorySink& to) : sink(to) {}
+  Result<std::vector<SourcePosition>> resume(const std::string& source,
+                                             std::span<const Partition> partitions) override {
+    return sink.resume(source, partitions);
+  }
+  Status apply(const std::string& source, const ingest::DecodedBatch& batch) override {
+    CAIRN_RETURN_IF_ERROR(before_apply());
+    return sink.apply(source, batch);
+  }
+  Status revoke(const std::string& source, std::span<const Partition> partitions) override {
+    return sink.revoke(source, partitions);
+  }
+
+  MemorySink& sink;
+  std::function<Status()> before_apply;
+};
+
+TEST_CASE("a mark that is asked for while the end is being applied stands behind what came meanwhile") {
+  Fixture f;
+  f.append("first");
+  HookedSink sink(f.sink);
+  std::atomic<bool> open{false};
+  std::atomic<std::uint64_t> mark{0};
+  std::atomic<Consumer*> running{nullptr};
+  bool first = true;
+  sink.before_apply = [&] {
+    if (!std::exchange(first, false)) return open ? ok_status() : unavailable("not yet");
+    while (running == nullptr) std::this_thread::yield();
+    f.append("meanwhile");
+    mark = running.load()->mark();
+    return ok_status();
+  };
+  Consumer::Options options;
+  options.consumer = "test";
+  Consumer consumer(
+      options, [&] { return f.topic.source(); }, sink, f.types, f.clock);
+  running = &consumer;
+  await([&] { return !consumer.trouble().empty(); });  // at what came meanwhile
+  CHECK(consumer.wait_passed(mark, CallContext::within(0ms)).code() == StatusCode::kDeadlineExceeded);
+  open = true;
+  REQUIRE(consumer.wait_passed(mark, CallContext::within(60s)).ok());
+  CHECK(f.sink.counts() == f.expected);
+}
+
 TEST_CASE("each partition has a position of its own, and one without a position begins at its beginning") {
   Fixture f(kThree);
   for (int i = 0; i < 30; ++i) f.append("a", kThree[0]);
@@ -319,6 +389,27 @@ TEST_CASE("each partition has a position of its own, and one without a position 
   REQUIRE(Fixture::drain(*consumer).ok());
   CHECK(f.sink.counts() == f.expected);
   CHECK(f.sink.position("lines", kThree[2])->offset.value == 10);
+}
+
+TEST_CASE("each partition tells its own position and its own end while its records wait") {
+  Fixture f(kThree);
+  for (int i = 0; i < 5; ++i) f.append("a", kThree[0]);
+  for (int i = 0; i < 12; ++i) f.append("b", kThree[1]);
+  for (int i = 0; i < 3; ++i) f.append("c", kThree[2]);
+  const auto consumer = f.consume();
+  REQUIRE(Fixture::drain(*consumer).ok());
+  f.sink.fail_with(StatusCode::kUnavailable);
+  for (int i = 0; i < 4; ++i) f.append("a", kThree[0]);
+  for (int i = 0; i < 2; ++i) f.append("c", kThree[2]);
+  using Line = std::array<std::int64_t, 3>;  // partition, position, end
+  const auto lines = [&] {
+    std::vector<Line> all;
+    for (const ConsumerStatus& one : consumer->status()) {
+      all.push_back({one.position.partition.value, one.position.offset.value, one.end_offset->value});
+    }
+    return all;
+  };
+  await([&] { return lines() == std::vector<Line>{{0, 5, 9}, {1, 12, 12}, {2, 3, 5}}; });
 }
 
 TEST_CASE("a partition that is revoked is applied to what was delivered, told to the sink, released and forgotten") {
@@ -373,6 +464,20 @@ void read_elsewhere(Fixture& f, Partition partition, std::int64_t records_max) {
     applied = f.sink.apply("lines", batch);
   } while (is_retryable(applied.code()));
   REQUIRE_MESSAGE(applied.ok(), applied.to_string());
+}
+
+TEST_CASE("a consumer whose position somebody else has moved does not insist: it looks it up and goes on from there") {
+  Fixture f;
+  for (int i = 0; i < 5; ++i) f.append("p");
+  const auto consumer = f.consume();
+  REQUIRE(Fixture::drain(*consumer).ok());
+  const std::vector<SourcePosition> before{*f.sink.position("lines", kOnly)};
+  const std::vector<SourcePosition> after{{kOnly, Offset{3}, "elsewhere"}};
+  REQUIRE(f.sink.apply("lines", {.interactions = {}, .refused = {}, .before = before, .after = after}).ok());
+  f.append("p");
+  REQUIRE(Fixture::drain(*consumer).ok());
+  CHECK(f.sink.counts() == Counts{{"p", 8}});  // 5, and 3 to 5 as the position says
+  CHECK(consumer->trouble().empty());
 }
 
 TEST_CASE("whatever is assigned, revoked, read elsewhere and failing in between, every event counts once") {

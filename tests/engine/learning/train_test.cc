@@ -6,6 +6,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include <random>
+#include <set>
+#include <string>
+#include <vector>
 
 #include "engine/learning/checkpoint.h"
 #include "engine/learning/distilled.h"
@@ -209,6 +212,43 @@ TEST_CASE("a training that was broken off is resumed to the same model") {
   CHECK(remarks.back().find("nothing to resume") != std::string::npos);
   remove_checkpoint(options.checkpoint);
   CHECK(!std::filesystem::exists(options.checkpoint));
+}
+
+TEST_CASE("any single change of the interactions or the parameters is another training") {
+  const Interactions one{
+      .users = {"u", "v"}, .items = {"a", "b"}, .offsets = {0, 1, 2}, .columns = {0, 1}, .values = {1, 2}};
+  std::vector<Interactions> others(6, one);
+  others[0].values[1] = 3;  // other weights
+  others[1].columns[1] = 0;
+  others[2].offsets[1] = 0;
+  others[3].users[1] = "w";
+  others[4].items[0] = "c";
+  others[5].users = {"uv", ""};
+  std::set<std::string> fingerprints{training_fingerprint(one, "dim=8"), training_fingerprint(one, "dim=9")};
+  for (const Interactions& other : others) fingerprints.insert(training_fingerprint(other, "dim=8"));
+  CHECK(fingerprints.size() == 8);
+  CHECK(training_fingerprint(Interactions(one), "dim=8") == training_fingerprint(one, "dim=8"));
+}
+
+TEST_CASE("a checkpoint of the same events with other weights, or of another seed, is not resumed") {
+  Split split = planted_clusters(15);
+  const TemporaryFolder scratch;
+  std::vector<std::string> remarks;
+  TrainOptions options{.parameters = small("ials"), .checkpoint = scratch / "m.partial"};
+  options.remark = [&](const std::string& text) { remarks.push_back(text); };
+  static_cast<void>(trained("ials", split.train, options));
+  options.resume = true;
+  static_cast<void>(trained("ials", split.train, options));
+  CHECK(remarks.back().find("resuming after epoch") != std::string::npos);
+  split.train.values.assign(split.train.columns.size(), 1.0F);
+  split.train.values[0] = 2.0F;
+  const model::Model reweighted = trained("ials", split.train, options);
+  CHECK(remarks.back().find("nothing to resume") != std::string::npos);
+  CHECK(reweighted.components[0].item_vectors ==
+        trained("ials", split.train, {.parameters = small("ials")}).components[0].item_vectors);
+  options.seed += 1;
+  static_cast<void>(trained("ials", split.train, options));
+  CHECK(remarks.back().find("nothing to resume") != std::string::npos);
 }
 
 TEST_CASE("what cannot be trained is refused with what there is instead") {

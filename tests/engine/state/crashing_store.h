@@ -35,13 +35,24 @@ class CrashingStore final : public test::ForwardingStore {
     written_.wait(lock, [&] { return writes_of_rows_ >= count; });
   }
 
+  /// Waits until so many writes were refused.
+  void wait_for_refusals(int count) {
+    std::unique_lock lock(mutex_);
+    written_.wait(lock, [&] { return refusals_ >= count; });
+  }
+
   Status write(storage::WriteBatch batch, storage::Durability durability) override {
     bool rows = false;
     for (const auto& op : batch.ops()) rows |= op.family == storage::Family::kState;
     std::function<void()> call;
     {
       const std::lock_guard lock(mutex_);
-      if (lose_ || !refusal_.ok()) return lose_ ? ok_status() : refusal_;
+      if (lose_) return ok_status();
+      if (!refusal_.ok()) {
+        ++refusals_;
+        written_.notify_all();
+        return refusal_;
+      }
       if (rows) call = on_write_;
     }
     if (call) call();
@@ -61,6 +72,7 @@ class CrashingStore final : public test::ForwardingStore {
   Status refusal_;
   std::function<void()> on_write_;
   int writes_of_rows_ = 0;
+  int refusals_ = 0;
 };
 
 }  // namespace cairn::state

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <map>
+#include <optional>
 #include <random>
 #include <string>
 #include <thread>
@@ -12,6 +13,7 @@
 
 #include "features/read.h"
 #include "features/row.h"
+#include "tests/support/forwarding_store.h"
 
 namespace {
 
@@ -123,6 +125,30 @@ TEST_CASE("event ids are forgotten by the order in which they came, and their re
   CHECK(bytes <= 20 * 16);
 }
 
+TEST_CASE("of a batch with more ids than are remembered, those forgotten at once are not stored") {
+  Fixture f;
+  f.options.dedup_ids = 20;
+  f.reopen();
+  std::vector<Interaction> many;
+  for (int id = 0; id < 105; ++id) many.push_back(visit("u", "p", 0, std::to_string(id)));
+  REQUIRE(f.apply(many, 1).ok());
+  for (int round = 0; round < 2; ++round) {
+    REQUIRE(f.state->flush().ok());
+    std::size_t bytes = 0;
+    const auto add = [&](std::string_view, std::string_view value) {
+      bytes += value.size();
+      return true;
+    };
+    REQUIRE(f.store->scan(storage::Family::kDedup, "", add).ok());
+    CHECK(bytes == 15 * 16);  // of generations of 10: the last full one, and half of the next
+    REQUIRE(f.apply({visit("u", "p", 0, "90"), visit("u", "p", 0, "104")}, 2 + round).ok());
+    CHECK(f.state->counters().repeated == 2 + 2 * static_cast<std::uint64_t>(round));
+    f.reopen();
+  }
+  REQUIRE(f.apply({visit("u", "p", 0, "89")}, 9).ok());
+  CHECK(f.state->counters().repeated == 4);
+}
+
 TEST_CASE("however events are split into batches and ordered, the counts are those of a plain aggregation") {
   for (std::uint32_t seed = 1; seed <= 10; ++seed) {
     INFO("seed ", seed);
@@ -181,6 +207,80 @@ TEST_CASE("a reader can wait for its own write") {
   CHECK(f.value(EntityKind::kPlace, "p", "place_visits") == 1.0);
 }
 
+/// Remembers how durable the last write was to be.
+struct WatchedStore final : test::ForwardingStore {
+  WatchedStore() : ForwardingStore(storage::open_memory_store(features::merge_encoded_rows)) {}
+  Status write(storage::WriteBatch batch, storage::Durability durability) override {
+    last = durability;
+    return ForwardingStore::write(std::move(batch), durability);
+  }
+  std::optional<storage::Durability> last;
+};
+
+TEST_CASE(
+    "a window is synced unless the options say otherwise, and places are always, as no source brings them again") {
+  WatchedStore store;
+  for (const bool sync : {true, false}) {
+    auto state = *FeatureState::open(store, {.views = ranking::builtin_views(), .sync = sync}, InteractionTypes());
+    const std::vector<SourcePosition> positions{{Partition{0}, Offset{sync ? 1 : 2}, ""}};
+    REQUIRE(state->apply({"test", {}, positions, 0}).ok());
+    REQUIRE(state->flush().ok());
+    CHECK(store.last == (sync ? storage::Durability::kSynced : storage::Durability::kBuffered));
+    REQUIRE(state->catalog().upsert(std::vector<Place>{{PlaceId("p"), "", {1, 1}, ""}}).ok());
+    CHECK(store.last == storage::Durability::kOnlyHere);
+    REQUIRE(state->close().ok());
+  }
+}
+
+TEST_CASE("a write is reached by the position of its own source and partition, before and after a restart") {
+  Fixture f;
+  const std::vector<SourcePosition> positions{{Partition{0}, Offset{9}, "a"}, {Partition{2}, Offset{4}, "b"}};
+  REQUIRE(f.state->apply({"test", {}, positions, 0}).ok());
+  const std::vector<SourcePosition> others{{Partition{2}, Offset{7}, "c"}};
+  REQUIRE(f.state->apply({"other", {}, others, 0}).ok());
+  const auto reached = [&](const char* source, int partition, std::int64_t offset) {
+    return f.state->reached({source, {Partition{partition}, Offset{offset}, {}}});
+  };
+  for (int round = 0; round < 2; ++round) {
+    CHECK(reached("test", 0, 9));
+    CHECK_FALSE(reached("test", 0, 10));
+    CHECK(reached("test", 2, 4));
+    CHECK_FALSE(reached("test", 2, 5));
+    CHECK_FALSE(reached("test", 1, 1));
+    CHECK(reached("other", 2, 7));
+    CHECK_FALSE(reached("other", 0, 1));
+    CHECK(f.state->positions("test") == positions);
+    CHECK(f.state->positions("other") == others);
+    f.reopen();
+  }
+}
+
+TEST_CASE("what is in files is told by source and partition, and is what a flush of the store has put there") {
+  Fixture f;
+  f.options.window = std::chrono::hours(1);
+  f.reopen();
+  const auto apply = [&](const char* source, std::vector<SourcePosition> positions) {
+    REQUIRE(f.state->apply({source, {}, positions, 0}).ok());
+    REQUIRE(f.state->flush().ok());
+  };
+  const auto in_files = [&](const char* source, int partition) {
+    return f.state->in_files(source, Partition{partition}).value;
+  };
+  apply("test", {{Partition{0}, Offset{9}, ""}, {Partition{2}, Offset{4}, ""}});
+  apply("other", {{Partition{0}, Offset{30}, ""}});
+  CHECK(in_files("test", 0) == 0);
+  REQUIRE(f.store->flush().ok());
+  apply("test", {{Partition{0}, Offset{11}, ""}});  // in the store's log only
+  for (int round = 0; round < 2; ++round) {
+    CHECK(in_files("test", 0) == (round == 0 ? 9 : 11));  // opening puts what it finds into files
+    CHECK(in_files("test", 2) == 4);
+    CHECK(in_files("test", 1) == 0);
+    CHECK(in_files("other", 0) == 30);
+    CHECK(in_files("other", 2) == 0);
+    f.reopen();
+  }
+}
+
 TEST_CASE("a compaction drops what has faded by the stream's own time, and nothing that is still served") {
   state::Fading fading;
   Fixture f;
@@ -235,6 +335,47 @@ TEST_CASE("a place may change, and rises above another catalogue's version") {
   f.reopen();
   CHECK(f.state->catalog().version() == 51);
   CHECK(f.state->catalog().get(PlaceId("a"))->category == "y");
+}
+
+TEST_CASE("a catalogue is found again at its version, whatever the order of its places, and rises above its own too") {
+  Fixture f;
+  const auto upsert = [&](const char* id, const char* category) {
+    REQUIRE(f.state->catalog().upsert(std::vector<Place>{{PlaceId(id), "", {1, 1}, category}}).ok());
+  };
+  upsert("a", "x");
+  upsert("b", "x");
+  upsert("a", "x");
+  CHECK(f.state->catalog().version() == 3);
+  f.reopen();
+  CHECK(f.state->catalog().version() == 3);  // of "a", which is read before "b"
+  const auto newer = f.state->catalog().newer_than(2);
+  REQUIRE(newer.size() == 1);
+  CHECK(newer[0].place.id == PlaceId("a"));
+  REQUIRE(f.state->catalog().rise_above(1).ok());
+  CHECK(f.state->catalog().version() == 4);
+  CHECK(f.state->catalog().newer_than(3).size() == 2);
+}
+
+TEST_CASE("an event counts for the category that its place has when it comes, and for none when it has none") {
+  Fixture f;
+  const auto upsert = [&](const char* category) {
+    REQUIRE(f.state->catalog().upsert(std::vector<Place>{{PlaceId("p"), "", {1, 1}, category}}).ok());
+  };
+  const auto affinity = [&](const char* category) {
+    return f.value(EntityKind::kUser, "u", "user_category_affinity", category);
+  };
+  upsert("Coffee");
+  REQUIRE(f.apply({visit("u", "p", 0)}, 1).ok());
+  upsert("Tea");
+  REQUIRE(f.apply({visit("u", "p", 0), visit("u", "p", 0)}, 2).ok());
+  upsert("");
+  REQUIRE(f.apply({visit("u", "p", 0)}, 3).ok());
+  for (int round = 0; round < 2; ++round) {
+    CHECK(affinity("Coffee") == 1.0);
+    CHECK(affinity("Tea") == 2.0);
+    CHECK(f.value(EntityKind::kPlace, "p", "place_visits") == 4.0);
+    f.reopen();
+  }
 }
 
 }  // namespace

@@ -4,7 +4,9 @@
 
 #include <filesystem>
 #include <fstream>
+#include <vector>
 
+#include "tests/support/disk_syncs.h"
 #include "tests/support/temporary_folder.h"
 
 namespace {
@@ -23,6 +25,15 @@ TEST_CASE("a state directory is made with its parents, and opened again as it is
   CHECK(made->event_log() == path + "/event-log");
   CHECK(made->dead_letters() == path + "/dead-letters.ndjson");
   CHECK(StateDirectory::open(path).ok());
+}
+
+TEST_CASE("a new state directory and its new parents are on the disk, under their names, when it is told of") {
+  const test::TemporaryFolder folder;
+  const test::DiskSyncs syncs;
+  REQUIRE(StateDirectory::open(folder / "a/b").ok());
+  CHECK(syncs.synced() == std::vector{folder.path(), folder / "a"});
+  REQUIRE(StateDirectory::open(folder / "a/b").ok());  // there already
+  CHECK(syncs.synced().size() == 2);
 }
 
 TEST_CASE("a path that cannot be a directory is refused with its name") {

@@ -127,6 +127,34 @@ TEST_CASE("while the store refuses, nothing more is taken, readers see all that 
   CHECK(f.visits("p") == 2);
 }
 
+TEST_CASE(
+    "a row in memory takes a window's changes when they are stored, once, however often the write failed before") {
+  Fixture f;
+  REQUIRE(f.apply({visit("u", "p", 0)}, 1).ok());
+  REQUIRE(f.state->flush().ok());
+  CHECK(f.visits("p") == 1);  // in memory from here on
+  REQUIRE(f.apply({visit("u", "p", 0)}, 2).ok());
+  f.store->refuse_writes(unavailable("the disk is gone"));
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    CHECK(f.state->flush().code() == StatusCode::kUnavailable);
+    CHECK(f.visits("p") == 2);
+  }
+  f.store->wait_for_refusals(3);
+  CHECK(f.visits("p") == 2);
+  f.store->refuse_writes(ok_status());
+  f.store->wait_for_writes_of_rows(2);
+  Status flushed;
+  do {  // until the writer has seen that it went well
+    flushed = f.state->flush();
+  } while (flushed.code() == StatusCode::kUnavailable);
+  REQUIRE(flushed.ok());
+  const auto hits = f.state->cache_stats().hits;
+  CHECK(f.visits("p") == 2);
+  CHECK(f.state->cache_stats().hits == hits + 1);
+  f.crash_and_open();
+  CHECK(f.visits("p") == 2);
+}
+
 TEST_CASE("a close that cannot store tells so, and the sources begin again where the last window ended") {
   Fixture f;
   REQUIRE(f.apply({visit("u", "p", 0)}, 1).ok());
@@ -156,6 +184,32 @@ TEST_CASE("a row is whole before, while and after its window is written") {
   f.store->on_write(nullptr);
   CHECK(seen == 1);
   CHECK(f.visits("p") == 3);
+}
+
+TEST_CASE("a close stores a window whose write has failed before") {
+  Fixture f;
+  REQUIRE(f.apply({visit("u", "p", 0)}, 1).ok());
+  f.store->refuse_writes(unavailable("the disk is gone"));
+  CHECK(f.state->flush().code() == StatusCode::kUnavailable);
+  f.store->refuse_writes(ok_status());  // before the next try, or just after it
+  REQUIRE(f.state->close().ok());
+  f.close_and_open();
+  CHECK(f.visits("p") == 1);
+  CHECK(f.offset(f.state->durable_watermarks()) == 1);
+}
+
+TEST_CASE("durable is what the window held that was written, not what came while it was") {
+  Fixture f;
+  REQUIRE(f.apply({visit("u", "p", 0)}, 1).ok());
+  f.store->on_write([&] { REQUIRE(f.apply({visit("u", "p", 0)}, 2).ok()); });
+  REQUIRE(f.state->flush().ok());
+  f.store->on_write(nullptr);
+  CHECK(f.offset(f.state->durable_watermarks()) == 1);
+  CHECK(f.offset(f.state->watermarks()) == 2);
+  f.crash_and_open();
+  CHECK(f.visits("p") == 1);
+  CHECK(f.offset(f.state->watermarks()) == 1);
+  CHECK(f.state->counters().applied == 1);
 }
 
 TEST_CASE("whatever is flushed, crashes, closes and repeats, the sum is that of the events before the position") {

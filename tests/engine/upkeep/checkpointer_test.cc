@@ -7,6 +7,7 @@
 #include <stop_token>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "engine/ranking/builtin_views.h"
 #include "features/row.h"
@@ -132,6 +133,52 @@ TEST_CASE("the log is trimmed up to what every consumer has applied, and not whi
   f.trimmer.trim();
   CHECK(f.log->begin_offset() > first);
   CHECK(f.log->begin_offset() <= second);
+}
+
+TEST_CASE("nothing is trimmed while what else is in the log cannot be saved") {
+  Fixture f;
+  f.append(std::string(100, 'a'));
+  const Offset second = f.append(std::string(100, 'b'));
+  f.append(std::string(100, 'c'));
+  Status keeps = unavailable("no space");
+  std::vector<Offset> kept;
+  upkeep::LogTrimmer trimmer{*f.log,
+                             [&] { return second; },
+                             [] { return ok_status(); },
+                             [&](Offset begin) {
+                               kept.push_back(begin);
+                               return keeps;
+                             },
+                             {}};
+  trimmer.trim();
+  CHECK(f.log->begin_offset() == Offset{0});
+  keeps = ok_status();
+  trimmer.trim();
+  const Offset begin = f.log->begin_offset();
+  CHECK(begin > Offset{0});
+  CHECK(kept == std::vector{begin, begin});
+  trimmer.trim();  // there is nothing to remove, and so nothing to save
+  CHECK(kept.size() == 2);
+}
+
+TEST_CASE("consumers are asked to put what they hold into files when they leave much of the log behind") {
+  Fixture f;
+  const std::int64_t end = f.append("x").value;
+  int flushes = 0;
+  Offset reached{end - upkeep::LogTrimmer::kLogBytesMax};
+  upkeep::LogTrimmer trimmer{*f.log,
+                             [&] { return reached; },
+                             [&] {
+                               ++flushes;
+                               return unavailable("not now");
+                             },
+                             [](Offset) { return ok_status(); },
+                             {}};
+  trimmer.trim();
+  CHECK(flushes == 0);
+  reached.value -= 1;
+  trimmer.trim();
+  CHECK(flushes == 1);
 }
 
 }  // namespace

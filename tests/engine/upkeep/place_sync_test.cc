@@ -87,6 +87,8 @@ TEST_CASE("places reach PostgreSQL in chunks, each once, and the newest text cou
   f.add(100, 1);
   sync.push();
   CHECK(f.mirror.writes == 4);
+  PlaceSync(f.catalog, f.mirror, {}, 10).push();  // after a restart: both stores know that all is there
+  CHECK(f.mirror.writes == 4);
   CHECK(sync.wait_for(sync.mark(), CallContext::within(std::chrono::seconds(60))).ok());
 }
 
@@ -124,6 +126,22 @@ TEST_CASE("a database that another state directory has written gets the whole ca
   for (const Place& place : f.database.places()) CHECK(place.name == "ours");
   CHECK(*f.roles.places->places_version() > 77);
   CHECK(*f.roles.places->places_version() == f.catalog.version());
+}
+
+TEST_CASE(
+    "a database that another state directory has written lacks ours, though its version is lower than what we wrote") {
+  Fixture f;
+  f.add(0, 1, "ours");
+  f.add(1, 1, "ours");
+  f.add(2, 1, "ours");
+  PlaceSync(f.catalog, f.mirror, {}, 10).push();
+  sql::MemoryDatabase other(kTypes, DecodeOptions{}.dedup_ids);
+  const sql::Database roles = other.roles();
+  REQUIRE(roles.upkeep->migrate().ok());
+  REQUIRE(roles.places->upsert_places(std::vector<Place>{{PlaceId("p0"), "theirs", {3, 4}, ""}}, 2).ok());
+  PlaceSync(f.catalog, *roles.places, {}, 10).push();
+  REQUIRE(other.places().size() == 3);
+  for (const Place& place : other.places()) CHECK(place.name == "ours");
 }
 
 TEST_CASE("an empty catalogue beside a database that holds places is up to date, and its first place reaches it") {

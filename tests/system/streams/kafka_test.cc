@@ -28,8 +28,8 @@ std::vector<std::string> visits(const std::string& user, int count) {
 
 /// An engine that reads one topic into its features and PostgreSQL.
 struct Site {
-  explicit Site(const std::string& topic) {
-    KafkaBroker::shared().must("topic " + topic + " --partitions 1");
+  explicit Site(const std::string& topic, int partitions = 1) {
+    KafkaBroker::shared().must("topic " + topic + " --partitions " + std::to_string(partitions));
     options.state_dir = folder.path() + "/state";
     options.state.free_bytes_min = 0;
     options.sql.dsn = TestCluster::shared().fresh_database();
@@ -82,9 +82,9 @@ struct Site {
   std::unique_ptr<Engine> engine;
 };
 
-void send(const std::string& topic, const std::vector<std::string>& events) {
+void send(const std::string& topic, const std::vector<std::string>& events, int partition = 0) {
   KafkaClient client;
-  for (const std::string& event : events) client.send(topic, 0, event);
+  for (const std::string& event : events) client.send(topic, partition, event);
   client.flush();
 }
 
@@ -140,6 +140,33 @@ TEST_CASE("records that retention took before they were read are a gap, which is
   REQUIRE(site.engine->accept_gap({}, "sql:kafka").ok());
   site.await([](const ConsumerHealth& one) { return one.troubles.empty() && one.gap_records == 30; });
   site.check_all(150);
+}
+
+TEST_CASE("each of three partitions goes on where it stands, in both stores, through restarts") {
+  if (!KafkaBroker::shared().here()) return;
+  Site site("three", 3);
+  const auto check_positions = [&](std::vector<std::int64_t> expected) {
+    expected.insert(expected.end(), expected.begin(), expected.end());  // of the features, and of the tables
+    std::vector<std::int64_t> found;
+    for (const ConsumerStatus& one : site.engine->status({}).consumers) {
+      if (one.source == "kafka") found.push_back(one.position.offset.value);
+    }
+    CHECK(found == expected);
+  };
+  send("three", visits("a", 70), 0);
+  send("three", visits("b", 20), 2);
+  site.check_all(90);  // nothing of partition 1, which has no position
+  site.engine.reset();
+  send("three", visits("c", 5), 0);
+  send("three", visits("d", 40), 1);
+  site.open();
+  site.check_all(135);
+  check_positions({75, 40, 20});
+  site.engine.reset();
+  send("three", visits("e", 3), 2);
+  site.open();
+  site.check_all(138);
+  check_positions({75, 40, 23});
 }
 
 }  // namespace

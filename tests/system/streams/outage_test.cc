@@ -1,5 +1,9 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <filesystem>
+#include <thread>
+
 #include "tests/support/postgres.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/system/streams/ledger.h"
@@ -71,6 +75,56 @@ TEST_CASE("while PostgreSQL is gone features go on, and when it is back nothing 
   const Totals totals = aggregate(trace);
   check_tables(options.sql.dsn, totals);
   check_features(**engine, trace, totals);
+}
+
+/// Files of the event log.
+std::size_t segments(const std::string& state_dir) {
+  const auto files = std::filesystem::directory_iterator(state_dir + "/event-log");
+  return static_cast<std::size_t>(
+      std::count_if(begin(files), end(files), [](const auto& file) { return file.path().extension() == ".events"; }));
+}
+
+TEST_CASE("what PostgreSQL has not got stays in the event log, also through a restart, and goes when it has it") {
+  const Trace trace = small_trace();
+  const TemporaryFolder folder;
+  EngineOptions options;
+  options.state_dir = folder.path() + "/state";
+  options.state.free_bytes_min = 0;
+  options.event_log_segment_bytes = 2'048;
+  options.sql.dsn = TestCluster::shared().fresh_database();
+  auto engine = Engine::open(options);
+  REQUIRE_MESSAGE(engine.ok(), engine.status().to_string());
+  const auto hand_in = [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      const std::string event = to_json(trace.check_ins[i]);
+      REQUIRE((*engine)->ingest({}, std::vector<std::string_view>{event}).ok());
+    }
+  };
+  hand_in(0, 100);
+  REQUIRE((*engine)->wait_caught_up(CallContext::within(kPatience)).ok());
+  TestCluster::shared().stop_immediate();
+  hand_in(100, 300);
+  const Watermark end = (*engine)->ingest({}, {})->reflected_at;
+  REQUIRE((*engine)
+              ->recommend(CallContext::within(kPatience),
+                          {.user = UserId("u1"), .position = GeoPoint{0, 0}, .min_offset = end})
+              .ok());
+  // A start finds all of it in the features' files, and nobody yet who knows how far PostgreSQL is.
+  engine->reset();
+  engine = Engine::open(options);
+  REQUIRE_MESSAGE(engine.ok(), engine.status().to_string());
+  const std::vector<Place> places{{PlaceId("p"), "a place calls the chores, trimming too", {1, 1}, ""}};
+  REQUIRE((*engine)->upsert_places({}, places).ok());
+  TestCluster::shared().start();
+  const Status caught_up = (*engine)->wait_caught_up(CallContext::within(std::chrono::minutes(1)));
+  REQUIRE_MESSAGE(caught_up.ok(), caught_up.to_string());
+  check_tables(options.sql.dsn, aggregate(trace));
+
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (segments(options.state_dir) > 1) {
+    REQUIRE(std::chrono::steady_clock::now() < deadline);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
 }
 
 TEST_CASE("a lost state directory takes the schema over when told to, and gets the places into PostgreSQL again") {
