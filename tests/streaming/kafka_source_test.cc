@@ -433,89 +433,6 @@ TEST_CASE("a broker that dies and comes back costs time, not records") {
   CHECK(reader.payloads == sent);
 }
 
-/// Sends all payloads in one batch, packed with zstd.
-void send_packed(const std::string& topic, const std::vector<std::string>& payloads) {
-  rd_kafka_conf_t* conf = rd_kafka_conf_new();
-  char why[256];
-  for (const auto& [name, value] : {std::pair{"bootstrap.servers", KafkaBroker::shared().address().c_str()},
-                                    {"compression.type", "zstd"},
-                                    {"message.max.bytes", "200000000"},
-                                    {"batch.size", "200000000"},
-                                    {"linger.ms", "60000"}}) {
-    REQUIRE(rd_kafka_conf_set(conf, name, value, why, sizeof why) == RD_KAFKA_CONF_OK);
-  }
-  rd_kafka_t* producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof why);
-  REQUIRE(producer != nullptr);
-  // The partition is known first, and nothing leaves before the flush: so that it is one batch on a slow machine, too.
-  rd_kafka_topic_t* known = rd_kafka_topic_new(producer, topic.c_str(), nullptr);
-  const rd_kafka_metadata_t* metadata = nullptr;
-  REQUIRE(rd_kafka_metadata(producer, 0, known, &metadata, 30'000) == RD_KAFKA_RESP_ERR_NO_ERROR);
-  rd_kafka_metadata_destroy(metadata);
-  for (const std::string& payload : payloads) {
-    REQUIRE(rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_PARTITION(0),
-                              RD_KAFKA_V_VALUE(const_cast<char*>(payload.data()), payload.size()),
-                              RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END) == RD_KAFKA_RESP_ERR_NO_ERROR);
-  }
-  REQUIRE(rd_kafka_flush(producer, 60'000) == RD_KAFKA_RESP_ERR_NO_ERROR);
-  rd_kafka_topic_destroy(known);
-  rd_kafka_destroy(producer);
-}
-
-long resident_kib() {
-  std::ifstream statm("/proc/self/statm");
-  long size = 0;
-  long resident = 0;
-  statm >> size >> resident;
-  return resident * 4;
-}
-
-TEST_CASE("a batch that unfolds to more than is allowed costs itself, and memory stays bounded") {
-  if (!KafkaBroker::shared().here()) return;
-  KafkaBroker::shared().must("topic bomb --partitions 1");
-  auto sent = produce("bomb", 5, 1, "before");
-  send_packed("bomb", std::vector<std::string>(7, std::string(20'000'000, '0')));  // offsets 5 to 11
-  sent.merge(produce("bomb", 5, 1, "after"));
-  const long before = resident_kib();
-  std::atomic<long> most{0};
-  std::jthread watch([&](const std::stop_token& stop) {
-    while (!stop.stop_requested()) {
-      most = std::max(most.load(), resident_kib());
-      std::this_thread::sleep_for(1ms);
-    }
-  });
-  const auto source = make("bomb");
-  REQUIRE(begin(*source).ok());
-  Reader reader;
-  std::string detail;
-  const auto deadline = std::chrono::steady_clock::now() + 60s;
-  while (reader.payloads.size() < sent.size() + 1 && std::chrono::steady_clock::now() < deadline) {
-    RecordBatch batch;
-    const Status polled = source->poll(100, 100ms, &batch);
-    REQUIRE_MESSAGE(polled.ok(), polled.to_string());
-    for (const Record& record : batch.records) {
-      if (record.reject == Reject::kDamagedBatch) detail = record.detail;
-    }
-    reader.take(batch);
-  }
-  CHECK(reader.payloads.erase("") == 1);  // the batch's own record holds nothing
-  CHECK(reader.payloads == sent);
-  CHECK(reader.rejects == std::map<Reject, int>{{Reject::kDamagedBatch, 1}});
-  CHECK(detail.find("topic 'bomb', partition 0, offsets 5 to 11: ") != std::string::npos);
-  CHECK(reader.positions.at(0).offset.value == 17);
-  watch.request_stop();
-  watch.join();
-  INFO("before ", before, " KiB, most ", most.load(), " KiB");
-  CHECK(most - before < 64 * 1024);
-
-  // A life that begins with the position in the batch gets there, too.
-  const auto inside = make("bomb");
-  REQUIRE(begin(*inside, std::vector<SourcePosition>{{Partition{0}, Offset{8}, ""}}).ok());
-  Reader rest;
-  rest.read_to_end(*inside);
-  CHECK(rest.rejects == std::map<Reject, int>{{Reject::kDamagedBatch, 1}});
-  CHECK(rest.payloads.size() == 6);
-}
-
 TEST_CASE("batches whose bytes are damaged on the broker's disk cost themselves, however many follow each other") {
   if (!KafkaBroker::shared().here()) return;
   KafkaBroker::shared().must("topic flipped --partitions 1");
@@ -523,7 +440,7 @@ TEST_CASE("batches whose bytes are damaged on the broker's disk cost themselves,
   for (int i = 0; i < 8; ++i) {
     std::vector<std::string> payloads;
     for (int n = 0; n < 10; ++n) payloads.push_back("batch" + std::to_string(i) + "-" + std::to_string(n));
-    send_packed("flipped", payloads);
+    KafkaClient::send_packed("flipped", "zstd", payloads);
     if (i == 2 || i == 4 || i == 5) continue;
     for (const std::string& payload : payloads) ++sent[payload];
   }
