@@ -44,6 +44,7 @@ struct Reader {
   std::map<Reject, int> rejects;
   std::map<std::int32_t, SourcePosition> positions;
   std::uint64_t gap_records = 0;
+  std::vector<SourcePosition> unchecked;
 
   [[nodiscard]] std::vector<SourcePosition> resume() const {
     std::vector<SourcePosition> all;
@@ -59,6 +60,7 @@ struct Reader {
     }
     for (const SourcePosition& position : batch.positions) positions[position.partition.value] = position;
     gap_records += batch.gap_records;
+    unchecked.insert(unchecked.end(), batch.unchecked.begin(), batch.unchecked.end());
   }
   /// Waits out trouble that passes.
   void poll_once(Source& source, std::size_t records_max = 5'000) {
@@ -257,6 +259,25 @@ TEST_CASE("an accepted gap is a position to be stored, also where nothing comes 
   CHECK(reader.gap_records == 30);
 }
 
+TEST_CASE("a source that is to accept gaps reads on behind what retention took, and begins no other topic by itself") {
+  if (!KafkaBroker::shared().here()) return;
+  KafkaBroker::shared().must("topic by-itself --partitions 2");
+  produce("by-itself", 200, 2);
+  KafkaClient().trim("by-itself", 0, 60);
+  KafkaSourceOptions accepting = options("by-itself");
+  accepting.on_gap = OnGap::kAccept;
+  const auto source = make_kafka_source(accepting, 4096, {});
+  REQUIRE(begin(*source, std::vector<SourcePosition>{{Partition{0}, Offset{25}, ""}, {Partition{1}, Offset{130}, ""}})
+              .ok());
+  const std::vector<Obstacle> held = source->obstacles();
+  REQUIRE(held.size() == 1);
+  CHECK(held[0].partition == Partition{1});  // it may be another topic, whose events were counted
+  Reader reader;
+  while (reader.payloads.size() < 40) reader.poll_once(*source);
+  CHECK(reader.gap_records == 35);
+  CHECK(reader.positions.at(0).offset.value == 100);
+}
+
 TEST_CASE("markers of transactions and given-up records at the tail count as read, and their retention loses nothing") {
   if (!KafkaBroker::shared().here()) return;
   KafkaBroker::shared().must("topic exact --partitions 1");
@@ -318,7 +339,74 @@ TEST_CASE("a topic made anew is known by its records, whether it is shorter or l
     Reader after;
     after.read_to_end(*accepting);
     CHECK(after.payloads == sent);
+    CHECK(accepting->incarnation(Partition{0}, Offset{0}) == "1");
+    CHECK(source->incarnation(Partition{0}, Offset{0}).empty());
+    // It is the same one after a restart.
+    const auto later = make(topic);
+    REQUIRE(begin(*later, after.resume()).ok());
+    CHECK(later->incarnation(Partition{0}, Offset{0}) == "1");
   }
+}
+
+TEST_CASE("a topic made anew between two fetches, and longer than what was read, is noticed while it is read") {
+  if (!KafkaBroker::shared().here()) return;
+  // The next fetch comes long before the next look at the topic, or after it.
+  for (const char* backoff : {"400", "3000"}) {
+    INFO("fetch.error.backoff.ms ", std::string(backoff));
+    const std::string topic = std::string("swapped-") + backoff;
+    KafkaBroker::shared().must("topic " + topic + " --partitions 1");
+    produce(topic, 100, 1);
+    KafkaSourceOptions slow = options(topic);
+    slow.properties["fetch.error.backoff.ms"] = backoff;
+    slow.properties["topic.metadata.refresh.interval.ms"] = "1000";
+    const auto source = make_kafka_source(slow, 4096, {});
+    REQUIRE(begin(*source).ok());
+    Reader reader;
+    reader.read_to_end(*source);
+    const SourcePosition before = reader.positions.at(0);
+    KafkaClient().remove(topic);
+    KafkaClient().make_topic(topic, "compression.type", "producer");
+    produce(topic, 150, 1, "new");
+    Reader late;
+    for (int i = 0; i < 600 && source->obstacles().empty(); ++i) {
+      RecordBatch batch;
+      // What was noticed at once makes the source fail, and a new one notices.
+      if (!source->poll(5'000, 100ms, &batch).ok()) break;
+      late.take(batch);
+    }
+    MESSAGE("read of the other topic: ", late.payloads.size(),
+            ", noticed while it was read: ", !source->obstacles().empty());
+    // It stays noticed after a restart, whatever was read meanwhile.
+    const SourcePosition stored = late.positions.empty() ? before : late.positions.at(0);
+    const auto again = make(topic);
+    REQUIRE(begin(*again, std::span(&stored, 1)).ok());
+    Reader none;
+    for (int i = 0; i < 300 && again->obstacles().empty(); ++i) none.poll_once(*again);
+    REQUIRE(again->obstacles().size() == 1);
+    CHECK(again->obstacles()[0].reason.find("made anew") != std::string::npos);
+    CHECK(none.payloads.empty());
+  }
+}
+
+TEST_CASE("looking at a topic again while it is read loses no record and repeats none") {
+  if (!KafkaBroker::shared().here()) return;
+  KafkaBroker::shared().must("topic looked-at --partitions 2");
+  KafkaSourceOptions often = options("looked-at");
+  often.properties["topic.metadata.refresh.interval.ms"] = "10";  // a look every 60 ms
+  const auto source = make_kafka_source(often, 4096, {});
+  REQUIRE(begin(*source).ok());
+  Reader reader;
+  std::map<std::string, int> sent;
+  for (int round = 0; round < 20; ++round) {
+    sent.merge(produce("looked-at", 2'000, 2, "r" + std::to_string(round) + "-"));
+    for (int i = 0; i < 5; ++i) reader.poll_once(*source, 700);
+  }
+  const auto deadline = std::chrono::steady_clock::now() + 60s;
+  while (reader.payloads.size() < sent.size() && std::chrono::steady_clock::now() < deadline) {
+    reader.poll_once(*source);
+  }
+  CHECK(reader.payloads == sent);
+  CHECK(source->obstacles().empty());
 }
 
 TEST_CASE("a record that retention has taken cannot be checked, which is said, and reading goes on") {
@@ -338,6 +426,8 @@ TEST_CASE("a record that retention has taken cannot be checked, which is said, a
   after.read_to_end(*again);
   CHECK(after.payloads == sent);
   CHECK(lines.count("kafka.position_unchecked") == 1);
+  REQUIRE(after.unchecked.size() == 1);
+  CHECK(after.unchecked[0] == SourcePosition{Partition{0}, Offset{19}, {}});
 }
 
 TEST_CASE("a position says what was read last, and positions of an older form are read as they were meant") {
@@ -361,11 +451,12 @@ TEST_CASE("a position says what was read last, and positions of an older form ar
   CHECK(begin_with("1 3", &held).ok());
   REQUIRE(held.size() == 1);
   CHECK(held[0].reason.find("partition 1: it was read when the topic had 3 partitions") != std::string::npos);
-  for (const char* text : {"1 2 3", "2 2", "2 2 4 5", "2 2 4 5 abcdefgh", "3 2", "1 0", "2 2 4 5 0badcafe ", "x"}) {
+  for (const char* text : {"1 2 3", "2 2", "2 2 4 5", "2 2 4 5 abcdefgh", "3 2", "1 0", "2 2 4 5 0badcafe ", "x",
+                           "3 2 0", "3 2 1 ", "4 2 1", "4 2 1 4 5 0badcafe 6"}) {
     INFO(text);
     CHECK(begin_with(text, &held).code() == StatusCode::kInvalidArgument);
   }
-  for (const char* text : {"", "1 2", "1 1"}) {
+  for (const char* text : {"", "1 2", "1 1", "3 2 7"}) {
     INFO(text);
     CHECK(begin_with(text, &held).ok());
     CHECK(held.empty());
