@@ -63,11 +63,12 @@ struct Found {
 };
 
 /// Reads the topic's one partition from `start` to its end.
-Found read(const std::string& topic, std::int64_t start = 0) {
+Found read(const std::string& topic, std::int64_t start = 0, const std::string& partition_bytes = "") {
   KafkaSourceOptions options;
   options.brokers = KafkaBroker::shared().address();
   options.topic = topic;
   options.properties = {{"fetch.wait.max.ms", "10"}};
+  if (!partition_bytes.empty()) options.properties["fetch.message.max.bytes"] = partition_bytes;
   const auto source = make_kafka_source(options, kEventBytesMax, {});
   const SourcePosition position{Partition{0}, Offset{start}, ""};
   REQUIRE(begin(*source, std::span(&position, 1)).ok());
@@ -97,12 +98,10 @@ void send(const std::string& topic, const std::string& payload) {
 /// A batch of `mib` MiB that weighs some hundred KiB or less.
 std::vector<std::string> bomb(std::size_t mib) { return {mib / 20, std::string(20u << 20, '0')}; }
 
-constexpr int kBombs = 10;
-
-/// Ten bombs, each between two good records.
-std::map<std::string, int> send_bombs(const std::string& topic, const std::string& codec, std::size_t mib) {
+/// `count` bombs, each between two good records.
+std::map<std::string, int> send_bombs(const std::string& topic, const std::string& codec, std::size_t mib, int count) {
   std::map<std::string, int> good;
-  for (int i = 0; i < kBombs; ++i) {
+  for (int i = 0; i < count; ++i) {
     const std::string before = "before " + std::to_string(i);
     send(topic, before);
     ++good[before];
@@ -116,15 +115,21 @@ std::map<std::string, int> send_bombs(const std::string& topic, const std::strin
 TEST_CASE("batches that unfold to more than is allowed cost themselves, and memory stays bounded") {
   if (!KafkaBroker::shared().here()) return;
   KafkaBroker::shared().must("topic bomb --partitions 1");
-  const auto good = send_bombs("bomb", "zstd", 140);
+  const auto good = send_bombs("bomb", "zstd", 140, 10);
   const Memory memory;
   const Found found = read("bomb");
   CHECK(found.payloads == good);
-  CHECK(found.rejects == std::map<Reject, int>{{Reject::kDamagedBatch, kBombs}});
+  CHECK(found.rejects == std::map<Reject, int>{{Reject::kDamagedBatch, 10}});
   CHECK(found.detail.find("topic 'bomb', partition 0, offsets 73 to 79: ") != std::string::npos);
   CHECK(found.next == 81);
   INFO("most ", memory.most_mib(), " MiB");
   CHECK(memory.most_mib() < 64);
+
+  // Also where somebody has said what a partition may bring to a fetch.
+  const Memory with_smaller_fetches;
+  CHECK(read("bomb", 56, "65536").rejects == std::map<Reject, int>{{Reject::kDamagedBatch, 3}});
+  INFO("with smaller fetches ", with_smaller_fetches.most_mib(), " MiB");
+  CHECK(with_smaller_fetches.most_mib() < 64);
 
   // A life that begins with the position in a batch gets there, too.
   const Found inside = read("bomb", 75);
@@ -142,14 +147,24 @@ TEST_CASE("what librdkafka does not bound is given back once it was read, and co
     INFO(std::string(codec.name));
     const std::string topic = std::string("unbounded-") + codec.name;
     KafkaBroker::shared().must("topic " + topic + " --partitions 1");
-    const auto good = send_bombs(topic, codec.name, codec.mib);
+    const auto good = send_bombs(topic, codec.name, codec.mib, 3);
     const Memory memory;
     const Found found = read(topic);
     CHECK(found.payloads == good);
-    CHECK(found.rejects == std::map<Reject, int>{{Reject::kOversized, kBombs * static_cast<int>(codec.mib / 20)}});
+    CHECK(found.rejects == std::map<Reject, int>{{Reject::kOversized, 3 * static_cast<int>(codec.mib / 20)}});
     MESSAGE(std::string(codec.name), ": most ", memory.most_mib(), " MiB, then ", memory.now_mib(), " MiB");
     CHECK(memory.now_mib() < 64);
   }
+}
+
+TEST_CASE("fetches of one batch bring one bomb at a time") {
+  if (!KafkaBroker::shared().here()) return;
+  KafkaBroker::shared().must("topic one-by-one --partitions 1");
+  const auto good = send_bombs("one-by-one", "gzip", 140, 3);
+  const Memory memory;
+  CHECK(read("one-by-one", 0, "65536").payloads == good);
+  INFO("most ", memory.most_mib(), " MiB");
+  CHECK(memory.most_mib() < 2 * 140);
 }
 
 TEST_CASE("a topic whose broker packs anew with zstd bounds bombs of every codec") {
@@ -158,11 +173,11 @@ TEST_CASE("a topic whose broker packs anew with zstd bounds bombs of every codec
     INFO(std::string(codec));
     const std::string topic = std::string("packed-anew-") + codec;
     KafkaClient().make_topic(topic, "compression.type", "zstd");
-    const auto good = send_bombs(topic, codec, 140);
+    const auto good = send_bombs(topic, codec, 140, 3);
     const Memory memory;
     const Found found = read(topic);
     CHECK(found.payloads == good);
-    CHECK(found.rejects == std::map<Reject, int>{{Reject::kDamagedBatch, kBombs}});
+    CHECK(found.rejects == std::map<Reject, int>{{Reject::kDamagedBatch, 3}});
     INFO("most ", memory.most_mib(), " MiB");
     CHECK(memory.most_mib() < 64);
   }
