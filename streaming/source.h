@@ -166,8 +166,8 @@ class EventLog;
 /// new partitions are assigned at the first poll after topic.metadata.refresh.interval.ms (10 s unless set otherwise in
 /// kafka.properties). A position's cursor holds how many partitions the topic had, and a checksum of the last record
 /// that was read. That one is read again when the partition is resumed, so that a topic that was made anew is noticed
-/// before a record of it is passed over. A partition that does not hold its position, or is of another topic, is an
-/// obstacle; it can be accepted as a gap.
+/// before a record of it is passed over; and at times while it is read. A partition that does not hold its position, or
+/// is of another topic, is an obstacle; it can be accepted as a gap.
 [[nodiscard]] std::unique_ptr<Source> make_kafka_source(KafkaSourceOptions options, std::size_t event_bytes_max,
                                                         Logger log);
 

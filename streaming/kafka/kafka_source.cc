@@ -31,6 +31,7 @@ constexpr milliseconds kRefreshTimeout{500};
 constexpr std::size_t kOversizedKept = 64 * 1024;  // of a payload that is too long; enough to recognise it by
 
 constexpr int kRefreshesPerLook = 6;  // looks for new partitions between two at whether the topic is the same
+constexpr int kLooksPutOffMax = 10;   // while there is more to read
 constexpr std::chrono::seconds kHeldInterval{10};  // between looks at a partition that is not read
 constexpr std::int64_t kAnotherTopic = -1;         // no position to look for
 
@@ -77,11 +78,12 @@ class KafkaSource final : public Source {
     const rd_kafka_message_t* newest = nullptr;  ///< the last one read in the batch at hand
     std::optional<kafka::Fingerprint> last;      ///< of the last one read before
     std::optional<kafka::Fingerprint> check;     ///< what the topic is known by: looked for at the start, then at times
-    bool looked_again = false;                   ///< kChecking: while it was being read, not at its start
-    std::int32_t incarnation = 0;                ///< kafka::Cursor::incarnation
-    std::int64_t stepped_over = -1;              ///< first offset of the last damaged batch
-    std::string why;                             ///< kHeld
-    SourcePosition stored;                       ///< kHeld: to be looked for again
+    int looks_put_off = 0;
+    bool looked_again = false;       ///< kChecking: while it was being read, not at its start
+    std::int32_t incarnation = 0;    ///< kafka::Cursor::incarnation
+    std::int64_t stepped_over = -1;  ///< first offset of the last damaged batch
+    std::string why;                 ///< kHeld
+    SourcePosition stored;           ///< kHeld: to be looked for again
   };
 
   struct Damage {
@@ -344,7 +346,11 @@ void KafkaSource::look_at_topic(Client& client) {
   const auto ranges = client.ranges(0, partitions_.load(), kRefreshTimeout);
   if (!ranges.ok()) return;  // an outage is told of by the poll
   for (std::int32_t partition = 0; partition < partitions_.load(); ++partition) {
-    if (reading(partition).stage != Stage::kReading) continue;
+    Reading& from = reading(partition);
+    if (from.stage != Stage::kReading) continue;
+    // A look drops what was fetched ahead, which is much while there is a backlog.
+    if (!from.at_end && ++from.looks_put_off < kLooksPutOffMax) continue;
+    from.looks_put_off = 0;
     look_again(client, partition, (*ranges)[static_cast<std::size_t>(partition)]);
   }
 }
