@@ -65,6 +65,9 @@ ingest::Consumer::Options feature_consumer_options(const EngineOptions& options)
 ingest::Consumer::Options sql_consumer_options(const EngineOptions& options) {
   ingest::Consumer::Options sql = feature_consumer_options(options);
   sql.consumer = "sql";
+  sql.gap_advice =
+      " (the tables then lack them; to fill the tables anew with all that the sources still hold, drop the schema '" +
+      options.sql.schema + "' instead, by hand: what is only in the tables is lost with it)";
   sql.required = options.sql.required;
   sql.records_max = options.sql.batch_rows_max;
   // A transaction costs much more than a batch of changes in memory.

@@ -18,6 +18,7 @@ namespace cairn::streaming {
 /// A record that cannot be used, with where it came from and why.
 struct DeadLetter {
   std::string_view source;
+  std::string_view incarnation;  ///< Source::incarnation, of letters, digits and '-'; empty: the first
   Partition partition;
   Offset offset;
   Reject reason = Reject::kNone;
@@ -32,10 +33,10 @@ struct DeadLetterCounts {
   std::array<std::uint64_t, kRejects> not_kept{};
 };
 
-/// Keeps dead letters as NDJSON: {"source","partition","offset","reason","detail","seen","payload"} — "payload_base64"
-/// instead of "payload" where the bytes are not UTF-8, and "payload_bytes" where it was cut. Letters of a partition are
-/// appended in the order of their offsets, each at most once: one that comes again after a crash is recognised by its
-/// offset.
+/// Keeps dead letters as NDJSON: {"source","incarnation","partition","offset","reason","detail","seen","payload"} —
+/// "payload_base64" instead of "payload" where the bytes are not UTF-8, and "payload_bytes" where it was cut;
+/// "incarnation" only where there is one. Letters of a partition are appended in the order of their offsets, each at
+/// most once: one that comes again after a crash is recognised by its offset.
 ///
 /// Bounded on disk, whatever comes (DeadLetterOptions). The file is begun anew when it is full: `path` becomes
 /// `path.1`, that `path.2`, and the oldest goes. Of a flood of one reason a sample is kept, and a line with "not_kept"

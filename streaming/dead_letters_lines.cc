@@ -84,11 +84,11 @@ void append_payload(std::string_view payload, std::string* out) {
   if (kept.size() < payload.size()) out->append(",\"payload_bytes\":").append(std::to_string(payload.size()));
 }
 
-/// What letters and summaries begin with, up to the detail. `source` is as it stands in a line.
-void append_head(std::string_view source, std::int32_t partition, std::int64_t offset, Reject reason,
-                 std::string* out) {
-  out->append("{\"source\":\"").append(source);
-  out->append("\",\"partition\":").append(std::to_string(partition));
+/// What letters and summaries begin with, up to the detail.
+void append_head(const LetterPartition& partition, std::int64_t offset, Reject reason, std::string* out) {
+  out->append("{\"source\":\"").append(partition.source);
+  if (!partition.incarnation.empty()) out->append("\",\"incarnation\":\"").append(partition.incarnation);
+  out->append("\",\"partition\":").append(std::to_string(partition.partition));
   out->append(",\"offset\":").append(std::to_string(offset));
   out->append(",\"reason\":\"").append(to_string(reason)).append("\",\"detail\":");
 }
@@ -139,11 +139,11 @@ class LineScan {
 LetterPartition partition_of(const DeadLetter& letter) {
   std::string quoted;
   append_string(letter.source, &quoted);
-  return {quoted.substr(1, quoted.size() - 2), letter.partition.value};
+  return {quoted.substr(1, quoted.size() - 2), std::string(letter.incarnation), letter.partition.value};
 }
 
 void append_letter(const LetterPartition& partition, const DeadLetter& letter, std::string* out) {
-  append_head(partition.first, partition.second, letter.offset.value, letter.reason, out);
+  append_head(partition, letter.offset.value, letter.reason, out);
   append_string(letter.detail, out);
   append_seen(letter.seen, out);
   append_payload(letter.payload, out);
@@ -153,7 +153,7 @@ void append_letter(const LetterPartition& partition, const DeadLetter& letter, s
 void append_not_kept(const LetterPartition& partition, std::int64_t offset, Reject reason, std::uint64_t count,
                      EventTime seen, std::string* out) {
   const std::string number = std::to_string(count);
-  append_head(partition.first, partition.second, offset, reason, out);
+  append_head(partition, offset, reason, out);
   append_string(number + " more of this reason were not kept", out);
   append_seen(seen, out);
   out->append("\"not_kept\":").append(number).append("}\n");
@@ -165,9 +165,15 @@ void note_line(std::string_view line, LettersWritten* written) {
   std::int64_t offset = 0;
   if (!scan.literal("{\"source\":\"")) return;
   const auto source = scan.escaped_text();
-  if (!source || !scan.literal(",\"partition\":") || !scan.number(&key.second)) return;
+  if (!source) return;
+  if (scan.literal(",\"incarnation\":\"")) {
+    const auto incarnation = scan.escaped_text();
+    if (!incarnation) return;
+    key.incarnation = *incarnation;
+  }
+  if (!scan.literal(",\"partition\":") || !scan.number(&key.partition)) return;
   if (!scan.literal(",\"offset\":") || !scan.number(&offset)) return;
-  key.first = *source;
+  key.source = *source;
   const auto [it, fresh] = written->try_emplace(std::move(key), offset);
   if (!fresh) it->second = std::max(it->second, offset);
 }

@@ -1,11 +1,11 @@
 #pragma once
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "streaming/dead_letters.h"
 
@@ -16,8 +16,14 @@ namespace cairn::streaming {
 /// The longest line: a payload of control characters, each escaped with six bytes, and the rest.
 inline constexpr std::size_t kLetterBytesMax = 1 << 20;
 
-/// Where letters come from: a source's name as it stands in a line, escaped, and a partition.
-using LetterPartition = std::pair<std::string, std::int32_t>;
+/// Where letters come from, and whose offsets can be compared.
+struct LetterPartition {
+  std::string source;       ///< as it stands in a line, escaped
+  std::string incarnation;  ///< DeadLetter::incarnation
+  std::int32_t partition = 0;
+
+  friend auto operator<=>(const LetterPartition&, const LetterPartition&) = default;
+};
 /// How far each is in the file.
 using LettersWritten = std::map<LetterPartition, std::int64_t, std::less<>>;
 

@@ -42,7 +42,10 @@ struct RecordBatch {
   std::vector<Partition> revoked;         ///< to be released: what this batch brings of them is the last
   std::vector<Partition> assigned;        ///< to be resumed: nothing came of them yet
   bool obstacles_changed = false;         ///< Source::obstacles() says something else than before the poll
-  std::uint64_t gap_records = 0;          ///< offsets passed over because their gap was accepted
+  /// Partitions that are read on although the record at the offset, which was to be looked at, is gone.
+  std::vector<SourcePosition> unchecked;
+  std::uint64_t gap_records = 0;  ///< records passed over because their gap was accepted
+  std::uint64_t gap_bytes = 0;    ///< the same where offsets count bytes
   bool at_end = false;    ///< nothing more was there when the poll returned, and no partition waits to be resumed
   bool finished = false;  ///< nothing more will ever come (a file that is not followed)
 
@@ -51,8 +54,9 @@ struct RecordBatch {
     positions.clear();
     revoked.clear();
     assigned.clear();
+    unchecked.clear();
     obstacles_changed = at_end = finished = false;
-    gap_records = 0;
+    gap_records = gap_bytes = 0;
   }
 };
 
@@ -121,6 +125,11 @@ class Source {
   /// Whether accept_gaps() does that when resume() answers OUT_OF_RANGE.
   [[nodiscard]] virtual bool can_pass_gaps() const { return false; }
 
+  /// Which of several streams that gave the partition its offsets the record is of; empty for the first, or only, one.
+  /// Two records of one partition and one offset are the same where this is the same. Asked about records of the last
+  /// poll.
+  [[nodiscard]] virtual std::string incarnation(Partition /*partition*/, Offset /*offset*/) const { return {}; }
+
   /// Where each partition that is being read ends at present, as far as the source can tell; cursors are left empty.
   /// Returns: UNAVAILABLE.
   [[nodiscard]] virtual Result<std::vector<SourcePosition>> end_positions() const = 0;
@@ -148,7 +157,8 @@ class EventLog;
 /// The records of the API's durable log (api_record.h), as partition 0, which is assigned at the first poll and never
 /// revoked. They come decoded or refused, as they were judged when they were taken in. `log` and `types` must outlive
 /// the source. A poll waits at most 100 ms. It returns DATA_LOSS at a record that is no record of the API: nothing goes
-/// past it.
+/// past it. What was given up of a log (give_up_lost_records) is passed over, and counted in RecordBatch::gap_bytes; so
+/// is what lies before the log's beginning, once that gap is accepted.
 [[nodiscard]] std::unique_ptr<Source> make_log_source(std::string name, EventLog& log, const InteractionTypes& types);
 
 /// Every partition of a Kafka topic. The source assigns them all to itself and never revokes one: there is no group
@@ -156,8 +166,8 @@ class EventLog;
 /// new partitions are assigned at the first poll after topic.metadata.refresh.interval.ms (10 s unless set otherwise in
 /// kafka.properties). A position's cursor holds how many partitions the topic had, and a checksum of the last record
 /// that was read. That one is read again when the partition is resumed, so that a topic that was made anew is noticed
-/// before a record of it is passed over. A partition that does not hold its position, or is of another topic, is an
-/// obstacle; it can be accepted as a gap.
+/// before a record of it is passed over; and at times while it is read. A partition that does not hold its position, or
+/// is of another topic, is an obstacle; it can be accepted as a gap.
 [[nodiscard]] std::unique_ptr<Source> make_kafka_source(KafkaSourceOptions options, std::size_t event_bytes_max,
                                                         Logger log);
 

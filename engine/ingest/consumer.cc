@@ -177,6 +177,7 @@ Status Consumer::poll_and_apply(const std::stop_token& stop, Work& work) {
   if (moved) CAIRN_RETURN_IF_ERROR(apply(stop, work));
   if (!work.batch.revoked.empty()) CAIRN_RETURN_IF_ERROR(give_back(stop, work));
   if (!work.batch.assigned.empty()) CAIRN_RETURN_IF_ERROR(take_over(stop, work));
+  if (!work.batch.unchecked.empty()) note_unchecked(work.batch.unchecked);
   if (changed || work.batch.obstacles_changed) note_obstacles(*work.source);
   set_trouble(ok_status());
   if (ended || moved || changed) report(work, ended, ended ? seen_mark : 0);
@@ -213,7 +214,9 @@ void Consumer::decode_chunk(std::size_t begin, std::size_t end, Work& work, Deco
     }
     if (reject == streaming::Reject::kNone) continue;
     chunk->holes.push_back(i);
-    chunk->refused.push_back({record.partition, record.offset, reject, std::string(detail), record.payload});
+    chunk->refused.push_back({record.partition, record.offset,
+                              work.source->incarnation(record.partition, record.offset), reject, std::string(detail),
+                              record.payload});
   }
 }
 
@@ -251,9 +254,15 @@ Status Consumer::apply(const std::stop_token& stop, Work& work) {
                            work.batch.positions};
   CAIRN_RETURN_IF_ERROR(until_taken(stop, work, [&] { return sink_.apply(source_name_, batch); }));
   CAIRN_KILL_POINT("consumer.applied");
-  if (work.batch.gap_records > 0) {
+  if (work.batch.gap_records > 0 || work.batch.gap_bytes > 0) {
+    options_.log.warning("consumer.gap_passed", "what is gone was passed over",
+                         {{"consumer", options_.consumer},
+                          {"source", source_name_},
+                          {"records", std::to_string(work.batch.gap_records)},
+                          {"bytes", std::to_string(work.batch.gap_bytes)}});
     const MutexLock lock(mutex_);
     gap_records_ += work.batch.gap_records;
+    gap_bytes_ += work.batch.gap_bytes;
   }
   for (const SourcePosition& after : work.batch.positions) work.positions[after.partition] = after;
   work.applied_at = steady_clock::now();
@@ -321,7 +330,8 @@ bool Consumer::pause_before_retry(const std::stop_token& stop, milliseconds time
 ConsumerTrouble Consumer::as_trouble(std::string reason, bool blocked, bool gap) const {
   const std::string name = options_.consumer + ":" + source_name_;
   std::string remedy = blocked ? "once it is mended: cairn consumer retry " + name + ", or wait up to 30 s" : "wait";
-  if (gap) remedy = "restore the records, or go on without them: cairn consumer accept-gap " + name;
+  if (gap)
+    remedy = "restore the records, or go on without them: cairn consumer accept-gap " + name + options_.gap_advice;
   return {.partition = std::nullopt,
           .blocked = blocked,
           .gap = gap,
@@ -358,6 +368,18 @@ void Consumer::set_trouble(const Status& status) {
   } else {
     options_.log.warning("consumer.waiting", status.to_string(),
                          {{"consumer", options_.consumer}, {"source", source_name_}});
+  }
+}
+
+void Consumer::note_unchecked(std::span<const SourcePosition> unchecked) {
+  const MutexLock lock(mutex_);
+  for (const SourcePosition& one : unchecked) {
+    const auto known = std::find_if(unchecked_.begin(), unchecked_.end(),
+                                    [&](const UncheckedPosition& old) { return old.partition == one.partition; });
+    // A new life of the source that begins at the same place finds the same.
+    if (known != unchecked_.end() && known->offset == one.offset) continue;
+    if (known != unchecked_.end()) unchecked_.erase(known);
+    unchecked_.push_back({one.partition, one.offset, clock_.now()});
   }
 }
 
@@ -495,6 +517,8 @@ ConsumerHealth Consumer::health() const {
           .source = source_name_,
           .required = options_.required,
           .gap_records = gap_records_,
+          .gap_bytes = gap_bytes_,
+          .unchecked = unchecked_,
           .troubles = troubles()};
 }
 

@@ -51,8 +51,9 @@ class Consumer {
   };
 
   struct Options {
-    std::string consumer;  ///< "features", "sql"
-    bool required = true;  ///< ConsumerHealth::required
+    std::string consumer;    ///< "features", "sql"
+    bool required = true;    ///< ConsumerHealth::required
+    std::string gap_advice;  ///< what else to know before a gap is accepted; may be empty
     std::size_t records_max = 20'000;
     std::chrono::milliseconds batch_wait_max{5};  ///< a small batch may wait this long for company
     DecodeOptions decode;
@@ -111,6 +112,7 @@ class Consumer {
   /// Returns: OK, ABORTED; CANCELLED when stopped.
   Status until_taken(const std::stop_token& stop, Work& work, const std::function<Status()>& attempt);
   void set_trouble(const Status& status) CAIRN_EXCLUDES(mutex_);
+  void note_unchecked(std::span<const SourcePosition> unchecked) CAIRN_EXCLUDES(mutex_);
   void note_obstacles(const streaming::Source& source) CAIRN_EXCLUDES(mutex_);
   void forget_ends() CAIRN_EXCLUDES(mutex_);
   void report(const Work& work, bool at_end, std::uint64_t seen_mark) CAIRN_EXCLUDES(mutex_);
@@ -143,6 +145,8 @@ class Consumer {
   std::vector<Partition> gone_ CAIRN_GUARDED_BY(mutex_);             ///< where a resume found a position gone
   std::vector<Partition> accepted_ CAIRN_GUARDED_BY(mutex_);         ///< whose gaps the next life passes over
   std::uint64_t gap_records_ CAIRN_GUARDED_BY(mutex_) = 0;
+  std::uint64_t gap_bytes_ CAIRN_GUARDED_BY(mutex_) = 0;
+  std::vector<UncheckedPosition> unchecked_ CAIRN_GUARDED_BY(mutex_);
   bool retry_ CAIRN_GUARDED_BY(mutex_) = false;
 
   std::jthread thread_;

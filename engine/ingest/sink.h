@@ -19,6 +19,7 @@ inline constexpr std::string_view kApiSource = "api";
 struct Refused {
   Partition partition;
   Offset offset;
+  std::string incarnation;  ///< streaming::Source::incarnation
   streaming::Reject reason;
   std::string detail;
   std::string_view payload;  ///< lives as long as the batch it came with

@@ -53,7 +53,14 @@ Status FeatureSink::bury(const std::string& source, const DecodedBatch& batch) {
   std::vector<streaming::DeadLetter> letters;
   letters.reserve(batch.refused.size());
   for (const Refused& one : batch.refused) {
-    letters.push_back({source, one.partition, one.offset, one.reason, one.detail, one.payload, clock_.now()});
+    letters.push_back({.source = source,
+                       .incarnation = one.incarnation,
+                       .partition = one.partition,
+                       .offset = one.offset,
+                       .reason = one.reason,
+                       .detail = one.detail,
+                       .payload = one.payload,
+                       .seen = clock_.now()});
   }
   const MutexLock lock(mutex_);
   const Status buried = dead_letters_.append(letters);

@@ -70,6 +70,7 @@ class FileSource final : public Source {
   Status open(const FoundFile& found, const FileCursor& cursor, std::int64_t content_offset);
   Result<FoundFile> at_path() const;
   Status out_of_range(std::string_view why) const;
+  [[nodiscard]] bool goes_on_when_shortened() const { return gap_accepted_ || options_.on_gap == OnGap::kAccept; }
 
   // Reading.
   Result<Step> take(std::size_t records_max);
@@ -162,7 +163,7 @@ Status FileSource::open_instead(const FileCursor& lost) {
   Fingerprint head = lost.head;
   CAIRN_ASSIGN_OR_RETURN(const bool same_beginning, verify(file, &head));
   if (lost.head.size > 0 && same_beginning) {
-    if (!gap_accepted_) return out_of_range("the file was shortened");
+    if (!goes_on_when_shortened()) return out_of_range("the file was shortened");
     return open(found, lost, next_.value - lost.base);
   }
   if (!options_.follow && !gap_accepted_) return out_of_range("another file stands there now");
@@ -188,7 +189,7 @@ Status FileSource::open(const FoundFile& found, const FileCursor& cursor, std::i
   ContentReader content(std::move(file));
   CAIRN_ASSIGN_OR_RETURN(const std::int64_t reached, content.skip_to(content_offset));
   if (reached < content_offset) {
-    if (!gap_accepted_) return out_of_range("the file was shortened");
+    if (!goes_on_when_shortened()) return out_of_range("the file was shortened");
     // What is left of it was read before. Only what is written from now on is new, and its offsets count on.
     opened.base = next_.value - reached;
     log_.warning("source.gap_accepted", "the file was shortened; going on at its present end",

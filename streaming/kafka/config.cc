@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <cstdlib>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -30,12 +33,25 @@ constexpr std::array kDefaults = {
 };
 
 /// How much memory a fetch may take, and what a batch of zstd may unfold to: a bomb of a few KiB costs no more. Whoever
-/// sets one of these decides about all of them, because librdkafka refuses what does not fit together.
+/// sets one of these decides about both, because librdkafka refuses what does not fit together. What a partition may
+/// bring to a fetch fits in any case, unless it is to be more than a whole fetch.
 constexpr std::array kSizes = {Setting{"fetch.max.bytes", "12582912"},
                                Setting{"receive.message.max.bytes", "16777216"}};
-constexpr std::array<std::string_view, 5> kSizeNames = {"fetch.max.bytes", "receive.message.max.bytes",
-                                                        "fetch.message.max.bytes", "max.partition.fetch.bytes",
+constexpr std::int64_t kFetchBytesMax = 12'582'912;
+constexpr std::array<std::string_view, 3> kSizeNames = {"fetch.max.bytes", "receive.message.max.bytes",
                                                         "message.max.bytes"};
+constexpr std::array<std::string_view, 2> kPartitionSizeNames = {"fetch.message.max.bytes",
+                                                                 "max.partition.fetch.bytes"};
+
+bool decides_about_sizes(const std::map<std::string, std::string>& properties) {
+  const auto is_set = [&](std::string_view name) { return properties.contains(std::string(name)); };
+  const auto is_more_than_a_fetch = [&](std::string_view name) {
+    const auto found = properties.find(std::string(name));
+    return found != properties.end() && std::atoll(found->second.c_str()) > kFetchBytesMax;
+  };
+  return std::any_of(kSizeNames.begin(), kSizeNames.end(), is_set) ||
+         std::any_of(kPartitionSizeNames.begin(), kPartitionSizeNames.end(), is_more_than_a_fetch);
+}
 
 /// Without the value, and so without librdkafka's sentence, which quotes it.
 Status set(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
@@ -70,9 +86,7 @@ Result<Conf> make_conf(const KafkaSourceOptions& options) {
   if (options.topic.empty()) return invalid_argument("kafka.topic is empty; name the topic to read");
   Conf conf(rd_kafka_conf_new());
   for (const Setting& setting : kDefaults) CAIRN_RETURN_IF_ERROR(set(conf.get(), setting.name, setting.value));
-  const bool sized = std::any_of(kSizeNames.begin(), kSizeNames.end(),
-                                 [&](std::string_view name) { return options.properties.contains(std::string(name)); });
-  if (!sized) {
+  if (!decides_about_sizes(options.properties)) {
     for (const Setting& setting : kSizes) CAIRN_RETURN_IF_ERROR(set(conf.get(), setting.name, setting.value));
   }
   CAIRN_RETURN_IF_ERROR(set_user_properties(conf.get(), options));

@@ -7,36 +7,41 @@
 namespace cairn::streaming::kafka {
 namespace {
 
-// The leading number is the format's version.
-constexpr char kPrintRecord[] = "2 %" PRId32 " %" PRId64 " %" PRId64 " %08" PRIx32;
-constexpr char kScanRecord[] = "2 %" SCNd32 " %" SCNd64 " %" SCNd64 " %8" SCNx32 "%n";
-constexpr char kScanCount[] = "1 %" SCNd32 "%n";
+// The leading number says which fields follow.
+constexpr char kPrintRecord[] = " %" PRId64 " %" PRId64 " %08" PRIx32;
+constexpr char kScanRecord[] = " %" SCNd64 " %" SCNd64 " %8" SCNx32;
 
 }  // namespace
 
 std::string encode_cursor(const Cursor& cursor) {
-  if (!cursor.last) return "1 " + std::to_string(cursor.partitions);
-  char text[80];
-  const int size = std::snprintf(text, sizeof text, kPrintRecord, cursor.partitions, cursor.last->offset,
-                                 cursor.last->timestamp_ms, cursor.last->crc);
-  return {text, static_cast<std::size_t>(size)};
+  const bool anew = cursor.incarnation > 0;
+  const char kind = static_cast<char>((anew ? '3' : '1') + (cursor.last ? 1 : 0));
+  std::string text = std::string(1, kind) + " " + std::to_string(cursor.partitions);
+  if (anew) text += " " + std::to_string(cursor.incarnation);
+  if (!cursor.last) return text;
+  char record[64];
+  const int size = std::snprintf(record, sizeof record, kPrintRecord, cursor.last->offset, cursor.last->timestamp_ms,
+                                 cursor.last->crc);
+  return text.append(record, static_cast<std::size_t>(size));
 }
 
 Result<Cursor> decode_cursor(const std::string& text, std::string_view where) {
   Cursor cursor;
   if (text.empty()) return cursor;
-  Fingerprint last;
-  int end = -1;
-  const int fields =
-      std::sscanf(text.c_str(), kScanRecord, &cursor.partitions, &last.offset, &last.timestamp_ms, &last.crc, &end);
-  if (fields == 4) {
-    cursor.last = last;
+  const bool anew = text[0] == '3' || text[0] == '4';
+  int begin = -1;
+  if (anew) {
+    std::sscanf(text.c_str(), "%*c %" SCNd32 " %" SCNd32 "%n", &cursor.partitions, &cursor.incarnation, &begin);
   } else {
-    end = -1;
-    std::sscanf(text.c_str(), kScanCount, &cursor.partitions, &end);
+    std::sscanf(text.c_str(), "%*c %" SCNd32 "%n", &cursor.partitions, &begin);
+  }
+  Fingerprint last;
+  const bool recorded = begin > 0 && (text[0] == '2' || text[0] == '4');
+  if (recorded && std::sscanf(text.c_str() + begin, kScanRecord, &last.offset, &last.timestamp_ms, &last.crc) == 3) {
+    cursor.last = last;
   }
   // Made again from what was read, it is the same, to the last blank.
-  if (end == static_cast<int>(text.size()) && cursor.partitions > 0 && encode_cursor(cursor) == text) return cursor;
+  if (begin > 0 && cursor.partitions > 0 && encode_cursor(cursor) == text) return cursor;
   return invalid_argument(std::string(where) + "the stored position is no position of a Kafka source: '" +
                           text.substr(0, 128) + "'");
 }

@@ -30,6 +30,8 @@ constexpr milliseconds kStartTimeout{5'000};
 constexpr milliseconds kRefreshTimeout{500};
 constexpr std::size_t kOversizedKept = 64 * 1024;  // of a payload that is too long; enough to recognise it by
 
+constexpr int kRefreshesPerLook = 6;  // looks for new partitions between two at whether the topic is the same
+constexpr int kLooksPutOffMax = 10;   // while there is more to read
 constexpr std::chrono::seconds kHeldInterval{10};  // between looks at a partition that is not read
 constexpr std::int64_t kAnotherTopic = -1;         // no position to look for
 
@@ -56,13 +58,14 @@ class KafkaSource final : public Source {
   Status release(std::span<const Partition> partitions) override;
   [[nodiscard]] std::vector<Obstacle> obstacles() const override;
   void accept_gaps(std::span<const Partition> partitions) override;
+  [[nodiscard]] std::string incarnation(Partition partition, Offset offset) const override;
   [[nodiscard]] Result<std::vector<SourcePosition>> end_positions() const override;
   void close() override;
 
  private:
   enum class Stage : std::uint8_t {
     kReading,
-    kChecking,  ///< the record that was read last is read again, to know the topic by
+    kChecking,  ///< a record that was read is read again, to know the topic by: see `check`
     kHeld,      ///< not read: see `why`
     kStepping,  ///< a damaged batch is met, and to be stepped over
   };
@@ -74,9 +77,13 @@ class KafkaSource final : public Source {
     bool at_end = false;                         ///< the end was seen, and nothing since
     const rd_kafka_message_t* newest = nullptr;  ///< the last one read in the batch at hand
     std::optional<kafka::Fingerprint> last;      ///< of the last one read before
-    std::int64_t stepped_over = -1;              ///< first offset of the last damaged batch
-    std::string why;                             ///< kHeld
-    SourcePosition stored;                       ///< kHeld: to be looked for again
+    std::optional<kafka::Fingerprint> check;     ///< what the topic is known by: looked for at the start, then at times
+    int looks_put_off = 0;
+    bool looked_again = false;       ///< kChecking: while it was being read, not at its start
+    std::int32_t incarnation = 0;    ///< kafka::Cursor::incarnation
+    std::int64_t stepped_over = -1;  ///< first offset of the last damaged batch
+    std::string why;                 ///< kHeld
+    SourcePosition stored;           ///< kHeld: to be looked for again
   };
 
   struct Damage {
@@ -97,7 +104,13 @@ class KafkaSource final : public Source {
   [[nodiscard]] Result<Start> start_of(std::int32_t partition, const OffsetRange& range,
                                        std::span<const SourcePosition> positions);
   [[nodiscard]] std::string why_not(const SourcePosition& stored, std::int32_t had, const OffsetRange& range) const;
-  [[nodiscard]] Start begin_behind_gap(const SourcePosition& stored, const OffsetRange& range);
+  [[nodiscard]] bool accepts(const SourcePosition& stored, const kafka::Cursor& cursor, const OffsetRange& range) const;
+  [[nodiscard]] Start begin_behind_gap(const SourcePosition& stored, const kafka::Cursor& cursor,
+                                       const OffsetRange& range);
+  void look_at_topic(Client& client);
+  void look_again(Client& client, std::int32_t partition, const OffsetRange& range);
+  void found_same(std::int32_t partition, Reading& from);
+  void found_another(const rd_kafka_message_t& message, Reading& from);
   void look_at_held(Client& client);
   void hold(std::int32_t partition, std::string why);
   [[nodiscard]] bool admit(const rd_kafka_message_t& message, Reading& from);
@@ -126,9 +139,10 @@ class KafkaSource final : public Source {
   bool closed_ CAIRN_GUARDED_BY(mutex_) = false;
 
   // Touched by the polling thread only.
-  std::vector<Reading> reading_;     ///< by partition
-  std::vector<Partition> accepted_;  ///< may begin behind a gap
-  std::uint64_t gap_records_ = 0;    ///< passed over, and not told yet
+  std::vector<Reading> reading_;           ///< by partition
+  std::vector<Partition> accepted_;        ///< may begin behind a gap
+  std::uint64_t gap_records_ = 0;          ///< passed over, and not told yet
+  std::vector<SourcePosition> unchecked_;  ///< could not be checked, and not told yet
   bool obstacles_changed_ = false;
   std::vector<Damage> damaged_;      ///< met in the batch at hand
   std::deque<std::string> details_;  ///< of the records of the batch at hand
@@ -141,6 +155,7 @@ class KafkaSource final : public Source {
   std::vector<SourcePosition> handed_out_;  ///< positions of the last batch; stored by the time of the next poll
   steady_clock::time_point refreshed_;
   steady_clock::time_point looked_at_held_;
+  steady_clock::time_point looked_at_topic_;
 };
 
 std::shared_ptr<Client> KafkaSource::client() const {
@@ -159,7 +174,7 @@ Status KafkaSource::connect() {
   CAIRN_ASSIGN_OR_RETURN(std::shared_ptr<Client> client, Client::create(options_, log_));
   CAIRN_ASSIGN_OR_RETURN(const std::int32_t count, client->partition_count(kStartTimeout));
   CAIRN_RETURN_IF_ERROR(find_partitions(*client, count, kStartTimeout));
-  refreshed_ = steady_clock::now();
+  refreshed_ = looked_at_topic_ = steady_clock::now();
   const MutexLock lock(mutex_);
   if (!closed_) client_ = std::move(client);
   return ok_status();
@@ -238,11 +253,11 @@ Result<KafkaSource::Start> KafkaSource::start_of(std::int32_t partition, const O
   }
   const std::string where = "topic '" + options_.topic + "', partition " + std::to_string(partition) + ": ";
   CAIRN_ASSIGN_OR_RETURN(const kafka::Cursor cursor, kafka::decode_cursor(stored->cursor, where));
-  const bool accepted = std::find(accepted_.begin(), accepted_.end(), stored->partition) != accepted_.end();
-  if (accepted) return begin_behind_gap(*stored, range);
+  if (accepts(*stored, cursor, range)) return begin_behind_gap(*stored, cursor, range);
   start.at = {stored->partition, stored->offset, {}};
   start.reading.next = stored->offset.value;
-  start.reading.last = cursor.last;
+  start.reading.last = start.reading.check = cursor.last;
+  start.reading.incarnation = cursor.incarnation;
   std::string why = why_not(*stored, cursor.partitions, range);
   if (!why.empty()) {
     start.reading.stage = Stage::kHeld;
@@ -273,13 +288,24 @@ std::string KafkaSource::why_not(const SourcePosition& stored, std::int32_t had,
                   : " records that were read are gone from the topic: it was made anew or lost data");
 }
 
+/// Whether the position is to be given up: somebody has said so, or only what retention took is missing and the
+/// configuration says so. A topic that is another one for all that is known is not begun without being asked: its
+/// events may be those that were counted.
+bool KafkaSource::accepts(const SourcePosition& stored, const kafka::Cursor& cursor, const OffsetRange& range) const {
+  if (std::find(accepted_.begin(), accepted_.end(), stored.partition) != accepted_.end()) return true;
+  return options_.on_gap == OnGap::kAccept && cursor.partitions <= found_ && stored.offset.value < range.begin;
+}
+
 /// Somebody has decided to read on without what is gone: behind the gap, or from the beginning of the topic that has
 /// taken the old one's place.
-KafkaSource::Start KafkaSource::begin_behind_gap(const SourcePosition& stored, const OffsetRange& range) {
+KafkaSource::Start KafkaSource::begin_behind_gap(const SourcePosition& stored, const kafka::Cursor& cursor,
+                                                 const OffsetRange& range) {
   Start start;
   start.at = {stored.partition, Offset{range.begin}, {}};
   start.reading.next = range.begin;
   start.reading.moved = true;  // to be stored even if nothing comes
+  // Offsets that come again are those of other records.
+  start.reading.incarnation = cursor.incarnation + (range.begin < stored.offset.value ? 1 : 0);
   const std::int64_t missed = std::max<std::int64_t>(range.begin - stored.offset.value, 0);
   gap_records_ += static_cast<std::uint64_t>(missed);
   log_.warning("kafka.gap_accepted", "reading on from the first record that is there",
@@ -310,6 +336,74 @@ void KafkaSource::look_at_held(Client& client) {
   }
 }
 
+/// While a topic is fetched, librdkafka 2.0.2 does not notice that it is removed and made anew between two fetches. So
+/// a record that was read some time ago is read again at times. (KIP-516's topic ids would tell; 2.0.2 has none.)
+void KafkaSource::look_at_topic(Client& client) {
+  const milliseconds interval = client.refresh_interval() * kRefreshesPerLook;
+  const auto now = steady_clock::now();
+  if (interval.count() == 0 || now - looked_at_topic_ < interval) return;
+  looked_at_topic_ = now;
+  const auto ranges = client.ranges(0, partitions_.load(), kRefreshTimeout);
+  if (!ranges.ok()) return;  // an outage is told of by the poll
+  for (std::int32_t partition = 0; partition < partitions_.load(); ++partition) {
+    Reading& from = reading(partition);
+    if (from.stage != Stage::kReading) continue;
+    // A look drops what was fetched ahead, which is much while there is a backlog.
+    if (!from.at_end && ++from.looks_put_off < kLooksPutOffMax) continue;
+    from.looks_put_off = 0;
+    look_again(client, partition, (*ranges)[static_cast<std::size_t>(partition)]);
+  }
+}
+
+void KafkaSource::look_again(Client& client, std::int32_t partition, const OffsetRange& range) {
+  Reading& from = reading(partition);
+  // What retention took, or a compaction, tells nothing: what was read last is what to look for next time.
+  if (!from.check || from.check->offset < range.begin || from.check->offset >= range.end) {
+    from.check = from.last;
+    return;
+  }
+  const SourcePosition at{Partition{partition}, Offset{from.check->offset}, {}};
+  Status moved = client.unassign(partition);
+  if (moved.ok()) moved = client.assign(std::span(&at, 1));
+  if (!moved.ok()) {
+    failure_ = std::move(moved);
+    return;
+  }
+  from.stage = Stage::kChecking;
+  from.looked_again = true;
+  from.at_end = false;
+}
+
+/// The topic is the one that was read. Behind the record lies what was handed out since it was read first.
+void KafkaSource::found_same(std::int32_t partition, Reading& from) {
+  const bool jump = from.looked_again && from.check->offset + 1 < from.next;
+  from.stage = Stage::kReading;
+  from.looked_again = false;
+  from.check = from.last;
+  const std::shared_ptr<Client> client = this->client();
+  if (!jump || !client) return;
+  const SourcePosition at{Partition{partition}, Offset{from.next}, {}};
+  Status moved = client->unassign(partition);
+  if (moved.ok()) moved = client->assign(std::span(&at, 1));
+  if (!moved.ok()) failure_ = std::move(moved);
+}
+
+void KafkaSource::found_another(const rd_kafka_message_t& message, Reading& from) {
+  std::string why = "offset " + std::to_string(message.offset) +
+                    " holds another record than the one that was read there: the topic was made anew";
+  if (from.looked_again && from.check->offset + 1 < from.next) {
+    why +=
+        "; of the offsets from there to " + std::to_string(from.next - 1) + " some may have been read of the new one";
+  }
+  // The position goes on to say what was looked for, so that a restart finds it missing, too.
+  if (from.looked_again) {
+    from.last = from.check;
+    from.newest = nullptr;
+    from.moved = true;
+  }
+  hold(message.partition, std::move(why));
+}
+
 std::vector<Obstacle> KafkaSource::obstacles() const {
   std::vector<Obstacle> all;
   for (std::size_t i = 0; i < reading_.size(); ++i) {
@@ -321,6 +415,11 @@ std::vector<Obstacle> KafkaSource::obstacles() const {
 
 void KafkaSource::accept_gaps(std::span<const Partition> partitions) {
   accepted_.assign(partitions.begin(), partitions.end());
+}
+
+std::string KafkaSource::incarnation(Partition partition, Offset) const {
+  const std::int32_t number = reading_[static_cast<std::size_t>(partition.value)].incarnation;
+  return number == 0 ? "" : std::to_string(number);
 }
 
 /// Partitions are assigned by hand, and none is ever revoked.
@@ -341,6 +440,7 @@ Status KafkaSource::poll(std::size_t records_max, milliseconds wait, RecordBatch
   client->commit(handed_out_);
   handed_out_.clear();
   look_for_new_partitions(*client);
+  look_at_topic(*client);
   if (std::any_of(reading_.begin(), reading_.end(), [](const Reading& one) { return one.stage == Stage::kHeld; })) {
     look_at_held(*client);
   }
@@ -409,28 +509,30 @@ char* KafkaSource::hand_out(const rd_kafka_message_t& message, char* to, RecordB
 
 /// Whether an unusual message is to be handed out.
 bool KafkaSource::admit(const rd_kafka_message_t& message, Reading& from) {
-  if (from.stage == Stage::kChecking && message.offset == from.last->offset) {
-    if (fingerprint_of(message) == *from.last) {
-      from.stage = Stage::kReading;
+  if (from.stage == Stage::kChecking && message.offset == from.check->offset) {
+    if (fingerprint_of(message) == *from.check) {
+      found_same(message.partition, from);
     } else {
-      hold(message.partition, "offset " + std::to_string(message.offset) +
-                                  " holds another record than the one that was read there: the topic was made anew");
+      found_another(message, from);
     }
-    return false;  // it was handed out in an earlier life
+    return false;  // it was handed out before
   }
-  if (from.stage == Stage::kChecking && message.offset > from.last->offset) could_not_check(message.partition, from);
+  if (from.stage == Stage::kChecking && message.offset > from.check->offset) could_not_check(message.partition, from);
   // librdkafka #4686: a rewound fetch brings records again.
   return from.stage == Stage::kReading && message.offset >= from.next;
 }
 
 void KafkaSource::could_not_check(std::int32_t partition, Reading& from) {
   from.stage = Stage::kReading;
-  log_.warning("kafka.position_unchecked",
-               "the record that was read last is gone (retention, compaction), so it cannot be told whether the topic "
-               "is still the same; reading on",
-               {{"topic", options_.topic},
-                {"partition", std::to_string(partition)},
-                {"offset", std::to_string(from.last->offset)}});
+  const std::int64_t looked_for = std::exchange(from.check, from.last)->offset;
+  // A record that a compaction took while the topic is read: the next one is looked for.
+  if (std::exchange(from.looked_again, false)) return;
+  unchecked_.push_back({Partition{partition}, Offset{looked_for}, {}});
+  log_.warning(
+      "kafka.position_unchecked",
+      "the record that was read last is gone (retention, compaction), so it cannot be told whether the topic "
+      "is still the same; reading on",
+      {{"topic", options_.topic}, {"partition", std::to_string(partition)}, {"offset", std::to_string(looked_for)}});
 }
 
 /// What was fetched of the partition and is not handed out yet is dropped as it comes.
@@ -511,11 +613,13 @@ void KafkaSource::report_positions(RecordBatch* batch) {
     if (!std::exchange(from.moved, false)) continue;
     if (from.newest != nullptr) from.last = fingerprint_of(*std::exchange(from.newest, nullptr));
     batch->positions.push_back({Partition{static_cast<std::int32_t>(i)}, Offset{from.next},
-                                kafka::encode_cursor({partitions_.load(), from.last})});
+                                kafka::encode_cursor({partitions_.load(), from.incarnation, from.last})});
+    if (!from.check) from.check = from.last;
   }
   batch->at_end = std::all_of(reading_.begin(), reading_.end(), [](const Reading& one) { return one.at_end; });
   batch->obstacles_changed = std::exchange(obstacles_changed_, false);
   batch->gap_records = std::exchange(gap_records_, 0);
+  batch->unchecked = std::exchange(unchecked_, {});
 }
 
 Result<std::vector<SourcePosition>> KafkaSource::end_positions() const {

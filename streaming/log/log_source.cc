@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <deque>
 #include <utility>
 
@@ -28,8 +29,12 @@ class LogSource final : public Source {
     if (closed_) return ok_status();
     if (partition_.assign(batch)) return ok_status();
     const Offset before = next_;
+    // A gap that was passed over is a position to be stored, whatever comes after it.
+    const std::int64_t gap = std::exchange(gap_, 0);
+    if (gap != 0) wait = std::chrono::milliseconds(0);
     CAIRN_RETURN_IF_ERROR(read(records_max, std::min(wait, kWaitMax), batch));
-    if (next_ != before) batch->positions.push_back({kPartition, next_, {}});  // records may hold no events
+    if (gap > 0) batch->gap_bytes += static_cast<std::uint64_t>(gap);
+    if (next_ != before || gap != 0) batch->positions.push_back({kPartition, next_, {}});  // records may hold no events
     batch->at_end = next_ == log_.end_offset();
     return ok_status();
   }
@@ -38,8 +43,14 @@ class LogSource final : public Source {
     const SourcePosition* stored = partition_.stored(positions);
     const Offset begin = log_.begin_offset();
     const Offset end = log_.end_offset();
-    const Offset next = stored ? stored->offset : begin;
-    if (next < begin || next > end) {
+    Offset next = stored ? stored->offset : begin;
+    const bool gone = next < begin || next > end;
+    if (gone && gap_accepted_) {
+      // Behind the end lies what was read of a log that was longer: what is written from now on is new.
+      const Offset there = std::clamp(next, begin, end);
+      gap_ = there.value - next.value;
+      next = there;
+    } else if (gone) {
       return {StatusCode::kOutOfRange, "source '" + name_ + "', partition 0, is to resume at offset " +
                                            std::to_string(next.value) + ", and its log holds " +
                                            std::to_string(begin.value) + " to " + std::to_string(end.value)};
@@ -49,7 +60,23 @@ class LogSource final : public Source {
     return ok_status();
   }
 
+  void accept_gaps(std::span<const Partition> partitions) override { gap_accepted_ = !partitions.empty(); }
+  [[nodiscard]] bool can_pass_gaps() const override { return true; }
+
   Status release(std::span<const Partition> partitions) override { return OnePartition::release(partitions); }
+
+  /// The oldest of the log's ancestors that has the record; empty for the first of them all.
+  [[nodiscard]] std::string incarnation(Partition, Offset offset) const override {
+    const LogIdentity& identity = log_.identity();
+    std::string id = identity.ancestors.empty() ? "" : identity.id;
+    Offset shared{INT64_MAX};
+    for (const LogAncestor& ancestor : identity.ancestors) {
+      shared = std::min(shared, ancestor.end);
+      if (offset >= shared) break;
+      id = &ancestor == &identity.ancestors.back() ? "" : ancestor.id;
+    }
+    return id;
+  }
 
   Result<std::vector<SourcePosition>> end_positions() const override {
     return std::vector<SourcePosition>{{kPartition, log_.end_offset(), {}}};
@@ -63,7 +90,7 @@ class LogSource final : public Source {
     Status taken;
     const auto visit = [&](Offset offset, Offset next, std::string_view bytes) {
       if (!taken.ok()) return;
-      taken = take_all(offset, bytes, batch);
+      taken = bytes.starts_with(kGivenUp) ? pass_over(offset, next, batch) : take_all(offset, bytes, batch);
       if (taken.ok()) next_ = next;
     };
     const Offset before = next_;
@@ -72,10 +99,15 @@ class LogSource final : public Source {
     return next_ == before ? taken : ok_status();
   }
 
+  /// What stands here is lost, and somebody has decided to go on without it.
+  static Status pass_over(Offset offset, Offset next, RecordBatch* batch) {
+    batch->gap_bytes += static_cast<std::uint64_t>(next.value - offset.value);
+    return ok_status();
+  }
+
   /// A call's events stand together in one record. They are delivered together, because a position lies between records
   /// of the log only; the offset of each is where it begins inside.
   Status take_all(Offset offset, std::string_view bytes, RecordBatch* batch) {
-    if (bytes.starts_with(kGivenUp)) return ok_status();  // lost, and somebody has decided to go on without it
     if (is_event_record(bytes)) return take(offset, bytes, batch);
     const auto events = events_in(bytes);
     if (!events) return no_event(offset);
@@ -118,7 +150,9 @@ class LogSource final : public Source {
   // Of the polling thread.
   OnePartition partition_{kPartition};
   Offset next_;
-  std::string bytes_;  ///< what the last batch's records view
+  bool gap_accepted_ = false;
+  std::int64_t gap_ = 0;  ///< passed over by resume(), and not told yet; below 0: the position lay behind the end
+  std::string bytes_;     ///< what the last batch's records view
   /// The first `decoded_` are the last batch's; the rest keep their buffers. A deque, because records point into it
   /// while it grows.
   std::deque<Interaction> interactions_;

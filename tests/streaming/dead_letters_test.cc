@@ -74,6 +74,24 @@ TEST_CASE("a letter is one line of JSON with everything about it") {
   CHECK(lines_of(scratch / "f") == std::vector<json>{expected});
 }
 
+TEST_CASE("a letter is known again by the stream that its offset is of, not by the offset alone") {
+  const test::TemporaryFolder scratch;
+  DeadLetter old_topic = letter(7);
+  DeadLetter new_topic = letter(3);
+  new_topic.incarnation = "1";
+  REQUIRE(open(scratch / "f")->append(std::vector{old_topic, new_topic}).ok());
+  CHECK(lines_of(scratch / "f").at(1)["incarnation"] == "1");
+  CHECK_FALSE(lines_of(scratch / "f").at(0).contains("incarnation"));
+
+  // Also after a restart each is a repeat, and what follows them is not.
+  const auto again = open(scratch / "f");
+  REQUIRE(again->append(std::vector{old_topic, new_topic}).ok());
+  CHECK(offsets_of(scratch / "f") == Offsets{7, 3});
+  new_topic.offset = Offset{4};
+  REQUIRE(again->append(std::vector{new_topic}).ok());
+  CHECK(offsets_of(scratch / "f") == Offsets{7, 3, 4});
+}
+
 TEST_CASE("payloads that are no UTF-8 are kept as base64") {
   const test::TemporaryFolder scratch;
   struct Case {

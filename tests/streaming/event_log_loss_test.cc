@@ -176,6 +176,69 @@ TEST_CASE("what is lost can be given up: every other event stays where it was, a
   }
 }
 
+TEST_CASE("a source passes what was given up, and what lies before the log's beginning once that is accepted") {
+  const test::TemporaryFolder scratch;
+  const InteractionTypes types;
+  auto log = open(options_at(scratch / "log"));
+  std::vector<Offset> starts;
+  for (int i = 0; i < 40; ++i) {
+    starts.push_back(log->end_offset());
+    append(*log, refused("event " + std::to_string(i)));
+  }
+  REQUIRE(log->trim(starts[30]).ok());
+  const Offset begin = log->begin_offset();
+  REQUIRE(begin > starts[10]);
+  const SourcePosition stored{Partition{0}, starts[10], {}};
+  auto source = make_log_source("api", *log, types);
+  CHECK(source->can_pass_gaps());
+  CHECK(test::begin(*source, std::span(&stored, 1)).code() == StatusCode::kOutOfRange);
+  const auto accepting = [&](const SourcePosition& position) {
+    auto one = make_log_source("api", *log, types);
+    const Partition partition{0};
+    one->accept_gaps(std::span(&partition, 1));
+    REQUIRE(test::begin(*one, std::span(&position, 1)).ok());
+    RecordBatch batch;
+    REQUIRE(one->poll(100, milliseconds{0}, &batch).ok());
+    return std::pair{batch.gap_bytes, batch.positions};
+  };
+  const auto [passed, positions] = accepting(stored);
+  CHECK(passed == static_cast<std::uint64_t>(begin.value - starts[10].value));
+  CHECK(positions.size() == 1);
+  // From a log that ends before the position nothing is missing that it holds.
+  const auto [nothing, at_end] = accepting({Partition{0}, {log->end_offset().value + 500}, {}});
+  CHECK(nothing == 0);
+  REQUIRE(at_end.size() == 1);
+  CHECK(at_end[0].offset == log->end_offset());
+
+  const Offset needed = starts[35];
+  log.reset();
+  fs::remove_all(scratch / "log");
+  const auto losses = give_up_lost_records(options_at(scratch / "log"), needed);
+  REQUIRE(losses.ok());
+  log = open(options_at(scratch / "log"));
+  CHECK(accepting(stored).first >= static_cast<std::uint64_t>(log->begin_offset().value - starts[10].value));
+}
+
+TEST_CASE("records of a log that forked have another incarnation from the fork on, and only there") {
+  const test::TemporaryFolder scratch;
+  const InteractionTypes types;
+  auto log = open(options_at(scratch / "log"));
+  const Offset one = append(*log, refused("one"));
+  REQUIRE(log->copy(scratch / "copy").ok());
+  const auto copy = open(options_at(scratch / "copy"));
+  const Offset two = append(*copy, refused("two"));
+  REQUIRE(copy->copy(scratch / "copy of copy").ok());
+  const auto third = open(options_at(scratch / "copy of copy"));
+  const auto incarnation = [&](EventLog& of, Offset offset) {
+    return make_log_source("api", of, types)->incarnation(Partition{0}, offset);
+  };
+  CHECK(incarnation(*log, Offset{0}).empty());
+  CHECK(incarnation(*log, one).empty());
+  CHECK(incarnation(*third, Offset{0}).empty());
+  CHECK(incarnation(*third, one) == copy->identity().id);
+  CHECK(incarnation(*third, two) == third->identity().id);
+}
+
 TEST_CASE("an examination names what is damaged, and finds nothing in a sound log") {
   for (const Harm& harm : harms()) {
     INFO(harm.what);

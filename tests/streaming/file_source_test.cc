@@ -532,6 +532,8 @@ TEST_CASE("a gap that is accepted is gone on behind: at a shortened file's end, 
   write_file(scratch / "f", head);
   Reader shortened(scratch / "f");
   CHECK(test::begin(*shortened.source, std::span(&before.position, 1)).code() == StatusCode::kOutOfRange);
+  const FileSourceOptions by_itself{.name = "by itself", .path = scratch / "f", .on_gap = OnGap::kAccept};
+  CHECK(test::begin(*make_file_source(by_itself, partition, 1'000, {}), std::span(&before.position, 1)).ok());
   Reader after(scratch / "f");
   CHECK(after.source->can_pass_gaps());
   after.source->accept_gaps(std::span(&partition, 1));
@@ -549,6 +551,9 @@ TEST_CASE("a gap that is accepted is gone on behind: at a shortened file's end, 
   write_file(scratch / "g", "other\n");
   Reader refused(scratch / "g", /*follow=*/false);
   CHECK(test::begin(*refused.source, std::span(&once.position, 1)).code() == StatusCode::kOutOfRange);
+  const FileSourceOptions never{.name = "n", .path = scratch / "g", .follow = false, .on_gap = OnGap::kAccept};
+  CHECK(test::begin(*make_file_source(never, partition, 1'000, {}), std::span(&once.position, 1)).code() ==
+        StatusCode::kOutOfRange);  // another file may hold the same events
   Reader accepted(scratch / "g", /*follow=*/false);
   accepted.source->accept_gaps(std::span(&partition, 1));
   accepted.start(once.position).drain();

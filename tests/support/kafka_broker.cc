@@ -119,6 +119,17 @@ void KafkaClient::trim(const std::string& topic, std::int32_t partition, std::in
   rd_kafka_DeleteRecords_destroy(request);
 }
 
+void KafkaClient::make_topic(const std::string& topic, const std::string& setting, const std::string& value) {
+  std::array<char, 256> why{};
+  rd_kafka_NewTopic_t* request = rd_kafka_NewTopic_new(topic.c_str(), 1, 1, why.data(), why.size());
+  REQUIRE_MESSAGE(request != nullptr, why.data());
+  rd_kafka_NewTopic_set_config(request, setting.c_str(), value.c_str());
+  AdminQueue queue(handle_);
+  rd_kafka_CreateTopics(handle_, &request, 1, nullptr, queue.get());
+  queue.must_succeed();
+  rd_kafka_NewTopic_destroy(request);
+}
+
 void KafkaClient::remove(const std::string& topic) {
   rd_kafka_DeleteTopic_t* request = rd_kafka_DeleteTopic_new(topic.c_str());
   AdminQueue queue(handle_);
@@ -146,6 +157,34 @@ void KafkaClient::send_in_transaction(const std::string& topic, std::int32_t par
   REQUIRE(rd_kafka_flush(producer, 30'000) == RD_KAFKA_RESP_ERR_NO_ERROR);
   must(outcome == Outcome::kCommitted ? rd_kafka_commit_transaction(producer, 30'000)
                                       : rd_kafka_abort_transaction(producer, 30'000));
+  rd_kafka_destroy(producer);
+}
+
+void KafkaClient::send_packed(const std::string& topic, const std::string& codec,
+                              const std::vector<std::string>& payloads) {
+  rd_kafka_conf_t* conf = rd_kafka_conf_new();
+  std::array<char, 256> why{};
+  for (const auto& [name, value] : {std::pair{"bootstrap.servers", KafkaBroker::shared().address().c_str()},
+                                    {"compression.type", codec.c_str()},
+                                    {"message.max.bytes", "200000000"},
+                                    {"batch.size", "200000000"},
+                                    {"linger.ms", "60000"}}) {
+    REQUIRE(rd_kafka_conf_set(conf, name, value, why.data(), why.size()) == RD_KAFKA_CONF_OK);
+  }
+  rd_kafka_t* producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why.data(), why.size());
+  REQUIRE_MESSAGE(producer != nullptr, why.data());
+  // The partition is known first, and nothing leaves before the flush: so that it is one batch on a slow machine, too.
+  rd_kafka_topic_t* known = rd_kafka_topic_new(producer, topic.c_str(), nullptr);
+  const rd_kafka_metadata_t* metadata = nullptr;
+  REQUIRE(rd_kafka_metadata(producer, 0, known, &metadata, 30'000) == RD_KAFKA_RESP_ERR_NO_ERROR);
+  rd_kafka_metadata_destroy(metadata);
+  for (const std::string& payload : payloads) {
+    REQUIRE(rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_PARTITION(0),
+                              RD_KAFKA_V_VALUE(const_cast<char*>(payload.data()), payload.size()),
+                              RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END) == RD_KAFKA_RESP_ERR_NO_ERROR);
+  }
+  REQUIRE(rd_kafka_flush(producer, 60'000) == RD_KAFKA_RESP_ERR_NO_ERROR);
+  rd_kafka_topic_destroy(known);
   rd_kafka_destroy(producer);
 }
 

@@ -54,12 +54,17 @@ class KafkaClient {
 
   /// Removes the records before `offset`, as retention does.
   void trim(const std::string& topic, std::int32_t partition, std::int64_t offset);
+  /// Makes a topic of one partition with a setting of its own, such as compression.type.
+  void make_topic(const std::string& topic, const std::string& setting, const std::string& value);
   /// Removes the topic; returns when the broker has forgotten it.
   void remove(const std::string& topic);
   /// Sends the payloads in one transaction, which is committed or given up.
   enum class Outcome { kCommitted, kAborted };
   static void send_in_transaction(const std::string& topic, std::int32_t partition,
                                   const std::vector<std::string>& payloads, Outcome outcome);
+
+  /// Sends all payloads to partition 0 in one batch, packed with `codec`: gzip, snappy, lz4, zstd.
+  static void send_packed(const std::string& topic, const std::string& codec, const std::vector<std::string>& payloads);
 
   /// Makes the topic grow to `count` partitions.
   void grow(const std::string& topic, std::size_t count);

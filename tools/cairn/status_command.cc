@@ -78,7 +78,17 @@ std::string state_of(const nlohmann::json& status, const nlohmann::json& consume
   return flag_at(consumer, "at_end") ? "caught up" : "reading";
 }
 
-/// What keeps consumers from going on, and what to do about it.
+/// What a consumer went on without, because somebody had accepted that; empty: nothing.
+std::string passed_over(const nlohmann::json& health) {
+  std::string what;
+  if (count_at(health, "gap_records") > 0) what = number_or_dash(health, "gap_records") + " records";
+  if (count_at(health, "gap_bytes") > 0) {
+    what += (what.empty() ? "" : " and ") + number_or_dash(health, "gap_bytes") + " bytes";
+  }
+  return what.empty() ? "" : text_at(health, "name") + " passed over " + what + " that were gone, since the start";
+}
+
+/// What keeps consumers from going on, what they went on without, and what to do about it.
 void print_troubles(const nlohmann::json& status) {
   std::string text;
   for (const auto& health : list_at(status, "consumer_health")) {
@@ -88,6 +98,16 @@ void print_troubles(const nlohmann::json& status) {
               (flag_at(trouble, "blocked") ? " is BLOCKED" : " waits") + " since " + text_at(trouble, "since") +
               "\n  " + text_at(trouble, "reason") + "\n  " + text_at(trouble, "remedy") + "\n";
     }
+  }
+  for (const auto& health : list_at(status, "consumer_health")) {
+    for (const auto& position : list_at(health, "unchecked")) {
+      text += "\n" + text_at(health, "name") + " partition " + number_or_dash(position, "partition") +
+              " was read on UNCHECKED at " + text_at(position, "since") + "\n  the record at offset " +
+              number_or_dash(position, "offset") +
+              " is gone, by which the topic is known again\n  if it was made anew meanwhile, the beginning of the new "
+              "one was not read\n";
+    }
+    if (const std::string passed = passed_over(health); !passed.empty()) text += "\n" + passed + "\n";
   }
   // A terminal must not obey what stands in a server's message.
   std::replace_if(

@@ -1,4 +1,5 @@
 #include "engine/config/sections/complaints.h"
+#include "engine/config/sections/on_gap.h"
 #include "engine/config/sections/sections.h"
 
 namespace cairn::config {
@@ -25,6 +26,12 @@ RecordTable<FileSourceOptions> make_file_table() {
                   CAIRN_AT(follow), {.name = "follow",
                                      .type = KeyType::kBool,
                                      .doc = "Wait for growth and rotation. false: the source ends at the file's end."}),
+              make_choice<FileSourceOptions>(
+                  CAIRN_AT(on_gap), on_gap_words(),
+                  {.name = "on_gap",
+                   .doc = "When the file was shortened below what was read of it. stop: wait for `cairn consumer "
+                          "accept-gap`. accept: go on with what is written from now on. Another file in its place "
+                          "waits in any case."}),
               make_key<FileSourceOptions>(
                   CAIRN_AT(required), {.name = "required",
                                        .type = KeyType::kBool,

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "engine/config/sections/complaints.h"
+#include "engine/config/sections/on_gap.h"
 #include "engine/config/sections/sections.h"
 
 namespace cairn::config {
@@ -62,6 +63,12 @@ Section kafka_section() {
                             .doc = "Name of the source. Offsets are stored under it: a new name reads the topic "
                                    "from its beginning.",
                             .complaint = source_name_complaint}),
+          make_choice<Config>(
+              CAIRN_AT(engine.kafka.on_gap), on_gap_words(),
+              {.name = "on_gap",
+               .doc = "When retention took records before they were read. stop: their partition waits for `cairn "
+                      "consumer accept-gap`. accept: it is read on behind them, and they are counted. A topic that was "
+                      "made anew waits in any case, since its events may be those that were counted."}),
           make_key<Config>(CAIRN_AT(engine.kafka.required),
                            {.name = "required",
                             .type = KeyType::kBool,

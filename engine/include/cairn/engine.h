@@ -112,8 +112,9 @@ class Engine {
   [[nodiscard]] virtual Status retry_consumer(const CallContext& context, const std::string& name) = 0;
 
   /// Lets consumers read on where records that they were to read next are gone (trimmed, or the topic was made anew):
-  /// from the first record that is there. What was passed over is counted (ConsumerHealth::gap_records). `name` as
-  /// above. Returns: NOT_FOUND; FAILED_PRECONDITION when none of them stands before a gap.
+  /// from the first record that is there. What was passed over is counted (ConsumerHealth::gap_records, gap_bytes). A
+  /// source may do so by itself (OnGap). `name` as above. Returns: NOT_FOUND; FAILED_PRECONDITION when none of them
+  /// stands before a gap.
   [[nodiscard]] virtual Status accept_gap(const CallContext& context, const std::string& name) = 0;
 
   /// Copies a consistent state, offsets and the API's log included, to the new directory `path` while running. The copy

@@ -29,13 +29,23 @@ struct ConsumerTrouble {
   std::string remedy;  ///< what to do here, beside mending the reason
 };
 
+/// A partition that was read on although the record that its position was to be known by was gone: whether it is still
+/// the same topic could not be told.
+struct UncheckedPosition {
+  Partition partition;
+  Offset offset;  ///< of the record that was looked for
+  EventTime since;
+};
+
 /// How one consumer is. It never ends by an error: it tries again, sooner or later, until it is stopped.
 struct ConsumerHealth {
   std::string consumer;  ///< "features" or "sql"
   std::string source;
-  bool required = true;                   ///< the engine is not ready while the consumer is blocked
-  std::uint64_t gap_records = 0;          ///< offsets passed over, by this process, because a gap was accepted
-  std::vector<ConsumerTrouble> troubles;  ///< empty while all is well
+  bool required = true;                      ///< the engine is not ready while the consumer is blocked
+  std::uint64_t gap_records = 0;             ///< records passed over, by this process, because a gap was accepted
+  std::uint64_t gap_bytes = 0;               ///< the same of sources whose offsets count bytes: files, the API's log
+  std::vector<UncheckedPosition> unchecked;  ///< since this process began; the last of each partition
+  std::vector<ConsumerTrouble> troubles;     ///< empty while all is well
 
   /// "features:kafka": what Engine::retry_consumer and accept_gap take.
   [[nodiscard]] std::string name() const { return consumer + ":" + source; }

@@ -12,11 +12,20 @@
 
 namespace cairn {
 
+/// What a source does when records that it was to read next are gone for certain, and nothing but them: retention took
+/// them from a topic, a file was shortened. A topic or file that may be another one waits for Engine::accept_gap in any
+/// case: going on in it could count events twice.
+enum class OnGap : std::uint8_t {
+  kStop,    ///< wait for Engine::accept_gap
+  kAccept,  ///< go on behind the gap, and count it
+};
+
 /// A file of interactions, one JSON object a line. Its partition is its index in EngineOptions::files.
 struct FileSourceOptions {
-  std::string name;      ///< of the source; offsets are kept under it
-  std::string path;      ///< plain or gzip (recognised by content)
-  bool follow = true;    ///< wait for growth and rotation; false: the source ends at the end of the file
+  std::string name;    ///< of the source; offsets are kept under it
+  std::string path;    ///< plain or gzip (recognised by content)
+  bool follow = true;  ///< wait for growth and rotation; false: the source ends at the end of the file
+  OnGap on_gap = OnGap::kStop;
   bool required = true;  ///< not ready while features cannot be read from it until somebody mends something
 };
 
@@ -27,7 +36,8 @@ struct KafkaSourceOptions {
   std::string topic;
   std::string group = "cairn";                    ///< committed to for lag tooling only; never read
   std::map<std::string, std::string> properties;  ///< passed to librdkafka
-  bool required = true;                           ///< as FileSourceOptions::required
+  OnGap on_gap = OnGap::kStop;
+  bool required = true;  ///< as FileSourceOptions::required
 };
 
 /// What is accepted from a stream.

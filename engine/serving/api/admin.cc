@@ -52,12 +52,25 @@ void write_trouble(json::Writer& out, const ConsumerTrouble& trouble) {
   out.end_object();
 }
 
+void write_unchecked(json::Writer& out, const UncheckedPosition& position) {
+  out.begin_object();
+  out.key("partition").integer(position.partition.value);
+  out.key("offset").integer(position.offset.value);
+  out.key("since");
+  write_time_or_null(out, position.since);
+  out.end_object();
+}
+
 void write_health(json::Writer& out, const ConsumerHealth& consumer) {
   out.begin_object();
   out.key("name").text(consumer.name());
   out.key("state").text(state_of(consumer));
   out.key("required").boolean(consumer.required);
   out.key("gap_records").unsigned_integer(consumer.gap_records);
+  out.key("gap_bytes").unsigned_integer(consumer.gap_bytes);
+  out.key("unchecked").begin_array();
+  for (const UncheckedPosition& position : consumer.unchecked) write_unchecked(out, position);
+  out.end_array();
   out.key("troubles").begin_array();
   for (const ConsumerTrouble& trouble : consumer.troubles) write_trouble(out, trouble);
   out.end_array().end_object();

@@ -153,9 +153,18 @@ void add_health(Snapshot& out, const EngineStatus& status) {
   for (const ConsumerHealth& one : status.health)
     Snapshot::add_gauge(waiting, one.troubles.empty() ? 0 : 1, labels(one));
   MetricFamily& gaps = out.family("cairn_consumer_gap_records_total",
-                                  "Offsets passed over because their gap was accepted", MetricType::Counter);
+                                  "Records passed over because their gap was accepted", MetricType::Counter);
   for (const ConsumerHealth& one : status.health)
     Snapshot::add_counter(gaps, static_cast<double>(one.gap_records), labels(one));
+  MetricFamily& bytes = out.family("cairn_consumer_gap_bytes_total",
+                                   "The same where offsets count bytes: files, the API's log", MetricType::Counter);
+  for (const ConsumerHealth& one : status.health)
+    Snapshot::add_counter(bytes, static_cast<double>(one.gap_bytes), labels(one));
+  MetricFamily& unchecked =
+      out.family("cairn_consumer_unchecked_partitions",
+                 "Partitions read on although it could not be told whether the topic is the same", MetricType::Gauge);
+  for (const ConsumerHealth& one : status.health)
+    Snapshot::add_gauge(unchecked, static_cast<double>(one.unchecked.size()), labels(one));
 }
 
 void add_consumers(Snapshot& out, const EngineStatus& status) {

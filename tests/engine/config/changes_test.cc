@@ -18,8 +18,8 @@ TEST_CASE("the log level takes effect at once, everything else at a restart") {
       changes_between(check("[[file]]\nname = \"a\"\npath = \"p\"\n"),
                       check("[log]\nlevel = \"debug\"\nformat = \"json\"\n[ranking.weights]\ndistance = 1\n"));
   CHECK(changes.live == Keys{"log.level"});
-  CHECK(changes.restart == Keys{"file[0].follow", "file[0].name", "file[0].path", "file[0].required", "log.format",
-                                "ranking.weights.distance"});
+  CHECK(changes.restart == Keys{"file[0].follow", "file[0].name", "file[0].on_gap", "file[0].path", "file[0].required",
+                                "log.format", "ranking.weights.distance"});
 }
 
 TEST_CASE("a changed password is a change, though both are shown alike") {

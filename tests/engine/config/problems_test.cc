@@ -155,6 +155,12 @@ TEST_CASE("a choice is answered with the choices") {
   CHECK(problems("[log]\nlevel = \"wraning\"\n") ==
         "c.toml:2:9: log.level: is \"wraning\"; it must be one of debug, info, warning, error; did you mean "
         "'warning'?\n");
+  CHECK(problems("[kafka]\non_gap = \"earliest\"\n") ==
+        "c.toml:2:10: kafka.on_gap: is \"earliest\"; it must be one of stop, accept\n");
+  const ConfigReport accepting =
+      check("[kafka]\non_gap = \"accept\"\n[[file]]\nname = \"f\"\npath = \"p\"\non_gap = \"accept\"\n");
+  CHECK(accepting.config.engine.kafka.on_gap == OnGap::kAccept);
+  CHECK(accepting.config.engine.files.at(0).on_gap == OnGap::kAccept);
 }
 
 TEST_CASE("names keep to their alphabets") {

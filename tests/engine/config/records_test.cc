@@ -65,7 +65,7 @@ TEST_CASE("a mistyped key of a view is shown the right one") {
   CHECK(problems("[[feature_view]]\nname = \"v\"\nhalf_lief = \"30d\"\n") ==
         "c.toml:3:1: unknown key 'half_lief' in [[feature_view]]; did you mean 'half_life'?\n");
   CHECK(problems("[[file]]\nname = \"v\"\npath = \"p\"\nzebra = 1\n") ==
-        "c.toml:4:1: unknown key 'zebra' in [[file]]; its keys are name, path, follow, required\n");
+        "c.toml:4:1: unknown key 'zebra' in [[file]]; its keys are name, path, follow, on_gap, required\n");
 }
 
 TEST_CASE("what a record needs and does not have is reported at its head") {

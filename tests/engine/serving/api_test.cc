@@ -433,11 +433,13 @@ TEST_CASE_FIXTURE(Serving, "a write that a browser sends for a foreign page is r
 
 TEST_CASE_FIXTURE(Serving, "status tells of each consumer how it is, and metrics do") {
   engine.status_answer.health = {
-      {.consumer = "features", .source = "api", .required = true, .gap_records = 0, .troubles = {}},
+      {.consumer = "features", .source = "api", .required = true, .gap_records = 0, .unchecked = {}, .troubles = {}},
       {.consumer = "sql",
        .source = "kafka",
        .required = false,
        .gap_records = 12,
+       .gap_bytes = 340,
+       .unchecked = {{Partition{2}, Offset{56}, event_time_from_ms(1'714'564'800'000)}},
        .troubles = {{.partition = std::nullopt,
                      .blocked = true,
                      .gap = false,
@@ -450,8 +452,13 @@ TEST_CASE_FIXTURE(Serving, "status tells of each consumer how it is, and metrics
                                      {"state", "running"},
                                      {"required", true},
                                      {"gap_records", 0},
+                                     {"gap_bytes", 0},
+                                     {"unchecked", nlohmann::json::array()},
                                      {"troubles", nlohmann::json::array()}}));
   CHECK(health[1]["state"] == "blocked");
+  CHECK(health[1]["gap_bytes"] == 340);
+  CHECK(health[1]["unchecked"] ==
+        nlohmann::json::array({{{"partition", 2}, {"offset", 56}, {"since", "2024-05-01T12:00:00Z"}}}));
   CHECK(health[1]["troubles"][0] == nlohmann::json({{"partition", nullptr},
                                                     {"blocked", true},
                                                     {"gap", false},
@@ -461,7 +468,9 @@ TEST_CASE_FIXTURE(Serving, "status tells of each consumer how it is, and metrics
   const std::string metrics = get(port(), "/metrics").body;
   for (const char* line : {"cairn_consumer_blocked{consumer=\"features\",source=\"api\"} 0",
                            "cairn_consumer_blocked{consumer=\"sql\",source=\"kafka\"} 1",
-                           "cairn_consumer_gap_records_total{consumer=\"sql\",source=\"kafka\"} 12"}) {
+                           "cairn_consumer_gap_records_total{consumer=\"sql\",source=\"kafka\"} 12",
+                           "cairn_consumer_gap_bytes_total{consumer=\"sql\",source=\"kafka\"} 340",
+                           "cairn_consumer_unchecked_partitions{consumer=\"sql\",source=\"kafka\"} 1"}) {
     CHECK_MESSAGE(metrics.find(line) != std::string::npos, line);
   }
 }

@@ -1,6 +1,7 @@
 // Trouble that somebody must mend, and mends: rights, columns and schemas of PostgreSQL. Nothing is restarted.
 #include <doctest/doctest.h>
 
+#include <filesystem>
 #include <string>
 #include <thread>
 #include <vector>
@@ -37,9 +38,7 @@ class Writer {
     options_.state.free_bytes_min = 0;
     options_.sql.dsn = TestCluster::shared().dsn(database, "writer");
     options_.sql.required = true;
-    auto engine = Engine::open(options_);
-    REQUIRE_MESSAGE(engine.ok(), engine.status().to_string());
-    engine_ = *std::move(engine);
+    open();
   }
   ~Writer() {
     engine_.reset();
@@ -52,6 +51,18 @@ class Writer {
       REQUIRE(engine_->ingest({}, std::vector<std::string_view>{event}).ok());
     }
   }
+  /// Ends the engine, loses the API's log with what PostgreSQL has not read of it, and begins again without that.
+  void lose_event_log() {
+    REQUIRE(engine_->close().ok());
+    engine_.reset();
+    std::filesystem::remove_all(options_.state_dir + "/event-log");
+    options_.accept_log_loss = true;
+  }
+  void open() {
+    auto engine = Engine::open(options_);
+    REQUIRE_MESSAGE(engine.ok(), engine.status().to_string());
+    engine_ = *std::move(engine);
+  }
   void sql(const std::string& statements) { admin_.query(statements); }
   [[nodiscard]] std::string value(const std::string& sql) { return admin_.value(sql); }
 
@@ -60,6 +71,13 @@ class Writer {
       if (one.name() == "sql:api") return one;
     }
     return {};
+  }
+  void await_applied(std::uint64_t events) const {
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    while (engine_->status({}).events_applied < events) {
+      REQUIRE(std::chrono::steady_clock::now() < deadline);
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
   }
   void await_blocked() const {
     const auto deadline = std::chrono::steady_clock::now() + kPatience;
@@ -160,6 +178,39 @@ TEST_CASE("a blocked consumer is told to look now, and an engine with one closes
   CHECK(writer.engine().retry_consumer({}, "sql:kafka").code() == StatusCode::kNotFound);
   CHECK(writer.engine().accept_gap({}, "api").code() == StatusCode::kFailedPrecondition);
   CHECK(writer.engine().close().ok());
+}
+
+TEST_CASE("tables that are behind a log that was lost and given up go on without it once somebody accepts that") {
+  Writer writer;
+  writer.hand_in(20);
+  writer.check_all_written();
+  writer.sql(
+      "ALTER ROLE writer NOLOGIN; "
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'writer'");
+  writer.hand_in(30);
+  writer.await_applied(50);
+  writer.lose_event_log();
+  writer.sql("ALTER ROLE writer LOGIN");
+  writer.open();
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (!writer.health().blocked()) {
+    REQUIRE(std::chrono::steady_clock::now() < deadline);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  const ConsumerTrouble trouble = writer.health().troubles.at(0);
+  CHECK(trouble.gap);
+  CHECK(trouble.remedy.find("cairn consumer accept-gap sql:api") != std::string::npos);
+  CHECK(trouble.remedy.find("drop the schema 'cairn'") != std::string::npos);
+  CHECK(writer.value("SELECT count(*) FROM cairn.user_interactions") == "20");
+
+  REQUIRE(writer.engine().accept_gap({}, "sql:api").ok());
+  writer.hand_in(7);
+  const Status caught_up = writer.engine().wait_caught_up(CallContext::within(kPatience));
+  REQUIRE_MESSAGE(caught_up.ok(), caught_up.to_string());
+  CHECK(writer.engine().status({}).ready());
+  CHECK(writer.engine().status({}).events_applied == 57);
+  CHECK(writer.value("SELECT count(*) FROM cairn.user_interactions") == "27");
+  CHECK(writer.health().gap_bytes > 0);
 }
 
 }  // namespace

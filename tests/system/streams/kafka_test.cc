@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -123,6 +124,46 @@ TEST_CASE("a topic made anew blocks its consumers, which read all of the new one
   REQUIRE(site.engine->accept_gap({}, "kafka").ok());
   site.await([](const ConsumerHealth& one) { return one.troubles.empty(); });
   site.check_all(350);
+}
+
+TEST_CASE(
+    "what cannot be used of a topic made anew is a dead letter of its own, also at an offset that was one before") {
+  if (!KafkaBroker::shared().here()) return;
+  Site site("refused");
+  send("refused", std::vector<std::string>(30, "{}"));
+  site.check_all(0);
+  KafkaClient().remove("refused");
+  KafkaBroker::shared().must("topic refused --partitions 1");
+  send("refused", std::vector<std::string>(20, "[]"));
+  site.await([](const ConsumerHealth& one) { return one.blocked() && one.troubles[0].partition.has_value(); });
+  REQUIRE(site.engine->accept_gap({}, "kafka").ok());
+  site.await([](const ConsumerHealth& one) { return one.troubles.empty(); });
+  site.check_all(0);
+  CHECK(site.engine->status({}).events_rejected == 50);
+  std::ifstream letters(site.options.state_dir + "/dead-letters.ndjson");
+  int lines = 0;
+  for (std::string line; std::getline(letters, line);) ++lines;
+  CHECK(lines == 50);
+}
+
+TEST_CASE("a topic that cannot be known again is said to be, and gaps are passed by themselves where that is wanted") {
+  if (!KafkaBroker::shared().here()) return;
+  Site site("by-itself");
+  send("by-itself", visits("a", 100));
+  site.check_all(100);
+  site.engine.reset();
+  send("by-itself", visits("b", 80));
+  KafkaClient().trim("by-itself", 0, 130);
+  site.options.kafka.on_gap = OnGap::kAccept;
+  site.open();
+  site.check_all(150);
+  site.await([](const ConsumerHealth& one) { return one.gap_records == 30 && one.unchecked.empty(); });
+  site.engine.reset();
+  KafkaClient().trim("by-itself", 0, 180);
+  site.open();
+  site.check_all(150);
+  site.await(
+      [](const ConsumerHealth& one) { return one.unchecked.size() == 1 && one.unchecked[0].offset == Offset{179}; });
 }
 
 TEST_CASE("records that retention took before they were read are a gap, which is counted to the record when accepted") {

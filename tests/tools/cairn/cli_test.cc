@@ -255,7 +255,8 @@ ConsumerHealth blocked_consumer() {
   return {.consumer = "sql",
           .source = "kafka",
           .required = false,
-          .gap_records = 0,
+          .gap_records = 1'200,
+          .unchecked = {{Partition{2}, Offset{56}, event_time_from_ms(1'714'564'800'000)}},
           .troubles = {{.partition = Partition{3},
                         .blocked = true,
                         .gap = true,
@@ -274,6 +275,9 @@ TEST_CASE_FIXTURE(
   CHECK(mentions(status.out,
                  "sql:kafka partition 3 is BLOCKED since 2024-05-01T12:00:00Z\n  42 records? are gone\n  "
                  "cairn consumer accept-gap sql:kafka"));
+  CHECK(mentions(status.out,
+                 "sql:kafka partition 2 was read on UNCHECKED at 2024-05-01T12:00:00Z\n  the record at offset 56 "));
+  CHECK(mentions(status.out, "sql:kafka passed over 1,200 records that were gone"));
   CHECK(mentions(status.out, "unknown  BLOCKED"));  // its lag
   const Outcome doctor = run({"doctor", "--config", config});
   CHECK(doctor.exit_code == 1);
