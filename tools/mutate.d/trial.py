@@ -1,5 +1,6 @@
 """Running tests on a fault: what is run in which order, for how long, and what came of it."""
 
+import contextlib
 import os
 import re
 import resource
@@ -17,6 +18,7 @@ from tree import COVERAGE, FAULT, BuildError
 _CASE = re.compile(r"^TEST CASE:\s*(.*)$", re.MULTILINE)
 _BUILD_SECONDS_MAX = 600
 _QUICK_SECONDS = 0.5
+_LAST_WORDS_SECONDS = 10
 
 
 @dataclass
@@ -87,20 +89,28 @@ class Runner:
         return Run(how, time.monotonic() - begin, text)
 
     def _stop(self, process):
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         process.wait()
 
-    def _empty_scratch(self):
-        """Ends the servers that a test left in its folder, by their command lines, and removes what they wrote."""
+    def _left(self):
+        """The processes whose command lines name the folder."""
+        left = []
         for entry in Path("/proc").glob("[0-9]*"):
-            try:
+            with contextlib.suppress(OSError):
                 if self.scratch.encode() in (entry / "cmdline").read_bytes():
-                    os.kill(int(entry.name), signal.SIGKILL)
-            except (OSError, ValueError):
-                continue
+                    left.append(int(entry.name))
+        return left
+
+    def _empty_scratch(self):
+        """Ends the servers that a test left in its folder, and removes what they wrote."""
+        # A server's own watchdog stops it better than a kill: PostgreSQL then leaves no shared memory behind.
+        deadline = time.monotonic() + _LAST_WORDS_SECONDS
+        while self._left() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        for pid in self._left():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         for path in Path(self.scratch).iterdir():
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
