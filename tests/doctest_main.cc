@@ -1,5 +1,6 @@
 // The main function of every test program. What it adds to doctest's own: output that is not lost when a program is
-// killed, a time limit for each case, and an exit code that tells of skips (tests/support/skip.h).
+// killed, a time limit for each case, an exit code that tells of skips (tests/support/skip.h), and counters of lines
+// case by case in a program that has some.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 #include <execinfo.h>
@@ -8,14 +9,23 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <string>
 #include <string_view>
 
 #include "tests/support/skip.h"
+
+// libgcov's, in a program that is linked with --coverage and asks for them; else null.
+extern "C" {
+__attribute__((weak)) void __gcov_dump();
+__attribute__((weak)) void __gcov_reset();
+}
 
 namespace {
 
@@ -74,8 +84,23 @@ void give_up(int) {
   std::abort();  // doctest reports the case as crashed
 }
 
+/// What hears of the beginning and the end of cases alone.
+class CaseListener : public doctest::IReporter {
+ public:
+  void report_query(const doctest::QueryData&) override {}
+  void test_run_start() override {}
+  void test_run_end(const doctest::TestRunStats&) override {}
+  void test_case_reenter(const doctest::TestCaseData&) override {}
+  void test_case_exception(const doctest::TestCaseException&) override {}
+  void subcase_start(const doctest::SubcaseSignature&) override {}
+  void subcase_end() override {}
+  void log_assert(const doctest::AssertData&) override {}
+  void log_message(const doctest::MessageData&) override {}
+  void test_case_skipped(const doctest::TestCaseData&) override {}
+};
+
 /// Sets the time for each case. It knows nothing of subcases: all of a case's rounds together have the one limit.
-class TimeLimit : public doctest::IReporter {
+class TimeLimit : public CaseListener {
  public:
   explicit TimeLimit(const doctest::ContextOptions&) {}
 
@@ -95,21 +120,53 @@ class TimeLimit : public doctest::IReporter {
   }
   void test_case_end(const doctest::CurrentTestCaseStats&) override { ::alarm(0); }
 
-  void report_query(const doctest::QueryData&) override {}
-  void test_run_end(const doctest::TestRunStats&) override {}
-  void test_case_reenter(const doctest::TestCaseData&) override {}
-  void test_case_exception(const doctest::TestCaseException&) override {}
-  void subcase_start(const doctest::SubcaseSignature&) override {}
-  void subcase_end() override {}
-  void log_assert(const doctest::AssertData&) override {}
-  void log_message(const doctest::MessageData&) override {}
-  void test_case_skipped(const doctest::TestCaseData&) override {}
-
  private:
   const unsigned seconds_ = case_seconds();
 };
 
 REGISTER_LISTENER("time_limit", 1, TimeLimit);
+
+/// Leaves the counters of each case in a folder of its own below CAIRN_COVERAGE, with "case": its name, source and
+/// seconds. Processes that a case starts leave theirs there, too. What ran before the first case is in "start". For
+/// tools/mutate.
+class CoverageByCase : public CaseListener {
+ public:
+  explicit CoverageByCase(const doctest::ContextOptions&) {}
+
+  void test_run_start() override {
+    if (folder_ == nullptr || __gcov_dump == nullptr) return;
+    ::setenv("GCOV_PREFIX", (std::string(folder_) + "/start").c_str(), 1);
+    __gcov_dump();
+    __gcov_reset();
+  }
+  void test_case_start(const doctest::TestCaseData& running) override {
+    if (folder_ == nullptr) return;
+    running_ = &running;
+    begin_ = std::chrono::steady_clock::now();
+    ::setenv("GCOV_PREFIX", case_folder().c_str(), 1);
+    if (__gcov_reset != nullptr) __gcov_reset();
+  }
+  void test_case_end(const doctest::CurrentTestCaseStats&) override {
+    if (folder_ == nullptr) return;
+    if (__gcov_dump != nullptr) __gcov_dump();
+    if (__gcov_reset != nullptr) __gcov_reset();
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin_;
+    std::filesystem::create_directories(case_folder());
+    std::ofstream(case_folder() + "/case")
+        << running_->m_name << "\t" << running_->m_file.c_str() << "\t" << seconds.count();
+    ++cases_;
+  }
+
+ private:
+  [[nodiscard]] std::string case_folder() const { return std::string(folder_) + "/" + std::to_string(cases_); }
+
+  const char* folder_ = std::getenv("CAIRN_COVERAGE");
+  int cases_ = 0;
+  const doctest::TestCaseData* running_ = nullptr;
+  std::chrono::steady_clock::time_point begin_;
+};
+
+REGISTER_LISTENER("coverage_by_case", 2, CoverageByCase);
 
 }  // namespace
 

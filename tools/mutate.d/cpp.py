@@ -102,7 +102,7 @@ def parse(source):
     return code
 
 
-def _head(code, index):
+def head_of(code, index):
     """The tokens between the last statement's end and an opening brace, as text, without what stands in brackets."""
     words, at = [], index - 1
     while at >= 0 and code.tokens[at].text not in (";", "{", "}"):
@@ -122,7 +122,7 @@ def _brace_kind(code, index):
     around = code.inside[index]
     outer = "space" if around < 0 else code.kinds.get(around, "list")
     before = code.tokens[index - 1] if index else None
-    words = _head(code, index)
+    words = head_of(code, index)
     if "namespace" in words[:2] or (len(words) == 2 and words[0] == "extern"):
         return "space"
     if words and words[0] == "enum":

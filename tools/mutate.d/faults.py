@@ -44,6 +44,7 @@ class Mutant:
     replacement: str
     before: str  # the lines it touches, as they are
     after: str  # and with the fault
+    place: str  # "line": it matters when its line runs; "anywhere": it may matter whatever runs
     id: str
 
     def applied_to(self, source):
@@ -63,11 +64,26 @@ def mutants_of(file, source, lines=None):
             if any(index in untouched for index in (first, last)) or (lines is not None and line not in lines):
                 continue
             if replacement != source[start:end]:
-                found.setdefault((start, end, replacement), (line, mutator))
+                found.setdefault((start, end, replacement), (line, mutator, _place(code, first)))
     return [_mutant(file, source, *place, *what) for place, what in sorted(found.items())]
 
 
-def _mutant(file, source, start, end, replacement, line, mutator):
+def _place(code, index):
+    """Outside of functions, and in what a compiler may work out, no counting of lines tells who depends on a token."""
+    around, outermost = code.inside[index], -1
+    while around >= 0:
+        if code.kinds.get(around) == "code":
+            outermost = around
+        around = code.inside[around]
+    if outermost < 0 or {"constexpr", "consteval"} & set(cpp.head_of(code, outermost)):
+        return "anywhere"
+    first = index
+    while code.tokens[first - 1].text not in (";", "{", "}"):
+        first -= 1
+    return "anywhere" if {"constexpr", "static"} & {token.text for token in code.tokens[first:index]} else "line"
+
+
+def _mutant(file, source, start, end, replacement, line, mutator, place):
     from_line = source.rfind("\n", 0, start) + 1
     to_line = source.find("\n", end)
     to_line = len(source) if to_line < 0 else to_line
@@ -76,7 +92,8 @@ def _mutant(file, source, start, end, replacement, line, mutator):
     # The same line elsewhere in the file is another mutant; a line that moved is the same one.
     earlier = source.count(before, 0, from_line)
     name = "\0".join((file, before, after, str(earlier)))
-    return Mutant(file, line, mutator, start, end, replacement, before, after, hashlib.sha1(name.encode()).hexdigest()[:8])
+    digest = hashlib.sha1(name.encode()).hexdigest()[:8]
+    return Mutant(file, line, mutator, start, end, replacement, before, after, place, digest)
 
 
 # ---- what is left alone ----------------------------------------------------------------------------------------------

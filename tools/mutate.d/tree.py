@@ -13,13 +13,22 @@ class BuildError(Exception):
     """Something that has nothing to do with a fault does not build or run."""
 
 
-# In front of each compiler call. While a fault is planted, what it touches is compiled quickly, and a warning that the
-# fault brings about (a variable without use) does not save the program from running with it.
-_LAUNCHER = """#!/bin/sh
-if [ -n "$CAIRN_MUTANT" ]; then
-  exec {ccache}"$@" -O1 -w
-fi
+# What a build is for; the launchers read it. FAULT: what the fault touches is compiled quickly, and a warning that it
+# brings about (a variable without use) does not save the program from running with it. COVERAGE: what is compiled now
+# counts its lines.
+FAULT, COVERAGE = "fault", "coverage"
+
+# In front of each call of the compiler, and of the linker.
+_COMPILE = """#!/bin/sh
+case "$CAIRN_MUTANT" in
+  fault) exec {ccache}"$@" -O1 -w ;;
+  coverage) exec "$@" -O1 -w --coverage ;;
+esac
 exec {ccache}"$@"
+"""
+_LINK = """#!/bin/sh
+[ "$CAIRN_MUTANT" = coverage ] && exec "$@" --coverage -Wl,-u,__gcov_dump -Wl,-u,__gcov_reset
+exec "$@"
 """
 
 
@@ -62,24 +71,28 @@ class Tree:
     def configure(self):
         self.folder.mkdir(parents=True, exist_ok=True)
         ccache = shutil.which("ccache")
-        launcher = self.folder / BUILD / "launcher"
-        launcher.parent.mkdir(exist_ok=True)
-        launcher.write_text(_LAUNCHER.format(ccache=f"{ccache} " if ccache else ""))
-        launcher.chmod(0o755)
+        compile_with = self._script("compile", _COMPILE.format(ccache=f"{ccache} " if ccache else ""))
+        link_with = self._script("link", _LINK)
         linkers = [name for name in ("mold", "lld", "gold") if shutil.which(f"ld.{name}") or shutil.which(name)]
-        arguments = ["cmake", "--preset", self.preset, f"-DCMAKE_CXX_COMPILER_LAUNCHER={launcher}"]
+        arguments = ["cmake", "--preset", self.preset, f"-DCMAKE_CXX_COMPILER_LAUNCHER={compile_with}",
+                     f"-DCMAKE_CXX_LINKER_LAUNCHER={link_with}"]
         if linkers:
             arguments.append(f"-DCMAKE_EXE_LINKER_FLAGS=-fuse-ld={linkers[0]}")
         done = subprocess.run(arguments, cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if done.returncode:
             raise BuildError(f"cmake --preset {self.preset} failed in {self.folder}:\n{done.stdout}")
 
-    def make(self, targets, with_fault=False, seconds=None):
+    def _script(self, name, text):
+        path = self.folder / BUILD / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755)
+        return path
+
+    def make(self, targets, purpose="", seconds=None):
         """Builds targets. Returns: whether that worked, and what was printed."""
         environment = {"CCACHE_BASEDIR": str(self.folder)} | dict(os.environ)
-        environment.pop("CAIRN_MUTANT", None)
-        if with_fault:
-            environment["CAIRN_MUTANT"] = "1"
+        environment["CAIRN_MUTANT"] = purpose
         command = ["ninja", "-C", str(self.build), "-j", str(self.jobs), *targets]
         try:
             done = subprocess.run(

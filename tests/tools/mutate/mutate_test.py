@@ -104,17 +104,23 @@ TREE = {
         {"name": "release", "generator": "Ninja", "binaryDir": "${sourceDir}/build/${presetName}",
          "cacheVariables": {"CMAKE_EXPORT_COMPILE_COMMANDS": "ON", "CMAKE_BUILD_TYPE": "Debug"}}]}),
     "CMakeLists.txt": "cmake_minimum_required(VERSION 3.25)\nproject(sample LANGUAGES CXX)\nenable_testing()\n"
-                      "add_library(sum STATIC room/sum.cc)\nadd_executable(room_test tests/room/sum_test.cc)\n"
-                      "target_include_directories(sum PUBLIC .)\ntarget_link_libraries(room_test sum)\n"
+                      "set(CMAKE_CXX_STANDARD 20)\nadd_library(sum STATIC room/sum.cc)\n"
+                      f"add_executable(room_test tests/room/sum_test.cc {ROOT}/tests/doctest_main.cc)\n"
+                      f"target_include_directories(sum PUBLIC . {ROOT})\ntarget_link_libraries(room_test sum)\n"
                       "add_test(NAME room COMMAND room_test)\n",
-    "room/sum.h": "long sum_below(long end);\nint clamped(int value);\n",
+    "room/sum.h": "long sum_below(long end);\nint clamped(int value);\nint unused(int value);\nint fixed(int value);\n",
     "room/sum.cc": '#include "room/sum.h"\n\n'
                    "long sum_below(long end) {\n  long sum = 0;\n  long i = 0;\n  while (i < end) {\n    sum += i;\n    ++i;\n  }\n"
                    "  return sum;\n}\n\n"
-                   "int clamped(int value) {\n  if (value > 9) return 9;\n  return value;\n}\n",
+                   "int clamped(int value) {\n  if (value > 9) return 9;\n  return value;\n}\n\n"
+                   "int unused(int value) { return value - 1; }\n"
+                   "constexpr int kFixed = 5;\n"
+                   "int fixed(int value) { return value + kFixed; }\n",
     # Notices everything about sum_below, and nothing at the bound of clamped.
-    "tests/room/sum_test.cc": '#include "room/sum.h"\n'
-                              "int main() { return sum_below(4) == 6 && clamped(3) == 3 && clamped(20) == 9 ? 0 : 1; }\n",
+    "tests/room/sum_test.cc": '#include <doctest/doctest.h>\n\n#include "room/sum.h"\n\n'
+                              'TEST_CASE("a sum, of four") { CHECK(sum_below(4) == 6); }\n'
+                              'TEST_CASE("clamped") { CHECK(clamped(3) == 3); CHECK(clamped(20) == 9); }\n'
+                              'TEST_CASE("fixed") { CHECK(fixed(1) == 6); }\n',
 }
 
 
@@ -151,13 +157,20 @@ class Tree(unittest.TestCase):
             (8, "--i;"): "hung",
             (14, "if (value >= 9) return 9;"): "survived",  # the same for every value
             (14, "if (value > 9) ;"): "caught",
+            (18, "int unused(int value) { return value + 1; }"): "survived",
+            (20, "int fixed(int value) { return value - kFixed; }"): "caught",
         })
         self.assertEqual(status, 1)
-        self.assertEqual([r["passed"] for r in records if r["outcome"] == "survived"], [["room"]])
+        self.assertEqual([r["passed"] for r in records if r["outcome"] == "survived"], [["room"], []])
+        self.assertEqual({r["case"] for r in records if r["outcome"] == "caught"}, {"a sum, of four", "clamped", "fixed"})
         self.assertEqual(contents(self.tree), before)
 
         _, _, said = self.mutate("room/sum.cc", "--mutators", "relation,arithmetic,dropped", "--limit", "5", "--resume")
-        self.assertIn("6 of 6 mutants are known", said)
+        self.assertIn("8 of 8 mutants are known", said)
+        # A constant outside of functions: no line of code tells who depends on it.
+        _, records, _ = self.mutate("room/sum.cc:19", "--limit", "5")
+        self.assertEqual([(r["after"], r["case"]) for r in records], [("constexpr int kFixed = 6;", "fixed")])
+        self.mutate("room/sum.cc", "--mutators", "relation", "--limit", "5", "--confirm")
         # A better test: the survivor is tried again, what was caught is not.
         test = self.tree / "tests/room/sum_test.cc"
         test.write_text(test.read_text().replace("clamped(20) == 9", "clamped(9) == 9"))
