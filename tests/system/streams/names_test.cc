@@ -18,6 +18,7 @@
 #include "tests/support/host_names.h"
 #include "tests/support/kafka_broker.h"
 #include "tests/support/postgres.h"
+#include "tests/support/skip.h"
 #include "tests/support/temporary_folder.h"
 
 namespace cairn::test {
@@ -43,7 +44,7 @@ bool has_ipv6() {
     const Forwarder listener("::1", "0", "1");
     return true;
   } catch (const std::runtime_error&) {
-    MESSAGE("SKIPPED: no IPv6 here");
+    skip_part("no IPv6 here");
     return false;
   }
 }

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "engine/learning/datasets/traces.h"
+#include "tests/support/skip.h"
 
 namespace {
 
@@ -121,8 +122,7 @@ TEST_CASE("the next check-in in New York is foreseen as often as ever") {
   const char* given = std::getenv("CAIRN_DATA");
   const std::string folder = given ? given : "";
   if (!std::filesystem::is_directory(std::filesystem::path(folder) / "foursquare_nyc")) {
-    MESSAGE("SKIPPED: real data; set CAIRN_DATA to the folder that holds foursquare_nyc");
-    return;
+    return test::skip("no real data; set CAIRN_DATA to the folder that holds foursquare_nyc");
   }
   const auto dataset = datasets::load_foursquare(folder);
   REQUIRE_MESSAGE(dataset.ok(), dataset.status().to_string());
