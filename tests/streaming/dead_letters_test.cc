@@ -372,6 +372,20 @@ TEST_CASE("a letter whose sync failed is not told of as kept, and stands there o
   CHECK(offsets_of(scratch / "f") == Offsets{1, 2});
 }
 
+TEST_CASE("what a failed append has left in the file is gone when a shorter one follows") {
+  const test::TemporaryFolder scratch;
+  test::DiskSyncs syncs;
+  auto letters = open(scratch / "f");
+  const DeadLetter first = letter(1);
+  REQUIRE(letters->append(std::span(&first, 1)).ok());
+  const std::vector<DeadLetter> more{letter(2), letter(3), letter(4)};
+  syncs.fail_next("/f");
+  CHECK(letters->append(more).code() == StatusCode::kUnavailable);
+  REQUIRE(
+      letters->append(std::span(more).first(1)).ok());  // as a source that begins anew may cut its batches otherwise
+  CHECK(offsets_of(scratch / "f") == Offsets{1, 2});
+}
+
 TEST_CASE("letters are not for everybody to read") {
   const test::TemporaryFolder scratch;
   auto letters = open_dead_letter_file(scratch / "f", {.file_bytes_max = 2'000}).value();

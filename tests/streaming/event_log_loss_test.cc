@@ -379,6 +379,40 @@ TEST_CASE("after a sync that failed once nothing is acknowledged, until the log 
   CHECK(found == Strings{"one", "three"});
 }
 
+TEST_CASE("appends that joined while another was being written are told of its failure, and do not wait for ever") {
+  const test::TemporaryFolder scratch;
+  test::DiskSyncs syncs;
+  auto log = open(options_at(scratch / "log"));
+  syncs.hold_next(".events");
+  std::atomic<int> failures = 0;
+  const auto append_one = [&] {
+    const std::string_view payload = "x";
+    failures += log->append(std::span(&payload, 1)).status().code() == StatusCode::kUnavailable ? 1 : 0;
+  };
+  {
+    const std::jthread first(append_one);
+    syncs.wait_until_held();
+    std::vector<std::jthread> joining;
+    for (int i = 0; i < 4; ++i) joining.emplace_back(append_one);
+    std::this_thread::sleep_for(milliseconds{20});  // time to join; one that comes later is refused at once
+    syncs.let_go();
+  }
+  CHECK(failures == 5);
+}
+
+TEST_CASE("a trim to where a file begins removes all before it, as was foretold") {
+  const test::TemporaryFolder scratch;
+  make_log(scratch / "log");
+  const auto log = open(options_at(scratch / "log"));
+  for (const fs::path& file : segments(scratch / "log")) {
+    const Offset start{std::stoll(file.stem().string())};
+    CHECK(log->begin_after_trim(start) == start);
+    REQUIRE(log->trim(start).ok());
+    CHECK(log->begin_offset() == start);
+    CHECK(segments(scratch / "log").front() == file);
+  }
+}
+
 TEST_CASE("appends that come together on a full disk are all refused, and taken when there is space") {
   const test::TemporaryFolder scratch;
   EventLogOptions options = options_at(scratch / "log");

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <condition_variable>
 #include <mutex>
 
 namespace cairn::test {
@@ -15,6 +16,10 @@ struct Seen {
   bool watching = false;
   std::vector<std::string> paths;
   std::string failing;
+  std::string holding;
+  bool held = false;
+  bool go = false;
+  std::condition_variable changed;
 };
 
 Seen& seen() {
@@ -26,11 +31,18 @@ bool note(int fd) {
   char path[4096];
   const std::string link = "/proc/self/fd/" + std::to_string(fd);
   const ssize_t size = ::readlink(link.c_str(), path, sizeof path);
-  const std::lock_guard lock(seen().mutex);
+  std::unique_lock lock(seen().mutex);
   if (!seen().watching) return true;
   std::string name(path, size > 0 ? static_cast<std::size_t>(size) : 0);
   if (!seen().failing.empty() && name.find(seen().failing) != std::string::npos) {
     seen().failing.clear();
+    return false;
+  }
+  if (!seen().holding.empty() && name.find(seen().holding) != std::string::npos) {
+    seen().holding.clear();
+    seen().held = true;
+    seen().changed.notify_all();
+    seen().changed.wait(lock, [] { return seen().go; });
     return false;
   }
   seen().paths.push_back(std::move(name));
@@ -71,6 +83,24 @@ int DiskSyncs::count(const std::string& part) const {
 void DiskSyncs::fail_next(const std::string& part) {
   const std::lock_guard lock(seen().mutex);
   seen().failing = part;
+}
+
+void DiskSyncs::hold_next(const std::string& part) {
+  const std::lock_guard lock(seen().mutex);
+  seen().holding = part;
+  seen().held = false;
+  seen().go = false;
+}
+
+void DiskSyncs::wait_until_held() {
+  std::unique_lock lock(seen().mutex);
+  seen().changed.wait(lock, [] { return seen().held; });
+}
+
+void DiskSyncs::let_go() {
+  const std::lock_guard lock(seen().mutex);
+  seen().go = true;
+  seen().changed.notify_all();
 }
 
 }  // namespace cairn::test

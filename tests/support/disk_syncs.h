@@ -21,6 +21,10 @@ class DiskSyncs {
   [[nodiscard]] int count(const std::string& part) const;
   /// The next sync of a path that contains `part` fails once with EIO, without a sync.
   void fail_next(const std::string& part);
+  /// The next sync of a path that contains `part` waits for let_go(), and then fails likewise.
+  void hold_next(const std::string& part);
+  void wait_until_held();
+  void let_go();
 };
 
 }  // namespace cairn::test

@@ -81,6 +81,18 @@ TEST_CASE("what was applied is there, before and after a restart") {
   }
 }
 
+TEST_CASE("counters add up over batches and restarts, and the newest event stays the newest") {
+  Fixture f;
+  REQUIRE(f.apply({visit("u", "p", 9 * kHour, "a")}, 1, 3).ok());
+  REQUIRE(f.apply({visit("u", "p", 4 * kHour, "b"), visit("u", "p", 4 * kHour, "a")}, 2, 2).ok());
+  f.reopen();
+  REQUIRE(f.apply({visit("u", "p", 5 * kHour), visit("u", "p", 5 * kHour, "b")}, 3, 1).ok());
+  CHECK(f.state->counters().applied == 3);
+  CHECK(f.state->counters().repeated == 2);
+  CHECK(f.state->counters().rejected == 6);
+  CHECK(f.state->counters().newest_event_ms == 9 * kHour);
+}
+
 TEST_CASE("a repeated event_id changes nothing, whatever its time, before and after a restart") {
   Fixture f;
   const std::int64_t day = 24 * kHour;

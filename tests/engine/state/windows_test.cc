@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -210,6 +211,30 @@ TEST_CASE("durable is what the window held that was written, not what came while
   CHECK(f.visits("p") == 1);
   CHECK(f.offset(f.state->watermarks()) == 1);
   CHECK(f.state->counters().applied == 1);
+}
+
+TEST_CASE("an observer of places that comes while a window is written is told of it, once") {
+  Fixture f;
+  REQUIRE(f.apply({visit("u", "p", 0)}, 1).ok());
+  const std::uint32_t view = f.state->schema().find("place_visits")->id;
+  std::int64_t told = 0;
+  std::atomic<bool> done{false};
+  std::thread observer;
+  f.store->on_write([&] {
+    observer = std::thread([&] {
+      const auto note = [&](std::span<const state::PlaceChange> changes) {
+        for (const auto& change : changes) told += change.view == view ? change.entry.value.count : 0;
+      };
+      CHECK(f.state->observe_places(note).ok());
+      done = true;
+    });
+    // It has to wait for this write, so it is given a moment in which it could fail to.
+    for (int i = 0; i < 50 && !done; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  });
+  REQUIRE(f.state->flush().ok());
+  observer.join();
+  f.store->on_write(nullptr);
+  CHECK(told == 1);
 }
 
 TEST_CASE("whatever is flushed, crashes, closes and repeats, the sum is that of the events before the position") {
