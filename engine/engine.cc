@@ -25,7 +25,6 @@
 #include "engine/upkeep/log_trimmer.h"
 #include "engine/upkeep/memory_return.h"
 #include "engine/upkeep/schedule.h"
-#include "features/row.h"
 #include "gpu/select_k.h"
 #include "sql/upkeep.h"
 #include "storage/state_store.h"
@@ -335,19 +334,6 @@ std::vector<RankingFeatureInfo> ranking_features() { return ranking::ranking_fea
 Status check_ranker(const std::string& directory) { return ranking::read_ranker(directory).status(); }
 
 std::vector<FeatureViewSpec> builtin_feature_views() { return ranking::builtin_views(); }
-
-StateExamination examine_state(const std::string& state_dir) {
-  const auto directory = state::StateDirectory::at(state_dir);
-  features::Row row;
-  const auto check = [&row](std::string_view, std::string_view value) { return features::decode_row(value, &row); };
-  storage::StoreExamination store =
-      storage::examine_rocksdb_store(directory.store(), features::merge_encoded_rows, check);
-  StateExamination found{std::move(store.damaged), store.rows, store.quarantined};
-  for (std::string& damage : streaming::examine_event_log(directory.event_log())) {
-    found.damaged.push_back(std::move(damage));
-  }
-  return found;
-}
 
 std::string_view version() noexcept { return CAIRN_VERSION; }
 

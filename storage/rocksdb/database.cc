@@ -28,29 +28,17 @@ namespace {
 
 enum class Content { kNothing, kDatabase };
 
-/// True for a file that only a store with data in it has. A crash while a store is being made can leave its first
-/// MANIFEST and nothing else.
-bool holds_data(const fs::path& file) {
-  const std::string name = file.filename().string();
-  return file.extension() == ".sst" || file.extension() == ".log" ||
-         (name.starts_with("MANIFEST-") && name != "MANIFEST-000001");
-}
-
 // RocksDB takes a directory without CURRENT for an empty one, makes a new database in it and deletes the files of the
 // old one.
 Result<Content> inspect(const std::string& path) {
   std::error_code error;
   if (fs::exists(path + "/CURRENT", error)) return Content::kDatabase;
   if (error) return unavailable("cannot look into " + path + ": " + error.message());
-  for (fs::directory_iterator file(path, error), end; !error && file != end; file.increment(error)) {
-    if (!holds_data(file->path())) continue;
-    return data_loss("the state in " + path + " is damaged: " + path + "/CURRENT is missing but " +
-                     file->path().filename().string() +
-                     " is there; restore a checkpoint, or move the directory away and let the events be read again "
-                     "from the start");
-  }
-  if (error) return unavailable("cannot look into " + path + ": " + error.message());
-  return Content::kNothing;
+  CAIRN_ASSIGN_OR_RETURN(const auto data, some_data_file(path));
+  if (!data) return Content::kNothing;
+  return data_loss("the state in " + path + " is damaged: " + path + "/CURRENT is missing but " + *data +
+                   " is there; restore a checkpoint, or move the directory away and let the events be read again "
+                   "from the start");
 }
 
 Status not_ours(const std::string& path) {

@@ -1,5 +1,8 @@
 #include "storage/rocksdb/dry_recovery.h"
 
+#include <iterator>
+#include <map>
+#include <optional>
 #include <utility>
 
 #include "storage/rocksdb/file_names.h"
@@ -10,20 +13,26 @@
 namespace cairn::storage {
 namespace {
 
-/// The log in which the replay ended; empty when there is none.
-std::string last_log_of(const std::string& path, const LogContinuity& replay) {
-  if (!replay.last_log().empty()) return replay.last_log();
-  const auto logs = log_files(path);
-  const auto first = logs.lower_bound(replay.first_log());
-  return first == logs.end() ? "" : first->second;
-}
+using Logs = std::map<std::uint64_t, std::string>;
 
-std::string end_of(const std::string& path, const LogContinuity& replay) {
-  const std::string log = last_log_of(path, replay);
-  const auto extent = read_log_extent(log);
-  if (!extent) return "its write-ahead log, a *.log file, is missing";
+/// Says in which log the replay ended, and notes what it left out.
+void note_end(const Logs& logs, const LogContinuity& replay, Recovered* recovered) {
+  const auto last = logs.lower_bound(replay.last_log().value_or(replay.first_log()));
+  const auto extent = last == logs.end() ? std::nullopt : read_log_extent(last->second);
+  if (!extent) {
+    recovered->end = "its write-ahead log, a *.log file, is missing";
+    return;
+  }
   const std::string at = " at byte " + std::to_string(extent->whole_bytes);
-  return extent->damaged ? log + " is damaged" + at : "its write-ahead log ends with " + log + at;
+  recovered->end =
+      extent->damaged ? last->second + " is damaged" + at : "its write-ahead log ends with " + last->second + at;
+  // A log whose first record was not taken was not gone on with.
+  for (auto log = replay.last_log() ? std::next(last) : last; log != logs.end(); ++log) {
+    const auto rest = read_log_extent(log->second);
+    if (!rest || rest->whole_bytes == 0) continue;
+    recovered->left_out = log->second;
+    return;
+  }
 }
 
 }  // namespace
@@ -39,7 +48,7 @@ Result<Recovered> recover_to_read(const std::string& path, rocksdb::Options opti
   recovered.db.reset(raw);
   if (!opened.ok()) return open_failure(opened, path);
   recovered.last_write = recovered.db->GetLatestSequenceNumber();
-  recovered.end = end_of(path, *recovered.continuity);
+  note_end(log_files(path), *recovered.continuity, &recovered);
   return recovered;
 }
 

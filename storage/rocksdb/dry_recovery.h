@@ -18,6 +18,7 @@ struct Recovered {
   std::unique_ptr<rocksdb::DB> db;            ///< to be read
   std::uint64_t last_write = 0;               ///< RocksDB's newest sequence number
   std::string end;                            ///< which log the replay ended in and at which byte, for people
+  std::string left_out;  ///< the first log with whole records that the replay did not come to; empty: none
 };
 
 /// Opens the database to read only, and replays its log into memory by the same rules as an opening does.

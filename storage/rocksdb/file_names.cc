@@ -41,6 +41,19 @@ std::map<std::uint64_t, std::string> log_files(const std::string& directory) {
   return logs;
 }
 
+Result<std::optional<std::string>> some_data_file(const std::string& directory) {
+  std::error_code error;
+  for (fs::directory_iterator file(directory, error), end; !error && file != end; file.increment(error)) {
+    const std::string name = file->path().filename().string();
+    if (name.ends_with(".sst") || name.ends_with(".log") ||
+        (name.starts_with("MANIFEST-") && name != manifest_name(1))) {
+      return std::optional(name);
+    }
+  }
+  if (error) return unavailable("cannot look into " + directory + ": " + error.message());
+  return std::optional<std::string>();
+}
+
 std::string current_manifest(const std::string& directory) {
   std::string name;
   std::getline(std::ifstream(directory + "/CURRENT"), name);

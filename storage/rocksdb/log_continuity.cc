@@ -40,11 +40,10 @@ rocksdb::WalFilter::WalProcessingOption LogContinuity::LogRecordFound(unsigned l
                  "the write-ahead log has a gap; what follows it is left out and must be read again from the position "
                  "in the store",
                  {{"before", log_file_name}});
-    log_behind_gap_ = log_file_name;
     return WalProcessingOption::kStopReplay;
   }
   next_ = sequence + batch.Count();
-  last_log_ = log_file_name;
+  last_log_ = log_number;
   return WalProcessingOption::kContinueProcessing;
 }
 

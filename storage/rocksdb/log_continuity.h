@@ -39,12 +39,10 @@ class LogContinuity final : public rocksdb::WalFilter {
   const char* Name() const override { return "cairn.log_continuity"; }
 
   // After the replay:
-  /// The log that the last record taken stands in; empty when none was.
-  [[nodiscard]] const std::string& last_log() const noexcept { return last_log_; }
-  /// Where the MANIFEST says that unflushed writes begin.
+  /// The number of the log that the last record taken stands in; nothing when none was.
+  [[nodiscard]] std::optional<std::uint64_t> last_log() const noexcept { return last_log_; }
+  /// That of the log in which the MANIFEST says that unflushed writes begin.
   [[nodiscard]] std::uint64_t first_log() const noexcept { return first_log_; }
-  /// The log whose record was the first behind a gap; empty when there is none.
-  [[nodiscard]] const std::string& log_behind_gap() const noexcept { return log_behind_gap_; }
 
  private:
   [[nodiscard]] bool follows(std::uint64_t log_number, std::uint64_t sequence, const rocksdb::WriteBatch& batch) const;
@@ -52,8 +50,7 @@ class LogContinuity final : public rocksdb::WalFilter {
   const Logger log_;
   std::uint64_t first_log_ = 0;
   std::optional<std::uint64_t> next_;  ///< sequence number expected; none before the first record
-  std::string last_log_;
-  std::string log_behind_gap_;
+  std::optional<std::uint64_t> last_log_;
 };
 
 }  // namespace cairn::storage

@@ -4,9 +4,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string_view>
+#include <system_error>
 
 namespace cairn::storage {
 namespace {
@@ -57,8 +59,9 @@ std::size_t next_block(std::size_t at) { return (at / kBlockBytes + 1) * kBlockB
 }  // namespace
 
 std::optional<LogExtent> read_log_extent(const std::string& file) {
+  std::error_code error;
   std::ifstream in(file, std::ios::binary);
-  if (!in) return std::nullopt;
+  if (!in || !std::filesystem::is_regular_file(file, error)) return std::nullopt;
   const std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
   std::size_t at = 0;
   while (at < bytes.size()) {

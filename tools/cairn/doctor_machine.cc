@@ -147,9 +147,8 @@ std::vector<Finding> examine_state_files(const EngineOptions& options) {
   if (!fs::exists(options.state_dir, ignored)) return {{"state files", Health::kOk, "none yet", ""}};
   const StateExamination found = examine_state(options.state_dir);
   std::vector<Finding> findings;
-  for (const std::string& damage : found.damaged) {
-    findings.push_back({"state files", Health::kFail, damage,
-                        "restore a checkpoint, or move the file's folder away and let the events be read again"});
+  for (const Damage& damage : found.damaged) {
+    findings.push_back({"state files", Health::kFail, damage.what, damage.remedy});
   }
   if (findings.empty()) {
     findings.push_back({"state files", Health::kOk, "every checksum is right; " + grouped(found.rows) + " rows", ""});

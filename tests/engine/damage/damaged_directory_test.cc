@@ -189,9 +189,12 @@ class Round {
 
   void check() {
     INFO("harmed: ", harmed_);
+    const StateExamination examined = examine_state(path_);
+    if (harmed_.empty()) CHECK(examined.damaged.empty());
     auto opened = Engine::open(options_at(path_));
     if (!opened.ok()) {
       check_refusal(opened.status());
+      check_named(examined);
       return check_put_back();
     }
     Engine& engine = **opened;
@@ -221,6 +224,16 @@ class Round {
     CHECK(status.message().find(path_) != std::string::npos);
     const bool remedy = status.message().find("restore") != std::string::npos;
     CHECK(remedy);
+  }
+
+  /// What a start refuses, an examination has found, and each finding says what to do.
+  void check_named(const StateExamination& examined) const {
+    CHECK_FALSE(examined.damaged.empty());
+    for (const Damage& damage : examined.damaged) {
+      INFO("found: ", damage.what, "; remedy: ", damage.remedy);
+      CHECK(damage.what.find(path_) != std::string::npos);
+      CHECK_FALSE(damage.remedy.empty());
+    }
   }
 
   /// What was refused was left as it was: with the file as it was before, everything is there.

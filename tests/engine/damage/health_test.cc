@@ -163,7 +163,7 @@ TEST_CASE("a damaged block: its users are INVALID, all others are answered, and 
   CHECK(check.detail.find("restore a checkpoint") != std::string::npos);
   const auto found = examine_state(folder / "state").damaged;
   REQUIRE_FALSE(found.empty());
-  CHECK(found[0].find(table.filename().string()) != std::string::npos);
+  CHECK(found[0].what.find(table.filename().string()) != std::string::npos);
 }
 
 TEST_CASE("a stored row that makes no sense is INVALID, and the others of the request are answered") {
@@ -208,6 +208,7 @@ TEST_CASE("a stored row that makes no sense is INVALID, and the others of the re
   CHECK(engine->status({}).quarantined > 0);
   CHECK(engine->status({}).ready());  // two rows of many: degraded
   CHECK(examine_state(folder / "state").damaged.size() == 2);
+  CHECK(examine_state(folder / "copy").damaged.size() == 2);  // and nothing of its log, which is another now
 }
 
 TEST_CASE("an event log that is removed or emptied while the engine runs is noticed by the next event") {
