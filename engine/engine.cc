@@ -109,7 +109,9 @@ Status EngineImpl::start() {
 }
 
 Status EngineImpl::open_parts() {
-  CAIRN_ASSIGN_OR_RETURN(auto directory, state::StateDirectory::open(options_.state_dir));
+  CAIRN_ASSIGN_OR_RETURN(
+      auto directory, state::StateDirectory::open(options_.state_dir,
+                                                  options_.state.any_owner ? state::Owner::kAny : state::Owner::kOurs));
   directory_ = std::make_unique<state::StateDirectory>(std::move(directory));
   ballast_ = std::make_unique<upkeep::Ballast>(directory_->ballast(), options_.state.free_bytes_min, options_.log);
   ballast_->give_up_when_full();
