@@ -13,6 +13,7 @@
 #include <system_error>
 #include <utility>
 
+#include "cairn/byte_text.h"
 #include "cairn/kill_point.h"
 #include "cairn/mutex.h"
 #include "storage/directory_owner.h"
@@ -279,8 +280,8 @@ Status RocksDbStore::check_room_to_open() const {
   CAIRN_ASSIGN_OR_RETURN(const std::uint64_t free, world_.free_space(options_.path));
   const std::uint64_t needed = options_.free_bytes_min / 4;
   if (free >= needed) return ok_status();
-  return resource_exhausted("the disk of " + options_.path + " has " + std::to_string(free) +
-                            " bytes free and opening the state needs " + std::to_string(needed) + "; free space there");
+  return resource_exhausted("the disk of " + options_.path + " has " + byte_text(free) +
+                            " free and opening the state needs " + byte_text(needed) + "; free space there");
 }
 
 // Table files are linked where the copy is on the same disk; then only what is not flushed yet takes space.
@@ -290,9 +291,8 @@ Status RocksDbStore::check_room_for_copy(const std::string& parent) const {
   const std::uint64_t copied = linked ? 0 : directory_bytes(options_.path);
   const std::uint64_t needed = copied + database_->memtable_bytes();
   if (free >= needed && free - needed >= options_.free_bytes_min) return ok_status();
-  return resource_exhausted("a checkpoint in " + parent + " needs " + std::to_string(needed) +
-                            " bytes beside a reserve of " + std::to_string(options_.free_bytes_min) +
-                            " and the disk has " + std::to_string(free) +
+  return resource_exhausted("a checkpoint in " + parent + " needs " + byte_text(needed) + " beside a reserve of " +
+                            byte_text(options_.free_bytes_min) + " and the disk has " + byte_text(free) +
                             " free; free space there or choose another disk");
 }
 
