@@ -221,9 +221,16 @@ Result<std::vector<ingest::Consumer*>> EngineImpl::consumers_named(const std::st
     for (ingest::Consumer* consumer : sql_->consumers().named(name)) found.push_back(consumer);
   }
   if (!found.empty()) return found;
+  // "sql" for "sql:api", where there is no other of SQL.
+  found = feature_consumers_->of_sink(name);
+  if (sql_) {
+    for (ingest::Consumer* consumer : sql_->consumers().of_sink(name)) found.push_back(consumer);
+  }
+  if (found.size() == 1) return found;
   std::string known;
   for (const ConsumerHealth& one : consumer_health()) known += (known.empty() ? "" : ", ") + one.name();
-  return not_found("there is no consumer '" + name + "'; there are " + known);
+  return not_found((found.empty() ? "there is no consumer '" + name : "several consumers may be meant by '" + name) +
+                   "'; there are " + known);
 }
 
 Status EngineImpl::retry_consumer(const CallContext& context, const std::string& name) {
