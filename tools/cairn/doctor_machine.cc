@@ -129,6 +129,10 @@ DoctorConfig examine_config(const std::string& path, bool required) {
     examined.findings.push_back(
         {"configuration", Health::kFail, problem.to_string(), "mend the file: cairn config check " + path});
   }
+  for (const config::Problem& warning : report.warnings) {
+    examined.findings.push_back(
+        {"configuration", Health::kWarn, warning.to_string(), "rename the variable, or take it away"});
+  }
   if (report.ok()) {
     examined.config = std::move(report.config);
     examined.findings.push_back({"configuration", Health::kOk, path + " has no problems", ""});
