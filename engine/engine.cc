@@ -25,7 +25,6 @@
 #include "engine/upkeep/log_trimmer.h"
 #include "engine/upkeep/memory_return.h"
 #include "engine/upkeep/schedule.h"
-#include "features/row.h"
 #include "gpu/select_k.h"
 #include "sql/upkeep.h"
 #include "storage/state_store.h"
@@ -110,7 +109,9 @@ Status EngineImpl::start() {
 }
 
 Status EngineImpl::open_parts() {
-  CAIRN_ASSIGN_OR_RETURN(auto directory, state::StateDirectory::open(options_.state_dir));
+  CAIRN_ASSIGN_OR_RETURN(
+      auto directory, state::StateDirectory::open(options_.state_dir,
+                                                  options_.state.any_owner ? state::Owner::kAny : state::Owner::kOurs));
   directory_ = std::make_unique<state::StateDirectory>(std::move(directory));
   ballast_ = std::make_unique<upkeep::Ballast>(directory_->ballast(), options_.state.free_bytes_min, options_.log);
   ballast_->give_up_when_full();
@@ -220,9 +221,16 @@ Result<std::vector<ingest::Consumer*>> EngineImpl::consumers_named(const std::st
     for (ingest::Consumer* consumer : sql_->consumers().named(name)) found.push_back(consumer);
   }
   if (!found.empty()) return found;
+  // "sql" for "sql:api", where there is no other of SQL.
+  found = feature_consumers_->of_sink(name);
+  if (sql_) {
+    for (ingest::Consumer* consumer : sql_->consumers().of_sink(name)) found.push_back(consumer);
+  }
+  if (found.size() == 1) return found;
   std::string known;
   for (const ConsumerHealth& one : consumer_health()) known += (known.empty() ? "" : ", ") + one.name();
-  return not_found("there is no consumer '" + name + "'; there are " + known);
+  return not_found((found.empty() ? "there is no consumer '" + name : "several consumers may be meant by '" + name) +
+                   "'; there are " + known);
 }
 
 Status EngineImpl::retry_consumer(const CallContext& context, const std::string& name) {
@@ -335,19 +343,6 @@ std::vector<RankingFeatureInfo> ranking_features() { return ranking::ranking_fea
 Status check_ranker(const std::string& directory) { return ranking::read_ranker(directory).status(); }
 
 std::vector<FeatureViewSpec> builtin_feature_views() { return ranking::builtin_views(); }
-
-StateExamination examine_state(const std::string& state_dir) {
-  const auto directory = state::StateDirectory::at(state_dir);
-  features::Row row;
-  const auto check = [&row](std::string_view, std::string_view value) { return features::decode_row(value, &row); };
-  storage::StoreExamination store =
-      storage::examine_rocksdb_store(directory.store(), features::merge_encoded_rows, check);
-  StateExamination found{std::move(store.damaged), store.rows, store.quarantined};
-  for (std::string& damage : streaming::examine_event_log(directory.event_log())) {
-    found.damaged.push_back(std::move(damage));
-  }
-  return found;
-}
 
 std::string_view version() noexcept { return CAIRN_VERSION; }
 

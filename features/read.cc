@@ -76,8 +76,10 @@ FeatureVector read_view(const View& view, const Row* row, EventTime as_of, Later
   if (row == nullptr) return vector;
   const ViewBlock* block = row->find(view.id);
   if (block == nullptr || block->entries.empty()) {
-    // The entity is known, but no event counted in this view: another answer than an unknown entity.
-    vector.status = FeatureStatus::kNullValue;
+    // The entity is known, but no event counted in this view: another answer than an unknown entity. A block that lost
+    // its entries to its TTL (drop_faded) had a value once.
+    const bool aged = block != nullptr && block->ttl_ms != 0 && view.spec.ttl.count() != 0;
+    vector.status = aged ? FeatureStatus::kOutsideMaxAge : FeatureStatus::kNullValue;
     return vector;
   }
   vector.entries.reserve(block->entries.size());

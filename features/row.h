@@ -107,8 +107,9 @@ enum class Faded : std::uint8_t {
 
 /// Finds the entries of an encoded row that nobody needs at `now_ms` or later: those older than the TTL of their block,
 /// which are not served any more, and decayed sums that have come below 2^-20, less than a millionth. For kSome writes
-/// the row without them to `*kept`, else leaves `*kept` alone; a view without entries left is dropped whole. For
-/// compactions, so it cannot fail: a row that cannot be decoded, or that never had entries, is kNothing.
+/// the row without them to `*kept`, else leaves `*kept` alone. Of a view whose entries went by its TTL an empty block
+/// stays, which says that it had a value; other views without entries left are dropped whole. For compactions, so it
+/// cannot fail: a row that cannot be decoded, or that never had entries, is kNothing.
 ///
 /// An entry that comes back later starts anew, as one that `max_entries` dropped. `now_ms` must not be later than any
 /// instant that will be read at, else an entry is missed that would still be served.

@@ -133,10 +133,21 @@ bool sum_faded(const RawBlock& block, RawEntry entry, std::int64_t now_ms) noexc
   return std::abs(left) < std::ldexp(1.0, kFadedDoublings);
 }
 
+/// The rule of within_ttl().
+bool past_ttl(const RawBlock& block, const RawEntry& entry, std::int64_t now_ms) noexcept {
+  return block.ttl_ms != 0 && saturating_subtract(now_ms, entry.value.newest_ms) > block.ttl_ms;
+}
+
 bool faded(const RawBlock& block, const RawEntry& entry, std::int64_t now_ms) noexcept {
-  // The rule of within_ttl().
-  if (block.ttl_ms != 0 && saturating_subtract(now_ms, entry.value.newest_ms) > block.ttl_ms) return true;
+  if (past_ttl(block, entry, now_ms)) return true;
   return block.half_life_ms != 0 && sum_faded(block, entry, now_ms);
+}
+
+/// Of a block without entries left: whether it had a value until its TTL passed. Then it stays, empty, to say so.
+bool lost_to_ttl(const RawBlock& block, std::span<const RawEntry> entries, std::int64_t now_ms) noexcept {
+  if (entries.empty()) return block.ttl_ms != 0;
+  return std::any_of(entries.begin(), entries.end(),
+                     [&](const RawEntry& entry) { return past_ttl(block, entry, now_ms); });
 }
 
 void copy_unfaded(const RawRow& row, std::int64_t now_ms, RawRow* to) {
@@ -147,7 +158,7 @@ void copy_unfaded(const RawRow& row, std::int64_t now_ms, RawRow* to) {
     std::copy_if(entries.begin(), entries.end(), std::back_inserter(to->entries),
                  [&](const RawEntry& entry) { return !faded(block, entry, now_ms); });
     block.end = to->entries.size();
-    if (block.size() > 0) to->blocks.push_back(block);
+    if (block.size() > 0 || lost_to_ttl(block, entries, now_ms)) to->blocks.push_back(block);
   }
 }
 

@@ -8,6 +8,8 @@
 #include <system_error>
 #include <utility>
 
+#include "cairn/byte_text.h"
+
 namespace cairn::storage {
 namespace {
 
@@ -80,10 +82,11 @@ Status DiskGate::judge(std::uint64_t bytes) {
   const std::uint64_t resume = saturating_add(least, least / 8);
   open_ = free_bytes_ >= saturating_add(open_ ? least : resume, bytes);
   if (open_) return ok_status();
-  return resource_exhausted("the disk of " + options_.path + " has " + std::to_string(free_bytes_) +
-                            " bytes free; writing stops below " + std::to_string(least) +
-                            " and resumes by itself above " + std::to_string(resume) +
-                            ": free space there or move state_dir to a larger disk");
+  // A large write is refused where smaller ones are not: then its size belongs to what is compared.
+  const std::string wanted = bytes > 0 && free_bytes_ >= least ? ", too little for a write of " + byte_text(bytes) : "";
+  return resource_exhausted("the disk of " + options_.path + " has " + byte_text(free_bytes_) + " free" + wanted +
+                            "; writing stops below " + byte_text(least) + " and resumes by itself above " +
+                            byte_text(resume) + ": free space there or move state_dir to a larger disk");
 }
 
 }  // namespace cairn::storage

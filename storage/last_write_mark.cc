@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cerrno>
+#include <fstream>
 #include <system_error>
 #include <utility>
 
@@ -49,12 +50,19 @@ Result<LastWriteMark> LastWriteMark::open(const std::string& directory) {
   if (mark.fd_ < 0) {
     return unavailable("cannot open " + file + ": " + std::generic_category().message(errno) + owner_remark(file));
   }
+  CAIRN_ASSIGN_OR_RETURN(mark.number_, read(directory));
+  return mark;
+}
+
+Result<std::uint64_t> LastWriteMark::read(const std::string& directory) {
+  std::ifstream in(path(directory), std::ios::binary);
   Word bytes{};
-  const ssize_t size = ::pread(mark.fd_, bytes.data(), bytes.size(), 0);
-  // New, or a crash took what was written into it when it was.
-  if (size == 0 || bytes == Word{}) return mark;
-  if (size == static_cast<ssize_t>(bytes.size()) && decode(bytes, &mark.number_)) return mark;
-  return data_loss("the state in " + directory + " is damaged: " + file +
+  in.read(reinterpret_cast<char*>(bytes.data()), bytes.size());
+  // None, new, or a crash took what was written into it when it was.
+  if (in.gcount() == 0 || bytes == Word{}) return std::uint64_t{0};
+  std::uint64_t number = 0;
+  if (in.gcount() == static_cast<std::streamsize>(bytes.size()) && decode(bytes, &number)) return number;
+  return data_loss("the state in " + directory + " is damaged: " + path(directory) +
                    " cannot be read; restore a checkpoint, or remove the file when no places are missing");
 }
 

@@ -16,6 +16,8 @@ class LastWriteMark {
  public:
   /// Opens the file, or makes it with the number 0. Returns: DATA_LOSS when it cannot be read, UNAVAILABLE.
   [[nodiscard]] static Result<LastWriteMark> open(const std::string& directory);
+  /// The number in the file, which need not be there: 0 then. Returns: DATA_LOSS when it cannot be read.
+  [[nodiscard]] static Result<std::uint64_t> read(const std::string& directory);
   [[nodiscard]] static std::string path(const std::string& directory) { return directory + "/LASTWRITE"; }
 
   LastWriteMark(LastWriteMark&& other) noexcept;

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cairn/damage.h"
 #include "cairn/log.h"
 #include "cairn/status.h"
 #include "storage/write_batch.h"
@@ -161,18 +162,23 @@ class StateStore {
 
 /// What a look at a store's files has found.
 struct StoreExamination {
-  std::vector<std::string> damaged;  ///< what is damaged or missing, each with its file or its key; empty: nothing
-  std::uint64_t rows = 0;            ///< of Family::kState
-  std::uint64_t quarantined = 0;     ///< operands that made no sense, kept aside
+  std::vector<Damage> damaged;    ///< empty: nothing
+  std::uint64_t rows = 0;         ///< of Family::kState
+  std::uint64_t quarantined = 0;  ///< operands that made no sense, kept aside
 };
 
 /// Says of a row of Family::kState, merged, whether its value makes sense.
 using RowCheck = std::function<Status(std::string_view key, std::string_view value)>;
 
+/// Sees a row of Family::kMeta.
+using MetaVisit = std::function<void(std::string_view key, std::string_view value)>;
+
 /// Reads every file of the store in a directory, whoever has it open, and changes nothing: table files and the log by
-/// their checksums, the MANIFEST, whether every file that it names is there, and every row.
+/// their checksums, the MANIFEST, whether every file that it names is there, whether an opening would find every write
+/// of kOnlyHere, and every row. The end of a log that a crash tore is no damage where nothing is known to have stood
+/// there. `meta` may be empty.
 [[nodiscard]] StoreExamination examine_rocksdb_store(const std::string& path, const MergeFunction& merge,
-                                                     const RowCheck& check);
+                                                     const RowCheck& check, const MetaVisit& meta = {});
 
 /// A small working twin in memory that passes the same contract tests; `path` and the disk gate are ignored, except
 /// that checkpoint() writes a directory that open_memory_store cannot read back. It trims all rows in each flush(),

@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "cairn/damage.h"
 #include "cairn/ids.h"
 #include "cairn/log.h"
 #include "cairn/status.h"
@@ -108,8 +110,18 @@ struct LogLoss {
 /// Returns: what was given up; UNAVAILABLE, RESOURCE_EXHAUSTED, FAILED_PRECONDITION as above.
 [[nodiscard]] Result<std::vector<LogLoss>> give_up_lost_records(const EventLogOptions& options, Offset needed);
 
+/// What a look at a log has found.
+struct LogExamination {
+  std::vector<Damage> damaged;  ///< empty: nothing
+  LogIdentity identity;         ///< without an id: there is none
+  Offset begin;                 ///< of the oldest record
+  Offset end;                   ///< after the newest
+};
+
 /// Reads all there is of a log, whoever has it open, and changes nothing.
-/// Returns: what is damaged or missing, each with file and offset; empty: nothing.
-[[nodiscard]] std::vector<std::string> examine_event_log(const std::string& directory);
+[[nodiscard]] LogExamination examine_event_log(const std::string& directory);
+
+/// The offset of the oldest record that is there; nothing when there is no segment.
+[[nodiscard]] std::optional<Offset> oldest_record(const std::string& directory);
 
 }  // namespace cairn::streaming

@@ -157,6 +157,12 @@ std::string ConfigReport::problems_text() const {
   return text;
 }
 
+std::string ConfigReport::warnings_text() const {
+  std::string text;
+  for (const Problem& warning : warnings) text += "warning: " + warning.to_string() + "\n";
+  return text;
+}
+
 ConfigReport check_config(std::string_view text, std::string_view filename, const Environment& environment,
                           const Vocabulary& vocabulary) {
   Draft draft(filename);
@@ -168,7 +174,7 @@ ConfigReport check_config(std::string_view text, std::string_view filename, cons
   apply_environment(environment, &draft);
   resolve_secret_files(&draft);
   check_rules(vocabulary, &draft);
-  return {draft.config, draft.sorted_problems(), effective_settings(draft)};
+  return {draft.config, draft.sorted_problems(), effective_settings(draft), draft.warnings()};
 }
 
 }  // namespace cairn::config

@@ -77,9 +77,12 @@ struct ConfigReport {
   Config config;  ///< to be used only when ok()
   std::vector<Problem> problems;
   std::vector<Setting> settings;  ///< every key there is, in the sample file's order
+  std::vector<Problem> warnings;  ///< what is allowed and probably not meant
   [[nodiscard]] bool ok() const noexcept { return problems.empty(); }
   /// One problem a line, each ended by a newline.
   [[nodiscard]] std::string problems_text() const;
+  /// Likewise of the warnings.
+  [[nodiscard]] std::string warnings_text() const;
 };
 
 /// Checks a configuration's text together with the environment's overrides, which win over the text. Reads the files

@@ -39,6 +39,12 @@ class Draft {
   /// The problems, by place: the file from top to bottom, then the environment.
   [[nodiscard]] std::vector<Problem> sorted_problems() const;
 
+  /// Something that is allowed and probably not meant.
+  void warning(const Where& where, std::string message) {
+    warnings_.push_back({where.to_string(), without_passwords(std::move(message))});
+  }
+  [[nodiscard]] const std::vector<Problem>& warnings() const noexcept { return warnings_; }
+
   /// Notes that a key was given, well or badly: a bad value is one problem, not also a missing one.
   void mention(const std::string& key, const Where& where) { mentioned_[key] = where; }
   void forget(const std::string& key) { mentioned_.erase(key); }
@@ -72,6 +78,7 @@ class Draft {
   std::string filename_;
   std::map<std::string, Where> mentioned_;
   std::vector<std::pair<Where, std::string>> problems_;
+  std::vector<Problem> warnings_;
 };
 
 /// "state" and "dir" to "state.dir".

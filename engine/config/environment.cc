@@ -4,6 +4,7 @@
 #include <cctype>
 #include <charconv>
 #include <cstddef>
+#include <map>
 
 #include "engine/config/draft.h"
 #include "engine/config/nearest.h"
@@ -112,6 +113,31 @@ void unknown_variable(const std::string& name, const Where& where, Draft* draft)
   draft->problem(where, "names no key" + did_you_mean(name, all_variables()));
 }
 
+std::string with_single_separators(std::string name) {
+  for (std::size_t at = name.find(kSeparator); at != std::string::npos; at = name.find(kSeparator)) name.erase(at, 1);
+  return name;
+}
+
+/// A variable without "__" is none of ours: CAIRN_DATA, CAIRN_URL and others have other readers. One that begins like a
+/// section is probably a key's with a '_' too few, and nobody reads it.
+void warn_of_near_miss(const std::string& name, Draft* draft) {
+  const auto of_section = [&](const Section& section) {
+    return name.starts_with(std::string(kPrefix) + upper(section.name) + "_");
+  };
+  const auto all = sections();
+  if (std::none_of(all.begin(), all.end(), of_section)) return;
+  std::map<std::string, std::string> by_single;
+  std::vector<std::string> singles;
+  for (const std::string& variable : all_variables()) {
+    singles.push_back(with_single_separators(variable));
+    by_single.emplace(singles.back(), variable);
+  }
+  const std::string near = nearest(name, singles);
+  const std::string meant = near.empty() ? "" : "; did you mean '" + by_single.at(near) + "'?";
+  draft->warning(Draft::in_variable(printable(name)),
+                 "is not read: section and key are joined by two '_', CAIRN_<SECTION>__<KEY>" + meant);
+}
+
 }  // namespace
 
 Environment process_environment() {
@@ -126,7 +152,11 @@ Environment process_environment() {
 
 void apply_environment(const Environment& environment, Draft* draft) {
   for (const auto& [name, value] : environment) {
-    if (!name.starts_with(kPrefix) || name.find(kSeparator, kPrefix.size()) == std::string::npos) continue;
+    if (!name.starts_with(kPrefix)) continue;
+    if (name.find(kSeparator, kPrefix.size()) == std::string::npos) {
+      warn_of_near_miss(name, draft);
+      continue;
+    }
     const Where where = Draft::in_variable(name);
     const std::string_view rest = std::string_view(name).substr(kPrefix.size());
     if (!apply_key(name, value, where, draft) && !apply_open(rest, value, where, draft)) {

@@ -36,6 +36,12 @@ constexpr std::size_t kKeyBytesMax = 255;
 
 Watermark behind(Offset end) { return {std::string(kApiSource), {Partition{0}, end, {}}}; }
 
+/// What the log keeps of the words about a refusal. Those that follow from the payload are found again by whoever reads
+/// it: kept with each of many small events, they would be most of the log.
+std::string_view kept_words(streaming::Reject reject, std::string_view detail) {
+  return reject == streaming::Reject::kImpossibleTime ? detail : "";  // by the clock of the moment
+}
+
 IngestAck answer_again(const streaming::ApiCall& call) {
   IngestAck ack;
   ack.accepted = call.accepted;
@@ -98,7 +104,7 @@ IngestAck ApiIntake::judge(std::span<const std::string_view> events, Records* re
       streaming::append_decoded_record(decoded, &records->bytes);
     } else {
       ++ack.rejected;
-      streaming::append_refused_record(reject, decoder.detail(), events[i], &records->bytes);
+      streaming::append_refused_record(reject, kept_words(reject, decoder.detail()), events[i], &records->bytes);
       if (ack.rejections.size() < kRejectionsMax) {
         ack.rejections.push_back({i, std::string(streaming::to_string(reject)) + ": " + decoder.detail()});
       }

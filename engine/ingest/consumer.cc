@@ -211,6 +211,8 @@ void Consumer::decode_chunk(std::size_t begin, std::size_t end, Work& work, Deco
     } else if (reject == streaming::Reject::kNone) {
       reject = chunk->decoder.decode(record.payload, &work.interactions[i]);
       detail = chunk->decoder.detail();
+    } else if (detail.empty() && chunk->decoder.decode(record.payload, &work.interactions[i]) == reject) {
+      detail = chunk->decoder.detail();  // the payload tells it: the API's log does not keep such words
     }
     if (reject == streaming::Reject::kNone) continue;
     chunk->holes.push_back(i);

@@ -44,6 +44,14 @@ std::vector<Consumer*> Consumers::named(std::string_view name) const {
   return found;
 }
 
+std::vector<Consumer*> Consumers::of_sink(std::string_view sink) const {
+  std::vector<Consumer*> found;
+  for (const auto& consumer : consumers_) {
+    if (consumer->health().consumer == sink) found.push_back(consumer.get());
+  }
+  return found;
+}
+
 Offset Consumers::reached(std::string_view source) const {
   for (const auto& consumer : consumers_) {
     if (consumer->source() != source) continue;

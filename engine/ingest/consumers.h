@@ -33,6 +33,8 @@ class Consumers {
   void append_health(std::vector<ConsumerHealth>* all) const;
   /// Those whose name ("features:kafka") or source is `name`. They live as long as this.
   [[nodiscard]] std::vector<Consumer*> named(std::string_view name) const;
+  /// Those that write into the sink ("sql").
+  [[nodiscard]] std::vector<Consumer*> of_sink(std::string_view sink) const;
   /// How far the source of one partition has been carried; 0 while that is not known.
   [[nodiscard]] Offset reached(std::string_view source) const;
   /// What those that are waiting or blocked say: "api: …; file: …". Empty while all is well.

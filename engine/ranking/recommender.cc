@@ -13,6 +13,7 @@ namespace cairn::ranking {
 /// A request with its defaults filled in.
 struct Recommender::Question {
   UserProfile user;
+  bool row_damaged = false;  ///< answered as if nothing were known of the user
   Tier tier = Tier::kNone;
   Situation situation;
   std::size_t limit = 0;
@@ -92,6 +93,7 @@ Result<Recommendations> Recommender::recommend(const CallContext& call, const Re
   CAIRN_ASSIGN_OR_RETURN(Question question, understand(request, *index, now));
   CAIRN_RETURN_IF_ERROR(call.check());  // a row may have come from the disk
   question.situation.user = &question.user;
+  answer.degraded |= question.row_damaged;
 
   std::vector<PlaceIndex::Near> candidates = index->within(question.situation.position, question.radius_meters);
   const std::size_t in_radius = candidates.size();
@@ -125,12 +127,21 @@ Result<Recommendations> Recommender::recommend(const CallContext& call, const Re
   return answer;
 }
 
+/// One damaged row is no reason to answer nothing: the user is then one of whom nothing is known.
+Result<Recommender::UserRow> Recommender::user_row(const UserId& user) const {
+  auto found = state_.row(EntityKind::kUser, user.str());
+  if (found.ok()) return UserRow{*std::move(found), false};
+  if (found.status().code() == StatusCode::kDataLoss) return UserRow{{}, true};
+  return found.status();
+}
+
 Result<Recommender::Scored> Recommender::score(const UserId& user, GeoPoint position, EventTime time,
                                                double position_age_hours, double radius_meters) const {
   Scored scored;
   scored.index = index();
-  CAIRN_ASSIGN_OR_RETURN(const auto found, state_.row(EntityKind::kUser, user.str()));
-  const UserProfile profile = read_user_profile(state_.schema(), found.row.get(), *scored.index, ranker_.habit, time);
+  CAIRN_ASSIGN_OR_RETURN(const UserRow row, user_row(user));
+  const UserProfile profile =
+      read_user_profile(state_.schema(), row.found.row.get(), *scored.index, ranker_.habit, time);
   const Situation situation{&profile, position, position_age_hours, time};
   // No filters and no bound: whoever measures ranking wants the score of every place in reach.
   scored.candidates = scored.index->within(position, radius_meters);
@@ -166,9 +177,11 @@ Result<Recommender::Question> Recommender::understand(const RecommendRequest& re
   }
   question.situation.time = request.time.value_or(now);
 
-  CAIRN_ASSIGN_OR_RETURN(const auto found, state_.row(EntityKind::kUser, request.user.str()));
-  question.user = read_user_profile(state_.schema(), found.row.get(), index, ranker_.habit, question.situation.time);
-  question.tier = !question.user.known ? Tier::kNone : found.hit ? Tier::kMemory : Tier::kDisk;
+  CAIRN_ASSIGN_OR_RETURN(const UserRow row, user_row(request.user));
+  question.row_damaged = row.damaged;
+  question.user =
+      read_user_profile(state_.schema(), row.found.row.get(), index, ranker_.habit, question.situation.time);
+  question.tier = !question.user.known ? Tier::kNone : row.found.hit ? Tier::kMemory : Tier::kDisk;
   if (request.position) {
     question.situation.position = *request.position;
     // A position without a time is of the moment asked for; one from the future is as fresh as can be.
@@ -178,7 +191,9 @@ Result<Recommender::Question> Recommender::understand(const RecommendRequest& re
     question.situation.position = index.position(question.user.last_row);
     question.situation.position_age_hours = question.user.hours_since_last;
   } else {
-    return invalid_argument("no position: name lat and lon, since no visit of this user to a known place is known");
+    return invalid_argument(
+        std::string("no position: name lat and lon, since no visit of this user to a known place ") +
+        (row.damaged ? "can be read: what is stored of the user is damaged" : "is known"));
   }
   return question;
 }

@@ -64,6 +64,11 @@ class Recommender {
   Recommender(state::FeatureState& state, const RankingOptions& options, RankerModel ranker, LinearStage stage);
 
   struct Question;  ///< a request with its defaults filled in
+  struct UserRow {
+    state::RowCache::Found found;
+    bool damaged = false;  ///< what is stored cannot be read; `found` has no row
+  };
+  [[nodiscard]] Result<UserRow> user_row(const UserId& user) const;
   /// Waits for `min_offset`, or sets `degraded`, or fails, as the request says.
   Status reach(const CallContext& call, const RecommendRequest& request, bool* degraded) const;
   [[nodiscard]] Result<Question> understand(const RecommendRequest& request, const PlaceIndex& index,

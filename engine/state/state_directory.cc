@@ -1,12 +1,14 @@
 #include "engine/state/state_directory.h"
 
 #include <fcntl.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <optional>
 #include <system_error>
 
 namespace cairn::state {
@@ -41,10 +43,42 @@ Status make_directories(const fs::path& path) {
   return sync_folder(path.has_parent_path() ? path.parent_path() : fs::path("."));
 }
 
+/// "cairn (uid 999)"
+std::string user_text(uid_t uid) {
+  constexpr std::size_t kBytesMax = 16 << 10;
+  std::string buffer(kBytesMax, '\0');
+  passwd entry{};
+  passwd* found = nullptr;
+  const bool named = ::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr;
+  const std::string number = "uid " + std::to_string(uid);
+  return named ? std::string(entry.pw_name) + " (" + number + ")" : number;
+}
+
+/// The user whose files are in the directory; before there are any, to root, who may write anywhere, the one whose
+/// directory it is. Nothing: nobody's yet, or the kernel says itself what is allowed.
+std::optional<uid_t> owner_of(const std::string& path, const std::string& store) {
+  struct stat found {};
+  if (::stat((store + "/OWNER").c_str(), &found) == 0) return found.st_uid;
+  if (::geteuid() == 0 && ::stat(path.c_str(), &found) == 0) return found.st_uid;
+  return std::nullopt;
+}
+
+Status check_owner(const std::string& path, const std::string& store) {
+  const std::optional<uid_t> owner = owner_of(path, store);
+  if (!owner || *owner == ::geteuid()) return ok_status();
+  const std::string theirs = user_text(*owner);
+  const std::string ours = user_text(::geteuid());
+  return failed_precondition("the state directory '" + path + "' belongs to " + theirs + " and this process runs as " +
+                             ours + ", whose files that user could not open; run it as " + theirs + " (sudo -u '#" +
+                             std::to_string(*owner) + "' ...), or chown -R the directory to " + ours +
+                             ", or set state.any_owner = true");
+}
+
 }  // namespace
 
-Result<StateDirectory> StateDirectory::open(const std::string& path) {
+Result<StateDirectory> StateDirectory::open(const std::string& path, Owner owner) {
   if (path.empty()) return invalid_argument("state_dir is empty; name a directory for the engine's state");
+  if (owner == Owner::kOurs) CAIRN_RETURN_IF_ERROR(check_owner(path, at(path).store()));
   CAIRN_RETURN_IF_ERROR(
       make_directories(fs::path(path)).with_context("cannot create the state directory '" + path + "'"));
   return StateDirectory(path);

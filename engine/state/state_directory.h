@@ -8,6 +8,12 @@
 
 namespace cairn::state {
 
+/// Whose directory may be used.
+enum class Owner : std::uint8_t {
+  kOurs,  ///< that of the user this process runs as
+  kAny,
+};
+
 /// The directory that holds everything an engine must not lose. It alone knows the names in it:
 ///
 ///     DIR/state/                the state store (storage/format.md)
@@ -19,8 +25,10 @@ namespace cairn::state {
 class StateDirectory {
  public:
   /// Creates the directory, with its parents, when it is absent: open to its owner, readable for his group.
-  /// Returns: INVALID_ARGUMENT for an empty path; UNAVAILABLE.
-  [[nodiscard]] static Result<StateDirectory> open(const std::string& path);
+  /// With Owner::kOurs one whose files belong to another user is refused, and so is, to root, one that belongs to
+  /// another user itself: what root writes there that user could not open.
+  /// Returns: INVALID_ARGUMENT for an empty path; FAILED_PRECONDITION for another user's; UNAVAILABLE.
+  [[nodiscard]] static Result<StateDirectory> open(const std::string& path, Owner owner = Owner::kOurs);
 
   /// Creates a directory that must not exist, in a parent that does.
   /// Returns: ALREADY_EXISTS, INVALID_ARGUMENT when it cannot be created.

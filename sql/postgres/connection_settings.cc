@@ -3,8 +3,12 @@
 #include <libpq-fe.h>
 
 #include <algorithm>
+#include <charconv>
+#include <cstddef>
 #include <map>
 #include <memory>
+#include <string_view>
+#include <system_error>
 
 namespace cairn::sql {
 namespace {
@@ -30,6 +34,25 @@ Result<Parameters> parse_dsn(const std::string& dsn) {
     if (option->val != nullptr) parameters[option->keyword] = option->val;
   }
   return parameters;
+}
+
+/// libpq finds out only when it connects. Empty entries mean the default.
+Status check_ports(const Parameters& parameters) {
+  const auto given = parameters.find("port");
+  std::string_view rest = given == parameters.end() ? std::string_view() : given->second;
+  for (bool more = !rest.empty(); more;) {
+    const std::size_t comma = rest.find(',');
+    more = comma != std::string_view::npos;
+    const std::string_view port = rest.substr(0, comma);
+    rest.remove_prefix(more ? comma + 1 : rest.size());
+    int number = 1;
+    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+    const bool is_number = port.empty() || (error == std::errc() && end == port.data() + port.size());
+    if (!is_number || number < 1 || number > 65'535) {
+      return invalid_argument("sql.dsn has a port that is no number from 1 to 65535");
+    }
+  }
+  return ok_status();
 }
 
 std::string to_conninfo(const Parameters& parameters) {
@@ -78,6 +101,7 @@ Status check(const SqlOptions& options) {
 Result<ConnectionSettings> connection_settings(const SqlOptions& options) {
   CAIRN_RETURN_IF_ERROR(check(options));
   CAIRN_ASSIGN_OR_RETURN(Parameters parameters, parse_dsn(options.dsn));
+  CAIRN_RETURN_IF_ERROR(check_ports(parameters));
   // insert() keeps what the DSN says. The times bound how long a server that vanished without a word is waited for.
   parameters.insert({{"application_name", "cairn"},
                      {"connect_timeout", "5"},

@@ -14,9 +14,11 @@
 #include <vector>
 
 #include "storage/format_version.h"
+#include "storage/rocksdb/dry_recovery.h"
+#include "storage/rocksdb/file_names.h"
 #include "storage/rocksdb/log_records.h"
+#include "storage/rocksdb/manifest_loss.h"
 #include "storage/rocksdb/merge_operator.h"
-#include "storage/rocksdb/silent_logger.h"
 #include "storage/rocksdb/status_translation.h"
 #include "storage/stored_key.h"
 
@@ -26,29 +28,17 @@ namespace {
 
 enum class Content { kNothing, kDatabase };
 
-/// True for a file that only a store with data in it has. A crash while a store is being made can leave its first
-/// MANIFEST and nothing else.
-bool holds_data(const fs::path& file) {
-  const std::string name = file.filename().string();
-  return file.extension() == ".sst" || file.extension() == ".log" ||
-         (name.starts_with("MANIFEST-") && name != "MANIFEST-000001");
-}
-
 // RocksDB takes a directory without CURRENT for an empty one, makes a new database in it and deletes the files of the
 // old one.
 Result<Content> inspect(const std::string& path) {
   std::error_code error;
   if (fs::exists(path + "/CURRENT", error)) return Content::kDatabase;
   if (error) return unavailable("cannot look into " + path + ": " + error.message());
-  for (fs::directory_iterator file(path, error), end; !error && file != end; file.increment(error)) {
-    if (!holds_data(file->path())) continue;
-    return data_loss("the state in " + path + " is damaged: " + path + "/CURRENT is missing but " +
-                     file->path().filename().string() +
-                     " is there; restore a checkpoint, or move the directory away and let the events be read again "
-                     "from the start");
-  }
-  if (error) return unavailable("cannot look into " + path + ": " + error.message());
-  return Content::kNothing;
+  CAIRN_ASSIGN_OR_RETURN(const auto data, some_data_file(path));
+  if (!data) return Content::kNothing;
+  return data_loss("the state in " + path + " is damaged: " + path + "/CURRENT is missing but " + *data +
+                   " is there; restore a checkpoint, or move the directory away and let the events be read again "
+                   "from the start");
 }
 
 Status not_ours(const std::string& path) {
@@ -107,16 +97,42 @@ Status check_owner(const std::string& path) {
   return described ? not_ours(path) : ok_status();
 }
 
-// To RocksDB a MANIFEST with a damaged length is one that ends there: it would open the store of an earlier moment and
-// delete the files of later ones.
-Status check_manifest(const std::string& path) {
-  std::string name;
-  std::getline(std::ifstream(path + "/CURRENT"), name);
-  const auto damage = find_damaged_record(path + "/" + name);
-  if (!damage) return ok_status();
-  return data_loss(
-      "the state in " + path + " is damaged: " + *damage +
-      "; restore a checkpoint, or move the directory away and let the events be read again from the start");
+/// What is known of the last flush. A mark that cannot be read guards nothing, and is no loss itself: the next one is
+/// written over it.
+std::optional<LastFlush> last_flush(const DatabaseOptions& options) {
+  auto read = LastFlushMark::read(options.path);
+  if (read.ok()) return *read;
+  options.log.warning("storage.mark_unreadable", read.status().message());
+  return std::nullopt;
+}
+
+// To RocksDB a MANIFEST with a damaged length is one that ends there, as is one that was cut: it would open the store
+// of an earlier moment and delete the files of later ones.
+Status check_manifest(const DatabaseOptions& options, const LastFlush& flush) {
+  const std::string what = "the state in " + options.path + " is damaged: ";
+  if (const auto damage = find_damaged_record(current_manifest(options.path))) {
+    return data_loss(
+        what + *damage +
+        "; restore a checkpoint, or move the directory away and let the events be read again from the start");
+  }
+  const auto loss = find_manifest_loss(options.path, flush);
+  if (!loss) return ok_status();
+  if (options.accept_loss) {
+    options.log.error("storage.loss_accepted", what + *loss);
+    return ok_status();
+  }
+  return data_loss(what + *loss +
+                   "; restore the file from a backup or restore a checkpoint, or start once with --accept-log-loss to "
+                   "go on as it was at that moment, without what was written since");
+}
+
+// Asked before the database is opened, because opening writes into tables what is left of the log, and deletes it. Only
+// a crash shortly after such a write leaves it in the log alone.
+Status check_log(const DatabaseOptions& options, const LastFlush& flush) {
+  if (options.only_here <= flush.last_write) return ok_status();
+  CAIRN_ASSIGN_OR_RETURN(const Recovered recovered,
+                         recover_to_read(options.path, rocksdb::Options(options.db, options.family)));
+  return options.check_recovered(recovered.last_write, recovered.end);
 }
 
 }  // namespace
@@ -126,7 +142,9 @@ Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options)
   if (content == Content::kDatabase) {
     CAIRN_RETURN_IF_ERROR(check_families(options));
     CAIRN_RETURN_IF_ERROR(check_owner(options.path));
-    CAIRN_RETURN_IF_ERROR(check_manifest(options.path));
+    const LastFlush flush = last_flush(options).value_or(LastFlush{});
+    CAIRN_RETURN_IF_ERROR(check_manifest(options, flush));
+    CAIRN_RETURN_IF_ERROR(check_log(options, flush));
   }
   std::unique_ptr<Database> database(new Database(options));
   rocksdb::Options open_options(options.db, options.family);
@@ -140,8 +158,9 @@ Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options)
   // taken on trust: where a memtable holds a row, nothing is claimed.
   if (database->memtables_are_empty()) options.flushed->advance(database->last_write());
   CAIRN_RETURN_IF_ERROR(database->settle_format_version());
-  CAIRN_RETURN_IF_ERROR(options.check_recovered(database->last_write()));
+  CAIRN_RETURN_IF_ERROR(options.check_recovered(database->last_write(), ""));
   CAIRN_RETURN_IF_ERROR(database->mark_beginning());
+  options.recorder->record(*db);
   return database;
 }
 
@@ -208,13 +227,7 @@ Status Database::checkpoint(const std::string& path) const {
 }
 
 Status Database::verify_copy(const std::string& path) const {
-  rocksdb::Options options(options_.db, options_.family);
-  options.listeners.clear();
-  options.info_log = std::make_shared<SilentLogger>();
-  rocksdb::DB* raw = nullptr;
-  const rocksdb::Status opened = rocksdb::DB::OpenForReadOnly(options, path, &raw);
-  const std::unique_ptr<rocksdb::DB> db(raw);
-  return opened.ok() ? ok_status() : open_failure(opened, path);
+  return recover_to_read(path, rocksdb::Options(options_.db, options_.family)).status();
 }
 
 }  // namespace cairn::storage

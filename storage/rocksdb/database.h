@@ -10,6 +10,7 @@
 
 #include "cairn/log.h"
 #include "cairn/status.h"
+#include "storage/rocksdb/flush_recorder.h"
 #include "storage/rocksdb/flushed_mark.h"
 #include "storage/rocksdb/log_continuity.h"
 
@@ -20,9 +21,13 @@ struct DatabaseOptions {
   std::string path;
   rocksdb::DBOptions db;
   rocksdb::ColumnFamilyOptions family;
-  std::shared_ptr<FlushedMark> flushed;  ///< told what is in table files
-  /// Told the number of the last write that was recovered, before anything is written.
-  std::function<Status(std::uint64_t last_write)> check_recovered;
+  std::shared_ptr<FlushedMark> flushed;     ///< told what is in table files
+  std::shared_ptr<FlushRecorder> recorder;  ///< told when the database is open
+  std::uint64_t only_here = 0;              ///< the last write that must not be missing
+  bool accept_loss = false;                 ///< open although writes are missing
+  /// Told the number of the last write that can be recovered and, where it is known, which log ends there; before
+  /// anything is changed, and again before anything is written.
+  std::function<Status(std::uint64_t last_write, const std::string& end)> check_recovered;
   Logger log;
 };
 

@@ -43,6 +43,7 @@ rocksdb::WalFilter::WalProcessingOption LogContinuity::LogRecordFound(unsigned l
     return WalProcessingOption::kStopReplay;
   }
   next_ = sequence + batch.Count();
+  last_log_ = log_number;
   return WalProcessingOption::kContinueProcessing;
 }
 

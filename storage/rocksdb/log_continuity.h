@@ -38,12 +38,19 @@ class LogContinuity final : public rocksdb::WalFilter {
                                      bool* batch_changed) override;
   const char* Name() const override { return "cairn.log_continuity"; }
 
+  // After the replay:
+  /// The number of the log that the last record taken stands in; nothing when none was.
+  [[nodiscard]] std::optional<std::uint64_t> last_log() const noexcept { return last_log_; }
+  /// That of the log in which the MANIFEST says that unflushed writes begin.
+  [[nodiscard]] std::uint64_t first_log() const noexcept { return first_log_; }
+
  private:
   [[nodiscard]] bool follows(std::uint64_t log_number, std::uint64_t sequence, const rocksdb::WriteBatch& batch) const;
 
   const Logger log_;
-  std::uint64_t first_log_ = 0;        ///< where the MANIFEST says that unflushed writes begin
+  std::uint64_t first_log_ = 0;
   std::optional<std::uint64_t> next_;  ///< sequence number expected; none before the first record
+  std::optional<std::uint64_t> last_log_;
 };
 
 }  // namespace cairn::storage

@@ -4,9 +4,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string_view>
+#include <system_error>
 
 namespace cairn::storage {
 namespace {
@@ -56,9 +58,10 @@ std::size_t next_block(std::size_t at) { return (at / kBlockBytes + 1) * kBlockB
 
 }  // namespace
 
-std::optional<std::string> find_damaged_record(const std::string& file) {
+std::optional<LogExtent> read_log_extent(const std::string& file) {
+  std::error_code error;
   std::ifstream in(file, std::ios::binary);
-  if (!in) return std::nullopt;  // removed meanwhile
+  if (!in || !std::filesystem::is_regular_file(file, error)) return std::nullopt;
   const std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
   std::size_t at = 0;
   while (at < bytes.size()) {
@@ -70,14 +73,19 @@ std::optional<std::string> find_damaged_record(const std::string& file) {
     if (size == 0) break;
     at += size;
   }
-  // What is not whole and has whole records behind it was whole once. Records begin anywhere in the block of the bad
-  // one, and at the beginning of each later one.
-  for (std::size_t later = at + 1; later < bytes.size();
+  LogExtent extent{.whole_bytes = std::min(at, bytes.size()), .file_bytes = bytes.size()};
+  // Records begin anywhere in the block of one that is not whole, and at the beginning of each later block.
+  for (std::size_t later = at + 1; later < bytes.size() && !extent.damaged;
        later = later < next_block(at) ? later + 1 : next_block(later)) {
-    if (record_at(bytes, later) > 0)
-      return file + " is damaged: its record at byte " + std::to_string(at) + " is not whole";
+    extent.damaged = record_at(bytes, later) > 0;
   }
-  return std::nullopt;
+  return extent;
+}
+
+std::optional<std::string> find_damaged_record(const std::string& file) {
+  const auto extent = read_log_extent(file);
+  if (!extent || !extent->damaged) return std::nullopt;
+  return file + " is damaged: its record at byte " + std::to_string(extent->whole_bytes) + " is not whole";
 }
 
 }  // namespace cairn::storage

@@ -13,10 +13,12 @@
 #include <system_error>
 #include <utility>
 
+#include "cairn/byte_text.h"
 #include "cairn/kill_point.h"
 #include "cairn/mutex.h"
 #include "storage/directory_owner.h"
 #include "storage/in_flight.h"
+#include "storage/last_flush_mark.h"
 #include "storage/last_write_mark.h"
 #include "storage/merger.h"
 #include "storage/owner_remark.h"
@@ -105,16 +107,26 @@ class RocksDbStore final : public StateStore {
 
   Status open() {
     CAIRN_RETURN_IF_ERROR(check_room_to_open());
+    std::uint64_t only_here = 0;
     {
       const MutexLock lock(only_here_mutex_);
       CAIRN_ASSIGN_OR_RETURN(only_here_, LastWriteMark::open(options_.path));
+      only_here = only_here_->number();
     }
+    CAIRN_ASSIGN_OR_RETURN(LastFlushMark last_flush, LastFlushMark::open(options_.path));
+    const auto recorder = std::make_shared<FlushRecorder>(std::move(last_flush), flushed_);
     auto merge = std::make_shared<MergerOperator>(&merger_);
+    const auto check = [this](std::uint64_t last_write, const std::string& end) {
+      return check_recovered(last_write, end);
+    };
     CAIRN_ASSIGN_OR_RETURN(database_, Database::open({.path = options_.path,
-                                                      .db = database_options({health_, flushed_}, world_.env),
+                                                      .db = database_options({health_, flushed_, recorder}, world_.env),
                                                       .family = family_options(options_, std::move(merge), trim_.get()),
                                                       .flushed = flushed_,
-                                                      .check_recovered = [this](auto n) { return check_recovered(n); },
+                                                      .recorder = recorder,
+                                                      .only_here = only_here,
+                                                      .accept_loss = options_.accept_loss,
+                                                      .check_recovered = check,
                                                       .log = options_.log}));
     snapshots_ = std::make_shared<Snapshots>(&database_->db());
     return ok_status();
@@ -227,7 +239,7 @@ class RocksDbStore final : public StateStore {
     return read;
   }
   Status check_room_to_open() const;
-  Status check_recovered(std::uint64_t last_write) CAIRN_EXCLUDES(only_here_mutex_);
+  Status check_recovered(std::uint64_t last_write, const std::string& end) CAIRN_EXCLUDES(only_here_mutex_);
   Status check_room_for_copy(const std::string& parent) const;
   /// Says in `*number`, when it is given, which number the batch's last operation has.
   Status commit(WriteBatch batch, Durability durability, std::uint64_t* number = nullptr) const;
@@ -269,8 +281,8 @@ Status RocksDbStore::check_room_to_open() const {
   CAIRN_ASSIGN_OR_RETURN(const std::uint64_t free, world_.free_space(options_.path));
   const std::uint64_t needed = options_.free_bytes_min / 4;
   if (free >= needed) return ok_status();
-  return resource_exhausted("the disk of " + options_.path + " has " + std::to_string(free) +
-                            " bytes free and opening the state needs " + std::to_string(needed) + "; free space there");
+  return resource_exhausted("the disk of " + options_.path + " has " + byte_text(free) +
+                            " free and opening the state needs " + byte_text(needed) + "; free space there");
 }
 
 // Table files are linked where the copy is on the same disk; then only what is not flushed yet takes space.
@@ -280,20 +292,20 @@ Status RocksDbStore::check_room_for_copy(const std::string& parent) const {
   const std::uint64_t copied = linked ? 0 : directory_bytes(options_.path);
   const std::uint64_t needed = copied + database_->memtable_bytes();
   if (free >= needed && free - needed >= options_.free_bytes_min) return ok_status();
-  return resource_exhausted("a checkpoint in " + parent + " needs " + std::to_string(needed) +
-                            " bytes beside a reserve of " + std::to_string(options_.free_bytes_min) +
-                            " and the disk has " + std::to_string(free) +
+  return resource_exhausted("a checkpoint in " + parent + " needs " + byte_text(needed) + " beside a reserve of " +
+                            byte_text(options_.free_bytes_min) + " and the disk has " + byte_text(free) +
                             " free; free space there or choose another disk");
 }
 
-/// Asked before the first write of this opening, whose number could hide the loss.
-Status RocksDbStore::check_recovered(std::uint64_t last_write) {
+/// Asked also before the first write of this opening, whose number could hide the loss.
+Status RocksDbStore::check_recovered(std::uint64_t last_write, const std::string& end) {
   const MutexLock lock(only_here_mutex_);
   if (last_write >= only_here_->number()) return ok_status();
   const std::string what = "the state in " + options_.path + " ends at write " + std::to_string(last_write) +
                            ", and write " + std::to_string(only_here_->number()) +
                            ", which no source can bring again, was acknowledged (" +
-                           LastWriteMark::path(options_.path) + "): the end of its MANIFEST or of a *.log file is lost";
+                           LastWriteMark::path(options_.path) +
+                           "): " + (end.empty() ? "the end of its MANIFEST or of a *.log file is lost" : end);
   if (options_.accept_loss) {
     options_.log.error("storage.loss_accepted", what);
     return only_here_->set(last_write);

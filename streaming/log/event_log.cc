@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "cairn/byte_text.h"
 #include "cairn/kill_point.h"
 #include "cairn/mutex.h"
 #include "streaming/log/acknowledged.h"
@@ -190,9 +191,9 @@ Status FileEventLog::write(const Group& group) {
 Status FileEventLog::check_free(std::size_t bytes) const {
   CAIRN_ASSIGN_OR_RETURN(const std::uint64_t free, active_->free_bytes());
   if (free >= options_.free_bytes_min + bytes) return ok_status();
-  return resource_exhausted("the disk of '" + options_.path + "' has " + std::to_string(free >> 20) +
-                            " MiB free, less than the " + std::to_string(options_.free_bytes_min >> 20) +
-                            " MiB kept; free space on it");
+  return resource_exhausted("the disk of '" + options_.path + "' has " + byte_text(free) + " free, too little for " +
+                            byte_text(bytes) + " of events beside the " + byte_text(options_.free_bytes_min) +
+                            " that are kept free; free space on it");
 }
 
 Status FileEventLog::roll(Offset start) {

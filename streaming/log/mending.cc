@@ -20,6 +20,11 @@ namespace {
 /// The longest record that stands for lost ones.
 constexpr std::int64_t kFillerBytesMax = 1 << 20;
 
+/// The API's events are nowhere else: nobody reads them again.
+constexpr const char* kRemedy =
+    "restore the file from a backup or restore a checkpoint, or start once with --accept-log-loss to go on without "
+    "these events";
+
 std::string text(Offset offset) { return std::to_string(offset.value); }
 
 /// Writes records that say "given up" from `from` to `to`.
@@ -98,16 +103,17 @@ Result<Offset> mend_segments(const std::string& directory, Offset needed, Offset
 }
 
 /// What is wrong with a segment's records up to `end`.
-void examine_records(const Segment& segment, Offset end, std::vector<std::string>* found) {
+void examine_records(const Segment& segment, Offset end, std::vector<Damage>* found) {
   for (Offset at = segment.start(); at < end;) {
     RecordWalk walk(segment, at, end);
     while (!walk.at_end()) {
       const auto record = walk.next();
-      if (!record.ok()) return found->push_back(record.status().message());
+      if (!record.ok()) return found->push_back(damage_of(record.status(), kRemedy));
       if (record->found != ParsedRecord::Found::kWhole) break;
     }
     if (walk.at_end()) return;
-    found->push_back("'" + segment.path() + "': the record at offset " + text(walk.offset()) + " is damaged");
+    found->push_back(
+        {"'" + segment.path() + "': the record at offset " + text(walk.offset()) + " is damaged", kRemedy});
     const auto next = next_whole_record(segment, {walk.offset().value + 1}, end);
     at = next.ok() ? *next : end;
   }
@@ -134,49 +140,57 @@ Result<std::vector<LogLoss>> give_up_lost_records(const EventLogOptions& options
   return losses;
 }
 
-std::vector<std::string> examine_event_log(const std::string& directory) {
-  std::vector<std::string> found;
-  const auto note = [&found](const Status& status) {
-    if (!status.ok() && status.code() != StatusCode::kNotFound) found.push_back(status.message());
+LogExamination examine_event_log(const std::string& directory) {
+  LogExamination found;
+  const auto note = [&found](std::string what) { found.damaged.push_back({std::move(what), kRemedy}); };
+  const auto note_status = [&found](const Status& status) {
+    if (!status.ok() && status.code() != StatusCode::kNotFound) found.damaged.push_back(damage_of(status, kRemedy));
   };
   const auto identity = read_identity(directory);
-  note(identity.status());
+  note_status(identity.status());
   const auto mark = AcknowledgedMark::open(directory);
-  note(mark.status());
+  note_status(mark.status());
   const bool named = identity.ok() && identity->has_value();
-  if (identity.ok() && !named && mark.ok() && *mark) found.push_back("'" + directory + "/identity' is missing");
-  if (named && mark.ok() && !*mark) found.push_back("'" + AcknowledgedMark::path(directory) + "' is missing");
+  if (named) found.identity = **identity;
+  if (identity.ok() && !named && mark.ok() && *mark) note("'" + directory + "/identity' is missing");
+  if (named && mark.ok() && !*mark) note("'" + AcknowledgedMark::path(directory) + "' is missing");
   const Offset acknowledged = mark.ok() && *mark ? (*mark)->end() : Offset{0};
   const auto starts = Segment::list(directory);
-  note(starts.status());
+  note_status(starts.status());
   if (!starts.ok()) return found;
   std::optional<Offset> end;  // of the segment before
   for (const Offset start : *starts) {
     const auto segment = Segment::open(directory, start);
-    note(segment.status());
+    note_status(segment.status());
     if (!segment.ok()) {
       end.reset();
       continue;
     }
     if (end && *end != start) {
-      found.push_back("'" + Segment::path(directory, start) + "': offsets " + text(*end) + " to " + text(start) +
-                      " before it are missing");
+      note("'" + Segment::path(directory, start) + "': offsets " + text(*end) + " to " + text(start) +
+           " before it are missing");
     }
     const auto file_end = (*segment)->end_of_file();
-    note(file_end.status());
+    note_status(file_end.status());
     if (!file_end.ok()) continue;
     end = *file_end;
     // Behind what is acknowledged an append may be under way.
     const bool newest = start == starts->back();
-    examine_records(**segment, newest ? std::min(*end, std::max(acknowledged, start)) : *end, &found);
+    examine_records(**segment, newest ? std::min(*end, std::max(acknowledged, start)) : *end, &found.damaged);
   }
   if (named && (!end || *end < acknowledged)) {
     const std::string last = starts->empty() ? directory : Segment::path(directory, starts->back());
-    found.push_back("the event log in '" + directory + "' ends with '" + last + "' at offset " +
-                    (end ? text(*end) : "0") + ", and events up to offset " + text(acknowledged) +
-                    " were acknowledged");
+    note("the event log in '" + directory + "' ends with '" + last + "' at offset " + (end ? text(*end) : "0") +
+         ", and events up to offset " + text(acknowledged) + " were acknowledged");
   }
+  if (!starts->empty()) found.begin = starts->front();
+  found.end = end.value_or(found.begin);
   return found;
+}
+
+std::optional<Offset> oldest_record(const std::string& directory) {
+  const auto starts = Segment::list(directory);
+  return starts.ok() && !starts->empty() ? std::optional(starts->front()) : std::nullopt;
 }
 
 }  // namespace cairn::streaming

@@ -153,6 +153,9 @@ TEST_CASE("a view says why it has no values") {
   CHECK(read_view(view, &without_view, now, LaterEvents::kCount, kNumbers).status == FeatureStatus::kNullValue);
   const Row without_entries = row_of(view, {});
   CHECK(read_view(view, &without_entries, now, LaterEvents::kCount, kNumbers).status == FeatureStatus::kNullValue);
+  Row faded = row_of(view, {});  // as drop_faded() leaves it
+  faded.blocks[0].ttl_ms = 1'000;
+  CHECK(read_view(view, &faded, now, LaterEvents::kCount, kNumbers).status == FeatureStatus::kOutsideMaxAge);
   const Row expired = row_of(view, {entry_at(1, 0), entry_at(2, 8'999)});
   const FeatureVector vector = read_view(view, &expired, now, LaterEvents::kCount, kNumbers);
   CHECK(vector.status == FeatureStatus::kOutsideMaxAge);

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <set>
 #include <string>
 
 #include "features/decay.h"
@@ -88,10 +89,19 @@ TEST_CASE("what lies in the future stays, and so does what is of this moment, ev
   CHECK(left_of(row, kNow) == encoded(row));
 }
 
-TEST_CASE("a view of which nothing is left is dropped, the others stay") {
+TEST_CASE("a view of which nothing is left is dropped, but for the trace of a TTL that has passed, the others stay") {
   Row row = row_of(kTiles, {counted(1, kNow)});
   row.blocks.push_back(row_of(kSums, {sum(1, 1.0, kNow, 10 * kDay)}).blocks[0]);
-  CHECK(left_of(row, kNow + 31 * kDay) == encoded({{row.blocks[1]}}));
+  const std::string left = left_of(row, kNow + 31 * kDay);
+  CHECK(left == encoded({{row_of(kTiles, {}).blocks[0], row.blocks[1]}}));
+  Row kept;
+  REQUIRE(decode_row(left, &kept).ok());
+  CHECK(left_of(kept, kNow + 32 * kDay) == left);  // and is not rewritten again
+  CHECK(left_of(kept, kNow + 400 * kDay).empty());
+  // Sums that faded by their half-life leave none: such a view has no age.
+  Row sums = row_of({.view = 1, .aggregate = Aggregate::kCount}, {counted(1, kNow)});
+  sums.blocks.push_back(row.blocks[1]);
+  CHECK(left_of(sums, kNow + 400 * kDay) == encoded({{sums.blocks[0]}}));
 }
 
 TEST_CASE("damaged rows and rows that never had entries are left alone") {
@@ -115,11 +125,13 @@ TEST_CASE("of random rows stays what their TTL still serves and what has a milli
     const std::string left = left_of(row, now_ms);
     std::size_t before = 0;
     std::size_t after = 0;
+    std::set<std::uint32_t> aged;  // views
     for (ViewBlock& block : row.blocks) {
       before += block.entries.size();
+      if (block.entries.empty() && block.ttl_ms > 0) aged.insert(block.view);
       std::erase_if(block.entries, [&](const Entry& entry) {
         const std::int64_t age_ms = now_ms - entry.value.newest_ms;
-        if (block.ttl_ms > 0 && age_ms > block.ttl_ms) return true;
+        if (block.ttl_ms > 0 && age_ms > block.ttl_ms) return aged.insert(block.view), true;
         if (block.half_life_ms == 0 || age_ms <= 0) return false;
         const long double half_lives = static_cast<long double>(now_ms) / block.half_life_ms;
         const long double lasting = static_cast<long double>(entry.value.exponent) - half_lives;
@@ -127,7 +139,8 @@ TEST_CASE("of random rows stays what their TTL still serves and what has a milli
       });
       after += block.entries.size();
     }
-    std::erase_if(row.blocks, [](const ViewBlock& block) { return block.entries.empty(); });
+    std::erase_if(row.blocks,
+                  [&](const ViewBlock& block) { return block.entries.empty() && !aged.contains(block.view); });
     lost += before > after ? 1 : 0;
     REQUIRE(left == (before == after ? bytes : (after == 0 ? "" : encoded(row))));
   }

@@ -16,6 +16,13 @@ TEST_CASE("options that cannot work are refused before anything is connected") {
   CHECK(code_of({.dsn = ""}) == StatusCode::kInvalidArgument);
   CHECK(code_of({.dsn = "nonsense"}) == StatusCode::kInvalidArgument);
   CHECK(code_of({.dsn = "host=x unknown_key=1"}) == StatusCode::kInvalidArgument);
+  for (const char* port : {"abc", "0", "65536", "5432x", "-1", "5432,x"}) {
+    INFO("port ", port);
+    CHECK(code_of({.dsn = dsn + " port=" + port}) == StatusCode::kInvalidArgument);
+  }
+  CHECK(code_of({.dsn = "postgresql://u:p@localhost:here/x"}) == StatusCode::kInvalidArgument);
+  CHECK(code_of({.dsn = "host=a,b port=5432,5433"}) == StatusCode::kOk);
+  CHECK(code_of({.dsn = "host=a,b port=5432,"}) == StatusCode::kOk);  // empty: the default
   CHECK(code_of({.dsn = dsn, .pool_size = 0}) == StatusCode::kInvalidArgument);
   CHECK(code_of({.dsn = dsn, .partitions_ahead_months = 10, .partitions_max = 11}) == StatusCode::kInvalidArgument);
   CHECK(code_of({.dsn = dsn, .statement_timeout = std::chrono::milliseconds(0)}) == StatusCode::kInvalidArgument);

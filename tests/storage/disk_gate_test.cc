@@ -32,7 +32,7 @@ TEST_CASE("the gate names path, free bytes, limit and remedy when it refuses") {
   DiskGate gate = gate_over(disk, 800);
   const Status refused = gate.admit(0);
   CHECK(refused.code() == StatusCode::kResourceExhausted);
-  for (const char* part : {"/data", "799 bytes free", "below 800", "free space", "resumes by itself"}) {
+  for (const char* part : {"/data", "799 B free", "below 800 B", "free space", "resumes by itself"}) {
     INFO(part);
     CHECK(refused.message().find(part) != std::string::npos);
   }
@@ -108,6 +108,15 @@ TEST_CASE("the free space of a real directory is a number") {
   const auto free = free_space("/tmp");
   REQUIRE(free.ok());
   CHECK(*free > 0);
+}
+
+TEST_CASE("a write that is too large for what is left says how large it is") {
+  Disk disk{.free = 12u << 20};
+  DiskGate gate = gate_over(disk, 1u << 20);
+  const Status refused = gate.admit(20u << 20);
+  CHECK(refused.code() == StatusCode::kResourceExhausted);
+  CHECK(refused.message().find("has 12.0 MiB free, too little for a write of 20.0 MiB; writing stops below 1.0 MiB") !=
+        std::string::npos);
 }
 
 }  // namespace

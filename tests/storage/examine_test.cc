@@ -10,7 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "storage/rocksdb/rocksdb_store.h"
+#include "tests/storage/faulty_disk.h"
 #include "tests/storage/numbered_check.h"
+#include "tests/support/copy_at_rest.h"
 #include "tests/support/environment_number.h"
 
 namespace cairn::storage {
@@ -20,7 +23,12 @@ namespace {
 Status every_row_is_fine(std::string_view, std::string_view) { return ok_status(); }
 
 std::vector<std::string> damage_in(const std::string& path) {
-  return examine_rocksdb_store(path, add_counters, every_row_is_fine).damaged;
+  std::vector<std::string> found;
+  for (const Damage& damage : examine_rocksdb_store(path, add_counters, every_row_is_fine).damaged) {
+    CHECK_FALSE(damage.remedy.empty());
+    found.push_back(damage.what + "; " + damage.remedy);
+  }
+  return found;
 }
 
 /// What a machine that dies leaves: two table files, and a log with writes in it.
@@ -105,6 +113,76 @@ TEST_CASE("a file that is missing is named, and a store that is open is examined
   CHECK(damage_in(dir / "state").empty());
 }
 
+TEST_CASE("a log that was cut is damage where it was known to go on, and else the end that a crash leaves") {
+  TempDir dir;
+  {
+    const auto store = open_small(dir / "state");
+    write_numbered(*store, 1, 100, Durability::kSynced);
+    must(store->flush());
+    write_numbered(*store, 101, 110, Durability::kOnlyHere);
+    write_numbered(*store, 111, 200, Durability::kBuffered);
+    test::copy_at_rest(dir / "state", dir / "image");
+  }
+  REQUIRE(damage_in(dir / "image").empty());
+  const fs::path log = files_like(dir / "image", ".log").back();
+  const std::uintmax_t size = fs::file_size(log);
+  bool named = false;
+  for (std::uintmax_t end = size - 1;; end = end > 200 ? end - 200 : 0) {
+    INFO("cut at ", end, " of ", size);
+    fs::resize_file(log, end);
+    const auto found = damage_in(dir / "image");
+    // What an opening says is the judge; it changes nothing where it refuses.
+    fs::remove_all(dir / "copy");
+    fs::copy(dir / "image", dir / "copy");
+    REQUIRE(found.empty() == open_rocksdb_store(small_options(dir / "copy")).ok());
+    if (!found.empty()) {
+      named = true;
+      CHECK(found.size() == 1);
+      CHECK(found[0].find(log.string()) != std::string::npos);
+      CHECK(found[0].find("at byte ") != std::string::npos);
+      CHECK(found[0].find("--accept-log-loss") != std::string::npos);
+    }
+    if (end == 0) break;
+  }
+  CHECK(named);
+  fs::remove(log);
+  const auto found = damage_in(dir / "image");
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].find("*.log file, is missing") != std::string::npos);
+}
+
+TEST_CASE("a log that lacks its end before another log is named, and that the sources bring it again") {
+  TempDir dir;
+  Faults disk;
+  const auto env = rocksdb::NewCompositeEnv(std::make_shared<FaultyDisk>(&disk));
+  StateStoreOptions options = small_options(dir / "state");
+  options.memtable_bytes = 128u << 10;
+  {
+    auto store = open_rocksdb_store(std::move(options), {.env = env.get()});
+    REQUIRE(store.ok());
+    disk.hold_table = true;  // a table that is not finished keeps every log behind it
+    for (int n = 1; files_like(dir / "state", ".log").size() < 2; ++n) {
+      WriteBatch batch = numbered_batch(n);
+      batch.put(Family::kPlaces, "place " + std::to_string(n), std::string(10'000, 'x'));
+      must((*store)->write(batch, Durability::kSynced));
+    }
+    write_numbered(**store, 1'000, 1'000, Durability::kSynced);
+    test::copy_at_rest(dir / "state", dir / "image");
+    disk.hold_table = false;
+    disk.hold_table.notify_all();
+  }
+  for (const std::string& found : damage_in(dir / "image")) FAIL_CHECK(found);
+  const auto logs = files_like(dir / "image", ".log");
+  REQUIRE(logs.size() >= 2);
+  fs::resize_file(logs[0], fs::file_size(logs[0]) - 9);
+  const auto found = damage_in(dir / "image");
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].find(logs[0].filename().string() + " at byte ") != std::string::npos);
+  CHECK(found[0].find(logs[1].filename().string()) != std::string::npos);
+  CHECK(found[0].find("the sources bring the rest again") != std::string::npos);
+  CHECK(open_rocksdb_store(small_options(dir / "image")).ok());
+}
+
 TEST_CASE("rows that make no sense are named by their keys, and operands kept aside are counted") {
   TempDir dir;
   {
@@ -122,7 +200,7 @@ TEST_CASE("rows that make no sense are named by their keys, and operands kept as
   };
   const auto found = examine_rocksdb_store(dir / "state", add_counters, check);
   REQUIRE(found.damaged.size() == 1);
-  CHECK(found.damaged[0].find("626164") != std::string::npos);  // "bad"
+  CHECK(found.damaged[0].what.find("626164") != std::string::npos);  // "bad"
   CHECK(found.rows == 2);
   CHECK(found.quarantined == 1);
 }

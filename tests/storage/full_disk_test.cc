@@ -41,7 +41,7 @@ TEST_CASE("a nearly full disk refuses the write, writes nothing, and takes it wh
   const Status refused = store.write(numbered_batch(6), Durability::kSynced);
   CHECK(refused.code() == StatusCode::kResourceExhausted);
   CHECK(refused.message().find(disk.dir / "state") != std::string::npos);
-  CHECK(refused.message().find(std::to_string(700u << 20)) != std::string::npos);
+  CHECK(refused.message().find("700.0 MiB free") != std::string::npos);
   CHECK(check_numbered(store) == 5);
   const StateStoreStats stats = store.stats();
   CHECK(!stats.accepting_writes);
@@ -90,7 +90,7 @@ TEST_CASE("a store on a nearly full disk closes without loss, opens to be read, 
   disk.free = 199u << 20;
   const auto refused = disk.open(800u << 20);
   CHECK(refused.status().code() == StatusCode::kResourceExhausted);
-  CHECK(refused.status().message().find(std::to_string(199u << 20)) != std::string::npos);
+  CHECK(refused.status().message().find("199.0 MiB free") != std::string::npos);
 }
 
 TEST_CASE("a limit that no disk meets refuses opening with the real disk's figures") {

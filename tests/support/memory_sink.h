@@ -49,6 +49,7 @@ class MemorySink final : public ingest::Sink {
     }
     for (const Interaction& one : batch.interactions) ++counts_[one.place.str()];
     refused_ += batch.refused.size();
+    for (const ingest::Refused& one : batch.refused) details_.push_back(one.detail);
     for (const SourcePosition& after : batch.after) positions_[{source, after.partition}] = after;
     applied_.notify_all();
     return ok_status();
@@ -80,6 +81,11 @@ class MemorySink final : public ingest::Sink {
   [[nodiscard]] std::size_t refused() const {
     const MutexLock lock(mutex_);
     return refused_;
+  }
+  /// What was said of each refused record.
+  [[nodiscard]] std::vector<std::string> details() const {
+    const MutexLock lock(mutex_);
+    return details_;
   }
   [[nodiscard]] std::optional<SourcePosition> position(const std::string& source, Partition partition) const {
     const MutexLock lock(mutex_);
@@ -117,6 +123,7 @@ class MemorySink final : public ingest::Sink {
   std::map<std::pair<std::string, Partition>, SourcePosition> positions_ CAIRN_GUARDED_BY(mutex_);
   Counts counts_ CAIRN_GUARDED_BY(mutex_);
   std::size_t refused_ CAIRN_GUARDED_BY(mutex_) = 0;
+  std::vector<std::string> details_ CAIRN_GUARDED_BY(mutex_);
   std::vector<Partition> revoked_ CAIRN_GUARDED_BY(mutex_);
 };
 

@@ -28,19 +28,19 @@ config::ConfigReport read(const std::string& file) {
   return config::check_config_file(file, config::process_environment(), vocabulary());
 }
 
-nlohmann::json problems_of(const config::ConfigReport& report) {
-  nlohmann::json problems = nlohmann::json::array();
-  for (const config::Problem& problem : report.problems) {
-    problems.push_back({{"place", problem.place}, {"message", problem.message}});
+nlohmann::json list_of(const std::vector<config::Problem>& problems) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const config::Problem& problem : problems) {
+    list.push_back({{"place", problem.place}, {"message", problem.message}});
   }
-  return problems;
+  return list;
 }
 
 void run_check(const GlobalOptions& options, const std::string& file) {
   const config::ConfigReport report = read(file);
   if (options.json()) {
-    print(dump({{"ok", report.ok()}, {"problems", problems_of(report)}}));
-  } else if (!report.ok()) {
+    print(dump({{"ok", report.ok()}, {"problems", list_of(report.problems)}, {"warnings", list_of(report.warnings)}}));
+  } else if (std::fputs(report.warnings_text().c_str(), stderr); !report.ok()) {
     std::fputs(report.problems_text().c_str(), stderr);
   } else if (!options.quiet) {
     print(file + ": no problems\n");

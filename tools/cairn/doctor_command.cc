@@ -1,5 +1,6 @@
 #include <cstdlib>
 #include <memory>
+#include <set>
 
 #include "tools/cairn/api_client.h"
 #include "tools/cairn/doctor.h"
@@ -75,10 +76,11 @@ void print_table(const std::vector<Finding>& findings) {
   Table table({{"CHECK"}, {"HEALTH"}, {"DETAIL"}});
   for (const Finding& finding : findings) table.add({finding.check, name_of(finding.health), finding.detail});
   print(table.to_string(color_wanted()));
+  std::set<std::string> said;  // many files may need the same
   for (const Finding& finding : findings) {
-    if (finding.health != Health::kOk && !finding.remedy.empty()) {
-      print("\n" + finding.check + ": " + finding.remedy + "\n");
-    }
+    const std::string line = finding.check + ": " + finding.remedy;
+    if (finding.health == Health::kOk || finding.remedy.empty() || !said.insert(line).second) continue;
+    print("\n" + line + "\n");
   }
 }
 

@@ -129,6 +129,10 @@ DoctorConfig examine_config(const std::string& path, bool required) {
     examined.findings.push_back(
         {"configuration", Health::kFail, problem.to_string(), "mend the file: cairn config check " + path});
   }
+  for (const config::Problem& warning : report.warnings) {
+    examined.findings.push_back(
+        {"configuration", Health::kWarn, warning.to_string(), "rename the variable, or take it away"});
+  }
   if (report.ok()) {
     examined.config = std::move(report.config);
     examined.findings.push_back({"configuration", Health::kOk, path + " has no problems", ""});
@@ -147,9 +151,8 @@ std::vector<Finding> examine_state_files(const EngineOptions& options) {
   if (!fs::exists(options.state_dir, ignored)) return {{"state files", Health::kOk, "none yet", ""}};
   const StateExamination found = examine_state(options.state_dir);
   std::vector<Finding> findings;
-  for (const std::string& damage : found.damaged) {
-    findings.push_back({"state files", Health::kFail, damage,
-                        "restore a checkpoint, or move the file's folder away and let the events be read again"});
+  for (const Damage& damage : found.damaged) {
+    findings.push_back({"state files", Health::kFail, damage.what, damage.remedy});
   }
   if (findings.empty()) {
     findings.push_back({"state files", Health::kOk, "every checksum is right; " + grouped(found.rows) + " rows", ""});

@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "cairn/byte_text.h"
+
 namespace cairn::cli {
 namespace {
 
@@ -82,16 +84,7 @@ std::string grouped(std::uint64_t value) {
   return digits;
 }
 
-std::string bytes_text(std::uint64_t bytes) {
-  constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-  double value = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  while (value >= 1024.0 && unit + 1 < std::size(kUnits)) {
-    value /= 1024.0;
-    ++unit;
-  }
-  return formatted(unit == 0 ? "%.0f " : "%.1f ", value) + kUnits[unit];
-}
+std::string bytes_text(std::uint64_t bytes) { return byte_text(bytes); }
 
 std::string distance_text(double meters) {
   return meters < 1000.0 ? formatted("%.0f m", meters) : formatted("%.1f km", meters / 1000.0);

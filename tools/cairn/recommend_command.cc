@@ -76,6 +76,10 @@ void print_remarks(const nlohmann::json& answer) {
   const std::string newest = text_at(freshness, "newest_event");
   const std::string shortfall = text_at(answer, "shortfall");
   if (!shortfall.empty()) print("\n" + shortfall + "\n");
+  // Nobody asks for an offset here, so there is one reason left.
+  if (flag_at(answer, "degraded")) {
+    print("\nwhat is stored of this user is damaged, and was not used; cairn doctor --deep names it\n");
+  }
   print("\n" + grouped(count_at(answer, "candidates")) + " candidates, user's row from " + text_at(freshness, "tier") +
         ", " + (newest.empty() ? "no event seen yet" : "newest event " + newest) + "\n");
 }

@@ -40,6 +40,7 @@ int run(const Arguments& arguments) {
   }
   const ConfigSource source{arguments.config_path, config::process_environment(), engine_vocabulary()};
   config::ConfigReport report = config::check_config_file(source.path, source.environment, source.vocabulary);
+  print(stderr, report.warnings_text());
   if (!report.ok()) return refuse(report);
   if (arguments.mode == Arguments::Mode::kCheckConfig) {
     print(stdout, source.path + ": no problems\n");

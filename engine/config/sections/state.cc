@@ -15,6 +15,12 @@ Section state_section() {
                             .type = KeyType::kText,
                             .doc = "Directory; created when absent, used by one process at a time.",
                             .complaint = path_complaint}),
+          make_key<Config>(
+              CAIRN_AT(engine.state.any_owner),
+              {.name = "any_owner",
+               .type = KeyType::kBool,
+               .doc = "Whether a directory of another user is used as well. That user may not be able to "
+                      "open what is written there, so cairnd refuses it, above all when it runs as root."}),
           make_key<Config>(CAIRN_AT(http.checkpoints_dir),
                            {.name = "checkpoints",
                             .type = KeyType::kText,

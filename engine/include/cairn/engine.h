@@ -10,6 +10,7 @@
 
 #include "cairn/call_context.h"
 #include "cairn/clock.h"
+#include "cairn/damage.h"
 #include "cairn/engine_status.h"
 #include "cairn/feature_view.h"
 #include "cairn/features.h"
@@ -155,13 +156,14 @@ class Engine {
 
 /// What a look at every byte of a state directory has found.
 struct StateExamination {
-  std::vector<std::string> damaged;  ///< what is damaged or missing, each with file or key; empty: nothing
-  std::uint64_t rows = 0;            ///< of features
-  std::uint64_t quarantined = 0;     ///< changes of rows that made no sense and are kept aside
+  std::vector<Damage> damaged;    ///< empty: nothing
+  std::uint64_t rows = 0;         ///< of features
+  std::uint64_t quarantined = 0;  ///< changes of rows that made no sense and are kept aside
 };
 
-/// Reads the features, their log and the API's log of a state directory by their checksums, whoever has it open, and
-/// changes nothing. Takes as long as the disk needs for all of it.
+/// Reads the features, their log and the API's log of a state directory by their checksums, and whether they belong
+/// together, whoever has it open, and changes nothing. Whatever a start would refuse as DATA_LOSS is found. Takes as
+/// long as the disk needs for all of it.
 [[nodiscard]] StateExamination examine_state(const std::string& state_dir);
 
 /// Takes the schema from the state directory that owns it: it belongs to the one that opens on it next. What the old

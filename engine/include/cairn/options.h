@@ -94,6 +94,7 @@ struct StateOptions {
   bool sync = true;  ///< fsync each window; false: lost on power failure, re-read from the source
   std::uint64_t free_bytes_min = 256u << 20;  ///< ingest pauses while the disk has less free than this
   std::size_t row_cache_bytes = 256u << 20;   ///< decoded rows kept in memory
+  bool any_owner = false;                     ///< also open a directory of another user, who may then no longer open it
 };
 
 /// A weight of a ranking feature lies between this and its negative, so that every score is a number.

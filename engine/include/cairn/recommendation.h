@@ -47,7 +47,8 @@ struct Recommendations {
   std::vector<Recommended> items;  ///< best first; equal scores: nearer first, then by place id
   std::size_t candidates = 0;      ///< places that passed every filter
   std::string shortfall;           ///< why there are fewer than asked for; empty when there are not
-  bool degraded = false;           ///< answered before min_offset was reached, as asked
+  bool degraded = false;           ///< answered before min_offset was reached, as asked; or as if nothing were known of
+                                   ///< the user, because what is stored of them is damaged
   Freshness freshness;
 };
 

@@ -14,6 +14,24 @@ TEST_CASE("the environment wins over the file, the file over the default") {
   CHECK(report.config.engine.sql.partitions_max == SqlOptions{}.partitions_max);
 }
 
+TEST_CASE("a variable with a '_' too few is warned of, with the one that was meant, and those of others are not") {
+  const ConfigReport report = check("", {{"CAIRN_SQL_DSN", "host=x password=geheim"},
+                                         {"CAIRN_HTTP_LISEN", "127.0.0.1:0"},
+                                         {"CAIRN_STATE_WHATEVER_THIS_IS_ABOUT", "1"},
+                                         {"CAIRN_DATA", "x"},
+                                         {"CAIRN_URL", "http://x"},
+                                         {"CAIRN_TEST_SEED", "7"},
+                                         {"CAIRN_SOURCE_DIR", "/x"}});
+  REQUIRE_MESSAGE(report.ok(), report.problems_text());
+  REQUIRE(report.warnings.size() == 3);  // by name
+  CHECK(report.warnings_text().find("geheim") == std::string::npos);
+  CHECK(report.warnings[0].to_string() ==
+        "environment variable CAIRN_HTTP_LISEN: is not read: section and key are joined by two '_', "
+        "CAIRN_<SECTION>__<KEY>; did you mean 'CAIRN_HTTP__LISTEN'?");
+  CHECK(report.warnings[1].message.find("did you mean 'CAIRN_SQL__DSN'?") != std::string::npos);
+  CHECK(report.warnings[2].place == "environment variable CAIRN_STATE_WHATEVER_THIS_IS_ABOUT");
+}
+
 TEST_CASE("every kind of value can come from the environment") {
   const ConfigReport report = check("", {{"CAIRN_STATE__SYNC", "false"},
                                          {"CAIRN_STATE__BLOCK_CACHE", "1GiB"},

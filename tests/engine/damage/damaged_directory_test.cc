@@ -1,6 +1,7 @@
 // A state directory whose files were cut, flipped or removed after a kill, while it held events that the API had
 // acknowledged and nobody can send again. Whatever becomes of it: all of them are there, or the start is refused and
-// says which file; or the engine says that it is not ready. Never ready and wrong.
+// says which file, and putting it back brings everything back; or the engine says that it is not ready. Never ready and
+// wrong.
 
 #include <doctest/doctest.h>
 
@@ -140,8 +141,8 @@ enum class Harm { kCut, kFlip, kEmpty, kRemove };
 constexpr std::pair<Harm, const char*> kHarms[] = {
     {Harm::kCut, "cut"}, {Harm::kFlip, "flip"}, {Harm::kEmpty, "empty"}, {Harm::kRemove, "remove"}};
 /// What the names of the files begin or end with.
-constexpr const char* kFiles[] = {".log",    "MANIFEST-",    "CURRENT",  ".sst",
-                                  ".events", "acknowledged", "identity", "LASTWRITE"};
+constexpr const char* kFiles[] = {".log",         "MANIFEST-", "CURRENT",   ".sst",     ".events",
+                                  "acknowledged", "identity",  "LASTWRITE", "LASTFLUSH"};
 
 class Round {
  public:
@@ -160,6 +161,7 @@ class Round {
     }
     if (files.empty()) return false;
     const fs::path file = files[random_() % files.size()];
+    harmed_file_ = file.lexically_relative(path_);
     const std::uintmax_t size = fs::file_size(file);
     const std::uintmax_t at = random_() % size;
     harmed_ = file.string() + " at byte " + std::to_string(at) + " of " + std::to_string(size);
@@ -187,8 +189,14 @@ class Round {
 
   void check() {
     INFO("harmed: ", harmed_);
+    const StateExamination examined = examine_state(path_);
+    if (harmed_.empty()) CHECK(examined.damaged.empty());
     auto opened = Engine::open(options_at(path_));
-    if (!opened.ok()) return check_refusal(opened.status());
+    if (!opened.ok()) {
+      check_refusal(opened.status());
+      check_named(examined);
+      return check_put_back();
+    }
     Engine& engine = **opened;
     const Status caught_up = engine.wait_caught_up(CallContext::within(20s));
     const std::string missing = caught_up.ok() ? compare(engine) : caught_up.to_string();
@@ -216,6 +224,27 @@ class Round {
     CHECK(status.message().find(path_) != std::string::npos);
     const bool remedy = status.message().find("restore") != std::string::npos;
     CHECK(remedy);
+  }
+
+  /// What a start refuses, an examination has found, and each finding says what to do.
+  void check_named(const StateExamination& examined) const {
+    CHECK_FALSE(examined.damaged.empty());
+    for (const Damage& damage : examined.damaged) {
+      INFO("found: ", damage.what, "; remedy: ", damage.remedy);
+      CHECK(damage.what.find(path_) != std::string::npos);
+      CHECK_FALSE(damage.remedy.empty());
+    }
+  }
+
+  /// What was refused was left as it was: with the file as it was before, everything is there.
+  void check_put_back() const {
+    fs::copy_file(fs::path(image_.path) / harmed_file_, fs::path(path_) / harmed_file_,
+                  fs::copy_options::overwrite_existing);
+    const auto opened = Engine::open(options_at(path_));
+    REQUIRE_MESSAGE(opened.ok(), opened.status().to_string());
+    REQUIRE((*opened)->wait_caught_up(CallContext::within(20s)).ok());
+    CHECK(compare(**opened) == "");
+    static_cast<void>((*opened)->close());
   }
 
   /// Everything that was acknowledged is counted once. Returns: what cannot be read, with its reason.
@@ -250,6 +279,7 @@ class Round {
   const std::string path_;
   std::mt19937 random_;
   std::string harmed_;
+  fs::path harmed_file_;  ///< below the directory
 };
 int Round::whole_ = 0;
 int Round::refused_ = 0;

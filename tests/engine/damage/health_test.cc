@@ -157,13 +157,20 @@ TEST_CASE("a damaged block: its users are INVALID, all others are answered, and 
   }
   CHECK(invalid > 0);
   CHECK(invalid < kUsers / 4);
+  int without_row = 0;
+  for (int i = 0; i < kUsers; ++i) {
+    const auto answer = engine->recommend({}, {.user = UserId(user(i)), .position = GeoPoint{40.0, -74.0}});
+    REQUIRE_MESSAGE(answer.ok(), answer.status().to_string());
+    without_row += answer->degraded;
+  }
+  CHECK(without_row == invalid);
   const ReadinessCheck check = check_of(*engine, "state");
   CHECK_FALSE(check.ok);
   CHECK(check.detail.find(table.filename().string()) != std::string::npos);
   CHECK(check.detail.find("restore a checkpoint") != std::string::npos);
   const auto found = examine_state(folder / "state").damaged;
   REQUIRE_FALSE(found.empty());
-  CHECK(found[0].find(table.filename().string()) != std::string::npos);
+  CHECK(found[0].what.find(table.filename().string()) != std::string::npos);
 }
 
 TEST_CASE("a stored row that makes no sense is INVALID, and the others of the request are answered") {
@@ -200,6 +207,19 @@ TEST_CASE("a stored row that makes no sense is INVALID, and the others of the re
   const auto places = engine->get_features({}, {EntityKind::kPlace, {"cafe"}, {"place_visits"}, {}});
   REQUIRE(places.ok());
   CHECK(places->entities[0].vectors[0].status == FeatureStatus::kInvalid);
+  for (int i = 0; i < 3; ++i) {
+    RecommendRequest request{.user = UserId(user(i)), .position = GeoPoint{40.0, -74.0}};
+    const auto answer = engine->recommend({}, request);
+    REQUIRE_MESSAGE(answer.ok(), answer.status().to_string());
+    CHECK(answer->degraded == (i == 1));
+    // As for a user of whom nothing is known.
+    CHECK((answer->freshness.tier == Tier::kNone) == (i == 1));
+    request.position.reset();
+    if (i != 1) continue;
+    const auto nowhere = engine->recommend({}, request);
+    CHECK(nowhere.status().code() == StatusCode::kInvalidArgument);
+    CHECK(nowhere.status().message().find("is damaged") != std::string::npos);
+  }
   CHECK(engine->status({}).invalid_rows >= 2);
   CHECK_FALSE(check_of(*engine, "rows").ok);
   REQUIRE(send(*engine, 1, 1).ok());  // cannot be added to a row that makes no sense
@@ -208,6 +228,7 @@ TEST_CASE("a stored row that makes no sense is INVALID, and the others of the re
   CHECK(engine->status({}).quarantined > 0);
   CHECK(engine->status({}).ready());  // two rows of many: degraded
   CHECK(examine_state(folder / "state").damaged.size() == 2);
+  CHECK(examine_state(folder / "copy").damaged.size() == 2);  // and nothing of its log, which is another now
 }
 
 TEST_CASE("an event log that is removed or emptied while the engine runs is noticed by the next event") {

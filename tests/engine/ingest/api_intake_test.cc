@@ -108,6 +108,29 @@ TEST_CASE("a payload that imitates a record of the log is refused like any other
   CHECK(f.sink.refused() == 3);
 }
 
+TEST_CASE("the log grows by what was sent and 16 bytes an event, whatever is refused, and the words are found again") {
+  Fixture f;
+  std::vector<std::string> events;
+  std::int64_t sent = 0;
+  for (int i = 0; i < 500; ++i) {
+    events.push_back("{\"x0\":" + std::to_string(i) + "}");    // "field 'user_id': is missing"
+    events.push_back("{\"x" + std::to_string(i) + "\":\x01");  // "Within strings, some characters must be escaped, ..."
+    events.push_back(event("a", R"(,"event_id":)" + std::to_string(i)));
+  }
+  for (const std::string& one : events) sent += static_cast<std::int64_t>(one.size());
+  const IngestAck ack = f.take(events);
+  CHECK(ack.rejected == events.size());
+  constexpr std::int64_t kFrame = 12 + 4;  // format.md
+  CHECK(f.log->end_offset().value - f.log->begin_offset().value == sent + kFrame * static_cast<std::int64_t>(1500));
+  f.consume({});
+  CHECK(f.sink.refused() == events.size());
+  REQUIRE(f.sink.details().size() == events.size());
+  for (std::size_t i = 0; i < ack.rejections.size(); ++i) {
+    const std::string& told = ack.rejections[i].reason;
+    CHECK(told.substr(told.find(": ") + 2) == f.sink.details()[i]);
+  }
+}
+
 TEST_CASE("the dead letter of a refused event has its payload as it came, and the reason that the caller was told") {
   struct Case {
     std::string payload;

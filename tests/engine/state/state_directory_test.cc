@@ -1,12 +1,16 @@
 #include "engine/state/state_directory.h"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+#include <string>
 #include <vector>
 
+#include "cairn/engine.h"
 #include "tests/support/disk_syncs.h"
+#include "tests/support/skip.h"
 #include "tests/support/temporary_folder.h"
 
 namespace {
@@ -34,6 +38,42 @@ TEST_CASE("a new state directory and its new parents are on the disk, under thei
   CHECK(syncs.synced() == std::vector{folder.path(), folder / "a"});
   REQUIRE(StateDirectory::open(folder / "a/b").ok());  // there already
   CHECK(syncs.synced().size() == 2);
+}
+
+TEST_CASE("a directory of another user is refused by name, and nothing is left in it, unless any owner will do") {
+  if (::geteuid() != 0) return test::skip("only root may give files away");
+  constexpr uid_t kOther = 54321;
+  const test::TemporaryFolder folder;
+  const std::string path = folder.path() + "/state";
+  fs::create_directory(path);
+  CHECK(StateDirectory::open(path).ok());
+  REQUIRE(::chown(path.c_str(), kOther, kOther) == 0);
+  const auto refused = StateDirectory::open(path);
+  CHECK(refused.status().code() == StatusCode::kFailedPrecondition);
+  for (const std::string& told :
+       {path, std::string("uid 54321"), std::string("root (uid 0)"), std::string("state.any_owner")}) {
+    INFO(told);
+    CHECK(refused.status().message().find(told) != std::string::npos);
+  }
+  EngineOptions options;
+  options.state_dir = path;
+  options.state.free_bytes_min = 0;
+  CHECK(Engine::open(options).status().code() == StatusCode::kFailedPrecondition);
+  CHECK(fs::is_empty(path));
+
+  options.state.any_owner = true;
+  {
+    const auto engine = Engine::open(options);
+    REQUIRE_MESSAGE(engine.ok(), engine.status().to_string());
+    REQUIRE((*engine)->close().ok());
+  }
+  // Files that are there say more than the directory: these are root's, in another user's directory.
+  options.state.any_owner = false;
+  CHECK(Engine::open(options).ok());
+  // And these are another user's, in a directory of root.
+  REQUIRE(::chown(path.c_str(), 0, 0) == 0);
+  REQUIRE(::chown((path + "/state/OWNER").c_str(), kOther, kOther) == 0);
+  CHECK(Engine::open(options).status().message().find("uid 54321") != std::string::npos);
 }
 
 TEST_CASE("a path that cannot be a directory is refused with its name") {

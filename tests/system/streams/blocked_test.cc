@@ -175,6 +175,7 @@ TEST_CASE("a blocked consumer is told to look now, and an engine with one closes
   writer.await_blocked();
   CHECK(writer.engine().retry_consumer({}, "sql:api").ok());
   CHECK(writer.engine().retry_consumer({}, "api").ok());
+  CHECK(writer.engine().retry_consumer({}, "sql").ok());  // there is one of SQL
   CHECK(writer.engine().retry_consumer({}, "sql:kafka").code() == StatusCode::kNotFound);
   CHECK(writer.engine().accept_gap({}, "api").code() == StatusCode::kFailedPrecondition);
   CHECK(writer.engine().close().ok());
