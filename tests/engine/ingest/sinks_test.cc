@@ -54,7 +54,7 @@ struct Features {
   /// Two visits, and one record between them that was refused.
   Status apply(const Positions& before, const Positions& after) {
     const std::vector<ingest::Refused> refused{
-        {kOnly, Offset{after[0].offset.value - 1}, streaming::Reject::kMalformedJson, "bad", "{"}};
+        {kOnly, Offset{after[0].offset.value - 1}, "life", streaming::Reject::kMalformedJson, "bad", "{"}};
     const std::vector<Interaction> interactions = visits(2);
     return sink.apply("s", {.interactions = interactions, .refused = refused, .before = before, .after = after});
   }
