@@ -332,8 +332,9 @@ bool Consumer::pause_before_retry(const std::stop_token& stop, milliseconds time
 ConsumerTrouble Consumer::as_trouble(std::string reason, bool blocked, bool gap) const {
   const std::string name = options_.consumer + ":" + source_name_;
   std::string remedy = blocked ? "once it is mended: cairn consumer retry " + name + ", or wait up to 30 s" : "wait";
-  if (gap)
+  if (gap) {
     remedy = "restore the records, or go on without them: cairn consumer accept-gap " + name + options_.gap_advice;
+  }
   return {.partition = std::nullopt,
           .blocked = blocked,
           .gap = gap,
