@@ -8,6 +8,7 @@
 
 #include "engine/config/config.h"
 #include "engine/config/keys.h"
+#include "engine/config/nearest.h"
 #include "engine/config/reader.h"
 #include "engine/config/redact.h"
 #include "engine/config/toml/document.h"
@@ -34,14 +35,14 @@ class Draft {
   [[nodiscard]] static Where in_variable(std::string name) { return {Origin::kEnvironment, std::move(name), {}}; }
 
   void problem(const Where& where, std::string message) {
-    problems_.emplace_back(where, without_passwords(std::move(message)));
+    problems_.emplace_back(where, one_line(without_passwords(std::move(message))));
   }
   /// The problems, by place: the file from top to bottom, then the environment.
   [[nodiscard]] std::vector<Problem> sorted_problems() const;
 
   /// Something that is allowed and probably not meant.
   void warning(const Where& where, std::string message) {
-    warnings_.push_back({where.to_string(), without_passwords(std::move(message))});
+    warnings_.push_back({where.to_string(), one_line(without_passwords(std::move(message)))});
   }
   [[nodiscard]] const std::vector<Problem>& warnings() const noexcept { return warnings_; }
 

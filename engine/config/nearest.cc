@@ -53,11 +53,10 @@ std::string joined(const std::vector<std::string>& words) {
   return all;
 }
 
-std::string printable(std::string_view text) {
-  constexpr std::size_t kShown = 80;
+std::string one_line(std::string_view text) {
   constexpr char kHex[] = "0123456789abcdef";
   std::string out;
-  for (const char c : text.substr(0, kShown)) {
+  for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte >= 0x20 && byte != 0x7f) {
       out += c;
@@ -65,7 +64,12 @@ std::string printable(std::string_view text) {
       out += {'\\', 'x', kHex[byte >> 4], kHex[byte & 15]};
     }
   }
-  return text.size() > kShown ? out + "..." : out;
+  return out;
+}
+
+std::string printable(std::string_view text) {
+  constexpr std::size_t kShown = 80;
+  return one_line(text.substr(0, kShown)) + (text.size() > kShown ? "..." : "");
 }
 
 }  // namespace cairn::config

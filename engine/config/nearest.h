@@ -16,7 +16,10 @@ namespace cairn::config {
 /// "a, b, c".
 [[nodiscard]] std::string joined(const std::vector<std::string>& words);
 
-/// A foreign word as it may stand in a one-line message: control characters escaped, cut after 80 bytes.
+/// Text as it may stand in one line: control characters escaped.
+[[nodiscard]] std::string one_line(std::string_view text);
+
+/// A foreign word as it may stand in a message: in one line, cut after 80 bytes.
 [[nodiscard]] std::string printable(std::string_view text);
 
 }  // namespace cairn::config

@@ -69,6 +69,11 @@ format = "json"
   CHECK(report.config.server.log_format == LogFormat::kJson);
 }
 
+TEST_CASE("a problem is one line, whatever stands in the value that it names") {
+  CHECK(problems("[sql]\ndsn_file = \"/no/such\\nfile\\u001b[0m\"\n") ==
+        "c.toml:2:12: sql.dsn_file: /no/such\\x0afile\\x1b[0m: No such file or directory\n");
+}
+
 TEST_CASE("all problems are reported at once, from top to bottom, each with its line and column") {
   CHECK(problems(R"([state]
 block_cach = "1MiB"
