@@ -32,8 +32,12 @@ Result<std::unique_ptr<SqlSide>> SqlSide::open(const EngineOptions& options, con
                                                const Clock& clock) {
   CAIRN_ASSIGN_OR_RETURN(auto database, sql::open_database(options.sql, types, options.decode.dedup_ids, options.log,
                                                            owner_of(options, state)));
-  // What a person must mend is said at once. A server that does not answer is waited for by the consumers.
-  if (Status migrated = database.upkeep->migrate(); migrated.code() == StatusCode::kFailedPrecondition) return migrated;
+  // A configuration that can never work is refused. A server that does not let us in, and tables that were altered,
+  // keep nobody from answering: the consumers are blocked, and say why, until somebody has mended it.
+  if (database.upkeep->ping().ok()) {
+    Status migrated = database.upkeep->migrate();
+    if (migrated.code() == StatusCode::kFailedPrecondition) return migrated;
+  }
   std::unique_ptr<SqlSide> side(new SqlSide(std::move(database), options, state, log, clock));
   side->consumers_ =
       std::make_unique<ingest::Consumers>(sql_consumer_options(options), sources, side->sink_, types, clock);

@@ -18,8 +18,9 @@ class Upkeep {
 
   /// Creates or upgrades the schema, under an advisory lock so that two processes do it once, looks whether its tables
   /// are as they were made, and claims it for its owner. Idempotent.
-  /// Returns: FAILED_PRECONDITION for a server that is too old or not UTF-8, no PostGIS, a newer program's schema,
-  /// tables that were altered, a schema of another state directory.
+  /// Returns: FAILED_PRECONDITION for a server that is too old or not UTF-8, no PostGIS, a newer program's schema, a
+  /// schema of another state directory; NOT_FOUND for tables that were altered since, or may no more be used: somebody
+  /// will put that right, and a start need not fail for it.
   virtual Status migrate() = 0;
 
   /// One round trip.

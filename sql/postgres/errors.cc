@@ -30,7 +30,9 @@ constexpr Meaning kMeanings[] = {
     {"40", StatusCode::kUnavailable, "the server rolled the transaction back; retried"},
     {"42501", StatusCode::kFailedPrecondition,
      "grant the role of sql.dsn what the message says, or run the migration once as the owner of the database"},
-    {"42P01", StatusCode::kFailedPrecondition, "a table is missing: the migration has not run, or it was dropped"},
+    {"42P01", StatusCode::kFailedPrecondition,
+     "a table is missing: the migration has not run, or it was dropped (consumer_positions: cairn sql "
+     "restore-positions)"},
     {"42P07", StatusCode::kFailedPrecondition, "a table of that name is in the way; rename it, or attach it"},
     {"42P17", StatusCode::kFailedPrecondition, "a partition made by hand overlaps a month; detach it"},
     {"42703", StatusCode::kFailedPrecondition, "a column is missing: the tables were altered by hand"},

@@ -103,15 +103,23 @@ void check_tables(pqxx::work& transaction) {
       "SELECT state_id, place, shared, since FROM schema_owners LIMIT 0");
 }
 
-}  // namespace
+/// Asked of the catalogue, which everybody may read.
+bool was_made_before(pqxx::work& transaction, const std::string& schema) {
+  return exists(transaction,
+                "SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+                "WHERE c.relname = 'schema_migrations' AND n.nspname = $1",
+                schema);
+}
 
-Status migrate_schema(Session& session, const std::string& schema, const SchemaOwner& owner, const Logger& log) {
+/// Brings the schema up to date. `made`: set when it was there before.
+Status migrate(Session& session, const std::string& schema, const SchemaOwner& owner, const Logger& log, bool* made) {
   // One transaction for all steps: PostgreSQL's DDL is transactional, so a failed upgrade leaves the old schema.
   pqxx::work transaction(session.connection());
   // An index on a large table takes its time. The lock is one for all schemas of the database: they share extensions.
   transaction.exec(
       "SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock(hashtextextended('cairn schema', 0))");
   CAIRN_RETURN_IF_ERROR(check_server(transaction));
+  *made = was_made_before(transaction, schema);
   CAIRN_RETURN_IF_ERROR(ensure_postgis(transaction));
   ensure_schema(transaction, schema);
   // Again after the schema and PostGIS may have been made: the session began without them.
@@ -127,6 +135,19 @@ Status migrate_schema(Session& session, const std::string& schema, const SchemaO
              {{"schema", schema}, {"from", std::to_string(last)}, {"to", std::to_string(migrations().size())}});
   }
   return ok_status();
+}
+
+}  // namespace
+
+Status migrate_schema(Session& session, const std::string& schema, const SchemaOwner& owner, const Logger& log) {
+  bool made = false;
+  try {
+    return migrate(session, schema, owner, log, &made);
+  } catch (const pqxx::sql_error&) {
+    Status why = current_exception_status();
+    if (!made || why.code() != StatusCode::kFailedPrecondition) throw;
+    return {StatusCode::kNotFound, why.message()};
+  }
 }
 
 }  // namespace cairn::sql

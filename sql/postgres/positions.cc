@@ -1,8 +1,10 @@
 #include "sql/postgres/positions.h"
 
+#include <algorithm>
 #include <set>
 
 #include "cairn/check.h"
+#include "sql/migrations.h"
 #include "sql/postgres/text.h"
 
 namespace cairn::sql {
@@ -90,6 +92,18 @@ Result<std::vector<SourcePosition>> read_positions(pqxx::transaction_base& trans
                                       "FULL JOIN (SELECT * FROM position_marks WHERE source = $1) m USING (partition) "
                                       "ORDER BY partition",
                                       source));
+}
+
+void make_lost_positions_table(pqxx::transaction_base& transaction) {
+  const bool lost =
+      transaction
+          .exec1("SELECT to_regclass('position_marks') IS NOT NULL AND to_regclass('consumer_positions') IS NULL")[0]
+          .as<bool>();
+  if (!lost) return;
+  const auto step = std::find_if(migrations().begin(), migrations().end(),
+                                 [](const Migration& one) { return one.name == "0004_consumer_positions"; });
+  CAIRN_CHECK(step != migrations().end());
+  transaction.exec(std::string(step->sql));
 }
 
 std::size_t agree_on_positions(pqxx::transaction_base& transaction) {

@@ -29,6 +29,9 @@ void store_positions(pqxx::transaction_base& transaction, const Batch& batch);
 [[nodiscard]] Result<std::vector<SourcePosition>> read_positions(pqxx::transaction_base& transaction,
                                                                  const std::string& source);
 
+/// Makes consumer_positions again, empty, where it was dropped and the marks are there.
+void make_lost_positions_table(pqxx::transaction_base& transaction);
+
 /// Sets each position and its mark to the further one of the two. Returns: how many differed.
 [[nodiscard]] std::size_t agree_on_positions(pqxx::transaction_base& transaction);
 

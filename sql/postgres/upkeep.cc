@@ -60,12 +60,18 @@ Status check_options(const SqlOptions& options) { return connection_settings(opt
 
 namespace {
 
-/// Runs `work` in a transaction on the schema of `options`, brought up to date.
-Status run_once(const SqlOptions& options, std::string_view what, const std::function<void(pqxx::work&)>& work) {
+/// Runs `work` in a transaction on the schema of `options`, brought up to date after `mend`.
+Status run_once(const SqlOptions& options, std::string_view what, const std::function<void(pqxx::work&)>& mend,
+                const std::function<void(pqxx::work&)>& work) {
   CAIRN_ASSIGN_OR_RETURN(ConnectionSettings settings, connection_settings(options));
   const std::string schema = settings.schema;
   Pool pool(std::move(settings), 1, Logger());
   return pool.run(what, [&](Session& session) {
+    {
+      pqxx::work before(session.connection());
+      mend(before);
+      before.commit();
+    }
     CAIRN_RETURN_IF_ERROR(migrate_schema(session, schema, {}, Logger()));
     pqxx::work transaction(session.connection());
     work(transaction);
@@ -77,12 +83,13 @@ Status run_once(const SqlOptions& options, std::string_view what, const std::fun
 }  // namespace
 
 Status release_schema(const SqlOptions& options) {
-  return run_once(options, "postgres: adopt", [](pqxx::work& transaction) { forget_owners(transaction); });
+  return run_once(
+      options, "postgres: adopt", [](pqxx::work&) {}, [](pqxx::work& transaction) { forget_owners(transaction); });
 }
 
 Result<std::size_t> restore_positions(const SqlOptions& options) {
   std::size_t changed = 0;
-  CAIRN_RETURN_IF_ERROR(run_once(options, "postgres: restore positions",
+  CAIRN_RETURN_IF_ERROR(run_once(options, "postgres: restore positions", make_lost_positions_table,
                                  [&](pqxx::work& transaction) { changed = agree_on_positions(transaction); }));
   return changed;
 }
