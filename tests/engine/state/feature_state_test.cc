@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <random>
@@ -206,6 +208,26 @@ TEST_CASE("an observer of places is told of what is stored, of what is pending, 
   CHECK(told == std::map<std::string, std::int64_t>{{"p", 2}, {"r", 1}});
   REQUIRE(f.apply({visit("u", "p", 0), visit("u", "q", 0)}, 3).ok());
   CHECK(told == std::map<std::string, std::int64_t>{{"p", 3}, {"q", 1}, {"r", 1}});
+}
+
+TEST_CASE("an observer is told of many stored places in few calls, none of them of all") {
+  Fixture f;
+  constexpr int kPlaces = 4'000;  // of four changes each
+  std::vector<Interaction> visits;
+  for (int i = 0; i < kPlaces; ++i) visits.push_back(visit("u", std::to_string(i), 0));
+  REQUIRE(f.apply(visits, 1).ok());
+  REQUIRE(f.state->flush().ok());
+  const std::uint32_t view = f.state->schema().find("place_visits")->id;
+  std::vector<std::size_t> calls;
+  std::int64_t told = 0;
+  const auto note = [&](std::span<const state::PlaceChange> changes) {
+    calls.push_back(changes.size());
+    for (const auto& change : changes) told += change.view == view ? change.entry.value.count : 0;
+  };
+  REQUIRE(f.state->observe_places(note).ok());
+  CHECK(told == kPlaces);
+  CHECK(calls.size() < 10);
+  CHECK(*std::max_element(calls.begin(), calls.end()) < 5'000);
 }
 
 TEST_CASE("a reader can wait for its own write") {
