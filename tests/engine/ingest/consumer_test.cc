@@ -316,7 +316,7 @@ struct AlteredSource final : streaming::Source {
     std::mutex mutex;
     std::vector<SourcePosition> unchecked;  ///< what the next poll tells
     std::vector<Partition> accepted;        ///< gaps, by any source
-    bool gap = false;                       ///< resume() finds its positions gone until their gap is accepted
+    int gaps = 0;                           ///< so many times resume() finds its positions gone, until that is accepted
     int failing_releases = 0;
   };
   AlteredSource(Script& script_, std::unique_ptr<streaming::Source> source_)
@@ -332,7 +332,9 @@ struct AlteredSource final : streaming::Source {
   Status resume(std::span<const SourcePosition> positions) override {
     {
       const std::lock_guard lock(script.mutex);
-      if (script.gap && script.accepted.empty()) return {StatusCode::kOutOfRange, "the records are gone"};
+      if (std::exchange(accepting, false)) --script.gaps;
+      if (script.gaps > 0)
+        return {StatusCode::kOutOfRange, "gone; left: " + std::string(static_cast<std::size_t>(script.gaps), 'x')};
     }
     return source->resume(positions);
   }
@@ -346,6 +348,7 @@ struct AlteredSource final : streaming::Source {
   void accept_gaps(std::span<const Partition> partitions) override {
     const std::lock_guard lock(script.mutex);
     script.accepted.assign(partitions.begin(), partitions.end());
+    accepting = true;
   }
   bool can_pass_gaps() const override { return true; }
   Result<std::vector<SourcePosition>> end_positions() const override { return source->end_positions(); }
@@ -353,13 +356,14 @@ struct AlteredSource final : streaming::Source {
 
   Script& script;
   std::unique_ptr<streaming::Source> source;
+  bool accepting = false;
 };
 
 TEST_CASE("a gap that a source finds as it begins is said to be one, and accepted for the partitions that it found") {
   Fixture f(kThree);
   AlteredSource::Script script;
   for (const Partition partition : kThree) f.append("p", partition);
-  script.gap = true;
+  script.gaps = 1;
   const auto make_source = [&] { return std::make_unique<AlteredSource>(script, f.topic.source()); };
   Consumer consumer({.consumer = "test"}, make_source, f.sink, f.types, f.clock);
   await([&] { return consumer.health().blocked(); });
@@ -376,6 +380,24 @@ TEST_CASE("a gap that a source finds as it begins is said to be one, and accepte
   await([&] { return consumer.health().blocked(); });
   CHECK_FALSE(consumer.health().troubles.at(0).gap);
   CHECK_FALSE(consumer.accept_gap());
+}
+
+TEST_CASE("a gap that is accepted is passed at once, however long the wait for it has become") {
+  // The waits grow to 15 to 30 s each; were they waited out, this case would not end within its time.
+  constexpr int kGaps = 20;
+  Fixture f;
+  AlteredSource::Script script;
+  f.append("p");
+  script.gaps = kGaps;
+  const auto make_source = [&] { return std::make_unique<AlteredSource>(script, f.topic.source()); };
+  Consumer consumer({.consumer = "test"}, make_source, f.sink, f.types, f.clock);
+  for (int left = kGaps; left > 0; --left) {
+    const std::string reason = "OUT_OF_RANGE: gone; left: " + std::string(static_cast<std::size_t>(left), 'x');
+    await([&] { return consumer.trouble() == reason; });
+    REQUIRE(consumer.accept_gap());
+  }
+  REQUIRE(Fixture::drain(consumer).ok());
+  CHECK(f.sink.counts() == f.expected);
 }
 
 TEST_CASE("a source that cannot let go of a partition is given up, and nothing is lost") {
