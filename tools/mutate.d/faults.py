@@ -13,15 +13,17 @@ _COMPOUND = {"+=": "-=", "-=": "+=", "*=": "/=", "/=": "*=", "&=": "|=", "|=": "
 _STEPS = {"++": "--", "--": "++"}
 _VALUE_ENDS = (")", "]", "}")
 
-# Calls whose arguments are no logic of the program: invariants, logs, annotations, points for tests.
-_UNTOUCHED_CALLS = {
+# What brings memory near before it is used. Whatever it is told, the program does the same.
+_PREFETCHES = {"prefetch", "__builtin_prefetch"}
+# Calls whose arguments are no logic of the program: invariants, logs, annotations, points for tests, hints.
+_UNTOUCHED_CALLS = _PREFETCHES | {
     "assert", "static_assert", "alignas", "decltype", "noexcept", "sizeof", "fprintf", "printf", "CAIRN_AT",
     "reserve", "shrink_to_fit",
 }
 _UNTOUCHED_PREFIXES = ("CAIRN_CHECK", "CAIRN_KILL", "CAIRN_GUARDED", "CAIRN_REQUIRES", "CAIRN_EXCLUDES", "spdlog")
 _LOG_LEVELS = {"debug", "info", "warning", "warn", "error", "critical", "trace"}
 # Without them the program does the same, a little slower.
-_HINTS = {"reserve", "shrink_to_fit", "prefetch", "static_cast", "yield"}
+_HINTS = _PREFETCHES | {"reserve", "shrink_to_fit", "static_cast", "yield"}
 _SYMMETRIC = {"min", "max", "swap", "tie", "hypot", "equal", "minmax", "gcd", "lcm", "fma", "isless"}
 # Names that stand before a bracket and are no call.
 _KEYWORDS = {"if", "for", "while", "switch", "return", "catch", "sizeof", "new", "delete", "throw", "co_return"}
@@ -114,7 +116,17 @@ def _untouched(code):
             masked.update(range(index, code.mate.get(index, index) + 1))
         elif token.text == "(" and index and _is_untouched_call(code, index):
             masked.update(range(_callee_first(code, index), code.mate.get(index, index) + 1))
+    for statement in code.statements:
+        if statement.after == "for" and _is_prefetch(code, statement):
+            masked.update(range(code.mate[statement.first - 1], statement.first))
     return masked
+
+
+def _is_prefetch(code, statement):
+    """The whole statement is one such call."""
+    closing = statement.last - 1
+    opening = code.mate.get(closing, closing)
+    return code.tokens[opening - 1].text in _PREFETCHES and _callee_first(code, opening) == statement.first
 
 
 def _is_untouched_call(code, opening):

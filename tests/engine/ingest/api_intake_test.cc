@@ -8,6 +8,7 @@
 #include <fstream>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -92,6 +93,28 @@ TEST_CASE("what the intake has refused stays refused") {
   f.consume({});
   CHECK(f.sink.counts().empty());
   CHECK(f.sink.refused() == 1);
+}
+
+/// Cancels a call when somebody asks it for the time, which is when an event is judged.
+struct CancellingClock final : Clock {
+  EventTime now() const override {
+    call.request_stop();
+    return kNow;
+  }
+  mutable std::stop_source call;
+};
+
+TEST_CASE("a call that is cancelled while its events are judged leaves none of them in the log") {
+  Fixture f;
+  const CancellingClock clock;
+  ApiIntake intake(f.types, {}, IdempotencyOptions{}, clock, *f.log);
+  CallContext context;
+  context.cancelled = clock.call.get_token();
+  const std::string payload = event("a");
+  const std::string_view view = payload;
+  const Offset before = f.log->end_offset();
+  CHECK(intake.take(context, std::span(&view, 1)).status().code() == StatusCode::kCancelled);
+  CHECK(f.log->end_offset() == before);
 }
 
 TEST_CASE("a payload that imitates a record of the log is refused like any other garbage") {

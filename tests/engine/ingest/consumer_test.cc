@@ -21,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include "cairn/status.h"
 #include "streaming/decode.h"
 #include "streaming/source.h"
 #include "tests/support/memory_sink.h"
@@ -245,6 +246,209 @@ TEST_CASE("trouble is one line of the log when it begins and one when it ends, w
     REQUIRE(Fixture::drain(consumer).ok());
   }
   CHECK(events == std::multiset<std::string>{"consumer.recovered", "consumer.waiting"});
+}
+
+/// What a consumer logs: how often each event.
+struct Told {
+  Logger logger() {
+    return Logger([this](LogLevel, std::string_view event, std::string_view, std::initializer_list<LogField>) {
+      const std::lock_guard<std::mutex> lock(mutex);
+      events.emplace(event);
+    });
+  }
+  std::mutex mutex;
+  std::multiset<std::string> events;
+};
+
+TEST_CASE("a stop in the middle of trouble is no recovery") {
+  Fixture f;
+  Told told;
+  f.append("p");
+  f.sink.fail_with(StatusCode::kFailedPrecondition);
+  Consumer consumer(
+      {.consumer = "test", .log = told.logger()}, [&] { return f.topic.source(); }, f.sink, f.types, f.clock);
+  await([&] { return consumer.health().blocked(); });
+  consumer.stop();
+  CHECK(consumer.health().blocked());
+  CHECK(told.events == std::multiset<std::string>{"consumer.blocked"});
+}
+
+TEST_CASE("a source that is looked at again because it was asked for is no trouble") {
+  Fixture f(kThree);
+  Told told;
+  f.topic.obstruct(kThree[1], {.partition = kThree[1], .reason = "the records are gone", .gap = true});
+  f.append("p", kThree[1]);
+  Consumer consumer(
+      {.consumer = "test", .log = told.logger()}, [&] { return f.topic.source(); }, f.sink, f.types, f.clock);
+  await([&] { return consumer.health().blocked(); });
+  REQUIRE(consumer.accept_gap());
+  REQUIRE(Fixture::drain(consumer).ok());
+  consumer.stop();
+  CHECK(told.events == std::multiset<std::string>{"consumer.gap_passed", "consumer.partition_blocked",
+                                                  "consumer.partition_recovered"});
+}
+
+TEST_CASE("trouble is told since when it began, whatever is said of it, and anew when its kind changes") {
+  Fixture f;
+  f.append("p");
+  const auto trouble = [&](Consumer& consumer, std::string_view reason) {
+    await([&] { return consumer.trouble().starts_with(reason); });
+    return consumer.health().troubles.at(0);
+  };
+  const EventTime began = f.clock.now();
+  f.sink.fail_with(StatusCode::kFailedPrecondition);
+  const auto consumer = f.consume();
+  CHECK(trouble(*consumer, "FAILED_PRECONDITION").since == began);
+  f.clock.advance(1min);
+  f.sink.fail_with(StatusCode::kPermissionDenied);
+  consumer->retry();
+  CHECK(trouble(*consumer, "PERMISSION_DENIED").since == began);
+  f.clock.advance(1min);
+  f.sink.fail_with(StatusCode::kUnavailable);
+  consumer->retry();
+  CHECK(trouble(*consumer, "UNAVAILABLE").since == began + 2min);
+}
+
+/// Hands on to a source in memory what a test has nothing against.
+struct AlteredSource final : streaming::Source {
+  /// Outlives its sources.
+  struct Script {
+    std::mutex mutex;
+    std::vector<SourcePosition> unchecked;  ///< what the next poll tells
+    std::vector<Partition> accepted;        ///< gaps, by any source
+    int gaps = 0;                           ///< so many times resume() finds its positions gone, until that is accepted
+    int failing_releases = 0;
+  };
+  AlteredSource(Script& script_, std::unique_ptr<streaming::Source> source_)
+      : script(script_), source(std::move(source_)) {}
+
+  const std::string& name() const noexcept override { return source->name(); }
+  Status poll(std::size_t records_max, std::chrono::milliseconds wait, streaming::RecordBatch* batch) override {
+    CAIRN_RETURN_IF_ERROR(source->poll(records_max, wait, batch));
+    const std::lock_guard lock(script.mutex);
+    batch->unchecked = std::exchange(script.unchecked, {});
+    return ok_status();
+  }
+  Status resume(std::span<const SourcePosition> positions) override {
+    {
+      const std::lock_guard lock(script.mutex);
+      if (std::exchange(accepting, false)) --script.gaps;
+      if (script.gaps > 0)
+        return {StatusCode::kOutOfRange, "gone; left: " + std::string(static_cast<std::size_t>(script.gaps), 'x')};
+    }
+    return source->resume(positions);
+  }
+  Status release(std::span<const Partition> partitions) override {
+    {
+      const std::lock_guard lock(script.mutex);
+      if (script.failing_releases-- > 0) return unavailable("the group is gone");
+    }
+    return source->release(partitions);
+  }
+  void accept_gaps(std::span<const Partition> partitions) override {
+    const std::lock_guard lock(script.mutex);
+    script.accepted.assign(partitions.begin(), partitions.end());
+    accepting = true;
+  }
+  bool can_pass_gaps() const override { return true; }
+  Result<std::vector<SourcePosition>> end_positions() const override { return source->end_positions(); }
+  void close() override { source->close(); }
+
+  Script& script;
+  std::unique_ptr<streaming::Source> source;
+  bool accepting = false;
+};
+
+TEST_CASE("a gap that a source finds as it begins is said to be one, and accepted for the partitions that it found") {
+  Fixture f(kThree);
+  AlteredSource::Script script;
+  for (const Partition partition : kThree) f.append("p", partition);
+  script.gaps = 1;
+  const auto make_source = [&] { return std::make_unique<AlteredSource>(script, f.topic.source()); };
+  Consumer consumer({.consumer = "test"}, make_source, f.sink, f.types, f.clock);
+  await([&] { return consumer.health().blocked(); });
+  const ConsumerTrouble trouble = consumer.health().troubles.at(0);
+  CHECK(trouble.gap);
+  CHECK(trouble.remedy.find("cairn consumer accept-gap test:lines") != std::string::npos);
+  REQUIRE(consumer.accept_gap());
+  REQUIRE(Fixture::drain(consumer).ok());
+  CHECK(script.accepted == std::vector(kThree.begin(), kThree.end()));
+  CHECK(f.sink.counts() == f.expected);
+
+  // The same code from elsewhere is not: nothing is gone any more.
+  f.topic.script_polls(std::array{Status(StatusCode::kOutOfRange, "a number too large")});
+  await([&] { return consumer.health().blocked(); });
+  CHECK_FALSE(consumer.health().troubles.at(0).gap);
+  CHECK_FALSE(consumer.accept_gap());
+}
+
+TEST_CASE("a gap that is accepted is passed at once, however long the wait for it has become") {
+  // The waits grow to 15 to 30 s each; were they waited out, this case would not end within its time.
+  constexpr int kGaps = 20;
+  Fixture f;
+  AlteredSource::Script script;
+  f.append("p");
+  script.gaps = kGaps;
+  const auto make_source = [&] { return std::make_unique<AlteredSource>(script, f.topic.source()); };
+  Consumer consumer({.consumer = "test"}, make_source, f.sink, f.types, f.clock);
+  for (int left = kGaps; left > 0; --left) {
+    const std::string reason = "OUT_OF_RANGE: gone; left: " + std::string(static_cast<std::size_t>(left), 'x');
+    await([&] { return consumer.trouble() == reason; });
+    REQUIRE(consumer.accept_gap());
+  }
+  REQUIRE(Fixture::drain(consumer).ok());
+  CHECK(f.sink.counts() == f.expected);
+}
+
+TEST_CASE("a source that cannot let go of a partition is given up, and nothing is lost") {
+  Fixture f(kThree);
+  AlteredSource::Script script;
+  int made = 0;
+  const auto make_source = [&] {
+    ++made;
+    return std::make_unique<AlteredSource>(script, f.topic.source());
+  };
+  Consumer consumer({.consumer = "test"}, make_source, f.sink, f.types, f.clock);
+  REQUIRE(Fixture::drain(consumer).ok());
+  script.failing_releases = 1;
+  for (const Partition partition : kThree) f.append("p", partition);
+  f.topic.revoke(kThree[1]);
+  f.topic.wait_until_free(kThree[1]);
+  for (const Partition partition : kThree) f.append("q", partition);
+  f.topic.assign(kThree[1]);
+  REQUIRE(Fixture::drain(consumer).ok());
+  CHECK(f.sink.counts() == f.expected);
+  consumer.stop();
+  CHECK(made == 3);  // one of them to learn its name
+}
+
+TEST_CASE("what could not be checked is told of each partition: the last place, since it was first met") {
+  Fixture f;
+  AlteredSource::Script script;
+  const auto make_source = [&] { return std::make_unique<AlteredSource>(script, f.topic.source()); };
+  Consumer consumer({.consumer = "test"}, make_source, f.sink, f.types, f.clock);
+  using Line = std::array<std::int64_t, 3>;  // partition, offset, since
+  const auto told_after = [&](std::vector<SourcePosition> unchecked) {
+    {
+      const std::lock_guard lock(script.mutex);
+      script.unchecked = std::move(unchecked);
+    }
+    f.append("p");  // and with it a poll
+    REQUIRE(Fixture::drain(consumer).ok());
+    std::vector<Line> all;
+    for (const UncheckedPosition& one : consumer.health().unchecked) {
+      all.push_back({one.partition.value, one.offset.value, to_ms(one.since)});
+    }
+    return all;
+  };
+  CHECK(told_after({}).empty());
+  f.clock.set(event_time_from_ms(1'000));
+  CHECK(told_after({{kThree[0], Offset{5}, ""}, {kThree[1], Offset{5}, ""}}) ==
+        std::vector<Line>{{0, 5, 1'000}, {1, 5, 1'000}});
+  f.clock.set(event_time_from_ms(2'000));
+  CHECK(told_after({{kThree[0], Offset{5}, ""}}) == std::vector<Line>{{0, 5, 1'000}, {1, 5, 1'000}});
+  CHECK(told_after({{kThree[0], Offset{9}, ""}}) == std::vector<Line>{{1, 5, 1'000}, {0, 9, 2'000}});
+  CHECK(told_after({}).size() == 2);
 }
 
 TEST_CASE("a blocked consumer stops at once") {

@@ -33,7 +33,10 @@ class FailingLetters final : public streaming::DeadLetters {
  public:
   Status append(std::span<const streaming::DeadLetter> letters) override {
     if (!trouble.ok()) return trouble;
-    for (const streaming::DeadLetter& letter : letters) offsets.push_back(letter.offset.value);
+    for (const streaming::DeadLetter& letter : letters) {
+      CHECK(letter.incarnation == "life");
+      offsets.push_back(letter.offset.value);
+    }
     return ok_status();
   }
   Status settle(EventTime) override { return trouble; }
@@ -159,6 +162,10 @@ TEST_CASE("a copy of a log begins where its original stands in the tables, and n
   REQUIRE(Tables::apply(ahead, 1, {at(300)}, {at(400)}).ok());
   CHECK(Tables::resumed(ahead) == Positions{at(400)});
 
+  ingest::SqlSink level = tables.sink({"ffffffffffffffff", {{"aaaaaaaaaaaaaaaa", Offset{300}}}}, 300);
+  CHECK(Tables::resumed(level) == Positions{at(300)});
+  CHECK(level.remark().empty());  // the tables hold what both have, and no more
+
   ingest::SqlSink behind = tables.sink({"cccccccccccccccc", {{"aaaaaaaaaaaaaaaa", Offset{250}}}}, 250);
   CHECK(Tables::resumed(behind) == Positions{at(250)});
   CHECK(behind.remark().find("up to offset 300") != std::string::npos);
@@ -168,6 +175,32 @@ TEST_CASE("a copy of a log begins where its original stands in the tables, and n
   ingest::SqlSink grandchild =
       tables.sink({"dddddddddddddddd", {{"eeeeeeeeeeeeeeee", Offset{120}}, {"aaaaaaaaaaaaaaaa", Offset{280}}}}, 120);
   CHECK(Tables::resumed(grandchild) == Positions{at(120)});
+}
+
+/// A database whose schema cannot be made while there is trouble.
+struct TroubledUpkeep final : sql::Upkeep {
+  explicit TroubledUpkeep(sql::Upkeep& upkeep_) : upkeep(upkeep_) {}
+  Status migrate() override { return trouble.ok() ? upkeep.migrate() : trouble; }
+  Status ping() override { return ok_status(); }
+  Status maintain(EventTime) override { return ok_status(); }
+  sql::Upkeep& upkeep;
+  Status trouble;
+};
+
+TEST_CASE("neither positions nor batches pass a schema that is not whole") {
+  Tables tables;
+  TroubledUpkeep upkeep(*tables.roles.upkeep);
+  ingest::SqlSink sink(*tables.roles.materializer, upkeep, {"aaaaaaaaaaaaaaaa", {}}, Offset{0}, Logger());
+  upkeep.trouble = failed_precondition("a newer program's schema");
+  CHECK(sink.resume("file", std::span(&kOnly, 1)).status().message() == "a newer program's schema");
+  CHECK(Tables::apply(sink, 1, {}, {at(100)}).message() == "a newer program's schema");
+  CHECK(sink.migrations() == 0);
+  CHECK(tables.database.interactions().empty());
+  upkeep.trouble = ok_status();
+  CHECK(Tables::resumed(sink, "file").empty());
+  REQUIRE(Tables::apply(sink, 1, {}, {at(100)}).ok());
+  CHECK(sink.migrations() == 1);
+  CHECK(sink.rows() == 1);
 }
 
 TEST_CASE("tables that are ahead of the log's end at its opening are refused, and not those it wrote since") {

@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <random>
@@ -11,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "engine/state/keys.h"
 #include "features/read.h"
 #include "features/row.h"
 #include "tests/support/forwarding_store.h"
@@ -207,6 +210,26 @@ TEST_CASE("an observer of places is told of what is stored, of what is pending, 
   CHECK(told == std::map<std::string, std::int64_t>{{"p", 3}, {"q", 1}, {"r", 1}});
 }
 
+TEST_CASE("an observer is told of many stored places in few calls, none of them of all") {
+  Fixture f;
+  constexpr int kPlaces = 4'000;  // of four changes each
+  std::vector<Interaction> visits;
+  for (int i = 0; i < kPlaces; ++i) visits.push_back(visit("u", std::to_string(i), 0));
+  REQUIRE(f.apply(visits, 1).ok());
+  REQUIRE(f.state->flush().ok());
+  const std::uint32_t view = f.state->schema().find("place_visits")->id;
+  std::vector<std::size_t> calls;
+  std::int64_t told = 0;
+  const auto note = [&](std::span<const state::PlaceChange> changes) {
+    calls.push_back(changes.size());
+    for (const auto& change : changes) told += change.view == view ? change.entry.value.count : 0;
+  };
+  REQUIRE(f.state->observe_places(note).ok());
+  CHECK(told == kPlaces);
+  CHECK(calls.size() < 10);
+  CHECK(*std::max_element(calls.begin(), calls.end()) < 5'000);
+}
+
 TEST_CASE("a reader can wait for its own write") {
   Fixture f;
   const Watermark mark{"test", {Partition{0}, Offset{5}, {}}};
@@ -219,14 +242,17 @@ TEST_CASE("a reader can wait for its own write") {
   CHECK(f.value(EntityKind::kPlace, "p", "place_visits") == 1.0);
 }
 
-/// Remembers how durable the last write was to be.
+/// Remembers how durable the last write was to be, and what it wrote of each kind.
 struct WatchedStore final : test::ForwardingStore {
   WatchedStore() : ForwardingStore(storage::open_memory_store(features::merge_encoded_rows)) {}
   Status write(storage::WriteBatch batch, storage::Durability durability) override {
     last = durability;
+    written.clear();
+    for (const auto& op : batch.ops()) ++written[op.family];
     return ForwardingStore::write(std::move(batch), durability);
   }
   std::optional<storage::Durability> last;
+  std::map<storage::Family, int> written;
 };
 
 TEST_CASE(
@@ -241,6 +267,84 @@ TEST_CASE(
     REQUIRE(state->catalog().upsert(std::vector<Place>{{PlaceId("p"), "", {1, 1}, ""}}).ok());
     CHECK(store.last == storage::Durability::kOnlyHere);
     REQUIRE(state->close().ok());
+  }
+}
+
+TEST_CASE("the number of a name is written with the first place that has it, and not again") {
+  WatchedStore store;
+  auto state = *FeatureState::open(store, {.views = ranking::builtin_views()}, InteractionTypes());
+  const auto numbers_written_with = [&](const char* id, const char* category) {
+    REQUIRE(state->catalog().upsert(std::vector<Place>{{PlaceId(id), "", {1, 1}, category}}).ok());
+    return store.written[storage::Family::kIds];
+  };
+  CHECK(numbers_written_with("a", "Coffee") == 2);
+  CHECK(numbers_written_with("a", "Coffee") == 0);
+  CHECK(numbers_written_with("b", "Coffee") == 1);
+  CHECK(numbers_written_with("b", "Tea") == 1);
+  CHECK(numbers_written_with("a", "") == 0);
+}
+
+TEST_CASE("a view that was added later keeps its rows, whatever is declared beside it after that") {
+  Fixture f;
+  const auto view = [](const char* name, const char* type) {
+    return FeatureViewSpec{.name = name, .entity = EntityKind::kPlace, .events = {{type, "1"}}};
+  };
+  f.options.views = {view("first", "visit")};
+  f.reopen();
+  f.options.views.push_back(view("second", "visit"));
+  f.reopen();
+  REQUIRE(f.apply({visit("u", "p", 0)}, 1).ok());
+  f.options.views = {view("between", "save"), view("first", "visit"), view("second", "visit")};
+  f.reopen();
+  CHECK(f.value(EntityKind::kPlace, "p", "first") == 1.0);
+  CHECK(f.value(EntityKind::kPlace, "p", "second") == 1.0);
+  CHECK(f.value(EntityKind::kPlace, "p", "between") == 0.0);
+}
+
+TEST_CASE("the status tells what is pending, what was written of it, and what memory it may take") {
+  Fixture f;
+  f.options.window = std::chrono::hours(1);
+  f.options.window_bytes = 3'000'000;
+  f.options.row_cache_bytes = 5'000'000;
+  f.reopen();
+  const auto status = [&] {
+    EngineStatus all;
+    f.state->describe(&all);
+    return all;
+  };
+  const auto limit = [&](std::string_view part) -> std::optional<std::uint64_t> {
+    for (const MemoryPart& one : status().memory) {
+      if (one.name == part) return one.limit;
+    }
+    return std::nullopt;
+  };
+  CHECK(limit("pending") == 6'000'000);  // one window grows while another one is written
+  CHECK(limit("row_cache") == 5'000'000);
+  // A visit changes the row of its user and that of its place; no cell is known here.
+  REQUIRE(f.apply({visit("u", "p", 0), visit("v", "p", 0)}, 1).ok());
+  CHECK(status().pending_rows == 3);
+  CHECK(status().window_rows_written == 0);
+  REQUIRE(f.state->flush().ok());
+  CHECK(status().pending_rows == 0);
+  CHECK(status().window_rows_written == 3);
+  CHECK(status().windows_written == 1);
+  REQUIRE(f.apply({visit("u", "q", 0)}, 2).ok());
+  REQUIRE(f.state->flush().ok());
+  CHECK(status().window_rows_written == 5);
+  CHECK(status().windows_written == 2);
+}
+
+TEST_CASE("how far the places were pushed is remembered, and is damage when it cannot be read") {
+  Fixture f;
+  CHECK(*f.state->catalog().pushed_version() == 0);
+  REQUIRE(f.state->catalog().set_pushed_version(7).ok());
+  f.reopen();
+  CHECK(*f.state->catalog().pushed_version() == 7);
+  for (const char* damaged : {"", "1234567", "123456789"}) {
+    storage::WriteBatch batch;
+    batch.put(storage::Family::kMeta, state::kPlacesPushedKey, damaged);
+    REQUIRE(f.store->write(std::move(batch), storage::Durability::kSynced).ok());
+    CHECK(f.state->catalog().pushed_version().status().code() == StatusCode::kDataLoss);
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -42,7 +43,7 @@ TEST_CASE("a new state directory and its new parents are on the disk, under thei
 
 TEST_CASE("a directory of another user is refused by name, and nothing is left in it, unless any owner will do") {
   if (::geteuid() != 0) return test::skip("only root may give files away");
-  constexpr uid_t kOther = 54321;
+  constexpr uid_t kOther = 54321;  // who has no name
   const test::TemporaryFolder folder;
   const std::string path = folder.path() + "/state";
   fs::create_directory(path);
@@ -51,7 +52,7 @@ TEST_CASE("a directory of another user is refused by name, and nothing is left i
   const auto refused = StateDirectory::open(path);
   CHECK(refused.status().code() == StatusCode::kFailedPrecondition);
   for (const std::string& told :
-       {path, std::string("uid 54321"), std::string("root (uid 0)"), std::string("state.any_owner")}) {
+       {path, std::string("belongs to uid 54321 and"), std::string("root (uid 0)"), std::string("state.any_owner")}) {
     INFO(told);
     CHECK(refused.status().message().find(told) != std::string::npos);
   }
@@ -74,6 +75,38 @@ TEST_CASE("a directory of another user is refused by name, and nothing is left i
   REQUIRE(::chown(path.c_str(), 0, 0) == 0);
   REQUIRE(::chown((path + "/state/OWNER").c_str(), kOther, kOther) == 0);
   CHECK(Engine::open(options).status().message().find("uid 54321") != std::string::npos);
+}
+
+/// Makes the process another user's until the scope ends.
+class AsUser {
+ public:
+  explicit AsUser(uid_t user) { REQUIRE(::seteuid(user) == 0); }
+  ~AsUser() { CHECK(::seteuid(0) == 0); }
+};
+
+TEST_CASE("whose a directory without files is matters to root alone: who may write in another's folder may use it") {
+  if (::geteuid() != 0) return test::skip("only root may become another user");
+  const test::TemporaryFolder folder;
+  const std::string path = folder.path() + "/state";
+  fs::create_directory(path);
+  fs::permissions(folder.path(), fs::perms{0711});
+  fs::permissions(path, fs::perms{0777});
+  const AsUser user(54321);
+  const auto opened = StateDirectory::open(path);
+  CHECK_MESSAGE(opened.ok(), opened.status().to_string());
+}
+
+std::size_t open_files() {
+  return static_cast<std::size_t>(std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator()));
+}
+
+TEST_CASE("making and syncing directories leaves no file open") {
+  const test::TemporaryFolder folder;
+  const std::size_t before = open_files();
+  const auto made = StateDirectory::open(folder / "a/b/c");
+  REQUIRE(made.ok());
+  REQUIRE(made->sync().ok());
+  CHECK(open_files() == before);
 }
 
 TEST_CASE("a path that cannot be a directory is refused with its name") {

@@ -92,6 +92,14 @@ class Faults(unittest.TestCase):
             "static_assert(a == 3);")
         self.assertEqual([m.after for m in faults.mutants_of("a.cc", source)], [])
 
+    def test_what_only_brings_memory_near_stays(self):
+        source = body(
+            "for (int at = 0; at < 4; at += 2) __builtin_prefetch(x + at);\n"
+            "table_.prefetch(keys[a + 12]);")
+        self.assertEqual([m.after for m in faults.mutants_of("a.cc", source)], [])
+        self.assertEqual(changes(body("for (int i = 0; i < n; ++i) add(i);"), "relation"),
+                         ["for (int i = 0; i < n; ++i) add(i); -> for (int i = 0; i <= n; ++i) add(i);"])
+
     def test_only_the_lines_asked_for_get_faults_and_ids_outlive_a_move(self):
         source = body("x = 1;\ny = 2;")
         self.assertEqual({m.line for m in faults.mutants_of("a.cc", source, {3})}, {3})
