@@ -15,14 +15,14 @@ class BuildError(Exception):
 
 # What a build is for; the launchers read it. FAULT: what the fault touches is compiled quickly, and a warning that it
 # brings about (a variable without use) does not save the program from running with it. COVERAGE: what is compiled now
-# counts its lines.
+# counts its lines. A function of one line is often inlined before counters are planted, and would then have none.
 FAULT, COVERAGE = "fault", "coverage"
 
 # In front of each call of the compiler, and of the linker.
 _COMPILE = """#!/bin/sh
 case "$CAIRN_MUTANT" in
   fault) exec {ccache}"$@" -O1 -w ;;
-  coverage) exec "$@" -O1 -w --coverage ;;
+  coverage) exec "$@" -O1 -fno-early-inlining -w --coverage ;;
 esac
 exec {ccache}"$@"
 """
