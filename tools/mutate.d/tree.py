@@ -102,5 +102,14 @@ class Tree:
             return False, f"not built within {seconds} s"
         return done.returncode == 0, done.stdout
 
+    def note_counters(self, files):
+        """Remembers which files are compiled with counters, also over the end of this process."""
+        (self.folder / BUILD / "with_counters").write_text("\n".join(files))
+
+    def with_counters(self):
+        """The files whose compiled form has counters since a run that ended in its middle: no program links with them."""
+        path = self.folder / BUILD / "with_counters"
+        return [name for name in (path.read_text().split("\n") if path.exists() else []) if self.path(name).is_file()]
+
     def path(self, file):
         return self.folder / file

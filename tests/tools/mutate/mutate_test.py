@@ -153,11 +153,11 @@ class Tree(unittest.TestCase):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
 
-    def mutate(self, *arguments):
+    def mutate(self, *arguments, wanted=(0, 1)):
         command = [str(ROOT / "tools" / "mutate"), "--tree", str(self.tree), "-o", "json", *arguments]
         done = subprocess.run(command, text=True, capture_output=True)
-        self.assertIn(done.returncode, (0, 1), done.stderr)
-        return done.returncode, json.loads(done.stdout), done.stderr
+        self.assertIn(done.returncode, wanted, done.stderr)
+        return done.returncode, json.loads(done.stdout or "[]"), done.stderr
 
     def test_what_no_test_notices_survives_and_the_tree_is_as_it_was(self):
         before = contents(self.tree)
@@ -190,6 +190,16 @@ class Tree(unittest.TestCase):
         test.write_text(test.read_text().replace("clamped(20) == 9", "clamped(9) == 9"))
         _, records, said = self.mutate("room/sum.cc", "--mutators", "relation", "--limit", "5", "--resume")
         self.assertIn("1 of 2 mutants are known", said)
+
+    def test_a_test_that_fails_without_a_fault_is_told_and_the_next_run_is_as_any(self):
+        test = self.tree / "tests/room/sum_test.cc"
+        good = test.read_text()
+        test.write_text(good.replace("clamped(3) == 3", "clamped(3) == 4"))
+        status, _, said = self.mutate("room/sum.cc:20", wanted=(2,))
+        self.assertIn("the test room failed without a fault", said)
+        test.write_text(good)
+        _, records, _ = self.mutate("room/sum.cc:20")
+        self.assertEqual({r["outcome"] for r in records}, {"caught"})
 
     def test_changed_lines_alone_get_faults(self):
         def git(*words):
