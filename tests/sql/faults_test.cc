@@ -313,6 +313,22 @@ TEST_CASE("a deadlock that the server ends by rolling the batch back is unavaila
   check_exact(made, stream, 200);
 }
 
+TEST_CASE("a connection on which nothing went wrong is used again") {
+  const TestDatabase made;
+  SqlOptions named = made.options;
+  named.dsn += " application_name=used_again";  // sessions of others may be about to end
+  const Database database = open(named);
+  test::PgClient client = made.client();
+  const std::string pids =
+      "SELECT string_agg(pid::text, ' ') FROM pg_stat_activity WHERE application_name = 'used_again'";
+  REQUIRE(database.upkeep->ping().ok());
+  const std::string first = client.value(pids);
+  CHECK(first != "NULL");
+  REQUIRE(database.upkeep->ping().ok());
+  REQUIRE(apply_range(*database.materializer, InteractionStream(5), 0, 10).ok());
+  CHECK(client.value(pids) == first);
+}
+
 TEST_CASE("idle connections that the server closed are not used") {
   const TestDatabase made;
   REQUIRE(made.database.upkeep->ping().ok());

@@ -156,13 +156,15 @@ TEST_CASE("writing until a real disk is full stops at the gate, loses nothing an
     REQUIRE(acknowledged < 100'000);
   }
   CHECK(status.code() == StatusCode::kResourceExhausted);
-  // It was the gate that said so, and the disk still has what the gate keeps free, but for what RocksDB had in its
-  // memory and wrote since.
-  CHECK(status.message() == store.stats().detail);
+  // It was the gate that said so, and of what it keeps free the disk still has what opening needs: the rest may have
+  // gone for what RocksDB had in its memory and wrote since, and for a compaction under way.
+  for (const std::string& said : {status.message(), store.stats().detail}) {
+    CHECK_MESSAGE(said.find("writing stops below 16.0 MiB") != std::string::npos, said);
+  }
   const auto free = free_space(disk.dir.path());
   REQUIRE(free.ok());
   CHECK(*free < 16u << 20);
-  CHECK(*free > 12u << 20);
+  CHECK(*free >= options.free_bytes_min / 4);
   CHECK(acknowledged > 10);
   CHECK(check_numbered(store) == acknowledged);
 

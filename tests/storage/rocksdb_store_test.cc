@@ -12,6 +12,7 @@
 #include <limits>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "tests/storage/numbered_check.h"
 #include "tests/support/disk_syncs.h"
@@ -214,6 +215,19 @@ TEST_CASE("a crash while the store was being made does not keep it from being ma
   auto store = open_small(dir / "state");
   write_numbered(*store, 1, 3);
   CHECK(check_numbered(*store) == 3);
+}
+
+TEST_CASE("a store whose database is gone is not made anew when a write was only here") {
+  const TempDir dir;
+  {
+    auto store = open_small(dir / "state");
+    must(store->write(numbered_batch(1), Durability::kOnlyHere));
+    must(store->close());
+  }
+  for (const auto& file : std::vector<fs::directory_entry>(fs::directory_iterator(dir / "state"), {})) {
+    if (file.path().filename() != "LASTWRITE") fs::remove_all(file.path());
+  }
+  CHECK(open_rocksdb_store(small_options(dir / "state")).status().code() == StatusCode::kDataLoss);
 }
 
 TEST_CASE("a path that cannot be a directory is refused by name") {

@@ -56,7 +56,7 @@ class Mutant:
 def mutants_of(file, source, lines=None):
     """Every mutant of a source whose first changed line is among `lines` (None: anywhere), in the order of the text."""
     code = cpp.parse(source)
-    untouched = _untouched(code)
+    untouched = _untouched(code) | (_asserted_bodies(code) if file.endswith((".cc", ".cu")) else set())
     line_starts = [0] + [match.end() for match in re.finditer("\n", source)]
     found = {}
     for mutator, plant in _MUTATORS.items():
@@ -127,6 +127,23 @@ def _is_prefetch(code, statement):
     closing = statement.last - 1
     opening = code.mate.get(closing, closing)
     return code.tokens[opening - 1].text in _PREFETCHES and _callee_first(code, opening) == statement.first
+
+
+def _asserted_bodies(code):
+    """The bodies of constexpr functions that only a static_assert of this source calls: no program runs them."""
+    tokens, asserted = code.tokens, set()
+    for index, token in enumerate(tokens[:-1]):
+        if token.text == "static_assert" and index + 1 in code.mate:
+            asserted.update(range(index, code.mate[index + 1] + 1))
+    masked = set()
+    for name in {tokens[index].text for index in asserted if tokens[index].kind == "name"}:
+        others = [at for at, token in enumerate(tokens) if token.text == name and at not in asserted]
+        if len(others) != 1 or others[0] + 1 not in code.mate:
+            continue
+        body = code.mate[others[0] + 1] + 1
+        if code.kinds.get(body) == "code" and {"constexpr", "consteval"} & set(cpp.head_of(code, body)):
+            masked.update(range(body, code.mate.get(body, body) + 1))
+    return masked
 
 
 def _is_untouched_call(code, opening):

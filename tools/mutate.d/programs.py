@@ -137,7 +137,7 @@ class Programs:
             about_stem = any(PurePosixPath(s).stem == PurePosixPath(stem).name + "_test" for s in program.sources)
             deepest = max(
                 (len(os.path.commonprefix([PurePosixPath("tests", file).parts, PurePosixPath(s).parts]))
-                 for s in program.sources), default=0)
+                 for s in program.sources if s.endswith("_test.cc")), default=0)
             return (not about_stem, -deepest, len(program.sources))
 
         able = sorted(self.noticing(file), key=nearness)

@@ -15,14 +15,14 @@ class BuildError(Exception):
 
 # What a build is for; the launchers read it. FAULT: what the fault touches is compiled quickly, and a warning that it
 # brings about (a variable without use) does not save the program from running with it. COVERAGE: what is compiled now
-# counts its lines.
+# counts its lines. A function of one line is often inlined before counters are planted, and would then have none.
 FAULT, COVERAGE = "fault", "coverage"
 
 # In front of each call of the compiler, and of the linker.
 _COMPILE = """#!/bin/sh
 case "$CAIRN_MUTANT" in
   fault) exec {ccache}"$@" -O1 -w ;;
-  coverage) exec "$@" -O1 -w --coverage ;;
+  coverage) exec "$@" -O1 -fno-early-inlining -w --coverage ;;
 esac
 exec {ccache}"$@"
 """
@@ -101,6 +101,15 @@ class Tree:
         except subprocess.TimeoutExpired:
             return False, f"not built within {seconds} s"
         return done.returncode == 0, done.stdout
+
+    def note_counters(self, files):
+        """Remembers which files are compiled with counters, also over the end of this process."""
+        (self.folder / BUILD / "with_counters").write_text("\n".join(files))
+
+    def with_counters(self):
+        """The files whose compiled form has counters since a run that ended in its middle: no program links with them."""
+        path = self.folder / BUILD / "with_counters"
+        return [name for name in (path.read_text().split("\n") if path.exists() else []) if self.path(name).is_file()]
 
     def path(self, file):
         return self.folder / file

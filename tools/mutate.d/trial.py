@@ -138,12 +138,14 @@ class Bench:
         """Builds what the plans (file -> programs) need, and runs it once without a fault. Raises BuildError."""
         needed = {program.name: program for plan in plans.values() for program in plan}
         counted = [file for file in plans if file.endswith((".cc", ".cu"))]
-        self._build(needed, [], "")
+        self._build(needed, self.tree.with_counters(), "")
+        self.tree.note_counters(counted)
         self._build(needed, counted, COVERAGE)
         self.programs.learn_commands()
         for name, program in sorted(needed.items()):
             self._run_without_fault(program)
         self._build(needed, counted, "")
+        self.tree.note_counters([])
 
     def _build(self, needed, touched, purpose):
         for file in touched:

@@ -212,6 +212,22 @@ TEST_CASE("as many candidates as candidates_max are all scored") {
   CHECK(f.ask({.user = UserId("u"), .limit = 5}) == Ids{"a", "b"});
 }
 
+TEST_CASE(
+    "of many places at one spot as many are scored as candidates_max lets in, none twice, and all that are nearer") {
+  std::vector<Place> places;
+  for (int i = 0; i < 5; ++i) places.push_back(at("near" + std::to_string(i), 0.1 * i));
+  for (int i = 0; i < 3000; ++i) places.push_back(at("far" + std::to_string(i), 1.0));
+  RankingOptions few;
+  few.limit_max = 3000;
+  few.candidates_max = 1000;
+  Fixture f(places, {{"distance", 1.0}}, few);
+  const Ids ids = f.ask({.user = UserId("u"), .limit = 3000});
+  CHECK(ids.size() == 1000);
+  const std::set<std::string> distinct(ids.begin(), ids.end());
+  CHECK(distinct.size() == 1000);
+  for (int i = 0; i < 5; ++i) CHECK(distinct.contains("near" + std::to_string(i)));
+}
+
 TEST_CASE("a position is as old as it says, and one from the future is of the moment asked for") {
   Fixture f({at("p", 2.0)}, {{"near", 1.0}});
   const auto score = [&](std::optional<EventTime> position_time, std::optional<EventTime> time) {

@@ -100,6 +100,14 @@ class Faults(unittest.TestCase):
         self.assertEqual(changes(body("for (int i = 0; i < n; ++i) add(i);"), "relation"),
                          ["for (int i = 0; i < n; ++i) add(i); -> for (int i = 0; i <= n; ++i) add(i);"])
 
+    def test_what_the_compiler_alone_runs_stays(self):
+        source = "constexpr bool differ() {\n  return a() != 3;\n}\nstatic_assert(differ(), \"they do\");\n"
+        self.assertEqual(changes(source, "relation"), [])
+        self.assertEqual(len(changes(source + "bool f() { return differ(); }\n", "relation")), 1)
+        # What a header defines may be called elsewhere.
+        self.assertEqual([m.after for m in faults.mutants_of("a.h", source) if m.mutator == "relation"],
+                         ["  return a() == 3;"])
+
     def test_only_the_lines_asked_for_get_faults_and_ids_outlive_a_move(self):
         source = body("x = 1;\ny = 2;")
         self.assertEqual({m.line for m in faults.mutants_of("a.cc", source, {3})}, {3})
@@ -116,19 +124,24 @@ TREE = {
                       f"add_executable(room_test tests/room/sum_test.cc {ROOT}/tests/doctest_main.cc)\n"
                       f"target_include_directories(sum PUBLIC . {ROOT})\ntarget_link_libraries(room_test sum)\n"
                       "add_test(NAME room COMMAND room_test)\n",
-    "room/sum.h": "long sum_below(long end);\nint clamped(int value);\nint unused(int value);\nint fixed(int value);\n",
+    "room/sum.h": "long sum_below(long end);\nint clamped(int value);\nint unused(int value);\nint fixed(int value);\n"
+                  "int tripled(int value);\n",
     "room/sum.cc": '#include "room/sum.h"\n\n'
                    "long sum_below(long end) {\n  long sum = 0;\n  long i = 0;\n  while (i < end) {\n    sum += i;\n    ++i;\n  }\n"
                    "  return sum;\n}\n\n"
                    "int clamped(int value) {\n  if (value > 9) return 9;\n  return value;\n}\n\n"
                    "int unused(int value) { return value - 1; }\n"
                    "constexpr int kFixed = 5;\n"
-                   "int fixed(int value) { return value + kFixed; }\n",
+                   "int fixed(int value) { return value + kFixed; }\n"
+                   "struct Entry {\n  int (*value)(int);\n};\n"
+                   "constexpr Entry kEntries[] = {\n    {[](int value) { return value * 3; }},\n};\n"
+                   "int tripled(int value) { return kEntries[0].value(value); }\n",
     # Notices everything about sum_below, and nothing at the bound of clamped.
     "tests/room/sum_test.cc": '#include <doctest/doctest.h>\n\n#include "room/sum.h"\n\n'
                               'TEST_CASE("a sum, of four") { CHECK(sum_below(4) == 6); }\n'
                               'TEST_CASE("clamped") { CHECK(clamped(3) == 3); CHECK(clamped(20) == 9); }\n'
-                              'TEST_CASE("fixed") { CHECK(fixed(1) == 6); }\n',
+                              'TEST_CASE("fixed") { CHECK(fixed(1) == 6); }\n'
+                              'TEST_CASE("tripled") { CHECK(tripled(2) == 6); }\n',
 }
 
 
@@ -148,11 +161,11 @@ class Tree(unittest.TestCase):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
 
-    def mutate(self, *arguments):
+    def mutate(self, *arguments, wanted=(0, 1)):
         command = [str(ROOT / "tools" / "mutate"), "--tree", str(self.tree), "-o", "json", *arguments]
         done = subprocess.run(command, text=True, capture_output=True)
-        self.assertIn(done.returncode, (0, 1), done.stderr)
-        return done.returncode, json.loads(done.stdout), done.stderr
+        self.assertIn(done.returncode, wanted, done.stderr)
+        return done.returncode, json.loads(done.stdout or "[]"), done.stderr
 
     def test_what_no_test_notices_survives_and_the_tree_is_as_it_was(self):
         before = contents(self.tree)
@@ -167,14 +180,15 @@ class Tree(unittest.TestCase):
             (14, "if (value > 9) ;"): "caught",
             (18, "int unused(int value) { return value + 1; }"): "survived",
             (20, "int fixed(int value) { return value - kFixed; }"): "caught",
+            (25, "{[](int value) { return value / 3; }},"): "caught",
         })
         self.assertEqual(status, 1)
         self.assertEqual([r["passed"] for r in records if r["outcome"] == "survived"], [["room"], []])
-        self.assertEqual({r["case"] for r in records if r["outcome"] == "caught"}, {"a sum, of four", "clamped", "fixed"})
+        self.assertEqual({r["case"] for r in records if r["outcome"] == "caught"}, {"a sum, of four", "clamped", "fixed", "tripled"})
         self.assertEqual(contents(self.tree), before)
 
         _, _, said = self.mutate("room/sum.cc", "--mutators", "relation,arithmetic,dropped", "--limit", "5", "--resume")
-        self.assertIn("8 of 8 mutants are known", said)
+        self.assertIn("9 of 9 mutants are known", said)
         # A constant outside of functions: no line of code tells who depends on it.
         _, records, _ = self.mutate("room/sum.cc:19", "--limit", "5")
         self.assertEqual([(r["after"], r["case"]) for r in records], [("constexpr int kFixed = 6;", "fixed")])
@@ -184,6 +198,16 @@ class Tree(unittest.TestCase):
         test.write_text(test.read_text().replace("clamped(20) == 9", "clamped(9) == 9"))
         _, records, said = self.mutate("room/sum.cc", "--mutators", "relation", "--limit", "5", "--resume")
         self.assertIn("1 of 2 mutants are known", said)
+
+    def test_a_test_that_fails_without_a_fault_is_told_and_the_next_run_is_as_any(self):
+        test = self.tree / "tests/room/sum_test.cc"
+        good = test.read_text()
+        test.write_text(good.replace("clamped(3) == 3", "clamped(3) == 4"))
+        status, _, said = self.mutate("room/sum.cc:20", wanted=(2,))
+        self.assertIn("the test room failed without a fault", said)
+        test.write_text(good)
+        _, records, _ = self.mutate("room/sum.cc:20")
+        self.assertEqual({r["outcome"] for r in records}, {"caught"})
 
     def test_changed_lines_alone_get_faults(self):
         def git(*words):

@@ -98,6 +98,56 @@ TEST_CASE("a small geofence is a few runs of rows") {
   CHECK(rows <= 20 * inside);  // out of 50,000
 }
 
+/// Whether one of the runs holds a place of the crowd.
+bool holds_crowd(const PlaceIndex& index, const std::vector<gpu::RowRange>& ranges, GeoPoint crowd) {
+  for (const gpu::RowRange& range : ranges) {
+    for (std::uint32_t row = range.begin; row < range.end; ++row) {
+      if (cairn::distance_meters(index.position(row), crowd) < 1.0) return true;
+    }
+  }
+  return false;
+}
+
+TEST_CASE("a crowd beside a geofence is in none of its runs, on whichever side it is") {
+  const double meters_a_degree = 111'195.0;
+  for (std::uint32_t seed = 1; seed <= 200; ++seed) {
+    INFO("seed ", seed);
+    std::mt19937 random(seed);
+    std::uniform_real_distribution<double> unit(-1.0, 1.0);
+    const GeoPoint center{unit(random) * 60.0, unit(random) * 170.0};
+    const double radius = std::exp(std::uniform_real_distribution<double>(4.0, 10.0)(random));  // 55 m to 22 km
+    const double north = radius * std::uniform_real_distribution<double>(1.5, 4.0)(random) / meters_a_degree;
+    const double east = north / std::cos(center.lat * 0.017453292519943295);
+    const double aside = unit(random);  // how far along the side, of the radius
+    for (const GeoPoint crowd : {GeoPoint{center.lat + north, center.lon + aside * east / 4.0},
+                                 GeoPoint{center.lat - north, center.lon + aside * east / 4.0},
+                                 GeoPoint{center.lat + aside * north / 4.0, center.lon + east},
+                                 GeoPoint{center.lat + aside * north / 4.0, center.lon - east}}) {
+      CAPTURE(crowd.lat);
+      CAPTURE(crowd.lon);
+      std::vector<Stored> places{place(0, center)};
+      for (std::uint64_t i = 1; i <= 200; ++i) places.push_back(place(i, crowd));
+      const PlaceIndex index(places, cairn::features::Dictionary(), 1);
+      const auto ranges = index.ranges_around(center, radius);
+      CHECK_FALSE(ranges.empty());
+      CHECK_FALSE(holds_crowd(index, ranges, crowd));
+    }
+  }
+}
+
+TEST_CASE("around a centre on the date line the other side of the Earth is in no run") {
+  for (const double lon : {-180.0, 180.0}) {
+    CAPTURE(lon);
+    const GeoPoint crowd{-17.0, 0.0};
+    std::vector<Stored> places{place(0, {-17.0, 179.999}), place(1, {-17.0, -179.999})};
+    for (std::uint64_t i = 2; i <= 200; ++i) places.push_back(place(i, crowd));
+    const PlaceIndex index(places, cairn::features::Dictionary(), 1);
+    const auto ranges = index.ranges_around({-17.0, lon}, 1000.0);
+    CHECK_FALSE(holds_crowd(index, ranges, crowd));
+    CHECK(index.within({-17.0, lon}, 1000.0).size() == 2);
+  }
+}
+
 TEST_CASE("rows, ids and categories lead to each other") {
   cairn::features::Dictionary categories;
   const auto cafe = categories.intern("Cafe");

@@ -156,6 +156,19 @@ TEST_CASE("what everyone did at a place is weighed as each feature says") {
   CHECK(town.value("rating", "cafe") == 0.0);
 }
 
+TEST_CASE("the last day is the hour asked for and the 23 before it") {
+  Town town;
+  const auto day = [&] { return town.value("popularity_day", "other_cafe"); };
+  town.happen("other_cafe", "visit", -1.0);  // at 13:00
+  CHECK(day() == 0.0);
+  town.happen("other_cafe", "visit", 0.0);
+  CHECK(day() == about(1.386294361120));  // ln(1 + 3 * 1)
+  town.happen("other_cafe", "visit", 23.0);
+  CHECK(day() == about(1.945910149055));  // ln(1 + 3 * 2)
+  town.happen("other_cafe", "visit", 24.0);
+  CHECK(day() == about(1.945910149055));
+}
+
 TEST_CASE("ratings far out of range are held at 10 on either side") {
   Town town;
   for (int i = 0; i < 20; ++i) town.happen("cafe", "rate", 1000 + i, -kInteractionValueMax);
