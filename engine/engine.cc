@@ -27,6 +27,7 @@
 #include "engine/upkeep/schedule.h"
 #include "gpu/select_k.h"
 #include "sql/upkeep.h"
+#include "storage/directory_owner.h"
 #include "storage/state_store.h"
 #include "streaming/dead_letters.h"
 #include "streaming/event_log.h"
@@ -113,6 +114,7 @@ Status EngineImpl::open_parts() {
       auto directory, state::StateDirectory::open(options_.state_dir,
                                                   options_.state.any_owner ? state::Owner::kAny : state::Owner::kOurs));
   directory_ = std::make_unique<state::StateDirectory>(std::move(directory));
+  CAIRN_RETURN_IF_ERROR(storage::DirectoryOwner::check_free(directory_->store()));  // its ballast is not ours to remove
   ballast_ = std::make_unique<upkeep::Ballast>(directory_->ballast(), options_.state.free_bytes_min, options_.log);
   ballast_->give_up_when_full();
   CAIRN_ASSIGN_OR_RETURN(store_, storage::open_rocksdb_store(store_options(options_, *directory_, fading_)));

@@ -62,6 +62,12 @@ Result<DirectoryOwner> DirectoryOwner::acquire(const std::string& directory) {
   return owner;
 }
 
+Status DirectoryOwner::check_free(const std::string& directory) {
+  const DirectoryOwner looked(::open((directory + "/OWNER").c_str(), O_RDONLY | O_CLOEXEC));
+  if (looked.fd_ < 0 || ::flock(looked.fd_, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK) return ok_status();
+  return held_by_other(looked.fd_, directory);
+}
+
 DirectoryOwner::DirectoryOwner(DirectoryOwner&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
 
 DirectoryOwner& DirectoryOwner::operator=(DirectoryOwner&& other) noexcept {

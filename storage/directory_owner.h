@@ -15,6 +15,9 @@ class DirectoryOwner {
   /// Requires: the directory exists.
   /// Returns: FAILED_PRECONDITION when it is held (by this process too) or cannot be written.
   [[nodiscard]] static Result<DirectoryOwner> acquire(const std::string& directory);
+  /// Whether acquire() would be refused because another process has the directory, without a change to it.
+  /// Returns: OK; FAILED_PRECONDITION, as acquire().
+  [[nodiscard]] static Status check_free(const std::string& directory);
 
   DirectoryOwner(DirectoryOwner&& other) noexcept;
   DirectoryOwner& operator=(DirectoryOwner&& other) noexcept;

@@ -15,7 +15,8 @@ std::optional<std::string> find_manifest_loss(const std::string& directory, cons
            " was in use since (" + LastFlushMark::path(directory) + ")";
   }
   const auto extent = read_log_extent(manifest);
-  if (!extent || extent->whole_bytes >= flush.manifest_bytes) return std::nullopt;
+  // One with a damaged record is told of by whoever looks for those.
+  if (!extent || extent->damaged || extent->whole_bytes >= flush.manifest_bytes) return std::nullopt;
   return manifest + " ends at byte " + std::to_string(extent->whole_bytes) + " and had " +
          std::to_string(flush.manifest_bytes) + " bytes (" + LastFlushMark::path(directory) + "): it was cut";
 }

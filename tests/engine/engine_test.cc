@@ -217,6 +217,21 @@ TEST_CASE("a state directory that is held says by whom") {
   CHECK(second.status().message().find(std::to_string(getpid())) != std::string::npos);
 }
 
+TEST_CASE("who is refused because a state directory is held leaves its ballast, however full the disk") {
+  const test::TemporaryFolder folder;
+  EngineOptions options;
+  options.state_dir = folder / "state";
+  options.state.free_bytes_min = 0;
+  const auto holder = Engine::open(options);
+  REQUIRE(holder.ok());
+  std::ofstream(folder / "state/ballast") << "ballast";
+  options.state.free_bytes_min = std::uint64_t{1} << 60;  // more than any disk has
+  const Status refused = Engine::open(options).status();
+  CHECK(refused.code() == StatusCode::kFailedPrecondition);
+  CHECK(refused.message().find("is held by process") != std::string::npos);
+  CHECK(std::filesystem::exists(folder / "state/ballast"));
+}
+
 TEST_CASE("a disk that is nearly full refuses what it could not keep, and goes on serving") {
   Folder folder;
   {

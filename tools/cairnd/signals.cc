@@ -25,6 +25,7 @@ void Signals::block() {
   const sigset_t set = watched_signals();
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error to whoever writes, who names it
 }
 
 Signals::Signals() : thread_([this] { watch(); }) {}

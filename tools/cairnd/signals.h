@@ -20,7 +20,7 @@ class Signals {
  public:
   static constexpr std::chrono::milliseconds kSameStop{300};
 
-  /// Blocks the signals in this thread and all it starts, and ignores SIGPIPE. Call before any thread is started.
+  /// Blocks the signals in this thread and all it starts, and ignores SIGPIPE and SIGXFSZ. Call before any thread is started.
   static void block();
 
   /// Starts the waiting thread. Requires: block() was called.

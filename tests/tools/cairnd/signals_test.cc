@@ -2,10 +2,13 @@
 
 #include <doctest/doctest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
+#include <cstdio>
 
 namespace cairn::cairnd::test {
 namespace {
@@ -46,6 +49,16 @@ TEST_CASE("nothing is requested without a signal, and a closed pipe is no death"
           ::kill(::getpid(), SIGPIPE);
           return signals.take(milliseconds{20}) ? 1 : 0;
         }) == 0);
+}
+
+TEST_CASE("a file that may not grow is an error to whoever writes, and not the end") {
+  const int end = in_child([](Signals&) {
+    const rlimit none{0, 0};
+    ::setrlimit(RLIMIT_FSIZE, &none);
+    std::FILE* file = std::tmpfile();
+    return ::write(::fileno(file), "x", 1) == -1 && errno == EFBIG ? 0 : 1;
+  });
+  CHECK(end == 0);
 }
 
 TEST_CASE("the same wish sent twice at once is one wish") {
