@@ -153,7 +153,10 @@ void EngineImpl::start_upkeep() {
   chores.emplace_back([this] { recommender_->refresh_index(); });
   if (sql_) sql_->add_chores(&chores);
   chores.emplace_back([this] { trimmer_->trim(); });
-  chores.emplace_back([this] { ballast_->keep(); });
+  chores.emplace_back([this] {
+    ballast_->tell_of_room();
+    ballast_->keep();
+  });
   chores.emplace_back([this] { feature_sink_->settle_dead_letters(); });
   chores.emplace_back([this] {
     const state::Counters counters = state_->counters();

@@ -47,7 +47,8 @@ std::vector<ReadinessCheck> check_readiness(const ReadinessInput& input) {
   std::vector<ReadinessCheck> checks;
   const std::string state_trouble = input.closing ? "closing" : input.store.failure;
   checks.push_back(required_check("state", state_trouble, "open"));
-  checks.push_back(required_check("event_log", input.log_trouble, "writing"));
+  const char* taking = input.store.accepting_writes ? "writing" : "takes nothing until the disk has room";
+  checks.push_back(required_check("event_log", input.log_trouble, taking));
   checks.push_back(optional_check("rows", rows_trouble(input), "readable"));
   checks.push_back(optional_check("disk", input.store.accepting_writes ? "" : input.store.detail,
                                   std::to_string(input.store.free_bytes >> 20) + " MiB free"));

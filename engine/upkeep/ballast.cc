@@ -7,6 +7,7 @@
 #include <system_error>
 #include <utility>
 
+#include "cairn/byte_text.h"
 #include "storage/disk_gate.h"
 
 namespace cairn::upkeep {
@@ -50,6 +51,20 @@ void Ballast::keep() {
   const auto free = storage::free_space(directory_of(path_));
   if (!free.ok() || *free / 2 < free_bytes_min_) return;
   there_ = allocate(path_, bytes());
+}
+
+void Ballast::tell_of_room() {
+  const auto free = storage::free_space(directory_of(path_));
+  // An eighth between the two, as where writing stops and resumes (storage::DiskGate).
+  if (!free.ok() || (full_ ? *free < free_bytes_min_ + free_bytes_min_ / 8 : *free >= free_bytes_min_)) return;
+  full_ = !full_;
+  if (full_) {
+    log_.warning(
+        "disk.full", "no events are taken until the disk has room again; free space there",
+        {{"path", directory_of(path_)}, {"free", byte_text(*free)}, {"kept_free", byte_text(free_bytes_min_)}});
+  } else {
+    log_.info("disk.has_room", "events are taken again", {{"path", directory_of(path_)}, {"free", byte_text(*free)}});
+  }
 }
 
 }  // namespace cairn::upkeep

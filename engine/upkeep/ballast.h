@@ -22,6 +22,9 @@ class Ballast {
   /// Makes the file when it is not there and the disk has plenty of room beside it.
   void keep();
 
+  /// Logs when the disk has become too full for events to be taken, and when it has room again.
+  void tell_of_room();
+
   [[nodiscard]] std::uint64_t bytes() const noexcept { return free_bytes_min_ / 4 + free_bytes_min_ / 32; }
 
  private:
@@ -29,6 +32,7 @@ class Ballast {
   const std::uint64_t free_bytes_min_;
   const Logger log_;
   bool there_ = false;  ///< known to be; asking costs a system call a second otherwise
+  bool full_ = false;   ///< and said to be
 };
 
 }  // namespace cairn::upkeep

@@ -6,7 +6,10 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
+#include <set>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -288,6 +291,16 @@ TEST_CASE("an engine opens on a full disk, is read, says why it takes nothing, a
     }
   }
   REQUIRE(fs::space(disk.folder.path).available < (1 << 20));
+  std::mutex mutex;
+  std::set<std::string> logged;
+  options.log = Logger([&](LogLevel, std::string_view event, std::string_view, auto) {
+    const std::lock_guard lock(mutex);
+    logged.insert(std::string(event));
+  });
+  const auto was_logged = [&](const std::string& event) {
+    const std::lock_guard lock(mutex);
+    return logged.contains(event);
+  };
   const auto engine = open(options);
   CHECK_FALSE(fs::exists(disk.folder.path / "dir" / "ballast"));
   CHECK(engine->recommend({}, {.user = UserId("ann"), .position = GeoPoint{40.7, -74.0}})->items.size() == 2);
@@ -295,7 +308,13 @@ TEST_CASE("an engine opens on a full disk, is read, says why it takes nothing, a
   const std::vector<std::string_view> events{one};
   const auto refused = engine->ingest({}, events);
   CHECK(refused.status().code() == StatusCode::kResourceExhausted);
+  await([&] { return was_logged("disk.full"); });
+  for (const ReadinessCheck& check : engine->status({}).checks) {
+    if (check.name == "event_log") CHECK(check.detail == "takes nothing until the disk has room");
+  }
+  CHECK_FALSE(was_logged("disk.has_room"));
   fs::remove(filler);
+  await([&] { return was_logged("disk.has_room"); });
   await([&] { return engine->ingest({}, events).ok(); });
   await([&] { return fs::exists(disk.folder.path / "dir" / "ballast"); });
   REQUIRE(engine->wait_caught_up(CallContext::within(kPatience)).ok());
