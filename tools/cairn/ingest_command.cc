@@ -23,8 +23,8 @@ constexpr const char* kTakenOnce =
     "long as its key is known (state.idempotency_keys, state.idempotency_age). A part that has changed is new, with "
     "all\n"
     "its lines: the last one of a file that has grown, and the first one of a run that begins within it. So add what\n"
-    "was appended with the --from-line that the run before told, and do not begin earlier. Events with an event_id\n"
-    "count once in any case. Standard input and --again know nothing again.\n\n";
+    "was appended with the --from-line that the run before told, and do not begin earlier. An event with an event_id\n"
+    "counts once however it comes again (decode.dedup_ids). Standard input and --again know nothing again.\n\n";
 
 struct IngestArguments {
   std::string file;

@@ -1,5 +1,9 @@
 // The built program against a server over a FakeEngine.
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
@@ -25,6 +29,37 @@ struct Cli : Serving {
     arguments.insert(arguments.begin(), {"--url", "http://127.0.0.1:" + std::to_string(port())});
     return run_cli(arguments, input);
   }
+};
+
+/// Takes every connection and closes it without a word.
+class Deaf {
+ public:
+  Deaf() : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    REQUIRE(::bind(socket_, reinterpret_cast<const sockaddr*>(&address), size) == 0);
+    REQUIRE(::listen(socket_, 8) == 0);
+    REQUIRE(::getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread([this] {
+      for (int one = 0; (one = ::accept(socket_, nullptr, nullptr)) >= 0;) ::close(one);
+    });
+  }
+  Deaf(const Deaf&) = delete;
+  Deaf& operator=(const Deaf&) = delete;
+  ~Deaf() {
+    ::shutdown(socket_, SHUT_RDWR);  // ends accept()
+    thread_.join();
+    ::close(socket_);
+  }
+  [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+
+ private:
+  const int socket_;
+  int port_ = 0;
+  std::thread thread_;
 };
 
 std::string events(int count) {
@@ -246,6 +281,14 @@ TEST_CASE_FIXTURE(Cli, "an ingest that nobody answers warns of what may have bee
   CHECK(nobody.exit_code == 3);
   CHECK(mentions(nobody.err, "go on with: cairn ingest --from-line 1 "));
   CHECK_FALSE(mentions(nobody.err, "without an answer"));
+
+  const Deaf deaf;
+  const Outcome deaf_end = run_cli({"--url", deaf.url(), "ingest", file});
+  CHECK(deaf_end.exit_code == 3);
+  CHECK(mentions(deaf_end.err, "if the last part was taken without an answer, the server will know it by its key"));
+  const Outcome anew = run_cli({"--url", deaf.url(), "ingest", "--again", file});
+  CHECK(mentions(anew.err, "go on with: cairn ingest --from-line 1 --again " + file));
+  CHECK(mentions(anew.err, "sent again it would count twice"));
 }
 
 TEST_CASE_FIXTURE(Cli, "ingest fits its chunks to a server with a lower limit") {
