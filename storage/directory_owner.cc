@@ -31,7 +31,7 @@ Status held_by_other(int fd, const std::string& directory) {
   std::string holder(text, size > 0 ? static_cast<std::size_t>(size) : 0);
   while (!holder.empty() && holder.back() == '\n') holder.pop_back();
   if (holder.empty()) holder = "another process";
-  return failed_precondition(directory + " is held by " + holder + "; stop it or choose another state_dir");
+  return failed_precondition(directory + " is held by " + holder + "; stop it or choose another state.dir");
 }
 
 Status write_holder(int fd, const std::string& path) {
@@ -56,7 +56,7 @@ Result<DirectoryOwner> DirectoryOwner::acquire(const std::string& directory) {
   if (::flock(owner.fd_, LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK) return held_by_other(owner.fd_, directory);
     return failed_precondition("cannot lock " + path + ": " + error_text(errno) +
-                               "; choose a state_dir on a local disk");
+                               "; choose a state.dir on a local disk");
   }
   CAIRN_RETURN_IF_ERROR(write_holder(owner.fd_, path));
   return owner;

@@ -86,7 +86,7 @@ Status DiskGate::judge(std::uint64_t bytes) {
   const std::string wanted = bytes > 0 && free_bytes_ >= least ? ", too little for a write of " + byte_text(bytes) : "";
   return resource_exhausted("the disk of " + options_.path + " has " + byte_text(free_bytes_) + " free" + wanted +
                             "; writing stops below " + byte_text(least) + " and resumes by itself above " +
-                            byte_text(resume) + ": free space there or move state_dir to a larger disk");
+                            byte_text(resume) + ": free space there or move state.dir to a larger disk");
 }
 
 }  // namespace cairn::storage

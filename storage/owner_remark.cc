@@ -15,9 +15,9 @@ std::string owner_remark(const std::string& path) {
   }
   const std::string us = std::to_string(::geteuid());
   if (st.st_uid == ::geteuid())
-    return "; make " + part.string() + " writable for uid " + us + " or choose another state_dir";
+    return "; make " + part.string() + " writable for uid " + us + " or choose another state.dir";
   return "; " + part.string() + " is owned by uid " + std::to_string(st.st_uid) + " and this process runs as uid " +
-         us + ": chown -R " + us + " the state_dir, or run as its owner";
+         us + ": chown -R " + us + " the state.dir, or run as its owner";
 }
 
 }  // namespace cairn::storage

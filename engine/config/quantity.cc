@@ -200,7 +200,7 @@ Result<ListenAddress> parse_listen(std::string_view text) {
   if (!port) return no_listen(text, "the port must be 0 to 65535");
   std::string address = host == "localhost" ? "127.0.0.1" : std::string(host);
   if (!is_numeric_address(address) || bracketed != (address.find(':') != std::string::npos)) {
-    return no_listen(text, "'" + printable(host) + "' is not a numeric address");
+    return no_listen(text, "'" + printable(host) + "' is not a numeric address or localhost");
   }
   return ListenAddress{std::move(address), *port};
 }

@@ -43,7 +43,7 @@ Result<Content> inspect(const std::string& path) {
 
 Status not_ours(const std::string& path) {
   return failed_precondition(path +
-                             " holds data without a format version, so it is not Cairn's; choose another state_dir");
+                             " holds data without a format version, so it is not Cairn's; choose another state.dir");
 }
 
 std::optional<int> parse_version(const std::string& text) {
@@ -59,7 +59,7 @@ Status check_version(const std::string& text, const std::string& path) {
   if (*version == kFormatVersion) return ok_status();
   return failed_precondition("the state in " + path + " has format version " + text +
                              " and this version of Cairn reads " + std::to_string(kFormatVersion) +
-                             "; use the version that wrote it, or let the events be read again into another state_dir");
+                             "; use the version that wrote it, or let the events be read again into another state.dir");
 }
 
 // Format version 1 had a column family for each of ours, and the format version in one of them.
@@ -72,7 +72,7 @@ Status check_families(const DatabaseOptions& options) {
     if (name == "state" || name == "meta") return check_version("1", options.path);
     return failed_precondition(options.path + " has a family '" + name +
                                "' that this version does not know; use the version of Cairn that made it, or choose "
-                               "another state_dir");
+                               "another state.dir");
   }
   return ok_status();
 }

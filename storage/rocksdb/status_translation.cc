@@ -44,7 +44,7 @@ Status open_failure(const rocksdb::Status& status, const std::string& path) {
     return data_loss("the state in " + path + " is damaged: " + text + where + std::string(kRestore));
   }
   if (status.IsIOError() && mentions(text, "/LOCK")) {
-    return failed_precondition(path + " is open in another program: " + text + "; stop it or choose another state_dir");
+    return failed_precondition(path + " is open in another program: " + text + "; stop it or choose another state.dir");
   }
   if (status.IsIOError() && mentions(text, "Permission denied")) {
     return failed_precondition("cannot open the state in " + path + ": " + text + owner_remark(path));

@@ -54,7 +54,7 @@ Status refuse_version(const std::string& path, std::uint32_t version) {
   const std::string writer = version > kVersion ? "was written by a newer Cairn: it has version " : "has version ";
   return failed_precondition("'" + path + "' " + writer + std::to_string(version) +
                              " of the event log's format and this version of Cairn reads " + std::to_string(kVersion) +
-                             "; use the version that wrote it, or let the events be sent again into another state_dir");
+                             "; use the version that wrote it, or let the events be sent again into another state.dir");
 }
 
 std::optional<Offset> start_from_name(std::string_view name) {

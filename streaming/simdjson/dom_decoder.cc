@@ -277,7 +277,12 @@ Reject DomDecoder::Impl::read_time(EventTime* time) {
   } else {
     return refuse_value(Reject::kBadTime, kTs, "is neither RFC 3339 nor integer milliseconds since 1970");
   }
-  if (*time < options.time_min) return refuse_value(Reject::kImpossibleTime, kTs, "lies before the earliest time");
+  if (*time < options.time_min) {
+    return refuse_value(Reject::kImpossibleTime, kTs,
+                        ms >= 1'000'000'000 && ms < 10'000'000'000
+                            ? "lies before the earliest time; it looks like seconds, and milliseconds are meant"
+                            : "lies before the earliest time");
+  }
   if (*time > clock.now() + options.future_max) {
     return refuse_value(Reject::kImpossibleTime, kTs, "lies too far in the future");
   }

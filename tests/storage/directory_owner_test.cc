@@ -22,7 +22,7 @@ TEST_CASE("the second owner is told who the first is and since when") {
   const std::string& message = second.status().message();
   CHECK(message.find(dir.path() + " is held by process " + std::to_string(::getpid()) + " since 2") !=
         std::string::npos);
-  CHECK(message.find("choose another state_dir") != std::string::npos);
+  CHECK(message.find("choose another state.dir") != std::string::npos);
 }
 
 TEST_CASE("a directory is free again when its owner has gone, whatever the file says") {

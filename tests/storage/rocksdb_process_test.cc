@@ -155,7 +155,7 @@ TEST_CASE("a directory that another process holds is refused with its pid until 
   INFO(refused.status().to_string());
   CHECK(refused.status().message().find("held by process " + std::to_string(holder.pid()) + " since ") !=
         std::string::npos);
-  CHECK(refused.status().message().find("choose another state_dir") != std::string::npos);
+  CHECK(refused.status().message().find("choose another state.dir") != std::string::npos);
   holder.kill();
   CHECK(open_rocksdb_store(small_options(dir / "state")).ok());
 }

@@ -159,7 +159,7 @@ TEST_CASE("a store of format version 1, which had column families, is refused as
     INFO(refused.status().message());
     CHECK(refused.status().message().find(path) != std::string::npos);
     CHECK(refused.status().message().find("format version 1") != std::string::npos);
-    CHECK(refused.status().message().find("let the events be read again into another state_dir") != std::string::npos);
+    CHECK(refused.status().message().find("let the events be read again into another state.dir") != std::string::npos);
   }
 }
 

@@ -281,7 +281,7 @@ TEST_CASE("a log that another version wrote is refused by name, also an empty on
     CHECK(opened.status().message() ==
           "'" + file +
               "' has version 1 of the event log's format and this version of Cairn reads 2; use the version that wrote "
-              "it, or let the events be sent again into another state_dir");
+              "it, or let the events be sent again into another state.dir");
     CHECK(file_bytes(file) == bytes);
   }
 }

@@ -184,6 +184,11 @@ TEST_CASE("each way of being wrong has its reason and says where") {
       {Reject::kNone, at("946684800000"), ""},  // 2000-01-01T00:00:00Z, the earliest
       {Reject::kImpossibleTime, at("946684799999"), "earliest"},
       {Reject::kImpossibleTime, at("-9223372036854775808"), "earliest"},
+      {Reject::kImpossibleTime, at("1714566600"),
+       "1714566600 lies before the earliest time; it looks like seconds, and "
+       "milliseconds are meant"},
+      {Reject::kImpossibleTime, at("9999999999"), "milliseconds are meant"},
+      {Reject::kImpossibleTime, at("999999999"), "999999999 lies before the earliest time"},
       {Reject::kNone, at("1714653000000"), ""},  // a day ahead
       {Reject::kImpossibleTime, at("1714653000001"), "future"},
       {Reject::kImpossibleTime, at("\"9999-12-31T23:59:59Z\""), "future"},

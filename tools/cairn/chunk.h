@@ -19,6 +19,10 @@ class Chunk {
   [[nodiscard]] bool fits(std::size_t bytes) const noexcept {
     return records_.empty() || (records_.size() < kRecordsMax && bytes_ + bytes + 1 <= kBytesMax);
   }
+  /// Whether a line stands in the same thousand of the file's lines as what is here.
+  [[nodiscard]] bool reaches(std::uint64_t line) const noexcept {
+    return records_.empty() || (line - 1) / kRecordsMax == (first_line() - 1) / kRecordsMax;
+  }
   void add(std::string_view record, std::uint64_t line) {
     records_.push_back({std::string(record), line});
     bytes_ += record.size() + 1;

@@ -3,6 +3,7 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <CLI/Validators.hpp>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -48,6 +49,9 @@ template <class T>
 
 /// A command's help: what it does, then examples.
 [[nodiscard]] std::string examples(std::string_view lines);
+
+/// Checks an option that counts from 1: CLI11's own range would write the largest number out.
+[[nodiscard]] CLI::Validator from_one();
 
 /// Each adds one command to `app`; `options` must outlive it.
 void add_status_command(CLI::App& app, const GlobalOptions& options);

@@ -97,7 +97,7 @@ void add_evaluate_command(CLI::App& app, const GlobalOptions& options) {
       ->type_name("SHARE|TIME")
       ->capture_default_str();
   command->add_option("--ask-every", arguments->ask_every, "ask about one interaction in so many")
-      ->check(CLI::PositiveNumber)
+      ->check(from_one())
       ->type_name("N")
       ->capture_default_str();
   command->add_option("--seed", arguments->seed, "which city is made up")->type_name("N")->capture_default_str();

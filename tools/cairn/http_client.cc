@@ -47,10 +47,12 @@ class Exchange {
     resolver_.async_resolve(server_.host, server_.port, [this](beast::error_code error, auto found) {
       if (failed(error)) return;
       stream_.async_connect(found, [this](beast::error_code refused, const tcp::endpoint&) {
-        if (!failed(refused)) write();
+        connected_ = !failed(refused);
+        if (connected_) write();
       });
     });
     io_.run();
+    if (request_.unanswered != nullptr) *request_.unanswered = connected_ && error_ && !parser_.is_done();
     if (error_ == beast::error::timeout) {
       return deadline_exceeded("no answer from " + where() + " within " + std::to_string(request_.timeout.count()) +
                                " ms");
@@ -94,6 +96,7 @@ class Exchange {
   http::response_parser<http::string_body> parser_;
   beast::flat_buffer buffer_;
   beast::error_code error_;
+  bool connected_ = false;
 };
 
 Status bad_url(std::string_view url) {

@@ -24,6 +24,8 @@ struct HttpRequest {
   std::string_view content_type = "application/json";
   std::string_view idempotency_key = {};  ///< empty: none is sent
   std::chrono::milliseconds timeout{30'000};
+  bool* unanswered =
+      nullptr;  ///< where not null: set to whether the server may have read the request without an answer
 };
 
 struct HttpReply {

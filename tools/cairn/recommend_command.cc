@@ -102,9 +102,7 @@ void add_recommend_command(CLI::App& app, const GlobalOptions& options) {
       ->required();
   command->add_option("--at", arguments->at, "Position as LAT,LON; default: the user's last known place");
   command->add_option("--time", arguments->time, "Instant in RFC 3339; default: now");
-  command->add_option("-n,--limit", arguments->limit, "How many places")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  command->add_option("-n,--limit", arguments->limit, "How many places")->check(from_one())->capture_default_str();
   command->add_option("--radius", arguments->radius_meters, "Only places within this many metres");
   command->add_option("-c,--category", arguments->categories, "Only this category; may be repeated")->take_all();
   command->add_flag("--exclude-seen", arguments->exclude_seen, "Leave out places the user has been to");

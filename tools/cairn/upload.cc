@@ -18,7 +18,7 @@ constexpr milliseconds kTimeout{60'000};
 }  // namespace
 
 Result<HttpReply> post_chunk(const GlobalOptions& options, std::string_view target, const Chunk& chunk,
-                             std::string_view idempotency_key) {
+                             std::string_view idempotency_key, bool* unanswered) {
   const std::string body = chunk.body();
   std::string told;
   const auto give_up = std::chrono::steady_clock::now() + kPatience;
@@ -28,7 +28,8 @@ Result<HttpReply> post_chunk(const GlobalOptions& options, std::string_view targ
                                                                .body = body,
                                                                .content_type = "application/x-ndjson",
                                                                .idempotency_key = idempotency_key,
-                                                               .timeout = kTimeout}));
+                                                               .timeout = kTimeout,
+                                                               .unanswered = unanswered}));
     // Both say that nothing of the chunk was taken: the server was full, or the chunk waited past its deadline there.
     if (reply.code != 503 && reply.code != 504) return reply;
     const milliseconds asked = std::chrono::seconds(std::clamp(reply.retry_after_seconds, 0, 60));

@@ -18,10 +18,13 @@ std::string listen_complaint(const Value& value) {
 /// One key for two fields: the address and the port.
 Key<Config> listen_key() {
   Key<Config> key;
-  static_cast<KeyInfo&>(key) = {.name = "listen",
-                                .type = KeyType::kText,
-                                .doc = "Numeric address and port of the HTTP API. Port 0 takes any free one.",
-                                .complaint = listen_complaint};
+  static_cast<KeyInfo&>(key) = {
+      .name = "listen",
+      .type = KeyType::kText,
+      .doc =
+          "Numeric address (or localhost: 127.0.0.1) and port of the HTTP API. Port 0 takes any free "
+          "one.",
+      .complaint = listen_complaint};
   key.get = [](const Config& config) { return Value(format_listen({config.http.address, config.http.port})); };
   key.set = [](Config& config, const Value& value) {
     const ListenAddress listen = parse_listen(std::get<std::string>(value)).value();

@@ -18,6 +18,13 @@ std::vector<std::string_view> split_lines(std::string_view body) {
   return lines;
 }
 
+/// Whether an object ends with its line and the next line begins another, which is nowhere so within one JSON value.
+bool holds_lines_of_objects(std::string_view body) {
+  const std::size_t end = body.find('\n');
+  return end != std::string_view::npos && json::trim(body.substr(0, end)).ends_with('}') &&
+         json::trim(body.substr(end)).starts_with('{');
+}
+
 }  // namespace
 
 bool is_ndjson(const ApiRequest& request) {
@@ -33,6 +40,9 @@ Result<std::vector<std::string_view>> split_records(const ApiRequest& request) {
     records = split_lines(body);
   } else if (body.starts_with('[')) {
     CAIRN_ASSIGN_OR_RETURN(records, json::split_array(body));
+  } else if (body.starts_with('{') && holds_lines_of_objects(body)) {
+    return invalid_argument(
+        "the body holds several lines of objects; send them with Content-Type: application/x-ndjson");
   } else if (body.starts_with('{')) {
     records.push_back(body);
   } else {

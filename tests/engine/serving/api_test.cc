@@ -180,6 +180,20 @@ TEST_CASE_FIXTURE(Serving, "a body without events is refused") {
   CHECK(engine.ingested().empty());
 }
 
+TEST_CASE_FIXTURE(Serving, "several lines that do not say they are NDJSON are refused with the header that says so") {
+  start();
+  const std::string lines = "{\"user_id\":\"u\",\"type\":\"view\"}\n";
+  for (const std::string& body : {lines + lines, lines + " \r\n\t" + lines}) {
+    const Answer answer = post(port(), "/v1/interactions", body);
+    CHECK(answer.code == 400);
+    CHECK(mentions(answer.body, "Content-Type: application/x-ndjson"));
+  }
+  CHECK(engine.ingested().empty());
+  // One object over several lines, some of which end or begin with a brace, is one event.
+  CHECK(post(port(), "/v1/interactions", "{\"type\":\"view\",\"a\":{\"b\":{}\n},\n\"c\":[{},\n{}]}\n").code == 202);
+  CHECK(engine.ingested().size() == 1);
+}
+
 TEST_CASE_FIXTURE(Serving, "online features come in Feast's shape with every status") {
   start();
   const auto body = json_of(post(port(), "/get-online-features", R"({

@@ -1,5 +1,9 @@
 // The built program against a server over a FakeEngine.
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
@@ -25,6 +29,37 @@ struct Cli : Serving {
     arguments.insert(arguments.begin(), {"--url", "http://127.0.0.1:" + std::to_string(port())});
     return run_cli(arguments, input);
   }
+};
+
+/// Takes every connection and closes it without a word.
+class Deaf {
+ public:
+  Deaf() : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    REQUIRE(::bind(socket_, reinterpret_cast<const sockaddr*>(&address), size) == 0);
+    REQUIRE(::listen(socket_, 8) == 0);
+    REQUIRE(::getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread([this] {
+      for (int one = 0; (one = ::accept(socket_, nullptr, nullptr)) >= 0;) ::close(one);
+    });
+  }
+  Deaf(const Deaf&) = delete;
+  Deaf& operator=(const Deaf&) = delete;
+  ~Deaf() {
+    ::shutdown(socket_, SHUT_RDWR);  // ends accept()
+    thread_.join();
+    ::close(socket_);
+  }
+  [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+
+ private:
+  const int socket_;
+  int port_ = 0;
+  std::thread thread_;
 };
 
 std::string events(int count) {
@@ -179,6 +214,81 @@ TEST_CASE_FIXTURE(Cli, "ingest of a file again is told to the server by the part
   const std::string copy = scratch.write("copy.ndjson", events(1500));
   CHECK_FALSE(mentions(run({"ingest", copy}).out, "before"));
   for (int i = 0; i < 2; ++i) CHECK_FALSE(mentions(run({"ingest", "-"}, events(3)).out, "before"));
+}
+
+TEST_CASE_FIXTURE(Cli,
+                  "parts begin at the same lines wherever a run begins, so only its first one is new to the server") {
+  const cairn::test::TemporaryFolder scratch;
+  const std::string file = scratch.write("events.ndjson", events(700) + "\n" + events(3300));
+  CHECK(run({"ingest", file}).exit_code == 0);
+  // Of lines 501 to 4001, those from 1001 on were sent in the same parts before.
+  CHECK(mentions(run({"ingest", "--from-line", "501", file}).out, "3,001 of them had been taken"));
+}
+
+TEST_CASE_FIXTURE(Cli, "what was appended to a file is added from the line that the run before told") {
+  const cairn::test::TemporaryFolder scratch;
+  const std::string file = scratch.write("events.ndjson", events(1500));
+  const Outcome first = run({"ingest", file});
+  CHECK(mentions(first.err, "add what is appended later with: cairn ingest --from-line 1501 " + file));
+  CHECK(first.out == "1,500 events taken, 0 rejected\n");
+  CHECK(run({"-q", "ingest", "--again", file}).err.empty());
+  scratch.write("events.ndjson", events(1520));
+  const Outcome second = run({"-o", "json", "ingest", "--from-line", "1501", file});
+  CHECK(nlohmann::json::parse(second.out)["accepted"] == 20);
+  CHECK(nlohmann::json::parse(second.out)["repeated"] == 0);
+  CHECK(nlohmann::json::parse(second.out)["next_line"] == 1521);
+  CHECK_FALSE(mentions(run({"-o", "json", "ingest", "-"}, events(3)).out, "next_line"));
+}
+
+TEST_CASE_FIXTURE(Cli, "ingest from a line that is none is refused, and from one behind the last is remarked") {
+  const cairn::test::TemporaryFolder scratch;
+  const std::string file = scratch.write("events.ndjson", events(8));
+  for (const char* line : {"0", "-1", "x", "1.5"}) {
+    const Outcome none = run({"ingest", "--from-line", line, file});
+    CHECK(none.exit_code == 2);
+    CHECK(mentions(none.err, "is no whole number from 1 on"));
+  }
+  CHECK(mentions(run({"ingest", "--help"}).out, "1 to N"));
+  const Outcome behind = run({"ingest", "--from-line", "999999", file});
+  CHECK(behind.exit_code == 0);
+  CHECK(mentions(behind.err, "nothing was sent: " + file + " has no event from line 999999 on; its last line is 8"));
+}
+
+TEST_CASE_FIXTURE(Cli, "ingest of what is no NDJSON sends nothing and says what to do") {
+  const cairn::test::TemporaryFolder scratch;
+  const auto refused = [&](const std::string& text, const std::string& hint) {
+    const std::string file = scratch.write("e.txt", text);
+    const Outcome outcome = run({"ingest", file});
+    CHECK(outcome.exit_code == 1);
+    CHECK_MESSAGE(mentions(outcome.err, hint), outcome.err);
+    CHECK(mentions(outcome.err, "nothing was sent"));
+  };
+  refused("user_id,place_id,ts\nu,p,1\n", "`cairn dataset convert`");
+  refused("{\n  \"user_id\": \"u\"\n}\n", "jq -c . ");
+  refused("[\n" + events(1) + "]\n", "jq -c '.[]' ");
+  refused(std::string("\xFF\xFE{\0}\0\n\0", 8), "iconv -f UTF-16");
+  refused(std::string("{\0}\0\n\0", 6), "iconv -f UTF-16");
+  CHECK(engine.ingested().empty());
+  // A bad line among others is the server's to refuse.
+  CHECK(run({"ingest", "-"}, " " + events(1) + "u,p,1\n").exit_code == 0);
+  CHECK(run({"ingest", "--from-line", "2", "-"}, "u,p,1\n" + events(1)).exit_code == 0);
+}
+
+TEST_CASE_FIXTURE(Cli, "an ingest that nobody answers warns of what may have been taken only when something was sent") {
+  const cairn::test::TemporaryFolder scratch;
+  const std::string file = scratch.write("events.ndjson", events(3));
+  const Outcome nobody = run_cli({"--url", "http://127.0.0.1:1", "ingest", file});
+  CHECK(nobody.exit_code == 3);
+  CHECK(mentions(nobody.err, "go on with: cairn ingest --from-line 1 "));
+  CHECK_FALSE(mentions(nobody.err, "without an answer"));
+
+  const Deaf deaf;
+  const Outcome deaf_end = run_cli({"--url", deaf.url(), "ingest", file});
+  CHECK(deaf_end.exit_code == 3);
+  CHECK(mentions(deaf_end.err, "if the last part was taken without an answer, the server will know it by its key"));
+  const Outcome anew = run_cli({"--url", deaf.url(), "ingest", "--again", file});
+  CHECK(mentions(anew.err, "go on with: cairn ingest --from-line 1 --again " + file));
+  CHECK(mentions(anew.err, "sent again it would count twice"));
 }
 
 TEST_CASE_FIXTURE(Cli, "ingest fits its chunks to a server with a lower limit") {
