@@ -77,13 +77,19 @@ class FileSource final : public Source {
   Result<Step> advance();
   Result<Step> at_content_end();
   Result<bool> read_more();
+  /// What a file still holds of what was read of it.
+  enum class Left { kAll, kBeginning, kNothing, kNotTold };
+  Result<Left> what_is_left(const posix::FileInfo& info);
   Result<Step> follow_truncation();
+  Result<Step> reopen_shortened(const FoundFile& found);
+  [[nodiscard]] Result<bool> is_copy(const FoundFile& next) const;
   Result<Step> switch_to(const FoundFile& next);
   void end_file(bool damaged);
   void emit(const LineBuffer::Line& line, std::int64_t terminator);
   bool wait_for_change(std::chrono::steady_clock::time_point deadline);
   void deliver(Step step, RecordBatch* batch);
   void set_obstacle(std::string reason);
+  void hold(const std::string& why);
   [[nodiscard]] std::string ends_early() const;
   void publish() CAIRN_EXCLUDES(mutex_);
   [[nodiscard]] bool closed() const CAIRN_EXCLUDES(mutex_);
@@ -99,8 +105,10 @@ class FileSource final : public Source {
   Offset next_;                           ///< of the first line not delivered
   SourcePosition reported_;               ///< what the consumer knows
   LineBuffer lines_;
-  bool gap_accepted_ = false;
-  std::string obstacle_;  ///< why nothing comes; empty when all is well
+  bool gap_accepted_ = false;  ///< of the gap that is met when reading begins; a later one is another decision
+  bool held_ = false;          ///< the file was seen shortened: what it grows by is not what it held
+  std::string head_bytes_;     ///< what cursor_.head covers
+  std::string obstacle_;       ///< why nothing comes; empty when all is well
   bool obstacle_changed_ = false;
   std::vector<Pending> pending_;  ///< this poll's records; views are made when the buffer moves no more
 
@@ -130,6 +138,7 @@ Status FileSource::resume(std::span<const SourcePosition> positions) {
     return unavailable(status.message() + "; create it, or correct the path of source '" + options_.name + "'");
   }
   if (!status.ok() && !awaited) return status;
+  if (content_) gap_accepted_ = false;
   if (awaited) set_obstacle(status.message() + "; it is waited for: create it, or correct the path");
   partition_.resumed();
   publish();
@@ -196,6 +205,8 @@ Status FileSource::open(const FoundFile& found, const FileCursor& cursor, std::i
                  {{"source", options_.name}, {"path", found.path}, {"offset", std::to_string(next_.value)}});
   }
   cursor_ = opened;
+  head_bytes_.clear();
+  held_ = false;
   content_.emplace(std::move(content));
   return ok_status();
 }
@@ -247,18 +258,38 @@ Result<FileSource::Step> FileSource::advance() {
     Status status = open_first();
     if (status.code() == StatusCode::kNotFound) return Step::kNothingNow;
     CAIRN_RETURN_IF_ERROR(std::move(status));
+    gap_accepted_ = false;
     set_obstacle("");
   }
   CAIRN_ASSIGN_OR_RETURN(const posix::FileInfo info, content_->file().info());
-  CAIRN_ASSIGN_OR_RETURN(const bool same, verify(content_->file(), &cursor_.head));
-  if (!same || info.size < content_->file_position()) return follow_truncation();
+  CAIRN_ASSIGN_OR_RETURN(const Left left, what_is_left(info));
+  if (left == Left::kNothing) return follow_truncation();
+  if (left == Left::kNotTold) return Step::kNothingNow;
+  if (left == Left::kBeginning) return held_ ? Step::kNothingNow : reopen_shortened({content_->file().path(), info});
   CAIRN_ASSIGN_OR_RETURN(const bool more, read_more());
   if (!more) return at_content_end();
   // What was read and is less than a fingerprint's bytes is all in it: else a file that begins alike by chance could be
   // taken for this one after a restart.
   const bool covered = cursor_.head.size >= std::min<std::int64_t>(Fingerprint::kBytesMax, content_->file_position());
-  if (!covered) CAIRN_RETURN_IF_ERROR(verify(content_->file(), &cursor_.head).status());
+  if (!covered) CAIRN_RETURN_IF_ERROR(verify(content_->file(), &cursor_.head, &head_bytes_).status());
   return Step::kMore;
+}
+
+/// A file that is shorter than what was read of it, and begins as it did, was shortened. One that begins otherwise, or
+/// not at all, was emptied: what it holds is new.
+Result<FileSource::Left> FileSource::what_is_left(const posix::FileInfo& info) {
+  CAIRN_ASSIGN_OR_RETURN(const bool same, verify(content_->file(), &cursor_.head, &head_bytes_));
+  if (same && info.size >= content_->file_position()) return held_ ? Left::kBeginning : Left::kAll;
+  if (same) return info.size > 0 ? Left::kBeginning : Left::kNothing;
+  Fingerprint head;
+  CAIRN_ASSIGN_OR_RETURN(const bool shorter, verify_shorter(content_->file(), head_bytes_, &head));
+  if (!shorter) return Left::kNothing;
+  // A part of a line may be the start of a new one, not yet written whole.
+  if (head_bytes_.find('\n') >= head.size) return Left::kNotTold;
+  // The shorter fingerprint goes into the cursor, so that the file is known after a restart, too.
+  cursor_.head = head;
+  head_bytes_.resize(head.size);
+  return Left::kBeginning;
 }
 
 /// Returns: whether something was read. Damage ends the content, once it was told of.
@@ -286,12 +317,34 @@ Result<FileSource::Step> FileSource::at_content_end() {
   // Written between the last read and the rotation?
   CAIRN_ASSIGN_OR_RETURN(const bool more, read_more());
   if (more) return Step::kMore;
+  if (next && options_.follow && info.links == 0) {
+    CAIRN_ASSIGN_OR_RETURN(const bool copy, is_copy(*next));
+    if (copy) return reopen_shortened(*next);
+  }
   end_file(/*damaged=*/!content_->at_boundary());
   return next ? switch_to(*next) : Result<Step>(Step::kFinished);
 }
 
-/// The file is shorter than what was read of it, or begins otherwise: emptied in place and begun anew. What it held may
-/// live on in the copy that copytruncate makes.
+/// Goes on in `found`, which is the file that is being read, or took its place, with less in it. Where whole lines that
+/// were read are gone, what comes next cannot be told: the reader holds there.
+Result<FileSource::Step> FileSource::reopen_shortened(const FoundFile& found) {
+  if (!options_.follow) return data_loss("'" + found.path + "' was shortened while it was read; restore it");
+  const Status status = open(found, cursor_, next_.value - cursor_.base);
+  if (status.code() == StatusCode::kOutOfRange) {
+    hold("'" + found.path + "' was shortened while it was read, to " + std::to_string(found.info.size) +
+         " bytes; restore it and let it be looked at again (cairn consumer retry), or accept the gap");
+    return Step::kNothingNow;
+  }
+  // Renamed meanwhile: another life of the source looks for it under its other names.
+  if (status.code() == StatusCode::kNotFound) return unavailable(status.message());
+  CAIRN_RETURN_IF_ERROR(Status(status));
+  static_cast<void>(lines_.rest());  // of an unfinished line: it is read again as far as it is there
+  set_obstacle("");
+  return Step::kMore;
+}
+
+/// The file begins otherwise than it did: emptied in place and begun anew. What it held may live on in the copy that
+/// copytruncate makes.
 Result<FileSource::Step> FileSource::follow_truncation() {
   const std::string path = content_->file().path();
   if (!options_.follow) return data_loss("'" + path + "' was shortened while it was read; restore it");
@@ -309,6 +362,15 @@ Result<FileSource::Step> FileSource::follow_truncation() {
                {{"source", options_.name}, {"path", path}, {"offset", std::to_string(cursor_.base + read)}});
   end_file(/*damaged=*/!content_->at_boundary());
   return switch_to(*emptied);
+}
+
+/// Whether the file that took the place of the one being read begins as that one: an editor writes what it edited into
+/// a new file, and a restart would know it by its beginning.
+Result<bool> FileSource::is_copy(const FoundFile& next) const {
+  CAIRN_ASSIGN_OR_RETURN(const posix::File file, posix::File::open(next.path, O_RDONLY));
+  Fingerprint head = cursor_.head;
+  CAIRN_ASSIGN_OR_RETURN(const bool same_beginning, verify(file, &head));
+  return cursor_.head.size > 0 && same_beginning;
 }
 
 Result<FileSource::Step> FileSource::switch_to(const FoundFile& next) {
@@ -352,6 +414,11 @@ void FileSource::emit(const LineBuffer::Line& line, std::int64_t terminator) {
   cursor_.damage_told = false;
 }
 
+void FileSource::hold(const std::string& why) {
+  held_ = true;
+  set_obstacle(why);
+}
+
 void FileSource::set_obstacle(std::string reason) {
   obstacle_changed_ |= obstacle_ != reason;
   obstacle_ = std::move(reason);
@@ -364,7 +431,7 @@ std::string FileSource::ends_early() const {
 
 std::vector<Obstacle> FileSource::obstacles() const {
   if (obstacle_.empty()) return {};
-  return {{partition_.partition(), "source '" + options_.name + "': " + obstacle_, /*gap=*/false}};
+  return {{partition_.partition(), "source '" + options_.name + "': " + obstacle_, /*gap=*/held_}};
 }
 
 /// Returns: false when it is time to answer.
@@ -390,7 +457,8 @@ void FileSource::deliver(Step step, RecordBatch* batch) {
     ++record;
   }
   batch->finished = step == Step::kFinished;
-  batch->at_end = step != Step::kMore && content_.has_value();  // of a file that is not there, the end is not known
+  // Of a file that is not there, or not whole, the end is not known.
+  batch->at_end = step != Step::kMore && content_.has_value() && !held_;
   batch->obstacles_changed = std::exchange(obstacle_changed_, false);
   if (!content_) return;
   SourcePosition now{partition_.partition(), next_, encode(cursor_)};

@@ -56,9 +56,10 @@ std::ostream& operator<<(std::ostream& out, const Got& got) {
 /// A source with what it delivered so far.
 class Reader {
  public:
+  explicit Reader(FileSourceOptions options, std::size_t event_bytes_max = kEventBytesMax)
+      : source(make_file_source(std::move(options), Partition{3}, event_bytes_max, Logger())) {}
   explicit Reader(std::string path, bool follow = true, std::size_t event_bytes_max = kEventBytesMax)
-      : source(make_file_source({.name = "file", .path = std::move(path), .follow = follow}, Partition{3},
-                                event_bytes_max, Logger())) {}
+      : Reader(FileSourceOptions{.name = "file", .path = std::move(path), .follow = follow}, event_bytes_max) {}
 
   Reader& start() {
     const Status status = test::begin(*source);
@@ -250,6 +251,121 @@ TEST_CASE("a file emptied and grown past where it was between two polls is notic
   append_file(scratch / "f", "a longer line\nand one more\n");
   reader.drain();
   CHECK(reader.got == std::vector<Got>{{0, "one"}, {4, "a longer line"}, {18, "and one more"}});
+}
+
+TEST_CASE("a followed file that is shortened in place is a gap, held until it is accepted") {
+  const test::TemporaryFolder scratch;
+  const Partition partition{3};
+  // Longer than what a file is known by, and shorter.
+  for (const std::string& head : {std::string(1'200, 'x') + "\n", std::string("one\n")}) {
+    INFO("left: ", head.size(), " bytes");
+    write_file(scratch / "f", head + "two\nthree\n");
+    Reader reader(scratch / "f");
+    reader.start().drain();
+    REQUIRE(reader.got.size() == 3);
+    const Offset end = reader.position.offset;
+    fs::resize_file(scratch / "f", head.size());
+    reader.poll();
+    reader.poll();
+    CHECK(reader.got.size() == 3);
+    CHECK_FALSE(reader.batch.at_end);
+    REQUIRE(reader.source->obstacles().size() == 1);
+    CHECK(reader.source->obstacles()[0].gap);
+    CHECK(reader.source->obstacles()[0].reason.find("shortened") != std::string::npos);
+    CHECK(reader.position.offset == end);
+
+    Reader refused(scratch / "f");  // a restart finds the same
+    CHECK(test::begin(*refused.source, std::span(&reader.position, 1)).code() == StatusCode::kOutOfRange);
+    Reader after(scratch / "f");
+    after.source->accept_gaps(std::span(&partition, 1));
+    after.start(reader.position).drain();
+    CHECK(after.got.empty());
+    append_file(scratch / "f", "new\n");
+    after.drain();
+    CHECK(after.got == std::vector<Got>{{end.value, "new"}});
+
+    append_file(scratch / "f", "and as much as was there before\n");
+    reader.poll();  // still held: these bytes are not those that followed
+    CHECK(reader.got.size() == 3);
+    CHECK(reader.source->obstacles().size() == 1);
+  }
+}
+
+TEST_CASE("a followed file that is shortened in place is gone on with at its end where gaps are accepted unasked") {
+  const test::TemporaryFolder scratch;
+  for (const std::string& head : {std::string(1'200, 'x') + "\n", std::string("one\n")}) {
+    INFO("left: ", head.size(), " bytes");
+    write_file(scratch / "f", head + "two\nthree\nunfinished");
+    Reader reader({.name = "file", .path = scratch / "f", .on_gap = OnGap::kAccept});
+    reader.start().drain();
+    REQUIRE(reader.got.size() == 3);
+    const std::int64_t end = reader.position.offset.value;
+    fs::resize_file(scratch / "f", head.size());
+    reader.drain();
+    CHECK(reader.got.size() == 3);
+    append_file(scratch / "f", "new\n");
+    reader.drain();
+    CHECK(reader.source->obstacles().empty());
+    REQUIRE(reader.got.size() == 4);
+    CHECK(reader.got.back() == Got{end, "new"});
+    append_file(scratch / "f", "newer\n");
+    Reader again(scratch / "f");
+    again.start(reader.position).drain();
+    CHECK(again.got == std::vector<Got>{{end + 4, "newer"}});
+  }
+}
+
+TEST_CASE("a followed file that loses its unfinished last line only is read on") {
+  const test::TemporaryFolder scratch;
+  write_file(scratch / "f", "one\ntwo\nunfini");
+  Reader reader(scratch / "f");
+  reader.start().drain();
+  fs::resize_file(scratch / "f", 8);
+  reader.drain();
+  append_file(scratch / "f", "3\n");
+  reader.drain();
+  CHECK(reader.source->obstacles().empty());
+  CHECK(reader.got == std::vector<Got>{{0, "one"}, {4, "two"}, {8, "3"}});
+}
+
+TEST_CASE("a followed file that is replaced by a shorter copy of itself is a gap, and by a longer one is read on") {
+  const test::TemporaryFolder scratch;
+  write_file(scratch / "f", "one\ntwo\n");
+  Reader reader(scratch / "f");
+  reader.start().drain();
+  write_file(scratch / "copy", "one\ntwo\nthree\n");
+  fs::rename(scratch / "copy", scratch / "f");
+  reader.drain();
+  CHECK(reader.got == std::vector<Got>{{0, "one"}, {4, "two"}, {8, "three"}});
+  const std::string head = std::string(1'200, 'x') + "\n";
+  write_file(scratch / "g", head + "two\n");
+  Reader shortened(scratch / "g");
+  shortened.start().drain();
+  write_file(scratch / "copy", head);
+  fs::rename(scratch / "copy", scratch / "g");
+  shortened.poll();
+  CHECK(shortened.got.size() == 2);
+  REQUIRE(shortened.source->obstacles().size() == 1);
+  CHECK(shortened.source->obstacles()[0].gap);
+}
+
+TEST_CASE("a followed file that is emptied in place and written anew with fewer bytes is read from its beginning") {
+  const test::TemporaryFolder scratch;
+  write_file(scratch / "f", std::string(2'000, 'x') + "\ntwo\n");
+  Reader reader(scratch / "f");
+  reader.start().drain();
+  write_file(scratch / "f", "three\n");
+  reader.drain();
+  CHECK(reader.source->obstacles().empty());
+  REQUIRE(reader.got.size() == 3);
+  CHECK(reader.got.back() == Got{2'005, "three"});
+  write_file(scratch / "f", "th");  // as "three" began, until more of it is there
+  reader.poll();
+  append_file(scratch / "f", "en\n");
+  reader.drain();
+  CHECK(reader.source->obstacles().empty());
+  REQUIRE(reader.got.size() == 4);
+  CHECK(reader.got.back() == Got{2'011, "then"});
 }
 
 TEST_CASE("what copytruncate copied away is read from the copy") {
