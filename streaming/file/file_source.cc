@@ -39,8 +39,14 @@ bool is_left_alone(const posix::FileInfo& info) {
 /// Follows one name through the files that bear it one after the other. The stream is their contents, end to end.
 class FileSource final : public Source {
  public:
-  FileSource(FileSourceOptions options, Partition partition, std::size_t event_bytes_max, Logger log)
-      : options_(std::move(options)), log_(std::move(log)), partition_(partition), lines_(event_bytes_max) {}
+  FileSource(FileSourceOptions options, Partition partition, std::size_t event_bytes_max, Logger log,
+             RotationTimes times, const Clock& clock)
+      : options_(std::move(options)),
+        log_(std::move(log)),
+        times_(times),
+        clock_(clock),
+        partition_(partition),
+        lines_(event_bytes_max) {}
 
   const std::string& name() const noexcept override { return options_.name; }
   Status poll(std::size_t records_max, std::chrono::milliseconds wait, RecordBatch* batch) override;
@@ -90,6 +96,8 @@ class FileSource final : public Source {
   void deliver(Step step, RecordBatch* batch);
   void set_obstacle(std::string reason);
   void hold(const std::string& why);
+  Status look_for_name();
+  void name_is_there();
   [[nodiscard]] std::string ends_early() const;
   void publish() CAIRN_EXCLUDES(mutex_);
   [[nodiscard]] bool closed() const CAIRN_EXCLUDES(mutex_);
@@ -97,6 +105,8 @@ class FileSource final : public Source {
   // Fixed after construction.
   const FileSourceOptions options_;
   const Logger log_;
+  const RotationTimes times_;
+  const Clock& clock_;
 
   // Of the polling thread.
   OnePartition partition_;
@@ -109,6 +119,8 @@ class FileSource final : public Source {
   bool held_ = false;          ///< the file was seen shortened: what it grows by is not what it held
   std::string head_bytes_;     ///< what cursor_.head covers
   std::string obstacle_;       ///< why nothing comes; empty when all is well
+  std::optional<EventTime> gone_since_;  ///< no file has the name since then
+  std::string gone_;                     ///< the same in words, once it has lasted; an obstacle beside the other
   bool obstacle_changed_ = false;
   std::vector<Pending> pending_;  ///< this poll's records; views are made when the buffer moves no more
 
@@ -275,6 +287,29 @@ Result<FileSource::Step> FileSource::advance() {
   return Step::kMore;
 }
 
+/// Tells when no file has had the name for a while.
+Status FileSource::look_for_name() {
+  const auto found = posix::file_info(options_.path);
+  if (found.ok()) {
+    name_is_there();
+    return ok_status();
+  }
+  if (found.status().code() != StatusCode::kNotFound) return found.status();
+  if (!gone_since_) gone_since_ = clock_.now();
+  if (clock_.now() - *gone_since_ < times_.name_gone) return ok_status();
+  obstacle_changed_ |= gone_.empty();
+  gone_ = "'" + options_.path +
+          "' was removed or renamed, and no file has its name now; it is waited for: create it, or " +
+          "correct the path";
+  return ok_status();
+}
+
+void FileSource::name_is_there() {
+  gone_since_.reset();
+  obstacle_changed_ |= !gone_.empty();
+  gone_.clear();
+}
+
 /// A file that is shorter than what was read of it, and begins as it did, was shortened. One that begins otherwise, or
 /// not at all, was emptied: what it holds is new.
 Result<FileSource::Left> FileSource::what_is_left(const posix::FileInfo& info) {
@@ -310,7 +345,9 @@ Result<bool> FileSource::read_more() {
 Result<FileSource::Step> FileSource::at_content_end() {
   CAIRN_ASSIGN_OR_RETURN(const posix::FileInfo info, content_->file().info());
   CAIRN_ASSIGN_OR_RETURN(const auto next, file_after(options_.path, info));
+  if (next) name_is_there();
   if (!next && options_.follow) {
+    CAIRN_RETURN_IF_ERROR(look_for_name());
     if (!content_->at_boundary() && is_left_alone(info)) set_obstacle(ends_early());
     return Step::kNothingNow;
   }
@@ -356,7 +393,8 @@ Result<FileSource::Step> FileSource::follow_truncation() {
   }
   const auto emptied = at_path();
   if (!emptied.ok()) {
-    return emptied.status().code() == StatusCode::kNotFound ? Result<Step>(Step::kNothingNow) : emptied.status();
+    CAIRN_RETURN_IF_ERROR(look_for_name());
+    return Step::kNothingNow;
   }
   log_.warning("source.truncated", "the file was emptied in place; what was not yet read of it is lost",
                {{"source", options_.name}, {"path", path}, {"offset", std::to_string(cursor_.base + read)}});
@@ -430,8 +468,9 @@ std::string FileSource::ends_early() const {
 }
 
 std::vector<Obstacle> FileSource::obstacles() const {
-  if (obstacle_.empty()) return {};
-  return {{partition_.partition(), "source '" + options_.name + "': " + obstacle_, /*gap=*/held_}};
+  const std::string& reason = obstacle_.empty() ? gone_ : obstacle_;
+  if (reason.empty()) return {};
+  return {{partition_.partition(), "source '" + options_.name + "': " + reason, /*gap=*/held_}};
 }
 
 /// Returns: false when it is time to answer.
@@ -458,7 +497,7 @@ void FileSource::deliver(Step step, RecordBatch* batch) {
   }
   batch->finished = step == Step::kFinished;
   // Of a file that is not there, or not whole, the end is not known.
-  batch->at_end = step != Step::kMore && content_.has_value() && !held_;
+  batch->at_end = step != Step::kMore && content_.has_value() && !held_ && gone_.empty();
   batch->obstacles_changed = std::exchange(obstacle_changed_, false);
   if (!content_) return;
   SourcePosition now{partition_.partition(), next_, encode(cursor_)};
@@ -513,8 +552,8 @@ void FileSource::close() {
 }  // namespace
 
 std::unique_ptr<Source> make_file_source(FileSourceOptions options, Partition partition, std::size_t event_bytes_max,
-                                         Logger log) {
-  return std::make_unique<FileSource>(std::move(options), partition, event_bytes_max, std::move(log));
+                                         Logger log, RotationTimes times, const Clock& clock) {
+  return std::make_unique<FileSource>(std::move(options), partition, event_bytes_max, std::move(log), times, clock);
 }
 
 }  // namespace cairn::streaming

@@ -58,6 +58,9 @@ class Reader {
  public:
   explicit Reader(FileSourceOptions options, std::size_t event_bytes_max = kEventBytesMax)
       : source(make_file_source(std::move(options), Partition{3}, event_bytes_max, Logger())) {}
+  Reader(std::string path, RotationTimes times, const Clock& clock)
+      : source(make_file_source({.name = "file", .path = std::move(path)}, Partition{3}, kEventBytesMax, Logger(),
+                                times, clock)) {}
   explicit Reader(std::string path, bool follow = true, std::size_t event_bytes_max = kEventBytesMax)
       : Reader(FileSourceOptions{.name = "file", .path = std::move(path), .follow = follow}, event_bytes_max) {}
 
@@ -199,6 +202,49 @@ TEST_CASE("a line appended after the file's end was read and before its rotation
   reader.drain();
   REQUIRE_FALSE(before_look);
   CHECK(reader.got == std::vector<Got>{{0, "one"}, {4, "two"}, {8, "three"}});
+}
+
+TEST_CASE("a followed file that is taken away is an obstacle after a while, until a file of its name is there again") {
+  const test::TemporaryFolder scratch;
+  ManualClock clock(SystemClock::instance().now());
+  const RotationTimes times{.name_gone = milliseconds(5'000)};
+  for (const bool removed : {true, false}) {
+    INFO("removed ", removed);
+    write_file(scratch / "f", "one\n");
+    Reader reader(scratch / "f", times, clock);
+    reader.start().drain();
+    removed ? static_cast<void>(fs::remove(scratch / "f")) : fs::rename(scratch / "f", scratch / "f.1");
+    reader.drain();
+    clock.advance(milliseconds(4'999));
+    reader.drain();
+    CHECK(reader.source->obstacles().empty());  // a rotation is not done at once
+    clock.advance(milliseconds(1));
+    reader.poll();
+    CHECK(reader.batch.obstacles_changed);
+    CHECK_FALSE(reader.batch.at_end);
+    REQUIRE(reader.source->obstacles().size() == 1);
+    CHECK(reader.source->obstacles()[0].reason.find(scratch / "f") != std::string::npos);
+    CHECK_FALSE(reader.source->obstacles()[0].gap);
+    if (!removed) {
+      append_file(scratch / "f.1", "two\n");  // what comes of the old file does not end it
+      reader.poll();
+      CHECK(reader.payloads() == Strings{"one", "two"});
+      reader.poll();
+      CHECK(reader.source->obstacles().size() == 1);
+    }
+    write_file(scratch / "f", "");
+    reader.poll();
+    CHECK(reader.batch.obstacles_changed);
+    CHECK(reader.source->obstacles().empty());
+    append_file(scratch / "f", "three\n");
+    clock.advance(std::chrono::hours(1));
+    reader.drain();
+    CHECK(reader.got.back().payload == "three");
+    fs::remove(scratch / "f");
+    clock.advance(std::chrono::hours(1));
+    reader.drain();  // counted anew
+    CHECK(reader.source->obstacles().empty());
+  }
 }
 
 TEST_CASE("files rotated away one after the other between two polls are all read, in order") {
