@@ -145,6 +145,9 @@ class EventLog;
 
 /// How long a followed file's writer is given when the file is rotated.
 struct RotationTimes {
+  /// The new file is begun when nothing was written to the old one for so long: some writers keep it for a while. They
+  /// are not waited for longer than twelve times that.
+  std::chrono::milliseconds old_file_quiet{5'000};
   std::chrono::milliseconds name_gone{5'000};  ///< a name that no file has for so long is an obstacle
 };
 

@@ -20,6 +20,7 @@ constexpr std::size_t kReadBytes = 256 << 10;    // what was just read is still 
 constexpr std::size_t kPollBytesMax = 16 << 20;  // of lines in one batch
 constexpr int kPollReadsMax = 64;                // so that a poll ends within a line without end, too
 constexpr std::chrono::milliseconds kLookEvery{20};
+constexpr int kQuietWaits = 12;                   // for an old file to become quiet, in the times that it is to be
 constexpr std::int64_t kWriterPauseSeconds = 10;  // between two writes into one gzip member
 
 /// A file of which nothing was read, whose content begins at `base` in the stream.
@@ -96,6 +97,7 @@ class FileSource final : public Source {
   void deliver(Step step, RecordBatch* batch);
   void set_obstacle(std::string reason);
   void hold(const std::string& why);
+  Result<bool> waits_for_writer();
   Status look_for_name();
   void name_is_there();
   [[nodiscard]] std::string ends_early() const;
@@ -119,8 +121,9 @@ class FileSource final : public Source {
   bool held_ = false;          ///< the file was seen shortened: what it grows by is not what it held
   std::string head_bytes_;     ///< what cursor_.head covers
   std::string obstacle_;       ///< why nothing comes; empty when all is well
-  std::optional<EventTime> gone_since_;  ///< no file has the name since then
-  std::string gone_;                     ///< the same in words, once it has lasted; an obstacle beside the other
+  std::optional<EventTime> rotation_seen_;  ///< another file has the name since then, and waits to be read
+  std::optional<EventTime> gone_since_;     ///< no file has the name since then
+  std::string gone_;                        ///< the same in words, once it has lasted; an obstacle beside the other
   bool obstacle_changed_ = false;
   std::vector<Pending> pending_;  ///< this poll's records; views are made when the buffer moves no more
 
@@ -218,6 +221,7 @@ Status FileSource::open(const FoundFile& found, const FileCursor& cursor, std::i
   }
   cursor_ = opened;
   head_bytes_.clear();
+  rotation_seen_.reset();
   held_ = false;
   content_.emplace(std::move(content));
   return ok_status();
@@ -287,6 +291,25 @@ Result<FileSource::Step> FileSource::advance() {
   return Step::kMore;
 }
 
+/// Whether the file's writer may still be at work in it although another file has the name now. To be asked after a
+/// read that found nothing, so that nothing comes between.
+Result<bool> FileSource::waits_for_writer() {
+  if (times_.old_file_quiet.count() == 0) return false;
+  CAIRN_ASSIGN_OR_RETURN(const posix::FileInfo info, content_->file().info());
+  const EventTime now = clock_.now();
+  const EventTime written = event_time_from_ms(info.modified.tv_sec * 1'000 + info.modified.tv_nsec / 1'000'000);
+  if (now - written >= times_.old_file_quiet) return false;
+  if (!rotation_seen_) rotation_seen_ = now;
+  // Also when the two clocks differ, of this machine and of the one that keeps the files.
+  if (now - *rotation_seen_ < kQuietWaits * times_.old_file_quiet) return true;
+  log_.warning(
+      "source.old_file_written",
+      "the file was rotated away and is still written to; going on with the new one, and what is written to the "
+      "old one from now on is not read",
+      {{"source", options_.name}, {"path", content_->file().path()}});
+  return false;
+}
+
 /// Tells when no file has had the name for a while.
 Status FileSource::look_for_name() {
   const auto found = posix::file_info(options_.path);
@@ -345,18 +368,21 @@ Result<bool> FileSource::read_more() {
 Result<FileSource::Step> FileSource::at_content_end() {
   CAIRN_ASSIGN_OR_RETURN(const posix::FileInfo info, content_->file().info());
   CAIRN_ASSIGN_OR_RETURN(const auto next, file_after(options_.path, info));
-  if (next) name_is_there();
   if (!next && options_.follow) {
+    rotation_seen_.reset();
     CAIRN_RETURN_IF_ERROR(look_for_name());
     if (!content_->at_boundary() && is_left_alone(info)) set_obstacle(ends_early());
     return Step::kNothingNow;
   }
+  name_is_there();
   // Written between the last read and the rotation?
   CAIRN_ASSIGN_OR_RETURN(const bool more, read_more());
   if (more) return Step::kMore;
-  if (next && options_.follow && info.links == 0) {
-    CAIRN_ASSIGN_OR_RETURN(const bool copy, is_copy(*next));
+  if (next && options_.follow) {
+    CAIRN_ASSIGN_OR_RETURN(const bool copy, info.links == 0 ? is_copy(*next) : Result<bool>(false));
     if (copy) return reopen_shortened(*next);
+    CAIRN_ASSIGN_OR_RETURN(const bool waits, waits_for_writer());
+    if (waits) return Step::kNothingNow;
   }
   end_file(/*damaged=*/!content_->at_boundary());
   return next ? switch_to(*next) : Result<Step>(Step::kFinished);
@@ -496,8 +522,8 @@ void FileSource::deliver(Step step, RecordBatch* batch) {
     ++record;
   }
   batch->finished = step == Step::kFinished;
-  // Of a file that is not there, or not whole, the end is not known.
-  batch->at_end = step != Step::kMore && content_.has_value() && !held_ && gone_.empty();
+  // Of a file that is not there, or not whole, the end is not known; and where the next one waits, it is no end.
+  batch->at_end = step != Step::kMore && content_.has_value() && !held_ && gone_.empty() && !rotation_seen_;
   batch->obstacles_changed = std::exchange(obstacle_changed_, false);
   if (!content_) return;
   SourcePosition now{partition_.partition(), next_, encode(cursor_)};

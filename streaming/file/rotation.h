@@ -23,8 +23,8 @@ struct FoundFile {
 [[nodiscard]] Result<std::vector<FoundFile>> rotated_files(const std::string& path);
 
 /// The file to read after `current`: among the rotated files of `path` the oldest one that is younger than `current`,
-/// or, when there is none, the file at `path`. Empty files are passed over. A writer that has put its first byte into
-/// the new file is done with the old one, so nothing is missed of it. Returns: none when `current` is still the file at
+/// or, when there is none, the file at `path`. Empty files are passed over: until a writer has put its first byte into
+/// the new file, it is not done with the old one. Returns: none when `current` is still the file at
 /// `path`, or when nothing follows yet; UNAVAILABLE.
 [[nodiscard]] Result<std::optional<FoundFile>> file_after(const std::string& path, const posix::FileInfo& current);
 

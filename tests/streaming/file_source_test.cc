@@ -40,6 +40,8 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kEventBytesMax = 64 * 1024;
 constexpr milliseconds kNoWait{0};
+/// Old files are not waited for.
+constexpr RotationTimes kNoQuiet{.old_file_quiet = milliseconds(0)};
 
 struct Got {
   std::int64_t offset = 0;
@@ -57,7 +59,7 @@ std::ostream& operator<<(std::ostream& out, const Got& got) {
 class Reader {
  public:
   explicit Reader(FileSourceOptions options, std::size_t event_bytes_max = kEventBytesMax)
-      : source(make_file_source(std::move(options), Partition{3}, event_bytes_max, Logger())) {}
+      : source(make_file_source(std::move(options), Partition{3}, event_bytes_max, Logger(), kNoQuiet)) {}
   Reader(std::string path, RotationTimes times, const Clock& clock)
       : source(make_file_source({.name = "file", .path = std::move(path)}, Partition{3}, kEventBytesMax, Logger(),
                                 times, clock)) {}
@@ -204,10 +206,67 @@ TEST_CASE("a line appended after the file's end was read and before its rotation
   CHECK(reader.got == std::vector<Got>{{0, "one"}, {4, "two"}, {8, "three"}});
 }
 
+TEST_CASE("what a writer appends to the old file after its rotation is read before the new file, restarted or not") {
+  const test::TemporaryFolder scratch;
+  ManualClock clock(SystemClock::instance().now());
+  for (const bool restarted : {false, true}) {
+    INFO("restarted ", restarted);
+    fs::remove(scratch / "f.1");
+    write_file(scratch / "f", "one\n");
+    auto reader = std::make_unique<Reader>(scratch / "f", RotationTimes{}, clock);
+    reader->start().drain();
+    fs::rename(scratch / "f", scratch / "f.1");
+    write_file(scratch / "f", "four\n");
+    std::vector<Got> got;
+    for (const std::string late : {"two\n", "thr", "ee\n"}) {
+      reader->poll();
+      CHECK_FALSE(reader->batch.at_end);  // the new file is there
+      append_file(scratch / "f.1", late);
+      reader->poll();
+      if (restarted) {
+        got.insert(got.end(), reader->got.begin(), reader->got.end());
+        const SourcePosition stored = reader->position;
+        reader = std::make_unique<Reader>(scratch / "f", RotationTimes{}, clock);
+        reader->start(stored).poll();
+      }
+    }
+    clock.set(SystemClock::instance().now() + std::chrono::seconds(4));
+    reader->poll();
+    CHECK(reader->got.size() == (restarted ? 0 : 3));
+    clock.set(SystemClock::instance().now() + std::chrono::seconds(6));
+    reader->drain();
+    got.insert(got.end(), reader->got.begin(), reader->got.end());
+    CHECK(got == std::vector<Got>{{0, "one"}, {4, "two"}, {8, "three"}, {14, "four"}});
+    clock.set(SystemClock::instance().now());
+  }
+}
+
+TEST_CASE("an old file that is written without an end does not keep the new one from being read") {
+  const test::TemporaryFolder scratch;
+  ManualClock clock(SystemClock::instance().now());
+  write_file(scratch / "f", "one\n");
+  Reader reader(scratch / "f", RotationTimes{}, clock);
+  reader.start().drain();
+  fs::rename(scratch / "f", scratch / "f.1");
+  write_file(scratch / "f", "new\n");
+  reader.poll();
+  for (int i = 0; i < 60; ++i) {
+    CHECK(reader.got.back().payload != "new");
+    clock.advance(std::chrono::seconds(1));
+    append_file(scratch / "f.1", "old\n");
+    // As the clock has it.
+    fs::last_write_time(scratch / "f.1", fs::file_time_type::clock::from_sys(clock.now()));
+    reader.poll();
+    reader.poll();
+  }
+  CHECK(reader.got.size() == 62);
+  CHECK(reader.got.back().payload == "new");
+}
+
 TEST_CASE("a followed file that is taken away is an obstacle after a while, until a file of its name is there again") {
   const test::TemporaryFolder scratch;
   ManualClock clock(SystemClock::instance().now());
-  const RotationTimes times{.name_gone = milliseconds(5'000)};
+  const RotationTimes times{.old_file_quiet = milliseconds(0), .name_gone = milliseconds(5'000)};
   for (const bool removed : {true, false}) {
     INFO("removed ", removed);
     write_file(scratch / "f", "one\n");
