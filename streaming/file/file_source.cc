@@ -422,6 +422,8 @@ Result<FileSource::Step> FileSource::follow_truncation() {
     CAIRN_RETURN_IF_ERROR(look_for_name());
     return Step::kNothingNow;
   }
+  // What is written into it next tells whether it was emptied, or is written again from its beginning.
+  if (emptied->info.id == cursor_.id && emptied->info.size == 0) return Step::kNothingNow;
   log_.warning("source.truncated", "the file was emptied in place; what was not yet read of it is lost",
                {{"source", options_.name}, {"path", path}, {"offset", std::to_string(cursor_.base + read)}});
   end_file(/*damaged=*/!content_->at_boundary());
@@ -564,7 +566,8 @@ Result<std::vector<SourcePosition>> FileSource::end_positions() const {
   std::int64_t end = known.base + known.size;
   if (info.ok()) {
     const bool same = known.known && info->id == known.id;
-    end = same ? known.base + info->size : end + info->size;
+    // A file that was emptied or shortened ends no earlier than what was read of it.
+    end = same ? known.base + std::max(info->size, known.size) : end + info->size;
   }
   return std::vector<SourcePosition>{{partition_.partition(), Offset{end}, {}}};
 }

@@ -420,6 +420,21 @@ TEST_CASE("a followed file that is shortened in place is gone on with at its end
   }
 }
 
+TEST_CASE("a followed file that is emptied and then filled with a part of what it held is a gap, too") {
+  const test::TemporaryFolder scratch;
+  write_file(scratch / "f", "one\ntwo\nthree\n");
+  Reader reader(scratch / "f");
+  reader.start().drain();
+  fs::resize_file(scratch / "f", 0);
+  reader.drain();
+  CHECK(reader.source->end_positions().value()[0].offset == Offset{14});
+  append_file(scratch / "f", "one\n");
+  reader.poll();
+  CHECK(reader.got.size() == 3);
+  REQUIRE(reader.source->obstacles().size() == 1);
+  CHECK(reader.source->obstacles()[0].gap);
+}
+
 TEST_CASE("a followed file that loses its unfinished last line only is read on") {
   const test::TemporaryFolder scratch;
   write_file(scratch / "f", "one\ntwo\nunfini");
