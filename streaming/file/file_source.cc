@@ -20,6 +20,7 @@ constexpr std::size_t kReadBytes = 256 << 10;    // what was just read is still 
 constexpr std::size_t kPollBytesMax = 16 << 20;  // of lines in one batch
 constexpr int kPollReadsMax = 64;                // so that a poll ends within a line without end, too
 constexpr std::chrono::milliseconds kLookEvery{20};
+constexpr std::size_t kLeftMax = 4;
 constexpr int kQuietWaits = 12;                   // for an old file to become quiet, in the times that it is to be
 constexpr std::int64_t kWriterPauseSeconds = 10;  // between two writes into one gzip member
 
@@ -117,10 +118,11 @@ class FileSource final : public Source {
   Offset next_;                           ///< of the first line not delivered
   SourcePosition reported_;               ///< what the consumer knows
   LineBuffer lines_;
-  bool gap_accepted_ = false;  ///< of the gap that is met when reading begins; a later one is another decision
-  bool held_ = false;          ///< the file was seen shortened: what it grows by is not what it held
-  std::string head_bytes_;     ///< what cursor_.head covers
-  std::string obstacle_;       ///< why nothing comes; empty when all is well
+  bool gap_accepted_ = false;        ///< of the gap that is met when reading begins; a later one is another decision
+  bool held_ = false;                ///< the file was seen shortened: what it grows by is not what it held
+  std::vector<posix::FileId> left_;  ///< the files that were read before this one, the last few
+  std::string head_bytes_;           ///< what cursor_.head covers
+  std::string obstacle_;             ///< why nothing comes; empty when all is well
   std::optional<EventTime> rotation_seen_;  ///< another file has the name since then, and waits to be read
   std::optional<EventTime> gone_since_;     ///< no file has the name since then
   std::string gone_;                        ///< the same in words, once it has lasted; an obstacle beside the other
@@ -367,7 +369,7 @@ Result<bool> FileSource::read_more() {
 /// Everything that the file has at present is read.
 Result<FileSource::Step> FileSource::at_content_end() {
   CAIRN_ASSIGN_OR_RETURN(const posix::FileInfo info, content_->file().info());
-  CAIRN_ASSIGN_OR_RETURN(const auto next, file_after(options_.path, info));
+  CAIRN_ASSIGN_OR_RETURN(const auto next, file_after(options_.path, info, left_));
   if (!next && options_.follow) {
     rotation_seen_.reset();
     CAIRN_RETURN_IF_ERROR(look_for_name());
@@ -441,7 +443,11 @@ Result<bool> FileSource::is_copy(const FoundFile& next) const {
 
 Result<FileSource::Step> FileSource::switch_to(const FoundFile& next) {
   const std::int64_t base = cursor_.base + content_->position();
+  const posix::FileId old = cursor_.id;
   CAIRN_RETURN_IF_ERROR(open(next, beginning_at(base), 0));
+  if (left_.size() == kLeftMax) left_.erase(left_.begin());
+  left_.push_back(old);
+  std::erase(left_, cursor_.id);  // emptied in place, or the inode of a removed file
   CAIRN_CHECK(!lines_.rest());
   set_obstacle("");
   next_ = Offset{base};

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,9 @@ struct FoundFile {
 /// or, when there is none, the file at `path`. Empty files are passed over: until a writer has put its first byte into
 /// the new file, it is not done with the old one. Returns: none when `current` is still the file at
 /// `path`, or when nothing follows yet; UNAVAILABLE.
-[[nodiscard]] Result<std::optional<FoundFile>> file_after(const std::string& path, const posix::FileInfo& current);
+/// Rotated files among `read` are passed over: a late line makes a file look younger than the one that followed it.
+[[nodiscard]] Result<std::optional<FoundFile>> file_after(const std::string& path, const posix::FileInfo& current,
+                                                          std::span<const posix::FileId> read);
 
 /// The file that `cursor` means, at `path` or beside it, whatever its name is now: one that begins with the cursor's
 /// fingerprint and holds at least `content_bytes`. (How much content a gzip file has is not known without unpacking it,

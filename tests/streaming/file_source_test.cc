@@ -241,6 +241,22 @@ TEST_CASE("what a writer appends to the old file after its rotation is read befo
   }
 }
 
+TEST_CASE("an old file with a late line is not read again when the next one is rotated away") {
+  const test::TemporaryFolder scratch;
+  write_file(scratch / "f", "one\n");
+  Reader reader(scratch / "f");
+  reader.start().drain();
+  fs::rename(scratch / "f", scratch / "f.1");
+  write_file(scratch / "f", "two\n");
+  reader.drain();
+  fs::last_write_time(scratch / "f.1", fs::last_write_time(scratch / "f") + std::chrono::seconds(1));
+  fs::rename(scratch / "f.1", scratch / "f.2");
+  fs::rename(scratch / "f", scratch / "f.1");
+  write_file(scratch / "f", "three\n");
+  reader.drain();
+  CHECK(reader.payloads() == Strings{"one", "two", "three"});
+}
+
 TEST_CASE("an old file that is written without an end does not keep the new one from being read") {
   const test::TemporaryFolder scratch;
   ManualClock clock(SystemClock::instance().now());
