@@ -143,6 +143,14 @@ class Source {
 
 class EventLog;
 
+/// How long a followed file's writer is given when the file is rotated.
+struct RotationTimes {
+  /// The new file is begun when nothing was written to the old one for so long: some writers keep it for a while. They
+  /// are not waited for longer than twelve times that.
+  std::chrono::milliseconds old_file_quiet{5'000};
+  std::chrono::milliseconds name_gone{5'000};  ///< a name that no file has for so long is an obstacle
+};
+
 /// The lines of a file, as the one partition `partition`, which is assigned at the first poll and never revoked.
 ///
 /// A record's offset is the byte at which its line starts, counted over the whole stream: after a rotation the new
@@ -150,9 +158,11 @@ class EventLog;
 /// files offsets count uncompressed bytes. Blank lines are skipped. A last line without newline is delivered when
 /// nothing can be appended to it any more: the file is not followed, or was rotated away. Gzip data that is cut off or
 /// damaged becomes one record, at the offset of the line that the damage tore. A file that is not followed is read
-/// together with the files that it was rotated into since.
+/// together with the files that it was rotated into since. `clock` must outlive the source.
 [[nodiscard]] std::unique_ptr<Source> make_file_source(FileSourceOptions options, Partition partition,
-                                                       std::size_t event_bytes_max, Logger log);
+                                                       std::size_t event_bytes_max, Logger log,
+                                                       RotationTimes times = {},
+                                                       const Clock& clock = SystemClock::instance());
 
 /// The records of the API's durable log (api_record.h), as partition 0, which is assigned at the first poll and never
 /// revoked. They come decoded or refused, as they were judged when they were taken in. `log` and `types` must outlive

@@ -180,7 +180,7 @@ Status Consumer::poll_and_apply(const std::stop_token& stop, Work& work) {
   if (!work.batch.unchecked.empty()) note_unchecked(work.batch.unchecked);
   if (changed || work.batch.obstacles_changed) note_obstacles(*work.source);
   set_trouble(ok_status());
-  if (ended || moved || changed) report(work, ended, ended ? seen_mark : 0);
+  if (ended || moved || changed || work.batch.obstacles_changed) report(work, ended, ended ? seen_mark : 0);
   if (work.batch.finished && !pause(stop, kPollWait)) return {StatusCode::kCancelled, ""};
   return ok_status();
 }

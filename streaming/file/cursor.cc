@@ -15,12 +15,21 @@ constexpr char kScan[] = "1 %" SCNu64 " %" SCNu64 " %" SCNd64 " %" SCNu32 " %8" 
 
 }  // namespace
 
-Result<bool> verify(const posix::File& file, Fingerprint* head) {
-  char bytes[Fingerprint::kBytesMax];
-  CAIRN_ASSIGN_OR_RETURN(const std::size_t n, file.read_at(bytes, 0));
+Result<bool> verify(const posix::File& file, Fingerprint* head, std::string* bytes) {
+  char now[Fingerprint::kBytesMax];
+  CAIRN_ASSIGN_OR_RETURN(const std::size_t n, file.read_at(now, 0));
   // What was covered must be there unchanged; what follows it may be new, and is covered from now on.
-  if (n < head->size || crc32c({bytes, head->size}) != head->crc) return false;
-  *head = {.size = static_cast<std::uint32_t>(n), .crc = crc32c({bytes, n})};
+  if (n < head->size || crc32c({now, head->size}) != head->crc) return false;
+  *head = {.size = static_cast<std::uint32_t>(n), .crc = crc32c({now, n})};
+  if (bytes != nullptr && bytes->size() != n) bytes->assign(now, n);
+  return true;
+}
+
+Result<bool> verify_shorter(const posix::File& file, const std::string& bytes, Fingerprint* head) {
+  char now[Fingerprint::kBytesMax];
+  CAIRN_ASSIGN_OR_RETURN(const std::size_t n, file.read_at(now, 0));
+  if (n == 0 || n >= bytes.size() || !bytes.starts_with(std::string_view(now, n))) return false;
+  *head = {.size = static_cast<std::uint32_t>(n), .crc = crc32c({now, n})};
   return true;
 }
 

@@ -21,9 +21,15 @@ struct Fingerprint {
 };
 
 /// Whether the first bytes of `file` match `*head`. When they do, `*head` is extended: it then covers all that the file
-/// begins with at present, up to kBytesMax.
+/// begins with at present, up to kBytesMax. `bytes`, when given, holds what `*head` covers, or nothing yet; it is kept
+/// up with it.
 /// Returns: UNAVAILABLE.
-[[nodiscard]] Result<bool> verify(const posix::File& file, Fingerprint* head);
+[[nodiscard]] Result<bool> verify(const posix::File& file, Fingerprint* head, std::string* bytes = nullptr);
+
+/// Whether all that `file` holds at present is a beginning of `bytes`, and not nothing: what is left of a file that was
+/// shortened below its fingerprint. Then `*head` covers that.
+/// Returns: UNAVAILABLE.
+[[nodiscard]] Result<bool> verify_shorter(const posix::File& file, const std::string& bytes, Fingerprint* head);
 
 /// The file source's SourcePosition::cursor: which file the position lies in.
 struct FileCursor {

@@ -20,6 +20,8 @@ constexpr std::size_t kReadBytes = 256 << 10;    // what was just read is still 
 constexpr std::size_t kPollBytesMax = 16 << 20;  // of lines in one batch
 constexpr int kPollReadsMax = 64;                // so that a poll ends within a line without end, too
 constexpr std::chrono::milliseconds kLookEvery{20};
+constexpr std::size_t kLeftMax = 4;
+constexpr int kQuietWaits = 12;                   // for an old file to become quiet, in the times that it is to be
 constexpr std::int64_t kWriterPauseSeconds = 10;  // between two writes into one gzip member
 
 /// A file of which nothing was read, whose content begins at `base` in the stream.
@@ -39,8 +41,14 @@ bool is_left_alone(const posix::FileInfo& info) {
 /// Follows one name through the files that bear it one after the other. The stream is their contents, end to end.
 class FileSource final : public Source {
  public:
-  FileSource(FileSourceOptions options, Partition partition, std::size_t event_bytes_max, Logger log)
-      : options_(std::move(options)), log_(std::move(log)), partition_(partition), lines_(event_bytes_max) {}
+  FileSource(FileSourceOptions options, Partition partition, std::size_t event_bytes_max, Logger log,
+             RotationTimes times, const Clock& clock)
+      : options_(std::move(options)),
+        log_(std::move(log)),
+        times_(times),
+        clock_(clock),
+        partition_(partition),
+        lines_(event_bytes_max) {}
 
   const std::string& name() const noexcept override { return options_.name; }
   Status poll(std::size_t records_max, std::chrono::milliseconds wait, RecordBatch* batch) override;
@@ -77,13 +85,22 @@ class FileSource final : public Source {
   Result<Step> advance();
   Result<Step> at_content_end();
   Result<bool> read_more();
+  /// What a file still holds of what was read of it.
+  enum class Left { kAll, kBeginning, kNothing, kNotTold };
+  Result<Left> what_is_left(const posix::FileInfo& info);
   Result<Step> follow_truncation();
+  Result<Step> reopen_shortened(const FoundFile& found);
+  [[nodiscard]] Result<bool> is_copy(const FoundFile& next) const;
   Result<Step> switch_to(const FoundFile& next);
   void end_file(bool damaged);
   void emit(const LineBuffer::Line& line, std::int64_t terminator);
   bool wait_for_change(std::chrono::steady_clock::time_point deadline);
   void deliver(Step step, RecordBatch* batch);
   void set_obstacle(std::string reason);
+  void hold(const std::string& why);
+  Result<bool> waits_for_writer();
+  Status look_for_name();
+  void name_is_there();
   [[nodiscard]] std::string ends_early() const;
   void publish() CAIRN_EXCLUDES(mutex_);
   [[nodiscard]] bool closed() const CAIRN_EXCLUDES(mutex_);
@@ -91,6 +108,8 @@ class FileSource final : public Source {
   // Fixed after construction.
   const FileSourceOptions options_;
   const Logger log_;
+  const RotationTimes times_;
+  const Clock& clock_;
 
   // Of the polling thread.
   OnePartition partition_;
@@ -99,8 +118,14 @@ class FileSource final : public Source {
   Offset next_;                           ///< of the first line not delivered
   SourcePosition reported_;               ///< what the consumer knows
   LineBuffer lines_;
-  bool gap_accepted_ = false;
-  std::string obstacle_;  ///< why nothing comes; empty when all is well
+  bool gap_accepted_ = false;        ///< of the gap that is met when reading begins; a later one is another decision
+  bool held_ = false;                ///< the file was seen shortened: what it grows by is not what it held
+  std::vector<posix::FileId> left_;  ///< the files that were read before this one, the last few
+  std::string head_bytes_;           ///< what cursor_.head covers
+  std::string obstacle_;             ///< why nothing comes; empty when all is well
+  std::optional<EventTime> rotation_seen_;  ///< another file has the name since then, and waits to be read
+  std::optional<EventTime> gone_since_;     ///< no file has the name since then
+  std::string gone_;                        ///< the same in words, once it has lasted; an obstacle beside the other
   bool obstacle_changed_ = false;
   std::vector<Pending> pending_;  ///< this poll's records; views are made when the buffer moves no more
 
@@ -130,6 +155,7 @@ Status FileSource::resume(std::span<const SourcePosition> positions) {
     return unavailable(status.message() + "; create it, or correct the path of source '" + options_.name + "'");
   }
   if (!status.ok() && !awaited) return status;
+  if (content_) gap_accepted_ = false;
   if (awaited) set_obstacle(status.message() + "; it is waited for: create it, or correct the path");
   partition_.resumed();
   publish();
@@ -196,6 +222,9 @@ Status FileSource::open(const FoundFile& found, const FileCursor& cursor, std::i
                  {{"source", options_.name}, {"path", found.path}, {"offset", std::to_string(next_.value)}});
   }
   cursor_ = opened;
+  head_bytes_.clear();
+  rotation_seen_.reset();
+  held_ = false;
   content_.emplace(std::move(content));
   return ok_status();
 }
@@ -247,18 +276,80 @@ Result<FileSource::Step> FileSource::advance() {
     Status status = open_first();
     if (status.code() == StatusCode::kNotFound) return Step::kNothingNow;
     CAIRN_RETURN_IF_ERROR(std::move(status));
+    gap_accepted_ = false;
     set_obstacle("");
   }
   CAIRN_ASSIGN_OR_RETURN(const posix::FileInfo info, content_->file().info());
-  CAIRN_ASSIGN_OR_RETURN(const bool same, verify(content_->file(), &cursor_.head));
-  if (!same || info.size < content_->file_position()) return follow_truncation();
+  CAIRN_ASSIGN_OR_RETURN(const Left left, what_is_left(info));
+  if (left == Left::kNothing) return follow_truncation();
+  if (left == Left::kNotTold) return Step::kNothingNow;
+  if (left == Left::kBeginning) return held_ ? Step::kNothingNow : reopen_shortened({content_->file().path(), info});
   CAIRN_ASSIGN_OR_RETURN(const bool more, read_more());
   if (!more) return at_content_end();
   // What was read and is less than a fingerprint's bytes is all in it: else a file that begins alike by chance could be
   // taken for this one after a restart.
   const bool covered = cursor_.head.size >= std::min<std::int64_t>(Fingerprint::kBytesMax, content_->file_position());
-  if (!covered) CAIRN_RETURN_IF_ERROR(verify(content_->file(), &cursor_.head).status());
+  if (!covered) CAIRN_RETURN_IF_ERROR(verify(content_->file(), &cursor_.head, &head_bytes_).status());
   return Step::kMore;
+}
+
+/// Whether the file's writer may still be at work in it although another file has the name now. To be asked after a
+/// read that found nothing, so that nothing comes between.
+Result<bool> FileSource::waits_for_writer() {
+  if (times_.old_file_quiet.count() == 0) return false;
+  CAIRN_ASSIGN_OR_RETURN(const posix::FileInfo info, content_->file().info());
+  const EventTime now = clock_.now();
+  const EventTime written = event_time_from_ms(info.modified.tv_sec * 1'000 + info.modified.tv_nsec / 1'000'000);
+  if (now - written >= times_.old_file_quiet) return false;
+  if (!rotation_seen_) rotation_seen_ = now;
+  // Also when the two clocks differ, of this machine and of the one that keeps the files.
+  if (now - *rotation_seen_ < kQuietWaits * times_.old_file_quiet) return true;
+  log_.warning(
+      "source.old_file_written",
+      "the file was rotated away and is still written to; going on with the new one, and what is written to the "
+      "old one from now on is not read",
+      {{"source", options_.name}, {"path", content_->file().path()}});
+  return false;
+}
+
+/// Tells when no file has had the name for a while.
+Status FileSource::look_for_name() {
+  const auto found = posix::file_info(options_.path);
+  if (found.ok()) {
+    name_is_there();
+    return ok_status();
+  }
+  if (found.status().code() != StatusCode::kNotFound) return found.status();
+  if (!gone_since_) gone_since_ = clock_.now();
+  if (clock_.now() - *gone_since_ < times_.name_gone) return ok_status();
+  obstacle_changed_ |= gone_.empty();
+  gone_ = "'" + options_.path +
+          "' was removed or renamed, and no file has its name now; it is waited for: create it, or " +
+          "correct the path";
+  return ok_status();
+}
+
+void FileSource::name_is_there() {
+  gone_since_.reset();
+  obstacle_changed_ |= !gone_.empty();
+  gone_.clear();
+}
+
+/// A file that is shorter than what was read of it, and begins as it did, was shortened. One that begins otherwise, or
+/// not at all, was emptied: what it holds is new.
+Result<FileSource::Left> FileSource::what_is_left(const posix::FileInfo& info) {
+  CAIRN_ASSIGN_OR_RETURN(const bool same, verify(content_->file(), &cursor_.head, &head_bytes_));
+  if (same && info.size >= content_->file_position()) return held_ ? Left::kBeginning : Left::kAll;
+  if (same) return info.size > 0 ? Left::kBeginning : Left::kNothing;
+  Fingerprint head;
+  CAIRN_ASSIGN_OR_RETURN(const bool shorter, verify_shorter(content_->file(), head_bytes_, &head));
+  if (!shorter) return Left::kNothing;
+  // A part of a line may be the start of a new one, not yet written whole.
+  if (head_bytes_.find('\n') >= head.size) return Left::kNotTold;
+  // The shorter fingerprint goes into the cursor, so that the file is known after a restart, too.
+  cursor_.head = head;
+  head_bytes_.resize(head.size);
+  return Left::kBeginning;
 }
 
 /// Returns: whether something was read. Damage ends the content, once it was told of.
@@ -278,20 +369,47 @@ Result<bool> FileSource::read_more() {
 /// Everything that the file has at present is read.
 Result<FileSource::Step> FileSource::at_content_end() {
   CAIRN_ASSIGN_OR_RETURN(const posix::FileInfo info, content_->file().info());
-  CAIRN_ASSIGN_OR_RETURN(const auto next, file_after(options_.path, info));
+  CAIRN_ASSIGN_OR_RETURN(const auto next, file_after(options_.path, info, left_));
   if (!next && options_.follow) {
+    rotation_seen_.reset();
+    CAIRN_RETURN_IF_ERROR(look_for_name());
     if (!content_->at_boundary() && is_left_alone(info)) set_obstacle(ends_early());
     return Step::kNothingNow;
   }
+  name_is_there();
   // Written between the last read and the rotation?
   CAIRN_ASSIGN_OR_RETURN(const bool more, read_more());
   if (more) return Step::kMore;
+  if (next && options_.follow) {
+    CAIRN_ASSIGN_OR_RETURN(const bool copy, info.links == 0 ? is_copy(*next) : Result<bool>(false));
+    if (copy) return reopen_shortened(*next);
+    CAIRN_ASSIGN_OR_RETURN(const bool waits, waits_for_writer());
+    if (waits) return Step::kNothingNow;
+  }
   end_file(/*damaged=*/!content_->at_boundary());
   return next ? switch_to(*next) : Result<Step>(Step::kFinished);
 }
 
-/// The file is shorter than what was read of it, or begins otherwise: emptied in place and begun anew. What it held may
-/// live on in the copy that copytruncate makes.
+/// Goes on in `found`, which is the file that is being read, or took its place, with less in it. Where whole lines that
+/// were read are gone, what comes next cannot be told: the reader holds there.
+Result<FileSource::Step> FileSource::reopen_shortened(const FoundFile& found) {
+  if (!options_.follow) return data_loss("'" + found.path + "' was shortened while it was read; restore it");
+  const Status status = open(found, cursor_, next_.value - cursor_.base);
+  if (status.code() == StatusCode::kOutOfRange) {
+    hold("'" + found.path + "' was shortened while it was read, to " + std::to_string(found.info.size) +
+         " bytes; restore it and let it be looked at again (cairn consumer retry), or accept the gap");
+    return Step::kNothingNow;
+  }
+  // Renamed meanwhile: another life of the source looks for it under its other names.
+  if (status.code() == StatusCode::kNotFound) return unavailable(status.message());
+  CAIRN_RETURN_IF_ERROR(Status(status));
+  static_cast<void>(lines_.rest());  // of an unfinished line: it is read again as far as it is there
+  set_obstacle("");
+  return Step::kMore;
+}
+
+/// The file begins otherwise than it did: emptied in place and begun anew. What it held may live on in the copy that
+/// copytruncate makes.
 Result<FileSource::Step> FileSource::follow_truncation() {
   const std::string path = content_->file().path();
   if (!options_.follow) return data_loss("'" + path + "' was shortened while it was read; restore it");
@@ -303,17 +421,33 @@ Result<FileSource::Step> FileSource::follow_truncation() {
   }
   const auto emptied = at_path();
   if (!emptied.ok()) {
-    return emptied.status().code() == StatusCode::kNotFound ? Result<Step>(Step::kNothingNow) : emptied.status();
+    CAIRN_RETURN_IF_ERROR(look_for_name());
+    return Step::kNothingNow;
   }
+  // What is written into it next tells whether it was emptied, or is written again from its beginning.
+  if (emptied->info.id == cursor_.id && emptied->info.size == 0) return Step::kNothingNow;
   log_.warning("source.truncated", "the file was emptied in place; what was not yet read of it is lost",
                {{"source", options_.name}, {"path", path}, {"offset", std::to_string(cursor_.base + read)}});
   end_file(/*damaged=*/!content_->at_boundary());
   return switch_to(*emptied);
 }
 
+/// Whether the file that took the place of the one being read begins as that one: an editor writes what it edited into
+/// a new file, and a restart would know it by its beginning.
+Result<bool> FileSource::is_copy(const FoundFile& next) const {
+  CAIRN_ASSIGN_OR_RETURN(const posix::File file, posix::File::open(next.path, O_RDONLY));
+  Fingerprint head = cursor_.head;
+  CAIRN_ASSIGN_OR_RETURN(const bool same_beginning, verify(file, &head));
+  return cursor_.head.size > 0 && same_beginning;
+}
+
 Result<FileSource::Step> FileSource::switch_to(const FoundFile& next) {
   const std::int64_t base = cursor_.base + content_->position();
+  const posix::FileId old = cursor_.id;
   CAIRN_RETURN_IF_ERROR(open(next, beginning_at(base), 0));
+  if (left_.size() == kLeftMax) left_.erase(left_.begin());
+  left_.push_back(old);
+  std::erase(left_, cursor_.id);  // emptied in place, or the inode of a removed file
   CAIRN_CHECK(!lines_.rest());
   set_obstacle("");
   next_ = Offset{base};
@@ -352,6 +486,11 @@ void FileSource::emit(const LineBuffer::Line& line, std::int64_t terminator) {
   cursor_.damage_told = false;
 }
 
+void FileSource::hold(const std::string& why) {
+  held_ = true;
+  set_obstacle(why);
+}
+
 void FileSource::set_obstacle(std::string reason) {
   obstacle_changed_ |= obstacle_ != reason;
   obstacle_ = std::move(reason);
@@ -363,8 +502,9 @@ std::string FileSource::ends_early() const {
 }
 
 std::vector<Obstacle> FileSource::obstacles() const {
-  if (obstacle_.empty()) return {};
-  return {{partition_.partition(), "source '" + options_.name + "': " + obstacle_, /*gap=*/false}};
+  const std::string& reason = obstacle_.empty() ? gone_ : obstacle_;
+  if (reason.empty()) return {};
+  return {{partition_.partition(), "source '" + options_.name + "': " + reason, /*gap=*/held_}};
 }
 
 /// Returns: false when it is time to answer.
@@ -390,7 +530,8 @@ void FileSource::deliver(Step step, RecordBatch* batch) {
     ++record;
   }
   batch->finished = step == Step::kFinished;
-  batch->at_end = step != Step::kMore && content_.has_value();  // of a file that is not there, the end is not known
+  // Of a file that is not there, or not whole, the end is not known; and where the next one waits, it is no end.
+  batch->at_end = step != Step::kMore && content_.has_value() && !held_ && gone_.empty() && !rotation_seen_;
   batch->obstacles_changed = std::exchange(obstacle_changed_, false);
   if (!content_) return;
   SourcePosition now{partition_.partition(), next_, encode(cursor_)};
@@ -431,7 +572,8 @@ Result<std::vector<SourcePosition>> FileSource::end_positions() const {
   std::int64_t end = known.base + known.size;
   if (info.ok()) {
     const bool same = known.known && info->id == known.id;
-    end = same ? known.base + info->size : end + info->size;
+    // A file that was emptied or shortened ends no earlier than what was read of it.
+    end = same ? known.base + std::max(info->size, known.size) : end + info->size;
   }
   return std::vector<SourcePosition>{{partition_.partition(), Offset{end}, {}}};
 }
@@ -445,8 +587,8 @@ void FileSource::close() {
 }  // namespace
 
 std::unique_ptr<Source> make_file_source(FileSourceOptions options, Partition partition, std::size_t event_bytes_max,
-                                         Logger log) {
-  return std::make_unique<FileSource>(std::move(options), partition, event_bytes_max, std::move(log));
+                                         Logger log, RotationTimes times, const Clock& clock) {
+  return std::make_unique<FileSource>(std::move(options), partition, event_bytes_max, std::move(log), times, clock);
 }
 
 }  // namespace cairn::streaming

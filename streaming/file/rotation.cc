@@ -88,7 +88,8 @@ Result<std::vector<FoundFile>> rotated_files(const std::string& path) {
   return files;
 }
 
-Result<std::optional<FoundFile>> file_after(const std::string& path, const posix::FileInfo& current) {
+Result<std::optional<FoundFile>> file_after(const std::string& path, const posix::FileInfo& current,
+                                            std::span<const posix::FileId> read) {
   CAIRN_ASSIGN_OR_RETURN(const std::optional<FoundFile> at_path, look_at(path));
   if (!at_path || at_path->info.id == current.id) return std::optional<FoundFile>{};
   CAIRN_ASSIGN_OR_RETURN(const std::vector<FoundFile> rotated, rotated_files(path));
@@ -98,6 +99,7 @@ Result<std::optional<FoundFile>> file_after(const std::string& path, const posix
     // A file that is not among the rotated ones (it was removed, or given a name of its own) has no place in their
     // order; only the time of its last byte tells which of them came later.
     const bool later = self != rotated.end() || younger(it->info, current);
+    if (std::find(read.begin(), read.end(), it->info.id) != read.end()) continue;
     if (later && it->info.size > 0) return std::optional(*it);
   }
   return at_path->info.size > 0 ? at_path : std::nullopt;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,10 +24,12 @@ struct FoundFile {
 [[nodiscard]] Result<std::vector<FoundFile>> rotated_files(const std::string& path);
 
 /// The file to read after `current`: among the rotated files of `path` the oldest one that is younger than `current`,
-/// or, when there is none, the file at `path`. Empty files are passed over. A writer that has put its first byte into
-/// the new file is done with the old one, so nothing is missed of it. Returns: none when `current` is still the file at
+/// or, when there is none, the file at `path`. Empty files are passed over: until a writer has put its first byte into
+/// the new file, it is not done with the old one. Returns: none when `current` is still the file at
 /// `path`, or when nothing follows yet; UNAVAILABLE.
-[[nodiscard]] Result<std::optional<FoundFile>> file_after(const std::string& path, const posix::FileInfo& current);
+/// Rotated files among `read` are passed over: a late line makes a file look younger than the one that followed it.
+[[nodiscard]] Result<std::optional<FoundFile>> file_after(const std::string& path, const posix::FileInfo& current,
+                                                          std::span<const posix::FileId> read);
 
 /// The file that `cursor` means, at `path` or beside it, whatever its name is now: one that begins with the cursor's
 /// fingerprint and holds at least `content_bytes`. (How much content a gzip file has is not known without unpacking it,

@@ -40,6 +40,8 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kEventBytesMax = 64 * 1024;
 constexpr milliseconds kNoWait{0};
+/// Old files are not waited for.
+constexpr RotationTimes kNoQuiet{.old_file_quiet = milliseconds(0)};
 
 struct Got {
   std::int64_t offset = 0;
@@ -56,9 +58,13 @@ std::ostream& operator<<(std::ostream& out, const Got& got) {
 /// A source with what it delivered so far.
 class Reader {
  public:
+  explicit Reader(FileSourceOptions options, std::size_t event_bytes_max = kEventBytesMax)
+      : source(make_file_source(std::move(options), Partition{3}, event_bytes_max, Logger(), kNoQuiet)) {}
+  Reader(std::string path, RotationTimes times, const Clock& clock)
+      : source(make_file_source({.name = "file", .path = std::move(path)}, Partition{3}, kEventBytesMax, Logger(),
+                                times, clock)) {}
   explicit Reader(std::string path, bool follow = true, std::size_t event_bytes_max = kEventBytesMax)
-      : source(make_file_source({.name = "file", .path = std::move(path), .follow = follow}, Partition{3},
-                                event_bytes_max, Logger())) {}
+      : Reader(FileSourceOptions{.name = "file", .path = std::move(path), .follow = follow}, event_bytes_max) {}
 
   Reader& start() {
     const Status status = test::begin(*source);
@@ -200,6 +206,122 @@ TEST_CASE("a line appended after the file's end was read and before its rotation
   CHECK(reader.got == std::vector<Got>{{0, "one"}, {4, "two"}, {8, "three"}});
 }
 
+TEST_CASE("what a writer appends to the old file after its rotation is read before the new file, restarted or not") {
+  const test::TemporaryFolder scratch;
+  ManualClock clock(SystemClock::instance().now());
+  for (const bool restarted : {false, true}) {
+    INFO("restarted ", restarted);
+    fs::remove(scratch / "f.1");
+    write_file(scratch / "f", "one\n");
+    auto reader = std::make_unique<Reader>(scratch / "f", RotationTimes{}, clock);
+    reader->start().drain();
+    fs::rename(scratch / "f", scratch / "f.1");
+    write_file(scratch / "f", "four\n");
+    std::vector<Got> got;
+    for (const std::string late : {"two\n", "thr", "ee\n"}) {
+      reader->poll();
+      CHECK_FALSE(reader->batch.at_end);  // the new file is there
+      append_file(scratch / "f.1", late);
+      reader->poll();
+      if (restarted) {
+        got.insert(got.end(), reader->got.begin(), reader->got.end());
+        const SourcePosition stored = reader->position;
+        reader = std::make_unique<Reader>(scratch / "f", RotationTimes{}, clock);
+        reader->start(stored).poll();
+      }
+    }
+    clock.set(SystemClock::instance().now() + std::chrono::seconds(4));
+    reader->poll();
+    CHECK(reader->got.size() == (restarted ? 0 : 3));
+    clock.set(SystemClock::instance().now() + std::chrono::seconds(6));
+    reader->drain();
+    got.insert(got.end(), reader->got.begin(), reader->got.end());
+    CHECK(got == std::vector<Got>{{0, "one"}, {4, "two"}, {8, "three"}, {14, "four"}});
+    clock.set(SystemClock::instance().now());
+  }
+}
+
+TEST_CASE("an old file with a late line is not read again when the next one is rotated away") {
+  const test::TemporaryFolder scratch;
+  write_file(scratch / "f", "one\n");
+  Reader reader(scratch / "f");
+  reader.start().drain();
+  fs::rename(scratch / "f", scratch / "f.1");
+  write_file(scratch / "f", "two\n");
+  reader.drain();
+  fs::last_write_time(scratch / "f.1", fs::last_write_time(scratch / "f") + std::chrono::seconds(1));
+  fs::rename(scratch / "f.1", scratch / "f.2");
+  fs::rename(scratch / "f", scratch / "f.1");
+  write_file(scratch / "f", "three\n");
+  reader.drain();
+  CHECK(reader.payloads() == Strings{"one", "two", "three"});
+}
+
+TEST_CASE("an old file that is written without an end does not keep the new one from being read") {
+  const test::TemporaryFolder scratch;
+  ManualClock clock(SystemClock::instance().now());
+  write_file(scratch / "f", "one\n");
+  Reader reader(scratch / "f", RotationTimes{}, clock);
+  reader.start().drain();
+  fs::rename(scratch / "f", scratch / "f.1");
+  write_file(scratch / "f", "new\n");
+  reader.poll();
+  for (int i = 0; i < 60; ++i) {
+    CHECK(reader.got.back().payload != "new");
+    clock.advance(std::chrono::seconds(1));
+    append_file(scratch / "f.1", "old\n");
+    // As the clock has it.
+    fs::last_write_time(scratch / "f.1", fs::file_time_type::clock::from_sys(clock.now()));
+    reader.poll();
+    reader.poll();
+  }
+  CHECK(reader.got.size() == 62);
+  CHECK(reader.got.back().payload == "new");
+}
+
+TEST_CASE("a followed file that is taken away is an obstacle after a while, until a file of its name is there again") {
+  const test::TemporaryFolder scratch;
+  ManualClock clock(SystemClock::instance().now());
+  const RotationTimes times{.old_file_quiet = milliseconds(0), .name_gone = milliseconds(5'000)};
+  for (const bool removed : {true, false}) {
+    INFO("removed ", removed);
+    write_file(scratch / "f", "one\n");
+    Reader reader(scratch / "f", times, clock);
+    reader.start().drain();
+    removed ? static_cast<void>(fs::remove(scratch / "f")) : fs::rename(scratch / "f", scratch / "f.1");
+    reader.drain();
+    clock.advance(milliseconds(4'999));
+    reader.drain();
+    CHECK(reader.source->obstacles().empty());  // a rotation is not done at once
+    clock.advance(milliseconds(1));
+    reader.poll();
+    CHECK(reader.batch.obstacles_changed);
+    CHECK_FALSE(reader.batch.at_end);
+    REQUIRE(reader.source->obstacles().size() == 1);
+    CHECK(reader.source->obstacles()[0].reason.find(scratch / "f") != std::string::npos);
+    CHECK_FALSE(reader.source->obstacles()[0].gap);
+    if (!removed) {
+      append_file(scratch / "f.1", "two\n");  // what comes of the old file does not end it
+      reader.poll();
+      CHECK(reader.payloads() == Strings{"one", "two"});
+      reader.poll();
+      CHECK(reader.source->obstacles().size() == 1);
+    }
+    write_file(scratch / "f", "");
+    reader.poll();
+    CHECK(reader.batch.obstacles_changed);
+    CHECK(reader.source->obstacles().empty());
+    append_file(scratch / "f", "three\n");
+    clock.advance(std::chrono::hours(1));
+    reader.drain();
+    CHECK(reader.got.back().payload == "three");
+    fs::remove(scratch / "f");
+    clock.advance(std::chrono::hours(1));
+    reader.drain();  // counted anew
+    CHECK(reader.source->obstacles().empty());
+  }
+}
+
 TEST_CASE("files rotated away one after the other between two polls are all read, in order") {
   const test::TemporaryFolder scratch;
   write_file(scratch / "f", "a1\n");
@@ -250,6 +372,136 @@ TEST_CASE("a file emptied and grown past where it was between two polls is notic
   append_file(scratch / "f", "a longer line\nand one more\n");
   reader.drain();
   CHECK(reader.got == std::vector<Got>{{0, "one"}, {4, "a longer line"}, {18, "and one more"}});
+}
+
+TEST_CASE("a followed file that is shortened in place is a gap, held until it is accepted") {
+  const test::TemporaryFolder scratch;
+  const Partition partition{3};
+  // Longer than what a file is known by, and shorter.
+  for (const std::string& head : {std::string(1'200, 'x') + "\n", std::string("one\n")}) {
+    INFO("left: ", head.size(), " bytes");
+    write_file(scratch / "f", head + "two\nthree\n");
+    Reader reader(scratch / "f");
+    reader.start().drain();
+    REQUIRE(reader.got.size() == 3);
+    const Offset end = reader.position.offset;
+    fs::resize_file(scratch / "f", head.size());
+    reader.poll();
+    reader.poll();
+    CHECK(reader.got.size() == 3);
+    CHECK_FALSE(reader.batch.at_end);
+    REQUIRE(reader.source->obstacles().size() == 1);
+    CHECK(reader.source->obstacles()[0].gap);
+    CHECK(reader.source->obstacles()[0].reason.find("shortened") != std::string::npos);
+    CHECK(reader.position.offset == end);
+
+    Reader refused(scratch / "f");  // a restart finds the same
+    CHECK(test::begin(*refused.source, std::span(&reader.position, 1)).code() == StatusCode::kOutOfRange);
+    Reader after(scratch / "f");
+    after.source->accept_gaps(std::span(&partition, 1));
+    after.start(reader.position).drain();
+    CHECK(after.got.empty());
+    append_file(scratch / "f", "new\n");
+    after.drain();
+    CHECK(after.got == std::vector<Got>{{end.value, "new"}});
+
+    append_file(scratch / "f", "and as much as was there before\n");
+    reader.poll();  // still held: these bytes are not those that followed
+    CHECK(reader.got.size() == 3);
+    CHECK(reader.source->obstacles().size() == 1);
+  }
+}
+
+TEST_CASE("a followed file that is shortened in place is gone on with at its end where gaps are accepted unasked") {
+  const test::TemporaryFolder scratch;
+  for (const std::string& head : {std::string(1'200, 'x') + "\n", std::string("one\n")}) {
+    INFO("left: ", head.size(), " bytes");
+    write_file(scratch / "f", head + "two\nthree\nunfinished");
+    Reader reader({.name = "file", .path = scratch / "f", .on_gap = OnGap::kAccept});
+    reader.start().drain();
+    REQUIRE(reader.got.size() == 3);
+    const std::int64_t end = reader.position.offset.value;
+    fs::resize_file(scratch / "f", head.size());
+    reader.drain();
+    CHECK(reader.got.size() == 3);
+    append_file(scratch / "f", "new\n");
+    reader.drain();
+    CHECK(reader.source->obstacles().empty());
+    REQUIRE(reader.got.size() == 4);
+    CHECK(reader.got.back() == Got{end, "new"});
+    append_file(scratch / "f", "newer\n");
+    Reader again(scratch / "f");
+    again.start(reader.position).drain();
+    CHECK(again.got == std::vector<Got>{{end + 4, "newer"}});
+  }
+}
+
+TEST_CASE("a followed file that is emptied and then filled with a part of what it held is a gap, too") {
+  const test::TemporaryFolder scratch;
+  write_file(scratch / "f", "one\ntwo\nthree\n");
+  Reader reader(scratch / "f");
+  reader.start().drain();
+  fs::resize_file(scratch / "f", 0);
+  reader.drain();
+  CHECK(reader.source->end_positions().value()[0].offset == Offset{14});
+  append_file(scratch / "f", "one\n");
+  reader.poll();
+  CHECK(reader.got.size() == 3);
+  REQUIRE(reader.source->obstacles().size() == 1);
+  CHECK(reader.source->obstacles()[0].gap);
+}
+
+TEST_CASE("a followed file that loses its unfinished last line only is read on") {
+  const test::TemporaryFolder scratch;
+  write_file(scratch / "f", "one\ntwo\nunfini");
+  Reader reader(scratch / "f");
+  reader.start().drain();
+  fs::resize_file(scratch / "f", 8);
+  reader.drain();
+  append_file(scratch / "f", "3\n");
+  reader.drain();
+  CHECK(reader.source->obstacles().empty());
+  CHECK(reader.got == std::vector<Got>{{0, "one"}, {4, "two"}, {8, "3"}});
+}
+
+TEST_CASE("a followed file that is replaced by a shorter copy of itself is a gap, and by a longer one is read on") {
+  const test::TemporaryFolder scratch;
+  write_file(scratch / "f", "one\ntwo\n");
+  Reader reader(scratch / "f");
+  reader.start().drain();
+  write_file(scratch / "copy", "one\ntwo\nthree\n");
+  fs::rename(scratch / "copy", scratch / "f");
+  reader.drain();
+  CHECK(reader.got == std::vector<Got>{{0, "one"}, {4, "two"}, {8, "three"}});
+  const std::string head = std::string(1'200, 'x') + "\n";
+  write_file(scratch / "g", head + "two\n");
+  Reader shortened(scratch / "g");
+  shortened.start().drain();
+  write_file(scratch / "copy", head);
+  fs::rename(scratch / "copy", scratch / "g");
+  shortened.poll();
+  CHECK(shortened.got.size() == 2);
+  REQUIRE(shortened.source->obstacles().size() == 1);
+  CHECK(shortened.source->obstacles()[0].gap);
+}
+
+TEST_CASE("a followed file that is emptied in place and written anew with fewer bytes is read from its beginning") {
+  const test::TemporaryFolder scratch;
+  write_file(scratch / "f", std::string(2'000, 'x') + "\ntwo\n");
+  Reader reader(scratch / "f");
+  reader.start().drain();
+  write_file(scratch / "f", "three\n");
+  reader.drain();
+  CHECK(reader.source->obstacles().empty());
+  REQUIRE(reader.got.size() == 3);
+  CHECK(reader.got.back() == Got{2'005, "three"});
+  write_file(scratch / "f", "th");  // as "three" began, until more of it is there
+  reader.poll();
+  append_file(scratch / "f", "en\n");
+  reader.drain();
+  CHECK(reader.source->obstacles().empty());
+  REQUIRE(reader.got.size() == 4);
+  CHECK(reader.got.back() == Got{2'011, "then"});
 }
 
 TEST_CASE("what copytruncate copied away is read from the copy") {

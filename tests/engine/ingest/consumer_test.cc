@@ -6,6 +6,8 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <memory>
@@ -26,6 +28,7 @@
 #include "streaming/source.h"
 #include "tests/support/memory_sink.h"
 #include "tests/support/memory_source.h"
+#include "tests/support/temporary_folder.h"
 
 namespace {
 
@@ -474,6 +477,48 @@ TEST_CASE("how far a source that cannot be reached is ahead is not known") {
   await([&] { return !consumer->trouble().empty(); });
   CHECK_FALSE(consumer->status()[0].end_offset.has_value());
   CHECK_FALSE(consumer->status()[0].at_end);
+}
+
+TEST_CASE(
+    "a consumer whose file is taken away or shortened is not caught up, and a shortened one goes on when accepted") {
+  Fixture f;
+  const test::TemporaryFolder folder;
+  const std::string path = folder.write("events", event("a") + "\n" + event("b") + "\n");
+  Consumer::Options options;
+  options.consumer = "test";
+  options.batch_wait_max = 1ms;
+  Consumer consumer(
+      options,
+      [&] {
+        return streaming::make_file_source({.name = "lines", .path = path}, kOnly, 4096, {},
+                                           {.old_file_quiet = 0ms, .name_gone = 0ms});
+      },
+      f.sink, f.types, f.clock);
+  const auto caught_up = [&] {
+    const auto status = consumer.status();
+    return status.size() == 1 && status[0].at_end;
+  };
+  const auto until = [&](bool wanted) {
+    while (caught_up() != wanted) std::this_thread::sleep_for(1ms);
+  };
+  until(true);
+  std::filesystem::rename(path, path + ".away");
+  until(false);
+  REQUIRE(consumer.health().troubles.size() == 1);
+  CHECK_FALSE(consumer.health().troubles[0].gap);
+  std::filesystem::rename(path + ".away", path);
+  until(true);
+  CHECK(consumer.health().troubles.empty());
+
+  std::filesystem::resize_file(path, event("a").size() + 1);
+  until(false);
+  REQUIRE(consumer.health().troubles.size() == 1);
+  CHECK(consumer.health().troubles[0].gap);
+  CHECK(consumer.accept_gap());
+  until(true);
+  std::ofstream(path, std::ios::app) << event("c") << "\n";
+  REQUIRE(Fixture::drain(consumer).ok());
+  CHECK(f.sink.counts() == Counts{{"a", 1}, {"b", 1}, {"c", 1}});
 }
 
 TEST_CASE("a source that cannot pass over a gap is not said to, whatever it answers") {
