@@ -13,7 +13,7 @@
 #include "engine/learning/checkpoint.h"
 #include "engine/learning/distilled.h"
 #include "engine/learning/evaluate/held_out.h"
-#include "tests/support/skip.h"
+#include "tests/support/real_data.h"
 #include "tests/support/temporary_folder.h"
 
 using namespace cairn;
@@ -72,16 +72,6 @@ model::Model saved_and_loaded(const model::Model& model) {
   auto loaded = model::load_model(scratch / "m");
   REQUIRE_MESSAGE(loaded.ok(), loaded.status().to_string());
   return *std::move(loaded);
-}
-
-/// The folder of real data, or empty when it is not there; says so.
-std::string gowalla_folder() {
-  const char* given = std::getenv("CAIRN_DATA");
-  const char* source = std::getenv("CAIRN_SOURCE_DIR");
-  const std::string folder = given ? given : std::string(source ? source : ".") + "/../shared/data";
-  if (std::filesystem::is_regular_file(folder + "/gowalla_lightgcn/train.txt.gz")) return folder + "/gowalla_lightgcn";
-  test::skip("no gowalla_lightgcn in " + folder + "; set CAIRN_DATA to the folder that holds it");
-  return {};
 }
 
 }  // namespace
@@ -267,8 +257,9 @@ TEST_CASE("what cannot be trained is refused with what there is instead") {
 }
 
 TEST_CASE("neighbours on the LightGCN split of Gowalla measure what NumPy and SciPy do") {
-  const std::string folder = gowalla_folder();
-  if (folder.empty()) return;
+  const std::string data = test::real_data_with("gowalla_lightgcn/train.txt.gz");
+  if (data.empty()) return;
+  const std::string folder = data + "/gowalla_lightgcn";
   auto train_pairs = read_lightgcn(std::vector{folder + "/train.txt.gz"});
   auto valid_pairs = read_lightgcn(std::vector{folder + "/valid.txt.gz"});
   REQUIRE_MESSAGE(train_pairs.ok(), train_pairs.status().to_string());

@@ -9,7 +9,7 @@
 #include <memory>
 #include <set>
 
-#include "tests/support/skip.h"
+#include "tests/support/real_data.h"
 #include "tests/support/temporary_folder.h"
 
 using namespace cairn;
@@ -45,16 +45,6 @@ std::map<std::string, std::size_t> counts_by_shell(const std::string& command) {
   return counts;
 }
 
-/// The folder of real data, or empty when it is not there; says so.
-std::string data_folder(const char* subfolder) {
-  const char* given = std::getenv("CAIRN_DATA");
-  const char* source = std::getenv("CAIRN_SOURCE_DIR");
-  const std::string folder = given ? given : std::string(source ? source : ".") + "/../shared/data";
-  if (std::filesystem::is_directory(std::filesystem::path(folder) / subfolder)) return folder;
-  test::skip(std::string("no ") + subfolder + " in " + folder + "; set CAIRN_DATA to the folder that holds it");
-  return {};
-}
-
 void check_fault(const Result<Dataset>& loaded, const std::string& where, const std::string& what) {
   REQUIRE(!loaded.ok());
   INFO(loaded.status().to_string());
@@ -69,7 +59,7 @@ constexpr char kPlacesCsv[] =
 }  // namespace
 
 TEST_CASE("the Foursquare trace has the counts that plain tools find in its files") {
-  const std::string folder = data_folder("foursquare_nyc");
+  const std::string folder = test::real_data_with("foursquare_nyc");
   if (folder.empty()) return;
   const auto loaded = load_foursquare(folder);
   REQUIRE_MESSAGE(loaded.ok(), loaded.status().to_string());
@@ -85,7 +75,7 @@ TEST_CASE("the Foursquare trace has the counts that plain tools find in its file
 }
 
 TEST_CASE("the Gowalla trace has the counts that plain tools find in its files") {
-  const std::string folder = data_folder("gowalla_nyc");
+  const std::string folder = test::real_data_with("gowalla_nyc");
   if (folder.empty()) return;
   const auto loaded = load_gowalla(folder + "/gowalla_nyc");
   REQUIRE_MESSAGE(loaded.ok(), loaded.status().to_string());

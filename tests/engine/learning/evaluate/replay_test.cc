@@ -3,12 +3,10 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <cstdlib>
-#include <filesystem>
 #include <string>
 
 #include "engine/learning/datasets/traces.h"
-#include "tests/support/skip.h"
+#include "tests/support/real_data.h"
 
 namespace {
 
@@ -119,11 +117,8 @@ TEST_CASE("nothing of the truth leaks: a visit is learned after it was asked for
 // and mrr are 0.3614, 0.6323, 0.7101, 0.7657 and 0.4814. One question in 25 gives 0.3576, 0.6155, 0.7028, 0.7459 and
 // 0.4700: quick, and enough to see a feature that has turned round. What raises the figures may raise the floors.
 TEST_CASE("the next check-in in New York is foreseen as often as ever") {
-  const char* given = std::getenv("CAIRN_DATA");
-  const std::string folder = given ? given : "";
-  if (!std::filesystem::is_directory(std::filesystem::path(folder) / "foursquare_nyc")) {
-    return test::skip("no real data; set CAIRN_DATA to the folder that holds foursquare_nyc");
-  }
+  const std::string folder = test::real_data_with("foursquare_nyc");
+  if (folder.empty()) return;
   const auto dataset = datasets::load_foursquare(folder);
   REQUIRE_MESSAGE(dataset.ok(), dataset.status().to_string());
   learning::ReplayOptions options;
