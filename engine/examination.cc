@@ -20,8 +20,7 @@ namespace {
 
 constexpr const char* kLogRemedy =
     "restore the folder from a backup or restore a checkpoint, or start once with --accept-log-loss to go on without "
-    "its "
-    "events";
+    "its events";
 
 /// What the features know of the API's log.
 struct KnownLog {

@@ -66,6 +66,13 @@ Result<std::uint64_t> LastWriteMark::read(const std::string& directory) {
                    " cannot be read; restore a checkpoint, or remove the file when no places are missing");
 }
 
+std::string lost_write_text(const std::string& directory, std::uint64_t last_write, std::uint64_t acknowledged,
+                            const std::string& end) {
+  return "the state in " + directory + " ends at write " + std::to_string(last_write) + ", and write " +
+         std::to_string(acknowledged) + ", which no source can bring again, was acknowledged (" +
+         LastWriteMark::path(directory) + "): " + end;
+}
+
 LastWriteMark::LastWriteMark(LastWriteMark&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)), number_(other.number_) {}
 

@@ -35,4 +35,9 @@ class LastWriteMark {
   std::uint64_t number_ = 0;
 };
 
+/// What is lost of a store that ends at `last_write` although `acknowledged` was named by its mark; `end` says where it
+/// ends.
+[[nodiscard]] std::string lost_write_text(const std::string& directory, std::uint64_t last_write,
+                                          std::uint64_t acknowledged, const std::string& end);
+
 }  // namespace cairn::storage

@@ -55,12 +55,10 @@ constexpr const char* kRestore =
     "restore a checkpoint, or move the directory away and let the events be read again from the start";
 constexpr const char* kAcceptLoss =
     "restore the file from a backup or restore a checkpoint, or start once with --accept-log-loss to go on without "
-    "what "
-    "is lost";
+    "what is lost";
 constexpr const char* kReadAgain =
     "start cairnd: what stands before it is kept, and the sources bring the rest again from the positions that are "
-    "kept "
-    "with it";
+    "kept with it";
 
 /// Every row, merged. Table files were read before: damage in them is known already.
 Status examine_rows(rocksdb::DB& db, const std::string& path, const RowCheck& check, const MetaVisit& meta,
@@ -128,11 +126,7 @@ StoreExamination examine_database(const std::string& path, const MergeFunction& 
   }
   *named = tables_of(*recovered->db, path);
   if (only_here.ok() && recovered->last_write < *only_here) {
-    found.damaged.push_back({"the state in " + path + " ends at write " + std::to_string(recovered->last_write) +
-                                 ", and write " + std::to_string(*only_here) +
-                                 ", which no source can bring again, was acknowledged (" + LastWriteMark::path(path) +
-                                 "): " + recovered->end,
-                             kAcceptLoss});
+    found.damaged.push_back({lost_write_text(path, recovered->last_write, *only_here, recovered->end), kAcceptLoss});
   } else {
     examine_logs(path, *recovered, &found.damaged);
   }

@@ -301,11 +301,8 @@ Status RocksDbStore::check_room_for_copy(const std::string& parent) const {
 Status RocksDbStore::check_recovered(std::uint64_t last_write, const std::string& end) {
   const MutexLock lock(only_here_mutex_);
   if (last_write >= only_here_->number()) return ok_status();
-  const std::string what = "the state in " + options_.path + " ends at write " + std::to_string(last_write) +
-                           ", and write " + std::to_string(only_here_->number()) +
-                           ", which no source can bring again, was acknowledged (" +
-                           LastWriteMark::path(options_.path) +
-                           "): " + (end.empty() ? "the end of its MANIFEST or of a *.log file is lost" : end);
+  const std::string what = lost_write_text(options_.path, last_write, only_here_->number(),
+                                           end.empty() ? "the end of its MANIFEST or of a *.log file is lost" : end);
   if (options_.accept_loss) {
     options_.log.error("storage.loss_accepted", what);
     return only_here_->set(last_write);

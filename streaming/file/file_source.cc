@@ -281,6 +281,9 @@ Result<FileSource::Step> FileSource::advance() {
   }
   CAIRN_ASSIGN_OR_RETURN(const posix::FileInfo info, content_->file().info());
   CAIRN_ASSIGN_OR_RETURN(const Left left, what_is_left(info));
+  if (!options_.follow && (left == Left::kNothing || left == Left::kBeginning)) {
+    return data_loss("'" + content_->file().path() + "' was shortened while it was read; restore it");
+  }
   if (left == Left::kNothing) return follow_truncation();
   if (left == Left::kNotTold) return Step::kNothingNow;
   if (left == Left::kBeginning) return held_ ? Step::kNothingNow : reopen_shortened({content_->file().path(), info});
@@ -393,7 +396,6 @@ Result<FileSource::Step> FileSource::at_content_end() {
 /// Goes on in `found`, which is the file that is being read, or took its place, with less in it. Where whole lines that
 /// were read are gone, what comes next cannot be told: the reader holds there.
 Result<FileSource::Step> FileSource::reopen_shortened(const FoundFile& found) {
-  if (!options_.follow) return data_loss("'" + found.path + "' was shortened while it was read; restore it");
   const Status status = open(found, cursor_, next_.value - cursor_.base);
   if (status.code() == StatusCode::kOutOfRange) {
     hold("'" + found.path + "' was shortened while it was read, to " + std::to_string(found.info.size) +
@@ -412,7 +414,6 @@ Result<FileSource::Step> FileSource::reopen_shortened(const FoundFile& found) {
 /// copytruncate makes.
 Result<FileSource::Step> FileSource::follow_truncation() {
   const std::string path = content_->file().path();
-  if (!options_.follow) return data_loss("'" + path + "' was shortened while it was read; restore it");
   const std::int64_t read = content_->position();
   CAIRN_ASSIGN_OR_RETURN(const auto copy, find_file(options_.path, cursor_, read));
   if (copy && copy->info.id != cursor_.id && !content_->is_gzip()) {

@@ -110,6 +110,7 @@ class KafkaSource final : public Source {
   void look_at_topic(Client& client);
   void look_again(Client& client, std::int32_t partition, const OffsetRange& range);
   void found_same(std::int32_t partition, Reading& from);
+  bool fetch_from(Client& client, std::int32_t partition, std::int64_t offset);
   void found_another(const rd_kafka_message_t& message, Reading& from);
   void look_at_held(Client& client);
   void hold(std::int32_t partition, std::string why);
@@ -362,13 +363,7 @@ void KafkaSource::look_again(Client& client, std::int32_t partition, const Offse
     from.check = from.last;
     return;
   }
-  const SourcePosition at{Partition{partition}, Offset{from.check->offset}, {}};
-  Status moved = client.unassign(partition);
-  if (moved.ok()) moved = client.assign(std::span(&at, 1));
-  if (!moved.ok()) {
-    failure_ = std::move(moved);
-    return;
-  }
+  if (!fetch_from(client, partition, from.check->offset)) return;
   from.stage = Stage::kChecking;
   from.looked_again = true;
   from.at_end = false;
@@ -381,11 +376,18 @@ void KafkaSource::found_same(std::int32_t partition, Reading& from) {
   from.looked_again = false;
   from.check = from.last;
   const std::shared_ptr<Client> client = this->client();
-  if (!jump || !client) return;
-  const SourcePosition at{Partition{partition}, Offset{from.next}, {}};
-  Status moved = client->unassign(partition);
-  if (moved.ok()) moved = client->assign(std::span(&at, 1));
-  if (!moved.ok()) failure_ = std::move(moved);
+  if (jump && client) static_cast<void>(fetch_from(*client, partition, from.next));
+}
+
+/// Lets go of what was fetched ahead, and fetches from `offset` on. Returns: false, and sets `failure_`, when that
+/// fails.
+bool KafkaSource::fetch_from(Client& client, std::int32_t partition, std::int64_t offset) {
+  const SourcePosition at{Partition{partition}, Offset{offset}, {}};
+  Status moved = client.unassign(partition);
+  if (moved.ok()) moved = client.assign(std::span(&at, 1));
+  if (moved.ok()) return true;
+  failure_ = std::move(moved);
+  return false;
 }
 
 void KafkaSource::found_another(const rd_kafka_message_t& message, Reading& from) {

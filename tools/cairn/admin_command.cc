@@ -5,6 +5,7 @@
 #include <stop_token>
 #include <thread>
 
+#include "cairn/byte_text.h"
 #include "cairn/mutex.h"
 #include "tools/cairn/api_client.h"
 #include "tools/cairn/output.h"
@@ -19,7 +20,7 @@ void run_checkpoint(const GlobalOptions& options, const std::string& path) {
   const HttpRequest request{.method = "POST", .target = "/v1/checkpoint", .body = body, .timeout = kCheckpointTimeout};
   if (options.json()) return print(call(options, request).body + "\n");
   const nlohmann::json answer = call_json(options, request);
-  print(bytes_text(count_at(answer, "bytes")) + " in " + text_at(answer, "path") + "\n");
+  print(byte_text(count_at(answer, "bytes")) + " in " + text_at(answer, "path") + "\n");
   if (options.quiet) return;
   for (const auto& watermark : list_at(answer, "watermarks")) {
     print("  " + text_at(watermark, "source") + "/" + std::to_string(count_at(watermark, "partition")) +

@@ -16,6 +16,7 @@
 #include <map>
 #include <optional>
 
+#include "cairn/byte_text.h"
 #include "cairn/engine.h"
 #include "tools/cairn/doctor.h"
 #include "tools/cairn/output.h"
@@ -50,7 +51,7 @@ Finding examine_space(const fs::path& existing, std::uint64_t free_bytes_min) {
     return {"free space", Health::kWarn, "cannot be read: " + std::string(std::strerror(errno)), ""};
   }
   const std::uint64_t free_bytes = static_cast<std::uint64_t>(space.f_bavail) * space.f_frsize;
-  const std::string detail = bytes_text(free_bytes) + " free; ingest pauses below " + bytes_text(free_bytes_min);
+  const std::string detail = byte_text(free_bytes) + " free; ingest pauses below " + byte_text(free_bytes_min);
   const std::string remedy = "free some space, or move the state directory to a larger disk";
   if (free_bytes < free_bytes_min) return {"free space", Health::kFail, detail, remedy};
   if (free_bytes / 4 < free_bytes_min) return {"free space", Health::kWarn, detail, remedy};

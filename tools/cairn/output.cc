@@ -7,8 +7,6 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "cairn/byte_text.h"
-
 namespace cairn::cli {
 namespace {
 
@@ -83,8 +81,6 @@ std::string grouped(std::uint64_t value) {
   for (std::size_t at = digits.size(); at > 3;) digits.insert(at -= 3, ",");
   return digits;
 }
-
-std::string bytes_text(std::uint64_t bytes) { return byte_text(bytes); }
 
 std::string distance_text(double meters) {
   return meters < 1000.0 ? formatted("%.0f m", meters) : formatted("%.1f km", meters / 1000.0);

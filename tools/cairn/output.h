@@ -35,8 +35,6 @@ void print(std::string_view text);
 
 /// 1234567 as "1,234,567".
 [[nodiscard]] std::string grouped(std::uint64_t value);
-/// 1500000 as "1.4 MiB".
-[[nodiscard]] std::string bytes_text(std::uint64_t bytes);
 /// 321.5 as "322 m", 4321 as "4.3 km".
 [[nodiscard]] std::string distance_text(double meters);
 /// Three decimals, or four significant digits when smaller.

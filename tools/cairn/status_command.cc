@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "cairn/byte_text.h"
 #include "tools/cairn/api_client.h"
 #include "tools/cairn/output.h"
 
@@ -27,7 +28,7 @@ std::string memory_text(const nlohmann::json& status) {
   for (const auto& part : list_at(status, "memory")) parts.emplace_back(count_at(part, "bytes"), text_at(part, "part"));
   std::sort(parts.rbegin(), parts.rend());
   std::string text;
-  for (const auto& [bytes, part] : parts) text += (text.empty() ? "" : ", ") + part + " " + bytes_text(bytes);
+  for (const auto& [bytes, part] : parts) text += (text.empty() ? "" : ", ") + part + " " + byte_text(bytes);
   return text;
 }
 
@@ -43,10 +44,10 @@ void print_summary(const nlohmann::json& status, const std::string& url) {
   print_line("newest event", newest.empty() ? "none" : newest);
   print_line("places", grouped(count_at(status, "places")));
   print_line("recommended", grouped(count_at(status, "recommendations")) + " times");
-  print_line("state", bytes_text(count_at(status, "state_bytes")) + " on disk");
+  print_line("state", byte_text(count_at(status, "state_bytes")) + " on disk");
   print_line("pending", grouped(count_at(status, "pending_rows")) + " rows with changes not written yet");
   print_line("memory", memory_text(status));
-  print_line("row cache", bytes_text(count_at(status, "row_cache_bytes")) + " in memory, " + hit_rate(status));
+  print_line("row cache", byte_text(count_at(status, "row_cache_bytes")) + " in memory, " + hit_rate(status));
 }
 
 std::string number_or_dash(const nlohmann::json& object, const char* name) {

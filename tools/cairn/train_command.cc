@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "cairn/byte_text.h"
 #include "engine/learning/checkpoint.h"
 #include "engine/learning/interactions.h"
 #include "engine/learning/train.h"
@@ -118,7 +119,7 @@ void print_summary(const Outcome& outcome, const std::string& out) {
   for (const model::ModelFile& file : outcome.files) bytes += file.bytes;
   print(out + ": " + outcome.trained.kind + ", " + grouped(outcome.trained.interactions) + " interactions of " +
         grouped(outcome.trained.users) + " users with " + grouped(outcome.trained.items.size()) + " items, " +
-        bytes_text(bytes) + ", trained in " + number_text(outcome.seconds) + " s with " + bytes_text(peak_rss_bytes()) +
+        byte_text(bytes) + ", trained in " + number_text(outcome.seconds) + " s with " + byte_text(peak_rss_bytes()) +
         " of memory at most\n");
 }
 

@@ -26,6 +26,13 @@ Trace small_trace() {
   return trace;
 }
 
+void hand_in(Engine& engine, const Trace& trace, std::size_t begin, std::size_t end) {
+  for (std::size_t i = begin; i < end; ++i) {
+    const std::string event = to_json(trace.check_ins[i]);
+    REQUIRE(engine.ingest({}, std::vector<std::string_view>{event}).ok());
+  }
+}
+
 ReadinessCheck check_of(const Engine& engine, const std::string& name) {
   for (const ReadinessCheck& check : engine.status({}).checks) {
     if (check.name == name) return check;
@@ -42,18 +49,12 @@ TEST_CASE("while PostgreSQL is gone features go on, and when it is back nothing 
   options.sql.dsn = TestCluster::shared().fresh_database();
   const auto engine = Engine::open(options);
   REQUIRE_MESSAGE(engine.ok(), engine.status().to_string());
-  const auto hand_in = [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; ++i) {
-      const std::string event = to_json(trace.check_ins[i]);
-      REQUIRE((*engine)->ingest({}, std::vector<std::string_view>{event}).ok());
-    }
-  };
-  hand_in(0, 100);
+  hand_in(**engine, trace, 0, 100);
   REQUIRE((*engine)->wait_caught_up(CallContext::within(kPatience)).ok());
   CHECK(check_of(**engine, "postgres").ok);
 
   TestCluster::shared().stop_immediate();
-  hand_in(100, 250);
+  hand_in(**engine, trace, 100, 250);
   // The features' consumer does not know that there is a database.
   const Watermark end = (*engine)->ingest({}, {})->reflected_at;
   const auto answer = (*engine)->recommend(CallContext::within(kPatience),
@@ -69,7 +70,7 @@ TEST_CASE("while PostgreSQL is gone features go on, and when it is back nothing 
   CHECK((*engine)->status({}).ready());
 
   TestCluster::shared().start();
-  hand_in(250, 300);
+  hand_in(**engine, trace, 250, 300);
   const Status caught_up = (*engine)->wait_caught_up(CallContext::within(kPatience));
   REQUIRE_MESSAGE(caught_up.ok(), caught_up.to_string());
   const Totals totals = aggregate(trace);
@@ -94,16 +95,10 @@ TEST_CASE("what PostgreSQL has not got stays in the event log, also through a re
   options.sql.dsn = TestCluster::shared().fresh_database();
   auto engine = Engine::open(options);
   REQUIRE_MESSAGE(engine.ok(), engine.status().to_string());
-  const auto hand_in = [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; ++i) {
-      const std::string event = to_json(trace.check_ins[i]);
-      REQUIRE((*engine)->ingest({}, std::vector<std::string_view>{event}).ok());
-    }
-  };
-  hand_in(0, 100);
+  hand_in(**engine, trace, 0, 100);
   REQUIRE((*engine)->wait_caught_up(CallContext::within(kPatience)).ok());
   TestCluster::shared().stop_immediate();
-  hand_in(100, 300);
+  hand_in(**engine, trace, 100, 300);
   const Watermark end = (*engine)->ingest({}, {})->reflected_at;
   REQUIRE((*engine)
               ->recommend(CallContext::within(kPatience),

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cairn/byte_text.h"
 #include "tools/cairn/chunk.h"
 #include "tools/cairn/csv.h"
 #include "tools/cairn/http_client.h"
@@ -72,9 +73,9 @@ TEST_CASE("numbers are written for people") {
   CHECK(grouped(0) == "0");
   CHECK(grouped(999) == "999");
   CHECK(grouped(1234567) == "1,234,567");
-  CHECK(bytes_text(512) == "512 B");
-  CHECK(bytes_text(1536) == "1.5 KiB");
-  CHECK(bytes_text(3ull << 30) == "3.0 GiB");
+  CHECK(byte_text(512) == "512 B");
+  CHECK(byte_text(1536) == "1.5 KiB");
+  CHECK(byte_text(3ull << 30) == "3.0 GiB");
   CHECK(distance_text(321.5) == "322 m");
   CHECK(distance_text(4321) == "4.3 km");
 }
