@@ -40,7 +40,7 @@ class ApiIntake {
   IngestAck judge(std::span<const std::string_view> events, Records* records) const;
 
   const InteractionTypes& types_;
-  const DecodeOptions& options_;
+  const DecodeOptions options_;
   const Clock& clock_;
   streaming::EventLog& log_;
   TakenCalls calls_;
