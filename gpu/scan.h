@@ -51,6 +51,9 @@ class ScanColumn {
   ScanColumn& operator=(const ScanColumn&) = default;
 };
 
+/// The largest per_km of a term.
+inline constexpr float kScanPerKmMax = 1e30F;
+
 /// One query. The score of row r, whose tag is t and whose distance is d kilometres, is, in float:
 ///
 ///     s = prior[r] + tag_table[t]
@@ -65,7 +68,7 @@ class ScanColumn {
 struct ScanQuery {
   struct DistanceTerm {
     float weight = 0.0F;
-    float per_km = 0.0F;  ///< 0 or more
+    float per_km = 0.0F;  ///< 0 to kScanPerKmMax
   };
 
   FixedPoint position = {};
@@ -73,12 +76,13 @@ struct ScanQuery {
   const ScanColumn* logs = nullptr;        ///< of the same table; null: no such term
   std::span<const float> tag_table = {};   ///< by tag; -infinity: rows of this tag do not pass. Empty: 0
   std::span<const float> logs_table = {};  ///< by tag; required with logs
-  float logs_weight = 0.0F;                ///< logs[r] + logs_table[t] must be above 0 for every row unless this is 0
+  float logs_weight =
+      0.0F;  ///< a row where logs[r] + logs_table[t] is no positive normal number scores NaN, unless this is 0
   DistanceTerm log_distance[2] = {};
   DistanceTerm exp_distance = {};
   std::span<const float> vector = {};  ///< dim of the table, or empty
   float vector_weight = 0.0F;
-  std::span<const std::uint32_t> added_rows = {};  ///< ascending
+  std::span<const std::uint32_t> added_rows = {};  ///< ascending, each once
   std::span<const float> added = {};               ///< one each of added_rows
 
   // Which rows pass: all that are asked for below.
@@ -95,15 +99,22 @@ struct ScanQuery {
   float slack = 0.0F;
 };
 
-/// How far what a scan computes may be from the true value, on the sphere of cairn/geo.h.
+/// How far what a scan computes may be from the true value, on the sphere of cairn/geo.h. With d the true distance, the
+/// computed one is off by at most
+///
+///     distance_km + d · (d <= distance_km_max ? distance_share : far_share)
+///
+/// A score is off by at most the sum of: `ln` times the weight times max(1, |L|), for each logarithm L; the weight
+/// times per_km times the error of the distance, for each term of distance; `exp` times the weight of the exponential;
+/// vector_weight times vector_error(); and `operations` · 2^-24 times the sum of the magnitudes of all its parts.
 struct ScanError {
-  double distance_km = 0.0;      ///< absolute part of a distance's error,
-  double distance_share = 0.0;   ///< and the part that grows with it, up to distance_km_max
-  double far_share = 0.0;        ///< the same for any distance, up to the antipode
-  double distance_km_max = 0.0;  ///< where distance_share holds
-  double ln = 0.0;               ///< of a logarithm of an argument that is exact, absolute or relative, the larger
-  double exp = 0.0;              ///< of an exponential of an argument that is exact, absolute
-  double operations = 0.0;       ///< additions and roundings a score goes through: each 2^-24 of its largest part
+  double distance_km = 0.0;
+  double distance_share = 0.0;
+  double far_share = 0.0;
+  double distance_km_max = 0.0;
+  double ln = 0.0;          ///< the rounding of the logarithm's argument included
+  double exp = 0.0;         ///< the rounding of the exponential's argument included
+  double operations = 0.0;  ///< additions and roundings that a score goes through
 };
 extern const ScanError kScanError;
 
@@ -145,5 +156,17 @@ class ScanTable {
   ScanTable(const ScanTable&) = default;
   ScanTable& operator=(const ScanTable&) = default;
 };
+
+/// What a query is checked against.
+struct ScanShape {
+  std::size_t rows = 0;
+  std::size_t dim = 0;
+  std::size_t tag_count = 0;
+};
+
+/// Say what is wrong with rows for a table, and with a query of one, its columns apart; every backend asks these first.
+/// Returns: INVALID_ARGUMENT.
+[[nodiscard]] Status check_scan_rows(const ScanRows& rows);
+[[nodiscard]] Status check_scan_query(const ScanQuery& query, const ScanShape& shape);
 
 }  // namespace cairn::gpu

@@ -1,0 +1,89 @@
+#include <immintrin.h>
+
+#include "gpu/cpu/scan_passes.h"
+
+namespace cairn::gpu {
+namespace {
+
+/// Sixteen numbers at a time.
+struct Lanes {
+  using Floats = __m512;
+  using Ints = __m512i;
+  using Mask = __mmask16;
+  static constexpr std::size_t kCount = 16;
+  static constexpr std::size_t kDotQueries = 4;  // 16 sums, four registers of rows
+
+  CAIRN_SCAN_INLINE Floats load(const float* from) { return _mm512_loadu_ps(from); }
+  CAIRN_SCAN_INLINE Ints load(const std::int32_t* from) { return _mm512_loadu_si512(from); }
+  CAIRN_SCAN_INLINE Ints load(const std::uint32_t* from) { return _mm512_loadu_si512(from); }
+  CAIRN_SCAN_INLINE void store(float* to, Floats value) { _mm512_storeu_ps(to, value); }
+  CAIRN_SCAN_INLINE Floats fill(float value) { return _mm512_set1_ps(value); }
+  CAIRN_SCAN_INLINE Ints fill(std::int32_t value) { return _mm512_set1_epi32(value); }
+
+  CAIRN_SCAN_INLINE Floats add(Floats a, Floats b) { return _mm512_add_ps(a, b); }
+  CAIRN_SCAN_INLINE Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
+  CAIRN_SCAN_INLINE Floats subtract(Floats a, Floats b) { return _mm512_sub_ps(a, b); }
+  CAIRN_SCAN_INLINE Ints subtract(Ints a, Ints b) { return _mm512_sub_epi32(a, b); }
+  CAIRN_SCAN_INLINE Floats multiply(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
+  CAIRN_SCAN_INLINE Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
+  CAIRN_SCAN_INLINE Floats root(Floats a) { return _mm512_sqrt_ps(a); }
+  CAIRN_SCAN_INLINE Floats minimum(Floats a, Floats b) { return _mm512_min_ps(a, b); }
+  CAIRN_SCAN_INLINE Floats maximum(Floats a, Floats b) { return _mm512_max_ps(a, b); }
+  CAIRN_SCAN_INLINE Floats to_floats(Ints a) { return _mm512_cvtepi32_ps(a); }
+
+  CAIRN_SCAN_INLINE Ints bits(Floats a) { return _mm512_castps_si512(a); }
+  CAIRN_SCAN_INLINE Floats floats_of(Ints a) { return _mm512_castsi512_ps(a); }
+  template <int kBits>
+  CAIRN_SCAN_INLINE Ints shift_right(Ints a) {
+    return _mm512_srli_epi32(a, kBits);
+  }
+  template <int kBits>
+  CAIRN_SCAN_INLINE Ints shift_left(Ints a) {
+    return _mm512_slli_epi32(a, kBits);
+  }
+  /// The instruction looks at no more than four bits of an index.
+  CAIRN_SCAN_INLINE Floats lookup(const float (&table)[16], Ints index) {
+    return _mm512_permutexvar_ps(index, _mm512_loadu_ps(table));
+  }
+  CAIRN_SCAN_INLINE Floats lookup(const std::uint32_t (&table)[16], Ints index) {
+    return floats_of(_mm512_permutexvar_epi32(index, _mm512_loadu_si512(table)));
+  }
+  CAIRN_SCAN_INLINE Floats gather(const float* table, Ints index) { return _mm512_i32gather_ps(index, table, 4); }
+
+  CAIRN_SCAN_INLINE Floats mantissa(Floats a) { return _mm512_getmant_ps(a, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src); }
+  CAIRN_SCAN_INLINE Floats exponent(Floats a) { return _mm512_getexp_ps(a); }
+  CAIRN_SCAN_INLINE Mask has_no_ln(Floats a) {
+    // Quiet and signalling NaN, both zeros, both infinities, subnormal, negative.
+    return _mm512_fpclass_ps_mask(a, 0x01 | 0x02 | 0x04 | 0x08 | 0x10 | 0x20 | 0x40 | 0x80);
+  }
+
+  CAIRN_SCAN_INLINE Mask greater(Floats a, Floats b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
+  CAIRN_SCAN_INLINE Mask at_most(Floats a, Floats b) { return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ); }
+  CAIRN_SCAN_INLINE Mask differs(Floats a, Floats b) { return _mm512_cmp_ps_mask(a, b, _CMP_NEQ_UQ); }
+  CAIRN_SCAN_INLINE std::uint64_t bits(Mask mask) { return mask; }
+  CAIRN_SCAN_INLINE Floats choose(Mask mask, Floats if_set, Floats otherwise) {
+    return _mm512_mask_blend_ps(mask, otherwise, if_set);
+  }
+
+  /// The instruction takes one operand without sign, that of the row: each stored code is too large by 128.
+  CAIRN_SCAN_INLINE Ints first_sum(std::int32_t excess) { return _mm512_set1_epi32(-excess); }
+  CAIRN_SCAN_INLINE Ints load_codes(const std::uint8_t* from) { return _mm512_loadu_si512(from); }
+  CAIRN_SCAN_INLINE Ints add_products(Ints sum, Ints row_codes, std::int32_t query_codes) {
+    return _mm512_dpbusd_epi32(sum, row_codes, _mm512_set1_epi32(query_codes));
+  }
+
+  CAIRN_SCAN_INLINE std::size_t list(std::uint32_t hits, Floats values, std::size_t row, std::uint32_t* rows,
+                                     float* scores) {
+    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const auto mask = static_cast<Mask>(hits);
+    _mm512_mask_compressstoreu_epi32(rows, mask, _mm512_add_epi32(lanes, _mm512_set1_epi32(static_cast<int>(row))));
+    _mm512_mask_compressstoreu_ps(scores, mask, values);
+    return static_cast<std::size_t>(__builtin_popcount(hits));
+  }
+};
+
+}  // namespace
+
+const ScanKernels kScanAvx512 = ScanPasses<Lanes>::kernels();
+
+}  // namespace cairn::gpu

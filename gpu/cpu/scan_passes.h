@@ -1,0 +1,254 @@
+#pragma once
+
+// The scan's arithmetic, written once for all instruction sets. Each file of one set includes this and passes in its
+// `Lanes`, a type of its own anonymous namespace, so that nothing here is shared between files. `Lanes` has so many
+// numbers in a register and the operations on them, each rounded once, as IEEE 754 says: the same operations in the
+// same order give the same bits on all. The files are compiled with -ffp-contract=off.
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+
+#include "gpu/cpu/scan_kernels.h"
+#include "gpu/cpu/scan_numbers.h"
+
+#define CAIRN_SCAN_INLINE static inline __attribute__((always_inline))
+
+namespace cairn::gpu {
+
+template <class L>
+struct ScanPasses {
+  using Floats = typename L::Floats;
+  using Ints = typename L::Ints;
+  using Mask = typename L::Mask;
+  static constexpr std::size_t kParts = kScanTileRows / L::kCount;
+
+  /// Kilometres between the query and some rows.
+  ///
+  /// With h = sin²(half the angle) = chord² / 4, the angle is 2 asin(√h). Beyond a quarter of the Earth's circumference
+  /// it is π - 2 asin(√(1 - h)), so that one polynomial, for up to 1/2, serves all distances.
+  CAIRN_SCAN_INLINE Floats distance(const ScoreCall& call, std::size_t row) {
+    // A difference of 2^31 wraps to -2^31, whose square is the same.
+    const Floats x = L::to_floats(L::subtract(L::load(call.x + row), L::fill(call.query_x)));
+    const Floats y = L::to_floats(L::subtract(L::load(call.y + row), L::fill(call.query_y)));
+    const Floats z = L::to_floats(L::subtract(L::load(call.z + row), L::fill(call.query_z)));
+    const Floats chord_squared = L::fma(x, x, L::fma(y, y, L::multiply(z, z)));
+    const Floats h = L::multiply(chord_squared, L::fill(0x1p-62F));
+    // 1 - h may come out a little below 0 at the antipode.
+    const Floats other = L::maximum(L::subtract(L::fill(1.0F), h), L::fill(0.0F));
+    const Floats g = L::minimum(h, other);
+    Floats arc = L::fill(kArcs[7]);
+#pragma GCC unroll 8
+    for (std::size_t i = 7; i > 0; --i) arc = L::fma(arc, g, L::fill(kArcs[i - 1]));
+    const Floats near = L::multiply(L::root(g), arc);
+    return L::choose(L::greater(h, L::fill(0.5F)), L::subtract(L::fill(kHalfTurnKm), near), near);
+  }
+
+  /// ln(x) of positive normal numbers.
+  CAIRN_SCAN_INLINE Floats ln(Floats x) {
+    const Ints interval = L::template shift_right<19>(L::bits(x));
+    const Floats f = L::fma(L::mantissa(x), L::lookup(kLnInverse, interval), L::fill(-1.0F));
+    const Floats whole = L::fma(L::exponent(x), L::fill(kLn2), L::lookup(kLnMiddle, interval));
+    const Floats rest = L::fma(f, L::fill(kLnB), L::fill(kLnA));
+    return L::add(whole, L::fma(L::multiply(f, f), rest, f));
+  }
+
+  /// exp(-per_km · km), where exp_per_km is -per_km / ln 2.
+  CAIRN_SCAN_INLINE Floats decay(const ScoreCall& call, Floats km) {
+    const Floats near = L::minimum(km, L::fill(call.exp_km_max));
+    const Floats factor = L::fill(call.exp_per_km);
+    const Floats shifted = L::fma(near, factor, L::fill(kSixteenths));
+    const Floats f = L::fma(near, factor, L::subtract(L::fill(kSixteenths), shifted));
+    const Ints sixteenths = L::bits(shifted);
+    const Floats power =
+        L::floats_of(L::add(L::template shift_left<19>(sixteenths), L::bits(L::lookup(kExpBits, sixteenths))));
+    const Floats rest = L::fma(L::fma(f, L::fill(kExpC), L::fill(kExpB)), f, L::fill(kExpA));
+    return L::fma(L::multiply(f, power), rest, power);
+  }
+
+  template <bool kKm, std::size_t kTable, bool kLogs>
+  CAIRN_SCAN_INLINE std::uint64_t first_part(const ScoreCall& call, std::size_t row) {
+    if constexpr (kKm) L::store(call.km + row, distance(call, row));
+    Floats score = L::load(call.prior + row);
+    std::uint64_t passes = ~std::uint64_t{0} >> (64 - L::kCount);
+    if constexpr (kTable > 0) {
+      const Floats value = L::gather(call.tag_table, L::load(call.tags + row));
+      score = L::add(score, value);
+      // NaN is not -infinity: its rows pass, though they are never answered.
+      if constexpr (kTable > 1) passes = L::bits(L::differs(value, L::fill(-std::numeric_limits<float>::infinity())));
+    }
+    if constexpr (kLogs) {
+      const Floats x = L::add(L::load(call.logs + row), L::gather(call.logs_table, L::load(call.tags + row)));
+      score = L::fma(L::fill(call.logs_weight), ln(x), score);
+      // What has no logarithm here has no score.
+      score = L::choose(L::has_no_ln(x), L::fill(std::numeric_limits<float>::quiet_NaN()), score);
+    }
+    L::store(call.scores + row, score);
+    return passes;
+  }
+
+  template <bool kKm, std::size_t kTable, bool kLogs>
+  static void first(const ScoreCall& call) {
+    for (std::size_t tile = 0; tile < call.tiles; ++tile) {
+      std::uint64_t passes = 0;
+#pragma GCC unroll 4
+      for (std::size_t part = 0; part < kParts; ++part) {
+        passes |= first_part<kKm, kTable, kLogs>(call, tile * kScanTileRows + part * L::kCount) << (part * L::kCount);
+      }
+      call.inside[tile] = passes;
+    }
+  }
+
+  template <std::size_t kLogTerms, bool kExp, bool kDots>
+  static void second(const ScoreCall& call) {
+#pragma GCC unroll 4
+    for (std::size_t row = 0; row < call.tiles * kScanTileRows; row += L::kCount) {
+      Floats score = L::load(call.scores + row);
+      Floats km = L::fill(0.0F);
+      if constexpr (kLogTerms > 0 || kExp) km = L::load(call.km + row);
+#pragma GCC unroll 2
+      for (std::size_t i = 0; i < kLogTerms; ++i) {
+        const Floats x = L::fma(L::fill(call.log_per_km[i]), km, L::fill(1.0F));
+        score = L::fma(L::fill(call.log_weight[i]), ln(x), score);
+      }
+      if constexpr (kExp) score = L::fma(L::fill(call.exp_weight), decay(call, km), score);
+      if constexpr (kDots) score = L::fma(L::fill(call.dot_weight), L::load(call.dots + row), score);
+      L::store(call.scores + row, score);
+    }
+  }
+
+  static void radius(const ScoreCall& call) {
+    for (std::size_t tile = 0; tile < call.tiles; ++tile) {
+      std::uint64_t in_radius = 0;
+      std::uint64_t in_rim = 0;
+      for (std::size_t part = 0; part < kParts; ++part) {
+        const Floats km = L::load(call.km + tile * kScanTileRows + part * L::kCount);
+        in_radius |= static_cast<std::uint64_t>(L::bits(L::at_most(km, L::fill(call.radius_km)))) << (part * L::kCount);
+        in_rim |= static_cast<std::uint64_t>(L::bits(L::at_most(km, L::fill(call.rim_km)))) << (part * L::kCount);
+      }
+      call.rim[tile] = call.inside[tile] & in_rim & ~in_radius;
+      call.inside[tile] &= in_radius;
+    }
+  }
+
+  /// One tile of fp32 vectors and N queries: a chain of fused multiply-adds for each row.
+  template <std::size_t N>
+  CAIRN_SCAN_INLINE void dot_fp32(const DotsCall& call, std::size_t tile, std::size_t q) {
+    const auto* columns = reinterpret_cast<const float*>(call.vectors + tile * call.tile_bytes);
+    constexpr std::size_t kTogether = kParts < 4 ? kParts : 4;
+    for (std::size_t first = 0; first < kParts; first += kTogether) {
+      Floats sums[N][kTogether];
+#pragma GCC unroll 4
+      for (std::size_t n = 0; n < N; ++n) {
+#pragma GCC unroll 4
+        for (std::size_t p = 0; p < kTogether; ++p) sums[n][p] = L::fill(0.0F);
+      }
+      for (std::size_t j = 0; j < call.columns; ++j) {
+        const float* values = columns + j * kScanTileRows + first * L::kCount;
+#pragma GCC unroll 4
+        for (std::size_t n = 0; n < N; ++n) {
+          const Floats query = L::fill(static_cast<const float*>(call.query[q + n])[j]);
+#pragma GCC unroll 4
+          for (std::size_t p = 0; p < kTogether; ++p)
+            sums[n][p] = L::fma(query, L::load(values + p * L::kCount), sums[n][p]);
+        }
+      }
+#pragma GCC unroll 4
+      for (std::size_t n = 0; n < N; ++n) {
+#pragma GCC unroll 4
+        for (std::size_t p = 0; p < kTogether; ++p)
+          L::store(call.dots[q + n] + tile * kScanTileRows + (first + p) * L::kCount, sums[n][p]);
+      }
+    }
+  }
+
+  /// The same with codes: sums are exact in integers, then scaled by the row's scale.
+  template <std::size_t N>
+  CAIRN_SCAN_INLINE void dot_int8(const DotsCall& call, std::size_t tile, std::size_t q) {
+    const std::uint8_t* bytes = call.vectors + tile * call.tile_bytes;
+    const auto* scales = reinterpret_cast<const float*>(bytes);
+    const std::uint8_t* codes = bytes + kScanTileRows * sizeof(float);
+    constexpr std::size_t kTogether = kParts < 4 ? kParts : 4;
+    for (std::size_t first = 0; first < kParts; first += kTogether) {
+      Ints sums[N][kTogether];
+#pragma GCC unroll 4
+      for (std::size_t n = 0; n < N; ++n) {
+#pragma GCC unroll 4
+        for (std::size_t p = 0; p < kTogether; ++p) sums[n][p] = L::first_sum(call.excess[q + n]);
+      }
+      for (std::size_t quad = 0; quad < call.columns; ++quad) {
+        const std::uint8_t* four = codes + (quad * kScanTileRows + first * L::kCount) * 4;
+#pragma GCC unroll 4
+        for (std::size_t p = 0; p < kTogether; ++p) {
+          const auto row_codes = L::load_codes(four + p * L::kCount * 4);
+#pragma GCC unroll 4
+          for (std::size_t n = 0; n < N; ++n)
+            sums[n][p] =
+                L::add_products(sums[n][p], row_codes, static_cast<const std::int32_t*>(call.query[q + n])[quad]);
+        }
+      }
+#pragma GCC unroll 4
+      for (std::size_t n = 0; n < N; ++n) {
+#pragma GCC unroll 4
+        for (std::size_t p = 0; p < kTogether; ++p) {
+          const std::size_t row = (first + p) * L::kCount;
+          L::store(call.dots[q + n] + tile * kScanTileRows + row,
+                   L::multiply(L::to_floats(sums[n][p]), L::load(scales + row)));
+        }
+      }
+    }
+  }
+
+  static void dots_fp32(const DotsCall& call) {
+    for (std::size_t tile = 0; tile < call.tiles; ++tile) {
+      std::size_t q = 0;
+      for (; q + L::kDotQueries <= call.queries; q += L::kDotQueries) dot_fp32<L::kDotQueries>(call, tile, q);
+      for (; q < call.queries; ++q) dot_fp32<1>(call, tile, q);
+    }
+  }
+
+  static void dots_int8(const DotsCall& call) {
+    for (std::size_t tile = 0; tile < call.tiles; ++tile) {
+      std::size_t q = 0;
+      for (; q + L::kDotQueries <= call.queries; q += L::kDotQueries) dot_int8<L::kDotQueries>(call, tile, q);
+      for (; q < call.queries; ++q) dot_int8<1>(call, tile, q);
+    }
+  }
+
+  static std::size_t list(const ListCall& call) {
+    const Floats threshold = L::fill(call.threshold);
+    std::size_t count = 0;
+    for (std::size_t tile = 0; tile < call.tiles; ++tile) {
+      if (call.mask[tile] == 0) continue;
+      for (std::size_t part = 0; part < kParts; ++part) {
+        const std::size_t row = tile * kScanTileRows + part * L::kCount;
+        const Floats scores = L::load(call.scores + row);
+        // NaN is at most and at least nothing.
+        const auto hits = static_cast<std::uint32_t>(L::bits(L::at_most(threshold, scores)) &
+                                                     (call.mask[tile] >> (part * L::kCount)));
+        if (hits != 0) count += L::list(hits, scores, call.first_row + row, call.rows + count, call.row_scores + count);
+      }
+    }
+    return count;
+  }
+
+  static constexpr ScanKernels kernels() {
+    return {
+        .first = {{{first<false, 0, false>, first<false, 0, true>},
+                   {first<false, 1, false>, first<false, 1, true>},
+                   {first<false, 2, false>, first<false, 2, true>}},
+                  {{first<true, 0, false>, first<true, 0, true>},
+                   {first<true, 1, false>, first<true, 1, true>},
+                   {first<true, 2, false>, first<true, 2, true>}}},
+        .second = {{{second<0, false, false>, second<0, false, true>}, {second<0, true, false>, second<0, true, true>}},
+                   {{second<1, false, false>, second<1, false, true>}, {second<1, true, false>, second<1, true, true>}},
+                   {{second<2, false, false>, second<2, false, true>},
+                    {second<2, true, false>, second<2, true, true>}}},
+        .radius = radius,
+        .dots_fp32 = dots_fp32,
+        .dots_int8 = dots_int8,
+        .list = list};
+  }
+};
+
+}  // namespace cairn::gpu
