@@ -43,6 +43,7 @@ struct Prepared {
   const float* logs = nullptr;
   bool has_radius = false;
   bool has_vector = false;
+  std::vector<float> pairs = {};         // see ScoreCall
   std::vector<std::int32_t> codes = {};  // int8: fours of codes
   std::int32_t excess = 0;
 };
@@ -72,6 +73,13 @@ Prepared prepare(const CpuScanTable& table, const ScanQuery& query) {
   call.tag_table = query.tag_table.data();
   call.logs_table = query.logs_table.data();
   call.logs_weight = query.logs_weight;
+  if (has_logs && !query.tag_table.empty()) {
+    for (std::size_t tag = 0; tag < query.tag_table.size(); ++tag) {
+      out.pairs.push_back(query.tag_table[tag]);
+      out.pairs.push_back(query.logs_table[tag]);
+    }
+    call.pairs = out.pairs.data();  // stays where it is when `out` is moved
+  }
   std::size_t log_terms = 0;
   for (const ScanQuery::DistanceTerm& term : query.log_distance) {
     if (term.weight == 0.0F) continue;
@@ -127,10 +135,12 @@ void set_bits(std::size_t begin, std::size_t end, std::uint64_t* words) {
 
 /// Which rows of a block a query's ranges, bitmap and exclusions let pass.
 void filter(const ScanQuery& query, const Block& block, Finding* at, std::uint64_t* words) {
-  std::fill_n(words, block.tiles, 0);
   if (!query.ranges) {
-    set_bits(0, block.end - block.first_row, words);
+    std::fill_n(words, block.tiles, ~std::uint64_t{0});
+    const std::size_t rest = block.end % kScanTileRows;
+    if (rest != 0) words[block.tiles - 1] = ~(~std::uint64_t{0} << rest);
   } else {
+    std::fill_n(words, block.tiles, 0);
     const auto ranges = *query.ranges;
     while (at->range < ranges.size() && ranges[at->range].end <= block.first_row) ++at->range;
     for (std::size_t i = at->range; i < ranges.size() && ranges[i].begin < block.end; ++i) {
@@ -196,7 +206,7 @@ class ChunkScan {
   void begin(std::size_t q, std::size_t first_row) {
     const ScanQuery& query = *queries_[q].query;
     Finding& finding = findings_[q];
-    finding.pool.reset(query.k, query.slack);
+    finding.pool.reset(table_.resources().kernels, query.k, query.slack);
     const auto skip = [first_row](std::span<const std::uint32_t> rows) {
       return static_cast<std::size_t>(std::lower_bound(rows.begin(), rows.end(), first_row) - rows.begin());
     };
@@ -279,21 +289,19 @@ class ChunkScan {
 
   void list_best(const Block& block, std::size_t q) {
     Finding& finding = findings_[q];
-    for (std::size_t t = 0; t < block.tiles; ++t) {
-      finding.passed += static_cast<std::uint64_t>(__builtin_popcountll(inside_[t]));
-    }
     ScanPool& pool = finding.pool;
-    if (pool.takes_none()) return;
     pool.raise_threshold(thresholds_[q].load(std::memory_order_relaxed));
     pool.make_room(kScanBlockRows);
     const float before = pool.threshold();
-    pool.commit(table_.resources().kernels->list({.tiles = block.tiles,
-                                                  .scores = scores_,
-                                                  .mask = inside_,
-                                                  .threshold = before,
-                                                  .first_row = static_cast<std::uint32_t>(block.first_row),
-                                                  .rows = pool.next_rows(),
-                                                  .row_scores = pool.next_scores()}));
+    ListCall call{.tiles = block.tiles,
+                  .scores = scores_,
+                  .mask = inside_,
+                  .threshold = pool.takes_none() ? std::numeric_limits<float>::quiet_NaN() : before,
+                  .first_row = static_cast<std::uint32_t>(block.first_row),
+                  .rows = pool.next_rows(),
+                  .row_scores = pool.next_scores()};
+    pool.commit(table_.resources().kernels->list(&call));
+    finding.passed += call.set;
     if (pool.threshold() > before) raise_shared(q, pool.threshold());
   }
 

@@ -62,7 +62,27 @@ struct Lanes {
     const Ints high = _mm256_permutevar8x32_epi32(load(table + 8), index);
     return _mm256_blendv_ps(floats_of(low), floats_of(high), floats_of(shift_left<28>(index)));
   }
-  CAIRN_SCAN_INLINE Floats gather(const float* table, Ints index) { return _mm256_i32gather_ps(table, index, 4); }
+  /// Into zeros: into whatever the register held before, the instruction would wait for that.
+  CAIRN_SCAN_INLINE Floats gather(const float* table, Ints index) {
+    return _mm256_mask_i32gather_ps(_mm256_setzero_ps(), table, index, floats_of(fill(-1)), 4);
+  }
+
+  CAIRN_SCAN_INLINE void gather_pairs(const float* pairs, const std::uint32_t* index, Floats* first, Floats* second) {
+    const auto* doubles = reinterpret_cast<const double*>(pairs);
+    const __m256d all = _mm256_castsi256_pd(_mm256_set1_epi64x(-1));
+    const auto four = [&](const std::uint32_t* of) {
+      const __m128i at = _mm_loadu_si128(reinterpret_cast<const __m128i*>(of));
+      return _mm256_castpd_ps(_mm256_mask_i32gather_pd(_mm256_setzero_pd(), doubles, at, all, 8));
+    };
+    const Floats low = four(index);
+    const Floats high = four(index + 4);
+    // Of each half of both: rows 0 1 4 5 2 3 6 7, which the last step puts in order.
+    const auto in_order = [](Floats mixed) {
+      return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(mixed), 0b11'01'10'00));
+    };
+    *first = in_order(_mm256_shuffle_ps(low, high, 0b10'00'10'00));
+    *second = in_order(_mm256_shuffle_ps(low, high, 0b11'01'11'01));
+  }
 
   CAIRN_SCAN_INLINE Floats mantissa(Floats a) {
     const Ints digits = _mm256_and_si256(bits(a), fill(0x007FFFFF));
@@ -98,15 +118,24 @@ struct Lanes {
     return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
   }
 
-  CAIRN_SCAN_INLINE std::size_t list(std::uint32_t hits, Floats values, std::size_t row, std::uint32_t* rows,
+  CAIRN_SCAN_INLINE std::size_t list(std::uint64_t hits, const float* values, std::uint32_t first, std::uint32_t* rows,
                                      float* scores) {
-    float all[kCount];
-    store(all, values);
     std::size_t count = 0;
     for (; hits != 0; hits &= hits - 1) {
-      const auto lane = static_cast<std::size_t>(__builtin_ctz(hits));
-      rows[count] = static_cast<std::uint32_t>(row + lane);
-      scores[count++] = all[lane];
+      const auto lane = static_cast<std::uint32_t>(__builtin_ctzll(hits));
+      rows[count] = first + lane;
+      scores[count++] = values[lane];
+    }
+    return count;
+  }
+  CAIRN_SCAN_INLINE std::size_t keep(std::uint64_t kept, const std::uint32_t* from_rows, const float* from_scores,
+                                     std::uint32_t* rows, float* scores) {
+    std::size_t count = 0;
+    // Always stored, and counted if kept: no branch for the processor to guess.
+    for (std::size_t lane = 0; lane < kCount; ++lane) {
+      rows[count] = from_rows[lane];
+      scores[count] = from_scores[lane];
+      count += kept >> lane & 1;
     }
     return count;
   }

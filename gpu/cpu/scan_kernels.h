@@ -30,6 +30,7 @@ struct ScoreCall {
   std::int32_t query_z;
   const float* tag_table;
   const float* logs_table;
+  const float* pairs;  ///< where there are both tables: by tag the values of both, side by side
   float logs_weight;
   float log_per_km[2];
   float log_weight[2];
@@ -61,15 +62,19 @@ struct DotsCall {
   float* dots[kScanDotQueries];          ///< one a row
 };
 
-/// Lists the rows whose bits are set and whose scores reach the threshold. There is room for all rows.
+/// Room that listing needs behind the rows it writes.
+inline constexpr std::size_t kScanRoom = 16;
+
+/// Lists the rows whose bits are set and whose scores reach the threshold. There is room for all rows and kScanRoom.
 struct ListCall {
   std::size_t tiles;
   const float* scores;
   const std::uint64_t* mask;
-  float threshold;
+  float threshold;  ///< NaN: no row reaches it
   std::uint32_t first_row;
   std::uint32_t* rows;
   float* row_scores;
+  std::uint64_t set;  ///< out: how many bits are set
 };
 
 /// The kernels of one instruction set. Scores have the same bits on each.
@@ -83,7 +88,13 @@ struct ScanKernels {
   void (*radius)(const ScoreCall&);
   void (*dots_fp32)(const DotsCall&);
   void (*dots_int8)(const DotsCall&);
-  std::size_t (*list)(const ListCall&);  ///< returns how many
+  std::size_t (*list)(ListCall*);  ///< returns how many
+  /// The least and the largest of some scores, none of them NaN.
+  void (*range)(const float* scores, std::size_t count, float* least, float* largest);
+  /// How many scores reach a bound.
+  std::size_t (*count)(const float* scores, std::size_t count, float bound);
+  /// Moves the rows whose scores reach the bound to the front, in their order; returns how many.
+  std::size_t (*keep)(std::uint32_t* rows, float* scores, std::size_t count, float bound);
 };
 
 extern const ScanKernels kScanScalar;

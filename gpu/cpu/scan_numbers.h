@@ -10,6 +10,9 @@ namespace cairn::gpu {
 /// minimax polynomial of the relative error (Remez), which is 0.25 · 2^-24 before its coefficients are rounded.
 inline constexpr float kArcs[8] = {1.2742018e+04F, 2.1237146e+03F, 9.53864e+02F,    5.955828e+02F,
                                    1.9396939e+02F, 1.0194929e+03F, -1.2314569e+03F, 1.4455817e+03F};
+/// The same for g in [0, 1/16], up to 3,200 km: 0.07 · 2^-24.
+inline constexpr float kShortArcsUpTo = 0.0625F;
+inline constexpr float kShortArcs[4] = {1.2742018e+04F, 2.1236958e+03F, 9.5358215e+02F, 6.206041e+02F};
 /// Half of the Earth's circumference in kilometres.
 inline constexpr float kHalfTurnKm = 2.0015114442035923e+04F;
 

@@ -23,10 +23,20 @@ struct ScanPasses {
   using Mask = typename L::Mask;
   static constexpr std::size_t kParts = kScanTileRows / L::kCount;
 
+  /// c[0] + c[1] x + …
+  template <std::size_t kTerms>
+  CAIRN_SCAN_INLINE Floats polynomial(const float (&coefficients)[kTerms], Floats x) {
+    Floats sum = L::fill(coefficients[kTerms - 1]);
+#pragma GCC unroll 8
+    for (std::size_t i = kTerms - 1; i > 0; --i) sum = L::fma(sum, x, L::fill(coefficients[i - 1]));
+    return sum;
+  }
+
   /// Kilometres between the query and some rows.
   ///
   /// With h = sin²(half the angle) = chord² / 4, the angle is 2 asin(√h). Beyond a quarter of the Earth's circumference
-  /// it is π - 2 asin(√(1 - h)), so that one polynomial, for up to 1/2, serves all distances.
+  /// it is π - 2 asin(√(1 - h)), so that one polynomial, for up to 1/2, serves all distances. Most rows are near, and a
+  /// shorter one serves them; the longer is left out where no row of a register needs it.
   CAIRN_SCAN_INLINE Floats distance(const ScoreCall& call, std::size_t row) {
     // A difference of 2^31 wraps to -2^31, whose square is the same.
     const Floats x = L::to_floats(L::subtract(L::load(call.x + row), L::fill(call.query_x)));
@@ -34,14 +44,16 @@ struct ScanPasses {
     const Floats z = L::to_floats(L::subtract(L::load(call.z + row), L::fill(call.query_z)));
     const Floats chord_squared = L::fma(x, x, L::fma(y, y, L::multiply(z, z)));
     const Floats h = L::multiply(chord_squared, L::fill(0x1p-62F));
+    const Floats near = L::multiply(L::root(h), polynomial(kShortArcs, h));
+    const Mask beyond = L::greater(h, L::fill(kShortArcsUpTo));
+    if (L::bits(beyond) == 0) [[likely]]
+      return near;
     // 1 - h may come out a little below 0 at the antipode.
     const Floats other = L::maximum(L::subtract(L::fill(1.0F), h), L::fill(0.0F));
     const Floats g = L::minimum(h, other);
-    Floats arc = L::fill(kArcs[7]);
-#pragma GCC unroll 8
-    for (std::size_t i = 7; i > 0; --i) arc = L::fma(arc, g, L::fill(kArcs[i - 1]));
-    const Floats near = L::multiply(L::root(g), arc);
-    return L::choose(L::greater(h, L::fill(0.5F)), L::subtract(L::fill(kHalfTurnKm), near), near);
+    const Floats arc = L::multiply(L::root(g), polynomial(kArcs, g));
+    const Floats far = L::choose(L::greater(h, L::fill(0.5F)), L::subtract(L::fill(kHalfTurnKm), arc), arc);
+    return L::choose(beyond, far, near);
   }
 
   /// ln(x) of positive normal numbers.
@@ -69,16 +81,19 @@ struct ScanPasses {
   template <bool kKm, std::size_t kTable, bool kLogs>
   CAIRN_SCAN_INLINE std::uint64_t first_part(const ScoreCall& call, std::size_t row) {
     if constexpr (kKm) L::store(call.km + row, distance(call, row));
+    const Ints tags = L::load(call.tags + row);
+    Floats value = L::fill(0.0F);
+    Floats logs_value = L::fill(0.0F);
+    if constexpr (kTable > 0 && kLogs) L::gather_pairs(call.pairs, call.tags + row, &value, &logs_value);
+    if constexpr (kTable > 0 && !kLogs) value = L::gather(call.tag_table, tags);
+    if constexpr (kTable == 0 && kLogs) logs_value = L::gather(call.logs_table, tags);
     Floats score = L::load(call.prior + row);
     std::uint64_t passes = ~std::uint64_t{0} >> (64 - L::kCount);
-    if constexpr (kTable > 0) {
-      const Floats value = L::gather(call.tag_table, L::load(call.tags + row));
-      score = L::add(score, value);
-      // NaN is not -infinity: its rows pass, though they are never answered.
-      if constexpr (kTable > 1) passes = L::bits(L::differs(value, L::fill(-std::numeric_limits<float>::infinity())));
-    }
+    if constexpr (kTable > 0) score = L::add(score, value);
+    // NaN is not -infinity: its rows pass, though they are never answered.
+    if constexpr (kTable > 1) passes = L::bits(L::differs(value, L::fill(-std::numeric_limits<float>::infinity())));
     if constexpr (kLogs) {
-      const Floats x = L::add(L::load(call.logs + row), L::gather(call.logs_table, L::load(call.tags + row)));
+      const Floats x = L::add(L::load(call.logs + row), logs_value);
       score = L::fma(L::fill(call.logs_weight), ln(x), score);
       // What has no logarithm here has no score.
       score = L::choose(L::has_no_ln(x), L::fill(std::numeric_limits<float>::quiet_NaN()), score);
@@ -215,21 +230,82 @@ struct ScanPasses {
     }
   }
 
-  static std::size_t list(const ListCall& call) {
-    const Floats threshold = L::fill(call.threshold);
+  /// Which of some scores reach a bound, a bit each. NaN is at most and at least nothing.
+  CAIRN_SCAN_INLINE std::uint64_t reaching(const float* scores, Floats bound) {
+    return L::bits(L::at_most(bound, L::load(scores)));
+  }
+
+  static std::size_t list(ListCall* call) {
+    const Floats threshold = L::fill(call->threshold);
     std::size_t count = 0;
-    for (std::size_t tile = 0; tile < call.tiles; ++tile) {
-      if (call.mask[tile] == 0) continue;
+    call->set = 0;
+    for (std::size_t tile = 0; tile < call->tiles; ++tile) {
+      const float* scores = call->scores + tile * kScanTileRows;
+      std::uint64_t hits = 0;
+#pragma GCC unroll 8
       for (std::size_t part = 0; part < kParts; ++part) {
-        const std::size_t row = tile * kScanTileRows + part * L::kCount;
-        const Floats scores = L::load(call.scores + row);
-        // NaN is at most and at least nothing.
-        const auto hits = static_cast<std::uint32_t>(L::bits(L::at_most(threshold, scores)) &
-                                                     (call.mask[tile] >> (part * L::kCount)));
-        if (hits != 0) count += L::list(hits, scores, call.first_row + row, call.rows + count, call.row_scores + count);
+        hits |= reaching(scores + part * L::kCount, threshold) << (part * L::kCount);
       }
+      hits &= call->mask[tile];
+      call->set += static_cast<std::uint64_t>(__builtin_popcountll(call->mask[tile]));
+      // Few tiles have a hit, in the end; in the beginning nearly all have.
+      if (hits == 0) continue;
+      const auto first_row = call->first_row + static_cast<std::uint32_t>(tile * kScanTileRows);
+      count += L::list(hits, scores, first_row, call->rows + count, call->row_scores + count);
     }
     return count;
+  }
+
+  static void range(const float* scores, std::size_t count, float* least, float* largest) {
+    Floats low = L::fill(std::numeric_limits<float>::infinity());
+    Floats high = L::fill(-std::numeric_limits<float>::infinity());
+    std::size_t i = 0;
+    for (; i + L::kCount <= count; i += L::kCount) {
+      low = L::minimum(low, L::load(scores + i));
+      high = L::maximum(high, L::load(scores + i));
+    }
+    float lows[L::kCount];
+    float highs[L::kCount];
+    L::store(lows, low);
+    L::store(highs, high);
+    *least = lows[0];
+    *largest = highs[0];
+    for (std::size_t lane = 0; lane < L::kCount; ++lane) {
+      *least = lows[lane] < *least ? lows[lane] : *least;
+      *largest = highs[lane] > *largest ? highs[lane] : *largest;
+    }
+    for (; i < count; ++i) {
+      *least = scores[i] < *least ? scores[i] : *least;
+      *largest = scores[i] > *largest ? scores[i] : *largest;
+    }
+  }
+
+  static std::size_t count(const float* scores, std::size_t count, float bound) {
+    const Floats bounds = L::fill(bound);
+    std::size_t found = 0;
+    std::size_t i = 0;
+    for (; i + L::kCount <= count; i += L::kCount) {
+      found += static_cast<std::size_t>(__builtin_popcountll(reaching(scores + i, bounds)));
+    }
+    for (; i < count; ++i) found += scores[i] >= bound ? 1 : 0;
+    return found;
+  }
+
+  static std::size_t keep(std::uint32_t* rows, float* scores, std::size_t count, float bound) {
+    const Floats bounds = L::fill(bound);
+    std::size_t kept = 0;
+    std::size_t i = 0;
+    // What is written lies before what is read next, or is read already.
+    for (; i + L::kCount <= count; i += L::kCount) {
+      kept += L::keep(reaching(scores + i, bounds), rows + i, scores + i, rows + kept, scores + kept);
+    }
+    for (; i < count; ++i) {
+      rows[kept] = rows[i];
+      const float score = scores[i];
+      scores[kept] = score;
+      kept += score >= bound ? 1 : 0;
+    }
+    return kept;
   }
 
   static constexpr ScanKernels kernels() {
@@ -247,7 +323,10 @@ struct ScanPasses {
         .radius = radius,
         .dots_fp32 = dots_fp32,
         .dots_int8 = dots_int8,
-        .list = list};
+        .list = list,
+        .range = range,
+        .count = count,
+        .keep = keep};
   }
 };
 

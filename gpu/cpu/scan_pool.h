@@ -2,8 +2,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <vector>
+
+#include "gpu/cpu/scan_kernels.h"
 
 namespace cairn::gpu {
 
@@ -12,7 +13,7 @@ namespace cairn::gpu {
 /// the end does not depend on when that happens. Threads: one at a time.
 class ScanPool {
  public:
-  void reset(std::size_t k, float slack);
+  void reset(const ScanKernels* kernels, std::size_t k, float slack);
 
   /// Room for so many rows behind those there are; `commit` says how many came.
   void make_room(std::size_t rows);
@@ -32,12 +33,15 @@ class ScanPool {
 
  private:
   void cut();
+  [[nodiscard]] float kth_bound();
 
+  const ScanKernels* kernels_ = nullptr;
   std::size_t k_ = 0;
   float slack_ = 0.0F;
   std::size_t count_ = 0;
   std::size_t limit_ = 0;  // cut when there are more
   float threshold_ = 0.0F;
+  float kth_bound_ = 0.0F;           // the k-th best score is at least this
   std::vector<std::uint32_t> rows_;  // ascending
   std::vector<float> scores_;
   std::vector<float> scratch_;

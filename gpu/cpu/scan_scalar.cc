@@ -50,6 +50,10 @@ struct Lanes {
   static float lookup(const float (&table)[16], Ints index) { return table[index & 15]; }
   static float lookup(const std::uint32_t (&table)[16], Ints index) { return floats_of(table[index & 15]); }
   static float gather(const float* table, Ints index) { return table[index]; }
+  static void gather_pairs(const float* pairs, const std::uint32_t* index, float* first, float* second) {
+    *first = pairs[2 * std::size_t{*index}];
+    *second = pairs[2 * std::size_t{*index} + 1];
+  }
 
   /// Of a positive normal number: within [1, 2), and the power of two that it is to be multiplied by.
   static float mantissa(float a) { return floats_of((bits(a) & 0x007FFFFFU) | 0x3F800000U); }
@@ -76,10 +80,21 @@ struct Lanes {
     return sum;
   }
 
-  static std::size_t list(std::uint32_t /*hits*/, float score, std::size_t row, std::uint32_t* rows, float* scores) {
-    *rows = static_cast<std::uint32_t>(row);
-    *scores = score;
-    return 1;
+  static std::size_t list(std::uint64_t hits, const float* values, std::uint32_t first, std::uint32_t* rows,
+                          float* scores) {
+    std::size_t count = 0;
+    for (; hits != 0; hits &= hits - 1) {
+      const auto lane = static_cast<std::uint32_t>(__builtin_ctzll(hits));
+      rows[count] = first + lane;
+      scores[count++] = values[lane];
+    }
+    return count;
+  }
+  static std::size_t keep(std::uint64_t kept, const std::uint32_t* from_rows, const float* from_scores,
+                          std::uint32_t* rows, float* scores) {
+    *rows = *from_rows;
+    *scores = *from_scores;
+    return kept;
   }
 };
 
