@@ -62,14 +62,20 @@ struct Lanes {
     const Ints high = _mm256_permutevar8x32_epi32(load(table + 8), index);
     return _mm256_blendv_ps(floats_of(low), floats_of(high), floats_of(shift_left<28>(index)));
   }
-  /// Into zeros: into whatever the register held before, the instruction would wait for that.
+  /// A mask of all lanes that the compiler takes for any mask. With one that it knows to be full it would gather into
+  /// whatever a register holds, and the instruction waits for that: each gather for the one before it.
+  CAIRN_SCAN_INLINE Floats every_lane() {
+    Floats mask = floats_of(fill(-1));
+    asm("" : "+x"(mask));
+    return mask;
+  }
   CAIRN_SCAN_INLINE Floats gather(const float* table, Ints index) {
-    return _mm256_mask_i32gather_ps(_mm256_setzero_ps(), table, index, floats_of(fill(-1)), 4);
+    return _mm256_mask_i32gather_ps(_mm256_setzero_ps(), table, index, every_lane(), 4);
   }
 
   CAIRN_SCAN_INLINE void gather_pairs(const float* pairs, const std::uint32_t* index, Floats* first, Floats* second) {
     const auto* doubles = reinterpret_cast<const double*>(pairs);
-    const __m256d all = _mm256_castsi256_pd(_mm256_set1_epi64x(-1));
+    const __m256d all = _mm256_castps_pd(every_lane());
     const auto four = [&](const std::uint32_t* of) {
       const __m128i at = _mm_loadu_si128(reinterpret_cast<const __m128i*>(of));
       return _mm256_castpd_ps(_mm256_mask_i32gather_pd(_mm256_setzero_pd(), doubles, at, all, 8));
@@ -112,8 +118,8 @@ struct Lanes {
   }
   /// The instruction takes one operand without sign: that of the row goes to the query. No pair of products exceeds
   /// 2 · 127², so that nothing saturates.
-  CAIRN_SCAN_INLINE Ints add_products(Ints sum, const Codes& row, std::int32_t query_codes) {
-    const Ints query = _mm256_sign_epi8(_mm256_set1_epi32(query_codes), row.codes);
+  CAIRN_SCAN_INLINE Ints add_products(Ints sum, const Codes& row, Ints query_codes) {
+    const Ints query = _mm256_sign_epi8(query_codes, row.codes);
     const Ints pairs = _mm256_maddubs_epi16(row.magnitudes, query);
     return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
   }

@@ -48,16 +48,22 @@ struct Lanes {
   CAIRN_SCAN_INLINE Floats lookup(const std::uint32_t (&table)[16], Ints index) {
     return floats_of(_mm512_permutexvar_epi32(index, _mm512_loadu_si512(table)));
   }
-  /// Into zeros: into whatever the register held before, the instruction would wait for that.
-  CAIRN_SCAN_INLINE Floats gather(const float* table, Ints index) {
-    return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), 0xFFFF, index, table, 4);
+  /// A mask of all lanes that the compiler takes for any mask. With one that it knows to be full it would gather into
+  /// whatever a register holds, and the instruction waits for that: each gather for the one before it.
+  template <class M>
+  CAIRN_SCAN_INLINE M every_lane() {
+    M mask = static_cast<M>(-1);
+    asm("" : "+Yk"(mask));
+    return mask;
   }
-
+  CAIRN_SCAN_INLINE Floats gather(const float* table, Ints index) {
+    return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), every_lane<__mmask16>(), index, table, 4);
+  }
   /// Half as many loads as two gathers.
   CAIRN_SCAN_INLINE void gather_pairs(const float* pairs, const std::uint32_t* index, Floats* first, Floats* second) {
     const auto eight = [pairs](const std::uint32_t* of) {
       const __m256i at = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(of));
-      return _mm512_castpd_ps(_mm512_mask_i32gather_pd(_mm512_setzero_pd(), 0xFF, at, pairs, 8));
+      return _mm512_castpd_ps(_mm512_mask_i32gather_pd(_mm512_setzero_pd(), every_lane<__mmask8>(), at, pairs, 8));
     };
     const Floats low = eight(index);
     const Floats high = eight(index + 8);
@@ -84,8 +90,10 @@ struct Lanes {
   /// The instruction takes one operand without sign, that of the row: each stored code is too large by 128.
   CAIRN_SCAN_INLINE Ints first_sum(std::int32_t excess) { return _mm512_set1_epi32(-excess); }
   CAIRN_SCAN_INLINE Ints load_codes(const std::uint8_t* from) { return _mm512_loadu_si512(from); }
-  CAIRN_SCAN_INLINE Ints add_products(Ints sum, Ints row_codes, std::int32_t query_codes) {
-    return _mm512_dpbusd_epi32(sum, row_codes, _mm512_set1_epi32(query_codes));
+  CAIRN_SCAN_INLINE Ints add_products(Ints sum, Ints row_codes, Ints query_codes) {
+    // The instruction itself: of the intrinsic GCC 12 makes two copies of every sum besides.
+    asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(row_codes), "v"(query_codes));
+    return sum;
   }
 
   /// Compressed in registers and stored whole: much cheaper than compressing into memory. What is stored behind the

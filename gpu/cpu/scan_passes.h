@@ -177,40 +177,58 @@ struct ScanPasses {
     }
   }
 
-  /// The same with codes: sums are exact in integers, then scaled by the row's scale.
+  /// The same with codes: sums are exact in integers, then scaled by the row's scale. One query alone has two sums for
+  /// each row, since an addition to a sum waits for the one before it.
   template <std::size_t N>
   CAIRN_SCAN_INLINE void dot_int8(const DotsCall& call, std::size_t tile, std::size_t q) {
     const std::uint8_t* bytes = call.vectors + tile * call.tile_bytes;
     const auto* scales = reinterpret_cast<const float*>(bytes);
     const std::uint8_t* codes = bytes + kScanTileRows * sizeof(float);
     constexpr std::size_t kTogether = kParts < 4 ? kParts : 4;
+    constexpr std::size_t kSums = N == 1 ? 2 : N;
     for (std::size_t first = 0; first < kParts; first += kTogether) {
-      Ints sums[N][kTogether];
+      Ints sums[kSums][kTogether];
 #pragma GCC unroll 4
-      for (std::size_t n = 0; n < N; ++n) {
-#pragma GCC unroll 4
-        for (std::size_t p = 0; p < kTogether; ++p) sums[n][p] = L::first_sum(call.excess[q + n]);
-      }
-      for (std::size_t quad = 0; quad < call.columns; ++quad) {
-        const std::uint8_t* four = codes + (quad * kScanTileRows + first * L::kCount) * 4;
+      for (std::size_t n = 0; n < kSums; ++n) {
 #pragma GCC unroll 4
         for (std::size_t p = 0; p < kTogether; ++p) {
-          const auto row_codes = L::load_codes(four + p * L::kCount * 4);
-#pragma GCC unroll 4
-          for (std::size_t n = 0; n < N; ++n)
-            sums[n][p] =
-                L::add_products(sums[n][p], row_codes, static_cast<const std::int32_t*>(call.query[q + n])[quad]);
+          sums[n][p] = n < N ? L::first_sum(call.excess[q + n]) : L::fill(std::int32_t{0});
         }
       }
+      const std::uint8_t* four = codes + first * L::kCount * 4;
+      std::size_t quad = 0;
+      if constexpr (N == 1) {
+        for (; quad + 2 <= call.columns; quad += 2, four += 2 * kScanTileRows * 4) {
+          add_quad<1>(call, q, quad, four, &sums[0]);
+          add_quad<1>(call, q, quad + 1, four + kScanTileRows * 4, &sums[1]);
+        }
+      }
+      for (; quad < call.columns; ++quad, four += kScanTileRows * 4) add_quad<N>(call, q, quad, four, sums);
 #pragma GCC unroll 4
       for (std::size_t n = 0; n < N; ++n) {
 #pragma GCC unroll 4
         for (std::size_t p = 0; p < kTogether; ++p) {
           const std::size_t row = (first + p) * L::kCount;
+          const Ints sum = N == 1 ? L::add(sums[0][p], sums[1][p]) : sums[n][p];
           L::store(call.dots[q + n] + tile * kScanTileRows + row,
-                   L::multiply(L::to_floats(sums[n][p]), L::load(scales + row)));
+                   L::multiply(L::to_floats(sum), L::load(scales + row)));
         }
       }
+    }
+  }
+
+  /// Adds the products of four columns.
+  template <std::size_t N, std::size_t kTogether>
+  CAIRN_SCAN_INLINE void add_quad(const DotsCall& call, std::size_t q, std::size_t quad, const std::uint8_t* codes,
+                                  Ints (*sums)[kTogether]) {
+    Ints query[N];
+#pragma GCC unroll 4
+    for (std::size_t n = 0; n < N; ++n) query[n] = L::fill(static_cast<const std::int32_t*>(call.query[q + n])[quad]);
+#pragma GCC unroll 4
+    for (std::size_t p = 0; p < kTogether; ++p) {
+      const auto row_codes = L::load_codes(codes + p * L::kCount * 4);
+#pragma GCC unroll 4
+      for (std::size_t n = 0; n < N; ++n) sums[n][p] = L::add_products(sums[n][p], row_codes, query[n]);
     }
   }
 

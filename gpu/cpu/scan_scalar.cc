@@ -73,7 +73,7 @@ struct Lanes {
   static Codes load_codes(const std::uint8_t* from) {
     return {{from[0] - 128, from[1] - 128, from[2] - 128, from[3] - 128}};
   }
-  static Ints add_products(Ints sum, const Codes& row, std::int32_t query_codes) {
+  static Ints add_products(Ints sum, const Codes& row, Ints query_codes) {
     std::int8_t query[4];
     std::memcpy(query, &query_codes, sizeof query);
     for (std::size_t c = 0; c < 4; ++c) sum += static_cast<Ints>(row.code[c] * query[c]);
