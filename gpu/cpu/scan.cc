@@ -14,6 +14,7 @@
 #include "gpu/cpu/scan_numbers.h"
 #include "gpu/cpu/scan_pool.h"
 #include "gpu/cpu/scan_table.h"
+#include "gpu/finite.h"
 #include "gpu/parallel.h"
 #include "gpu/quantize.h"
 
@@ -61,6 +62,16 @@ void prepare_vector(const CpuScanTable& table, const ScanQuery& query, Prepared*
   for (const std::int8_t one : codes) out->excess += tiles->excess() * one;
 }
 
+/// Whether logs[r] + logs_table[t] is a positive normal number for every row and tag: the least and the largest sums
+/// are, and rounding keeps the order of sums.
+bool all_have_ln(const ScanQuery& query) {
+  const auto& logs = static_cast<const CpuScanColumn&>(*query.logs);
+  if (query.logs_table.empty() || !logs.all_finite() || !all_finite(query.logs_table)) return false;
+  const auto [least, largest] = std::minmax_element(query.logs_table.begin(), query.logs_table.end());
+  return logs.least() + *least >= std::numeric_limits<float>::min() &&
+         logs.largest() + *largest <= std::numeric_limits<float>::max();
+}
+
 Prepared prepare(const CpuScanTable& table, const ScanQuery& query) {
   Prepared out{.query = &query};
   ScoreCall& call = out.call;
@@ -74,9 +85,10 @@ Prepared prepare(const CpuScanTable& table, const ScanQuery& query) {
   call.logs_table = query.logs_table.data();
   call.logs_weight = query.logs_weight;
   if (has_logs && !query.tag_table.empty()) {
+    out.pairs.resize(2 * query.tag_table.size());
     for (std::size_t tag = 0; tag < query.tag_table.size(); ++tag) {
-      out.pairs.push_back(query.tag_table[tag]);
-      out.pairs.push_back(query.logs_table[tag]);
+      out.pairs[2 * tag] = query.tag_table[tag];
+      out.pairs[2 * tag + 1] = query.logs_table[tag];
     }
     call.pairs = out.pairs.data();  // stays where it is when `out` is moved
   }
@@ -84,22 +96,23 @@ Prepared prepare(const CpuScanTable& table, const ScanQuery& query) {
   for (const ScanQuery::DistanceTerm& term : query.log_distance) {
     if (term.weight == 0.0F) continue;
     call.log_weight[log_terms] = term.weight;
-    call.log_per_km[log_terms++] = term.per_km;
+    call.log_per_unit[log_terms++] = term.per_km * kScanUnitKm;
   }
   const bool has_exp = query.exp_distance.weight != 0.0F;
   call.exp_weight = query.exp_distance.weight;
-  call.exp_per_km = query.exp_distance.per_km * -std::numbers::log2e_v<float>;
-  call.exp_km_max = kExpLeast / call.exp_per_km;  // infinite for 0
-  call.radius_km = query.radius_km;
-  call.rim_km = query.rim_km;
+  call.exp_per_unit = query.exp_distance.per_km * -std::numbers::log2e_v<float> * kScanUnitKm;
+  call.exp_units_max = kExpLeast / call.exp_per_unit;  // infinite for 0
+  call.radius = query.radius_km / kScanUnitKm;
+  call.rim_end = query.rim_km / kScanUnitKm;
   prepare_vector(table, query, &out);
 
   out.has_radius = std::isfinite(query.radius_km);
-  const bool needs_km = log_terms > 0 || has_exp || out.has_radius;
+  const bool needs_distance = log_terms > 0 || has_exp || out.has_radius;
   const bool bans = std::find(query.tag_table.begin(), query.tag_table.end(), -kInfinity) != query.tag_table.end();
   const std::size_t tables = query.tag_table.empty() ? 0 : bans ? 2 : 1;
   const ScanKernels& kernels = *table.resources().kernels;
-  out.first = kernels.first[needs_km ? 1 : 0][tables][has_logs ? 1 : 0];
+  const std::size_t logs = !has_logs ? 0 : all_have_ln(query) ? 1 : 2;
+  out.first = kernels.first[needs_distance ? 1 : 0][tables][logs];
   if (log_terms > 0 || has_exp || out.has_vector) {
     out.second = kernels.second[log_terms][has_exp ? 1 : 0][out.has_vector ? 1 : 0];
   }
@@ -255,7 +268,7 @@ class ChunkScan {
     call.prior = query.prior == nullptr ? kZeros : query.prior + block.first_row;
     call.logs = query.logs == nullptr ? nullptr : query.logs + block.first_row;
     call.dots = dots;
-    call.km = km_;
+    call.distances = distances_;
     call.scores = scores_;
     call.inside = inside_;
     call.rim = rim_;
@@ -315,7 +328,7 @@ class ChunkScan {
   std::span<const Prepared> queries_;
   std::span<std::atomic<float>> thresholds_;
   std::span<Finding> findings_;
-  alignas(64) float km_[kScanBlockRows];
+  alignas(64) float distances_[kScanBlockRows];
   alignas(64) float scores_[kScanBlockRows];
   alignas(64) float dots_[kScanDotQueries][kScanBlockRows];
   std::uint64_t allowed_[kScanDotQueries][kScanBlockTiles];

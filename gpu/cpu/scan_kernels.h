@@ -12,6 +12,9 @@ inline constexpr std::size_t kScanBlockRows = 512;
 /// Kernels work on whole tiles; masks have a word a tile.
 inline constexpr std::size_t kScanTileRows = 64;
 inline constexpr std::size_t kScanBlockTiles = kScanBlockRows / kScanTileRows;
+/// Distances are in units of 2^-31 km, which costs the kernels an operation less than kilometres. Factors of distance
+/// and radii are scaled by powers of two, exactly.
+inline constexpr float kScanUnitKm = 0x1p-31F;
 /// Queries whose products with the vectors of a block are computed together.
 inline constexpr std::size_t kScanDotQueries = 4;
 
@@ -32,17 +35,17 @@ struct ScoreCall {
   const float* logs_table;
   const float* pairs;  ///< where there are both tables: by tag the values of both, side by side
   float logs_weight;
-  float log_per_km[2];
+  float log_per_unit[2];
   float log_weight[2];
-  float exp_per_km;  ///< times -1 / ln 2
+  float exp_per_unit;  ///< times -1 / ln 2
   float exp_weight;
-  float exp_km_max;  ///< beyond it the exponential does not change any more
+  float exp_units_max;  ///< beyond it the exponential does not change any more
   const float* dots;
   float dot_weight;
-  float radius_km;
-  float rim_km;
+  float radius;
+  float rim_end;
 
-  float* km;              ///< distances, where anything needs them
+  float* distances;       ///< distances, where anything needs them
   float* scores;          ///< one a row
   std::uint64_t* inside;  ///< a word a tile: rows whose tag and distance pass
   std::uint64_t* rim;     ///< a word a tile: rows whose tag passes, between radius and rim
@@ -80,8 +83,9 @@ struct ListCall {
 /// The kernels of one instruction set. Scores have the same bits on each.
 struct ScanKernels {
   /// Distances, and scores of what is known of a row and its tag; sets `inside`. By: whether distances are needed;
-  /// 0: no table by tag, 1: one, 2: one that bans tags; whether there are logarithms of tables.
-  void (*first[2][3][2])(const ScoreCall&);
+  /// 0: no table by tag, 1: one, 2: one that bans tags; 0: no logarithms of tables, 1: of positive normal numbers, 2:
+  /// of any.
+  void (*first[2][3][3])(const ScoreCall&);
   /// Adds to the scores. By: how many logarithms of distance; whether an exponential; whether products of vectors.
   void (*second[3][2][2])(const ScoreCall&);
   /// Takes rows beyond the radius out of `inside`, and sets `rim`.

@@ -10,9 +10,9 @@ namespace cairn::gpu {
 /// minimax polynomial of the relative error (Remez), which is 0.25 · 2^-24 before its coefficients are rounded.
 inline constexpr float kArcs[8] = {1.2742018e+04F, 2.1237146e+03F, 9.53864e+02F,    5.955828e+02F,
                                    1.9396939e+02F, 1.0194929e+03F, -1.2314569e+03F, 1.4455817e+03F};
-/// The same for g in [0, 1/16], up to 3,200 km: 0.07 · 2^-24.
-inline constexpr float kShortArcsUpTo = 0.0625F;
-inline constexpr float kShortArcs[4] = {1.2742018e+04F, 2.1236958e+03F, 9.5358215e+02F, 6.206041e+02F};
+/// The same for g in [0, 1/64], up to 1,596 km: 0.1 · 2^-24. Of g · 2^62, as integers give it.
+inline constexpr float kShortArcsUpTo = 0x1p56F;
+inline constexpr float kShortArcs[3] = {1.2742018e+04F, 2.12359e+03F * 0x1p-62F, 9.6915405e+02F * 0x1p-124F};
 /// Half of the Earth's circumference in kilometres.
 inline constexpr float kHalfTurnKm = 2.0015114442035923e+04F;
 
@@ -27,7 +27,7 @@ inline constexpr float kLnMiddle[16] = {3.0771628e-02F, 8.9612156e-02F, 1.451819
                                         4.2608443e-01F, 4.660897e-01F,  5.04556e-01F,   5.415973e-01F,
                                         5.7731533e-01F, 6.1180156e-01F, 6.45138e-01F,   6.7739874e-01F};
 inline constexpr float kLn2 = 6.931472e-01F;
-/// ln(1 + f) = f + f² (a + b f): minimax of the absolute error, 0.62 · 2^-24.
+/// ln(1 + f) = f (1 + f (a + b f)): minimax of the absolute error, 0.62 · 2^-24.
 inline constexpr float kLnA = -5.001909e-01F;
 inline constexpr float kLnB = 3.335183e-01F;
 

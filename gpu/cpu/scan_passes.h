@@ -21,6 +21,7 @@ struct ScanPasses {
   using Floats = typename L::Floats;
   using Ints = typename L::Ints;
   using Mask = typename L::Mask;
+  static constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
   static constexpr std::size_t kParts = kScanTileRows / L::kCount;
 
   /// c[0] + c[1] x + …
@@ -32,27 +33,29 @@ struct ScanPasses {
     return sum;
   }
 
-  /// Kilometres between the query and some rows.
+  /// How far some rows are from the query, in units of kScanUnitKm.
   ///
   /// With h = sin²(half the angle) = chord² / 4, the angle is 2 asin(√h). Beyond a quarter of the Earth's circumference
   /// it is π - 2 asin(√(1 - h)), so that one polynomial, for up to 1/2, serves all distances. Most rows are near, and a
   /// shorter one serves them; the longer is left out where no row of a register needs it.
   CAIRN_SCAN_INLINE Floats distance(const ScoreCall& call, std::size_t row) {
-    // A difference of 2^31 wraps to -2^31, whose square is the same.
+    // Integers of 2^30 a radius. A difference of 2^31 wraps to -2^31, whose square is the same.
     const Floats x = L::to_floats(L::subtract(L::load(call.x + row), L::fill(call.query_x)));
     const Floats y = L::to_floats(L::subtract(L::load(call.y + row), L::fill(call.query_y)));
     const Floats z = L::to_floats(L::subtract(L::load(call.z + row), L::fill(call.query_z)));
     const Floats chord_squared = L::fma(x, x, L::fma(y, y, L::multiply(z, z)));
-    const Floats h = L::multiply(chord_squared, L::fill(0x1p-62F));
-    const Floats near = L::multiply(L::root(h), polynomial(kShortArcs, h));
-    const Mask beyond = L::greater(h, L::fill(kShortArcsUpTo));
+    // The root is √h times 2^31: so the result has its unit, and h itself is not needed.
+    const Floats near = L::multiply(L::root(chord_squared), polynomial(kShortArcs, chord_squared));
+    const Mask beyond = L::greater(chord_squared, L::fill(kShortArcsUpTo));
     if (L::bits(beyond) == 0) [[likely]]
       return near;
+    const Floats h = L::multiply(chord_squared, L::fill(0x1p-62F));
     // 1 - h may come out a little below 0 at the antipode.
     const Floats other = L::maximum(L::subtract(L::fill(1.0F), h), L::fill(0.0F));
     const Floats g = L::minimum(h, other);
-    const Floats arc = L::multiply(L::root(g), polynomial(kArcs, g));
-    const Floats far = L::choose(L::greater(h, L::fill(0.5F)), L::subtract(L::fill(kHalfTurnKm), arc), arc);
+    const Floats arc = L::multiply(L::multiply(L::root(g), polynomial(kArcs, g)), L::fill(1.0F / kScanUnitKm));
+    const Floats half_turn = L::fill(kHalfTurnKm / kScanUnitKm);
+    const Floats far = L::choose(L::greater(h, L::fill(0.5F)), L::subtract(half_turn, arc), arc);
     return L::choose(beyond, far, near);
   }
 
@@ -62,13 +65,13 @@ struct ScanPasses {
     const Floats f = L::fma(L::mantissa(x), L::lookup(kLnInverse, interval), L::fill(-1.0F));
     const Floats whole = L::fma(L::exponent(x), L::fill(kLn2), L::lookup(kLnMiddle, interval));
     const Floats rest = L::fma(f, L::fill(kLnB), L::fill(kLnA));
-    return L::add(whole, L::fma(L::multiply(f, f), rest, f));
+    return L::fma(f, L::fma(f, rest, L::fill(1.0F)), whole);
   }
 
-  /// exp(-per_km · km), where exp_per_km is -per_km / ln 2.
-  CAIRN_SCAN_INLINE Floats decay(const ScoreCall& call, Floats km) {
-    const Floats near = L::minimum(km, L::fill(call.exp_km_max));
-    const Floats factor = L::fill(call.exp_per_km);
+  /// exp(-per_unit · distance), where exp_per_unit is -per_unit / ln 2.
+  CAIRN_SCAN_INLINE Floats decay(const ScoreCall& call, Floats distance) {
+    const Floats near = L::minimum(distance, L::fill(call.exp_units_max));
+    const Floats factor = L::fill(call.exp_per_unit);
     const Floats shifted = L::fma(near, factor, L::fill(kSixteenths));
     const Floats f = L::fma(near, factor, L::subtract(L::fill(kSixteenths), shifted));
     const Ints sixteenths = L::bits(shifted);
@@ -78,37 +81,38 @@ struct ScanPasses {
     return L::fma(L::multiply(f, power), rest, power);
   }
 
-  template <bool kKm, std::size_t kTable, bool kLogs>
+  template <bool kDistance, std::size_t kTable, std::size_t kLogs>
   CAIRN_SCAN_INLINE std::uint64_t first_part(const ScoreCall& call, std::size_t row) {
-    if constexpr (kKm) L::store(call.km + row, distance(call, row));
+    if constexpr (kDistance) L::store(call.distances + row, distance(call, row));
     const Ints tags = L::load(call.tags + row);
     Floats value = L::fill(0.0F);
     Floats logs_value = L::fill(0.0F);
-    if constexpr (kTable > 0 && kLogs) L::gather_pairs(call.pairs, call.tags + row, &value, &logs_value);
-    if constexpr (kTable > 0 && !kLogs) value = L::gather(call.tag_table, tags);
-    if constexpr (kTable == 0 && kLogs) logs_value = L::gather(call.logs_table, tags);
+    if constexpr (kTable > 0 && kLogs > 0) L::gather_pairs(call.pairs, call.tags + row, &value, &logs_value);
+    if constexpr (kTable > 0 && kLogs == 0) value = L::gather(call.tag_table, tags);
+    if constexpr (kTable == 0 && kLogs > 0) logs_value = L::gather(call.logs_table, tags);
     Floats score = L::load(call.prior + row);
     std::uint64_t passes = ~std::uint64_t{0} >> (64 - L::kCount);
     if constexpr (kTable > 0) score = L::add(score, value);
     // NaN is not -infinity: its rows pass, though they are never answered.
     if constexpr (kTable > 1) passes = L::bits(L::differs(value, L::fill(-std::numeric_limits<float>::infinity())));
-    if constexpr (kLogs) {
+    if constexpr (kLogs > 0) {
       const Floats x = L::add(L::load(call.logs + row), logs_value);
       score = L::fma(L::fill(call.logs_weight), ln(x), score);
       // What has no logarithm here has no score.
-      score = L::choose(L::has_no_ln(x), L::fill(std::numeric_limits<float>::quiet_NaN()), score);
+      if constexpr (kLogs > 1) score = L::choose(L::has_no_ln(x), L::fill(kNaN), score);
     }
     L::store(call.scores + row, score);
     return passes;
   }
 
-  template <bool kKm, std::size_t kTable, bool kLogs>
+  template <bool kDistance, std::size_t kTable, std::size_t kLogs>
   static void first(const ScoreCall& call) {
     for (std::size_t tile = 0; tile < call.tiles; ++tile) {
       std::uint64_t passes = 0;
 #pragma GCC unroll 4
       for (std::size_t part = 0; part < kParts; ++part) {
-        passes |= first_part<kKm, kTable, kLogs>(call, tile * kScanTileRows + part * L::kCount) << (part * L::kCount);
+        passes |= first_part<kDistance, kTable, kLogs>(call, tile * kScanTileRows + part * L::kCount)
+                  << (part * L::kCount);
       }
       call.inside[tile] = passes;
     }
@@ -119,14 +123,14 @@ struct ScanPasses {
 #pragma GCC unroll 4
     for (std::size_t row = 0; row < call.tiles * kScanTileRows; row += L::kCount) {
       Floats score = L::load(call.scores + row);
-      Floats km = L::fill(0.0F);
-      if constexpr (kLogTerms > 0 || kExp) km = L::load(call.km + row);
+      Floats distance = L::fill(0.0F);
+      if constexpr (kLogTerms > 0 || kExp) distance = L::load(call.distances + row);
 #pragma GCC unroll 2
       for (std::size_t i = 0; i < kLogTerms; ++i) {
-        const Floats x = L::fma(L::fill(call.log_per_km[i]), km, L::fill(1.0F));
+        const Floats x = L::fma(L::fill(call.log_per_unit[i]), distance, L::fill(1.0F));
         score = L::fma(L::fill(call.log_weight[i]), ln(x), score);
       }
-      if constexpr (kExp) score = L::fma(L::fill(call.exp_weight), decay(call, km), score);
+      if constexpr (kExp) score = L::fma(L::fill(call.exp_weight), decay(call, distance), score);
       if constexpr (kDots) score = L::fma(L::fill(call.dot_weight), L::load(call.dots + row), score);
       L::store(call.scores + row, score);
     }
@@ -137,9 +141,11 @@ struct ScanPasses {
       std::uint64_t in_radius = 0;
       std::uint64_t in_rim = 0;
       for (std::size_t part = 0; part < kParts; ++part) {
-        const Floats km = L::load(call.km + tile * kScanTileRows + part * L::kCount);
-        in_radius |= static_cast<std::uint64_t>(L::bits(L::at_most(km, L::fill(call.radius_km)))) << (part * L::kCount);
-        in_rim |= static_cast<std::uint64_t>(L::bits(L::at_most(km, L::fill(call.rim_km)))) << (part * L::kCount);
+        const Floats distance = L::load(call.distances + tile * kScanTileRows + part * L::kCount);
+        in_radius |= static_cast<std::uint64_t>(L::bits(L::at_most(distance, L::fill(call.radius))))
+                     << (part * L::kCount);
+        in_rim |= static_cast<std::uint64_t>(L::bits(L::at_most(distance, L::fill(call.rim_end))))
+                  << (part * L::kCount);
       }
       call.rim[tile] = call.inside[tile] & in_rim & ~in_radius;
       call.inside[tile] &= in_radius;
@@ -328,12 +334,12 @@ struct ScanPasses {
 
   static constexpr ScanKernels kernels() {
     return {
-        .first = {{{first<false, 0, false>, first<false, 0, true>},
-                   {first<false, 1, false>, first<false, 1, true>},
-                   {first<false, 2, false>, first<false, 2, true>}},
-                  {{first<true, 0, false>, first<true, 0, true>},
-                   {first<true, 1, false>, first<true, 1, true>},
-                   {first<true, 2, false>, first<true, 2, true>}}},
+        .first = {{{first<false, 0, 0>, first<false, 0, 1>, first<false, 0, 2>},
+                   {first<false, 1, 0>, first<false, 1, 1>, first<false, 1, 2>},
+                   {first<false, 2, 0>, first<false, 2, 1>, first<false, 2, 2>}},
+                  {{first<true, 0, 0>, first<true, 0, 1>, first<true, 0, 2>},
+                   {first<true, 1, 0>, first<true, 1, 1>, first<true, 1, 2>},
+                   {first<true, 2, 0>, first<true, 2, 1>, first<true, 2, 2>}}},
         .second = {{{second<0, false, false>, second<0, false, true>}, {second<0, true, false>, second<0, true, true>}},
                    {{second<1, false, false>, second<1, false, true>}, {second<1, true, false>, second<1, true, true>}},
                    {{second<2, false, false>, second<2, false, true>},

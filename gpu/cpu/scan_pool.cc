@@ -56,7 +56,9 @@ void ScanPool::reset(const ScanKernels* kernels, std::size_t k, float slack) {
   kernels_ = kernels;
   k_ = k;
   slack_ = slack;
-  count_ = 0;
+  count_ = cut_ = 0;
+  least_ = kInfinity;
+  largest_ = -kInfinity;
   // No more than a table can have rows.
   limit_ = limit_after(std::min<std::size_t>(k, std::numeric_limits<std::uint32_t>::max()));
   threshold_ = -kInfinity;
@@ -81,11 +83,15 @@ void ScanPool::commit(std::size_t rows) {
 /// At most the k-th best score, and close to it: halving an interval is much cheaper than a selection.
 float ScanPool::kth_bound() {
   constexpr int kHalvings = 10;
-  float low = 0.0F;
-  float high = 0.0F;
+  float least = 0.0F;
+  float largest = 0.0F;
+  // The rows that a cut left are in its bounds: only new ones are looked at.
+  kernels_->range(scores_.data() + cut_, count_ - cut_, &least, &largest);
+  least_ = std::min(least_, least);
+  largest_ = std::max(largest_, largest);
   // At least k scores reach `low`, before each step and after it.
-  kernels_->range(scores_.data(), count_, &low, &high);
-  low = std::max(low, kth_bound_);
+  float low = std::max(least_, kth_bound_);
+  float high = largest_;
   // The middle of an infinite interval is infinite or NaN.
   if (!std::isfinite(high - low)) {
     std::vector<float> copy(scores_.begin(), scores_.begin() + static_cast<std::ptrdiff_t>(count_));
@@ -107,7 +113,7 @@ void ScanPool::cut() {
   kth_bound_ = kth_bound();
   // An infinite slack keeps everything; infinity less infinity would be NaN.
   if (std::isfinite(slack_)) raise_threshold(kth_bound_ - slack_);
-  count_ = kernels_->keep(rows_.data(), scores_.data(), count_, threshold_);
+  count_ = cut_ = kernels_->keep(rows_.data(), scores_.data(), count_, threshold_);
 }
 
 void ScanPool::append(const ScanPool& others) {

@@ -41,7 +41,10 @@ class ScanPool {
   std::size_t count_ = 0;
   std::size_t limit_ = 0;  // cut when there are more
   float threshold_ = 0.0F;
-  float kth_bound_ = 0.0F;           // the k-th best score is at least this
+  float kth_bound_ = 0.0F;  // the k-th best score is at least this
+  std::size_t cut_ = 0;     // rows before this are what the last cut left
+  float least_ = 0.0F;      // of all rows that cuts have seen
+  float largest_ = 0.0F;
   std::vector<std::uint32_t> rows_;  // ascending
   std::vector<float> scores_;
   std::vector<float> scratch_;

@@ -47,10 +47,20 @@ CpuScanColumn::CpuScanColumn(std::span<const float> values, std::size_t rows_pad
                              ReservedBytes reserved)
     : reserved_(std::move(reserved)), table_(table), values_(rows_padded * sizeof(float)) {
   std::copy(values.begin(), values.end(), values_.as<float>());
+  for (const float value : values) widen(value);
+}
+
+void CpuScanColumn::widen(float value) noexcept {
+  all_finite_ = all_finite_ && std::isfinite(value);
+  least_ = std::min(least_, value);
+  largest_ = std::max(largest_, value);
 }
 
 void CpuScanColumn::set(std::span<const std::uint32_t> rows, std::span<const float> values) {
-  for (std::size_t i = 0; i < rows.size(); ++i) values_.as<float>()[rows[i]] = values[i];
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    values_.as<float>()[rows[i]] = values[i];
+    widen(values[i]);
+  }
 }
 
 Result<std::unique_ptr<ScanTable>> CpuScanTable::make(const ScanRows& rows, ScanResources resources) {

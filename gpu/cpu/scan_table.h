@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -46,13 +47,22 @@ class CpuScanColumn final : public ScanColumn {
   void set(std::span<const std::uint32_t> rows, std::span<const float> values) override;
 
   [[nodiscard]] const float* values() const noexcept { return values_.as<float>(); }
+  /// Bounds of all values that there are and were, if all of them were finite.
+  [[nodiscard]] bool all_finite() const noexcept { return all_finite_; }
+  [[nodiscard]] float least() const noexcept { return least_; }
+  [[nodiscard]] float largest() const noexcept { return largest_; }
   /// Which table it is of.
   [[nodiscard]] std::uint64_t table() const noexcept { return table_; }
 
  private:
+  void widen(float value) noexcept;
+
   ReservedBytes reserved_;
   std::uint64_t table_;
   Buffer values_;
+  bool all_finite_ = true;
+  float least_ = std::numeric_limits<float>::infinity();
+  float largest_ = -std::numeric_limits<float>::infinity();
 };
 
 /// Arrays of rows are padded to whole tiles, so that kernels have no rest to treat; padding never passes.

@@ -29,7 +29,7 @@ const ScanKernels& kernels_of(InstructionSet set) {
 
 /// A block of rows, and what kernels make of it.
 struct Rows {
-  Rows() : x(kRows), zeros(kRows), tags(kRows), logs(kRows), km(kRows), scores(kRows), inside(kScanBlockTiles) {
+  Rows() : x(kRows), zeros(kRows), tags(kRows), logs(kRows), distances(kRows), scores(kRows), inside(kScanBlockTiles) {
     call.tiles = kScanBlockTiles;
     call.x = x.data();
     call.y = call.z = zeros.data();
@@ -39,7 +39,7 @@ struct Rows {
     call.logs_table = no_table;
     call.logs_weight = 1.0F;
     call.exp_weight = 1.0F;
-    call.km = km.data();
+    call.distances = distances.data();
     call.scores = scores.data();
     call.inside = inside.data();
   }
@@ -48,7 +48,7 @@ struct Rows {
   std::vector<std::int32_t> zeros;
   std::vector<std::uint32_t> tags;
   std::vector<float> logs;
-  std::vector<float> km;
+  std::vector<float> distances;
   std::vector<float> scores;
   std::vector<std::uint64_t> inside;
   float no_table[1] = {0.0F};
@@ -84,7 +84,7 @@ TEST_CASE("a logarithm is off by at most 2.4 roundings of 1 or of itself, for ev
       }
       on_every_set(first / (step * kRows), rows.scores, [&](const ScanKernels& kernels) {
         std::fill(rows.scores.begin(), rows.scores.end(), 0.0F);
-        kernels.first[0][0][1](rows.call);
+        kernels.first[0][0][2](rows.call);
       });
       for (std::size_t i = 0; i < kRows; ++i) {
         const double ln = std::log(static_cast<double>(rows.logs[i]));
@@ -102,20 +102,22 @@ TEST_CASE("an exponential is off by at most what is stated, for distances from n
   Rows rows;
   double worst = 0.0;
   for (const float per_km : {1.0F, 0.001F, 7.3F}) {
-    rows.call.exp_per_km = per_km * -std::numbers::log2e_v<float>;
-    rows.call.exp_km_max = 125.0F / -rows.call.exp_per_km;
+    rows.call.exp_per_unit = per_km * -std::numbers::log2e_v<float> * kScanUnitKm;
+    rows.call.exp_units_max = 125.0F / -rows.call.exp_per_unit;
     // Distances up to where the exponential is 0 beside 1, densely; then up to half of the Earth's circumference.
     for (std::size_t block = 0; block < 4100; ++block) {
       for (std::size_t i = 0; i < kRows; ++i) {
         const double at = static_cast<double>(block * kRows + i) / (4000.0 * kRows);
-        rows.km[i] = static_cast<float>(block < 4000 ? 30.0 * at / static_cast<double>(per_km) : 19000.0 * at);
+        const double km = block < 4000 ? 30.0 * at / static_cast<double>(per_km) : 19000.0 * at;
+        rows.distances[i] = static_cast<float>(km) / kScanUnitKm;
       }
       on_every_set(block, rows.scores, [&](const ScanKernels& kernels) {
         std::fill(rows.scores.begin(), rows.scores.end(), 0.0F);
         kernels.second[0][1][0](rows.call);
       });
       for (std::size_t i = 0; i < kRows; ++i) {
-        const double truth = std::exp(-static_cast<double>(per_km) * static_cast<double>(rows.km[i]));
+        const double truth =
+            std::exp(-static_cast<double>(per_km) * static_cast<double>(rows.distances[i] * kScanUnitKm));
         worst = std::max(worst, std::abs(static_cast<double>(rows.scores[i]) - truth));
       }
     }
@@ -136,13 +138,13 @@ TEST_CASE("an arc is off by at most 4 roundings up to a quarter of the circumfer
       for (std::size_t i = 0; i < kRows; ++i) {
         rows.x[i] = std::min(first + 9 * static_cast<std::int32_t>(i), (1 << 24) - 1) << shift;
       }
-      on_every_set(static_cast<std::size_t>(first) / (9 * kRows), rows.km,
+      on_every_set(static_cast<std::size_t>(first) / (9 * kRows), rows.distances,
                    [&](const ScanKernels& kernels) { kernels.first[1][0][0](rows.call); });
       for (std::size_t i = 0; i < kRows; ++i) {
         const double sine = static_cast<double>(rows.x[i]) * 0x1p-31;
         const double truth = 2.0 * kRadiusKm * std::asin(sine);
         if (truth == 0.0) continue;
-        const double off = std::abs(static_cast<double>(rows.km[i]) - truth) / truth;
+        const double off = std::abs(static_cast<double>(rows.distances[i] * kScanUnitKm) - truth) / truth;
         double& worst = sine * sine <= 0.5 ? worst_near : worst_far;
         worst = std::max(worst, off);
       }

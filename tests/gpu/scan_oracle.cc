@@ -134,10 +134,11 @@ std::vector<float> scanned_km(const ScanWorld& world, GeoPoint from) {
   call.query_x = at.x;
   call.query_y = at.y;
   call.query_z = at.z;
-  call.km = km.data();
+  call.distances = km.data();
   call.scores = scores.data();
   call.inside = inside.data();
   kScanScalar.first[1][0][0](call);
+  for (float& one : km) one *= kScanUnitKm;
   return km;
 }
 

@@ -279,6 +279,20 @@ TEST_CASE("what has no logarithm scores NaN") {
   }
 }
 
+TEST_CASE("a value that has no logarithm is seen when it comes later") {
+  const ScanWorld world = plain_world(5);
+  const float zeros[] = {0.0F};
+  for (const auto& backend : cpu_backends()) {
+    const OnBackend on(*backend, world);
+    const ScanQuery query{.logs = on.logs.get(), .logs_table = zeros, .logs_weight = 1.0F, .k = 5};
+    CHECK(answers_of(*on.table, {&query, 1})[0].rows.size() == 5);
+    const std::uint32_t rows[] = {1, 3};
+    const float values[] = {-1.0F, kNaN};
+    on.logs->set(rows, values);
+    CHECK(answers_of(*on.table, {&query, 1})[0].rows == std::vector<std::uint32_t>{0, 2, 4});
+  }
+}
+
 TEST_CASE("a column that is changed is read as it is") {
   const ScanWorld world = plain_world(100);
   for (const auto& backend : cpu_backends()) {
