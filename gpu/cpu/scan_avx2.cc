@@ -39,6 +39,16 @@ struct Lanes {
   CAIRN_SCAN_INLINE Floats root(Floats a) { return _mm256_sqrt_ps(a); }
   CAIRN_SCAN_INLINE Floats minimum(Floats a, Floats b) { return _mm256_min_ps(a, b); }
   CAIRN_SCAN_INLINE Floats maximum(Floats a, Floats b) { return _mm256_max_ps(a, b); }
+  CAIRN_SCAN_INLINE float least(Floats a) {
+    __m128 four = _mm_min_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    four = _mm_min_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_min_ss(four, _mm_movehdup_ps(four)));
+  }
+  CAIRN_SCAN_INLINE float largest(Floats a) {
+    __m128 four = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    four = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_max_ss(four, _mm_movehdup_ps(four)));
+  }
   CAIRN_SCAN_INLINE Floats to_floats(Ints a) { return _mm256_cvtepi32_ps(a); }
 
   CAIRN_SCAN_INLINE Ints bits(Floats a) { return _mm256_castps_si256(a); }

@@ -29,6 +29,8 @@ struct Lanes {
   CAIRN_SCAN_INLINE Floats root(Floats a) { return _mm512_sqrt_ps(a); }
   CAIRN_SCAN_INLINE Floats minimum(Floats a, Floats b) { return _mm512_min_ps(a, b); }
   CAIRN_SCAN_INLINE Floats maximum(Floats a, Floats b) { return _mm512_max_ps(a, b); }
+  CAIRN_SCAN_INLINE float least(Floats a) { return _mm512_reduce_min_ps(a); }
+  CAIRN_SCAN_INLINE float largest(Floats a) { return _mm512_reduce_max_ps(a); }
   CAIRN_SCAN_INLINE Floats to_floats(Ints a) { return _mm512_cvtepi32_ps(a); }
 
   CAIRN_SCAN_INLINE Ints bits(Floats a) { return _mm512_castps_si512(a); }

@@ -95,7 +95,7 @@ struct ScanKernels {
   std::size_t (*list)(ListCall*);  ///< returns how many
   /// The least and the largest of some scores, none of them NaN.
   void (*range)(const float* scores, std::size_t count, float* least, float* largest);
-  /// How many scores reach a bound.
+  /// How many scores reach a bound. There are kScanRoom more numbers behind them, whatever they are.
   std::size_t (*count)(const float* scores, std::size_t count, float bound);
   /// Moves the rows whose scores reach the bound to the front, in their order; returns how many.
   std::size_t (*keep)(std::uint32_t* rows, float* scores, std::size_t count, float bound);

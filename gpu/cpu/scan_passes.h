@@ -261,47 +261,52 @@ struct ScanPasses {
 
   static std::size_t list(ListCall* call) {
     const Floats threshold = L::fill(call->threshold);
-    std::size_t count = 0;
+    // First which tiles have a hit, then their hits: the processor has to guess once how many there are, not for each.
+    std::uint64_t hits[kScanBlockTiles];
+    std::uint32_t tiles[kScanBlockTiles];
+    std::size_t with_hits = 0;
     call->set = 0;
     for (std::size_t tile = 0; tile < call->tiles; ++tile) {
       const float* scores = call->scores + tile * kScanTileRows;
-      std::uint64_t hits = 0;
+      std::uint64_t reach = 0;
 #pragma GCC unroll 8
       for (std::size_t part = 0; part < kParts; ++part) {
-        hits |= reaching(scores + part * L::kCount, threshold) << (part * L::kCount);
+        reach |= reaching(scores + part * L::kCount, threshold) << (part * L::kCount);
       }
-      hits &= call->mask[tile];
+      reach &= call->mask[tile];
       call->set += static_cast<std::uint64_t>(__builtin_popcountll(call->mask[tile]));
-      // Few tiles have a hit, in the end; in the beginning nearly all have.
-      if (hits == 0) continue;
-      const auto first_row = call->first_row + static_cast<std::uint32_t>(tile * kScanTileRows);
-      count += L::list(hits, scores, first_row, call->rows + count, call->row_scores + count);
+      hits[with_hits] = reach;
+      tiles[with_hits] = static_cast<std::uint32_t>(tile);
+      with_hits += reach != 0 ? 1 : 0;
+    }
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < with_hits; ++i) {
+      const std::uint32_t first = tiles[i] * static_cast<std::uint32_t>(kScanTileRows);
+      count +=
+          L::list(hits[i], call->scores + first, call->first_row + first, call->rows + count, call->row_scores + count);
     }
     return count;
   }
 
   static void range(const float* scores, std::size_t count, float* least, float* largest) {
-    Floats low = L::fill(std::numeric_limits<float>::infinity());
-    Floats high = L::fill(-std::numeric_limits<float>::infinity());
-    std::size_t i = 0;
-    for (; i + L::kCount <= count; i += L::kCount) {
+    *least = std::numeric_limits<float>::infinity();
+    *largest = -std::numeric_limits<float>::infinity();
+    if (count < L::kCount) {
+      for (std::size_t i = 0; i < count; ++i) {
+        *least = scores[i] < *least ? scores[i] : *least;
+        *largest = scores[i] > *largest ? scores[i] : *largest;
+      }
+      return;
+    }
+    // The last register reads some scores a second time.
+    Floats low = L::load(scores + count - L::kCount);
+    Floats high = low;
+    for (std::size_t i = 0; i + L::kCount <= count; i += L::kCount) {
       low = L::minimum(low, L::load(scores + i));
       high = L::maximum(high, L::load(scores + i));
     }
-    float lows[L::kCount];
-    float highs[L::kCount];
-    L::store(lows, low);
-    L::store(highs, high);
-    *least = lows[0];
-    *largest = highs[0];
-    for (std::size_t lane = 0; lane < L::kCount; ++lane) {
-      *least = lows[lane] < *least ? lows[lane] : *least;
-      *largest = highs[lane] > *largest ? highs[lane] : *largest;
-    }
-    for (; i < count; ++i) {
-      *least = scores[i] < *least ? scores[i] : *least;
-      *largest = scores[i] > *largest ? scores[i] : *largest;
-    }
+    *least = L::least(low);
+    *largest = L::largest(high);
   }
 
   static std::size_t count(const float* scores, std::size_t count, float bound) {
@@ -311,8 +316,9 @@ struct ScanPasses {
     for (; i + L::kCount <= count; i += L::kCount) {
       found += static_cast<std::size_t>(__builtin_popcountll(reaching(scores + i, bounds)));
     }
-    for (; i < count; ++i) found += scores[i] >= bound ? 1 : 0;
-    return found;
+    // Of the rest, what lies behind the scores is read and not counted.
+    const std::uint64_t rest = ~(~std::uint64_t{0} << (count - i));
+    return found + static_cast<std::size_t>(__builtin_popcountll(reaching(scores + i, bounds) & rest));
   }
 
   static std::size_t keep(std::uint32_t* rows, float* scores, std::size_t count, float bound) {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <utility>
 
 namespace cairn::gpu {
 namespace {
@@ -27,25 +28,18 @@ std::uint32_t descending(float score) {
 using Ordered = std::vector<std::uint64_t>;
 
 /// Sorts by the upper halves, a byte at a time from the lowest, and leaves equals in their order: linear, and without a
-/// branch that depends on scores.
+/// branch that depends on scores. Bytes that are the same in all are left out.
 void sort_by_score(Ordered* all, Ordered* scratch) {
-  constexpr std::size_t kDigits = 4;
-  std::uint32_t counts[kDigits][256] = {};
-  for (const std::uint64_t one : *all) {
-    for (std::size_t d = 0; d < kDigits; ++d) ++counts[d][one >> (32 + 8 * d) & 255];
-  }
+  std::uint64_t differs = 0;
+  for (const std::uint64_t one : *all) differs |= one ^ all->front();
   scratch->resize(all->size());
-  for (std::size_t d = 0; d < kDigits; ++d) {
-    const std::size_t shift = 32 + 8 * d;
-    // All have the same digit: nothing to do.
-    if (all->empty() || counts[d][all->front() >> shift & 255] == all->size()) continue;
+  for (std::size_t shift = 32; shift < 64; shift += 8) {
+    if ((differs >> shift & 255) == 0) continue;
+    std::uint32_t at[256] = {};
+    for (const std::uint64_t one : *all) ++at[one >> shift & 255];
     std::uint32_t next = 0;
-    for (std::uint32_t& count : counts[d]) {
-      const std::uint32_t begin = next;
-      next += count;
-      count = begin;
-    }
-    for (const std::uint64_t one : *all) (*scratch)[counts[d][one >> shift & 255]++] = one;
+    for (std::uint32_t& count : at) next += std::exchange(count, next);
+    for (const std::uint64_t one : *all) (*scratch)[at[one >> shift & 255]++] = one;
     all->swap(*scratch);
   }
 }
@@ -80,9 +74,9 @@ void ScanPool::commit(std::size_t rows) {
   limit_ = limit_after(std::max(count_, k_));
 }
 
-/// At most the k-th best score, and close to it: halving an interval is much cheaper than a selection.
+/// At most the k-th best score, and close to it: a few counts are much cheaper than a selection.
 float ScanPool::kth_bound() {
-  constexpr int kHalvings = 10;
+  constexpr int kSteps = 9;
   float least = 0.0F;
   float largest = 0.0F;
   // The rows that a cut left are in its bounds: only new ones are looked at.
@@ -99,11 +93,19 @@ float ScanPool::kth_bound() {
     std::nth_element(copy.begin(), kth, copy.end(), std::greater<>());
     return *kth;
   }
-  for (int i = 0; i < kHalvings && low < high; ++i) {
-    const float middle = low + (high - low) * 0.5F;
+  // Scores thin out towards the best about exponentially: the logarithm of how many reach a bound falls about evenly
+  // from all of them at `low` to one at `high`. So the step goes where that line has the k-th, and a little below, as
+  // too low costs less than too high. Every third step halves the interval, which always gets on.
+  const double wanted = std::log(static_cast<double>(k_) + static_cast<double>(k_) / 32.0 + 1.0);
+  double low_count = std::log(static_cast<double>(count_));
+  double high_count = 0.0;
+  for (int i = 0; i < kSteps && low < high; ++i) {
+    const double share = i % 3 == 2 ? 0.5 : (low_count - wanted) / std::max(low_count - high_count, 1e-9);
+    const float middle = low + (high - low) * static_cast<float>(std::clamp(share, 0.01, 0.99));
     const std::size_t reaching = kernels_->count(scores_.data(), count_, middle);
+    if (reaching >= k_ && reaching <= k_ + k_ / 12) return middle;
     (reaching >= k_ ? low : high) = middle;
-    if (reaching >= k_ && reaching <= k_ + k_ / 16) break;
+    (reaching >= k_ ? low_count : high_count) = std::log(static_cast<double>(std::max<std::size_t>(reaching, 1)));
   }
   return low;
 }
@@ -129,16 +131,26 @@ void ScanPool::finish(std::vector<std::uint32_t>* rows, std::vector<float>* scor
   cut();
   Ordered order(count_);
   Ordered scratch;
-  for (std::size_t i = 0; i < count_; ++i) order[i] = std::uint64_t{descending(scores_[i])} << 32 | i;
+  // Relative to a key that is none's worst, the upper bytes of most are 0.
+  const std::uint32_t best =
+      count_ == 0
+          ? 0
+          : descending(*std::max_element(scores_.begin(), scores_.begin() + static_cast<std::ptrdiff_t>(count_)));
+  for (std::size_t i = 0; i < count_; ++i) order[i] = std::uint64_t{descending(scores_[i]) - best} << 32 | i;
   sort_by_score(&order, &scratch);
   float least = -kInfinity;
   if (count_ >= k_ && std::isfinite(slack_)) least = scores_[static_cast<std::uint32_t>(order[k_ - 1])] - slack_;
-  for (const std::uint64_t one : order) {
-    const auto from = static_cast<std::uint32_t>(one);
+  rows->resize(count_);
+  scores->resize(count_);
+  std::size_t answered = 0;
+  for (; answered < count_; ++answered) {
+    const auto from = static_cast<std::uint32_t>(order[answered]);
     if (!(scores_[from] >= least)) break;
-    rows->push_back(rows_[from]);
-    scores->push_back(scores_[from]);
+    (*rows)[answered] = rows_[from];
+    (*scores)[answered] = scores_[from];
   }
+  rows->resize(answered);
+  scores->resize(answered);
 }
 
 }  // namespace cairn::gpu

@@ -34,6 +34,8 @@ struct Lanes {
   static float root(float a) { return std::sqrt(a); }
   static float minimum(float a, float b) { return a < b ? a : b; }
   static float maximum(float a, float b) { return a > b ? a : b; }
+  static float least(float a) { return a; }
+  static float largest(float a) { return a; }
   static float to_floats(Ints a) { return static_cast<float>(static_cast<std::int32_t>(a)); }
 
   static Ints bits(float a) { return std::bit_cast<Ints>(a); }
