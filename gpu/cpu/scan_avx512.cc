@@ -84,7 +84,13 @@ struct Lanes {
   CAIRN_SCAN_INLINE Mask greater(Floats a, Floats b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
   CAIRN_SCAN_INLINE Mask at_most(Floats a, Floats b) { return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ); }
   CAIRN_SCAN_INLINE Mask differs(Floats a, Floats b) { return _mm512_cmp_ps_mask(a, b, _CMP_NEQ_UQ); }
-  CAIRN_SCAN_INLINE std::uint64_t bits(Mask mask) { return mask; }
+  /// The move itself: GCC 12 takes a compared mask for 64 bits wide, and where it keeps one on the stack meanwhile it
+  /// stores 16 bits and loads 64.
+  CAIRN_SCAN_INLINE std::uint64_t bits(Mask mask) {
+    std::uint32_t moved = 0;
+    asm("kmovw %1, %k0" : "=r"(moved) : "k"(mask));
+    return moved;
+  }
   CAIRN_SCAN_INLINE Floats choose(Mask mask, Floats if_set, Floats otherwise) {
     return _mm512_mask_blend_ps(mask, otherwise, if_set);
   }
@@ -103,7 +109,7 @@ struct Lanes {
   CAIRN_SCAN_INLINE std::size_t put(Mask mask, Ints from_rows, Floats from_scores, std::uint32_t* rows, float* scores) {
     _mm512_storeu_si512(rows, _mm512_maskz_compress_epi32(mask, from_rows));
     _mm512_storeu_ps(scores, _mm512_maskz_compress_ps(mask, from_scores));
-    return static_cast<std::size_t>(__builtin_popcount(mask));
+    return static_cast<std::size_t>(__builtin_popcount(static_cast<std::uint32_t>(bits(mask))));
   }
   CAIRN_SCAN_INLINE std::size_t list(std::uint64_t hits, const float* values, std::uint32_t first, std::uint32_t* rows,
                                      float* scores) {

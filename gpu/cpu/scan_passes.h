@@ -84,12 +84,11 @@ struct ScanPasses {
   template <bool kDistance, std::size_t kTable, std::size_t kLogs>
   CAIRN_SCAN_INLINE std::uint64_t first_part(const ScoreCall& call, std::size_t row) {
     if constexpr (kDistance) L::store(call.distances + row, distance(call, row));
-    const Ints tags = L::load(call.tags + row);
     Floats value = L::fill(0.0F);
     Floats logs_value = L::fill(0.0F);
     if constexpr (kTable > 0 && kLogs > 0) L::gather_pairs(call.pairs, call.tags + row, &value, &logs_value);
-    if constexpr (kTable > 0 && kLogs == 0) value = L::gather(call.tag_table, tags);
-    if constexpr (kTable == 0 && kLogs > 0) logs_value = L::gather(call.logs_table, tags);
+    if constexpr (kTable > 0 && kLogs == 0) value = L::gather(call.tag_table, L::load(call.tags + row));
+    if constexpr (kTable == 0 && kLogs > 0) logs_value = L::gather(call.logs_table, L::load(call.tags + row));
     Floats score = L::load(call.prior + row);
     std::uint64_t passes = ~std::uint64_t{0} >> (64 - L::kCount);
     if constexpr (kTable > 0) score = L::add(score, value);

@@ -62,7 +62,9 @@ void ScanPool::reset(const ScanKernels* kernels, std::size_t k, float slack) {
 void ScanPool::make_room(std::size_t rows) {
   const std::size_t needed = count_ + rows + kScanRoom;
   if (rows_.size() >= needed) return;
-  const std::size_t size = std::max(needed, 2 * rows_.size());
+  // At first as much as there will be until the first cut, if that is not very much.
+  constexpr std::size_t kFirstMax = 8192;
+  const std::size_t size = std::max({needed, 2 * rows_.size(), std::min(limit_, kFirstMax) + rows + kScanRoom});
   rows_.resize(size);
   scores_.resize(size);
 }

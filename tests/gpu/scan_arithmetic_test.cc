@@ -1,10 +1,14 @@
 // The functions that scores are made of, over dense grids of their arguments, on every instruction set.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <numbers>
+#include <numeric>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -153,6 +157,40 @@ TEST_CASE("an arc is off by at most 4 roundings up to a quarter of the circumfer
   MESSAGE("worst: ", worst_near / kUnit, " roundings; beyond a quarter ", worst_far);
   CHECK(worst_near <= 4.0 * kUnit);
   CHECK(worst_far <= kScanError.far_share);
+}
+
+TEST_CASE("counting, keeping and the range of scores agree with plain loops, whatever their number") {
+  std::mt19937 random(3);
+  const float few[] = {-2.0F, -0.0F, 0.0F, 1.0F, 7.0F, std::numeric_limits<float>::infinity()};
+  for (std::size_t size = 1; size < 90; ++size) {
+    INFO("size ", size);
+    std::vector<float> scores(size + kScanRoom, 100.0F);  // what stands behind them does not count
+    std::vector<std::uint32_t> rows(size + kScanRoom);
+    for (std::size_t i = 0; i < size; ++i) scores[i] = few[random() % std::size(few)];
+    std::iota(rows.begin(), rows.end(), 0U);
+    const float bound = few[random() % std::size(few)];
+    std::vector<std::uint32_t> kept;
+    for (std::size_t i = 0; i < size; ++i) {
+      if (scores[i] >= bound) kept.push_back(static_cast<std::uint32_t>(i));
+    }
+    const auto [least, largest] = std::minmax_element(scores.begin(), scores.end() - kScanRoom);
+    for (const InstructionSet set : every_instruction_set()) {
+      INFO(std::string(to_string(set)));
+      float low = 0.0F;
+      float high = 0.0F;
+      kernels_of(set).range(scores.data(), size, &low, &high);
+      CHECK(low == *least);
+      CHECK(high == *largest);
+      CHECK(kernels_of(set).count(scores.data(), size, bound) == kept.size());
+      std::vector<float> scores_left = scores;
+      std::vector<std::uint32_t> rows_left = rows;
+      REQUIRE(kernels_of(set).keep(rows_left.data(), scores_left.data(), size, bound) == kept.size());
+      for (std::size_t i = 0; i < kept.size(); ++i) {
+        CHECK(rows_left[i] == kept[i]);
+        CHECK(scores_left[i] == scores[kept[i]]);
+      }
+    }
+  }
 }
 
 }  // namespace
