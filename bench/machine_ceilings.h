@@ -56,6 +56,50 @@ __attribute__((target("avx2"))) inline std::uint64_t spin_avx2(std::size_t round
   return sum;
 }
 
+/// Fused multiply-adds out of registers, as many at a time as hide their latency. Registers are named, since compilers
+/// keep an array of them in memory.
+__attribute__((target("avx512f"))) inline void spin_fma_avx512(std::size_t rounds) {
+  _mm256_zeroall();  // whatever stood there could be slow to compute with
+  for (std::size_t round = 0; round < rounds; ++round) {
+    asm volatile(
+        "vfmadd213ps %%zmm12, %%zmm12, %%zmm0\n vfmadd213ps %%zmm12, %%zmm12, %%zmm1\n"
+        "vfmadd213ps %%zmm12, %%zmm12, %%zmm2\n vfmadd213ps %%zmm12, %%zmm12, %%zmm3\n"
+        "vfmadd213ps %%zmm12, %%zmm12, %%zmm4\n vfmadd213ps %%zmm12, %%zmm12, %%zmm5\n"
+        "vfmadd213ps %%zmm12, %%zmm12, %%zmm6\n vfmadd213ps %%zmm12, %%zmm12, %%zmm7\n"
+        "vfmadd213ps %%zmm12, %%zmm12, %%zmm8\n vfmadd213ps %%zmm12, %%zmm12, %%zmm9\n"
+        "vfmadd213ps %%zmm12, %%zmm12, %%zmm10\n vfmadd213ps %%zmm12, %%zmm12, %%zmm11\n"
+        :
+        :
+        : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12");
+  }
+}
+
+__attribute__((target("avx2,fma"))) inline void spin_fma_avx2(std::size_t rounds) {
+  _mm256_zeroall();  // whatever stood there could be slow to compute with
+  for (std::size_t round = 0; round < rounds; ++round) {
+    asm volatile(
+        "vfmadd213ps %%ymm12, %%ymm12, %%ymm0\n vfmadd213ps %%ymm12, %%ymm12, %%ymm1\n"
+        "vfmadd213ps %%ymm12, %%ymm12, %%ymm2\n vfmadd213ps %%ymm12, %%ymm12, %%ymm3\n"
+        "vfmadd213ps %%ymm12, %%ymm12, %%ymm4\n vfmadd213ps %%ymm12, %%ymm12, %%ymm5\n"
+        "vfmadd213ps %%ymm12, %%ymm12, %%ymm6\n vfmadd213ps %%ymm12, %%ymm12, %%ymm7\n"
+        "vfmadd213ps %%ymm12, %%ymm12, %%ymm8\n vfmadd213ps %%ymm12, %%ymm12, %%ymm9\n"
+        "vfmadd213ps %%ymm12, %%ymm12, %%ymm10\n vfmadd213ps %%ymm12, %%ymm12, %%ymm11\n"
+        :
+        :
+        : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12");
+  }
+}
+
+/// On the calling thread, with the widest registers there are.
+inline void spin_fma(std::size_t rounds) {
+  const bool wide = gpu::best_instruction_set() == gpu::InstructionSet::kAvx512;
+  wide ? spin_fma_avx512(rounds) : spin_fma_avx2(rounds);
+}
+/// Numbers that so many rounds multiply and add.
+inline double fma_lanes(std::size_t rounds) {
+  return static_cast<double>(rounds) * 12 * (gpu::best_instruction_set() == gpu::InstructionSet::kAvx512 ? 16 : 8);
+}
+
 __attribute__((target("avx2"))) inline std::uint64_t read_all(const std::uint8_t* bytes, std::size_t count) {
   __m256i sums[8] = {};
   for (std::size_t i = 0; i + 256 <= count; i += 256) {

@@ -11,6 +11,7 @@
 #include "cairn/status.h"
 #include "gpu/fold_in.h"
 #include "gpu/item_matrix.h"
+#include "gpu/scan.h"
 
 namespace cairn::gpu {
 
@@ -35,6 +36,11 @@ class Backend {
   /// Returns: INVALID_ARGUMENT for shapes and options that make no sense; RESOURCE_EXHAUSTED as above.
   [[nodiscard]] virtual Result<std::unique_ptr<FoldIn>> make_fold_in(MatrixView items,
                                                                      const FoldInOptions& options) = 0;
+
+  /// Copies `rows` into a table of this backend.
+  /// Returns: INVALID_ARGUMENT for shapes that make no sense, tags that are too large and vectors that are not finite;
+  /// RESOURCE_EXHAUSTED as above.
+  [[nodiscard]] virtual Result<std::unique_ptr<ScanTable>> make_scan_table(const ScanRows& rows) = 0;
 
   /// Bytes that all living matrices of this backend hold together, and the limit on them.
   [[nodiscard]] virtual std::size_t resident_bytes() const noexcept = 0;

@@ -6,6 +6,7 @@
 #include "gpu/cpu/cpu_matrix.h"
 #include "gpu/cpu/fold_in.h"
 #include "gpu/cpu/kernels.h"
+#include "gpu/cpu/scan_table.h"
 #include "gpu/select_k.h"
 
 #if defined(__x86_64__)
@@ -39,6 +40,14 @@ bool has_avx512() noexcept { return false; }
 
 #endif
 
+const ScanKernels* scan_kernels_of(InstructionSet set) noexcept {
+#if defined(__x86_64__)
+  if (set == InstructionSet::kAvx512) return &kScanAvx512;
+  if (set == InstructionSet::kAvx2) return &kScanAvx2;
+#endif
+  return &kScanScalar;
+}
+
 class CpuBackend final : public Backend {
  public:
   CpuBackend(std::string_view name, InstructionSet set, CpuResources resources)
@@ -51,6 +60,10 @@ class CpuBackend final : public Backend {
   }
   [[nodiscard]] Result<std::unique_ptr<FoldIn>> make_fold_in(MatrixView items, const FoldInOptions& options) override {
     return make_cpu_fold_in(items, options, set_, resources_.threads);
+  }
+  [[nodiscard]] Result<std::unique_ptr<ScanTable>> make_scan_table(const ScanRows& rows) override {
+    return CpuScanTable::make(
+        rows, {.kernels = scan_kernels_of(set_), .threads = resources_.threads, .memory = resources_.memory});
   }
   [[nodiscard]] std::size_t resident_bytes() const noexcept override { return resources_.memory->bytes(); }
   [[nodiscard]] std::size_t memory_max_bytes() const noexcept override { return resources_.memory->bytes_max(); }

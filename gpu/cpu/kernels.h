@@ -37,7 +37,7 @@ struct HitList {
 };
 
 /// One query of a scan.
-struct ScanQuery {
+struct TileQuery {
   float threshold;               ///< what the upper bound of a hit reaches at least
   const float* bias;             ///< one a row, or null
   float inverse_scale;           ///< turns a bias into units of the query's scale
@@ -58,7 +58,7 @@ struct ScanCall {
   const float* width;        ///< [group][query]: how far the lower bound is below the upper, in scales of the row
   const float* least_bound;  ///< [query]: a row whose bound, without bias, is below this is no hit
   std::int32_t* beyond_sum;  ///< [query]: scratch of the kernel
-  ScanQuery* query;
+  TileQuery* query;
 };
 
 /// Dot products of 16 rows with some queries, by fused multiply-adds in the order of the columns.

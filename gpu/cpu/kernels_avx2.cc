@@ -44,7 +44,7 @@ void list_hits(const ScanCall& call, const float* scales, std::size_t first, std
 /// Tests the bounds of eight rows of a tile for one query. `bias` holds those of the whole tile, or is null.
 void test_query(const ScanCall& call, const float* scales, std::size_t first, std::size_t q, const float* bias,
                 __m256 upper) {
-  const ScanQuery& query = call.query[q];
+  const TileQuery& query = call.query[q];
   const std::size_t tile = first / kTileRows;
   if (bias != nullptr) {
     upper = _mm256_fmadd_ps(_mm256_loadu_ps(bias + first % kTileRows), _mm256_set1_ps(query.inverse_scale), upper);

@@ -20,7 +20,7 @@ __mmask16 first_lanes(std::size_t count) { return static_cast<__mmask16>(count >
 /// Tests the bounds of 16 rows of a tile for one query, and lists those that reach the threshold.
 void test_part(const ScanCall& call, const float* scales, std::size_t tile, std::size_t part, std::size_t q,
                __m512 upper) {
-  ScanQuery& query = call.query[q];
+  TileQuery& query = call.query[q];
   const std::uint64_t scannable = call.codes.scannable[tile];
   const std::size_t first = tile * kTileRows + 16 * part;
   if (query.bias != nullptr) {
@@ -52,7 +52,7 @@ void test_part(const ScanCall& call, const float* scales, std::size_t tile, std:
 /// The same for all rows of a tile; few tiles have a hit.
 inline __attribute__((always_inline)) void test_tile(const ScanCall& call, const float* scales, std::size_t tile,
                                                      std::size_t q, const __m512 (&upper)[kParts]) {
-  const ScanQuery& query = call.query[q];
+  const TileQuery& query = call.query[q];
   const __m512 largest = _mm512_max_ps(_mm512_max_ps(upper[0], upper[1]), _mm512_max_ps(upper[2], upper[3]));
   const __mmask16 some = _mm512_cmp_ps_mask(largest, _mm512_set1_ps(query.threshold), _CMP_GE_OQ);
   if (query.bias == nullptr && some == 0) return;

@@ -34,7 +34,7 @@ std::uint64_t listed_rows(const ScanCall& call, std::size_t tile, std::size_t q)
 /// Tests the bounds of a tile for one query.
 void test_query(const ScanCall& call, const float* scales, std::size_t tile, std::size_t q,
                 const float (&upper)[kTileRows]) {
-  const ScanQuery& query = call.query[q];
+  const TileQuery& query = call.query[q];
   for (std::uint64_t listed = listed_rows(call, tile, q); listed != 0; listed &= listed - 1) {
     // The lowest of the rows that are left; `listed & (listed - 1)` clears its bit.
     const auto lane = static_cast<std::size_t>(__builtin_ctzll(listed));

@@ -331,7 +331,7 @@ void TopKRun::scan(const Chunk& chunk, std::vector<Candidates>& found) {
   const TopKKernels& kernels = *matrix_.resources().kernels;
   const auto kernel = matrix_.scan() == Precision::kInt4 ? kernels.scan_int4 : kernels.scan_int8;
   SpanMargins margins(matrix_, group);
-  std::vector<ScanQuery> queries(count);
+  std::vector<TileQuery> queries(count);
   // Without a threshold every row is a hit: the first tiles are few at a time, so that there soon is one.
   std::size_t step = 1;
   for (std::size_t begin = chunk.run.tile_begin; begin < chunk.run.tile_end; step = std::min(2 * step, kSpanTiles)) {

@@ -19,6 +19,10 @@ class CudaBackend final : public Backend {
   [[nodiscard]] Result<std::unique_ptr<FoldIn>> make_fold_in(MatrixView items, const FoldInOptions& options) override {
     return make_cuda_fold_in(context_, items, options);
   }
+  [[nodiscard]] Result<std::unique_ptr<ScanTable>> make_scan_table(const ScanRows& /*rows*/) override {
+    return Status(StatusCode::kUnimplemented,
+                  "a CUDA device has no fused scan; tables for it are made on a CPU backend");
+  }
   [[nodiscard]] std::size_t resident_bytes() const noexcept override { return context_->memory().bytes(); }
   [[nodiscard]] std::size_t memory_max_bytes() const noexcept override { return context_->memory().bytes_max(); }
 

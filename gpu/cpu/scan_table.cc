@@ -1,0 +1,188 @@
+#include "gpu/cpu/scan_table.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <string>
+
+#include "gpu/parallel.h"
+
+namespace cairn::gpu {
+namespace {
+
+/// The most that one rounding to float moves a number, in parts of it.
+constexpr double kUnit = 1.0 / (1 << 24);
+/// Covers the roundings of sums in double.
+constexpr double kALittleMore = 1.0 + 1e-9;
+
+std::size_t padded(std::size_t rows) { return (rows + kScanTileRows - 1) / kScanTileRows * kScanTileRows; }
+
+std::size_t bytes_needed(const ScanRows& rows) {
+  const std::size_t count = padded(rows.x.size());
+  const std::size_t codes = (rows.dim + 3) / 4 * 4 + sizeof(float);
+  const std::size_t vector = rows.dim == 0 ? 0 : rows.int8 ? codes : rows.dim * sizeof(float);
+  return count * (3 * sizeof(std::int32_t) + sizeof(std::uint32_t) + vector);
+}
+
+double norm_of(std::span<const float> values) {
+  double squares = 0.0;
+  for (const float value : values) squares += static_cast<double>(value) * static_cast<double>(value);
+  return std::sqrt(squares) * kALittleMore;
+}
+
+std::uint64_t next_id() {
+  static std::atomic<std::uint64_t> next{1};
+  return next.fetch_add(1, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+Result<ReservedBytes> ReservedBytes::take(std::shared_ptr<MemoryCap> memory, std::size_t bytes) {
+  CAIRN_RETURN_IF_ERROR(memory->reserve(bytes));
+  return ReservedBytes(std::move(memory), bytes);
+}
+
+CpuScanColumn::CpuScanColumn(std::span<const float> values, std::size_t rows_padded, std::uint64_t table,
+                             ReservedBytes reserved)
+    : reserved_(std::move(reserved)), table_(table), values_(rows_padded * sizeof(float)) {
+  std::copy(values.begin(), values.end(), values_.as<float>());
+  for (const float value : values) widen(value);
+}
+
+void CpuScanColumn::widen(float value) noexcept {
+  all_finite_ = all_finite_ && std::isfinite(value);
+  least_ = std::min(least_, value);
+  largest_ = std::max(largest_, value);
+}
+
+void CpuScanColumn::set(std::span<const std::uint32_t> rows, std::span<const float> values) {
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    values_.as<float>()[rows[i]] = values[i];
+    widen(values[i]);
+  }
+}
+
+Result<std::unique_ptr<ScanTable>> CpuScanTable::make(const ScanRows& rows, ScanResources resources) {
+  CAIRN_RETURN_IF_ERROR(check_scan_rows(rows));
+  const std::size_t needed = bytes_needed(rows);
+  CAIRN_ASSIGN_OR_RETURN(ReservedBytes reserved, ReservedBytes::take(resources.memory, needed));
+  try {
+    return std::unique_ptr<ScanTable>(new CpuScanTable(rows, std::move(resources), std::move(reserved)));
+  } catch (const std::bad_alloc&) {
+    return resource_exhausted("no memory for a table of " + std::to_string(needed) + " bytes");
+  }
+}
+
+CpuScanTable::CpuScanTable(const ScanRows& rows, ScanResources resources, ReservedBytes reserved)
+    : shape_{rows.x.size(), rows.dim, rows.tag_count},
+      resources_(std::move(resources)),
+      reserved_(std::move(reserved)),
+      id_(next_id()),
+      positions_(3 * padded(shape_.rows) * sizeof(std::int32_t)),
+      tags_(padded(shape_.rows) * sizeof(std::uint32_t)) {
+  auto* to = positions_.as<std::int32_t>();
+  for (const auto& from : {rows.x, rows.y, rows.z}) {
+    std::copy(from.begin(), from.end(), to);
+    to += padded(shape_.rows);
+  }
+  std::copy(rows.tags.begin(), rows.tags.end(), tags_.as<std::uint32_t>());
+  if (shape_.dim == 0 || shape_.rows == 0) return;
+  rows.int8 ? make_codes(rows) : store_vectors(rows);
+}
+
+/// A tile holds its rows column by column, as its kernels read them.
+void CpuScanTable::store_vectors(const ScanRows& rows) {
+  vectors_ = Buffer(tiles() * vector_tile_bytes());
+  parallel_for(resources_.threads, tiles(), [&](std::size_t tile) {
+    auto* to = vectors_.as<float>() + tile * shape_.dim * kScanTileRows;
+    const std::size_t first = tile * kScanTileRows;
+    for (std::size_t r = first; r < std::min(shape_.rows, first + kScanTileRows); ++r) {
+      for (std::size_t j = 0; j < shape_.dim; ++j) to[j * kScanTileRows + r - first] = rows.vectors[r * shape_.dim + j];
+    }
+  });
+}
+
+void CpuScanTable::make_codes(const ScanRows& rows) {
+  const auto vector = [&](std::size_t r) { return rows.vectors.subspan(r * shape_.dim, shape_.dim); };
+  codes_.emplace(shape_.rows, shape_.dim, CodeTilesOptions{.threads = resources_.threads},
+                 [&](std::size_t r, std::span<float> values) {
+                   std::copy_n(vector(r).begin(), values.size(), values.begin());
+                   return true;
+                 });
+  std::vector<double> coded(tiles(), 0.0);
+  std::vector<double> missed(tiles(), 0.0);
+  parallel_for(resources_.threads, tiles(), [&](std::size_t tile) {
+    std::vector<float> decoded(shape_.dim);
+    const std::size_t first = tile * kScanTileRows;
+    for (std::size_t r = first; r < std::min(shape_.rows, first + kScanTileRows); ++r) {
+      codes_->decode(r, decoded);
+      // What is decoded is a rounded product of scale and code.
+      const double norm = norm_of(decoded) * (1.0 + 2.0 * kUnit);
+      double squares = 0.0;
+      for (std::size_t j = 0; j < shape_.dim; ++j) {
+        const double error = static_cast<double>(vector(r)[j]) - static_cast<double>(decoded[j]);
+        squares += error * error;
+      }
+      coded[tile] = std::max(coded[tile], norm);
+      missed[tile] = std::max(missed[tile], std::sqrt(squares) * kALittleMore + norm * kUnit);
+    }
+  });
+  coded_norm_ = *std::max_element(coded.begin(), coded.end());
+  missed_norm_ = *std::max_element(missed.begin(), missed.end());
+}
+
+std::size_t CpuScanTable::resident_bytes() const noexcept {
+  return positions_.bytes() + tags_.bytes() + vectors_.bytes() + (codes_ ? codes_->bytes() : 0);
+}
+
+Result<std::unique_ptr<ScanColumn>> CpuScanTable::make_column(std::span<const float> values) const {
+  if (values.size() != shape_.rows) {
+    return invalid_argument("a column has " + std::to_string(values.size()) + " values for " +
+                            std::to_string(shape_.rows) + " rows");
+  }
+  const std::size_t rows = padded(shape_.rows);
+  CAIRN_ASSIGN_OR_RETURN(ReservedBytes reserved, ReservedBytes::take(resources_.memory, rows * sizeof(float)));
+  try {
+    return std::unique_ptr<ScanColumn>(std::make_unique<CpuScanColumn>(values, rows, id_, std::move(reserved)));
+  } catch (const std::bad_alloc&) {
+    return resource_exhausted("no memory for a column of " + std::to_string(rows) + " values");
+  }
+}
+
+/// With q = q̂ + e and x = x̂ + f, codes with a hat: ⟨q, x⟩ - ⟨q̂, x̂⟩ = ⟨e, x̂⟩ + ⟨q, f⟩, and Cauchy and Schwarz bound
+/// both. The sum of codes is exact in integers; its conversion, two scales and the weight round once each.
+float CpuScanTable::vector_error(std::span<const float> vector) const {
+  if (!codes_ || vector.size() != shape_.dim) return 0.0F;
+  std::vector<std::int8_t> codes(vector.size());
+  const GroupCode code = quantize_group(vector, {}, kInt8CodeMax, codes);
+  const double query_norm = norm_of(vector);
+  const double query_missed = static_cast<double>(code.scale) * static_cast<double>(code.error_norm) * kALittleMore;
+  const double roundings = 4.0 * kUnit * (query_norm + query_missed) * coded_norm_;
+  const double error = query_missed * coded_norm_ + query_norm * missed_norm_ + roundings;
+  // The cast may round down by one part in 2^24.
+  return static_cast<float>(error * (1.0 + 2.0 * kUnit));
+}
+
+Status CpuScanTable::check_column(const char* name, const ScanColumn* column) const {
+  if (column == nullptr) return ok_status();
+  const auto* mine = dynamic_cast<const CpuScanColumn*>(column);
+  if (mine != nullptr && mine->table() == id_) return ok_status();
+  return invalid_argument(std::string(name) + " is a column of another table");
+}
+
+Status CpuScanTable::check(const ScanQuery& query) const {
+  CAIRN_RETURN_IF_ERROR(check_column("prior", query.prior));
+  CAIRN_RETURN_IF_ERROR(check_column("logs", query.logs));
+  return check_scan_query(query, shape_);
+}
+
+Status CpuScanTable::scan(std::span<const ScanQuery> queries, std::vector<ScanAnswer>* answers) const {
+  for (std::size_t i = 0; i < queries.size(); ++i) {
+    CAIRN_RETURN_IF_ERROR(check(queries[i]).with_context("query " + std::to_string(i)));
+  }
+  *answers = answer_scan(*this, queries);
+  return ok_status();
+}
+
+}  // namespace cairn::gpu
