@@ -4,7 +4,7 @@ namespace cairn::config {
 
 Section model_section() {
   return {"model",
-          "The trained model whose scores join the ranking.",
+          "The trained model that is served.",
           {
               make_key<Config>(CAIRN_AT(engine.model.dir),
                                {.name = "dir",

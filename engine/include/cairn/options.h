@@ -112,7 +112,7 @@ struct RankingOptions {
   std::size_t candidates_max = 2'000'000;  ///< most places scored per answer; beyond, the nearest ones are
 };
 
-/// The model whose scores answers use, beside features and weights.
+/// The trained model that an engine serves with.
 struct ModelOptions {
   /// Directory of the model that is loaded when the engine opens (`cairn train` writes one; engine/model/format.md);
   /// empty: none. A head that is wrong is refused. One that cannot be loaded all the same is logged, and the engine
