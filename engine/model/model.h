@@ -97,8 +97,8 @@ struct VersionedModel {
   /// the generation: the same bytes have the same version everywhere.
   std::string version = {};
 };
-/// The same, and what the bytes that were read are known by. A folder whose model is replaced meanwhile is read again.
-/// Returns: what load_model() returns.
+/// The same, and what the bytes that were read are known by. A folder whose model is replaced meanwhile is read again,
+/// and a link that is turned to another folder meanwhile leads to one of the two. Returns: what load_model() returns.
 [[nodiscard]] Result<VersionedModel> load_versioned_model(const std::string& folder);
 
 /// Reads model.toml and the heads of the files that it names: all that can be checked without reading tensors.

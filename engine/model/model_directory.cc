@@ -300,19 +300,26 @@ Status check_described(const std::string& folder, const Description& description
   return ok_status();
 }
 
-/// Whether `failure` may be for want of a file that went because the model was replaced since.
-bool replaced_since(const std::string& folder, const Description& description, const Status& failure) {
-  if (failure.code() != StatusCode::kNotFound) return false;
-  const auto now = read_description(folder);
-  return now.ok() && now->digest != description.digest;
+/// Where the files of a folder are: what a link leads to, or the folder itself.
+std::string resolved(const std::string& folder) {
+  std::error_code error;
+  const std::filesystem::path path = std::filesystem::canonical(folder, error);
+  return error ? folder : path.string();
 }
 
-/// Gives `read` the folder's description; the next one too, where the model was replaced under its hands.
-Status read_described(const std::string& folder, const std::function<Status(const Description&)>& read) {
+/// Gives `read` a folder and its description; the next one too, where the model was replaced under its hands. A link is
+/// followed once, so that all files are read from one folder although it may be turned meanwhile.
+Status read_described(const std::string& folder,
+                      const std::function<Status(const std::string& folder, const Description&)>& read) {
   for (int reads = 1;; ++reads) {
-    CAIRN_ASSIGN_OR_RETURN(const Description description, read_description(folder));
-    Status outcome = read(description);
-    if (outcome.ok() || reads == kReadsMax || !replaced_since(folder, description, outcome)) return outcome;
+    const std::string at = resolved(folder);
+    const auto description = read_description(at);
+    Status outcome = description.ok() ? read(at, *description) : description.status();
+    // For want of a file that went because the model was replaced since?
+    if (outcome.code() != StatusCode::kNotFound || reads == kReadsMax) return outcome;
+    const auto now = read_description(at);
+    const bool changed = description.ok() && now.ok() && now->digest != description->digest;
+    if (!changed && resolved(folder) == at) return outcome;
   }
 }
 
@@ -325,15 +332,16 @@ Result<Model> load_model(const std::string& folder) {
 
 Result<VersionedModel> load_versioned_model(const std::string& folder) {
   VersionedModel loaded;
-  CAIRN_RETURN_IF_ERROR(read_described(folder, [&](const Description& description) -> Status {
-    CAIRN_ASSIGN_OR_RETURN(loaded, load_described(folder, description));
+  CAIRN_RETURN_IF_ERROR(read_described(folder, [&](const std::string& at, const Description& description) -> Status {
+    CAIRN_ASSIGN_OR_RETURN(loaded, load_described(at, description));
     return ok_status();
   }));
   return loaded;
 }
 
 Status check_model_head(const std::string& folder) {
-  return read_described(folder, [&](const Description& description) { return check_described(folder, description); });
+  return read_described(
+      folder, [](const std::string& at, const Description& description) { return check_described(at, description); });
 }
 
 Status save_model(const Model& model, const std::string& folder) {

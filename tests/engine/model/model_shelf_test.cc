@@ -319,6 +319,41 @@ TEST_CASE("a directory whose model is replaced while it is read is read as one o
   CHECK(failures == 0);
 }
 
+TEST_CASE("a link that is turned to another model while it is read is read as one of the two") {
+  const TemporaryFolder scratch;
+  const auto of_ones = [&](const std::string& kind, float value) {
+    Model model = only_component(kEmbedding, 7);
+    model.kind = kind;
+    std::fill(model.components[0].item_vectors.begin(), model.components[0].item_vectors.end(), value);
+    model.popularity.assign(kItems, value);
+    save(model, scratch / kind);
+  };
+  of_ones("one", 1.0F);  // the files of both have the same names
+  of_ones("two", 2.0F);
+  const std::string link = scratch / "current";
+  std::filesystem::create_symlink("one", link);
+  std::atomic<bool> done{false};
+  std::thread turner([&] {
+    for (int i = 0; !done.load(); ++i) {
+      std::filesystem::create_symlink(i % 2 == 0 ? "two" : "one", link + ".next");
+      std::filesystem::rename(link + ".next", link);
+    }
+  });
+  std::size_t mixed = 0;
+  std::size_t failed = 0;
+  for (int i = 0; i < 500; ++i) {
+    const auto loaded = load_model(link);
+    failed += loaded.ok() ? 0 : 1;
+    const float expected = loaded.ok() && loaded->kind == "two" ? 2.0F : 1.0F;
+    if (!loaded.ok()) continue;
+    mixed += loaded->popularity[0] != expected || loaded->components[0].item_vectors[0] != expected ? 1 : 0;
+  }
+  done = true;
+  turner.join();
+  CHECK(mixed == 0);
+  CHECK(failed == 0);
+}
+
 TEST_CASE("the check of a head finds what can be found without the tensors, and passes what a load may refuse") {
   const TemporaryFolder scratch;
   save(only_component(kEmbedding, 7), scratch / "m");
