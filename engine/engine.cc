@@ -279,7 +279,6 @@ Status EngineImpl::wait_caught_up(const CallContext& context) const {
   CAIRN_RETURN_IF_ERROR(feature_consumers_->wait_passed(feature_marks, context));
   CAIRN_RETURN_IF_ERROR(state_->flush(context));
   recommender_->refresh_index();
-  models_->refresh(recommender_->index());
   CAIRN_RETURN_IF_ERROR(context.check());
   if (!sql_) return ok_status();
   CAIRN_RETURN_IF_ERROR(sql_->consumers().wait_passed(sql_marks, context));
