@@ -11,6 +11,7 @@
 #include "engine/ingest/consumers.h"
 #include "engine/ingest/sinks.h"
 #include "engine/ingest/sources.h"
+#include "engine/model_side.h"
 #include "engine/part_options.h"
 #include "engine/ranking/builtin_views.h"
 #include "engine/ranking/ranker_model.h"
@@ -61,6 +62,8 @@ class EngineImpl final : public Engine {
   Status retry_consumer(const CallContext& context, const std::string& name) override;
   Status accept_gap(const CallContext& context, const std::string& name) override;
   Result<CheckpointInfo> checkpoint(const CallContext& context, const std::string& path) override;
+  Result<ModelStatus> activate_model(const CallContext& context, const std::string& directory,
+                                     ModelChoice choice) override;
   Status close() override;
 
  private:
@@ -84,6 +87,7 @@ class EngineImpl final : public Engine {
   std::unique_ptr<state::FeatureState> state_;
   std::unique_ptr<streaming::EventLog> event_log_;
   std::unique_ptr<streaming::DeadLetters> dead_letters_;
+  std::unique_ptr<ModelSide> models_;
   std::unique_ptr<ranking::Recommender> recommender_;
   std::unique_ptr<ingest::ApiIntake> intake_;
   std::unique_ptr<ingest::FeatureSink> feature_sink_;
@@ -103,6 +107,8 @@ class EngineImpl final : public Engine {
 Status EngineImpl::start() {
   CAIRN_RETURN_IF_ERROR(ingest::check_source_names(options_));
   CAIRN_ASSIGN_OR_RETURN(types_, InteractionTypes::with_declared(options_.decode.declared_types));
+  // What the check of a configuration finds is found before anything is opened.
+  if (!options_.model.dir.empty()) CAIRN_RETURN_IF_ERROR(check_model_directory(options_.model.dir));
   CAIRN_RETURN_IF_ERROR(open_parts());
   CAIRN_RETURN_IF_ERROR(start_consumers());
   start_upkeep();
@@ -122,6 +128,7 @@ Status EngineImpl::open_parts() {
   CAIRN_ASSIGN_OR_RETURN(event_log_, open_api_log(options_, *directory_, *store_, *state_));
   CAIRN_ASSIGN_OR_RETURN(
       dead_letters_, streaming::open_dead_letter_file(dead_letter_path(options_, *directory_), options_.dead_letters));
+  CAIRN_ASSIGN_OR_RETURN(models_, ModelSide::open(options_.model, clock_, options_.log));
   CAIRN_ASSIGN_OR_RETURN(recommender_, ranking::Recommender::create(*state_, options_.ranking));
   intake_ = std::make_unique<ingest::ApiIntake>(types_, options_.decode, options_.idempotency, clock_, *event_log_);
   feature_sink_ = std::make_unique<ingest::FeatureSink>(*state_, *dead_letters_, clock_);
@@ -150,7 +157,10 @@ void EngineImpl::start_upkeep() {
   trimmer_ = std::make_unique<upkeep::LogTrimmer>(*event_log_, log_reached, flush, keep_calls, options_.log);
   checkpointer_ = std::make_unique<upkeep::Checkpointer>(*directory_, *store_, *state_, *event_log_, *trimmer_);
   std::vector<upkeep::Schedule::Chore> chores;
-  chores.emplace_back([this] { recommender_->refresh_index(); });
+  chores.emplace_back([this] {
+    recommender_->refresh_index();
+    models_->refresh(recommender_->index());
+  });
   if (sql_) sql_->add_chores(&chores);
   chores.emplace_back([this] { trimmer_->trim(); });
   chores.emplace_back([this] {
@@ -218,6 +228,13 @@ std::vector<FeatureViewSpec> EngineImpl::feature_views(const CallContext&) const
 
 Result<CheckpointInfo> EngineImpl::checkpoint(const CallContext& context, const std::string& path) {
   return checkpointer_->make(context, path);
+}
+
+Result<ModelStatus> EngineImpl::activate_model(const CallContext& context, const std::string& directory,
+                                               ModelChoice choice) {
+  if (closing_.load()) return unavailable("the engine is closing");
+  CAIRN_RETURN_IF_ERROR(models_->activate(context, directory, choice, recommender_->index()));
+  return models_->status();
 }
 
 Result<std::vector<ingest::Consumer*>> EngineImpl::consumers_named(const std::string& name) const {
@@ -295,6 +312,8 @@ EngineStatus EngineImpl::status(const CallContext&) const {
   if (sql_) sql_->consumers().append_status(&status.consumers);
   append_rejected(feature_sink_->dead_letter_counts(), &status);
   status.health = consumer_health();
+  status.model = models_->status();
+  if (status.model.in_force()) status.memory.push_back({"model", status.model.memory_bytes, 0});
   status.checks = checks(status, store);
   return status;
 }
@@ -316,7 +335,9 @@ std::vector<ReadinessCheck> EngineImpl::checks(const EngineStatus& status, stora
                              .dead_letters_trouble = feature_sink_->dead_letter_trouble(),
                              .has_postgres = sql_ != nullptr,
                              .postgres_trouble = sql_ ? sql_->trouble() : "",
-                             .postgres_remark = sql_ ? sql_->remark() : ""};
+                             .postgres_remark = sql_ ? sql_->remark() : "",
+                             .model_trouble = trouble_of(status.model),
+                             .model_remark = remark_of(status.model)};
   return check_readiness(input);
 }
 
@@ -346,6 +367,8 @@ Result<std::uint64_t> restore_postgres_positions(const SqlOptions& options) {
 std::vector<RankingFeatureInfo> ranking_features() { return ranking::ranking_features(); }
 
 Status check_ranker(const std::string& directory) { return ranking::read_ranker(directory).status(); }
+
+Status check_model_directory(const std::string& directory) { return model::check_model_head(directory); }
 
 std::vector<FeatureViewSpec> builtin_feature_views() { return ranking::builtin_views(); }
 

@@ -58,6 +58,9 @@ std::vector<ReadinessCheck> check_readiness(const ReadinessInput& input) {
   checks.push_back(optional_check("dead_letters", input.dead_letters_trouble, "writing"));
   const std::string remark = input.postgres_remark.empty() ? "" : "; " + input.postgres_remark;
   if (input.has_postgres) checks.push_back(optional_check("postgres", input.postgres_trouble, "writing" + remark));
+  if (!input.model_trouble.empty() || !input.model_remark.empty()) {
+    checks.push_back(optional_check("model", input.model_trouble, input.model_remark));
+  }
   return checks;
 }
 

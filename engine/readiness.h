@@ -21,6 +21,8 @@ struct ReadinessInput {
   bool has_postgres = false;         ///< PostgreSQL is configured
   std::string postgres_trouble;      ///< of the server, else of the consumers that write to it; empty: none
   std::string postgres_remark;       ///< what is to be known of it while all is well
+  std::string model_trouble;         ///< of the configured model; empty: none
+  std::string model_remark;          ///< the model in force; both empty: there is none, and no check of it
 };
 
 /// Judges each part. The state and the API's log are required to be sound: an engine that has lost data, or cannot keep

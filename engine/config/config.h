@@ -34,6 +34,9 @@ struct Config {
 /// The folder that the API's checkpoints are made in: state.checkpoints, or what its default means.
 [[nodiscard]] std::string checkpoints_folder(const Config& config);
 
+/// The folder whose directories the API may activate as models: model.root, or what its default means; empty: none.
+[[nodiscard]] std::string models_folder(const Config& config);
+
 /// Environment variables by name. Only names of the form CAIRN_<SECTION>__<KEY> are looked at.
 using Environment = std::map<std::string, std::string, std::less<>>;
 
@@ -47,6 +50,8 @@ struct Vocabulary {
   /// Whether a directory is a ranker that the engine can use; empty: [ranking] ranker is not looked into. What this
   /// accepts, a start accepts.
   std::function<Status(const std::string& directory)> check_ranker;
+  /// Whether a directory's head is that of a model; empty: [model] dir is not looked into. As above.
+  std::function<Status(const std::string& directory)> check_model = {};
   /// Whether [sql] and a property of [kafka.properties] are such that a start takes them; empty: not asked. The answers
   /// hold no values, which may be secrets.
   std::function<Status(const SqlOptions& options)> check_postgres_options = {};

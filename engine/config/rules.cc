@@ -183,6 +183,15 @@ void check_ranker(const Vocabulary& vocabulary, Draft* draft) {
   if (!checked.ok()) draft->problem(*where, "ranking.ranker: " + checked.message());
 }
 
+/// A start refuses a model whose head is wrong. What only reading all of it shows, it goes on without.
+void check_model(const Vocabulary& vocabulary, Draft* draft) {
+  const std::string& directory = draft->config.engine.model.dir;
+  const Where* where = draft->where("model.dir");
+  if (where == nullptr || directory.empty() || !vocabulary.check_model) return;
+  const Status checked = vocabulary.check_model(directory);
+  if (!checked.ok()) draft->problem(*where, "model.dir: " + checked.message());
+}
+
 /// libpq is asked what it makes of the connection string.
 void check_postgres(const Vocabulary& vocabulary, Draft* draft) {
   const SqlOptions& sql = draft->config.engine.sql;
@@ -213,6 +222,14 @@ std::string checkpoints_folder(const Config& config) {
   return beside + "-checkpoints";
 }
 
+std::string models_folder(const Config& config) {
+  if (!config.http.models_dir.empty()) return config.http.models_dir;
+  std::filesystem::path dir = std::filesystem::path(config.engine.model.dir).lexically_normal();
+  if (dir.empty()) return {};
+  if (!dir.has_filename()) dir = dir.parent_path();  // "models/a/" is "models/a"
+  return dir.has_parent_path() ? dir.parent_path().string() : ".";
+}
+
 void check_rules(const Vocabulary& vocabulary, Draft* draft) {
   check_radius(draft);
   check_kafka(draft);
@@ -223,6 +240,7 @@ void check_rules(const Vocabulary& vocabulary, Draft* draft) {
   check_checkpoints(draft);
   check_source_names(draft);
   check_ranker(vocabulary, draft);
+  check_model(vocabulary, draft);
   check_weights(vocabulary, draft);
   check_views(vocabulary, draft);
 }

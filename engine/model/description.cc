@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <span>
 #include <utility>
 
+#include "engine/model/digest.h"
 #include "engine/model/files.h"
 #include "engine/model/toml_table.h"
 
@@ -174,7 +176,11 @@ Result<Description> read_description(const std::string& folder) {
   }
   if (!text.ok()) return std::move(text).status();
   CAIRN_ASSIGN_OR_RETURN(const toml::Node root, parse_toml(path, *text));
-  return read_root(path, root);
+  CAIRN_ASSIGN_OR_RETURN(Description description, read_root(path, root));
+  Digest digest;
+  digest.add(std::as_bytes(std::span(*text)));
+  description.digest = digest.value();
+  return description;
 }
 
 std::string render_description(const Model& model, const Description& names) {

@@ -15,6 +15,7 @@ inline constexpr const char* kDescriptionFile = "model.toml";
 struct Description {
   Model model = {};  ///< its components without tensors
   std::uint64_t generation = 0;
+  std::uint64_t digest = 0;      ///< of the text that it was read from
   std::uint64_t item_count = 0;  ///< 0: the file does not say it
   std::string items_file = {};
   std::vector<std::string> component_files = {};  ///< one for each component

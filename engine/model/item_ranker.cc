@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "engine/model/parallel.h"
-#include "gpu/dense_algebra.h"
+#include "gpu/dot_products.h"
 #include "gpu/parallel.h"
 #include "gpu/select_k.h"
 #include "gpu/sparse_weights.h"
@@ -211,14 +211,9 @@ Status ItemRanker::raw_scores(std::size_t component, const Batch& batch, std::sp
   if (has_vectors(one)) {
     std::vector<float> vectors;
     CAIRN_RETURN_IF_ERROR(drawn_queries(component, batch, &vectors));
-    gpu::gemm({.rows = batch.histories.rows(),
-               .columns = items,
-               .inner = one.dim,
-               .a = {.data = vectors.data(), .stride = one.dim},
-               .b = {.data = one.item_vectors.data(), .stride = one.dim, .transposed = true},
-               .c = scores.data(),
-               .c_stride = items},
-              options_.threads);
+    // Not gpu::gemm, whose bits depend on how many rows are multiplied together.
+    gpu::dot_products({vectors, batch.histories.rows(), one.dim}, {one.item_vectors, items, one.dim}, options_.threads,
+                      scores);
     return ok_status();
   }
   gpu::parallel_for(options_.threads, batch.histories.rows(), [&](std::size_t row) {

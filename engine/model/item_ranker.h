@@ -49,7 +49,8 @@ class ItemRanker {
   [[nodiscard]] Status rank(const gpu::SparseView& histories, std::size_t k, std::span<const gpu::RowFilter> filters,
                             const Exploration& exploration, gpu::TopKAnswers* answers) const;
 
-  /// The scores of every item for each row of `histories`: rows × items.
+  /// The scores of every item for each row of `histories`: rows × items. A row's scores do not depend on the others.
+  /// Where there is a matrix(), rank() may answer other bits than these, and does not divide by a normalization.
   /// Returns: INVALID_ARGUMENT for shapes and columns that do not fit.
   [[nodiscard]] Status score(const gpu::SparseView& histories, std::vector<float>* scores) const;
 
@@ -58,6 +59,10 @@ class ItemRanker {
   /// Returns: what FoldIn::solve() returns.
   [[nodiscard]] Status queries(std::size_t component, const gpu::SparseView& histories,
                                std::vector<float>* vectors) const;
+
+  /// What rank() asks where it is so, or null: the items' vectors, times weight and item_scale, as they are kept. The
+  /// score of an item is then that of ItemMatrix for the query of queries(0, …).
+  [[nodiscard]] const gpu::ItemMatrix* matrix() const noexcept { return matrix_.get(); }
 
  private:
   /// Some rows of what is asked, which are scored together.

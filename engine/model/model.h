@@ -89,6 +89,22 @@ struct Model {
 /// the format, UNIMPLEMENTED for a format of later versions, UNAVAILABLE.
 [[nodiscard]] Result<Model> load_model(const std::string& folder);
 
+/// A model with what tells its directory's contents from others.
+struct VersionedModel {
+  Model model = {};
+  std::uint64_t generation = 0;
+  /// 16 hexadecimal digits over the bytes of model.toml and of the files that it names, as they were read, a hyphen and
+  /// the generation: the same bytes have the same version everywhere.
+  std::string version = {};
+};
+/// The same, and what the bytes that were read are known by. A folder whose model is replaced meanwhile is read again,
+/// and a link that is turned to another folder meanwhile leads to one of the two. Returns: what load_model() returns.
+[[nodiscard]] Result<VersionedModel> load_versioned_model(const std::string& folder);
+
+/// Reads model.toml and the heads of the files that it names: all that can be checked without reading tensors.
+/// Returns: what load_model() returns.
+[[nodiscard]] Status check_model_head(const std::string& folder);
+
 /// A file of a model directory and its size on disk.
 struct ModelFile {
   std::string name;

@@ -1,11 +1,15 @@
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <iterator>
 #include <limits>
+#include <map>
 #include <span>
 #include <utility>
 
 #include "engine/model/description.h"
+#include "engine/model/digest.h"
 #include "engine/model/files.h"
 #include "engine/model/model.h"
 #include "engine/model/safetensors.h"
@@ -14,6 +18,36 @@
 
 namespace cairn::model {
 namespace {
+
+constexpr int kReadsMax = 5;  ///< of a folder whose model is replaced each time while it is read
+
+/// Reads the tensor files of one folder, and remembers what their bytes were.
+class TensorFiles {
+ public:
+  explicit TensorFiles(std::string folder) : folder_(std::move(folder)) {}
+
+  /// Returns: what TensorFile::read() returns; UNAVAILABLE when the file was another when it was read before.
+  [[nodiscard]] Result<TensorFile> read(const std::string& name) {
+    CAIRN_ASSIGN_OR_RETURN(TensorFile file, TensorFile::read(in_folder(folder_, name)));
+    const auto [known, fresh] = digests_.emplace(name, file.digest());
+    if (!fresh && known->second != file.digest()) return unavailable(file.path() + ": changed while it was read");
+    return file;
+  }
+
+  /// What tells this folder's bytes from others.
+  [[nodiscard]] std::string version(const Description& description) const {
+    Digest digest;
+    digest.add(description.digest);  // it has the names of the files, in their order
+    for (const auto& [name, bytes] : digests_) digest.add(bytes);
+    char text[17];
+    std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(digest.value()));
+    return std::string(text) + "-" + std::to_string(description.generation);
+  }
+
+ private:
+  const std::string folder_;
+  std::map<std::string, std::uint64_t> digests_ = {};  ///< by name
+};
 
 Result<std::vector<std::string>> cut_ids(const TensorFile& file) {
   CAIRN_ASSIGN_OR_RETURN(const auto bytes, file.values<std::uint8_t>("id_bytes", 1));
@@ -111,8 +145,7 @@ Status load_vectors_of(const TensorFile& file, std::size_t items, Component* com
   return ok_status();
 }
 
-Status load_component(const std::string& path, std::size_t items, Component* component) {
-  CAIRN_ASSIGN_OR_RETURN(const TensorFile file, TensorFile::read(path));
+Status load_component(const TensorFile& file, std::size_t items, Component* component) {
   CAIRN_RETURN_IF_ERROR(load_per_item(file, "history_weight", items, &component->history_weight));
   CAIRN_RETURN_IF_ERROR(load_per_item(file, "item_scale", items, &component->item_scale));
   if (component->kind == ComponentKind::kItemWeights) return load_weights(file, items, &component->weights);
@@ -130,8 +163,7 @@ Result<std::vector<std::string>> load_ids(const TensorFile& file) {
   return ids;
 }
 
-Status load_items(const std::string& path, std::uint64_t count, Model* model) {
-  CAIRN_ASSIGN_OR_RETURN(const TensorFile file, TensorFile::read(path));
+Status load_items(const TensorFile& file, std::uint64_t count, Model* model) {
   CAIRN_ASSIGN_OR_RETURN(model->items, load_ids(file));
   if (count != 0 && model->items.size() != count) {
     return invalid_argument(file.path() + ": has " + std::to_string(model->items.size()) + " ids, where model.toml " +
@@ -244,18 +276,72 @@ Status write_tensors(const Model& model, const Description& description, const s
   return sync_folder(folder);
 }
 
+Result<VersionedModel> load_described(const std::string& folder, const Description& description) {
+  TensorFiles files(folder);
+  VersionedModel loaded{.model = description.model, .generation = description.generation};
+  Model& model = loaded.model;
+  {
+    CAIRN_ASSIGN_OR_RETURN(const TensorFile file, files.read(description.items_file));
+    CAIRN_RETURN_IF_ERROR(load_items(file, description.item_count, &model));
+  }
+  for (std::size_t i = 0; i < model.components.size(); ++i) {
+    CAIRN_ASSIGN_OR_RETURN(const TensorFile file, files.read(description.component_files[i]));
+    CAIRN_RETURN_IF_ERROR(load_component(file, model.items.size(), &model.components[i]));
+  }
+  CAIRN_RETURN_IF_ERROR(check_model(model).with_context(folder));
+  loaded.version = files.version(description);
+  return loaded;
+}
+
+Status check_described(const std::string& folder, const Description& description) {
+  for (const std::string& name : description.files()) {
+    CAIRN_RETURN_IF_ERROR(TensorFile::check_head(in_folder(folder, name)));
+  }
+  return ok_status();
+}
+
+/// Where the files of a folder are: what a link leads to, or the folder itself.
+std::string resolved(const std::string& folder) {
+  std::error_code error;
+  const std::filesystem::path path = std::filesystem::canonical(folder, error);
+  return error ? folder : path.string();
+}
+
+/// Gives `read` a folder and its description; the next one too, where the model was replaced under its hands. A link is
+/// followed once, so that all files are read from one folder although it may be turned meanwhile.
+Status read_described(const std::string& folder,
+                      const std::function<Status(const std::string& folder, const Description&)>& read) {
+  for (int reads = 1;; ++reads) {
+    const std::string at = resolved(folder);
+    const auto description = read_description(at);
+    Status outcome = description.ok() ? read(at, *description) : description.status();
+    // For want of a file that went because the model was replaced since?
+    if (outcome.code() != StatusCode::kNotFound || reads == kReadsMax) return outcome;
+    const auto now = read_description(at);
+    const bool changed = description.ok() && now.ok() && now->digest != description->digest;
+    if (!changed && resolved(folder) == at) return outcome;
+  }
+}
+
 }  // namespace
 
 Result<Model> load_model(const std::string& folder) {
-  CAIRN_ASSIGN_OR_RETURN(Description description, read_description(folder));
-  Model model = std::move(description.model);
-  CAIRN_RETURN_IF_ERROR(load_items(in_folder(folder, description.items_file), description.item_count, &model));
-  for (std::size_t i = 0; i < model.components.size(); ++i) {
-    const std::string path = in_folder(folder, description.component_files[i]);
-    CAIRN_RETURN_IF_ERROR(load_component(path, model.items.size(), &model.components[i]));
-  }
-  CAIRN_RETURN_IF_ERROR(check_model(model).with_context(folder));
-  return model;
+  CAIRN_ASSIGN_OR_RETURN(VersionedModel loaded, load_versioned_model(folder));
+  return std::move(loaded.model);
+}
+
+Result<VersionedModel> load_versioned_model(const std::string& folder) {
+  VersionedModel loaded;
+  CAIRN_RETURN_IF_ERROR(read_described(folder, [&](const std::string& at, const Description& description) -> Status {
+    CAIRN_ASSIGN_OR_RETURN(loaded, load_described(at, description));
+    return ok_status();
+  }));
+  return loaded;
+}
+
+Status check_model_head(const std::string& folder) {
+  return read_described(
+      folder, [](const std::string& at, const Description& description) { return check_described(at, description); });
 }
 
 Status save_model(const Model& model, const std::string& folder) {

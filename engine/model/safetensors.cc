@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "engine/model/digest.h"
 #include "engine/model/files.h"
 #include "engine/model/json/tensor_header.h"
 
@@ -75,6 +76,43 @@ Result<Dtype> check_entry(const TensorEntry& entry, std::uint64_t begin, std::ui
   return *dtype;
 }
 
+Status tensor_fault(const std::string& path, std::string_view name, const std::string& fault) {
+  return invalid_argument(path + ": tensor '" + std::string(name) + "' " + fault);
+}
+
+/// Orders the entries by their bytes, and checks that they are what stands there.
+Status order_and_check(const std::string& path, std::uint64_t data_bytes, TensorHeader* header) {
+  std::stable_sort(header->tensors.begin(), header->tensors.end(), [](const TensorEntry& a, const TensorEntry& b) {
+    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+  });
+  std::uint64_t begin = 0;
+  for (const TensorEntry& entry : header->tensors) {
+    const auto dtype = check_entry(entry, begin, data_bytes);
+    if (!dtype.ok()) return tensor_fault(path, entry.name, dtype.status().message());
+    begin = entry.end;
+  }
+  if (begin == data_bytes) return ok_status();
+  return invalid_argument(path + ": the last " + std::to_string(data_bytes - begin) + " bytes belong to no tensor");
+}
+
+/// What stands before the data of an opened file.
+struct Head {
+  std::string json = {};
+  TensorHeader header = {};
+  std::uint64_t data_bytes = 0;
+};
+
+Result<Head> read_head(const std::string& path, InputFile* input) {
+  auto json = read_header(input);
+  if (!json.ok()) return std::move(json).status().with_context(path);
+  auto header = parse_tensor_header(*json);
+  if (!header.ok()) return std::move(header).status().with_context(path + ": the header");
+  Head head{.json = *std::move(json), .header = *std::move(header)};
+  head.data_bytes = input->bytes() - kLengthBytes - head.json.size();
+  CAIRN_RETURN_IF_ERROR(order_and_check(path, head.data_bytes, &head.header));
+  return head;
+}
+
 TensorHeader header_of(std::span<const TensorView> tensors, const std::map<std::string, std::string>& metadata) {
   TensorHeader header{.metadata = metadata};
   std::uint64_t at = 0;
@@ -99,42 +137,36 @@ Result<TensorFile> TensorFile::read(const std::string& path) {
   TensorFile file;
   file.path_ = path;
   CAIRN_ASSIGN_OR_RETURN(InputFile input, InputFile::open(path));
-  auto json = read_header(&input);
-  if (!json.ok()) return std::move(json).status().with_context(path);
-  auto header = parse_tensor_header(*json);
-  if (!header.ok()) return std::move(header).status().with_context(path + ": the header");
-  const std::uint64_t data_bytes = input.bytes() - kLengthBytes - json->size();
-  CAIRN_RETURN_IF_ERROR(file.place(*std::move(header), data_bytes));
+  CAIRN_ASSIGN_OR_RETURN(Head head, read_head(path, &input));
+  file.place(std::move(head.header), head.data_bytes);
   CAIRN_RETURN_IF_ERROR(input.read(file.data_));
+  Digest digest;
+  digest.add(std::as_bytes(std::span(head.json)));
+  digest.add(file.data_);
+  file.digest_ = digest.value();
   return file;
 }
 
-Status TensorFile::place(TensorHeader header, std::uint64_t data_bytes) {
+Status TensorFile::check_head(const std::string& path) {
+  CAIRN_ASSIGN_OR_RETURN(InputFile input, InputFile::open(path));
+  return read_head(path, &input).status();
+}
+
+void TensorFile::place(TensorHeader header, std::uint64_t data_bytes) {
   // Enough for whole words, so that views of any dtype are aligned as their offsets are.
   words_ = std::make_unique<std::uint64_t[]>(data_bytes / 8 + 1);
   data_ = std::as_writable_bytes(std::span(words_.get(), data_bytes / 8 + 1)).first(data_bytes);
-  std::stable_sort(header.tensors.begin(), header.tensors.end(), [](const TensorEntry& a, const TensorEntry& b) {
-    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
-  });
-  std::uint64_t begin = 0;
   for (TensorEntry& entry : header.tensors) {
-    const auto dtype = check_entry(entry, begin, data_bytes);
-    if (!dtype.ok()) return fault(entry.name, dtype.status().message());
     tensors_.push_back({.name = std::move(entry.name),
-                        .dtype = *dtype,
+                        .dtype = *dtype_of(entry.dtype),
                         .shape = {entry.shape.begin(), entry.shape.end()},
                         .bytes = data_.subspan(entry.begin, entry.end - entry.begin)});
-    begin = entry.end;
-  }
-  if (begin != data_bytes) {
-    return invalid_argument(path_ + ": the last " + std::to_string(data_bytes - begin) + " bytes belong to no tensor");
   }
   metadata_ = std::move(header.metadata);
-  return ok_status();
 }
 
 Status TensorFile::fault(std::string_view name, const std::string& fault) const {
-  return invalid_argument(path_ + ": tensor '" + std::string(name) + "' " + fault);
+  return tensor_fault(path_, name, fault);
 }
 
 const TensorView* TensorFile::find(std::string_view name) const noexcept {

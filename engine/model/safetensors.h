@@ -72,12 +72,18 @@ class TensorFile {
   /// a tensor of another dtype. Messages name the file, and the tensor where one is at fault.
   [[nodiscard]] static Result<TensorFile> read(const std::string& path);
 
+  /// Reads the header alone, which is checked against the file's size as read() does it.
+  /// Returns: what read() returns.
+  [[nodiscard]] static Status check_head(const std::string& path);
+
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
   /// In the order of their bytes. Views into this file.
   [[nodiscard]] std::span<const TensorView> tensors() const noexcept { return tensors_; }
   /// Returns: null when there is none of that name.
   [[nodiscard]] const TensorView* find(std::string_view name) const noexcept;
   [[nodiscard]] const std::map<std::string, std::string>& metadata() const noexcept { return metadata_; }
+  /// Of every byte of the file.
+  [[nodiscard]] std::uint64_t digest() const noexcept { return digest_; }
 
   /// The values of a tensor of this type, of `rank` dimensions, whose sizes go to `*shape`. They live as long as the
   /// file.
@@ -95,13 +101,14 @@ class TensorFile {
 
  private:
   TensorFile() = default;
-  /// Makes room for the data and lays the views over it.
-  Status place(TensorHeader header, std::uint64_t data_bytes);
+  /// Makes room for the data and lays the views over it. Requires: the header was checked against `data_bytes`.
+  void place(TensorHeader header, std::uint64_t data_bytes);
   [[nodiscard]] Result<const TensorView*> require(std::string_view name, Dtype dtype, std::size_t rank) const;
 
   std::string path_;
   std::vector<TensorView> tensors_;
   std::map<std::string, std::string> metadata_;
+  std::uint64_t digest_ = 0;
   std::unique_ptr<std::uint64_t[]> words_;
   std::span<std::byte> data_;  ///< a part of words_; the tensors view it
 };

@@ -44,6 +44,26 @@ std::vector<Finding> consumer_findings(const nlohmann::json& status) {
   return findings;
 }
 
+/// Which model is served. One whose items are mostly no places was trained on other ids, or on another city.
+std::vector<Finding> model_findings(const nlohmann::json& status) {
+  const auto model = status.is_object() ? status.find("model") : status.end();
+  if (model == status.end() || !model->is_object()) return {};  // a server of an earlier version
+  Finding finding{"served model", Health::kOk, "none", ""};
+  if (flag_at(*model, "in_force")) {
+    const std::uint64_t items = count_at(*model, "items");
+    const std::uint64_t strangers = count_at(*model, "items_without_place");
+    finding.detail = text_at(*model, "version") + " of " + text_at(*model, "directory") + ", " + grouped(items) +
+                     " items, of these " + grouped(strangers) + " no places";
+    if (strangers > items / 2) {
+      finding.health = Health::kWarn;
+      finding.remedy =
+          "most of the model cannot be recommended: import the places it knows (cairn places import), or train it on "
+          "interactions whose place ids are those of the catalogue";
+    }
+  }
+  return {finding};
+}
+
 void append(std::vector<Finding>& all, std::vector<Finding> more) {
   for (Finding& finding : more) all.push_back(std::move(finding));
 }
@@ -107,6 +127,7 @@ std::vector<Finding> examine_server(const GlobalOptions& options) {
   if (status.ok() && status->code == 200) {
     const auto told = nlohmann::json::parse(status->body, nullptr, false);
     append(findings, consumer_findings(told));
+    append(findings, model_findings(told));
     findings.push_back({"server: computes on", Health::kOk, text_at(told, "compute_backend"), ""});
   }
   return findings;

@@ -32,6 +32,13 @@ std::string memory_text(const nlohmann::json& status) {
   return text;
 }
 
+std::string model_text(const nlohmann::json& status) {
+  const auto model = status.is_object() ? status.find("model") : status.end();
+  if (model == status.end() || !flag_at(*model, "in_force")) return "none";
+  return text_at(*model, "version") + " (" + text_at(*model, "kind") + "), " + grouped(count_at(*model, "items")) +
+         " items; see: cairn model status";
+}
+
 void print_summary(const nlohmann::json& status, const std::string& url) {
   print("cairn " + text_at(status, "version") + " at " + url + ": " +
         (flag_at(status, "ready") ? "ready" : "NOT ready") + "\n");
@@ -47,6 +54,7 @@ void print_summary(const nlohmann::json& status, const std::string& url) {
   print_line("state", byte_text(count_at(status, "state_bytes")) + " on disk");
   print_line("pending", grouped(count_at(status, "pending_rows")) + " rows with changes not written yet");
   print_line("memory", memory_text(status));
+  print_line("model", model_text(status));
   print_line("row cache", byte_text(count_at(status, "row_cache_bytes")) + " in memory, " + hit_rate(status));
 }
 

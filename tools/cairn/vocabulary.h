@@ -11,6 +11,7 @@ namespace cairn::cli {
   for (const RankingFeatureInfo& feature : ranking_features()) words.ranking_features.push_back(feature.name);
   for (const FeatureViewSpec& view : builtin_feature_views()) words.builtin_views.push_back(view.name);
   words.check_ranker = check_ranker;
+  words.check_model = check_model_directory;
   words.check_postgres_options = check_postgres_options;
   words.check_kafka_property = check_kafka_property;
   return words;

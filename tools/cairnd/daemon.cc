@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <future>
 #include <memory>
 #include <thread>
 #include <utility>
@@ -136,6 +137,7 @@ class Daemon {
   ExitCode listen() {
     HttpOptions options = report_.config.http;
     options.checkpoints_dir = config::checkpoints_folder(report_.config);
+    options.models_dir = config::models_folder(report_.config);
     options.log = logger_;
     const std::string wanted = options.address + " port " + std::to_string(options.port);
     Result<std::unique_ptr<serving::HttpServer>> started = serving::HttpServer::start(std::move(options), *engine_);
@@ -213,11 +215,27 @@ class Daemon {
       if (setting.live && running != report_.settings.end()) *running = setting;
     }
     log_.set_level(fresh.config.server.log_level);
+    reload_model(fresh.config.engine.model.dir);
     if (!changes.restart.empty()) {
       logger_.warning("config.needs_restart", "these keys changed and take effect at the next start",
                       {{"keys", joined(changes.restart)}});
     }
     logger_.info("config.reloaded", "the configuration was read again", {{"applied", joined(changes.live)}});
+  }
+
+  /// Loads the configured model again, whatever was activated meanwhile. Without one, before and now, there is nothing
+  /// to apply, and what was activated stays. The engine logs how it went. Loading may take longer than the watchdog
+  /// waits, so it is fed meanwhile.
+  void reload_model(const std::string& directory) {
+    const bool none_configured = directory.empty() && configured_model_.empty();
+    configured_model_ = directory;
+    if (none_configured) return;
+    const std::future<Result<ModelStatus>> loading = std::async(
+        std::launch::async, [&] { return engine_->activate_model({}, directory, ModelChoice::kConfigured); });
+    while (loading.wait_for(tick()) != std::future_status::ready) {
+      log_.tick();
+      beat();
+    }
   }
 
   ExitCode stop() {
@@ -255,6 +273,7 @@ class Daemon {
   std::unique_ptr<serving::HttpServer> http_;
   // Touched by the supervising thread only.
   std::string last_status_;
+  std::string configured_model_ = report_.config.engine.model.dir;
   SteadyTime last_beat_{};
 };
 

@@ -18,6 +18,7 @@ config::Vocabulary engine_vocabulary() {
   for (const RankingFeatureInfo& feature : ranking_features()) vocabulary.ranking_features.push_back(feature.name);
   for (const FeatureViewSpec& view : builtin_feature_views()) vocabulary.builtin_views.push_back(view.name);
   vocabulary.check_ranker = check_ranker;
+  vocabulary.check_model = check_model_directory;
   vocabulary.check_postgres_options = check_postgres_options;
   vocabulary.check_kafka_property = check_kafka_property;
   return vocabulary;

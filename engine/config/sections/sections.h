@@ -12,6 +12,7 @@ namespace cairn::config {
 [[nodiscard]] Section sql_section();
 [[nodiscard]] Section kafka_section();
 [[nodiscard]] Section ranking_section();
+[[nodiscard]] Section model_section();
 [[nodiscard]] Section http_section();
 [[nodiscard]] Section log_section();
 [[nodiscard]] Section dead_letters_section();

@@ -23,6 +23,12 @@
 
 namespace cairn {
 
+/// For how long a model is chosen.
+enum class ModelChoice : std::uint8_t {
+  kForNow,      ///< until the engine closes, or the configuration is applied again
+  kConfigured,  ///< it is what the configuration names now
+};
+
 /// The engine: consumes interactions, keeps features, answers recommendations. HTTP and the CLI are clients of this
 /// class, and so is a program that embeds it:
 ///
@@ -123,6 +129,17 @@ class Engine {
   /// Returns: ALREADY_EXISTS, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAVAILABLE; nothing is left behind then.
   [[nodiscard]] virtual Result<CheckpointInfo> checkpoint(const CallContext& context, const std::string& path) = 0;
 
+  /// Loads the model in `directory`, checks all of it, and puts it in force in one step. Answers that have begun end
+  /// with the model that they began with. Empty: no model is in force from here on. With an error the model before
+  /// stays in force, and EngineStatus::model says why. One at a time; takes as long as reading the files, and until it
+  /// is done both models are in memory.
+  ///
+  /// What is chosen is not stored: the next engine opens with its own ModelOptions::dir.
+  /// Returns: what is in force; NOT_FOUND, INVALID_ARGUMENT naming file and line or tensor, UNIMPLEMENTED for a format
+  /// of later versions, FAILED_PRECONDITION for a model that cannot answer, RESOURCE_EXHAUSTED, UNAVAILABLE.
+  [[nodiscard]] virtual Result<ModelStatus> activate_model(const CallContext& context, const std::string& directory,
+                                                           ModelChoice choice) = 0;
+
   /// Stops in order: no new work, sources, last batch, sync, connections. Whoever waits in a call is woken and gets
   /// UNAVAILABLE. Idempotent. The state directory is given up
   /// by the destructor.
@@ -138,6 +155,11 @@ class Engine {
 /// Whether `directory` is a ranker that an engine can be opened with (RankingOptions::ranker_dir).
 /// Returns: NOT_FOUND, INVALID_ARGUMENT with file, line and key, UNIMPLEMENTED for a format of later versions.
 [[nodiscard]] Status check_ranker(const std::string& directory);
+
+/// Whether `directory` has the head of a model that an engine can be opened with (ModelOptions::dir): its model.toml,
+/// and the heads of the files that it names. Reads no tensors.
+/// Returns: NOT_FOUND, INVALID_ARGUMENT with file and line or tensor, UNIMPLEMENTED for a format of later versions.
+[[nodiscard]] Status check_model_directory(const std::string& directory);
 
 /// The views that ranking itself reads; always present.
 [[nodiscard]] std::vector<FeatureViewSpec> builtin_feature_views();

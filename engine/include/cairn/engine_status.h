@@ -59,7 +59,7 @@ struct ConsumerHealth {
 
 /// What one part of the engine holds in memory, about.
 struct MemoryPart {
-  std::string name;  ///< "pending", "row_cache", "dictionaries", "catalogue", "event_ids", "signals", "blocks"
+  std::string name;  ///< "pending", "row_cache", "dictionaries", "catalogue", "event_ids", "signals", "blocks", "model"
   std::uint64_t bytes = 0;
   std::uint64_t limit = 0;  ///< by the configuration; 0: grows with what is kept
 };
@@ -73,10 +73,38 @@ struct RejectedRecords {
 
 /// One thing that must hold, or should, for the engine to serve.
 struct ReadinessCheck {
-  std::string name;  ///< "state", "event_log", "rows", "disk", "consumers", "sources", "dead_letters", "postgres"
+  /// "state", "event_log", "rows", "disk", "consumers", "sources", "dead_letters", "postgres", "model"
+  std::string name;
   bool ok = false;
   bool required = true;  ///< a failing optional check degrades, it does not stop serving
   std::string detail;
+};
+
+/// Why a model could not be put in force.
+struct ModelFailure {
+  EventTime at;
+  std::string directory;
+  std::string reason;
+};
+
+/// The model in force, and what became of the last attempt to change it.
+struct ModelStatus {
+  std::string configured;  ///< directory by the configuration; empty: none
+  std::string directory;   ///< of the model in force; empty: none is, and all but last_failure says nothing
+  std::string version;     ///< of the bytes that were loaded: the same wherever they lie
+  std::string kind;        ///< how it was trained: "ials"; empty where its model.toml does not say
+  std::uint64_t items = 0;
+  /// Items that are no places of the catalogue, and places that the model does not know, which score 0 with it. Absent:
+  /// not known yet.
+  std::optional<std::uint64_t> items_without_place;
+  std::optional<std::uint64_t> places_without_item;
+  std::uint64_t memory_bytes = 0;
+  EventTime loaded;
+  std::optional<ModelFailure> last_failure;  ///< absent when the last attempt succeeded
+
+  [[nodiscard]] bool in_force() const { return !directory.empty(); }
+  /// Whether what is in force is what the next start would load.
+  [[nodiscard]] bool as_configured() const { return directory == configured; }
 };
 
 /// All that Engine::status tells.
@@ -106,6 +134,7 @@ struct EngineStatus {
   std::vector<ConsumerStatus> consumers;
   std::vector<ConsumerHealth> health;  ///< of every consumer
   std::vector<ReadinessCheck> checks;
+  ModelStatus model;
 
   [[nodiscard]] bool ready() const {
     for (const ReadinessCheck& check : checks) {

@@ -36,6 +36,8 @@ struct HttpOptions {
   std::vector<std::string> hosts = {};
   /// The folder that POST /v1/checkpoint makes its copies in; created when absent. Empty: that call is refused.
   std::string checkpoints_dir = {};
+  /// The folder in which POST /v1/model/activate may name a model's directory. Empty: that call is refused.
+  std::string models_dir = {};
   Logger log = {};
 
   static constexpr std::size_t kReservedConnections = 64;

@@ -112,6 +112,14 @@ struct RankingOptions {
   std::size_t candidates_max = 2'000'000;  ///< most places scored per answer; beyond, the nearest ones are
 };
 
+/// The trained model that an engine serves with.
+struct ModelOptions {
+  /// Directory of the model that is loaded when the engine opens (`cairn train` writes one; engine/model/format.md);
+  /// empty: none. A head that is wrong is refused. One that cannot be loaded all the same is logged, and the engine
+  /// serves without it. Engine::activate_model serves another until the engine closes.
+  std::string dir;
+};
+
 /// Everything an engine needs to open.
 struct EngineOptions {
   std::string state_dir;  ///< created when absent; one engine at a time, by lock
@@ -120,6 +128,7 @@ struct EngineOptions {
   IdempotencyOptions idempotency;
   SqlOptions sql;
   RankingOptions ranking;
+  ModelOptions model;
   std::vector<FileSourceOptions> files;
   KafkaSourceOptions kafka;
   std::vector<FeatureViewSpec>

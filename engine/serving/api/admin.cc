@@ -147,7 +147,9 @@ ApiResponse Handlers::status(const ApiRequest& request) const {
   for (const ConsumerHealth& consumer : status.health) write_health(out, consumer);
   out.end_array().key("checks").begin_array();
   for (const ReadinessCheck& check : status.checks) write_check(out, check);
-  out.end_array().end_object();
+  out.end_array().key("model");
+  write_model(out, status.model);
+  out.end_object();
   return json_response(std::move(out).take());
 }
 

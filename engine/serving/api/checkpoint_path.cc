@@ -11,13 +11,13 @@ bool is_letter_or_digit(char c) noexcept {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-bool is_name(std::string_view text) noexcept {
+}  // namespace
+
+bool is_folder_name(std::string_view text) noexcept {
   return !text.empty() && text.size() <= 128 && is_letter_or_digit(text.front()) &&
          std::all_of(text.begin(), text.end(),
                      [](char c) { return is_letter_or_digit(c) || c == '.' || c == '_' || c == '-'; });
 }
-
-}  // namespace
 
 Result<std::string> checkpoint_path(std::string_view folder, std::string_view name) {
   if (folder.empty()) {
@@ -25,7 +25,7 @@ Result<std::string> checkpoint_path(std::string_view folder, std::string_view na
   }
   const std::string prefix = folder.ends_with('/') ? std::string(folder) : std::string(folder) + "/";
   if (name.starts_with(prefix)) name.remove_prefix(prefix.size());
-  if (!is_name(name)) {
+  if (!is_folder_name(name)) {
     return invalid_argument("path must name a new folder in " + std::string(folder) +
                             " on the server's disk (state.checkpoints): 1 to 128 letters, digits, '.', '_' or '-', the "
                             "first a letter or digit, such as \"2024-05-01\"");

@@ -7,6 +7,10 @@
 
 namespace cairn::serving {
 
+/// Whether `text` may name a folder that a caller means: 1 to 128 letters, digits, '.', '_' and '-', the first a letter
+/// or digit. Nothing of it leads anywhere else on the disk.
+[[nodiscard]] bool is_folder_name(std::string_view text) noexcept;
+
 /// Where a checkpoint goes that a caller names: a new folder of that name in `folder`, and nowhere else on the disk.
 /// The name may also be written as a path, `folder` first.
 ///

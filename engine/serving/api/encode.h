@@ -1,5 +1,6 @@
 #pragma once
 
+#include "cairn/engine_status.h"
 #include "cairn/feature_view.h"
 #include "cairn/freshness.h"
 #include "cairn/place.h"
@@ -11,6 +12,7 @@ namespace cairn::serving {
 /// {"source":"api","partition":0,"offset":12}.
 void write_watermark(json::Writer& out, const Watermark& watermark);
 void write_freshness(json::Writer& out, const Freshness& freshness);
+void write_model(json::Writer& out, const ModelStatus& model);
 void write_place_members(json::Writer& out, const Place& place);
 
 /// RFC 3339; null for the epoch, which the engine uses for "none".

@@ -17,6 +17,7 @@ namespace cairn::serving {
 /// What the API has to know of the server around it.
 struct ApiOptions {
   std::string checkpoints_dir = {};                ///< HttpOptions::checkpoints_dir
+  std::string models_dir = {};                     ///< HttpOptions::models_dir
   std::function<std::size_t()> client_bytes = {};  ///< what the server holds for its clients; empty: not known
 };
 
@@ -38,6 +39,8 @@ class Handlers {
   ApiResponse upsert_places(const ApiRequest& request) const;
   ApiResponse status(const ApiRequest& request) const;
   ApiResponse checkpoint(const ApiRequest& request) const;
+  ApiResponse model(const ApiRequest& request) const;
+  ApiResponse activate_model(const ApiRequest& request) const;
   ApiResponse wait_caught_up(const ApiRequest& request) const;
   ApiResponse retry_consumer(const ApiRequest& request) const;
   ApiResponse accept_gap(const ApiRequest& request) const;

@@ -17,6 +17,8 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/places", Lane::kWrite, kUsualTimeLimit, &Handlers::upsert_places},
     {"GET", "/v1/status", Lane::kProbe, kNoTimeLimit, &Handlers::status},
     {"POST", "/v1/checkpoint", Lane::kWait, kNoTimeLimit, &Handlers::checkpoint},
+    {"GET", "/v1/model", Lane::kProbe, kNoTimeLimit, &Handlers::model},
+    {"POST", "/v1/model/activate", Lane::kWait, kNoTimeLimit, &Handlers::activate_model},
     {"POST", "/v1/wait-caught-up", Lane::kWait, kWaitTimeLimit, &Handlers::wait_caught_up},
     {"POST", "/v1/consumers/{name}/retry", Lane::kProbe, kNoTimeLimit, &Handlers::retry_consumer},
     {"POST", "/v1/consumers/{name}/accept-gap", Lane::kProbe, kNoTimeLimit, &Handlers::accept_gap},

@@ -115,6 +115,21 @@ void add_sizes(Snapshot& out, const EngineStatus& status, std::int64_t connectio
             looked_up > 0 ? static_cast<double>(status.row_cache_hits) / looked_up : 0.0, {{"tier", "L1"}});
 }
 
+/// Of the model in force; absent without one.
+void add_model(Snapshot& out, const ModelStatus& model) {
+  if (!model.in_force()) return;
+  out.gauge("cairn_model_info", "Always 1 while a model is in force; which one is in the labels", 1.0,
+            {{"version", model.version}, {"kind", model.kind}});
+  out.gauge("cairn_model_loaded_timestamp_seconds", "When the model in force was loaded", epoch_seconds(model.loaded));
+  out.gauge("cairn_model_items", "Items of the model in force", static_cast<double>(model.items));
+  const auto if_known = [&](const char* name, const char* help, const std::optional<std::uint64_t>& count) {
+    if (count) out.gauge(name, help, static_cast<double>(*count));
+  };
+  if_known("cairn_model_items_without_place", "Of these, no places of the catalogue", model.items_without_place);
+  if_known("cairn_model_places_without_item", "Places that the model in force does not know",
+           model.places_without_item);
+}
+
 void add_clients(Snapshot& out, std::uint64_t displaced, std::size_t client_bytes) {
   out.gauge("cairn_http_client_bytes", "Held for HTTP clients: connections, requests and answers under way",
             static_cast<double>(client_bytes));
@@ -278,6 +293,7 @@ std::string Metrics::render(const EngineStatus& status, std::span<const LaneSamp
   add_counts(snapshot, status);
   add_sizes(snapshot, status, connections_.load(std::memory_order_relaxed));
   add_clients(snapshot, displaced_.load(std::memory_order_relaxed), client_bytes);
+  add_model(snapshot, status.model);
   add_checks(snapshot, status);
   add_consumers(snapshot, status);
   add_lanes(snapshot, lanes);

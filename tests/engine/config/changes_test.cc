@@ -13,13 +13,14 @@ TEST_CASE("what did not change is no change, however it is written") {
   CHECK(changes.restart.empty());
 }
 
-TEST_CASE("the log level takes effect at once, everything else at a restart") {
+TEST_CASE("the log level and the model take effect at once, everything else at a restart") {
   const ConfigChanges changes =
       changes_between(check("[[file]]\nname = \"a\"\npath = \"p\"\n"),
-                      check("[log]\nlevel = \"debug\"\nformat = \"json\"\n[ranking.weights]\ndistance = 1\n"));
-  CHECK(changes.live == Keys{"log.level"});
+                      check("[model]\ndir = \"m\"\nroot = \"r\"\n[log]\nlevel = \"debug\"\nformat = "
+                            "\"json\"\n[ranking.weights]\ndistance = 1\n"));
+  CHECK(changes.live == Keys{"log.level", "model.dir"});
   CHECK(changes.restart == Keys{"file[0].follow", "file[0].name", "file[0].on_gap", "file[0].path", "file[0].required",
-                                "log.format", "ranking.weights.distance"});
+                                "log.format", "model.root", "ranking.weights.distance"});
 }
 
 TEST_CASE("a changed password is a change, though both are shown alike") {

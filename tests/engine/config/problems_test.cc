@@ -26,6 +26,31 @@ TEST_CASE("a ranker that a start would refuse is a problem of the check") {
         "c.toml:2:10: ranking.ranker: /etc/bad/model.toml:3: no such key\n");
 }
 
+TEST_CASE("a model whose head a start would refuse is a problem of the check") {
+  Vocabulary words = vocabulary();
+  words.check_model = [](const std::string& directory) {
+    return directory == "/good" ? Status() : not_found(directory + ": is no model directory");
+  };
+  const auto problems_with = [&](std::string_view text) {
+    return check_config(text, "c.toml", {}, words).problems_text();
+  };
+  CHECK(problems_with("[model]\ndir = \"/good\"\n") == "");
+  CHECK(problems_with("[model]\ndir = \"\"\nroot = \"/models\"\n") == "");
+  CHECK(problems_with("[model]\ndir = \"/bad\"\n") == "c.toml:2:7: model.dir: /bad: is no model directory\n");
+}
+
+TEST_CASE("the folder of models is the one that is named, else that of the model") {
+  const auto folder = [](const std::string& text) { return models_folder(check(text).config); };
+  CHECK(folder("") == "");
+  CHECK(folder("[model]\ndir = \"/srv/models/a\"\n") == "/srv/models");
+  CHECK(folder("[model]\ndir = \"/srv/models/a//\"\n") == "/srv/models");
+  CHECK(folder("[model]\ndir = \"/srv/x/../models/a\"\n") == "/srv/models");
+  CHECK(folder("[model]\ndir = \"models/a\"\n") == "models");
+  CHECK(folder("[model]\ndir = \"a\"\n") == ".");
+  CHECK(folder("[model]\ndir = \"/srv/models/a\"\nroot = \"/elsewhere\"\n") == "/elsewhere");
+  CHECK(folder("[model]\nroot = \"/elsewhere\"\n") == "/elsewhere");
+}
+
 TEST_CASE("every kind of value reaches its field") {
   const ConfigReport report = check(R"([state]
 dir = "/srv/cairn"

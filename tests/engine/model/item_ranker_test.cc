@@ -233,6 +233,39 @@ TEST_CASE("scores that are all alike are divided by one, and ties go to the lowe
   CHECK(answers.scores[0] == 0.75F);
 }
 
+TEST_CASE("a history has the same bits alone as among others, in scores and in answers") {
+  constexpr std::size_t kMany = 200;
+  for (const std::uint64_t seed : {21, 22}) {
+    INFO("seed ", seed);
+    const Model all = model_of_all_kinds(kMany, 33, seed);
+    for (std::size_t only = 0; only <= all.components.size(); ++only) {
+      INFO("component ", only);
+      const Model model = only < all.components.size() ? one_component(all, only) : all;
+      const auto processor = backend();
+      const auto ranker = ItemRanker::create(model, *processor, {});
+      const Histories histories = some_histories(40, seed);
+      const gpu::SparseView together{histories.offsets, histories.columns, histories.values, kMany};
+      std::vector<float> scores;
+      gpu::TopKAnswers answers;
+      REQUIRE((*ranker)->score(together, &scores).ok());
+      REQUIRE((*ranker)->rank(together, 9, {}, &answers).ok());
+      for (std::size_t row = 0; row < together.rows(); ++row) {
+        const auto items = together.columns_of(row);
+        const std::uint64_t offsets[] = {0, items.size()};
+        const gpu::SparseView alone{offsets, items, together.values.subspan(together.offsets[row], items.size()),
+                                    kMany};
+        std::vector<float> own;
+        gpu::TopKAnswers best;
+        REQUIRE((*ranker)->score(alone, &own).ok());
+        REQUIRE((*ranker)->rank(alone, 9, {}, &best).ok());
+        CHECK(std::equal(own.begin(), own.end(), scores.begin() + static_cast<std::ptrdiff_t>(row * kMany)));
+        CHECK(std::ranges::equal(best.rows_of(0), answers.rows_of(row)));
+        CHECK(std::ranges::equal(best.scores_of(0), answers.scores_of(row)));
+      }
+    }
+  }
+}
+
 TEST_CASE("nothing is answered where nothing passes, and no rows are asked for without error") {
   const Model model = model_of_all_kinds(kItems, kDim, 7);
   const auto processor = backend();

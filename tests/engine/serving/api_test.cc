@@ -349,6 +349,77 @@ TEST_CASE_FIXTURE(Serving, "a server without a folder for checkpoints makes none
   CHECK(message.find("state.checkpoints") != std::string::npos);
 }
 
+TEST_CASE_FIXTURE(Serving, "a model is activated from its folder and from nowhere else") {
+  Mutex mutex;
+  std::vector<std::string> asked;
+  engine.on_activate = [&](const std::string& directory, ModelChoice choice) -> Result<ModelStatus> {
+    const MutexLock lock(mutex);
+    asked.push_back(directory + (choice == ModelChoice::kForNow ? "" : " as configured"));
+    if (directory.ends_with("/absent")) return not_found(directory + ": is no model directory");
+    if (directory.ends_with("/broken")) return failed_precondition(directory + ": the score of item 'x' is not finite");
+    return ModelStatus{.configured = "/models/a", .directory = directory, .version = "0123456789abcdef-3"};
+  };
+  HttpOptions options;
+  options.models_dir = "/models";
+  start(options);
+  const auto activate = [&](const std::string& dir) {
+    return post(port(), "/v1/model/activate", nlohmann::json({{"dir", dir}}).dump());
+  };
+  const auto body = json_of(activate("2024-05-01"));
+  CHECK(body["directory"] == "/models/2024-05-01");
+  CHECK(body["version"] == "0123456789abcdef-3");
+  CHECK(body["as_configured"] == false);
+  CHECK(json_of(activate("/models/a"))["as_configured"] == true);
+  CHECK(activate("b/").code == 200);  // as shells complete it
+  CHECK(mentions(check_error(activate("absent"), 404, "NOT_FOUND"), "no model directory"));
+  CHECK(mentions(check_error(activate("broken"), 400, "FAILED_PRECONDITION"), "not finite"));
+  {
+    const MutexLock lock(mutex);
+    CHECK(asked ==
+          std::vector<std::string>{"/models/2024-05-01", "/models/a", "/models/b", "/models/absent", "/models/broken"});
+    asked.clear();
+  }
+  for (const std::string& dir :
+       {std::string("/etc"), std::string(".."), std::string("../x"), std::string("a/b"), std::string("a/../../b"),
+        std::string("."), std::string(".hidden"), std::string("a b"), std::string("-a"), std::string(129, 'a'),
+        std::string("/models"), std::string("/models/"), std::string("/models/../x"), std::string("/models/a/b"),
+        std::string("/modelsx"), std::string("/"), std::string("")}) {
+    CAPTURE(dir);
+    CHECK(mentions(check_error(activate(dir), 400, "INVALID_ARGUMENT"), "model.root"));
+  }
+  check_error(post(port(), "/v1/model/activate", "{}"), 400, "INVALID_ARGUMENT");
+  check_error(post(port(), "/v1/model/activate", R"({"dir":"a","force":true})"), 400, "INVALID_ARGUMENT");
+  const MutexLock lock(mutex);
+  CHECK(asked.empty());
+}
+
+TEST_CASE_FIXTURE(Serving, "a server without a folder of models activates none, and says which key gives it one") {
+  start();
+  CHECK(mentions(check_error(post(port(), "/v1/model/activate", R"({"dir":"x"})"), 400, "FAILED_PRECONDITION"),
+                 "model.root"));
+}
+
+TEST_CASE_FIXTURE(Serving, "the status tells of the model in force, and of none") {
+  start();
+  CHECK(json_of(get(port(), "/v1/model")) ==
+        nlohmann::json::parse(R"({"in_force":false,"configured":"","as_configured":true,"last_failure":null})"));
+  engine.status_answer.model = {.configured = "/m/a",
+                                .directory = "/m/b",
+                                .version = "0123456789abcdef-3",
+                                .kind = "ials",
+                                .items = 10,
+                                .items_without_place = 4,
+                                .memory_bytes = 2048,
+                                .loaded = event_time_from_ms(1'714'564'800'000),
+                                .last_failure = {{event_time_from_ms(1'714'564'800'000), "/m/c", "it is gone"}}};
+  const auto model = json_of(get(port(), "/v1/model"));
+  CHECK(model == nlohmann::json::parse(R"({"in_force":true,"configured":"/m/a","as_configured":false,
+    "directory":"/m/b","version":"0123456789abcdef-3","kind":"ials","items":10,"items_without_place":4,
+    "places_without_item":null,"memory_bytes":2048,"loaded":"2024-05-01T12:00:00Z",
+    "last_failure":{"at":"2024-05-01T12:00:00Z","directory":"/m/c","reason":"it is gone"}})"));
+  CHECK(json_of(get(port(), "/v1/status"))["model"] == model);
+}
+
 TEST_CASE_FIXTURE(Serving, "waiting passes its limit on and reports a timeout") {
   std::atomic<std::int64_t> asked_ms{0};
   engine.on_wait = [&](const CallContext& context) {

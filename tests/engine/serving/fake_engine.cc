@@ -8,6 +8,7 @@ std::vector<RankingFeatureInfo> ranking_features() {
   return {{"distance", "exp(-metres / 1000)", 1.0}, {"affinity", "decayed visits of the user", 2.5}};
 }
 Status check_ranker(const std::string&) { return {}; }
+Status check_model_directory(const std::string&) { return {}; }
 Status check_postgres_options(const SqlOptions&) { return {}; }
 Status check_kafka_property(const std::string&, const std::string&) { return {}; }
 std::vector<FeatureViewSpec> builtin_feature_views() { return {}; }

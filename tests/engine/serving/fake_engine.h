@@ -27,6 +27,9 @@ class FakeEngine final : public Engine {
   std::vector<FeatureViewSpec> feature_views(const CallContext&) const override { return views; }
   Status wait_caught_up(const CallContext& context) const override;
   Result<CheckpointInfo> checkpoint(const CallContext& context, const std::string& path) override;
+  Result<ModelStatus> activate_model(const CallContext&, const std::string& directory, ModelChoice choice) override {
+    return on_activate(directory, choice);
+  }
   Status retry_consumer(const CallContext&, const std::string& name) override { return on_consumer("retry", name); }
   Status accept_gap(const CallContext&, const std::string& name) override { return on_consumer("accept-gap", name); }
   Status close() override { return {}; }
@@ -42,6 +45,10 @@ class FakeEngine final : public Engine {
   std::function<Status(const RecommendRequest&)> on_recommend = [](const RecommendRequest&) { return Status(); };
   std::function<Status(const std::string& what, const std::string& name)> on_consumer =
       [](const std::string&, const std::string&) { return Status(); };
+  std::function<Result<ModelStatus>(const std::string& directory, ModelChoice choice)> on_activate =
+      [](const std::string& directory, ModelChoice) {
+        return Result<ModelStatus>(ModelStatus{.directory = directory, .version = "0123456789abcdef-1"});
+      };
   std::function<void()> on_status = [] {};
   std::function<Status(const CallContext&)> on_wait = [](const CallContext&) { return Status(); };
 

@@ -167,4 +167,22 @@ TEST_CASE_FIXTURE(Serving, "no path, id or unknown route becomes a label") {
   CHECK(metrics.at("cairn_http_requests_total{code=\"200\",route=\"/v1/features/{entity}/{key}\"}") == 1.0);
 }
 
+TEST_CASE_FIXTURE(Serving, "the model in force is told of, and a server without one tells of none") {
+  start();
+  const Exposition without = scrape(*this);
+  for (const auto& [series, value] : without.series) CHECK_MESSAGE(series.rfind("cairn_model_", 0) != 0, series);
+  engine.status_answer.model = {.directory = "/m/b",
+                                .version = "0123456789abcdef-3",
+                                .kind = "ials",
+                                .items = 10,
+                                .items_without_place = 4,
+                                .loaded = event_time_from_ms(1'714'564'800'000)};
+  const Exposition metrics = scrape(*this);
+  CHECK(metrics.at("cairn_model_info{version=\"0123456789abcdef-3\",kind=\"ials\"}") == 1.0);
+  CHECK(metrics.at("cairn_model_loaded_timestamp_seconds") == 1'714'564'800.0);
+  CHECK(metrics.at("cairn_model_items") == 10.0);
+  CHECK(metrics.at("cairn_model_items_without_place") == 4.0);
+  CHECK(metrics.at("cairn_model_places_without_item") == std::nullopt);
+}
+
 TEST_SUITE_END();

@@ -361,6 +361,84 @@ TEST_CASE_FIXTURE(Cli, "doctor reports each check, and fails when one does") {
   CHECK(mentions(run({"doctor", "--config", config}).out, "server: computes on  OK      cpu/avx2"));
 }
 
+ModelStatus some_model(std::uint64_t strangers) {
+  return {.configured = "/m/a",
+          .directory = "/m/b",
+          .version = "0123456789abcdef-3",
+          .kind = "ials",
+          .items = 1'000,
+          .items_without_place = strangers,
+          .places_without_item = 7,
+          .memory_bytes = 2048,
+          .loaded = event_time_from_ms(1'714'564'800'000),
+          .last_failure = {{event_time_from_ms(1'714'564'800'000), "/m/c", "it\x1b is gone"}}};
+}
+
+TEST_CASE_FIXTURE(Cli, "model status says which one is in force, for how long, and what went wrong last") {
+  engine.status_answer.model = some_model(400);
+  const Outcome status = run({"model", "status"});
+  CHECK(status.exit_code == 0);
+  for (const char* part : {"a model is in force: /m/b\n", "0123456789abcdef-3", "ials", "2024-05-01T12:00:00Z",
+                           "1,000, of these no places of the catalogue: 400", "load /m/a; to keep it, set [model] dir",
+                           "last failure   2024-05-01T12:00:00Z /m/c\n", "it? is gone"}) {
+    CHECK_MESSAGE(mentions(status.out, part), status.out);
+  }
+  CHECK(nlohmann::json::parse(run({"-o", "json", "model", "status"}).out)["items"] == 1'000);
+  CHECK(mentions(run({"status"}).out, "0123456789abcdef-3 (ials), 1,000 items"));
+}
+
+TEST_CASE_FIXTURE(Cli, "without a model, model status says so, and what is configured") {
+  CHECK(run({"model", "status"}).out == "no model is in force\n");
+  engine.status_answer.model.configured = "/m/a";
+  CHECK(mentions(run({"model", "status"}).out, "configured     /m/a\n"));
+  CHECK(mentions(run({"status"}).out, "model          none\n"));
+}
+
+TEST_CASE_FIXTURE(Cli, "a model is activated by its name or path, and what the server refuses is told") {
+  engine.on_activate = [](const std::string& directory, ModelChoice) -> Result<ModelStatus> {
+    if (directory == "/m/absent") return not_found("/m/absent: is no model directory: there is no model.toml in it");
+    return ModelStatus{.directory = directory, .version = "0123456789abcdef-3", .kind = "ials", .items = 5};
+  };
+  HttpOptions options;
+  options.models_dir = "/m";
+  start(options);
+  const Outcome activated = run({"model", "activate", "b"});
+  CHECK(activated.exit_code == 0);
+  CHECK(mentions(activated.out, "a model is in force: /m/b\n"));
+  CHECK(mentions(activated.out, "until a restart; to keep it, set [model] dir"));
+  CHECK(mentions(activated.out, "not counted yet"));
+  CHECK(nlohmann::json::parse(run({"-o", "json", "model", "activate", "/m/c"}).out)["directory"] == "/m/c");
+  const Outcome absent = run({"model", "activate", "absent"});
+  CHECK(absent.exit_code == 4);
+  CHECK(mentions(absent.err, "there is no model.toml in it"));
+  const Outcome outside = run({"model", "activate", "/etc"});
+  CHECK(outside.exit_code == 1);
+  CHECK(mentions(outside.err, "model.root"));
+  CHECK(run({"model", "activate"}).exit_code == 2);
+  CHECK(run({"model"}).exit_code == 2);
+}
+
+TEST_CASE_FIXTURE(Cli, "doctor says which model is served, and warns when most of it cannot be recommended") {
+  const cairn::test::TemporaryFolder scratch;
+  const std::string config = scratch.write("cairn.toml", "[state]\ndir = \"" + scratch.path() + "/state\"\n");
+  const auto finding = [&]() -> nlohmann::json {
+    const Outcome outcome = run({"-o", "json", "doctor", "--config", config});
+    const auto report = nlohmann::json::parse(outcome.out);
+    for (const auto& check : report["checks"]) {
+      if (check["check"] == "served model") return check;
+    }
+    return {};
+  };
+  CHECK(finding()["detail"] == "none");
+  CHECK(finding()["health"] == "OK");
+  engine.status_answer.model = some_model(500);
+  CHECK(finding()["health"] == "OK");
+  CHECK(finding()["detail"] == "0123456789abcdef-3 of /m/b, 1,000 items, of these 500 no places");
+  engine.status_answer.model = some_model(501);
+  CHECK(finding()["health"] == "WARN");
+  CHECK(mentions(finding()["remedy"], "cairn places import"));
+}
+
 ConsumerHealth blocked_consumer() {
   return {.consumer = "sql",
           .source = "kafka",
@@ -506,10 +584,10 @@ TEST_CASE("help teaches with examples and documents the exit codes") {
   CHECK(help.exit_code == 0);
   for (const char* part : {"Exit codes:", "CAIRN_URL", "NO_COLOR", "cairn doctor"}) CHECK(mentions(help.out, part));
   const std::vector<std::vector<std::string>> commands = {
-      {"status"},           {"recommend"},     {"features", "get"}, {"features", "views"},
-      {"places", "import"}, {"places", "get"}, {"ingest"},          {"wait"},
-      {"checkpoint"},       {"doctor"},        {"config", "check"}, {"config", "show"},
-      {"config", "sample"}};
+      {"status"},           {"recommend"},         {"features", "get"}, {"features", "views"},
+      {"places", "import"}, {"places", "get"},     {"ingest"},          {"wait"},
+      {"model", "status"},  {"model", "activate"}, {"checkpoint"},      {"doctor"},
+      {"config", "check"},  {"config", "show"},    {"config", "sample"}};
   for (std::vector<std::string> command : commands) {
     command.emplace_back("--help");
     const Outcome outcome = run_cli(command);

@@ -13,6 +13,7 @@
 #include <sstream>
 #include <string>
 
+#include "engine/model/model.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/tools/cairnd/notify_socket.h"
 #include "tests/tools/cairnd/process.h"
@@ -81,11 +82,12 @@ int connect_to(int port) {
   return -1;
 }
 
-/// The status line that GET `path` answers; empty when nobody does.
-std::string get(int port, const std::string& path) {
+/// The answer to a request; empty when nobody answers.
+std::string ask(int port, const std::string& method, const std::string& path, const std::string& body = "") {
   const int fd = connect_to(port);
   if (fd < 0) return {};
-  const std::string request = "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  const std::string request = method + " " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" +
+                              "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
   REQUIRE(::send(fd, request.data(), request.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request.size()));
   std::string answer;
   std::array<char, 1024> buffer{};
@@ -93,7 +95,19 @@ std::string get(int port, const std::string& path) {
     answer.append(buffer.data(), static_cast<std::size_t>(got));
   }
   ::close(fd);
+  return answer;
+}
+
+/// The status line that GET `path` answers.
+std::string get(int port, const std::string& path) {
+  const std::string answer = ask(port, "GET", path);
   return answer.substr(0, answer.find("\r\n"));
+}
+
+/// The model that a daemon says it serves.
+nlohmann::json served_model(int port) {
+  const std::string answer = ask(port, "GET", "/v1/model");
+  return nlohmann::json::parse(answer.substr(answer.find("\r\n\r\n") + 4));
 }
 
 TEST_CASE("it starts, answers, and stops on SIGTERM with 0") {
@@ -164,6 +178,104 @@ TEST_CASE("SIGHUP applies the log level, names what needs a restart, and refuses
   REQUIRE(daemon.process.wait_for_error_text("\"problems\":\"1\""));
   CHECK(log_record(daemon.process.error(), "config.problem")["place"] == site.config() + ":9:9");
   CHECK(get(daemon.port(), "/healthz") == "HTTP/1.1 200 OK");
+  daemon.process.signal(SIGTERM);
+  CHECK(daemon.process.wait() == 0);
+}
+
+/// A folder of models, and a site that is configured with one of them.
+struct ModelSite {
+  ModelSite() { configure("a"); }
+  void configure(const std::string& name) const { site.configure("[model]\ndir = \"" + folder / name + "\"\n"); }
+  /// Writes a model of so many items.
+  void save(const std::string& name, std::size_t items) const {
+    model::Model made{.kind = "made up", .popularity = std::vector<float>(items, 1.0F)};
+    for (std::size_t i = 0; i < items; ++i) made.items.push_back("p" + std::to_string(i));
+    made.components.push_back({.name = "popular"});
+    const Status saved = model::save_model(made, folder / name);
+    REQUIRE_MESSAGE(saved.ok(), saved.to_string());
+  }
+  /// Breaks a model so that its head does not show it: a popularity that is no number.
+  void damage(const std::string& name) const {
+    const std::string file = name + "/items-1.safetensors";
+    std::string bytes = folder.read(file);
+    const std::size_t one = bytes.find(std::string("\0\0\x80\x3f", 4));
+    REQUIRE(one != std::string::npos);
+    folder.write(file, bytes.replace(one, 4, "\xff\xff\xff\xff"));
+  }
+
+  Site site;
+  cairn::test::TemporaryFolder folder;
+};
+
+TEST_CASE("SIGHUP loads the configured model again; what cannot be loaded leaves the one before in force") {
+  const ModelSite models;
+  models.save("a", 10);
+  models.save("b", 7);
+  NotifySocket socket(models.site.socket());
+  Running daemon(models.site, with(any_port(), "NOTIFY_SOCKET", socket.address()));
+  REQUIRE_FALSE(socket.wait_for("READY=1").empty());
+  const auto reload = [&] {
+    daemon.process.signal(SIGHUP);
+    REQUIRE_FALSE(socket.wait_for("RELOADING=1").empty());
+    REQUIRE_FALSE(socket.wait_for("READY=1").empty());
+    return served_model(daemon.port());
+  };
+  CHECK(served_model(daemon.port())["items"] == 10);
+  CHECK(served_model(daemon.port())["as_configured"] == true);
+
+  models.save("a", 12);
+  const nlohmann::json second = reload();
+  CHECK(second["items"] == 12);
+  CHECK(second["version"].get<std::string>().ends_with("-2"));
+
+  CHECK(ask(daemon.port(), "POST", "/v1/model/activate", R"({"dir":"b"})").starts_with("HTTP/1.1 200"));
+  CHECK(served_model(daemon.port())["items"] == 7);
+  CHECK(served_model(daemon.port())["as_configured"] == false);
+  CHECK(reload()["version"] == second["version"]);  // what is configured rules
+
+  models.damage("b");
+  models.configure("b");
+  const nlohmann::json refused = reload();
+  CHECK(refused["version"] == second["version"]);
+  CHECK(refused["configured"] == models.folder / "b");
+  CHECK(refused["last_failure"]["directory"] == models.folder / "b");
+  CHECK(refused["last_failure"]["reason"].get<std::string>().find("not finite") != std::string::npos);
+  REQUIRE(daemon.process.wait_for_error_text("\"model.refused\""));
+  CHECK(get(daemon.port(), "/readyz") == "HTTP/1.1 200 OK");  // degraded, and serving
+
+  models.configure("absent");
+  CHECK(reload()["version"] == second["version"]);
+  REQUIRE(daemon.process.wait_for_error_text("\"config.rejected\""));
+
+  models.save("b", 7);
+  models.configure("b");
+  CHECK(reload()["items"] == 7);
+  models.site.configure("");
+  CHECK(reload()["in_force"] == false);
+  daemon.process.signal(SIGTERM);
+  CHECK(daemon.process.wait() == 0);
+}
+
+TEST_CASE("what the check of a configuration accepts of a model, a start accepts") {
+  const ModelSite models;
+  const auto check = [&] {
+    Process process(CAIRND_PATH, {"--config", models.site.config(), "--check-config"}, {});
+    const int code = process.wait().value_or(-1);
+    return std::pair(code, process.error());
+  };
+  const auto [code, error] = check();
+  CHECK(code == 2);
+  CHECK(error.find(":10:7: model.dir: " + models.folder / "a" + ": is no model directory") != std::string::npos);
+  Process refused(CAIRND_PATH, {"--config", models.site.config()}, any_port());
+  CHECK(refused.wait() == 2);
+
+  models.save("a", 10);
+  models.damage("a");
+  CHECK(check().first == 0);
+  Running daemon(models.site);
+  CHECK(served_model(daemon.port())["in_force"] == false);
+  CHECK(log_record(daemon.process.error(), "model.refused")["directory"] == models.folder / "a");
+  CHECK(get(daemon.port(), "/readyz") == "HTTP/1.1 200 OK");
   daemon.process.signal(SIGTERM);
   CHECK(daemon.process.wait() == 0);
 }

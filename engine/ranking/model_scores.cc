@@ -1,0 +1,147 @@
+#include "engine/ranking/model_scores.h"
+
+#include <algorithm>
+#include <numeric>
+#include <unordered_set>
+#include <utility>
+
+#include "engine/ranking/builtin_views.h"
+#include "gpu/dot_products.h"
+
+namespace cairn::ranking {
+
+ModelScores::ModelScores(std::shared_ptr<const PlaceIndex> index, std::shared_ptr<const model::ServedModel> model)
+    : index_(std::move(index)), model_(std::move(model)), rows_(*index_, model_->model().items) {
+  const gpu::MatrixView vectors = model_->vectors();
+  if (vectors.values.empty()) return;
+  zeros_.resize(vectors.dim);
+  for (const std::uint32_t item : rows_.model_rows()) {
+    pointers_.push_back(item == gpu::kNoRow ? zeros_.data() : vectors.row(item).data());
+  }
+}
+
+ModelHistory ModelScores::history(const features::Schema& schema, const features::Row* row,
+                                  const features::Dictionary& place_ids, std::span<const PlaceId> recent) const {
+  ModelHistory history;
+  const auto count = [&](std::uint32_t item) {
+    item == gpu::kNoRow ? static_cast<void>(++history.unknown) : history.items.push_back(item);
+  };
+  const features::View* view = schema.find(kUserHistory);
+  CAIRN_CHECK(view != nullptr);
+  const features::ViewBlock* block = row == nullptr ? nullptr : row->find(view->id);
+  std::unordered_set<std::uint64_t> seen;  // a place has an entry for each visit
+  for (const features::Entry& entry : block == nullptr ? std::span<const features::Entry>() : block->entries) {
+    if (seen.insert(entry.dimension).second) count(item_of(entry.dimension, place_ids));
+  }
+  std::unordered_set<std::string_view> strangers;
+  for (const PlaceId& id : recent) {
+    const auto known = place_ids.find(id.str());
+    const bool fresh = known ? seen.insert(*known).second : strangers.insert(id.str()).second;
+    if (fresh) count(model_->ids().find(id.str()));
+  }
+  std::sort(history.items.begin(), history.items.end());
+  return history;
+}
+
+std::uint32_t ModelScores::item_of(std::uint64_t place, const features::Dictionary& place_ids) const {
+  const std::uint32_t row = index_->row_of(place);
+  if (row != gpu::kNoRow) return rows_.model_row(row);
+  return place < place_ids.size() ? model_->ids().find(place_ids.name(place)) : gpu::kNoRow;
+}
+
+Result<ModelQuery> ModelScores::ask(const ModelHistory& history) const {
+  ModelQuery query;
+  if (history.items.empty()) return query;
+  const std::uint64_t offsets[] = {0, history.items.size()};
+  const gpu::SparseView view{.offsets = offsets, .columns = history.items, .width = model_->model().items.size()};
+  if (vector_dim() == 0) {
+    query.kind = ModelQuery::Kind::kScores;
+    CAIRN_RETURN_IF_ERROR(model_->ranker().score(view, &query.values));
+  } else {
+    query.kind = ModelQuery::Kind::kVector;
+    CAIRN_RETURN_IF_ERROR(model_->ranker().queries(0, view, &query.values));
+  }
+  return query;
+}
+
+void ModelScores::score(const ModelQuery& query, std::span<const std::uint32_t> places, std::span<float> scores) const {
+  CAIRN_CHECK(scores.size() == places.size());
+  if (query.kind == ModelQuery::Kind::kVector) return score_vectors(query, places, scores);
+  gather(query.kind == ModelQuery::Kind::kPopularity ? model_->model().popularity : query.values, places, scores);
+}
+
+void ModelScores::score_vectors(const ModelQuery& query, std::span<const std::uint32_t> places,
+                                std::span<float> scores) const {
+  std::vector<const float*> vectors;
+  vectors.reserve(places.size());
+  for (const std::uint32_t place : places) vectors.push_back(pointers_[place]);
+  gpu::dot_products({query.values, 1, vector_dim()}, vectors, 1, scores);
+  // Zeros have the product 0, or NaN with a query that is not finite.
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    if (vectors[i] == zeros_.data()) scores[i] = 0.0F;
+  }
+}
+
+void ModelScores::gather(std::span<const float> by_item, std::span<const std::uint32_t> places,
+                         std::span<float> scores) const {
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const std::uint32_t item = rows_.model_row(places[i]);
+    scores[i] = item == gpu::kNoRow ? 0.0F : by_item[item];
+  }
+}
+
+std::vector<float> ModelScores::score_all(const ModelQuery& query) const {
+  std::vector<std::uint32_t> all(index_->size());
+  std::iota(all.begin(), all.end(), 0U);
+  std::vector<float> scores(all.size());
+  score(query, all, scores);
+  return scores;
+}
+
+std::vector<float> ModelScores::place_vectors() const {
+  std::vector<float> vectors;
+  vectors.reserve(pointers_.size() * vector_dim());
+  for (const float* vector : pointers_) vectors.insert(vectors.end(), vector, vector + vector_dim());
+  return vectors;
+}
+
+std::vector<float> ModelScores::place_popularity() const { return score_all({}); }
+
+std::size_t ModelScores::memory_bytes() const noexcept {
+  return rows_.model_rows().size_bytes() + rows_.place_rows().size_bytes() + pointers_.capacity() * sizeof(float*);
+}
+
+// ---- cache --------------------------------------------------------------------------------------------------------
+
+std::shared_ptr<const ModelScores> ModelScoresCache::last() const {
+  const MutexLock lock(mutex_);
+  return last_;
+}
+
+std::shared_ptr<const ModelScores> ModelScoresCache::of(const std::shared_ptr<const PlaceIndex>& index,
+                                                        const std::shared_ptr<const model::ServedModel>& model) {
+  if (!index || !model) {
+    put(nullptr);
+    return nullptr;
+  }
+  if (auto found = made_for(*index, *model)) return found;
+  const MutexLock one_at_a_time(making_mutex_);
+  if (auto found = made_for(*index, *model)) return found;  // somebody else made it meanwhile
+  auto made = std::make_shared<const ModelScores>(index, model);
+  put(made);
+  return made;
+}
+
+std::shared_ptr<const ModelScores> ModelScoresCache::made_for(const PlaceIndex& index,
+                                                              const model::ServedModel& model) const {
+  auto scores = last();
+  const bool same = scores && scores->index().get() == &index && scores->model().get() == &model;
+  return same ? scores : nullptr;
+}
+
+void ModelScoresCache::put(std::shared_ptr<const ModelScores> scores) {
+  const MutexLock lock(mutex_);
+  last_.swap(scores);  // the old one is let go of by the caller, after the lock
+}
+
+}  // namespace cairn::ranking

@@ -1,0 +1,120 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "cairn/ids.h"
+#include "cairn/mutex.h"
+#include "cairn/status.h"
+#include "engine/model/served_model.h"
+#include "engine/ranking/model_rows.h"
+#include "engine/ranking/retrieve/place_index.h"
+#include "features/dictionary.h"
+#include "features/row.h"
+#include "features/schema.h"
+
+namespace cairn::ranking {
+
+/// What a model knows of a user's history: the items that it was trained on. Each counts once.
+struct ModelHistory {
+  std::vector<std::uint32_t> items = {};  ///< rows of the model, ascending, distinct
+  std::size_t unknown = 0;                ///< places of the history that are no items of the model
+};
+
+/// A history as the model asks with it, made once and used for any number of places.
+struct ModelQuery {
+  enum class Kind : std::uint8_t {
+    kPopularity,  ///< no item is known of the user: the model's popularity, as ItemRanker answers then
+    kVector,      ///< the dot product of `values` with a place's vector
+    kScores,      ///< `values` are the scores of the model's items, which cannot be had one by one
+  };
+  Kind kind = Kind::kPopularity;
+  std::vector<float> values = {};  ///< dim numbers, one an item, or none
+};
+
+/// A model's scores by row of one place index. Places that the model does not know have the score 0, and are counted by
+/// rows().places_without_item().
+///
+/// The score of a place that is an item has, bit for bit, the score that ItemRanker::rank() answers for the same
+/// history, and where that answers by scores, that of ItemRanker::score(); a model of one component with vectors and a
+/// normalization, which rank() does not divide by, has that of score(). Of kind kVector it is one chain of fused
+/// multiply-adds in the order of the columns, without bias, as gpu/item_matrix.h defines it and as a gpu::ScanTable of
+/// place_vectors(), kept in floats, computes ⟨vector, vector of r⟩.
+///
+/// Immutable; it holds the index and the model. A changed index or a replaced model needs a new one, see
+/// ModelScoresCache. Threads: any. Beside what it holds it takes 16 bytes a place.
+class ModelScores {
+ public:
+  /// Both are there.
+  ModelScores(std::shared_ptr<const PlaceIndex> index, std::shared_ptr<const model::ServedModel> model);
+  ModelScores(const ModelScores&) = delete;
+  ModelScores& operator=(const ModelScores&) = delete;
+
+  [[nodiscard]] const std::shared_ptr<const PlaceIndex>& index() const noexcept { return index_; }
+  [[nodiscard]] const std::shared_ptr<const model::ServedModel>& model() const noexcept { return model_; }
+  [[nodiscard]] const ModelRows& rows() const noexcept { return rows_; }
+
+  /// The places of a user's row (null: user unknown), in the view kUserHistory, and some more, such as those that a
+  /// session has just seen. `place_ids` names the places that are in no catalogue and may be items all the same.
+  [[nodiscard]] ModelHistory history(const features::Schema& schema, const features::Row* row,
+                                     const features::Dictionary& place_ids, std::span<const PlaceId> recent = {}) const;
+
+  /// Costs the model's part that depends on the user alone; for kind kScores the score of every item.
+  /// Returns: FAILED_PRECONDITION when a fold-in's equations cannot be solved.
+  [[nodiscard]] Result<ModelQuery> ask(const ModelHistory& history) const;
+
+  /// The scores of some places, in their order. Cheap beside ask() for kScores, and a dot product each for kVector.
+  /// Requires: every row is below the index's size, and `scores` has one a row.
+  void score(const ModelQuery& query, std::span<const std::uint32_t> places, std::span<float> scores) const;
+  /// The scores of all places, by row.
+  [[nodiscard]] std::vector<float> score_all(const ModelQuery& query) const;
+
+  /// The model's vectors by row of the index (places × vector_dim()), zeros for places that it does not know: for a
+  /// scan that scores by ask()'s vector. Made anew by each call. Empty where ask() gives no vectors.
+  [[nodiscard]] std::vector<float> place_vectors() const;
+  [[nodiscard]] std::size_t vector_dim() const noexcept { return model_->vectors().dim; }  ///< 0: no vectors
+  /// The model's popularity by row of the index: the scores of kind kPopularity.
+  [[nodiscard]] std::vector<float> place_popularity() const;
+
+  [[nodiscard]] std::size_t memory_bytes() const noexcept;
+
+ private:
+  /// The model's row of a place by its dictionary id, or gpu::kNoRow.
+  [[nodiscard]] std::uint32_t item_of(std::uint64_t place, const features::Dictionary& place_ids) const;
+  void score_vectors(const ModelQuery& query, std::span<const std::uint32_t> places, std::span<float> scores) const;
+  /// What stands in the column of an item, for each of some places; 0 where there is no item.
+  void gather(std::span<const float> by_item, std::span<const std::uint32_t> places, std::span<float> scores) const;
+
+  const std::shared_ptr<const PlaceIndex> index_;
+  const std::shared_ptr<const model::ServedModel> model_;
+  const ModelRows rows_;
+  std::vector<float> zeros_;            ///< dim: the vector of a place that is no item
+  std::vector<const float*> pointers_;  ///< by row of the index: a place's vector; empty without vectors
+};
+
+/// The ModelScores of the index and the model in force: made anew when one of them is another than before. Threads:
+/// any; whoever asks for what is not there makes it, while others who ask wait.
+class ModelScoresCache {
+ public:
+  /// Returns: null when one of them is null.
+  [[nodiscard]] std::shared_ptr<const ModelScores> of(const std::shared_ptr<const PlaceIndex>& index,
+                                                      const std::shared_ptr<const model::ServedModel>& model)
+      CAIRN_EXCLUDES(making_mutex_, mutex_);
+  /// What of() gave last, without waiting; null when that was for no model.
+  [[nodiscard]] std::shared_ptr<const ModelScores> last() const CAIRN_EXCLUDES(mutex_);
+
+ private:
+  [[nodiscard]] std::shared_ptr<const ModelScores> made_for(const PlaceIndex& index,
+                                                            const model::ServedModel& model) const
+      CAIRN_EXCLUDES(mutex_);
+  void put(std::shared_ptr<const ModelScores> scores) CAIRN_EXCLUDES(mutex_);
+
+  Mutex making_mutex_;  ///< one is made at a time; guards no field, and is taken before mutex_
+  mutable Mutex mutex_;
+  std::shared_ptr<const ModelScores> last_ CAIRN_GUARDED_BY(mutex_);
+};
+
+}  // namespace cairn::ranking
