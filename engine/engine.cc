@@ -87,8 +87,8 @@ class EngineImpl final : public Engine {
   std::unique_ptr<state::FeatureState> state_;
   std::unique_ptr<streaming::EventLog> event_log_;
   std::unique_ptr<streaming::DeadLetters> dead_letters_;
-  std::unique_ptr<ModelSide> models_;
   std::unique_ptr<ranking::Recommender> recommender_;
+  std::unique_ptr<ModelSide> models_;
   std::unique_ptr<ingest::ApiIntake> intake_;
   std::unique_ptr<ingest::FeatureSink> feature_sink_;
   std::unique_ptr<ingest::Consumers> feature_consumers_;
@@ -128,8 +128,8 @@ Status EngineImpl::open_parts() {
   CAIRN_ASSIGN_OR_RETURN(event_log_, open_api_log(options_, *directory_, *store_, *state_));
   CAIRN_ASSIGN_OR_RETURN(
       dead_letters_, streaming::open_dead_letter_file(dead_letter_path(options_, *directory_), options_.dead_letters));
-  CAIRN_ASSIGN_OR_RETURN(models_, ModelSide::open(options_.model, clock_, options_.log));
   CAIRN_ASSIGN_OR_RETURN(recommender_, ranking::Recommender::create(*state_, options_.ranking));
+  CAIRN_ASSIGN_OR_RETURN(models_, ModelSide::open(options_.model, *recommender_, clock_, options_.log));
   intake_ = std::make_unique<ingest::ApiIntake>(types_, options_.decode, options_.idempotency, clock_, *event_log_);
   feature_sink_ = std::make_unique<ingest::FeatureSink>(*state_, *dead_letters_, clock_);
   return ok_status();
@@ -159,7 +159,7 @@ void EngineImpl::start_upkeep() {
   std::vector<upkeep::Schedule::Chore> chores;
   chores.emplace_back([this] {
     recommender_->refresh_index();
-    models_->refresh(recommender_->index());
+    recommender_->prepare(clock_.now());
   });
   if (sql_) sql_->add_chores(&chores);
   chores.emplace_back([this] { trimmer_->trim(); });
@@ -233,7 +233,7 @@ Result<CheckpointInfo> EngineImpl::checkpoint(const CallContext& context, const 
 Result<ModelStatus> EngineImpl::activate_model(const CallContext& context, const std::string& directory,
                                                ModelChoice choice) {
   if (closing_.load()) return unavailable("the engine is closing");
-  CAIRN_RETURN_IF_ERROR(models_->activate(context, directory, choice, recommender_->index()));
+  CAIRN_RETURN_IF_ERROR(models_->activate(context, directory, choice));
   return models_->status();
 }
 

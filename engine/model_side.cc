@@ -15,19 +15,25 @@ std::string spelled(const std::string& directory) {
 
 }  // namespace
 
-ModelSide::ModelSide(std::unique_ptr<gpu::Backend> backend, std::string configured, const Clock& clock, Logger log)
-    : backend_(std::move(backend)),
+ModelSide::ModelSide(ranking::Recommender& recommender, std::unique_ptr<gpu::Backend> backend, std::string configured,
+                     const Clock& clock, Logger log)
+    : recommender_(recommender),
+      backend_(std::move(backend)),
       log_(std::move(log)),
       shelf_(*backend_, clock),
       configured_(std::move(configured)) {}
 
-Result<std::unique_ptr<ModelSide>> ModelSide::open(const ModelOptions& options, const Clock& clock, const Logger& log) {
+Result<std::unique_ptr<ModelSide>> ModelSide::open(const ModelOptions& options, ranking::Recommender& recommender,
+                                                   const Clock& clock, const Logger& log) {
   const std::string directory = options.dir.empty() ? "" : spelled(options.dir);
   // One thread: it loads beside requests, which have the processors.
   CAIRN_ASSIGN_OR_RETURN(auto backend, gpu::make_cpu_backend({.threads = 1}));
-  std::unique_ptr<ModelSide> made(new ModelSide(std::move(backend), directory, clock, log));
+  std::unique_ptr<ModelSide> made(new ModelSide(recommender, std::move(backend), directory, clock, log));
   // No reason to refuse the start: what the check of a configuration accepts, a start accepts.
-  if (!directory.empty()) static_cast<void>(made->load(directory));
+  if (!directory.empty()) {
+    const MutexLock lock(made->activation_mutex_);
+    static_cast<void>(made->load(directory));
+  }
   return made;
 }
 
@@ -35,6 +41,7 @@ Status ModelSide::load(const std::string& directory) {
   const Status loaded = shelf_.activate(directory);
   if (loaded.ok()) {
     const auto model = shelf_.current();
+    recommender_.serve_model(model);
     log_.info("model.activated", "a model is in force",
               {{"directory", directory},
                {"version", model ? model->version() : ""},
@@ -47,21 +54,21 @@ Status ModelSide::load(const std::string& directory) {
   return loaded;
 }
 
-Status ModelSide::activate(const CallContext& call, const std::string& directory, ModelChoice choice,
-                           const std::shared_ptr<const ranking::PlaceIndex>& index) {
+Status ModelSide::activate(const CallContext& call, const std::string& directory, ModelChoice choice) {
   CAIRN_RETURN_IF_ERROR(call.check());
   const std::string wanted = directory.empty() ? "" : spelled(directory);
   if (choice == ModelChoice::kConfigured) {
     const MutexLock lock(mutex_);
     configured_ = wanted;
   }
+  const MutexLock one_at_a_time(activation_mutex_);
   if (wanted.empty()) {
     shelf_.clear();
+    recommender_.serve_model(nullptr);
     log_.info("model.activated", "no model is in force", {});
   } else {
     CAIRN_RETURN_IF_ERROR(load(wanted));
   }
-  refresh(index);
   return ok_status();
 }
 
@@ -82,8 +89,7 @@ ModelStatus ModelSide::status() const {
   status.items = model->model().items.size();
   status.memory_bytes = model->memory_bytes();
   status.loaded = model->loaded();
-  // Whoever asks for a status does not wait for scores to be made.
-  if (const auto scores = scores_.last(); scores && scores->model() == model) {
+  if (const auto scores = recommender_.model(); scores && scores->model() == model) {
     status.items_without_place = scores->rows().items_without_place();
     status.places_without_item = scores->rows().places_without_item();
     status.memory_bytes += scores->memory_bytes();

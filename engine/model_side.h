@@ -11,47 +11,39 @@
 #include "cairn/mutex.h"
 #include "cairn/options.h"
 #include "engine/model/model_shelf.h"
-#include "engine/ranking/model_scores.h"
-#include "engine/ranking/retrieve/place_index.h"
+#include "engine/ranking/recommender.h"
 #include "gpu/backend.h"
 
 namespace cairn {
 
-/// All that an engine has for models: what they are computed with, the one in force, and its scores for the place index
-/// in force.
+/// All that an engine has for models: what they are computed with, and the one in force, which ranking is given.
 ///
 /// Threads: any.
 class ModelSide {
  public:
   /// Loads the configured model. One that cannot be loaded is logged, and none is in force: the engine serves without
-  /// it. `clock` must outlive it.
+  /// it. `recommender` and `clock` must outlive it.
   /// Returns: what gpu::make_cpu_backend() returns.
-  [[nodiscard]] static Result<std::unique_ptr<ModelSide>> open(const ModelOptions& options, const Clock& clock,
+  [[nodiscard]] static Result<std::unique_ptr<ModelSide>> open(const ModelOptions& options,
+                                                               ranking::Recommender& recommender, const Clock& clock,
                                                                const Logger& log);
 
-  /// See Engine::activate_model. `index` is the place index in force.
-  Status activate(const CallContext& call, const std::string& directory, ModelChoice choice,
-                  const std::shared_ptr<const ranking::PlaceIndex>& index) CAIRN_EXCLUDES(mutex_);
-
-  /// Brings the scores up to the index in force. Cheap when nothing has changed.
-  void refresh(const std::shared_ptr<const ranking::PlaceIndex>& index) {
-    static_cast<void>(scores_.of(index, shelf_.current()));
-  }
-
-  /// What ranking asks with: a request takes the model once, and its scores for the index that it holds.
-  [[nodiscard]] std::shared_ptr<const model::ServedModel> current() const { return shelf_.current(); }
-  [[nodiscard]] ranking::ModelScoresCache& scores() noexcept { return scores_; }
+  /// See Engine::activate_model.
+  Status activate(const CallContext& call, const std::string& directory, ModelChoice choice)
+      CAIRN_EXCLUDES(activation_mutex_, mutex_);
 
   [[nodiscard]] ModelStatus status() const CAIRN_EXCLUDES(mutex_);
 
  private:
-  ModelSide(std::unique_ptr<gpu::Backend> backend, std::string configured, const Clock& clock, Logger log);
-  Status load(const std::string& directory);
+  ModelSide(ranking::Recommender& recommender, std::unique_ptr<gpu::Backend> backend, std::string configured,
+            const Clock& clock, Logger log);
+  Status load(const std::string& directory) CAIRN_REQUIRES(activation_mutex_);
 
+  ranking::Recommender& recommender_;
   const std::unique_ptr<gpu::Backend> backend_;
   const Logger log_;
   model::ModelShelf shelf_;
-  ranking::ModelScoresCache scores_;
+  Mutex activation_mutex_;  ///< until ranking has what was activated; guards no field, and is taken before mutex_
   mutable Mutex mutex_;
   std::string configured_ CAIRN_GUARDED_BY(mutex_);
 };

@@ -111,37 +111,4 @@ std::size_t ModelScores::memory_bytes() const noexcept {
   return rows_.model_rows().size_bytes() + rows_.place_rows().size_bytes() + pointers_.capacity() * sizeof(float*);
 }
 
-// ---- cache --------------------------------------------------------------------------------------------------------
-
-std::shared_ptr<const ModelScores> ModelScoresCache::last() const {
-  const MutexLock lock(mutex_);
-  return last_;
-}
-
-std::shared_ptr<const ModelScores> ModelScoresCache::of(const std::shared_ptr<const PlaceIndex>& index,
-                                                        const std::shared_ptr<const model::ServedModel>& model) {
-  if (!index || !model) {
-    put(nullptr);
-    return nullptr;
-  }
-  if (auto found = made_for(*index, *model)) return found;
-  const MutexLock one_at_a_time(making_mutex_);
-  if (auto found = made_for(*index, *model)) return found;  // somebody else made it meanwhile
-  auto made = std::make_shared<const ModelScores>(index, model);
-  put(made);
-  return made;
-}
-
-std::shared_ptr<const ModelScores> ModelScoresCache::made_for(const PlaceIndex& index,
-                                                              const model::ServedModel& model) const {
-  auto scores = last();
-  const bool same = scores && scores->index().get() == &index && scores->model().get() == &model;
-  return same ? scores : nullptr;
-}
-
-void ModelScoresCache::put(std::shared_ptr<const ModelScores> scores) {
-  const MutexLock lock(mutex_);
-  last_.swap(scores);  // the old one is let go of by the caller, after the lock
-}
-
 }  // namespace cairn::ranking

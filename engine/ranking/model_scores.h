@@ -44,8 +44,8 @@ struct ModelQuery {
 /// multiply-adds in the order of the columns, without bias, as gpu/item_matrix.h defines it and as a gpu::ScanTable of
 /// place_vectors(), kept in floats, computes ⟨vector, vector of r⟩.
 ///
-/// Immutable; it holds the index and the model. A changed index or a replaced model needs a new one, see
-/// ModelScoresCache. Threads: any. Beside what it holds it takes 16 bytes a place.
+/// Immutable; it holds the index and the model. A changed index or a replaced model needs a new one.
+/// Threads: any. Beside what it holds it takes 16 bytes a place.
 class ModelScores {
  public:
   /// Both are there.
@@ -95,26 +95,16 @@ class ModelScores {
   std::vector<const float*> pointers_;  ///< by row of the index: a place's vector; empty without vectors
 };
 
-/// The ModelScores of the index and the model in force: made anew when one of them is another than before. Threads:
-/// any; whoever asks for what is not there makes it, while others who ask wait.
-class ModelScoresCache {
- public:
-  /// Returns: null when one of them is null.
-  [[nodiscard]] std::shared_ptr<const ModelScores> of(const std::shared_ptr<const PlaceIndex>& index,
-                                                      const std::shared_ptr<const model::ServedModel>& model)
-      CAIRN_EXCLUDES(making_mutex_, mutex_);
-  /// What of() gave last, without waiting; null when that was for no model.
-  [[nodiscard]] std::shared_ptr<const ModelScores> last() const CAIRN_EXCLUDES(mutex_);
+/// A model as one question asks it.
+struct AskedModel {
+  std::shared_ptr<const ModelScores> scores;  ///< of the question's index
+  ModelQuery query;
 
- private:
-  [[nodiscard]] std::shared_ptr<const ModelScores> made_for(const PlaceIndex& index,
-                                                            const model::ServedModel& model) const
-      CAIRN_EXCLUDES(mutex_);
-  void put(std::shared_ptr<const ModelScores> scores) CAIRN_EXCLUDES(mutex_);
-
-  Mutex making_mutex_;  ///< one is made at a time; guards no field, and is taken before mutex_
-  mutable Mutex mutex_;
-  std::shared_ptr<const ModelScores> last_ CAIRN_GUARDED_BY(mutex_);
+  [[nodiscard]] float score(std::uint32_t place) const {
+    float score = 0.0F;
+    scores->score(query, {&place, 1}, {&score, 1});
+    return score;
+  }
 };
 
 }  // namespace cairn::ranking

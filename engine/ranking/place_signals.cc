@@ -43,17 +43,26 @@ PlaceSignals::PlaceSignals(const state::FeatureState& state)
       visits_30d_view_(view_id(state, kPlaceVisits30d)),
       week_view_(view_id(state, kPlaceHourOfWeek)),
       tiles_view_(view_id(state, kPlaceHourly)),
-      rating_view_(view_id(state, kPlaceRating)) {}
+      rating_view_(view_id(state, kPlaceRating)) {
+  tables_.changed.resize(kChangesKept);
+}
 
-PlaceSignals::Reader::Reader(const PlaceSignals& signals) : lock_(signals.mutex_), tables_(signals.tables_) {}
+PlaceSignals::Reader::Reader(const PlaceSignals& signals, const MutexLock& /*turn*/)
+    : lock_(signals.mutex_), tables_(signals.tables_) {}
 
 void PlaceSignals::update(std::span<const state::PlaceChange> changes) {
   // A few at a time, so that a question does not wait for a whole batch.
   constexpr std::size_t kAtOnce = 256;
   for (std::size_t begin = 0; begin < changes.size(); begin += kAtOnce) {
+    MutexLock turn(turn_);
     const WriterLock lock(mutex_);
+    turn.unlock();
+    const state::PlaceChange* before = nullptr;
     for (const state::PlaceChange& change : changes.subspan(begin, std::min(kAtOnce, changes.size() - begin))) {
       add(change);
+      // The changes of one event come one after the other. Within one hold of the lock nobody has seen the first.
+      if (before == nullptr || before->place != change.place) remember(change.place);
+      before = &change;
     }
   }
 }
@@ -63,6 +72,19 @@ PlaceSignals::CategoryTotals& PlaceSignals::totals_of(std::uint32_t category) {
   if (category == PlaceIndex::kNoCategory) return tables_.uncategorised;
   if (tables_.categories.size() <= category) tables_.categories.resize(category + 1);
   return tables_.categories[category];
+}
+
+void PlaceSignals::remember(std::uint64_t place) { tables_.changed[tables_.changes++ % kChangesKept] = place; }
+
+std::optional<std::vector<std::uint64_t>> PlaceSignals::Reader::changed_after(std::uint64_t since) const {
+  if (tables_.changes - since > kChangesKept) return std::nullopt;
+  std::vector<std::uint64_t> places;
+  places.reserve(tables_.changes - since);
+  for (std::uint64_t i = since; i < tables_.changes; ++i) {
+    const std::uint64_t place = tables_.changed[i % kChangesKept];
+    if (places.empty() || places.back() != place) places.push_back(place);
+  }
+  return places;
 }
 
 void PlaceSignals::add(const state::PlaceChange& change) {
@@ -92,10 +114,12 @@ void PlaceSignals::add(const state::PlaceChange& change) {
 }
 
 std::size_t PlaceSignals::memory_bytes() const {
+  MutexLock turn(turn_);
   const ReaderLock lock(mutex_);
-  std::size_t bytes = tables_.signals.capacity() * sizeof(PlaceSignal) +
-                      tables_.category_of.capacity() * sizeof(std::uint32_t) +
-                      tables_.categories.capacity() * sizeof(CategoryTotals);
+  turn.unlock();
+  std::size_t bytes =
+      tables_.signals.capacity() * sizeof(PlaceSignal) + tables_.category_of.capacity() * sizeof(std::uint32_t) +
+      tables_.categories.capacity() * sizeof(CategoryTotals) + tables_.changed.capacity() * sizeof(std::uint64_t);
   for (const PlaceSignal& signal : tables_.signals) {
     bytes += signal.week.capacity() * sizeof(signal.week[0]) + signal.tiles.capacity() * sizeof(signal.tiles[0]);
   }
@@ -103,7 +127,9 @@ std::size_t PlaceSignals::memory_bytes() const {
 }
 
 void PlaceSignals::recategorise(const PlaceIndex& index) {
+  MutexLock turn(turn_);
   const WriterLock lock(mutex_);
+  turn.unlock();
   // Visits of all places do not depend on categories and stay; the totals by category are summed up from nothing, since
   // any place may have another category than before, or be the first of one.
   tables_.categories.clear();

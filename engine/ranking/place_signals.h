@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -40,6 +41,8 @@ inline const PlaceSignal kNoSignal;
 class PlaceSignals {
  public:
   static constexpr std::int32_t kTilesKept = 48;
+  /// So many of the newest changes are remembered.
+  static constexpr std::size_t kChangesKept = 1u << 16;
 
   /// Visits of all places of one category.
   struct CategoryTotals {
@@ -66,10 +69,13 @@ class PlaceSignals {
     std::vector<CategoryTotals> categories;  ///< by dictionary id of the category
     CategoryTotals uncategorised;
     CategoryTotals all;
+    std::vector<std::uint64_t> changed;  ///< a ring of the places that changed
+    std::uint64_t changes = 0;           ///< ever
   };
 
   void add(const state::PlaceChange& change) CAIRN_REQUIRES(mutex_);
   [[nodiscard]] CategoryTotals& totals_of(std::uint32_t category) CAIRN_REQUIRES(mutex_);
+  void remember(std::uint64_t place) CAIRN_REQUIRES(mutex_);
 
   const std::uint32_t visits_view_;
   const std::uint32_t visits_30d_view_;
@@ -77,17 +83,20 @@ class PlaceSignals {
   const std::uint32_t tiles_view_;
   const std::uint32_t rating_view_;
 
+  /// Held by who waits for mutex_: those who come later queue here. So readers who follow each other without a gap do
+  /// not keep a writer out.
+  mutable Mutex turn_;
   mutable SharedMutex mutex_;
   Tables tables_ CAIRN_GUARDED_BY(mutex_);
 };
 
 /// The signals as they stand while it lives: what it gives out is valid and unchanged until then. Signals
 /// can be read only through a Reader, so they are never read without the lock. It keeps writers waiting: hold it for
-/// one question, not longer.
+/// one question, not longer, and one at a time.
 class PlaceSignals::Reader {
  public:
   /// `signals` must outlive the reader.
-  explicit Reader(const PlaceSignals& signals);
+  explicit Reader(const PlaceSignals& signals) : Reader(signals, MutexLock(signals.turn_)) {}
 
   [[nodiscard]] const PlaceSignal& of(std::uint64_t place) const noexcept {
     return place < tables_.signals.size() ? tables_.signals[place] : kNoSignal;
@@ -97,7 +106,15 @@ class PlaceSignals::Reader {
   /// Of all places, those without a category included.
   [[nodiscard]] const CategoryTotals& all() const noexcept { return tables_.all; }
 
+  /// How many changes of places there have been. What is made of signals is as of such a number.
+  [[nodiscard]] std::uint64_t changes() const noexcept { return tables_.changes; }
+  /// The places (dictionary ids, some more than once) that changed after the first `since` changes.
+  /// Returns: nullopt when there were more than are remembered.
+  [[nodiscard]] std::optional<std::vector<std::uint64_t>> changed_after(std::uint64_t since) const;
+
  private:
+  Reader(const PlaceSignals& signals, const MutexLock& turn);
+
   const ReaderLock lock_;
   const Tables& tables_;
 };

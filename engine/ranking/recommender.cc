@@ -2,30 +2,25 @@
 
 #include <algorithm>
 #include <cmath>
-#include <unordered_set>
+#include <unordered_map>
 #include <utility>
 
 #include "engine/ranking/explain/reasons.h"
+#include "engine/ranking/retrieve/page_cursor.h"
 #include "engine/ranking/score/best_candidates.h"
+#include "engine/ranking/score/ranking_features.h"
 
 namespace cairn::ranking {
 
-/// A request with its defaults filled in.
-struct Recommender::Question {
-  UserProfile user;
-  bool row_damaged = false;  ///< answered as if nothing were known of the user
-  Tier tier = Tier::kNone;
-  Situation situation;
-  std::size_t limit = 0;
-  double radius_meters = 0.0;
-  std::unordered_set<std::uint32_t> categories;
-  bool any_category = true;
-  bool exclude_seen = false;
-};
-
 Recommender::Recommender(state::FeatureState& state, const RankingOptions& options, RankerModel ranker,
-                         LinearStage stage)
-    : state_(state), options_(options), ranker_(std::move(ranker)), stage_(std::move(stage)), signals_(state) {}
+                         LinearStage stage, std::unique_ptr<gpu::Backend> backend)
+    : state_(state),
+      options_(options),
+      ranker_(std::move(ranker)),
+      stage_(std::move(stage)),
+      backend_(std::move(backend)),
+      questions_(state_, options_, ranker_.habit, stage_.weights()[model_feature()] != 0.0),
+      signals_(state) {}
 
 Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& state, const RankingOptions& options) {
   // Read first: with a broken ranker nothing is set up.
@@ -34,7 +29,10 @@ Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& st
     CAIRN_ASSIGN_OR_RETURN(ranker, read_ranker(options.ranker_dir));
   }
   CAIRN_ASSIGN_OR_RETURN(LinearStage stage, LinearStage::create(ranker.weights, options.weights));
-  std::unique_ptr<Recommender> made(new Recommender(state, options, std::move(ranker), std::move(stage)));
+  // A question is scanned by the thread that asks it: threads are for questions that come at the same time.
+  CAIRN_ASSIGN_OR_RETURN(auto backend, gpu::make_cpu_backend({.threads = 1}));
+  std::unique_ptr<Recommender> made(
+      new Recommender(state, options, std::move(ranker), std::move(stage), std::move(backend)));
   // The index comes first, so that the stored rows that observing hands over find their places' categories.
   made->refresh_index();
   CAIRN_RETURN_IF_ERROR(state.observe_places([signals = &made->signals_](auto changes) { signals->update(changes); }));
@@ -43,14 +41,14 @@ Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& st
 
 // ---- index --------------------------------------------------------------------------------------------------------
 
-std::shared_ptr<const PlaceIndex> Recommender::index() const {
+std::shared_ptr<const PlaceScan> Recommender::places() const {
   const MutexLock lock(index_mutex_);
-  return index_;
+  return places_;
 }
 
 bool Recommender::index_current() const {
-  const auto index = this->index();
-  return index != nullptr && index->version() == state_.catalog().version();
+  const auto places = this->places();
+  return places != nullptr && places->index().version() == state_.catalog().version();
 }
 
 void Recommender::refresh_index() {
@@ -61,8 +59,39 @@ void Recommender::refresh_index() {
   auto index = std::make_shared<const PlaceIndex>(state_.catalog().newer_than(0), state_.category_ids(), version);
   // Totals before the index that names their categories; requests under way go on with the older index.
   signals_.recategorise(*index);
+  const auto places = this->places();
+  const auto model = places ? places->model() : nullptr;
+  replace_places(std::move(index), model ? model->model() : nullptr);
+}
+
+void Recommender::serve_model(std::shared_ptr<const model::ServedModel> model) {
+  const MutexLock one_at_a_time(rebuild_mutex_);
+  replace_places(index(), std::move(model));
+}
+
+void Recommender::replace_places(std::shared_ptr<const PlaceIndex> index,
+                                 std::shared_ptr<const model::ServedModel> model) {
+  std::shared_ptr<const ModelScores> scores;
+  if (model) scores = std::make_shared<const ModelScores>(index, std::move(model));
+  auto places = PlaceScan::create(std::move(index), std::move(scores), stage_, ranker_.week, *backend_);
+  CAIRN_CHECK_MSG(places.ok(), places.status().to_string());  // the backend has no bound, and an index makes sense
   const MutexLock lock(index_mutex_);
-  index_ = std::move(index);
+  places_ = *std::move(places);
+}
+
+void Recommender::prepare(EventTime now) const {
+  constexpr std::chrono::minutes kAhead{2};
+  const auto places = this->places();
+  if (!places->asked()) return;
+  for (const EventTime time : {now, now + kAhead}) {
+    // Whoever asks makes the columns when this fails.
+    (void)places->hour(time, places->index().size(), signals_);
+  }
+}
+
+void Recommender::describe(EngineStatus* status) const {
+  status->memory.push_back({"signals", signals_.memory_bytes(), 0});
+  status->memory.push_back({"place_columns", places()->memory_bytes(), 0});
 }
 
 // ---- answering ----------------------------------------------------------------------------------------------------
@@ -89,128 +118,146 @@ Result<Recommendations> Recommender::recommend(const CallContext& call, const Re
   // Taken before the rows are read: what is applied meanwhile may be in the answer, but is not promised.
   answer.freshness = state_.freshness();
   // Taken once: rows mean nothing in another index, and an import may put a new one in place at any moment.
-  const auto index = this->index();
-  CAIRN_ASSIGN_OR_RETURN(Question question, understand(request, *index, now));
+  const auto places = this->places();
+  const PlaceIndex& index = places->index();
+  CAIRN_ASSIGN_OR_RETURN(Question question, questions_.read(request, *places, now));
   CAIRN_RETURN_IF_ERROR(call.check());  // a row may have come from the disk
   question.situation.user = &question.user;
   answer.degraded |= question.row_damaged;
 
-  std::vector<PlaceIndex::Near> candidates = index->within(question.situation.position, question.radius_meters);
-  const std::size_t in_radius = candidates.size();
-  filter(question, *index, &candidates);
-
-  answer.candidates = candidates.size();
   answer.freshness.tier = question.tier;
-  // The lock on signals is held to the end: reasons are told from the same signals as scores.
+  answer.known_by = question.known_by;
+  if (question.model) answer.model = question.model->scores->model()->version();
+  const auto ranges = index.ranges_around(question.situation.position, question.filter.radius_meters);
+  CAIRN_ASSIGN_OR_RETURN(const auto hour, hour_for(question, *places, ranges));
+  // The lock on signals is held to the end: the scan, the scores and the reasons are of the same signals.
   const PlaceSignals::Reader signals(signals_);
-  const QuestionFacts facts(question.situation, *index, signals, ranker_.week);
-  std::vector<float> scores;
-  CAIRN_RETURN_IF_ERROR(stage_.score(
-      facts, candidates, [&] { return call.check(); }, &scores));
-
-  for (const std::uint32_t i : best_candidates(*index, candidates, scores, question.limit)) {
-    const PlaceIndex::Near& near = candidates[i];
+  const QuestionFacts facts(question.situation, index, signals, ranker_.week, question.model.get());
+  CAIRN_ASSIGN_OR_RETURN(const Ranked ranked, rank(call, question, facts, *places, ranges, hour.get()));
+  answer.candidates = ranked.passed;
+  for (std::size_t i = 0; i < ranked.places.size(); ++i) {
+    const PlaceIndex::Near& near = ranked.places[i];
     Recommended& item = answer.items.emplace_back();
-    item.place = index->place(near.row);
-    item.score = static_cast<double>(scores[i]);
+    item.place = index.place(near.row);
+    item.score = static_cast<double>(ranked.scores[i]);
     item.distance_meters = static_cast<double>(near.meters);
     if (request.explain) {  // for those that are answered only: sentences cost far more than scores
-      item.reasons = reasons_for(CandidateFacts(facts, near, question.user.find_row(near.row)), stage_.weights());
+      const float model_score = question.model ? question.model->score(near.row) : 0.0F;
+      item.reasons =
+          reasons_for(CandidateFacts(facts, near, question.user.find_row(near.row), model_score), stage_.weights());
     }
   }
-  // A short answer says where the places went: unknown, too far, or filtered out.
-  if (answer.items.size() < question.limit) {
-    answer.shortfall = std::to_string(index->size()) + " places known, " + std::to_string(in_radius) + " within " +
-                       std::to_string(std::llround(question.radius_meters)) + " m, " +
-                       std::to_string(answer.candidates) + " of them pass the filters";
-  }
+  answer.next = next_page(question, index, ranked);
+  if (answer.items.size() < question.limit) answer.shortfall = shortfall(question, index, answer.candidates);
   return answer;
 }
 
-/// One damaged row is no reason to answer nothing: the user is then one of whom nothing is known.
-Result<Recommender::UserRow> Recommender::user_row(const UserId& user) const {
-  auto found = state_.row(EntityKind::kUser, user.str());
-  if (found.ok()) return UserRow{*std::move(found), false};
-  if (found.status().code() == StatusCode::kDataLoss) return UserRow{{}, true};
-  return found.status();
+/// A short answer says where the places went: unknown, too far, or filtered out.
+std::string Recommender::shortfall(const Question& question, const PlaceIndex& index, std::size_t passed) {
+  const double radius = question.filter.radius_meters;
+  std::string text = std::to_string(index.size()) + " places known, ";
+  if (question.ranks_some) {
+    text += std::to_string(question.only.size()) + " of those to rank among them, ";
+  } else {
+    const std::size_t within = index.within(question.situation.position, radius).size();
+    text += std::to_string(within) + " within " + std::to_string(std::llround(radius)) + " m, ";
+  }
+  text += std::to_string(passed) + " of them pass the filters";
+  if (question.max_per_category > 0) text += ", at most " + std::to_string(question.max_per_category) + " a category";
+  return text;
+}
+
+Result<std::shared_ptr<PlaceScan::Hour>> Recommender::hour_for(const Question& question, const PlaceScan& places,
+                                                               std::span<const gpu::RowRange> ranges) const {
+  std::size_t rows = 0;
+  for (const gpu::RowRange& range : ranges) rows += range.end - range.begin;
+  if (question.ranks_some || rows > options_.candidates_max) return std::shared_ptr<PlaceScan::Hour>();
+  return places.hour(question.situation.time, rows, signals_);
+}
+
+Result<Recommender::Ranked> Recommender::rank(const CallContext& call, const Question& question,
+                                              const QuestionFacts& facts, const PlaceScan& places,
+                                              std::span<const gpu::RowRange> ranges, PlaceScan::Hour* hour) const {
+  const PlaceIndex& index = places.index();
+  // A cap by category may pass over many of the best: then more of them are looked for, up to all.
+  std::size_t wanted = question.limit;
+  if (question.max_per_category > 0) wanted = std::max(kSecondStage, 4 * question.limit);
+  for (;; wanted *= 4) {
+    PlaceScan::Found found;
+    if (hour != nullptr) {
+      CAIRN_ASSIGN_OR_RETURN(found, places.find(facts, question.filter, ranges, wanted, *hour));
+    }
+    if (!found.by_scan) found = question.ranks_some ? find_some(question, index) : find_all(question, index);
+    std::vector<float> scores;
+    CAIRN_RETURN_IF_ERROR(stage_.score(
+        facts, found.candidates, [&] { return call.check(); }, &scores));
+    Ranked ranked{.passed = found.passed};
+    std::unordered_map<std::uint32_t, std::size_t> taken;  // by category
+    for (const std::uint32_t i : best_candidates(index, found.candidates, scores, wanted)) {
+      const PlaceIndex::Near& near = found.candidates[i];
+      if (question.max_per_category > 0 && ++taken[index.category(near.row)] > question.max_per_category) continue;
+      ranked.places.push_back(near);
+      ranked.scores.push_back(scores[i]);
+      if (ranked.places.size() == question.limit) return ranked;
+    }
+    if (wanted >= found.passed) return ranked;
+  }
+}
+
+std::string Recommender::next_page(const Question& question, const PlaceIndex& index, const Ranked& ranked) const {
+  std::vector<std::uint64_t> had = question.had;
+  for (const PlaceIndex::Near& near : ranked.places) had.push_back(index.place_id(near.row));
+  const bool more = ranked.places.size() == question.limit && ranked.passed > ranked.places.size();
+  if (!more || had.size() + question.limit > kCursorPlacesMax) return {};
+  std::sort(had.begin(), had.end());
+  return make_cursor(state_.id(), had);
 }
 
 Result<Recommender::Scored> Recommender::score(const UserId& user, GeoPoint position, EventTime time,
                                                double position_age_hours, double radius_meters) const {
   Scored scored;
-  scored.index = index();
-  CAIRN_ASSIGN_OR_RETURN(const UserRow row, user_row(user));
+  const auto places = this->places();
+  scored.index = places->shared_index();
+  CAIRN_ASSIGN_OR_RETURN(const auto row, questions_.user_row(user));
   const UserProfile profile =
       read_user_profile(state_.schema(), row.found.row.get(), *scored.index, ranker_.habit, time);
+  CAIRN_ASSIGN_OR_RETURN(const auto asked, questions_.ask_model(*places, row.found.row.get(), {}));
   const Situation situation{&profile, position, position_age_hours, time};
   // No filters and no bound: whoever measures ranking wants the score of every place in reach.
   scored.candidates = scored.index->within(position, radius_meters);
   const PlaceSignals::Reader signals(signals_);
-  const QuestionFacts facts(situation, *scored.index, signals, ranker_.week);
+  const QuestionFacts facts(situation, *scored.index, signals, ranker_.week, asked.get());
   CAIRN_RETURN_IF_ERROR(stage_.score(
       facts, scored.candidates, [] { return ok_status(); }, &scored.scores));
   return scored;
 }
 
-// What costs nothing to check is checked before the user's row is read.
-Result<Recommender::Question> Recommender::understand(const RecommendRequest& request, const PlaceIndex& index,
-                                                      EventTime now) const {
-  if (!valid_id(request.user.str())) return invalid_argument("user_id must have 1 to 128 bytes and no NUL");
-  if (request.limit == 0 || request.limit > options_.limit_max) {
-    return invalid_argument("limit must be 1 to " + std::to_string(options_.limit_max));
+PlaceScan::Found Recommender::find_some(const Question& question, const PlaceIndex& index) {
+  PlaceScan::Found found;
+  for (const std::uint32_t row : question.only) {
+    const double meters = distance_meters(question.situation.position, index.position(row));
+    if (meters > question.filter.radius_meters || !question.filter.passes(index, question.user, row)) continue;
+    found.candidates.push_back({row, static_cast<float>(meters)});
   }
-  Question question;
-  question.limit = request.limit;
-  question.exclude_seen = request.exclude_seen;
-  question.radius_meters = request.radius_meters.value_or(options_.radius_meters_default);
-  if (!(question.radius_meters > 0.0 && question.radius_meters <= options_.radius_meters_max)) {
-    return invalid_argument("radius_meters must be above 0 and at most " +
-                            std::to_string(std::llround(options_.radius_meters_max)));
-  }
-  if (request.position && !valid_position(*request.position)) {
-    return invalid_argument("lat must be in [-90, 90] and lon in [-180, 180]");
-  }
-  question.any_category = request.categories.empty();
-  for (const std::string& name : request.categories) {
-    // A category that no place has is no error: it matches nothing.
-    if (const auto id = state_.category_ids().find(name)) question.categories.insert(static_cast<std::uint32_t>(*id));
-  }
-  question.situation.time = request.time.value_or(now);
-
-  CAIRN_ASSIGN_OR_RETURN(const UserRow row, user_row(request.user));
-  question.row_damaged = row.damaged;
-  question.user =
-      read_user_profile(state_.schema(), row.found.row.get(), index, ranker_.habit, question.situation.time);
-  question.tier = !question.user.known ? Tier::kNone : row.found.hit ? Tier::kMemory : Tier::kDisk;
-  if (request.position) {
-    question.situation.position = *request.position;
-    // A position without a time is of the moment asked for; one from the future is as fresh as can be.
-    const auto age = question.situation.time - request.position_time.value_or(question.situation.time);
-    question.situation.position_age_hours = std::max(0.0, static_cast<double>(age.count()) / 3.6e6);
-  } else if (question.user.last_row != gpu::kNoRow) {
-    question.situation.position = index.position(question.user.last_row);
-    question.situation.position_age_hours = question.user.hours_since_last;
-  } else {
-    return invalid_argument(
-        std::string("no position: name lat and lon, since no visit of this user to a known place ") +
-        (row.damaged ? "can be read: what is stored of the user is damaged" : "is known"));
-  }
-  return question;
+  found.passed = found.candidates.size();
+  return found;
 }
 
-void Recommender::filter(const Question& question, const PlaceIndex& index,
-                         std::vector<PlaceIndex::Near>* candidates) const {
-  std::erase_if(*candidates, [&](const PlaceIndex::Near& near) {
-    if (!question.any_category && !question.categories.contains(index.category(near.row))) return true;
-    return question.exclude_seen && question.user.find_row(near.row) != nullptr;
-  });
+PlaceScan::Found Recommender::find_all(const Question& question, const PlaceIndex& index) const {
+  PlaceScan::Found found;
+  std::vector<PlaceIndex::Near>& candidates = found.candidates;
+  candidates = index.within(question.situation.position, question.filter.radius_meters);
+  std::erase_if(candidates,
+                [&](const PlaceIndex::Near& near) { return !question.filter.passes(index, question.user, near.row); });
+  found.passed = std::min(candidates.size(), options_.candidates_max);
   // Beyond the bound the nearest are scored. They are brought back in order of rows, which scoring walks along.
-  if (candidates->size() <= options_.candidates_max) return;
+  if (candidates.size() == found.passed) return found;
   const auto nearest_first = [](const auto& a, const auto& b) { return a.meters < b.meters; };
-  const auto cut = candidates->begin() + static_cast<std::ptrdiff_t>(options_.candidates_max);
-  std::nth_element(candidates->begin(), cut, candidates->end(), nearest_first);
-  candidates->erase(cut, candidates->end());
-  std::sort(candidates->begin(), candidates->end(), [](const auto& a, const auto& b) { return a.row < b.row; });
+  const auto cut = candidates.begin() + static_cast<std::ptrdiff_t>(options_.candidates_max);
+  std::nth_element(candidates.begin(), cut, candidates.end(), nearest_first);
+  candidates.erase(cut, candidates.end());
+  std::sort(candidates.begin(), candidates.end(), [](const auto& a, const auto& b) { return a.row < b.row; });
+  return found;
 }
 
 }  // namespace cairn::ranking

@@ -11,16 +11,19 @@
 #include "cairn/mutex.h"
 #include "cairn/options.h"
 #include "cairn/recommendation.h"
+#include "engine/ranking/model_scores.h"
 #include "engine/ranking/place_signals.h"
+#include "engine/ranking/question.h"
 #include "engine/ranking/ranker_model.h"
 #include "engine/ranking/retrieve/place_index.h"
 #include "engine/ranking/score/linear_stage.h"
+#include "engine/ranking/score/place_scan.h"
 #include "engine/state/feature_state.h"
 
 namespace cairn::ranking {
 
 /// Answers "which places, for this user, here, now" from the feature state and the place index: candidates by geofence
-/// and filters, every one scored exactly, the best kept, the reasons written.
+/// and filters, the best of all of them found by a scan and scored exactly, the reasons written.
 ///
 /// A request sees one place index from its beginning to its end; what an import changes meanwhile is for later ones.
 ///
@@ -43,6 +46,13 @@ class Recommender {
   [[nodiscard]] Result<Recommendations> recommend(const CallContext& call, const RecommendRequest& request,
                                                   EventTime now) const;
 
+  /// From here on questions are answered with this model (null: with none). Those under way end with the one before.
+  void serve_model(std::shared_ptr<const model::ServedModel> model) CAIRN_EXCLUDES(rebuild_mutex_, index_mutex_);
+  /// The model in force, by row of places; null: none.
+  [[nodiscard]] std::shared_ptr<const ModelScores> model() const CAIRN_EXCLUDES(index_mutex_) {
+    return places()->model();
+  }
+
   /// Every candidate's score, for those who need whole rankings (evaluation).
   struct Scored {
     std::shared_ptr<const PlaceIndex> index;
@@ -55,37 +65,59 @@ class Recommender {
   /// Rebuilds the place index when the catalogue has changed since. Cheap when it has not.
   void refresh_index() CAIRN_EXCLUDES(rebuild_mutex_, index_mutex_);
 
+  /// Makes what questions about `now` read, and soon about the next hour, so that none of them has to. Does nothing
+  /// before there was a question.
+  void prepare(EventTime now) const CAIRN_EXCLUDES(index_mutex_);
+
   /// Fills in what ranking knows of an engine's status: its memory.
-  void describe(EngineStatus* status) const { status->memory.push_back({"signals", signals_.memory_bytes(), 0}); }
-  [[nodiscard]] std::shared_ptr<const PlaceIndex> index() const CAIRN_EXCLUDES(index_mutex_);
+  void describe(EngineStatus* status) const;
+  [[nodiscard]] std::shared_ptr<const PlaceIndex> index() const { return places()->shared_index(); }
 
  private:
+  [[nodiscard]] std::shared_ptr<const PlaceScan> places() const CAIRN_EXCLUDES(index_mutex_);
   [[nodiscard]] bool index_current() const;
-  Recommender(state::FeatureState& state, const RankingOptions& options, RankerModel ranker, LinearStage stage);
+  /// Puts an index and a model in place, in one step.
+  void replace_places(std::shared_ptr<const PlaceIndex> index, std::shared_ptr<const model::ServedModel> model)
+      CAIRN_REQUIRES(rebuild_mutex_) CAIRN_EXCLUDES(index_mutex_);
+  Recommender(state::FeatureState& state, const RankingOptions& options, RankerModel ranker, LinearStage stage,
+              std::unique_ptr<gpu::Backend> backend);
 
-  struct Question;  ///< a request with its defaults filled in
-  struct UserRow {
-    state::RowCache::Found found;
-    bool damaged = false;  ///< what is stored cannot be read; `found` has no row
+  /// So many of the best go through what looks at places one beside another.
+  static constexpr std::size_t kSecondStage = 256;
+  /// What is answered, best first.
+  struct Ranked {
+    std::vector<PlaceIndex::Near> places = {};
+    std::vector<float> scores = {};
+    std::size_t passed = 0;  ///< places that pass the filters
   };
-  [[nodiscard]] Result<UserRow> user_row(const UserId& user) const;
   /// Waits for `min_offset`, or sets `degraded`, or fails, as the request says.
   Status reach(const CallContext& call, const RecommendRequest& request, bool* degraded) const;
-  [[nodiscard]] Result<Question> understand(const RecommendRequest& request, const PlaceIndex& index,
-                                            EventTime now) const;
-  void filter(const Question& question, const PlaceIndex& index, std::vector<PlaceIndex::Near>* candidates) const;
+  /// The columns that a scan of `ranges` reads. Null where there is no scan.
+  [[nodiscard]] Result<std::shared_ptr<PlaceScan::Hour>> hour_for(const Question& question, const PlaceScan& places,
+                                                                  std::span<const gpu::RowRange> ranges) const;
+  [[nodiscard]] Result<Ranked> rank(const CallContext& call, const Question& question, const QuestionFacts& facts,
+                                    const PlaceScan& places, std::span<const gpu::RowRange> ranges,
+                                    PlaceScan::Hour* hour) const;
+  [[nodiscard]] std::string next_page(const Question& question, const PlaceIndex& index, const Ranked& ranked) const;
+  [[nodiscard]] static std::string shortfall(const Question& question, const PlaceIndex& index, std::size_t passed);
+  /// The candidates among those that are to be ordered.
+  [[nodiscard]] static PlaceScan::Found find_some(const Question& question, const PlaceIndex& index);
+  /// Every candidate, for what a scan cannot do or is not worth doing for.
+  [[nodiscard]] PlaceScan::Found find_all(const Question& question, const PlaceIndex& index) const;
 
   // Fixed after construction.
   state::FeatureState& state_;
   const RankingOptions options_;
   const RankerModel ranker_;
   const LinearStage stage_;
+  const std::unique_ptr<gpu::Backend> backend_;
+  const QuestionReader questions_;
 
   PlaceSignals signals_;  ///< synchronises itself
 
   Mutex rebuild_mutex_;  ///< one rebuild at a time; guards no field, and is taken before index_mutex_
   mutable Mutex index_mutex_;
-  std::shared_ptr<const PlaceIndex> index_ CAIRN_GUARDED_BY(index_mutex_);
+  std::shared_ptr<const PlaceScan> places_ CAIRN_GUARDED_BY(index_mutex_);  ///< index and model, as scans read them
 };
 
 }  // namespace cairn::ranking

@@ -1,118 +1,20 @@
 #include "engine/ranking/user_profile.h"
 
 #include <algorithm>
-#include <cmath>
+#include <bit>
 
 #include "engine/ranking/builtin_views.h"
+#include "engine/ranking/visit_weights.h"
 #include "features/read.h"
 
 namespace cairn::ranking {
 
 namespace {
 
-constexpr double kHourMs = 3.6e6;
-constexpr double kDayMs = 24 * kHourMs;
-
-/// exp(-x^2 / (2 sigma^2))
-double bell(double x, double sigma) { return std::exp(-x * x / (2.0 * sigma * sigma)); }
-
-/// Shorter way round a circle of `period`.
-double around(double a, double b, double period) {
-  const double direct = std::abs(a - b);
-  return std::min(direct, period - direct);
-}
-
-/// Fractional hours since Monday 00:00 UTC.
-double week_hours(std::int64_t ms) {
-  constexpr double kEpochHour = 72.0;  // 1970-01-01 was a Thursday
-  const double hours = std::fmod(static_cast<double>(ms) / kHourMs + kEpochHour, 168.0);
-  return hours < 0.0 ? hours + 168.0 : hours;
-}
-
-/// One visit of the history.
-struct Visit {
-  std::uint64_t place;
-  std::int64_t ms;
-  std::uint32_t row;
-};
-
-/// The moment asked for, as the kernels see it.
-struct Moment {
-  std::int64_t ms;
-  double week_hour;
-  double day_hour;
-  int day;
-  bool weekend;
-
-  explicit Moment(std::int64_t at)
-      : ms(at),
-        week_hour(week_hours(at)),
-        day_hour(std::fmod(week_hour, 24.0)),
-        day(static_cast<int>(week_hour / 24.0)),
-        weekend(day >= 5) {}
-};
-
-/// How much a past visit speaks for a visit to the same place now: recency, hour of day, kind of day, and how the visit
-/// came about compared with now (which place came before it, and how long before). HabitCoefficients says what each
-/// number weighs.
-class HabitKernel {
- public:
-  HabitKernel(const HabitCoefficients& coefficients, const std::vector<Visit>& visits, const PlaceIndex& index,
-              const Moment& now)
-      : c_(coefficients), visits_(visits), index_(index), now_(now) {
-    const double gap = std::max(0.0, static_cast<double>(now.ms - visits.back().ms) / kHourMs);
-    fresh_ = std::exp(-gap);
-    log_gap_ = std::log(gap + c_.gap_floor_hours);
-  }
-
-  [[nodiscard]] double operator()(std::size_t i, double age_days, const Moment& then) const {
-    const double off = around(then.day_hour, now_.day_hour, 24.0);
-    double z = c_.constant + c_.age * std::log1p(age_days) + c_.hour_close * bell(off, c_.hour_close_width_hours) +
-               c_.hour_wide * bell(off, c_.hour_wide_width_hours);
-    if (then.day == now_.day) z += c_.same_day;
-    const double hour = bell(off, c_.hour_width_hours);
-    z += c_.hour_when_fresh * hour * fresh_;
-    if (then.weekend == now_.weekend) z += c_.hour_same_kind_of_day * hour;
-    return std::exp(i == 0 ? z : z + came_about(i));  // nothing came before the oldest visit that is kept
-  }
-
- private:
-  /// The part that compares the step into visit `i` with the step that would be taken now.
-  [[nodiscard]] double came_about(std::size_t i) const {
-    const Visit& before = visits_[i - 1];
-    const Visit& last = visits_.back();
-    const bool same_start = before.place == last.place;
-    const double gap = static_cast<double>(visits_[i].ms - before.ms) / kHourMs;
-    const double likeness = std::log(gap + c_.gap_floor_hours) - log_gap_;  // gaps are compared as ratios
-    const double same_gap = std::exp(-likeness * likeness / 2.0);
-    double z = c_.same_gap * same_gap + c_.near_start * (same_start ? 1.0 : nearness(before.row, last.row)) * fresh_;
-    if (same_start) {
-      z += c_.same_start * fresh_ + c_.same_start_and_gap * same_gap;
-      const bool same_second =
-          i >= 2 && visits_.size() >= 2 && visits_[i - 2].place == visits_[visits_.size() - 2].place;
-      if (same_second) z += c_.same_second;
-    }
-    return z;
-  }
-
-  /// 1 / (1 + (d / near_start_meters)^2); 0 where a position is unknown.
-  [[nodiscard]] double nearness(std::uint32_t a, std::uint32_t b) const {
-    if (a == gpu::kNoRow || b == gpu::kNoRow) return 0.0;
-    const double scaled = distance_meters(index_.position(a), index_.position(b)) / c_.near_start_meters;
-    return 1.0 / (1.0 + scaled * scaled);
-  }
-
-  const HabitCoefficients& c_;
-  const std::vector<Visit>& visits_;
-  const PlaceIndex& index_;
-  const Moment& now_;
-  double fresh_ = 0.0;  ///< exp(-hours since the last visit)
-  double log_gap_ = 0.0;
-};
-
 std::vector<Visit> read_history(const features::ViewBlock* block, const PlaceIndex& index) {
   std::vector<Visit> visits;
   if (block == nullptr) return visits;
+  visits.reserve(block->entries.size());
   // Entries are ascending by time. Visits that coincide are one entry with a count, and are told apart again here.
   for (const features::Entry& entry : block->entries) {
     for (std::int64_t i = 0; i < entry.value.count; ++i) {
@@ -122,60 +24,82 @@ std::vector<Visit> read_history(const features::ViewBlock* block, const PlaceInd
   return visits;
 }
 
-void add_visit(const HabitKernel& habit, const Moment& now, const Visit& visit, std::size_t i, VisitedPlace* place,
-               UserProfile* profile) {
-  // A visit after the moment asked for, such as in a question about the past, counts as if it were at it.
-  const Moment then(std::min(visit.ms, now.ms));
-  const double age = static_cast<double>(now.ms - then.ms) / kDayMs;
-  const double monthly = std::exp2(-age / 30.0);
-  const double recent = std::exp2(-age / 7.0);
-  const double same_hour =
-      bell(around(then.day_hour, now.day_hour, 24.0), 0.7) * monthly * (then.weekend == now.weekend ? 1.0 : 0.25);
-  const double same_week_hour = bell(around(then.week_hour, now.week_hour, 168.0), 2.0);
-  ++place->visits;
-  place->newest_ms = std::max(place->newest_ms, visit.ms);
-  place->habit += habit(i, age, then);
-  place->recent += recent;
-  place->same_hour += same_hour;
-  place->same_week_hour += same_week_hour;
-  profile->monthly_total += monthly;
-  profile->recent_total += recent;
-  profile->same_hour_total += same_hour;
-  profile->same_week_hour_total += same_week_hour;
+/// Finds the number of a place among those seen so far, or gives it the next one. Open addressing in a table at most
+/// half full, as std::unordered_map would take longer than all the rest of a profile.
+class PlaceNumbers {
+ public:
+  explicit PlaceNumbers(std::size_t most) : slots_(std::bit_ceil(2 * most + 1)) {}
+
+  [[nodiscard]] std::size_t number_of(std::uint64_t place) {
+    std::size_t at = (place * 0x9E3779B97F4A7C15ULL >> 32) & (slots_.size() - 1);
+    while (slots_[at].number != 0 && slots_[at].place != place) at = (at + 1) & (slots_.size() - 1);
+    if (slots_[at].number == 0) slots_[at] = {place, ++count_};
+    return slots_[at].number - 1;
+  }
+
+ private:
+  struct Slot {
+    std::uint64_t place = 0;
+    std::size_t number = 0;  ///< counted from 1; 0: free
+  };
+  std::vector<Slot> slots_;
+  std::size_t count_ = 0;
+};
+
+/// Brings places in the order of rows, as candidates are: scoring walks along both. gpu::kNoRow is the largest row, so
+/// that unknown places come last.
+std::vector<VisitedPlace> by_row(const std::vector<VisitedPlace>& places) {
+  std::vector<std::uint64_t> order;  // a place is large: what is sorted is its row and where it stands
+  order.reserve(places.size());
+  for (std::size_t i = 0; i < places.size(); ++i) order.push_back(std::uint64_t{places[i].row} << 32 | i);
+  std::sort(order.begin(), order.end());
+  std::vector<VisitedPlace> sorted;
+  sorted.reserve(places.size());
+  for (const std::uint64_t one : order) sorted.push_back(places[one & 0xFFFFFFFF]);
+  return sorted;
 }
 
 void read_visits(const HabitCoefficients& kernel, const std::vector<Visit>& visits, const PlaceIndex& index,
                  EventTime time, UserProfile* profile) {
   if (visits.empty()) return;
-  const Moment now(to_ms(time));
-  const HabitKernel habit(kernel, visits, index, now);
-  std::unordered_map<std::uint64_t, std::size_t> slots;
+  const VisitWeights weights = weigh_visits(kernel, visits, index, time);
+  PlaceNumbers numbers(visits.size());
+  std::vector<VisitedPlace> places;
   for (std::size_t i = 0; i < visits.size(); ++i) {
     const Visit& visit = visits[i];
-    const auto [slot, added] = slots.try_emplace(visit.place, profile->visited.size());
-    if (added) profile->visited.push_back({.row = visit.row, .place = visit.place, .newest_ms = visit.ms});
-    add_visit(habit, now, visit, i, &profile->visited[slot->second], profile);
+    const std::size_t number = numbers.number_of(visit.place);
+    if (number == places.size()) places.push_back({.row = visit.row, .place = visit.place, .newest_ms = visit.ms});
+    VisitedPlace& place = places[number];
+    ++place.visits;
+    place.newest_ms = std::max(place.newest_ms, visit.ms);
+    place.habit += weights.habit[i];
+    place.recent += weights.recent[i];
+    place.same_hour += weights.same_hour[i];
+    place.same_week_hour += weights.same_week_hour[i];
+    profile->monthly_total += weights.monthly[i];
+    profile->recent_total += weights.recent[i];
+    profile->same_hour_total += weights.same_hour[i];
+    profile->same_week_hour_total += weights.same_week_hour[i];
   }
-  // By row, as candidates are: scoring walks along both. gpu::kNoRow is the largest row, so unknown places come last.
-  std::sort(profile->visited.begin(), profile->visited.end(),
-            [](const VisitedPlace& a, const VisitedPlace& b) { return a.row < b.row; });
+  profile->visited = by_row(places);
   const Visit& last = visits.back();
   profile->last_place = last.place;
   profile->last_row = last.row;
   profile->last_ms = last.ms;
-  profile->hours_since_last = std::max(0.0, static_cast<double>(now.ms - last.ms) / kHourMs);
+  profile->hours_since_last = std::max(0.0, static_cast<double>(to_ms(time) - last.ms) / 3.6e6);
 }
 
 /// The entries of a view that are still served, by dimension.
-std::unordered_map<std::uint64_t, double> read_values(const features::Schema& schema, const features::Row& row,
-                                                      std::string_view name, EventTime time) {
-  std::unordered_map<std::uint64_t, double> values;
+Affinities read_values(const features::Schema& schema, const features::Row& row, std::string_view name,
+                       EventTime time) {
+  Affinities values;
   const features::View* view = schema.find(name);
   const features::ViewBlock* block = view == nullptr ? nullptr : row.find(view->id);
   if (block == nullptr) return values;
-  for (const features::Entry& entry : block->entries) {
+  values.reserve(block->entries.size());
+  for (const features::Entry& entry : block->entries) {  // ascending
     if (features::within_ttl(*view, entry.value, time)) {
-      values.emplace(entry.dimension, features::value_at(*view, entry.value, time));
+      values.append(entry.dimension, features::value_at(*view, entry.value, time));
     }
   }
   return values;

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "cairn/clock.h"
@@ -25,6 +28,38 @@ struct VisitedPlace {
   double same_week_hour = 0.0;  ///< sum of a kernel over hour of week
 };
 
+/// How much a user cares for each of some things: numbers by key, ascending.
+class Affinities {
+ public:
+  using Pair = std::pair<std::uint64_t, double>;
+
+  Affinities() = default;
+  Affinities(std::initializer_list<Pair> ascending) : pairs_(ascending) {}
+
+  void reserve(std::size_t count) { pairs_.reserve(count); }
+  /// Requires: the key is larger than those there are.
+  void append(std::uint64_t key, double value) { pairs_.emplace_back(key, value); }
+
+  /// Returns: 0 for a key that is not there.
+  [[nodiscard]] double of(std::uint64_t key) const noexcept {
+    const auto at = find(key);
+    return at == pairs_.end() ? 0.0 : at->second;
+  }
+  [[nodiscard]] bool contains(std::uint64_t key) const noexcept { return find(key) != pairs_.end(); }
+  [[nodiscard]] std::size_t size() const noexcept { return pairs_.size(); }
+  [[nodiscard]] auto begin() const noexcept { return pairs_.begin(); }
+  [[nodiscard]] auto end() const noexcept { return pairs_.end(); }
+
+ private:
+  [[nodiscard]] std::vector<Pair>::const_iterator find(std::uint64_t key) const noexcept {
+    const auto at = std::lower_bound(pairs_.begin(), pairs_.end(), key,
+                                     [](const Pair& pair, std::uint64_t wanted) { return pair.first < wanted; });
+    return at != pairs_.end() && at->first == key ? at : pairs_.end();
+  }
+
+  std::vector<Pair> pairs_;
+};
+
 /// A user's row read for one question: what their history says about the moment asked for.
 struct UserProfile {
   bool known = false;                 ///< the user has a row
@@ -36,12 +71,12 @@ struct UserProfile {
   std::optional<std::uint64_t> last_place;
   std::uint32_t last_row = gpu::kNoRow;
   std::int64_t last_ms = 0;
-  double hours_since_last = 0.0;                         ///< since the last visit; only with last_place
-  std::unordered_map<std::uint64_t, double> categories;  ///< decayed affinity by category
-  std::unordered_map<std::uint64_t, double> cells;       ///< by PlaceIndex::cell
+  double hours_since_last = 0.0;  ///< since the last visit; only with last_place
+  Affinities categories;          ///< decayed affinity by category
+  Affinities cells;               ///< by PlaceIndex::cell
   double cells_total = 0.0;
-  std::unordered_map<std::uint64_t, double> interest;   ///< by place
-  std::unordered_map<std::uint64_t, double> dismissed;  ///< by place
+  Affinities interest;   ///< by place
+  Affinities dismissed;  ///< by place
 
   /// The visited place of a row, or null.
   [[nodiscard]] const VisitedPlace* find_row(std::uint32_t row) const noexcept;

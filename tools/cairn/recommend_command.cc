@@ -16,6 +16,11 @@ struct RecommendArguments {
   std::optional<double> radius_meters;
   std::vector<std::string> categories;
   bool exclude_seen = false;
+  std::vector<std::string> exclude;
+  std::vector<std::string> rank;
+  std::vector<std::string> recent;
+  std::string cursor;
+  int max_per_category = 0;
 };
 
 /// "40.7128,-74.0060" as two numbers.
@@ -40,6 +45,11 @@ std::string body_of(const RecommendArguments& arguments) {
   if (arguments.radius_meters) body["radius_meters"] = *arguments.radius_meters;
   if (!arguments.categories.empty()) body["categories"] = arguments.categories;
   if (arguments.exclude_seen) body["exclude_seen"] = true;
+  if (!arguments.exclude.empty()) body["exclude"] = arguments.exclude;
+  if (!arguments.rank.empty()) body["rank"] = arguments.rank;
+  if (!arguments.recent.empty()) body["recent"] = arguments.recent;
+  if (!arguments.cursor.empty()) body["cursor"] = arguments.cursor;
+  if (arguments.max_per_category > 0) body["max_per_category"] = arguments.max_per_category;
   return body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -71,17 +81,24 @@ void print_items(const nlohmann::json& answer) {
   print(table.to_string(color_wanted()));
 }
 
+std::string model_remark(const nlohmann::json& answer) {
+  const std::string version = text_at(answer, "model");
+  return version.empty() ? "" : "model " + version + ", ";
+}
+
 void print_remarks(const nlohmann::json& answer) {
   const nlohmann::json freshness = answer.value("freshness", nlohmann::json::object());
   const std::string newest = text_at(freshness, "newest_event");
   const std::string shortfall = text_at(answer, "shortfall");
   if (!shortfall.empty()) print("\n" + shortfall + "\n");
+  const std::string next = text_at(answer, "next");
+  if (!next.empty()) print("\nmore with --cursor " + next + "\n");
   // Nobody asks for an offset here, so there is one reason left.
   if (flag_at(answer, "degraded")) {
     print("\nwhat is stored of this user is damaged, and was not used; cairn doctor --deep names it\n");
   }
   print("\n" + grouped(count_at(answer, "candidates")) + " candidates, user's row from " + text_at(freshness, "tier") +
-        ", " + (newest.empty() ? "no event seen yet" : "newest event " + newest) + "\n");
+        ", " + model_remark(answer) + (newest.empty() ? "no event seen yet" : "newest event " + newest) + "\n");
 }
 
 void run_recommend(const GlobalOptions& options, const RecommendArguments& arguments) {
@@ -106,6 +123,17 @@ void add_recommend_command(CLI::App& app, const GlobalOptions& options) {
   command->add_option("--radius", arguments->radius_meters, "Only places within this many metres");
   command->add_option("-c,--category", arguments->categories, "Only this category; may be repeated")->take_all();
   command->add_flag("--exclude-seen", arguments->exclude_seen, "Leave out places the user has been to");
+  command->add_option("--exclude", arguments->exclude, "Leave out this place; may be repeated")->take_all();
+  command->add_option("--rank", arguments->rank, "Order just these places, however far; may be repeated")->take_all();
+  command
+      ->add_option("--recent", arguments->recent,
+                   "Place that was looked at in this session, the latest last; may be repeated. It tells the model "
+                   "what the user likes, and where somebody without a position is")
+      ->take_all();
+  command->add_option("--cursor", arguments->cursor, "The next page: what the answer before named");
+  command->add_option("--max-per-category", arguments->max_per_category, "Places of one category; 0: any number")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   command->footer(
       examples("  cairn recommend --user u1 --at 40.7128,-74.0060\n"
                "  cairn recommend -u u1 --at 40.7128,-74.0060 --radius 800 -c cafe -c bakery\n"

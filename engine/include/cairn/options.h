@@ -105,7 +105,7 @@ inline constexpr double kRankingWeightMax = 1e6;
 struct RankingOptions {
   std::string ranker_dir;  ///< directory of a ranker, whose numbers replace those that ship with Cairn; empty: these
   std::map<std::string, double>
-      weights;  ///< by ranking feature, -1e6 to 1e6; absent ones weigh nothing; empty: the ranker's
+      weights;                ///< by ranking feature, -1e6 to 1e6; absent ones weigh nothing; empty: the ranker's
   double radius_meters_default = 50'000;
   double radius_meters_max = 500'000;
   std::size_t limit_max = 1'000;           ///< most places per answer

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cairn/clock.h"
@@ -23,7 +25,13 @@ struct RecommendRequest {
   std::optional<double> radius_meters;  ///< absent: RankingOptions::radius_meters_default
   std::vector<std::string> categories;  ///< empty: any
   bool exclude_seen = false;            ///< leave out places in the user's history
-  bool explain = true;                  ///< fill Recommended::reasons
+  std::vector<PlaceId> exclude;         ///< leave out these; unknown ones are no error
+  std::vector<PlaceId> rank;            ///< order just these, however far, unless a radius is named; empty: all places
+  std::vector<PlaceId> recent;       ///< seen in this session, the latest last: known to the model beside the history,
+                                     ///< and the position of who has no other
+  std::string cursor;                ///< Recommendations::next of the page before: the next best, none again
+  std::size_t max_per_category = 0;  ///< places of one category in an answer; 0: any number
+  bool explain = true;               ///< fill Recommended::reasons
   std::optional<Watermark> min_offset;  ///< the answer must reflect all before it
   OnStale on_stale = OnStale::kWait;    ///< what to do when it cannot yet
 };
@@ -43,12 +51,26 @@ struct Recommended {
   std::vector<Reason> reasons;  ///< largest contribution by magnitude first
 };
 
+/// What an answer could know of the user, beside position and time.
+enum class UserKnownBy : std::uint8_t {
+  kHistory,  ///< events of the user
+  kRecent,   ///< the request's recent places
+  kNothing,  ///< nothing: what is popular here and now
+};
+[[nodiscard]] constexpr std::string_view to_string(UserKnownBy known) noexcept {
+  constexpr std::string_view kNames[] = {"history", "recent", "nothing"};
+  return kNames[static_cast<std::size_t>(known)];
+}
+
 struct Recommendations {
   std::vector<Recommended> items;  ///< best first; equal scores: nearer first, then by place id
   std::size_t candidates = 0;      ///< places that passed every filter
-  std::string shortfall;           ///< why there are fewer than asked for; empty when there are not
-  bool degraded = false;           ///< answered before min_offset was reached, as asked; or as if nothing were known of
-                                   ///< the user, because what is stored of them is damaged
+  std::string next;                ///< RecommendRequest::cursor for the next page; empty when there is none
+  UserKnownBy known_by = UserKnownBy::kNothing;
+  std::string model;      ///< version of the model that took part; empty: none
+  std::string shortfall;  ///< why there are fewer than asked for; empty when there are not
+  bool degraded = false;  ///< answered before min_offset was reached, as asked; or as if nothing were known of
+                          ///< the user, because what is stored of them is damaged
   Freshness freshness;
 };
 

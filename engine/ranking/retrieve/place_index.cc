@@ -41,6 +41,10 @@ PlaceIndex::PlaceIndex(std::vector<state::Catalog::Stored> places, const feature
     if (rows_.size() <= stored.id) rows_.resize(stored.id + 1, gpu::kNoRow);
     rows_[stored.id] = size();
     keys_.push_back(key);
+    const gpu::FixedPoint point = gpu::fixed_point(stored.place.position.lat, stored.place.position.lon);
+    x_.push_back(point.x);
+    y_.push_back(point.y);
+    z_.push_back(point.z);
     ids_.push_back(stored.id);
     cells_.push_back(features::geohash_bits(stored.place.position, kCellLetters));
     const auto category = stored.place.category.empty() ? std::nullopt : categories.find(stored.place.category);
@@ -66,7 +70,7 @@ std::vector<gpu::RowRange> PlaceIndex::ranges_around(GeoPoint center, double rad
   std::vector<gpu::RowRange> ranges;
   const auto add = [&](double from, double to) {
     const Box box{grid_cell({south, from}), grid_cell({north, to})};
-    collect(box, 0, 0, kHilbertOrder, &ranges);
+    collect(box, 0, 0, kHilbertOrder, {0, size()}, &ranges);
   };
   // A circle across the antimeridian is two boxes, one on each side of it.
   if (east - west >= 360.0) {
@@ -90,34 +94,34 @@ std::vector<gpu::RowRange> PlaceIndex::ranges_around(GeoPoint center, double rad
   return joined;
 }
 
-gpu::RowRange PlaceIndex::rows_of_square(std::uint32_t x, std::uint32_t y, int level) const {
+gpu::RowRange PlaceIndex::rows_of_square(std::uint32_t x, std::uint32_t y, int level, gpu::RowRange among) const {
   // An aligned square is one run of keys that begins at a multiple of its size (hilbert.h), so any cell of it tells it.
   const int shift = 2 * level;
   const std::uint64_t first = hilbert_key({x, y}) >> shift << shift;
   const std::uint64_t past = first + (std::uint64_t{1} << shift);
-  const auto begin = std::lower_bound(keys_.begin(), keys_.end(), first);
-  const auto end = std::lower_bound(begin, keys_.end(), past);
+  const auto begin = std::lower_bound(keys_.begin() + among.begin, keys_.begin() + among.end, first);
+  const auto end = std::lower_bound(begin, keys_.begin() + among.end, past);
   return {static_cast<std::uint32_t>(begin - keys_.begin()), static_cast<std::uint32_t>(end - keys_.begin())};
 }
 
-void PlaceIndex::collect(const Box& box, std::uint32_t x, std::uint32_t y, int level,
+void PlaceIndex::collect(const Box& box, std::uint32_t x, std::uint32_t y, int level, gpu::RowRange among,
                          std::vector<gpu::RowRange>* ranges) const {
   constexpr std::uint32_t kWorthSplitting = 64;  // fewer rows are cheaper to test than to leave out
   // From the whole grid down: squares outside the box or without places end, squares inside it or nearly empty are
   // taken whole, and the rest is split in four.
   const std::uint32_t side = 1u << level;
   if (box.disjoint({x, y}, side)) return;
-  const gpu::RowRange rows = rows_of_square(x, y, level);
+  const gpu::RowRange rows = rows_of_square(x, y, level, among);
   if (rows.begin == rows.end) return;
   if (level == 0 || rows.end - rows.begin <= kWorthSplitting || box.contains({x, y}, side)) {
     ranges->push_back(rows);
     return;
   }
   const std::uint32_t half = side / 2;
-  collect(box, x, y, level - 1, ranges);
-  collect(box, x + half, y, level - 1, ranges);
-  collect(box, x, y + half, level - 1, ranges);
-  collect(box, x + half, y + half, level - 1, ranges);
+  collect(box, x, y, level - 1, rows, ranges);
+  collect(box, x + half, y, level - 1, rows, ranges);
+  collect(box, x, y + half, level - 1, rows, ranges);
+  collect(box, x + half, y + half, level - 1, rows, ranges);
 }
 
 std::vector<PlaceIndex::Near> PlaceIndex::within(GeoPoint center, double radius_meters) const {

@@ -4,12 +4,13 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
-#include <unordered_map>
+#include <span>
 #include <vector>
 
 #include "cairn/geo.h"
 #include "cairn/place.h"
 #include "engine/state/catalog.h"
+#include "gpu/scan.h"
 #include "gpu/top_k.h"
 
 namespace cairn::ranking {
@@ -29,12 +30,18 @@ class PlaceIndex {
 
   // Columns, by row.
   [[nodiscard]] GeoPoint position(std::uint32_t row) const noexcept { return places_[row].position; }
+  [[nodiscard]] gpu::FixedPoint point(std::uint32_t row) const noexcept { return {x_[row], y_[row], z_[row]}; }
   [[nodiscard]] const Place& place(std::uint32_t row) const noexcept { return places_[row]; }
   [[nodiscard]] std::uint32_t category(std::uint32_t row) const noexcept { return categories_[row]; }
   [[nodiscard]] std::uint64_t cell(std::uint32_t row) const noexcept {
     return cells_[row];
   }  ///< geohash bits, kCellLetters
   [[nodiscard]] std::uint64_t place_id(std::uint32_t row) const noexcept { return ids_[row]; }  ///< dictionary id
+
+  // The same as columns for a scan, in fixed point.
+  [[nodiscard]] std::span<const std::int32_t> x() const noexcept { return x_; }
+  [[nodiscard]] std::span<const std::int32_t> y() const noexcept { return y_; }
+  [[nodiscard]] std::span<const std::int32_t> z() const noexcept { return z_; }
 
   /// The row of a place by its dictionary id, or gpu::kNoRow.
   [[nodiscard]] std::uint32_t row_of(std::uint64_t place) const noexcept {
@@ -55,16 +62,32 @@ class PlaceIndex {
 
  private:
   struct Box;
-  void collect(const Box& box, std::uint32_t x, std::uint32_t y, int level, std::vector<gpu::RowRange>* ranges) const;
-  [[nodiscard]] gpu::RowRange rows_of_square(std::uint32_t x, std::uint32_t y, int level) const;
+  /// `among` are rows that hold all of the square's.
+  void collect(const Box& box, std::uint32_t x, std::uint32_t y, int level, gpu::RowRange among,
+               std::vector<gpu::RowRange>* ranges) const;
+  [[nodiscard]] gpu::RowRange rows_of_square(std::uint32_t x, std::uint32_t y, int level, gpu::RowRange among) const;
 
   const std::uint64_t version_;
   std::vector<Place> places_;
+  std::vector<std::int32_t> x_;
+  std::vector<std::int32_t> y_;
+  std::vector<std::int32_t> z_;
   std::vector<std::uint64_t> keys_;        ///< Hilbert keys, ascending
   std::vector<std::uint32_t> categories_;  ///< dictionary ids
   std::vector<std::uint64_t> cells_;
   std::vector<std::uint64_t> ids_;
   std::vector<std::uint32_t> rows_;  ///< by dictionary id
 };
+
+/// The square of the angle between two points, in radians. Within 1e-6 of itself as far as a tenth of the way round the
+/// Earth, and too small beyond, where it is used for what is near.
+[[nodiscard]] inline double squared_angle(const gpu::FixedPoint& a, const gpu::FixedPoint& b) noexcept {
+  const auto x = static_cast<double>(a.x) - b.x;
+  const auto y = static_cast<double>(a.y) - b.y;
+  const auto z = static_cast<double>(a.z) - b.z;
+  const double chord = (x * x + y * y + z * z) * 0x1p-60;
+  // angle = 2 asin(chord / 2), squared, as a series
+  return chord * (1.0 + chord * (1.0 / 12.0 + chord / 90.0));
+}
 
 }  // namespace cairn::ranking

@@ -45,6 +45,16 @@ void fetch_ahead(const QuestionFacts& question, std::span<const PlaceIndex::Near
 
 }  // namespace
 
+void LinearStage::ask_model(const QuestionFacts& question, std::span<const PlaceIndex::Near> candidates,
+                            std::vector<float>* scores) const {
+  if (question.model == nullptr || weights_[model_feature()] == 0.0) return;
+  std::vector<std::uint32_t> rows;
+  rows.reserve(candidates.size());
+  for (const PlaceIndex::Near& near : candidates) rows.push_back(near.row);
+  scores->resize(rows.size());
+  question.model->scores->score(question.model->query, rows, *scores);
+}
+
 Status LinearStage::score(const QuestionFacts& question, std::span<const PlaceIndex::Near> candidates,
                           const std::function<Status()>& go_on, std::vector<float>* scores) const {
   scores->clear();
@@ -52,15 +62,19 @@ Status LinearStage::score(const QuestionFacts& question, std::span<const PlaceIn
   // Candidates and visited places both ascend by row, so one walk over both finds who has been where.
   auto visited = question.user.visited.begin();
   const auto end = question.user.visited.end();
+  std::vector<float> model_scores;
   while (scores->size() < candidates.size()) {
     CAIRN_RETURN_IF_ERROR(go_on());  // not for every candidate: reading the clock costs something too
-    const std::size_t slice_end = std::min(candidates.size(), scores->size() + kSlice);
+    const std::size_t slice_begin = scores->size();
+    const std::size_t slice_end = std::min(candidates.size(), slice_begin + kSlice);
+    ask_model(question, candidates.subspan(slice_begin, slice_end - slice_begin), &model_scores);
     for (std::size_t i = scores->size(); i < slice_end; ++i) {
       fetch_ahead(question, candidates, i);
       const PlaceIndex::Near& near = candidates[i];
       while (visited != end && visited->row < near.row) ++visited;
       const bool is_visited = visited != end && visited->row == near.row;
-      const CandidateFacts candidate(question, near, is_visited ? &*visited : nullptr);
+      const float model_score = model_scores.empty() ? 0.0F : model_scores[i - slice_begin];
+      const CandidateFacts candidate(question, near, is_visited ? &*visited : nullptr, model_score);
       scores->push_back(static_cast<float>(weighted_sum(candidate, weights_)));
     }
   }

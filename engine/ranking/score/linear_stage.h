@@ -38,6 +38,9 @@ class LinearStage {
 
  private:
   explicit LinearStage(std::vector<double> weights) : weights_(std::move(weights)) {}
+  /// What the question's model gives the candidates; nothing where it gives nothing.
+  void ask_model(const QuestionFacts& question, std::span<const PlaceIndex::Near> candidates,
+                 std::vector<float>* scores) const;
 
   std::vector<double> weights_;
 };

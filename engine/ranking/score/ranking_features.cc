@@ -4,7 +4,6 @@
 #include <array>
 #include <cmath>
 #include <iterator>
-#include <unordered_map>
 #include <utility>
 
 #include "engine/ranking/explain/phrases.h"
@@ -26,20 +25,16 @@ struct Declaration {
   std::string_view name;
   std::string_view meaning;
   Of of;
+  VariesBy varies;
   double (*value)(const CandidateFacts&);
-  std::string (*reason)(const CandidateFacts&);  ///< asked only where the value is not 0
+  std::string (*reason)(const CandidateFacts&);          ///< asked only where the value is not 0
+  DistanceForm (*form)(const QuestionFacts&) = nullptr;  ///< with kDistance: what the value is of the distance
 };
 
 // ---- pieces of values ---------------------------------------------------------------------------------------------
 
 /// ln(1 + 100 * part / total), a little smoothed, so that the first visits do not make a share of 1.
 double share(double part, double total) { return std::log1p(100.0 * part / (total + 0.3)); }
-
-double lookup(const std::unordered_map<std::uint64_t, double>& values, std::uint64_t key) {
-  if (values.empty()) return 0.0;  // most users have no interests or dismissals: spares hashing for each candidate
-  const auto found = values.find(key);
-  return found == values.end() ? 0.0 : found->second;
-}
 
 /// Negative where the question is about a moment before the visit.
 double hours_since_visit(const CandidateFacts& c) {
@@ -64,9 +59,13 @@ double category_affinity(const CandidateFacts& c) {
   const double everyones =
       (static_cast<double>(categories[c.category].visits) + 1.0) / (c.question.visits_of_all + kinds);
   const UserProfile& user = c.question.user;
-  const double own = (lookup(user.categories, c.category) + 2.0 * everyones) / (user.monthly_total + 2.0);
+  const double own = (user.categories.of(c.category) + 2.0 * everyones) / (user.monthly_total + 2.0);
   return std::log(own / everyones);
 }
+
+DistanceForm near_form(const QuestionFacts& q) { return {DistanceForm::Of::kExponential, q.position_6h, 1.0}; }
+DistanceForm distance_form(const QuestionFacts& q) { return {DistanceForm::Of::kLogarithm, 1.0, q.per_reach_km}; }
+DistanceForm distance_new_form(const QuestionFacts& /*question*/) { return {DistanceForm::Of::kLogarithm, 1.0, 10.0}; }
 
 // ---- sentences that several features share ------------------------------------------------------------------------
 
@@ -90,31 +89,37 @@ constexpr Declaration kFeatures[] = {
      .meaning =
          "ln(1 + sum over the user's visits to the place of a kernel of age, hour, kind of day and preceding step)",
      .of = Of::kVisited,
+     .varies = VariesBy::kUserAndPlace,
      .value = [](const CandidateFacts& c) { return std::log1p(c.visited->habit); },
      .reason = visited_times},
     {.name = "visits",
      .meaning = "ln(1 + the user's visits to the place)",
      .of = Of::kVisited,
+     .varies = VariesBy::kUserAndPlace,
      .value = [](const CandidateFacts& c) { return std::log1p(static_cast<double>(c.visited->visits)); },
      .reason = visited_times},
     {.name = "visited",
      .meaning = "1 when the user has visited the place",
      .of = Of::kVisited,
+     .varies = VariesBy::kUserAndPlace,
      .value = [](const CandidateFacts&) { return 1.0; },
      .reason = visited_times},
     {.name = "visited_once",
      .meaning = "1 when the user has visited the place exactly once",
      .of = Of::kVisited,
+     .varies = VariesBy::kUserAndPlace,
      .value = [](const CandidateFacts& c) { return c.visited->visits == 1 ? 1.0 : 0.0; },
      .reason = visited_times},
     {.name = "just_visited",
      .meaning = "2.72^(-hours since the user's last visit to the place / 12)",
      .of = Of::kVisited,
+     .varies = VariesBy::kUserAndPlace,
      .value = [](const CandidateFacts& c) { return std::exp(-std::max(0.0, hours_since_visit(c)) / 12.0); },
      .reason = last_visited},
     {.name = "still_here",
      .meaning = "2.72^(-hours since the user's last visit / 6) when that was to the place",
      .of = Of::kVisited,
+     .varies = VariesBy::kUserAndPlace,
      .value =
          [](const CandidateFacts& c) {
            return c.question.user.last_place == c.visited->place ? c.question.fresh_6h : 0.0;
@@ -123,16 +128,19 @@ constexpr Declaration kFeatures[] = {
     {.name = "recent_share",
      .meaning = "ln(1 + 100 * the place's share of the user's visits, half-life 7 days)",
      .of = Of::kVisited,
+     .varies = VariesBy::kUserAndPlace,
      .value = [](const CandidateFacts& c) { return share(c.visited->recent, c.question.user.recent_total); },
      .reason = visited_times},
     {.name = "hour_share",
      .meaning = "ln(1 + 100 * the place's share of the user's visits near this hour of day, half-life 30 days)",
      .of = Of::kVisited,
+     .varies = VariesBy::kUserAndPlace,
      .value = [](const CandidateFacts& c) { return share(c.visited->same_hour, c.question.user.same_hour_total); },
      .reason = often_visited},
     {.name = "week_hour_share",
      .meaning = "ln(1 + 100 * the place's share of the user's visits near this hour of week)",
      .of = Of::kVisited,
+     .varies = VariesBy::kUserAndPlace,
      .value =
          [](const CandidateFacts& c) { return share(c.visited->same_week_hour, c.question.user.same_week_hour_total); },
      .reason = often_visited},
@@ -141,11 +149,13 @@ constexpr Declaration kFeatures[] = {
     {.name = "popularity",
      .meaning = "ln(1 + all visits to the place)",
      .of = Of::kAny,
+     .varies = VariesBy::kPlace,
      .value = [](const CandidateFacts& c) { return std::log1p(static_cast<double>(c.place.visits)); },
      .reason = [](const CandidateFacts& c) { return counted_phrase(c.place.visits, "visit") + " by everyone"; }},
     {.name = "popularity_day",
      .meaning = "ln(1 + 3 * visits to the place in the last 24 hours, by hourly tiles)",
      .of = Of::kAny,
+     .varies = VariesBy::kPlace,
      .value =
          [](const CandidateFacts& c) {
            const double visits = visits_of_last_day(c);  // mostly none: spares the logarithm
@@ -153,12 +163,14 @@ constexpr Declaration kFeatures[] = {
          },
      .reason = [](const CandidateFacts&) { return std::string("visited by others in the last 24 h"); }},
     {.name = "popularity_month",
-     .meaning = "ln(1 + visits to the place, half-life 30 days)",
+     .meaning = "ln(1 + visits to the place, half-life 30 days, as of the beginning of the hour)",
      .of = Of::kAny,
+     .varies = VariesBy::kPlace,
      .value =
          [](const CandidateFacts& c) {
            const PlaceSignal& place = c.place;
            if (!(place.visits_30d.mantissa > 0.0)) return 0.0;
+           // By the hour, so that what is known of the place alone stands still for an hour: 0.1 % of decay.
            const double half_lives = static_cast<double>(place.visits_30d.exponent) - c.question.month;
            // The row keeps mantissa * 2^exponent against a fixed landmark; decay to now is a shift of the exponent.
            // No visit counts more than once, as it would where the question is about a moment before it.
@@ -169,16 +181,19 @@ constexpr Declaration kFeatures[] = {
     {.name = "hour_popularity",
      .meaning = "ln(visits to the place near this hour of week, over what any place gets then)",
      .of = Of::kAny,
+     .varies = VariesBy::kHourOfPlace,
      .value = [](const CandidateFacts& c) { return c.hour_popularity; },
      .reason = usual_hour},
     {.name = "hour_popularity_new",
      .meaning = "hour_popularity where the user has not been",
      .of = Of::kUnvisited,
+     .varies = VariesBy::kHourOfPlace,
      .value = [](const CandidateFacts& c) { return c.hour_popularity; },
      .reason = usual_hour},
     {.name = "category_hour",
      .meaning = "ln(visits to the place's category near this hour of week, over what any gets then)",
      .of = Of::kAny,
+     .varies = VariesBy::kCategory,
      .value =
          [](const CandidateFacts& c) {
            if (!c.category_is_known || c.expected_hour_share == 0.0) return 0.0;
@@ -193,23 +208,30 @@ constexpr Declaration kFeatures[] = {
     {.name = "near",
      .meaning = "2.72^(-km) * 2.72^(-hours since the position / 6)",
      .of = Of::kAny,
-     .value = [](const CandidateFacts& c) { return std::exp(-c.km) * c.question.position_6h; },
-     .reason = how_far},
+     .varies = VariesBy::kDistance,
+     .value = [](const CandidateFacts& c) { return near_form(c.question).at(c.km); },
+     .reason = how_far,
+     .form = near_form},
     {.name = "distance",
      .meaning = "ln(1 + km / (0.3 + 4 * hours since the position, at most 24))",
      .of = Of::kAny,
-     .value = [](const CandidateFacts& c) { return std::log1p(c.km * c.question.per_reach_km); },
-     .reason = how_far},
+     .varies = VariesBy::kDistance,
+     .value = [](const CandidateFacts& c) { return distance_form(c.question).at(c.km); },
+     .reason = how_far,
+     .form = distance_form},
     {.name = "distance_new",
      .meaning = "ln(1 + 10 * km) where the user has not been",
      .of = Of::kUnvisited,
-     .value = [](const CandidateFacts& c) { return std::log1p(10.0 * c.km); },
-     .reason = how_far},
+     .varies = VariesBy::kDistance,
+     .value = [](const CandidateFacts& c) { return distance_new_form(c.question).at(c.km); },
+     .reason = how_far,
+     .form = distance_new_form},
 
     // What the user likes, at this place and elsewhere.
     {.name = "category_affinity_new",
      .meaning = "ln(the user's share of the category, over everyone's), half-life 30 days, where the user has not been",
      .of = Of::kUnvisited,
+     .varies = VariesBy::kCategory,
      .value = category_affinity,
      .reason =
          [](const CandidateFacts& c) {
@@ -218,6 +240,7 @@ constexpr Declaration kFeatures[] = {
     {.name = "category_repeated",
      .meaning = "2.72^(-hours since the last visit) when that was to a place of the same category",
      .of = Of::kAny,
+     .varies = VariesBy::kCategory,
      .value =
          [](const CandidateFacts& c) {
            // Two places without a category have none in common.
@@ -228,31 +251,35 @@ constexpr Declaration kFeatures[] = {
     {.name = "cell_affinity_new",
      .meaning = "ln(1 + 100 * the cell's share of the user's visits), half-life 30 days, where the user has not been",
      .of = Of::kUnvisited,
+     .varies = VariesBy::kCell,
      .value =
          [](const CandidateFacts& c) {
            const UserProfile& user = c.question.user;
-           return share(lookup(user.cells, c.question.index.cell(c.near.row)), user.cells_total);
+           return share(user.cells.of(c.question.index.cell(c.near.row)), user.cells_total);
          },
      .reason = [](const CandidateFacts&) { return std::string("in a part of town the user goes to"); }},
     {.name = "interest",
      .meaning = "ln(1 + views, clicks and saves of the place by the user, half-life 14 days)",
      .of = Of::kAny,
+     .varies = VariesBy::kUserAndPlace,
      .value =
          [](const CandidateFacts& c) {
-           return std::log1p(lookup(c.question.user.interest, c.question.index.place_id(c.near.row)));
+           return std::log1p(c.question.user.interest.of(c.question.index.place_id(c.near.row)));
          },
      .reason = [](const CandidateFacts&) { return std::string("viewed, clicked or saved by the user"); }},
     {.name = "dismissed",
      .meaning = "ln(1 + dismissals of the place by the user, half-life 90 days)",
      .of = Of::kAny,
+     .varies = VariesBy::kUserAndPlace,
      .value =
          [](const CandidateFacts& c) {
-           return std::log1p(lookup(c.question.user.dismissed, c.question.index.place_id(c.near.row)));
+           return std::log1p(c.question.user.dismissed.of(c.question.index.place_id(c.near.row)));
          },
      .reason = [](const CandidateFacts&) { return std::string("dismissed by the user"); }},
     {.name = "rating",
      .meaning = "mean rating of the place less 3, pulled to 0 as if by 5 ratings of 3; 10 at most, -10 at least",
      .of = Of::kAny,
+     .varies = VariesBy::kPlace,
      .value =
          [](const CandidateFacts& c) {
            if (c.place.ratings <= 0) return 0.0;
@@ -262,6 +289,15 @@ constexpr Declaration kFeatures[] = {
            return std::clamp(pulled, -10.0, 10.0);
          },
      .reason = [](const CandidateFacts& c) { return counted_phrase(c.place.ratings, "rating"); }},
+
+    // What was learned of the user's history and everyone's.
+    {.name = "model",
+     .meaning = "the score that the model in force gives the place for the user's history; 0 without a model, and for "
+                "places that it does not know",
+     .of = Of::kAny,
+     .varies = VariesBy::kModel,
+     .value = [](const CandidateFacts& c) { return c.model_score; },
+     .reason = [](const CandidateFacts&) { return std::string("goes with where the user has been"); }},
 };
 
 constexpr std::size_t kCount = std::size(kFeatures);
@@ -284,6 +320,16 @@ constexpr bool all_are_complete() {
   return true;
 }
 static_assert(all_are_complete(), "a ranking feature lacks its name, meaning, value or reason");
+
+/// A scan scores only places that the user has nothing to do with.
+constexpr bool user_and_place_means_a_history() {
+  for (const Declaration& feature : kFeatures) {
+    if (feature.of == Of::kVisited && feature.varies != VariesBy::kUserAndPlace) return false;
+    if ((feature.varies == VariesBy::kDistance) != (feature.form != nullptr)) return false;
+  }
+  return true;
+}
+static_assert(user_and_place_means_a_history(), "a ranking feature does not say rightly what it varies by");
 
 // ---- computing them -----------------------------------------------------------------------------------------------
 
@@ -332,6 +378,43 @@ double weighted_sum(const CandidateFacts& candidate, std::span<const double> wei
   for (std::size_t i = 0; i < kCount; ++i) sum += weights[i] * values[i];
   return sum;
 }
+
+std::size_t model_feature() noexcept {
+  static_assert(kFeatures[kCount - 1].varies == VariesBy::kModel);
+  return kCount - 1;
+}
+
+VariesBy ranking_feature_varies_by(std::size_t feature) noexcept { return kFeatures[feature].varies; }
+
+DistanceForm ranking_feature_form(std::size_t feature, const QuestionFacts& question) noexcept {
+  return kFeatures[feature].form(question);
+}
+
+namespace {
+
+template <VariesBy by, std::size_t... i>
+double sum_of(const CandidateFacts& candidate, std::span<const double> weights,
+              std::index_sequence<i...> /*features*/) {
+  double sum = 0.0;
+  const auto one = [&](auto feature) {
+    constexpr const Declaration& declared = kFeatures[feature];
+    if constexpr (declared.varies == by && declared.of != Of::kVisited) {
+      if (weights[feature] != 0.0) sum += weights[feature] * declared.value(candidate);
+    }
+  };
+  (one(std::integral_constant<std::size_t, i>{}), ...);
+  return sum;
+}
+
+}  // namespace
+
+template <VariesBy by>
+double weighted_part(const CandidateFacts& candidate, std::span<const double> weights) noexcept {
+  return sum_of<by>(candidate, weights, std::make_index_sequence<kCount>{});
+}
+template double weighted_part<VariesBy::kPlace>(const CandidateFacts&, std::span<const double>) noexcept;
+template double weighted_part<VariesBy::kCategory>(const CandidateFacts&, std::span<const double>) noexcept;
+template double weighted_part<VariesBy::kCell>(const CandidateFacts&, std::span<const double>) noexcept;
 
 std::vector<double> ranking_feature_values(const CandidateFacts& candidate) {
   const Values values = compute(candidate);

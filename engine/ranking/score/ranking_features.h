@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -15,6 +17,30 @@
 /// RankerModel.
 namespace cairn::ranking {
 
+/// What a feature's value depends on, where the user has nothing to do with the place (no visit, interest or
+/// dismissal). A scan makes its sums of these parts.
+enum class VariesBy : std::uint8_t {
+  kUserAndPlace,  ///< 0 for such places
+  kPlace,         ///< and the hour
+  kHourOfPlace,   ///< CandidateFacts::hour_popularity: the place, the hour, and everyone's visits by category
+  kCategory,      ///< and the question
+  kDistance,      ///< and the question: a DistanceForm
+  kCell,          ///< and the question; 0 for cells that are not in the user's profile
+  kModel,         ///< what the model in force gives the place for the user
+};
+
+/// A value as a function of the distance: scale * exp(-per_km * km), or scale * ln(1 + per_km * km).
+struct DistanceForm {
+  enum class Of : std::uint8_t { kExponential, kLogarithm };
+  Of of = Of::kExponential;
+  double scale = 0.0;
+  double per_km = 0.0;
+
+  [[nodiscard]] double at(double km) const noexcept {
+    return scale * (of == Of::kExponential ? std::exp(-per_km * km) : std::log1p(per_km * km));
+  }
+};
+
 [[nodiscard]] std::size_t ranking_feature_count() noexcept;
 [[nodiscard]] std::string_view ranking_feature_name(std::size_t feature) noexcept;
 [[nodiscard]] std::string_view ranking_feature_meaning(std::size_t feature) noexcept;
@@ -23,6 +49,17 @@ namespace cairn::ranking {
 
 /// The sum of weight * value over all features, in order. `weights` has one entry a feature.
 [[nodiscard]] double weighted_sum(const CandidateFacts& candidate, std::span<const double> weights) noexcept;
+
+/// The feature that varies by kModel: the score of the model in force.
+[[nodiscard]] std::size_t model_feature() noexcept;
+[[nodiscard]] VariesBy ranking_feature_varies_by(std::size_t feature) noexcept;
+/// Requires: the feature varies by kDistance.
+[[nodiscard]] DistanceForm ranking_feature_form(std::size_t feature, const QuestionFacts& question) noexcept;
+
+/// The sum of weight * value over the features that vary by `by` alone, for a place that the user has nothing to do
+/// with. For kPlace, kCategory and kCell.
+template <VariesBy by>
+[[nodiscard]] double weighted_part(const CandidateFacts& candidate, std::span<const double> weights) noexcept;
 
 /// The value of each feature, as weighted_sum() uses it.
 [[nodiscard]] std::vector<double> ranking_feature_values(const CandidateFacts& candidate);

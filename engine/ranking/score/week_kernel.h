@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 
 #include "engine/ranking/place_signals.h"
 #include "engine/ranking/ranker_model.h"
@@ -26,6 +27,9 @@ class WeekKernel {
                                                                        : c.other_day);
       }
     }
+    for (std::size_t hour = 0; hour < weight_.size(); ++hour) {
+      if (weight_[hour] != 0.0) counting_[counting_hours_++] = static_cast<std::uint8_t>(hour);
+    }
   }
 
   [[nodiscard]] double of(const PlaceSignal& place) const {
@@ -35,7 +39,7 @@ class WeekKernel {
   }
   [[nodiscard]] double of(const PlaceSignals::CategoryTotals& totals) const {
     double sum = 0.0;
-    for (std::size_t hour = 0; hour < weight_.size(); ++hour) sum += weight_[hour] * totals.week[hour];
+    for (std::size_t i = 0; i < counting_hours_; ++i) sum += weight_[counting_[i]] * totals.week[counting_[i]];
     return sum;
   }
 
@@ -43,6 +47,8 @@ class WeekKernel {
   static int wrap(int hour) { return (hour % 168 + 168) % 168; }
   static bool is_weekend(int hour) { return hour >= 5 * 24; }
   std::array<double, 168> weight_{};
+  std::array<std::uint8_t, 168> counting_{};  ///< the hours of some weight, of which there are few
+  std::size_t counting_hours_ = 0;
 };
 
 }  // namespace cairn::ranking

@@ -9,6 +9,7 @@ namespace cairn::serving {
 namespace {
 
 constexpr std::size_t kCategoriesMax = 256;
+constexpr std::size_t kPlacesMax = 10'000;
 
 std::optional<Watermark> read_min_offset(json::Fields& outer) {
   const json::Value* value = outer.any("min_offset");
@@ -30,6 +31,12 @@ OnStale read_on_stale(json::Fields& fields) {
   if (text == "fail") return OnStale::kFail;
   if (text != "wait") fields.fail("on_stale must be wait, degrade or fail");
   return OnStale::kWait;
+}
+
+std::vector<PlaceId> read_places(json::Fields& fields, std::string_view name) {
+  std::vector<PlaceId> places;
+  for (std::string& id : fields.ids(name, kPlacesMax)) places.emplace_back(std::move(id));
+  return places;
 }
 
 /// A request with the time that its caller gives it.
@@ -54,6 +61,11 @@ Result<TimedRequest> read_request(const json::Value& body) {
   if (request.radius_meters && !(*request.radius_meters > 0)) fields.fail("radius_meters must be greater than 0");
   request.categories = fields.texts("categories", kCategoriesMax);
   request.exclude_seen = fields.flag("exclude_seen", request.exclude_seen);
+  request.exclude = read_places(fields, "exclude");
+  request.rank = read_places(fields, "rank");
+  request.recent = read_places(fields, "recent");
+  request.cursor = fields.text("cursor").value_or("");
+  request.max_per_category = static_cast<std::size_t>(fields.integer("max_per_category", 0, INT32_MAX).value_or(0));
   request.explain = fields.flag("explain", request.explain);
   request.min_offset = read_min_offset(fields);
   request.on_stale = read_on_stale(fields);
@@ -87,6 +99,9 @@ std::string write_answer(const Recommendations& answer, bool explain) {
   out.begin_object().key("items").begin_array();
   for (const Recommended& item : answer.items) write_item(out, item, explain);
   out.end_array();
+  out.key("next").text(answer.next);
+  out.key("known_by").text(to_string(answer.known_by));
+  out.key("model").text(answer.model);
   out.key("candidates").unsigned_integer(answer.candidates);
   out.key("shortfall").text(answer.shortfall);
   out.key("degraded").boolean(answer.degraded);

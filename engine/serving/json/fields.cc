@@ -166,21 +166,38 @@ std::optional<EventTime> Fields::time(std::string_view name) {
   return std::nullopt;
 }
 
-std::vector<std::string> Fields::texts(std::string_view name, std::size_t count_max) {
+const Value::Array& Fields::elements(std::string_view name, std::string_view kind, std::size_t count_max) {
+  static const Value::Array kNone;
   const Value* value = find(name);
-  if (!value) return {};
+  if (!value) return kNone;
   const auto* array = value->as<Value::Array>();
   if (!array) {
-    wrong_kind(name, "an array of strings", *value);
-    return {};
+    wrong_kind(name, "an array of " + std::string(kind), *value);
+    return kNone;
   }
   if (array->size() > count_max) fail(std::string(name) + " has more than " + std::to_string(count_max) + " elements");
+  return *array;
+}
+
+std::vector<std::string> Fields::texts(std::string_view name, std::size_t count_max) {
   std::vector<std::string> found;
-  for (const Value& element : *array) {
+  for (const Value& element : elements(name, "strings", count_max)) {
     if (const auto* text = element.as<std::string>()) {
       found.push_back(*text);
     } else {
       wrong_kind(name, "an array of strings only", element);
+    }
+  }
+  return found;
+}
+
+std::vector<std::string> Fields::ids(std::string_view name, std::size_t count_max) {
+  std::vector<std::string> found;
+  for (const Value& element : elements(name, "ids", count_max)) {
+    if (auto id = id_of(element); id && !id->empty()) {
+      found.push_back(*std::move(id));
+    } else {
+      fail(std::string(name) + " must be an array of ids: strings of 1 to 128 bytes, or unsigned integers");
     }
   }
   return found;

@@ -34,6 +34,8 @@ class Fields {
   /// RFC 3339 text, or integer milliseconds since the epoch.
   [[nodiscard]] std::optional<EventTime> time(std::string_view name);
   [[nodiscard]] std::vector<std::string> texts(std::string_view name, std::size_t count_max);
+  /// An array of ids.
+  [[nodiscard]] std::vector<std::string> ids(std::string_view name, std::size_t count_max);
   /// Members "lat" and "lon": both or neither, in range.
   [[nodiscard]] std::optional<GeoPoint> position();
   /// Any value; null when absent.
@@ -45,6 +47,8 @@ class Fields {
 
  private:
   const Value* find(std::string_view name);
+  /// The elements of an array of `kind`, or of none when it is absent or wrong.
+  const Value::Array& elements(std::string_view name, std::string_view kind, std::size_t count_max);
   void wrong_kind(std::string_view name, std::string_view expected, const Value& found);
   void require(bool present, std::string_view name);
 

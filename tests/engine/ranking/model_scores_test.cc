@@ -8,7 +8,6 @@
 #include <random>
 #include <set>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "cairn/engine.h"
@@ -23,7 +22,6 @@ using namespace cairn;
 using ranking::ModelHistory;
 using ranking::ModelQuery;
 using ranking::ModelScores;
-using ranking::ModelScoresCache;
 using ranking::PlaceIndex;
 using test::TemporaryFolder;
 using Bits = std::vector<std::uint32_t>;
@@ -264,29 +262,6 @@ TEST_CASE("what a session has just seen joins the history, and nothing counts tw
   const ModelHistory nobody = scores.history(city.schema, nullptr, city.place_ids, std::vector{PlaceId(no_place)});
   CHECK(nobody.items == std::vector{without});
   CHECK(scores.history(city.schema, nullptr, city.place_ids).items.empty());
-}
-
-TEST_CASE("scores are made once for an index and a model, and anew when either is another") {
-  const City city(6);
-  const City other_city(7);
-  const auto model = city.serve(city.trained("popularity"));
-  const auto other_model = city.serve(city.trained("ials"));
-  ModelScoresCache cache;
-  CHECK(cache.last() == nullptr);
-  CHECK(cache.of(city.index, nullptr) == nullptr);
-  CHECK(cache.of(nullptr, model) == nullptr);
-  std::vector<std::shared_ptr<const ModelScores>> seen(4);
-  std::vector<std::thread> threads;
-  for (auto& slot : seen) threads.emplace_back([&] { slot = cache.of(city.index, model); });
-  for (std::thread& thread : threads) thread.join();
-  for (const auto& one : seen) CHECK(one == seen[0]);
-  CHECK(cache.last() == seen[0]);
-  const auto with_other = cache.of(city.index, other_model);
-  CHECK(with_other != seen[0]);
-  CHECK(with_other->model() == other_model);
-  CHECK(cache.of(other_city.index, other_model)->index() == other_city.index);
-  CHECK(cache.of(other_city.index, nullptr) == nullptr);
-  CHECK(cache.last() == nullptr);
 }
 
 }  // namespace

@@ -76,7 +76,8 @@ TEST_CASE("the ranker that ships weighs each feature as it was fitted") {
                            {"cell_affinity_new", 0.0},
                            {"interest", 0.6},
                            {"dismissed", -4.0},
-                           {"rating", 0.2}};
+                           {"rating", 0.2},
+                           {"model", 1.0}};
   const auto features = ranking::ranking_features();
   REQUIRE(features.size() == std::size(fitted));
   for (std::size_t i = 0; i < features.size(); ++i) {
@@ -135,17 +136,17 @@ TEST_CASE("a ranker that is wrong is refused with file, line and key") {
       {"habit = 1.338032", "habit = \"1\"", "r:10: habit is a string, not a number"},
       {"habit = 1.338032", "habits = 1.338032", "r:9: the number 'habit' is missing"},
       {"visits = ", "visitors = 1.0\nvisits = ", "r:11: the key 'visitors' is not known here"},
-      {"same_second = 0.358771\n", "", "r:35: the number 'same_second' is missing"},
-      {"gap_floor_hours = 0.1", "gap_floor_hours = 0", "r:52: gap_floor_hours must be from 0.01 to 1e6"},
-      {"near_start_meters = 300.0", "near_start_meters = -1", "r:51: near_start_meters must be from 0.01 to 1e6"},
-      {"constant = ", "konstant = 1\nconstant = ", "r:36: the key 'konstant' is not known here"},
-      {"other_day = 0.03", "other_day = -0.03", "r:59: other_day must be from 0 to 1e6"},
-      {"gap_floor_hours = 0.1", "gap_floor_hours = 1e-300", "r:52: gap_floor_hours must be from 0.01 to 1e6"},
-      {"other_day = 0.03", "other_day = 1e300", "r:59: other_day must be from 0 to 1e6"},
-      {"other_day = 0.03\n", "", "r:54: the number 'other_day' is missing"},
-      {"reach_hours = 4", "reach_hours = 13", "r:55: reach_hours must be at most 12"},
-      {"reach_hours = 4", "reach_hours = 0.5", "r:55: reach_hours is not an integer of 0 or more"},
-      {"reach_hours = 4\n", "", "r:54: the number 'reach_hours' is missing"},
+      {"same_second = 0.358771\n", "", "r:36: the number 'same_second' is missing"},
+      {"gap_floor_hours = 0.1", "gap_floor_hours = 0", "r:53: gap_floor_hours must be from 0.01 to 1e6"},
+      {"near_start_meters = 300.0", "near_start_meters = -1", "r:52: near_start_meters must be from 0.01 to 1e6"},
+      {"constant = ", "konstant = 1\nconstant = ", "r:37: the key 'konstant' is not known here"},
+      {"other_day = 0.03", "other_day = -0.03", "r:60: other_day must be from 0 to 1e6"},
+      {"gap_floor_hours = 0.1", "gap_floor_hours = 1e-300", "r:53: gap_floor_hours must be from 0.01 to 1e6"},
+      {"other_day = 0.03", "other_day = 1e300", "r:60: other_day must be from 0 to 1e6"},
+      {"other_day = 0.03\n", "", "r:55: the number 'other_day' is missing"},
+      {"reach_hours = 4", "reach_hours = 13", "r:56: reach_hours must be at most 12"},
+      {"reach_hours = 4", "reach_hours = 0.5", "r:56: reach_hours is not an integer of 0 or more"},
+      {"reach_hours = 4\n", "", "r:55: the number 'reach_hours' is missing"},
       {"[week_kernel]", "[weak_kernel]", "r:1: the table [week_kernel] is missing"},
       {"version = 1\n", "version = 1\nweek_kernels = 1\n", "r:8: the key 'week_kernels' is not known here"},
       {"version = 1\n", "", "r:1: the number 'version' is missing"},

@@ -115,6 +115,20 @@ TEST_CASE("a question about a moment before the visits counts each of them once"
   }
 }
 
+TEST_CASE("what decays within an hour is taken as of its beginning, so that an hour has one answer") {
+  Fixture f({at("p", 2.0)}, {{"popularity_month", 1.0}});
+  const std::int64_t hour = to_ms(kNow) / kHour * kHour;
+  f.happen("x", "p", "visit", to_ms(kNow) - hour + 720 * kHour);  // 30 days before the hour began: half a visit
+  const auto score = [&](std::int64_t ms) {
+    const RecommendRequest request{
+        .user = UserId("u"), .position = GeoPoint{40.7, -74.0}, .time = event_time_from_ms(ms)};
+    return f.recommender->recommend(CallContext(), request, kNow)->items.at(0).score;
+  };
+  CHECK(score(hour) == doctest::Approx(std::log(1.5)));
+  CHECK(score(hour + kHour - 1) == score(hour));
+  CHECK(score(hour + kHour) == doctest::Approx(std::log(1.0 + std::exp2(-721.0 / 720.0))));
+}
+
 TEST_CASE("filters are obeyed and a short answer says why") {
   Fixture f({at("a", 0.1, "Cafe"), at("b", 0.2, "Bar"), at("c", 0.3, "Cafe"), at("far", 80, "Cafe")});
   f.happen("u", "a", "visit", kHour);

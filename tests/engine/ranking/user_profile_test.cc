@@ -297,14 +297,14 @@ TEST_CASE("looks, saves and dismissals are kept apart and fade each in its own t
   const UserProfile profile =
       read_user_profile(f.schema, &row, f.index, HabitCoefficients{}, event_time_from_ms(kMonday + 14 * 24 * kHour));
   REQUIRE(profile.interest.size() == 3);  // halved in 14 days
-  CHECK(profile.interest.at(10) == doctest::Approx(0.1));
-  CHECK(profile.interest.at(11) == doctest::Approx(0.25));
-  CHECK(profile.interest.at(12) == doctest::Approx(1.1));
+  CHECK(profile.interest.of(10) == doctest::Approx(0.1));
+  CHECK(profile.interest.of(11) == doctest::Approx(0.25));
+  CHECK(profile.interest.of(12) == doctest::Approx(1.1));
   REQUIRE(profile.dismissed.size() == 1);
-  CHECK(profile.dismissed.at(13) == doctest::Approx(0.897786585));  // 2^(-14/90)
+  CHECK(profile.dismissed.of(13) == doctest::Approx(0.897786585));  // 2^(-14/90)
   // A visit and a rating, of category 5 in one cell: 2 * 2^(-14/30).
   REQUIRE(profile.categories.size() == 1);
-  CHECK(profile.categories.at(5) == doctest::Approx(1.447269237));
+  CHECK(profile.categories.of(5) == doctest::Approx(1.447269237));
   REQUIRE(profile.cells.size() == 1);
   CHECK(profile.cells.contains(f.index.cell(f.index.row_of(0))));  // home is there: 40.7, -74
   CHECK(profile.cells_total == doctest::Approx(1.447269237));

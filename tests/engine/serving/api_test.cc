@@ -31,7 +31,8 @@ TEST_CASE_FIXTURE(Serving, "a recommendation request reaches the engine field by
                              R"({"user_id":18446744073709551615,"lat":40.7,"lon":-74,"time":"2024-05-01T12:00:00Z",
                                "position_time":"2024-05-01T11:00:00Z",
                                "limit":7,"radius_meters":500,"categories":["cafe","bar"],"exclude_seen":true,
-                               "explain":true,"min_offset":{"source":"api","partition":2,"offset":42},
+                               "exclude":["p1",2],"rank":["p3","p4"],"recent":["p5",18446744073709551615],
+                               "cursor":"ab","max_per_category":3,"explain":true,"min_offset":{"source":"api","partition":2,"offset":42},
                                "on_stale":"degrade","deadline_ms":30000})");
   REQUIRE(answer.code == 200);
   const RecommendRequest asked = engine.last_recommend();
@@ -43,6 +44,11 @@ TEST_CASE_FIXTURE(Serving, "a recommendation request reaches the engine field by
   CHECK(asked.radius_meters == 500.0);
   CHECK(asked.categories == std::vector<std::string>{"cafe", "bar"});
   CHECK(asked.exclude_seen);
+  CHECK(asked.exclude == std::vector{PlaceId("p1"), PlaceId("2")});
+  CHECK(asked.rank == std::vector{PlaceId("p3"), PlaceId("p4")});
+  CHECK(asked.recent == std::vector{PlaceId("p5"), PlaceId("18446744073709551615")});
+  CHECK(asked.cursor == "ab");
+  CHECK(asked.max_per_category == 3);
   CHECK(asked.min_offset->source == "api");
   CHECK(asked.min_offset->position.partition == Partition{2});
   CHECK(asked.min_offset->position.offset == Offset{42});
@@ -59,6 +65,7 @@ TEST_CASE_FIXTURE(Serving, "a recommendation answer carries items, reasons and f
     "items":[{"place_id":"p1","name":"Caffe \"Reggio\"","lat":40.7303,"lon":-74.0003,"category":"cafe","score":1.25,
       "distance_meters":321.5,
       "reasons":[{"feature":"affinity","value":0.5,"contribution":1.25,"text":"visited 12 times, last 2 days ago"}]}],
+    "next":"0a1b","known_by":"recent","model":"cafe01",
     "candidates":17,"shortfall":"only 1 place within 500 m","degraded":false,
     "freshness":{"watermarks":[{"source":"api","partition":0,"offset":42}],
       "durable":[{"source":"api","partition":0,"offset":40}],
@@ -605,6 +612,11 @@ TEST_CASE_FIXTURE(Serving, "every field that openapi.json gives a recommendation
                            {"radius_meters", 1},
                            {"categories", nlohmann::json::array()},
                            {"exclude_seen", true},
+                           {"exclude", {"p1", 2}},
+                           {"rank", nlohmann::json::array()},
+                           {"recent", nlohmann::json::array()},
+                           {"cursor", ""},
+                           {"max_per_category", 0},
                            {"explain", true},
                            {"min_offset", {{"source", "api"}, {"partition", 0}, {"offset", 0}}},
                            {"on_stale", "wait"},

@@ -135,6 +135,9 @@ Result<Recommendations> FakeEngine::recommend(const CallContext& context, const 
                           .score = 1.25,
                           .distance_meters = 321.5,
                           .reasons = {{"affinity", 0.5, 1.25, "visited 12 times, last 2 days ago"}}});
+  answer.next = "0a1b";
+  answer.known_by = UserKnownBy::kRecent;
+  answer.model = "cafe01";
   answer.candidates = 17;
   answer.shortfall = "only 1 place within 500 m";
   answer.freshness = {

@@ -82,7 +82,9 @@ TEST_CASE_FIXTURE(Cli, "recommend shows ranked places with their reasons") {
         "\n"
         "only 1 place within 500 m\n"
         "\n"
-        "17 candidates, user's row from L1, newest event 2024-05-01T12:00:00.123Z\n");
+        "more with --cursor 0a1b\n"
+        "\n"
+        "17 candidates, user's row from L1, model cafe01, newest event 2024-05-01T12:00:00.123Z\n");
   const RecommendRequest asked = engine.last_recommend();
   CHECK(asked.position == GeoPoint{40.7, -74.0});
   CHECK(asked.categories == std::vector<std::string>{"cafe", "bar"});
@@ -90,6 +92,18 @@ TEST_CASE_FIXTURE(Cli, "recommend shows ranked places with their reasons") {
   CHECK(asked.limit == 3);
   CHECK(asked.exclude_seen);
   CHECK(to_ms(*asked.time) == 1714564800000);
+}
+
+TEST_CASE_FIXTURE(Cli, "recommend names places to leave out, to order and just seen, the next page and a cap") {
+  REQUIRE(run({"recommend", "-u", "u1", "--exclude", "p1", "--exclude", "p2", "--rank", "p3", "--recent", "p4",
+               "--recent", "p5", "--cursor", "0a1b", "--max-per-category", "2"})
+              .exit_code == 0);
+  const RecommendRequest asked = engine.last_recommend();
+  CHECK(asked.exclude == std::vector{PlaceId("p1"), PlaceId("p2")});
+  CHECK(asked.rank == std::vector{PlaceId("p3")});
+  CHECK(asked.recent == std::vector{PlaceId("p4"), PlaceId("p5")});
+  CHECK(asked.cursor == "0a1b");
+  CHECK(asked.max_per_category == 2);
 }
 
 TEST_CASE_FIXTURE(Cli, "json output is the server's answer, before or after the command's name") {

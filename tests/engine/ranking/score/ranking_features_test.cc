@@ -307,7 +307,8 @@ TEST_CASE("each feature says in words what it saw") {
                       {"cell_affinity_new", "in a part of town the user goes to"},
                       {"interest", "viewed, clicked or saved by the user"},
                       {"dismissed", "dismissed by the user"},
-                      {"rating", "0 ratings"}};
+                      {"rating", "0 ratings"},
+                      {"model", "goes with where the user has been"}};
   REQUIRE(std::size(all) == ranking::ranking_feature_count());
   for (const Said& said : all) {
     CAPTURE(said.feature);

@@ -1,0 +1,132 @@
+#include "engine/ranking/question.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "engine/ranking/retrieve/page_cursor.h"
+
+namespace cairn::ranking {
+
+Status QuestionReader::check(const RecommendRequest& request) const {
+  if (!valid_id(request.user.str())) return invalid_argument("user_id must have 1 to 128 bytes and no NUL");
+  if (request.limit == 0 || request.limit > options_.limit_max) {
+    return invalid_argument("limit must be 1 to " + std::to_string(options_.limit_max));
+  }
+  const double radius = request.radius_meters.value_or(options_.radius_meters_default);
+  if (!(radius > 0.0 && radius <= options_.radius_meters_max)) {
+    return invalid_argument("radius_meters must be above 0 and at most " +
+                            std::to_string(std::llround(options_.radius_meters_max)));
+  }
+  if (request.position && !valid_position(*request.position)) {
+    return invalid_argument("lat must be in [-90, 90] and lon in [-180, 180]");
+  }
+  return ok_status();
+}
+
+std::optional<std::uint32_t> QuestionReader::row_of(const PlaceIndex& index, std::string_view place) const {
+  const auto id = state_.place_ids().find(place);
+  const std::uint32_t row = id ? index.row_of(*id) : gpu::kNoRow;
+  return row == gpu::kNoRow ? std::nullopt : std::optional(row);
+}
+
+/// Places that are not in the catalogue are none of the answers: they are passed over.
+std::vector<std::uint32_t> QuestionReader::rows_of(const PlaceIndex& index, std::span<const PlaceId> places) const {
+  std::vector<std::uint32_t> rows;
+  for (const PlaceId& place : places) {
+    if (const auto row = row_of(index, place.str())) rows.push_back(*row);
+  }
+  std::sort(rows.begin(), rows.end());
+  rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+  return rows;
+}
+
+void QuestionReader::read_filter(const RecommendRequest& request, const PlaceIndex& index, Question* question) const {
+  CandidateFilter& filter = question->filter;
+  filter.exclude_seen = request.exclude_seen;
+  filter.radius_meters = request.radius_meters.value_or(options_.radius_meters_default);
+  filter.any_category = request.categories.empty();
+  for (const std::string& name : request.categories) {
+    // A category that no place has is no error: it matches nothing.
+    const auto id = state_.category_ids().find(name);
+    if (id) filter.categories.insert(static_cast<std::uint32_t>(*id));
+  }
+  filter.excluded = rows_of(index, request.exclude);
+  for (const std::uint64_t place : question->had) {
+    if (const std::uint32_t row = index.row_of(place); row != gpu::kNoRow) filter.excluded.push_back(row);
+  }
+  std::sort(filter.excluded.begin(), filter.excluded.end());
+  filter.excluded.erase(std::unique(filter.excluded.begin(), filter.excluded.end()), filter.excluded.end());
+  if (request.rank.empty()) return;
+  question->ranks_some = true;
+  question->only = rows_of(index, request.rank);
+  if (!request.radius_meters) filter.radius_meters = kEverywhereMeters;
+}
+
+Status QuestionReader::place(const RecommendRequest& request, const PlaceIndex& index, Question* question) const {
+  Situation& situation = question->situation;
+  if (request.position) {
+    situation.position = *request.position;
+    // A position without a time is of the moment asked for; one from the future is as fresh as can be.
+    const auto age = situation.time - request.position_time.value_or(situation.time);
+    situation.position_age_hours = std::max(0.0, static_cast<double>(age.count()) / 3.6e6);
+    return ok_status();
+  }
+  // Without one the user is taken to be where they looked last, or else went last.
+  for (auto recent = request.recent.rbegin(); recent != request.recent.rend(); ++recent) {
+    if (const auto row = row_of(index, recent->str())) {
+      situation.position = index.position(*row);
+      return ok_status();
+    }
+  }
+  if (question->user.last_row != gpu::kNoRow) {
+    situation.position = index.position(question->user.last_row);
+    situation.position_age_hours = question->user.hours_since_last;
+    return ok_status();
+  }
+  return invalid_argument(std::string("no position: name lat and lon, since no visit of this user to a known place ") +
+                          (question->row_damaged ? "can be read: what is stored of the user is damaged" : "is known"));
+}
+
+Result<Question> QuestionReader::read(const RecommendRequest& request, const PlaceScan& places, EventTime now) const {
+  CAIRN_RETURN_IF_ERROR(check(request));
+  const PlaceIndex& index = places.index();
+  Question question;
+  question.limit = request.limit;
+  question.max_per_category = request.max_per_category;
+  if (!request.cursor.empty()) {
+    CAIRN_ASSIGN_OR_RETURN(question.had, read_cursor(state_.id(), request.cursor));
+  }
+  read_filter(request, index, &question);
+  question.situation.time = request.time.value_or(now);
+
+  CAIRN_ASSIGN_OR_RETURN(const UserRow row, user_row(request.user));
+  question.row_damaged = row.damaged;
+  question.user = read_user_profile(state_.schema(), row.found.row.get(), index, habit_, question.situation.time);
+  question.tier = !question.user.known ? Tier::kNone : row.found.hit ? Tier::kMemory : Tier::kDisk;
+  question.known_by = question.user.known       ? UserKnownBy::kHistory
+                      : !request.recent.empty() ? UserKnownBy::kRecent
+                                                : UserKnownBy::kNothing;
+  CAIRN_ASSIGN_OR_RETURN(question.model, ask_model(places, row.found.row.get(), request.recent));
+  CAIRN_RETURN_IF_ERROR(place(request, index, &question));
+  return question;
+}
+
+/// One damaged row is no reason to answer nothing: the user is then one of whom nothing is known.
+Result<QuestionReader::UserRow> QuestionReader::user_row(const UserId& user) const {
+  auto found = state_.row(EntityKind::kUser, user.str());
+  if (found.ok()) return UserRow{*std::move(found), false};
+  if (found.status().code() == StatusCode::kDataLoss) return UserRow{{}, true};
+  return found.status();
+}
+
+Result<std::unique_ptr<const AskedModel>> QuestionReader::ask_model(const PlaceScan& places, const features::Row* row,
+                                                                    std::span<const PlaceId> recent) const {
+  if (!places.model() || !model_weighs_) return std::unique_ptr<const AskedModel>();
+  AskedModel asked{places.model(), {}};
+  const ModelHistory history = asked.scores->history(state_.schema(), row, state_.place_ids(), recent);
+  CAIRN_ASSIGN_OR_RETURN(asked.query, asked.scores->ask(history));
+  return std::make_unique<const AskedModel>(std::move(asked));
+}
+
+}  // namespace cairn::ranking

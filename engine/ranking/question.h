@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "cairn/options.h"
+#include "cairn/recommendation.h"
+#include "engine/ranking/model_scores.h"
+#include "engine/ranking/ranker_model.h"
+#include "engine/ranking/score/facts.h"
+#include "engine/ranking/score/place_scan.h"
+#include "engine/ranking/user_profile.h"
+#include "engine/state/feature_state.h"
+
+namespace cairn::ranking {
+
+/// A request as it is worked on: defaults filled in, ids looked up, the user's row read.
+struct Question {
+  UserProfile user;
+  bool row_damaged = false;  ///< answered as if nothing were known of the user
+  Tier tier = Tier::kNone;
+  UserKnownBy known_by = UserKnownBy::kNothing;
+  Situation situation;  ///< its user is set where the question has come to rest
+  std::size_t limit = 0;
+  std::size_t max_per_category = 0;  ///< 0: any number
+  CandidateFilter filter;
+  bool ranks_some = false;                  ///< only the rows of `only`
+  std::vector<std::uint32_t> only;          ///< ascending
+  std::vector<std::uint64_t> had;           ///< what the pages before had, by dictionary id, ascending
+  std::unique_ptr<const AskedModel> model;  ///< null: none takes part
+};
+
+/// Makes questions of requests. Threads: any.
+class QuestionReader {
+ public:
+  /// All must outlive it. `model_weighs`: whether a model in force takes part in scores.
+  QuestionReader(const state::FeatureState& state, const RankingOptions& options, const HabitCoefficients& habit,
+                 bool model_weighs)
+      : state_(state), options_(options), habit_(habit), model_weighs_(model_weighs) {}
+
+  /// What costs nothing to check is checked before the user's row is read.
+  /// Returns: INVALID_ARGUMENT; what reading the state returns.
+  [[nodiscard]] Result<Question> read(const RecommendRequest& request, const PlaceScan& places, EventTime now) const;
+
+  struct UserRow {
+    state::RowCache::Found found;
+    bool damaged = false;  ///< what is stored cannot be read; `found` has no row
+  };
+  [[nodiscard]] Result<UserRow> user_row(const UserId& user) const;
+  /// What the model in force says of a user. Null where there is none, or where it weighs nothing.
+  [[nodiscard]] Result<std::unique_ptr<const AskedModel>> ask_model(const PlaceScan& places, const features::Row* row,
+                                                                    std::span<const PlaceId> recent) const;
+
+ private:
+  [[nodiscard]] Status check(const RecommendRequest& request) const;
+  void read_filter(const RecommendRequest& request, const PlaceIndex& index, Question* question) const;
+  [[nodiscard]] Status place(const RecommendRequest& request, const PlaceIndex& index, Question* question) const;
+  [[nodiscard]] std::optional<std::uint32_t> row_of(const PlaceIndex& index, std::string_view place) const;
+  [[nodiscard]] std::vector<std::uint32_t> rows_of(const PlaceIndex& index, std::span<const PlaceId> places) const;
+
+  const state::FeatureState& state_;
+  const RankingOptions& options_;
+  const HabitCoefficients& habit_;
+  const bool model_weighs_;
+};
+
+}  // namespace cairn::ranking
