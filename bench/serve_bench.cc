@@ -19,6 +19,7 @@ struct NamedCase {
 
 constexpr NamedCase kCases[] = {
     {"kernel", kernel_case, "the fused scan beside this machine's limits and a loop that the compiler vectorises"},
+    {"request", request_case, "whole requests beside scoring every candidate in full; a user's profile"},
 };
 
 void print_usage() {
