@@ -1,12 +1,15 @@
 // Whole requests in process, on one thread: a user's row is read, the best 20 of all candidates are found, reasons are
 // written. Beside it, in the same run, what was done before there was a scan: every ranking feature of every candidate,
-// for the same questions. Users have 5 to 500 visits in a city of 400 categories.
+// for the same questions. Users have 5 to 500 visits in a city of 400 categories. The same with a model in force whose
+// vectors have 64 dimensions; its scores weigh as much as they do by default.
 //
 // Then the profile alone, of a user with a full history of 512 visits.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <random>
@@ -14,10 +17,13 @@
 #include <vector>
 
 #include "bench/serve/cases.h"
+#include "engine/model/model.h"
+#include "engine/model/served_model.h"
 #include "engine/ranking/builtin_views.h"
 #include "engine/ranking/recommender.h"
 #include "engine/ranking/user_profile.h"
 #include "features/row.h"
+#include "gpu/backend.h"
 #include "storage/state_store.h"
 
 namespace cairn::bench {
@@ -26,6 +32,7 @@ namespace {
 constexpr GeoPoint kCenter{40.7, -74.0};
 constexpr std::size_t kUsers = 2'000;
 constexpr std::uint64_t kCategories = 400;
+constexpr std::size_t kVectorDim = 64;
 constexpr std::uint64_t kSeed = 1;
 constexpr std::int64_t kDayMs = 86'400'000;
 const EventTime kNow = event_time_from_ms(1'700'000'000'000);
@@ -95,13 +102,32 @@ struct City {
   }
 };
 
+/// Puts a model in force that knows every place, of vectors that are drawn at random.
+void serve_vectors(City& city, std::size_t places) {
+  std::normal_distribution<float> number(0.0F, 0.1F);
+  model::Model model;
+  model::Component vectors{.name = "vectors", .kind = model::ComponentKind::kEmbedding, .dim = kVectorDim};
+  for (std::size_t i = 0; i < places; ++i) model.items.push_back("p" + std::to_string(i));
+  for (std::size_t i = 0; i < places * kVectorDim; ++i) vectors.item_vectors.push_back(number(city.random));
+  model.popularity.assign(places, 0.0F);
+  model.components.push_back(std::move(vectors));
+  std::string folder = (std::filesystem::temp_directory_path() / "cairn-bench-XXXXXX").string();
+  CAIRN_CHECK(::mkdtemp(folder.data()) != nullptr);
+  CAIRN_CHECK(model::save_model(model, folder).ok());
+  const auto backend = gpu::make_cpu_backend({.threads = 1});
+  auto served = model::ServedModel::load(folder, **backend, kNow);
+  std::filesystem::remove_all(folder);
+  CAIRN_CHECK_MSG(served.ok(), served.status().to_string());
+  city.recommender->serve_model(*std::move(served));
+}
+
 struct Shape {
   std::size_t places;
   double radius_meters;
   const char* name;
 };
 
-void requests(ServeRun& run, const Shape& shape, City& city) {
+void requests(ServeRun& run, const Shape& shape, std::string_view with, City& city) {
   std::size_t user = 0;
   std::size_t candidates = 0;
   const auto ask = [&] {
@@ -125,11 +151,12 @@ void requests(ServeRun& run, const Shape& shape, City& city) {
     for (int i = 0; i < 20; ++i) ours.push_back(seconds_of(ask));
     theirs.push_back(seconds_of(score_all));
   }
-  run.report.add({.name = "request " + std::string(shape.name) + " candidates=" + std::to_string(candidates),
-                  .unit = "us",
-                  .better = Better::kLess,
-                  .value = median(ours) * 1e6,
-                  .peer = Peer{"every feature of every candidate", median(theirs) * 1e6}});
+  run.report.add(
+      {.name = "request " + std::string(shape.name) + std::string(with) + " candidates=" + std::to_string(candidates),
+       .unit = "us",
+       .better = Better::kLess,
+       .value = median(ours) * 1e6,
+       .peer = Peer{"every feature of every candidate", median(theirs) * 1e6}});
 }
 
 void profile(ServeRun& run, City& city) {
@@ -154,12 +181,16 @@ void profile(ServeRun& run, City& city) {
 void request_case(ServeRun& run) {
   const Shape city_shape{40'000, 5'000.0, "n=40000 radius=5km"};
   City city(city_shape.places, 200'000);
-  requests(run, city_shape, city);
+  requests(run, city_shape, "", city);
   profile(run, city);
+  serve_vectors(city, city_shape.places);
+  requests(run, city_shape, " vectors=64", city);
   if (run.options.quick) return;
   const Shape large{1'000'000, 20'100'000.0, "n=1000000 everywhere"};
   City country(large.places, 200'000);
-  requests(run, large, country);
+  requests(run, large, "", country);
+  serve_vectors(country, large.places);
+  requests(run, large, " vectors=64", country);
 }
 
 }  // namespace cairn::bench

@@ -29,6 +29,12 @@ Situation at_hour(const UserProfile& nobody, std::int64_t tile) {
   return {&nobody, {}, 0.0, event_time_from_ms(tile * 3'600'000)};
 }
 
+double norm_of(std::span<const float> vector) {
+  double sum = 0.0;
+  for (const float value : vector) sum += static_cast<double>(value) * static_cast<double>(value);
+  return std::sqrt(sum);
+}
+
 }  // namespace
 
 struct PlaceScan::Hour {
@@ -112,12 +118,24 @@ Result<std::unique_ptr<PlaceScan>> PlaceScan::create(std::shared_ptr<const Place
                                                      const WeekCoefficients& week, gpu::Backend& backend) {
   std::unique_ptr<PlaceScan> made(new PlaceScan(std::move(index), std::move(model), stage, week));
   const PlaceIndex& places = *made->index_;
-  CAIRN_ASSIGN_OR_RETURN(made->table_,
-                         backend.make_scan_table({.x = places.x(),
-                                                  .y = places.y(),
-                                                  .z = places.z(),
-                                                  .tags = made->tags_,
-                                                  .tag_count = std::max<std::size_t>(made->row_of_tag_.size(), 1)}));
+  gpu::ScanRows rows{.x = places.x(),
+                     .y = places.y(),
+                     .z = places.z(),
+                     .tags = made->tags_,
+                     .tag_count = std::max<std::size_t>(made->row_of_tag_.size(), 1)};
+  std::vector<float> vectors;
+  if (made->model_ && stage.weights()[model_feature()] != 0.0) {
+    // Codes are read at a quarter of the cost, and what they may be wrong by is allowed for: answers are scored in
+    // full.
+    vectors = made->model_->place_vectors();
+    rows.vectors = vectors;
+    rows.dim = vectors.empty() ? 0 : made->model_->vector_dim();
+    rows.int8 = true;
+    for (std::size_t i = 0; i < vectors.size(); i += rows.dim) {
+      made->largest_norm_ = std::max(made->largest_norm_, norm_of(rows.vectors.subspan(i, rows.dim)));
+    }
+  }
+  CAIRN_ASSIGN_OR_RETURN(made->table_, backend.make_scan_table(rows));
   return made;
 }
 
@@ -304,10 +322,10 @@ void PlaceScan::add_cells(const QuestionFacts& question, Additions* additions) c
   }
 }
 
-/// What the model's scores are worth, for all rows.
+/// What the model's scores are worth, for all rows, where they are not products of vectors.
 void PlaceScan::add_model(const QuestionFacts& question, Additions* additions) const {
   const double weight = stage_.weights()[model_feature()];
-  if (question.model == nullptr || weight == 0.0) return;
+  if (question.model == nullptr || weight == 0.0 || asks_vectors(question)) return;
   std::vector<float> values = question.model->scores->score_all(question.model->query);
   double largest = 0.0;
   for (float& value : values) {
@@ -320,6 +338,10 @@ void PlaceScan::add_model(const QuestionFacts& question, Additions* additions) c
   additions->rows.resize(values.size());
   std::iota(additions->rows.begin(), additions->rows.end(), 0U);
   additions->values = std::move(values);
+}
+
+bool PlaceScan::asks_vectors(const QuestionFacts& question) const {
+  return question.model != nullptr && table_->dim() > 0 && question.model->query.kind == ModelQuery::Kind::kVector;
 }
 
 Result<PlaceScan::Found> PlaceScan::find(const QuestionFacts& question, const CandidateFilter& filter,
@@ -382,6 +404,17 @@ Result<PlaceScan::Found> PlaceScan::find(const QuestionFacts& question, const Ca
     const double most = 50.0;  // |ln| of anything that is a count: of 1e-20 to 1e20
     largest += std::abs(hour_weight_) * most;
     error += std::abs(hour_weight_) * (by.ln * most + 4 * kRounding);
+  }
+  if (asks_vectors(question)) {
+    const std::vector<float>& vector = question.model->query.values;
+    const double weight = stage_.weights()[model_feature()];
+    query.vector = vector;
+    query.vector_weight = static_cast<float>(weight);
+    // Codes are off by a known error, and the score in full by what each of its multiply-adds rounds.
+    const double product = norm_of(vector) * largest_norm_;
+    const double rounded = static_cast<double>(vector.size()) * kRounding * product;
+    largest += std::abs(weight) * product;
+    error += std::abs(weight) * (static_cast<double>(table_->vector_error(vector)) + rounded);
   }
   error += largest * (by.operations + 4) * kRounding;
   query.slack = static_cast<float>(2.0 * error * (1.0 + 1e-6));

@@ -124,6 +124,8 @@ class PlaceScan {
   };
   void add_cells(const QuestionFacts& question, Additions* additions) const;
   void add_model(const QuestionFacts& question, Additions* additions) const;
+  /// Whether the scan itself computes the model's scores, from vectors in its table.
+  [[nodiscard]] bool asks_vectors(const QuestionFacts& question) const;
 
   const std::shared_ptr<const PlaceIndex> index_;
   const std::shared_ptr<const ModelScores> model_;
@@ -134,6 +136,7 @@ class PlaceScan {
   std::vector<std::uint32_t> tags_;                             ///< by row
   std::vector<std::uint32_t> row_of_tag_;                       ///< some row of each tag
   std::vector<std::pair<std::uint64_t, std::uint32_t>> cells_;  ///< (cell, row), ascending; only when cells weigh
+  double largest_norm_ = 0.0;                                   ///< of the model's vectors in the table
   std::unique_ptr<gpu::ScanTable> table_;
 
   mutable Mutex mutex_;
