@@ -1,8 +1,11 @@
 #include <cstdio>
+#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
+#include "cairn/rfc3339.h"
 #include "engine/learning/datasets/city.h"
 #include "engine/learning/datasets/traces.h"
 #include "engine/learning/evaluate/replay.h"
@@ -19,6 +22,7 @@ struct ReplayArguments {
   std::string ask_from = "0.8";
   std::uint64_t ask_every = 1;
   std::uint64_t seed = 1;
+  std::string answers;
 };
 
 Result<datasets::Dataset> load(const ReplayArguments& arguments) {
@@ -64,6 +68,44 @@ void print_table(const learning::ReplayReport& report) {
   print(table.to_string(color_wanted()));
 }
 
+/// A line a question, as comma-separated values, so that any subset of them can be measured afterwards.
+class AnswersFile {
+ public:
+  explicit AnswersFile(const std::string& path) : path_(path), out_(path) { out_ << "user_id,time,expected_rank\n"; }
+
+  Status add(const learning::ReplayAnswer& answer) {
+    out_ << quoted(answer.truth.user.str()) << ',' << format_rfc3339(answer.truth.time) << ','
+         << number_text(answer.expected_rank) << '\n';
+    return state();
+  }
+  Status close() {
+    out_.close();
+    return state();
+  }
+
+ private:
+  [[nodiscard]] Status state() const {
+    return out_.fail() ? unavailable(path_ + ": cannot be written; check that the folder exists and has space")
+                       : ok_status();
+  }
+  /// An id may hold commas, quotes and line ends (RFC 4180).
+  static std::string quoted(const std::string& text) {
+    if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+    std::string out = "\"";
+    for (const char c : text) out += c == '"' ? "\"\"" : std::string(1, c);
+    return out + '"';
+  }
+  /// Ranks are whole or halves.
+  static std::string number_text(double rank) {
+    char buffer[32];
+    std::snprintf(buffer, sizeof buffer, "%.1f", rank);
+    return buffer;
+  }
+
+  const std::string path_;
+  std::ofstream out_;
+};
+
 void run_replay(const ReplayArguments& arguments, const GlobalOptions& global) {
   learning::ReplayOptions options;
   options.ask_every = arguments.ask_every;
@@ -72,9 +114,17 @@ void run_replay(const ReplayArguments& arguments, const GlobalOptions& global) {
   if (!dataset.ok()) fail(dataset.status());
   Progress progress("interactions of " + grouped(dataset->interactions.size()) + " replayed", global.quiet);
   options.progress = [&progress](std::size_t done, std::size_t) { progress.update(done); };
+  std::optional<AnswersFile> answers;
+  if (!arguments.answers.empty()) {
+    answers.emplace(arguments.answers);
+    options.answered = [&answers](const learning::ReplayAnswer& answer) { return answers->add(answer); };
+  }
   const auto report = learning::replay(*dataset, options);
   progress.clear();
   if (!report.ok()) fail(report.status());
+  if (answers) {
+    if (const Status closed = answers->close(); !closed.ok()) fail(closed);
+  }
   global.json() ? print_json(*report) : print_table(*report);
 }
 
@@ -101,10 +151,16 @@ void add_evaluate_command(CLI::App& app, const GlobalOptions& options) {
       ->type_name("N")
       ->capture_default_str();
   command->add_option("--seed", arguments->seed, "which city is made up")->type_name("N")->capture_default_str();
+  command
+      ->add_option("--answers", arguments->answers,
+                   "write one line a question here: user, time and expected rank of the place that was next, so that "
+                   "the subset of any protocol can be measured")
+      ->type_name("FILE");
   add_held_out_options(command, held_out.get())->excludes(dataset);
   command->footer(
       examples("  cairn evaluate\n"
                "  cairn evaluate --dataset foursquare --data ~/check-ins --ask-from 0.8 -o json\n"
+               "  cairn evaluate --dataset gowalla --data ~/check-ins --answers answers.csv\n"
                "  cairn evaluate --model model --train train.txt.gz --test test.txt.gz -o json"));
   command->callback([arguments, held_out, &options] {
     held_out->model.empty() ? run_replay(*arguments, options) : run_held_out(*held_out, options);

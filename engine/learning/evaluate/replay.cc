@@ -150,7 +150,9 @@ Status Replay::ask(const Interaction& truth, const Previous& previous) {
                          recommender_->score(truth.user, here, truth.time, hours, kEverywhereMeters));
   // Every place is a candidate, ascending by row, so a candidate's index is its row.
   CAIRN_CHECK(scored.candidates.size() == scored.index->size());
-  cairn_.add(expected_rank(scored.scores, truth_row));
+  const double rank = expected_rank(scored.scores, truth_row);
+  cairn_.add(rank);
+  if (options_.answered) CAIRN_RETURN_IF_ERROR(options_.answered({truth, rank}));
 
   scores_.resize(scored.candidates.size());
   for (std::size_t i = 0; i < scores_.size(); ++i) scores_[i] = -scored.candidates[i].meters;

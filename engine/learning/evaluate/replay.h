@@ -25,11 +25,18 @@ struct NextPlaceMetrics {
   double mrr = 0.0;  ///< mean reciprocal rank
 };
 
+/// One question and how high the truth stood for it.
+struct ReplayAnswer {
+  const Interaction& truth;
+  double expected_rank = 0.0;  ///< from 1; among equal scores the truth stands in the middle
+};
+
 struct ReplayOptions {
   double ask_from_fraction = 0.8;          ///< share of the interactions that only warm up
   std::optional<EventTime> ask_from_time;  ///< instead: interactions before this only warm up
   std::size_t ask_every = 1;               ///< ask one in so many
   RankingOptions ranking;
+  std::function<Status(const ReplayAnswer&)> answered;  ///< told of each question; its first failure ends the replay
   std::function<void(std::size_t done, std::size_t total)> progress;  ///< called now and then, with interactions
 };
 
@@ -54,7 +61,7 @@ struct ReplayReport {
 ///
 /// Baselines: popular_nearby (visits so far, among places within 2 km of the previous one), nearest (to the previous
 /// one), own_history (the user's visits so far).
-/// Returns: INVALID_ARGUMENT when nothing is left to ask.
+/// Returns: INVALID_ARGUMENT when nothing is left to ask; what `answered` returned.
 [[nodiscard]] Result<ReplayReport> replay(const datasets::Dataset& dataset, const ReplayOptions& options);
 
 }  // namespace cairn::learning

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "tests/support/temporary_folder.h"
 #include "tests/tools/cairn/run_cli.h"
@@ -156,6 +157,37 @@ TEST_CASE_FIXTURE(Tastes, "command lines that make no sense end with 2") {
   CHECK(run_cli({"evaluate", "--model", out, "--train", train}).exit_code == 2);
   CHECK(run_cli({"evaluate", "--train", train, "--test", test}).exit_code == 2);
   CHECK(run_cli({"evaluate", "--dataset", "city", "--model", out, "--train", train, "--test", test}).exit_code == 2);
+}
+
+TEST_CASE("evaluate writes a line a question, from which its own figures can be computed again") {
+  const cairn::test::TemporaryFolder folder;
+  const std::string answers = folder / "answers.csv";
+  const Outcome outcome = run_cli({"evaluate", "-o", "json", "--ask-every", "50", "--answers", answers});
+  REQUIRE_MESSAGE(outcome.exit_code == 0, outcome.err);
+  const auto report = nlohmann::json::parse(outcome.out);
+  std::istringstream lines(folder.read("answers.csv"));
+  std::string line;
+  std::getline(lines, line);
+  CHECK(line == "user_id,time,expected_rank");
+  std::size_t questions = 0;
+  std::size_t first = 0;
+  double reciprocal = 0.0;
+  while (std::getline(lines, line)) {
+    const double rank = std::stod(line.substr(line.rfind(',') + 1));
+    CHECK(line.substr(line.find(',') + 1, 3) == "202");  // a year
+    ++questions;
+    first += rank == 1.0;
+    reciprocal += 1.0 / rank;
+  }
+  CHECK(questions == report["questions"]);
+  CHECK(report["cairn"]["acc@1"].get<double>() == doctest::Approx(static_cast<double>(first) / questions));
+  CHECK(report["cairn"]["mrr"].get<double>() == doctest::Approx(reciprocal / questions));
+}
+
+TEST_CASE("answers that cannot be written are an error that names the file") {
+  const Outcome outcome = run_cli({"evaluate", "--ask-every", "50", "--answers", "/nowhere/answers.csv"});
+  CHECK(outcome.exit_code != 0);
+  CHECK(outcome.err.find("/nowhere/answers.csv: cannot be written") != std::string::npos);
 }
 
 TEST_CASE("help of train lists the kinds and shows examples") {
