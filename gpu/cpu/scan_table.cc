@@ -4,8 +4,10 @@
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <string>
 
+#include "gpu/finite.h"
 #include "gpu/parallel.h"
 
 namespace cairn::gpu {
@@ -18,11 +20,16 @@ constexpr double kALittleMore = 1.0 + 1e-9;
 
 std::size_t padded(std::size_t rows) { return (rows + kScanTileRows - 1) / kScanTileRows * kScanTileRows; }
 
+/// Exactly what resident_bytes() says of the table of these rows.
 std::size_t bytes_needed(const ScanRows& rows) {
-  const std::size_t count = padded(rows.x.size());
-  const std::size_t codes = (rows.dim + 3) / 4 * 4 + sizeof(float);
-  const std::size_t vector = rows.dim == 0 ? 0 : rows.int8 ? codes : rows.dim * sizeof(float);
-  return count * (3 * sizeof(std::int32_t) + sizeof(std::uint32_t) + vector);
+  const std::size_t tiles = padded(rows.x.size()) / kScanTileRows;
+  std::size_t bytes = tiles * kScanTileRows * (3 * sizeof(std::int32_t) + sizeof(std::uint32_t));
+  if (rows.dim == 0) return bytes;
+  if (!rows.int8) return bytes + tiles * kScanTileRows * rows.dim * sizeof(float);
+  bytes += tiles * kScanTileRows * ((rows.dim + 3) / 4 * 4 + sizeof(float));
+  // What CodeTiles keeps beside them: which rows have codes, and bounds for spans of tiles.
+  const std::size_t spans = (tiles + kSpanTiles - 1) / kSpanTiles;
+  return bytes + tiles * sizeof(std::uint64_t) + spans * sizeof(CodeTiles::GroupBound);
 }
 
 double norm_of(std::span<const float> values) {
@@ -154,6 +161,8 @@ Result<std::unique_ptr<ScanColumn>> CpuScanTable::make_column(std::span<const fl
 /// both. The sum of codes is exact in integers; its conversion, two scales and the weight round once each.
 float CpuScanTable::vector_error(std::span<const float> vector) const {
   if (!codes_ || vector.size() != shape_.dim) return 0.0F;
+  // A query with such a vector is refused.
+  if (!all_finite(vector)) return std::numeric_limits<float>::infinity();
   std::vector<std::int8_t> codes(vector.size());
   const GroupCode code = quantize_group(vector, {}, kInt8CodeMax, codes);
   const double query_norm = norm_of(vector);

@@ -335,6 +335,7 @@ TEST_CASE("products of fp32 vectors are chains of fused multiply-adds, and those
     const OnBackend fp32(*backend, exact);
     const OnBackend int8(*backend, coded);
     CHECK(fp32.table->vector_error(owned.vector) == 0.0F);
+    CHECK(int8.table->vector_error(std::vector<float>(exact.dim, kNaN)) == kInfinity);
     const ScanQuery a = fp32.query(owned);
     const ScanQuery b = int8.query(owned);
     const auto by_fp32 = answers_of(*fp32.table, {&a, 1});
@@ -395,6 +396,15 @@ TEST_CASE("rows that make no sense are refused") {
   const auto small = make_cpu_backend({.memory_max_bytes = 1000}).value();
   CHECK(small->make_scan_table({.x = two, .y = two, .z = two, .tags = tags, .tag_count = 2}).status().code() ==
         StatusCode::kResourceExhausted);
+}
+
+TEST_CASE("what a table holds is what the backend counts, however vectors are kept") {
+  std::mt19937 random(6);
+  for (const VectorKind vectors : {VectorKind::kNone, VectorKind::kFp32, VectorKind::kInt8}) {
+    const auto backend = make_cpu_backend({}).value();
+    const auto table = backend->make_scan_table(random_world(random, 3001, vectors).rows()).value();
+    CHECK(backend->resident_bytes() == table->resident_bytes());
+  }
 }
 
 TEST_CASE("memory of tables and columns counts while they live") {
