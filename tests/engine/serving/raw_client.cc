@@ -33,7 +33,7 @@ bool RawClient::can_connect(std::uint16_t port) {
 
 RawClient::RawClient() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   REQUIRE(socket_ >= 0);
-  const timeval limit{10, 0};
+  const timeval limit{60, 0};
   REQUIRE(::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0);
   REQUIRE(::setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) == 0);
 }
@@ -71,7 +71,7 @@ std::size_t RawClient::send_some(std::string_view bytes) {
 bool RawClient::fill() {
   char bytes[16384];
   const ssize_t got = ::recv(socket_, bytes, sizeof bytes, 0);
-  if (got < 0) REQUIRE_MESSAGE((errno != EAGAIN && errno != EWOULDBLOCK), "no answer within ten seconds");
+  if (got < 0) REQUIRE_MESSAGE((errno != EAGAIN && errno != EWOULDBLOCK), "no answer within a minute");
   if (got <= 0) return false;
   buffer_.append(bytes, static_cast<std::size_t>(got));
   return true;

@@ -16,7 +16,7 @@ struct Answer {
 };
 
 /// A TCP connection to 127.0.0.1 that sends exactly the bytes it is given: what a library would refuse to send can be
-/// tested. Reads give up after ten seconds, by failing the test.
+/// tested. Reads give up after a minute, which a busy machine may need, by failing the test.
 class RawClient {
  public:
   explicit RawClient(std::uint16_t port) : RawClient(port, "127.0.0.1") {}
