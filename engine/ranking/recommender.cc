@@ -75,6 +75,7 @@ void Recommender::replace_places(std::shared_ptr<const PlaceIndex> index,
   if (model) scores = std::make_shared<const ModelScores>(index, std::move(model));
   auto places = PlaceScan::create(std::move(index), std::move(scores), stage_, ranker_.week, *backend_);
   CAIRN_CHECK_MSG(places.ok(), places.status().to_string());  // the backend has no bound, and an index makes sense
+  if (const auto before = this->places()) (*places)->prepare_like(*before, signals_);
   const MutexLock lock(index_mutex_);
   places_ = *std::move(places);
 }

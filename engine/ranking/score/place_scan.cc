@@ -24,10 +24,10 @@ constexpr std::size_t kRowsAtOnce = 4096;  ///< that are looked up while writers
 constexpr double kHalfWayMeters = std::numbers::pi * kEarthRadiusMeters;
 constexpr double kRounding = 1.0 / (1 << 24);  ///< of a float, as a share of it
 
+EventTime beginning_of(std::int64_t tile) { return event_time_from_ms(tile * 3'600'000); }
+
 /// The situation of nobody: what is known of places alone depends on the hour, and on nothing else of it.
-Situation at_hour(const UserProfile& nobody, std::int64_t tile) {
-  return {&nobody, {}, 0.0, event_time_from_ms(tile * 3'600'000)};
-}
+Situation at_hour(const UserProfile& nobody, std::int64_t tile) { return {&nobody, {}, 0.0, beginning_of(tile)}; }
 
 double norm_of(std::span<const float> vector) {
   double sum = 0.0;
@@ -246,9 +246,19 @@ Result<std::shared_ptr<PlaceScan::Hour>> PlaceScan::make_hour(EventTime time, co
   return kept.hour;
 }
 
-bool PlaceScan::asked() const {
+std::vector<std::int64_t> PlaceScan::tiles() const {
+  std::vector<std::int64_t> tiles;
   const MutexLock lock(mutex_);
-  return std::any_of(kept_.begin(), kept_.end(), [](const Kept& kept) { return kept.hour != nullptr; });
+  for (const Kept& kept : kept_) {
+    if (kept.hour) tiles.push_back(kept.tile);
+  }
+  return tiles;
+}
+
+bool PlaceScan::asked() const { return !tiles().empty(); }
+
+void PlaceScan::prepare_like(const PlaceScan& other, const PlaceSignals& signals) const {
+  for (const std::int64_t tile : other.tiles()) (void)make_hour(beginning_of(tile), signals);
 }
 
 std::size_t PlaceScan::memory_bytes() const {

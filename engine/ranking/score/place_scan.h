@@ -68,9 +68,9 @@ class PlaceScan {
   /// Returns: null when it is not worth it; what the backend returns.
   [[nodiscard]] Result<std::shared_ptr<Hour>> hour(EventTime time, std::size_t rows, const PlaceSignals& signals) const
       CAIRN_EXCLUDES(mutex_);
-  /// Makes them in any case.
-  [[nodiscard]] Result<std::shared_ptr<Hour>> make_hour(EventTime time, const PlaceSignals& signals) const
-      CAIRN_EXCLUDES(mutex_);
+  /// Makes the columns for the hours that another scan has some for, so that questions that go from there to here find
+  /// them. Whoever asks makes what this fails to make.
+  void prepare_like(const PlaceScan& other, const PlaceSignals& signals) const CAIRN_EXCLUDES(mutex_);
 
   struct Found {
     std::vector<PlaceIndex::Near> candidates;  ///< ascending by row; the k best of all are among them
@@ -106,6 +106,9 @@ class PlaceScan {
             const WeekCoefficients& week);
   void collect_tags();
   void collect_cells();
+  [[nodiscard]] Result<std::shared_ptr<Hour>> make_hour(EventTime time, const PlaceSignals& signals) const
+      CAIRN_EXCLUDES(mutex_);
+  [[nodiscard]] std::vector<std::int64_t> tiles() const CAIRN_EXCLUDES(mutex_);
   [[nodiscard]] Known known_of(const QuestionFacts& question, std::uint32_t row) const;
   Status fill(const Situation& hour, const PlaceSignals& signals, Hour* made) const;
   void bring_up_to_date(const QuestionFacts& question, Hour& hour) const;
