@@ -1,5 +1,6 @@
 #include <string>
 
+#include "gpu/check_rows.h"
 #include "gpu/item_matrix.h"
 
 namespace cairn::gpu {
@@ -7,33 +8,9 @@ namespace {
 
 std::string number(std::size_t value) { return std::to_string(value); }
 
-/// Ranges are searched by halving, and their rows are read without another test: they have to ascend and to exist.
-Status check_ranges(std::span<const RowRange> ranges, std::size_t rows) {
-  std::uint32_t previous_end = 0;
-  for (const RowRange& range : ranges) {
-    if (range.begin > range.end || range.begin < previous_end || range.end > rows) {
-      return invalid_argument("row range [" + number(range.begin) + ", " + number(range.end) +
-                              ") is not ascending, overlaps the one before it or ends past " + number(rows) + " rows");
-    }
-    previous_end = range.end;
-  }
-  return ok_status();
-}
-
-Status check_excluded(std::span<const std::uint32_t> excluded) {
-  for (std::size_t i = 1; i < excluded.size(); ++i) {
-    // A row may stand there twice; one that does not exist excludes nothing.
-    if (excluded[i] < excluded[i - 1]) return invalid_argument("excluded rows have to be in ascending order");
-  }
-  return ok_status();
-}
-
 Status check_filter(const RowFilter& filter, std::size_t rows) {
   if (filter.ranges) CAIRN_RETURN_IF_ERROR(check_ranges(*filter.ranges, rows));
-  if (filter.allowed && filter.allowed->size() != (rows + 63) / 64) {
-    return invalid_argument("a bitmap of " + number(rows) + " rows has " + number((rows + 63) / 64) + " words, not " +
-                            number(filter.allowed->size()));
-  }
+  if (filter.allowed) CAIRN_RETURN_IF_ERROR(check_allowed(*filter.allowed, rows));
   if (!filter.bias.empty() && filter.bias.size() != rows) {
     return invalid_argument("bias has " + number(filter.bias.size()) + " values for " + number(rows) + " rows");
   }

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <string>
 
+#include "gpu/check_rows.h"
 #include "gpu/finite.h"
 #include "gpu/item_matrix.h"
 #include "gpu/scan.h"
@@ -64,29 +65,10 @@ Status check_added(const ScanQuery& query, std::size_t rows) {
   return ok_status();
 }
 
-/// Ranges are walked through, and their rows are read without another test: they have to ascend and to exist.
-Status check_ranges(std::span<const RowRange> ranges, std::size_t rows) {
-  std::uint32_t previous_end = 0;
-  for (const RowRange& range : ranges) {
-    if (range.begin > range.end || range.begin < previous_end || range.end > rows) {
-      return invalid_argument("row range [" + number(range.begin) + ", " + number(range.end) +
-                              ") is not ascending, overlaps the one before it or ends past " + number(rows) + " rows");
-    }
-    previous_end = range.end;
-  }
-  return ok_status();
-}
-
 Status check_filters(const ScanQuery& query, std::size_t rows) {
   if (query.ranges) CAIRN_RETURN_IF_ERROR(check_ranges(*query.ranges, rows));
-  if (query.allowed && query.allowed->size() != (rows + 63) / 64) {
-    return invalid_argument("a bitmap of " + number(rows) + " rows has " + number((rows + 63) / 64) + " words, not " +
-                            number(query.allowed->size()));
-  }
-  // A row may stand there twice; one that does not exist excludes nothing.
-  if (!std::is_sorted(query.excluded.begin(), query.excluded.end())) {
-    return invalid_argument("excluded rows have to be in ascending order");
-  }
+  if (query.allowed) CAIRN_RETURN_IF_ERROR(check_allowed(*query.allowed, rows));
+  CAIRN_RETURN_IF_ERROR(check_excluded(query.excluded));
   // Written so that NaN fails.
   if (!(query.radius_km >= 0.0F) || !(query.rim_km >= 0.0F)) {
     return invalid_argument("radius_km is " + std::to_string(query.radius_km) + " and rim_km " +

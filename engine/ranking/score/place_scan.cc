@@ -46,6 +46,22 @@ struct PlaceScan::Hour {
   float largest_prior = 0.0F;  ///< no magnitude in the column is larger
 };
 
+/// A radius as a scan takes it. Who stands so near it that a float cannot tell on which side is measured again.
+struct PlaceScan::Rim {
+  float inner_km = std::numeric_limits<float>::infinity();
+  float outer_km = std::numeric_limits<float>::infinity();
+
+  explicit Rim(double radius_meters) {
+    if (radius_meters >= kHalfWayMeters) return;
+    const gpu::ScanError& by = gpu::kScanError;
+    const double km = radius_meters / 1000.0;
+    const double share = km <= by.distance_km_max ? by.distance_share : by.far_share;
+    const double margin = 2.0 * (by.distance_km + km * (share + 2 * kRounding));
+    inner_km = static_cast<float>(km - margin);
+    outer_km = static_cast<float>(km + margin);
+  }
+};
+
 /// The terms of the distance, as a scan takes them, and how far they may be wrong together.
 struct PlaceScan::Distances {
   gpu::ScanQuery::DistanceTerm logarithms[2];
@@ -359,6 +375,8 @@ Result<PlaceScan::Found> PlaceScan::find(const QuestionFacts& question, const Ca
   Found found;
   // As long as nobody has been anywhere near this hour, hour_popularity is 0 and not what the columns make of it.
   if (hour_weight_ != 0.0 && !(question.hour_share_of_all > 0.0)) return found;
+  const Rim rim(filter.radius_meters);
+  if (rim.inner_km < 0.0F) return found;  // a circle of centimetres: a float cannot tell who is within
   found.by_scan = true;
   bring_up_to_date(question, hour);
 
@@ -392,14 +410,8 @@ Result<PlaceScan::Found> PlaceScan::find(const QuestionFacts& question, const Ca
   std::set_union(own.begin(), own.end(), filter.excluded.begin(), filter.excluded.end(), std::back_inserter(excluded));
   query.excluded = excluded;
   query.k = k;
-  if (filter.radius_meters < kHalfWayMeters) {
-    // Who stands so near the rim that a float cannot tell on which side is measured again.
-    const double km = filter.radius_meters / 1000.0;
-    const double share = km <= by.distance_km_max ? by.distance_share : by.far_share;
-    const double margin = 2.0 * (by.distance_km + km * (share + 2 * kRounding));
-    query.radius_km = static_cast<float>(km - margin);
-    query.rim_km = static_cast<float>(km + margin);
-  }
+  query.radius_km = rim.inner_km;
+  query.rim_km = rim.outer_km;
 
   // How far the scan's score may be from the score in full, as a float: each part's own error, and the rounding of the
   // sum, in which no part is larger than all magnitudes together.

@@ -96,6 +96,7 @@ class PlaceScan {
     float logs = 0.0F;
   };
   struct Distances;
+  struct Rim;
   struct Kept {
     std::int64_t tile = 0;
     std::size_t rows_scored = 0;  ///< in full, for want of columns

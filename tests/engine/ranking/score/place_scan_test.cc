@@ -96,7 +96,7 @@ class City {
 
   /// Asks something and compares the answer with what scoring every place gives.
   void check_one_question() {
-    static constexpr double kRadii[] = {50.0, 700.0, 5'000.0, 100'000.0, 9'000'000.0, 20'100'000.0};
+    static constexpr double kRadii[] = {0.004, 0.05, 50.0, 700.0, 5'000.0, 100'000.0, 9'000'000.0, 20'100'000.0};
     RecommendRequest request{.user = UserId("u" + std::to_string(random_() % 6)), .position = somewhere()};
     request.limit = 1 + random_() % 60;
     request.radius_meters = kRadii[random_() % std::size(kRadii)];
