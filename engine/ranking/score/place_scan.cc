@@ -6,6 +6,7 @@
 #include <limits>
 #include <numbers>
 #include <numeric>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
@@ -172,11 +173,10 @@ Status PlaceScan::fill(const Situation& hour, const PlaceSignals& signals, Hour*
   std::vector<float> prior(index_->size());
   std::vector<float> logs(hour_weight_ == 0.0 ? 0 : index_->size());
   float largest = 0.0F;
-  bool first = true;
-  const MutexLock lock(made->mutex);
-  for (std::size_t begin = 0; begin < prior.size() || first; begin += kRowsAtOnce) {
+  std::optional<std::uint64_t> changes;  // before the first row was looked up
+  for (std::size_t begin = 0; begin < prior.size() || !changes; begin += kRowsAtOnce) {
     const PlaceSignals::Reader reader(signals);
-    if (std::exchange(first, false)) made->changes = reader.changes();
+    if (!changes) changes = reader.changes();
     const QuestionFacts question(hour, *index_, reader, week_);
     const std::size_t end = std::min(prior.size(), begin + kRowsAtOnce);
     for (std::size_t row = begin; row < end; ++row) {
@@ -191,6 +191,8 @@ Status PlaceScan::fill(const Situation& hour, const PlaceSignals& signals, Hour*
     CAIRN_ASSIGN_OR_RETURN(made->logs, table_->make_column(logs));
   }
   made->largest_prior = largest;
+  const MutexLock lock(made->mutex);
+  made->changes = *changes;
   return ok_status();
 }
 
