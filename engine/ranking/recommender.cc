@@ -188,7 +188,10 @@ Result<Recommender::Ranked> Recommender::rank(const CallContext& call, const Que
     if (hour != nullptr) {
       CAIRN_ASSIGN_OR_RETURN(found, places.find(facts, question.filter, ranges, wanted, *hour));
     }
-    if (!found.by_scan) found = question.ranks_some ? find_some(question, index) : find_all(question, index);
+    if (!found.by_scan) {
+      found = question.ranks_some ? find_some(question, index) : find_all(question, index);
+      if (question.max_per_category > 0) wanted = std::max(wanted, found.passed);  // all are here: one round will do
+    }
     std::vector<float> scores;
     CAIRN_RETURN_IF_ERROR(stage_.score(
         facts, found.candidates, [&] { return call.check(); }, &scores));

@@ -79,14 +79,6 @@ std::string_view backend_name(InstructionSet set) noexcept {
   return kNames[static_cast<std::size_t>(set)];
 }
 
-const TopKKernels* kernels_of(InstructionSet set) noexcept {
-#if defined(__x86_64__)
-  if (set == InstructionSet::kAvx512) return &kTopKAvx512;
-  if (set == InstructionSet::kAvx2) return &kTopKAvx2;
-#endif
-  return &kTopKScalar;
-}
-
 }  // namespace
 
 InstructionSet best_instruction_set() noexcept {
@@ -94,6 +86,15 @@ InstructionSet best_instruction_set() noexcept {
                                      : has_avx2() ? InstructionSet::kAvx2
                                                   : InstructionSet::kScalar;
   return best;
+}
+
+const TopKKernels& top_k_kernels(InstructionSet set) noexcept {
+  CAIRN_CHECK(set <= best_instruction_set());
+#if defined(__x86_64__)
+  if (set == InstructionSet::kAvx512) return kTopKAvx512;
+  if (set == InstructionSet::kAvx2) return kTopKAvx2;
+#endif
+  return kTopKScalar;
 }
 
 std::string_view cpu_backend() noexcept { return backend_name(best_instruction_set()); }
@@ -104,7 +105,7 @@ Result<std::unique_ptr<Backend>> make_cpu_backend(const CpuOptions& options) {
     return failed_precondition("this machine has no " + std::string(to_string(set)) + "; its best is " +
                                std::string(to_string(best_instruction_set())));
   }
-  CpuResources resources{.kernels = kernels_of(set),
+  CpuResources resources{.kernels = &top_k_kernels(set),
                          .threads = options.threads,
                          .memory = std::make_shared<MemoryCap>(options.memory_max_bytes)};
   return std::unique_ptr<Backend>(std::make_unique<CpuBackend>(backend_name(set), set, std::move(resources)));

@@ -13,14 +13,6 @@ namespace {
 
 constexpr std::size_t kChunkRows = 64 * kDotRows;  ///< what a thread takes at a time
 
-const TopKKernels& best_kernels() noexcept {
-#if defined(__x86_64__)
-  if (best_instruction_set() == InstructionSet::kAvx512) return kTopKAvx512;
-  if (best_instruction_set() == InstructionSet::kAvx2) return kTopKAvx2;
-#endif
-  return kTopKScalar;
-}
-
 /// Memory of one thread.
 struct Scratch {
   explicit Scratch(const MatrixView& queries)
@@ -34,18 +26,19 @@ struct Scratch {
 template <class RowOf>
 void multiply(const MatrixView& queries, std::size_t first, std::size_t end, const RowOf& row_of, std::size_t stride,
               float* out) {
+  const TopKKernels& kernels = top_k_kernels(best_instruction_set());
   Scratch scratch(queries);
   std::array<const float*, kDotRows> pointers;
   for (std::size_t row = first; row < end; row += kDotRows) {
     const std::size_t count = std::min(kDotRows, end - row);
     // A kernel takes 16 rows always; the last one is repeated.
     for (std::size_t i = 0; i < kDotRows; ++i) pointers[i] = row_of(row + std::min(i, count - 1));
-    best_kernels().dot({.rows = pointers.data(),
-                        .dim = queries.dim,
-                        .queries = queries.values.data(),
-                        .query_count = queries.rows,
-                        .scratch = scratch.columns.data(),
-                        .out = scratch.products.data()});
+    kernels.dot({.rows = pointers.data(),
+                 .dim = queries.dim,
+                 .queries = queries.values.data(),
+                 .query_count = queries.rows,
+                 .scratch = scratch.columns.data(),
+                 .out = scratch.products.data()});
     for (std::size_t q = 0; q < queries.rows; ++q) {
       std::copy_n(scratch.products.data() + q * kDotRows, count, out + q * stride + row);
     }

@@ -95,4 +95,9 @@ extern const TopKKernels kTopKScalar;
 extern const TopKKernels kTopKAvx2;
 extern const TopKKernels kTopKAvx512;
 
+enum class InstructionSet : std::uint8_t;
+
+/// Requires: this machine has the instruction set.
+[[nodiscard]] const TopKKernels& top_k_kernels(InstructionSet set) noexcept;
+
 }  // namespace cairn::gpu

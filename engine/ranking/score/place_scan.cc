@@ -30,6 +30,12 @@ EventTime beginning_of(std::int64_t tile) { return event_time_from_ms(tile * 3'6
 /// The situation of nobody: what is known of places alone depends on the hour, and on nothing else of it.
 Situation at_hour(const UserProfile& nobody, std::int64_t tile) { return {&nobody, {}, 0.0, beginning_of(tile)}; }
 
+/// The part of a scan's error of a distance that grows with it, for distances of up to `km`.
+double distance_share(double km) {
+  const gpu::ScanError& by = gpu::kScanError;
+  return km <= by.distance_km_max ? by.distance_share : by.far_share;
+}
+
 double norm_of(std::span<const float> vector) {
   double sum = 0.0;
   for (const float value : vector) sum += static_cast<double>(value) * static_cast<double>(value);
@@ -54,10 +60,8 @@ struct PlaceScan::Rim {
 
   explicit Rim(double radius_meters) {
     if (radius_meters >= kHalfWayMeters) return;
-    const gpu::ScanError& by = gpu::kScanError;
     const double km = radius_meters / 1000.0;
-    const double share = km <= by.distance_km_max ? by.distance_share : by.far_share;
-    const double margin = 2.0 * (by.distance_km + km * (share + 2 * kRounding));
+    const double margin = 2.0 * (gpu::kScanError.distance_km + km * (distance_share(km) + 2 * kRounding));
     inner_km = static_cast<float>(km - margin);
     outer_km = static_cast<float>(km + margin);
   }
@@ -76,7 +80,7 @@ struct PlaceScan::Distances {
 PlaceScan::Distances::Distances(const QuestionFacts& question, std::span<const double> weights, double meters_max) {
   const gpu::ScanError& by = gpu::kScanError;
   const double km_max = meters_max / 1000.0;
-  const double share = km_max <= by.distance_km_max ? by.distance_share : by.far_share;
+  const double share = distance_share(km_max);
   std::size_t used = 0;
   for (std::size_t i = 0; i < weights.size(); ++i) {
     if (weights[i] == 0.0 || ranking_feature_varies_by(i) != VariesBy::kDistance) continue;
@@ -372,6 +376,33 @@ bool PlaceScan::asks_vectors(const QuestionFacts& question) const {
   return question.model != nullptr && table_->dim() > 0 && question.model->query.kind == ModelQuery::Kind::kVector;
 }
 
+/// How far the query's score of a place may be from the score in full, as a float: each part's own error, and the
+/// rounding of the sum, in which no part is larger than all magnitudes together.
+double PlaceScan::error_of(const gpu::ScanQuery& query, const Hour& hour, double largest_addition,
+                           const Distances& distances) const {
+  const gpu::ScanError& by = gpu::kScanError;
+  double largest_table = 0.0;
+  for (const float value : query.tag_table) {
+    if (std::isfinite(value)) largest_table = std::max(largest_table, std::abs(static_cast<double>(value)));
+  }
+  double largest = static_cast<double>(hour.largest_prior) + largest_addition + distances.largest + largest_table;
+  double error = distances.error;
+  if (query.logs != nullptr) {
+    const double most = 50.0;  // |ln| of anything that is a count: of 1e-20 to 1e20
+    largest += std::abs(hour_weight_) * most;
+    error += std::abs(hour_weight_) * (by.ln * most + 4 * kRounding);
+  }
+  if (!query.vector.empty()) {
+    // Codes are off by a known error, and the score in full by what each of its multiply-adds rounds.
+    const double weight = std::abs(stage_.weights()[model_feature()]);
+    const double product = norm_of(query.vector) * largest_norm_;
+    const double rounded = static_cast<double>(query.vector.size()) * kRounding * product;
+    largest += weight * product;
+    error += weight * (static_cast<double>(table_->vector_error(query.vector)) + rounded);
+  }
+  return error + largest * (by.operations + 4) * kRounding;
+}
+
 Result<PlaceScan::Found> PlaceScan::find(const QuestionFacts& question, const CandidateFilter& filter,
                                          std::span<const gpu::RowRange> ranges, std::size_t k, Hour& hour) const {
   Found found;
@@ -391,7 +422,6 @@ Result<PlaceScan::Found> PlaceScan::find(const QuestionFacts& question, const Ca
   add_cells(question, &additions);
   add_model(question, &additions);
 
-  const gpu::ScanError& by = gpu::kScanError;
   const double meters_max = std::min(filter.radius_meters, kHalfWayMeters);
   const Distances distances(question, stage_.weights(), meters_max);
   gpu::ScanQuery query;
@@ -415,33 +445,11 @@ Result<PlaceScan::Found> PlaceScan::find(const QuestionFacts& question, const Ca
   query.radius_km = rim.inner_km;
   query.rim_km = rim.outer_km;
 
-  // How far the scan's score may be from the score in full, as a float: each part's own error, and the rounding of the
-  // sum, in which no part is larger than all magnitudes together.
-  double largest = static_cast<double>(hour.largest_prior) + additions.largest + distances.largest;
-  double largest_table = 0.0;
-  for (const float value : table) {
-    if (std::isfinite(value)) largest_table = std::max(largest_table, std::abs(static_cast<double>(value)));
-  }
-  largest += largest_table;
-  double error = distances.error;
-  if (hour.logs) {
-    const double most = 50.0;  // |ln| of anything that is a count: of 1e-20 to 1e20
-    largest += std::abs(hour_weight_) * most;
-    error += std::abs(hour_weight_) * (by.ln * most + 4 * kRounding);
-  }
   if (asks_vectors(question)) {
-    const std::vector<float>& vector = question.model->query.values;
-    const double weight = stage_.weights()[model_feature()];
-    query.vector = vector;
-    query.vector_weight = static_cast<float>(weight);
-    // Codes are off by a known error, and the score in full by what each of its multiply-adds rounds.
-    const double product = norm_of(vector) * largest_norm_;
-    const double rounded = static_cast<double>(vector.size()) * kRounding * product;
-    largest += std::abs(weight) * product;
-    error += std::abs(weight) * (static_cast<double>(table_->vector_error(vector)) + rounded);
+    query.vector = question.model->query.values;
+    query.vector_weight = static_cast<float>(stage_.weights()[model_feature()]);
   }
-  error += largest * (by.operations + 4) * kRounding;
-  query.slack = static_cast<float>(2.0 * error * (1.0 + 1e-6));
+  query.slack = static_cast<float>(2.0 * error_of(query, hour, additions.largest, distances) * (1.0 + 1e-6));
 
   std::vector<gpu::ScanAnswer> answers;
   CAIRN_RETURN_IF_ERROR(table_->scan({&query, 1}, &answers));

@@ -128,6 +128,8 @@ class PlaceScan {
   };
   void add_cells(const QuestionFacts& question, Additions* additions) const;
   void add_model(const QuestionFacts& question, Additions* additions) const;
+  [[nodiscard]] double error_of(const gpu::ScanQuery& query, const Hour& hour, double largest_addition,
+                                const Distances& distances) const;
   /// Whether the scan itself computes the model's scores, from vectors in its table.
   [[nodiscard]] bool asks_vectors(const QuestionFacts& question) const;
 
