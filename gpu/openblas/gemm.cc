@@ -4,6 +4,10 @@
 #include <dlfcn.h>
 #include <openblas_config.h>
 
+#include <cstdlib>
+
+#include "gpu/backend.h"
+
 namespace cairn::gpu {
 namespace {
 
@@ -17,8 +21,20 @@ void find(void* library, const char* name, Function* function) {
   *function = reinterpret_cast<Function>(dlsym(library, name));
 }
 
+/// OpenBLAS 0.3.21, which Debian 12 has, does not know processors that came after it and takes its SSE3 kernels on them, 4 to
+/// 10 times slower than those for AVX-512. It is told what the processor can do, unless somebody else has told it.
+void name_kernels() noexcept {
+  constexpr int kKeep = 0;
+  if (best_instruction_set() == InstructionSet::kAvx512) {
+    ::setenv("OPENBLAS_CORETYPE", "SKYLAKEX", kKeep);
+  } else if (best_instruction_set() == InstructionSet::kAvx2) {
+    ::setenv("OPENBLAS_CORETYPE", "HASWELL", kKeep);
+  }
+}
+
 OpenBlas load() noexcept {
   OpenBlas blas;
+  name_kernels();
   void* library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) return blas;
   find(library, "cblas_sgemm", &blas.sgemm);
