@@ -1,14 +1,11 @@
 #include <charconv>
 #include <cmath>
-#include <unordered_set>
 
-#include "cairn/clock.h"
 #include "cairn/interaction.h"
+#include "engine/learning/event_stream.h"
 #include "engine/learning/interactions.h"
 #include "engine/learning/text_lines.h"
 #include "sql/interaction_counts.h"
-#include "streaming/decode.h"
-#include "streaming/source.h"
 
 namespace cairn::learning {
 namespace {
@@ -42,43 +39,6 @@ Result<InteractionTypes> types_with(const TypeWeights& weights) {
   return InteractionTypes::with_declared(declared);
 }
 
-/// One file after the other, as a source would decode them.
-class EventReader {
- public:
-  EventReader(const TypeWeights& weights, const InteractionTypes& types)
-      : weigher_(weights),
-        types_(types),
-        decoder_(types, DecodeOptions{}, SystemClock::instance()),
-        builder_(weigher_.repeats()) {}
-
-  Status read(const std::string& file) {
-    return for_each_line(file, [this](std::string_view line) { return take(line); });
-  }
-  Interactions finish() && { return std::move(builder_).finish(); }
-
- private:
-  LineFault take(std::string_view line) {
-    if (line.find_first_not_of(" \t\r") == std::string_view::npos) return {};
-    padded_.assign(line);
-    padded_.append(streaming::kPayloadPadding, '\0');
-    if (decoder_.decode(std::string_view(padded_).substr(0, line.size()), &interaction_) != streaming::Reject::kNone) {
-      return decoder_.detail();
-    }
-    if (!interaction_.event_id.empty() && !seen_.insert(interaction_.event_id).second) return {};
-    const float weight = weigher_.weight(types_.name(interaction_.type));
-    if (weight != 0.0F) builder_.add(interaction_.user.str(), interaction_.place.str(), weight);
-    return {};
-  }
-
-  const Weigher weigher_;
-  const InteractionTypes& types_;
-  streaming::Decoder decoder_;
-  InteractionsBuilder builder_;
-  Interaction interaction_;
-  std::string padded_;
-  std::unordered_set<std::string> seen_;  ///< event ids
-};
-
 }  // namespace
 
 Result<TypeWeights> parse_type_weights(std::string_view text) {
@@ -103,9 +63,13 @@ Result<TypeWeights> parse_type_weights(std::string_view text) {
 
 Result<Interactions> read_events(std::span<const std::string> files, const TypeWeights& weights) {
   CAIRN_ASSIGN_OR_RETURN(const InteractionTypes types, types_with(weights));
-  EventReader reader(weights, types);
-  for (const std::string& file : files) CAIRN_RETURN_IF_ERROR(reader.read(file));
-  return std::move(reader).finish();
+  const Weigher weigher(weights);
+  InteractionsBuilder builder(weigher.repeats());
+  CAIRN_RETURN_IF_ERROR(for_each_event(files, types, [&](const Interaction& one) {
+    const float weight = weigher.weight(types.name(one.type));
+    if (weight != 0.0F) builder.add(one.user.str(), one.place.str(), weight);
+  }));
+  return std::move(builder).finish();
 }
 
 Result<Interactions> read_sql(const std::string& dsn, const std::string& schema, const TypeWeights& weights) {

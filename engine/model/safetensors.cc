@@ -31,7 +31,26 @@ std::string shape_text(std::span<const std::size_t> shape) {
   return shape.empty() ? "a scalar" : text;
 }
 
-Result<std::string> read_header(InputFile* file) {
+/// Bytes in memory, read like a file.
+class InputBytes {
+ public:
+  explicit InputBytes(std::span<const std::byte> bytes) : bytes_(bytes) {}
+
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_.size(); }
+  [[nodiscard]] Status read(std::span<std::byte> out) {
+    CAIRN_CHECK(out.size() <= bytes_.size() - at_);  // the header was checked against the size
+    std::copy_n(bytes_.begin() + static_cast<std::ptrdiff_t>(at_), out.size(), out.begin());
+    at_ += out.size();
+    return ok_status();
+  }
+
+ private:
+  const std::span<const std::byte> bytes_;
+  std::size_t at_ = 0;
+};
+
+template <class Input>
+Result<std::string> read_header(Input* file) {
   std::uint64_t length = 0;
   if (file->bytes() < kLengthBytes) return invalid_argument("is no safetensors file: it has less than 8 bytes");
   CAIRN_RETURN_IF_ERROR(file->read(std::as_writable_bytes(std::span(&length, 1))));
@@ -102,7 +121,8 @@ struct Head {
   std::uint64_t data_bytes = 0;
 };
 
-Result<Head> read_head(const std::string& path, InputFile* input) {
+template <class Input>
+Result<Head> read_head(const std::string& path, Input* input) {
   auto json = read_header(input);
   if (!json.ok()) return std::move(json).status().with_context(path);
   auto header = parse_tensor_header(*json);
@@ -134,12 +154,22 @@ std::string_view to_string(Dtype dtype) noexcept { return kDtypes[static_cast<st
 std::size_t bytes_of(Dtype dtype) noexcept { return kDtypeBytes[static_cast<std::size_t>(dtype)]; }
 
 Result<TensorFile> TensorFile::read(const std::string& path) {
+  CAIRN_ASSIGN_OR_RETURN(InputFile input, InputFile::open(path));
+  return read_from(path, &input);
+}
+
+Result<TensorFile> TensorFile::parse(const std::string& name, std::span<const std::byte> bytes) {
+  InputBytes input(bytes);
+  return read_from(name, &input);
+}
+
+template <class Input>
+Result<TensorFile> TensorFile::read_from(const std::string& path, Input* input) {
   TensorFile file;
   file.path_ = path;
-  CAIRN_ASSIGN_OR_RETURN(InputFile input, InputFile::open(path));
-  CAIRN_ASSIGN_OR_RETURN(Head head, read_head(path, &input));
+  CAIRN_ASSIGN_OR_RETURN(Head head, read_head(path, input));
   file.place(std::move(head.header), head.data_bytes);
-  CAIRN_RETURN_IF_ERROR(input.read(file.data_));
+  CAIRN_RETURN_IF_ERROR(input->read(file.data_));
   Digest digest;
   digest.add(std::as_bytes(std::span(head.json)));
   digest.add(file.data_);

@@ -72,6 +72,10 @@ class TensorFile {
   /// a tensor of another dtype. Messages name the file, and the tensor where one is at fault.
   [[nodiscard]] static Result<TensorFile> read(const std::string& path);
 
+  /// Reads a file that is in memory already. `name` is what messages call it.
+  /// Returns: what read() returns.
+  [[nodiscard]] static Result<TensorFile> parse(const std::string& name, std::span<const std::byte> bytes);
+
   /// Reads the header alone, which is checked against the file's size as read() does it.
   /// Returns: what read() returns.
   [[nodiscard]] static Status check_head(const std::string& path);
@@ -101,6 +105,8 @@ class TensorFile {
 
  private:
   TensorFile() = default;
+  template <class Input>
+  [[nodiscard]] static Result<TensorFile> read_from(const std::string& path, Input* input);
   /// Makes room for the data and lays the views over it. Requires: the header was checked against `data_bytes`.
   void place(TensorHeader header, std::uint64_t data_bytes);
   [[nodiscard]] Result<const TensorView*> require(std::string_view name, Dtype dtype, std::size_t rank) const;

@@ -1,5 +1,6 @@
 #include "engine/ranking/ranker_model.h"
 
+#include <charconv>
 #include <filesystem>
 
 #include "cairn/options.h"
@@ -13,8 +14,13 @@ namespace {
 
 constexpr std::uint64_t kFormat = 1;
 constexpr std::string_view kKind = "linear_ranker";
+constexpr const char* kDescription = "model.toml";
 constexpr std::size_t kTextBytesMax = 1u << 20;
 constexpr std::uint64_t kReachHoursMax = 12;  // half a day: further is nearer the other way round
+
+std::string in_directory(const std::string& directory, const std::string& file) {
+  return (std::filesystem::path(directory) / file).string();
+}
 
 /// Which values a number may have beside being finite.
 enum class Range : std::uint8_t {
@@ -144,6 +150,18 @@ Status read_head(model::TomlTable* root, RankerModel* ranker) {
   return root->take("version", &ranker->version);
 }
 
+/// A network's file lies beside model.toml.
+Status read_network(model::TomlTable table, const ReadNetwork& network, std::optional<RankerNetwork>* read) {
+  std::string file;
+  CAIRN_RETURN_IF_ERROR(table.take("file", &file));
+  if (file.empty() || file.find('/') != std::string::npos || file.starts_with('.')) {
+    return table.fault("file", "file must be the name of a file in this directory, such as 'network.safetensors'");
+  }
+  CAIRN_RETURN_IF_ERROR(table.refuse_others());
+  CAIRN_ASSIGN_OR_RETURN(*read, network(file));
+  return ok_status();
+}
+
 Result<model::TomlTable> take_table(const std::string& name, model::TomlTable* root, const char* key) {
   const toml::Node* node = root->take_node(key);
   if (!node) return root->fault(key, "the table [" + std::string(key) + "] is missing");
@@ -153,7 +171,7 @@ Result<model::TomlTable> take_table(const std::string& name, model::TomlTable* r
 
 }  // namespace
 
-Result<RankerModel> parse_ranker(const std::string& name, std::string_view text) {
+Result<RankerModel> parse_ranker(const std::string& name, std::string_view text, const ReadNetwork& network) {
   // Each table is taken key by key and what is left over is refused, so that a mistyped name is not a missing effect.
   CAIRN_ASSIGN_OR_RETURN(const toml::Node document, model::parse_toml(name, text));
   RankerModel ranker;
@@ -165,25 +183,80 @@ Result<RankerModel> parse_ranker(const std::string& name, std::string_view text)
   CAIRN_RETURN_IF_ERROR(read_habit(std::move(habit), &ranker.habit));
   CAIRN_ASSIGN_OR_RETURN(model::TomlTable week, take_table(name, &root, "week_kernel"));
   CAIRN_RETURN_IF_ERROR(read_week(std::move(week), &ranker.week));
+  if (root.has("network")) {
+    CAIRN_ASSIGN_OR_RETURN(model::TomlTable table, take_table(name, &root, "network"));
+    CAIRN_RETURN_IF_ERROR(read_network(std::move(table), network, &ranker.network));
+  }
   CAIRN_RETURN_IF_ERROR(root.refuse_others());
   return ranker;
 }
 
 Result<RankerModel> read_ranker(const std::string& directory) {
   // The file has the name that models of items have too: naming the wrong directory is told apart by its kind.
-  const std::string path = (std::filesystem::path(directory) / "model.toml").string();
+  const std::string path = in_directory(directory, kDescription);
   auto text = model::read_text(path, kTextBytesMax);
   if (!text.ok() && text.status().code() == StatusCode::kNotFound) {
     return not_found(directory + ": is no ranker: there is no model.toml in it");
   }
   if (!text.ok()) return std::move(text).status();
-  return parse_ranker(path, *text);
+  return parse_ranker(path, *text,
+                      [&](const std::string& file) { return read_network(in_directory(directory, file)); });
+}
+
+namespace {
+
+/// The shortest text that reads back as the same number.
+std::string number_text(double value) {
+  char text[32];
+  const auto end = std::to_chars(std::begin(text), std::end(text), value);
+  return {text, end.ptr};
+}
+
+template <class Coefficients, std::size_t count>
+void add_fields(const Field<Coefficients> (&fields)[count], const Coefficients& coefficients, std::string* text) {
+  for (const Field<Coefficients>& field : fields) {
+    *text += std::string(field.key) + " = " + number_text(coefficients.*field.value) + "\n";
+  }
+}
+
+std::string render(const RankerModel& ranker, const std::string& network_file) {
+  std::string text = "# Numbers that places are scored with: engine/ranking/format.md of Cairn says what each is.\n";
+  text += "format = " + std::to_string(kFormat) + "\nkind = \"" + std::string(kKind) + "\"\n";
+  text += "version = " + std::to_string(ranker.version) + "\n\n[weights]\n";
+  for (std::size_t i = 0; i < ranker.weights.size(); ++i) {
+    text += std::string(ranking_feature_name(i)) + " = " + number_text(ranker.weights[i]) + "\n";
+  }
+  text += "\n[habit_kernel]\n";
+  add_fields(kHabitFields, ranker.habit, &text);
+  text += "\n[week_kernel]\nreach_hours = " + std::to_string(ranker.week.reach_hours) + "\n";
+  add_fields(kWeekFields, ranker.week, &text);
+  if (ranker.network) text += "\n[network]\nfile = \"" + network_file + "\"\n";
+  return text;
+}
+
+}  // namespace
+
+Status write_ranker(const std::string& directory, const RankerModel& ranker) {
+  const std::string path = in_directory(directory, kDescription);
+  // Two names take turns: who reads the description that is there finds the network that belongs to it.
+  const std::string first = kNetworkFile;
+  const std::string second = std::string("other_") + kNetworkFile;
+  const auto before = model::read_text(path, kTextBytesMax);
+  const bool first_taken = before.ok() && before->find('"' + first + '"') != std::string::npos;
+  const std::string& file = first_taken ? second : first;
+  if (ranker.network) CAIRN_RETURN_IF_ERROR(write_network(in_directory(directory, file), *ranker.network));
+  CAIRN_RETURN_IF_ERROR(model::replace_text(path, render(ranker, file)));
+  std::error_code ignored;  // what no description names any more
+  std::filesystem::remove(in_directory(directory, first_taken ? first : second), ignored);
+  return ok_status();
 }
 
 const RankerModel& default_ranker() {
   // Parsed once, by whoever asks first; its text went through the same checks in the tests.
   static const RankerModel kRanker = [] {
-    auto parsed = parse_ranker("default_ranker/model.toml", default_ranker_text());
+    auto parsed = parse_ranker("default_ranker/model.toml", default_ranker_text(), [](const std::string& file) {
+      return parse_network("default_ranker/" + file, default_ranker_network());
+    });
     CAIRN_CHECK_MSG(parsed.ok(), parsed.status().to_string());  // it is a part of the program
     return *std::move(parsed);
   }();

@@ -1,12 +1,17 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "cairn/recommendation.h"
 #include "cairn/status.h"
+#include "engine/ranking/ranker_network.h"
 
 /// The numbers of ranking that are fitted to data. They are a file, so that a deployment can fit its own and no source
 /// has to change: format.md says what each is. What a feature computes is code: ranking_features.cc.
@@ -49,20 +54,30 @@ struct RankerModel {
   std::vector<double> weights;  ///< one a ranking feature, in their order
   HabitCoefficients habit;
   WeekCoefficients week;
+  std::optional<RankerNetwork> network;  ///< absent: places are ranked by the weighted sum of their features alone
 };
 
 /// Reads the ranker in a directory.
-/// Returns: NOT_FOUND when there is no model.toml; INVALID_ARGUMENT naming file, line and key for a number that is
-/// missing, not finite or out of its range, for a key that is not known, and for a model of another kind; UNIMPLEMENTED
-/// for a format of later versions.
+/// Returns: NOT_FOUND when there is no model.toml, or no file of the network that it names; INVALID_ARGUMENT naming
+/// file, line and key for a number that is missing, not finite or out of its range, for a key that is not known, and
+/// for a model of another kind; UNIMPLEMENTED for a format of later versions.
 [[nodiscard]] Result<RankerModel> read_ranker(const std::string& directory);
 
-/// Reads the text of a model.toml. `name` is what messages call it. Returns: as read_ranker().
-[[nodiscard]] Result<RankerModel> parse_ranker(const std::string& name, std::string_view text);
+/// Reads the text of a model.toml. `name` is what messages call it. A network is asked of `network`, which gets the
+/// name of its file. Returns: as read_ranker(); what `network` returns.
+using ReadNetwork = std::function<Result<RankerNetwork>(const std::string& file)>;
+[[nodiscard]] Result<RankerModel> parse_ranker(const std::string& name, std::string_view text,
+                                               const ReadNetwork& network);
+
+/// Writes a ranker into a directory, which is there. A reader finds the ranker before or this one, whole, as far as one
+/// file is concerned; the file of the network has a name of its own for each ranker.
+/// Returns: UNAVAILABLE.
+[[nodiscard]] Status write_ranker(const std::string& directory, const RankerModel& ranker);
 
 /// The ranker that ships with Cairn, default_ranker/model.toml: it is part of the library, and no file is read.
 [[nodiscard]] const RankerModel& default_ranker();
 [[nodiscard]] std::string_view default_ranker_text() noexcept;
+[[nodiscard]] std::span<const std::byte> default_ranker_network() noexcept;
 
 /// Every ranking feature in order, with its weight in the default ranker.
 [[nodiscard]] std::vector<RankingFeatureInfo> ranking_features();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <unordered_map>
 #include <utility>
 
@@ -13,11 +14,13 @@
 namespace cairn::ranking {
 
 Recommender::Recommender(state::FeatureState& state, const RankingOptions& options, RankerModel ranker,
-                         LinearStage stage, std::unique_ptr<gpu::Backend> backend)
+                         LinearStage stage, std::optional<SecondStage> second_stage,
+                         std::unique_ptr<gpu::Backend> backend)
     : state_(state),
       options_(options),
       ranker_(std::move(ranker)),
       stage_(std::move(stage)),
+      second_stage_(std::move(second_stage)),
       backend_(std::move(backend)),
       questions_(state_, options_, ranker_.habit, stage_.weights()[model_feature()] != 0.0),
       signals_(state) {}
@@ -28,11 +31,21 @@ Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& st
   if (!options.ranker_dir.empty()) {
     CAIRN_ASSIGN_OR_RETURN(ranker, read_ranker(options.ranker_dir));
   }
+  return create(state, options, std::move(ranker));
+}
+
+Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& state, const RankingOptions& options,
+                                                         RankerModel ranker) {
   CAIRN_ASSIGN_OR_RETURN(LinearStage stage, LinearStage::create(ranker.weights, options.weights));
   // A question is scanned by the thread that asks it: threads are for questions that come at the same time.
   CAIRN_ASSIGN_OR_RETURN(auto backend, gpu::make_cpu_backend({.threads = 1}));
-  std::unique_ptr<Recommender> made(
-      new Recommender(state, options, std::move(ranker), std::move(stage), std::move(backend)));
+  std::optional<SecondStage> second_stage;
+  // A network corrects the very weights that it was trained with. Weights that somebody named are the whole score.
+  if (ranker.network && options.weights.empty()) {
+    CAIRN_ASSIGN_OR_RETURN(second_stage, SecondStage::create(*ranker.network));
+  }
+  std::unique_ptr<Recommender> made(new Recommender(state, options, std::move(ranker), std::move(stage),
+                                                    std::move(second_stage), std::move(backend)));
   // The index comes first, so that the stored rows that observing hands over find their places' categories.
   made->refresh_index();
   CAIRN_RETURN_IF_ERROR(state.observe_places([signals = &made->signals_](auto changes) { signals->update(changes); }));
@@ -144,8 +157,8 @@ Result<Recommendations> Recommender::recommend(const CallContext& call, const Re
     item.distance_meters = static_cast<double>(near.meters);
     if (request.explain) {  // for those that are answered only: sentences cost far more than scores
       const float model_score = question.model ? question.model->score(near.row) : 0.0F;
-      item.reasons =
-          reasons_for(CandidateFacts(facts, near, question.user.find_row(near.row), model_score), stage_.weights());
+      item.reasons = reasons_for(CandidateFacts(facts, near, question.user.find_row(near.row), model_score),
+                                 stage_.weights(), ranked.added.empty() ? 0.0F : ranked.added[i]);
     }
   }
   answer.next = next_page(question, index, ranked);
@@ -182,6 +195,7 @@ Result<Recommender::Ranked> Recommender::rank(const CallContext& call, const Que
   const PlaceIndex& index = places.index();
   // A cap by category may pass over many of the best: then more of them are looked for, up to all.
   std::size_t wanted = question.limit;
+  if (second_stage_) wanted = std::max(kSecondStage, wanted);
   if (question.max_per_category > 0) wanted = std::max(kSecondStage, 4 * question.limit);
   for (;; wanted *= 4) {
     PlaceScan::Found found;
@@ -195,17 +209,58 @@ Result<Recommender::Ranked> Recommender::rank(const CallContext& call, const Que
     std::vector<float> scores;
     CAIRN_RETURN_IF_ERROR(stage_.score(
         facts, found.candidates, [&] { return call.check(); }, &scores));
+    const Ranked best = in_order(facts, found.candidates, scores, wanted);
     Ranked ranked{.passed = found.passed};
     std::unordered_map<std::uint32_t, std::size_t> taken;  // by category
-    for (const std::uint32_t i : best_candidates(index, found.candidates, scores, wanted)) {
-      const PlaceIndex::Near& near = found.candidates[i];
+    for (std::size_t i = 0; i < best.places.size(); ++i) {
+      const PlaceIndex::Near& near = best.places[i];
       if (question.max_per_category > 0 && ++taken[index.category(near.row)] > question.max_per_category) continue;
       ranked.places.push_back(near);
-      ranked.scores.push_back(scores[i]);
+      ranked.scores.push_back(best.scores[i]);
+      if (!best.added.empty()) ranked.added.push_back(best.added[i]);
       if (ranked.places.size() == question.limit) return ranked;
     }
     if (wanted >= found.passed) return ranked;
   }
+}
+
+namespace {
+
+/// What is added to the scores of `highest` and of all below, so that they come below `lowest`: 0 where they do.
+float step_back(float highest, float lowest) {
+  const float below = std::nextafter(lowest, std::numeric_limits<float>::lowest());
+  return std::min(0.0F, below - highest);
+}
+
+}  // namespace
+
+Recommender::Ranked Recommender::in_order(const QuestionFacts& facts, std::span<const PlaceIndex::Near> candidates,
+                                          std::span<const float> scores, std::size_t wanted) const {
+  Ranked best;
+  for (const std::uint32_t i : best_candidates(facts.index, candidates, scores, wanted)) {
+    best.places.push_back(candidates[i]);
+    best.scores.push_back(scores[i]);
+  }
+  if (!second_stage_ || best.places.empty()) return best;
+  const std::size_t looked_at = std::min(best.places.size(), kSecondStage);
+  const std::span<const PlaceIndex::Near> first = std::span(best.places).first(looked_at);
+  const std::vector<float> added = second_stage_->score(facts, first, std::span(best.scores).first(looked_at));
+  std::vector<float> sums;
+  for (std::size_t i = 0; i < looked_at; ++i) sums.push_back(best.scores[i] + added[i]);
+  Ranked ordered;
+  for (const std::uint32_t i : best_candidates(facts.index, first, sums, looked_at)) {
+    ordered.places.push_back(first[i]);
+    ordered.scores.push_back(sums[i]);
+    ordered.added.push_back(added[i]);
+  }
+  // Whom nobody looked at must not pass by those who were: all of them step back together.
+  const float behind = looked_at < best.scores.size() ? step_back(best.scores[looked_at], ordered.scores.back()) : 0.0F;
+  for (std::size_t i = looked_at; i < best.places.size(); ++i) {
+    ordered.places.push_back(best.places[i]);
+    ordered.scores.push_back(best.scores[i] + behind);
+    ordered.added.push_back(behind);
+  }
+  return ordered;
 }
 
 std::string Recommender::next_page(const Question& question, const PlaceIndex& index, const Ranked& ranked) const {
@@ -233,7 +288,50 @@ Result<Recommender::Scored> Recommender::score(const UserId& user, GeoPoint posi
   const QuestionFacts facts(situation, *scored.index, signals, ranker_.week, asked.get());
   CAIRN_RETURN_IF_ERROR(stage_.score(
       facts, scored.candidates, [] { return ok_status(); }, &scored.scores));
+  if (second_stage_) put_best_first(facts, &scored);
   return scored;
+}
+
+Status Recommender::study(const UserId& user, GeoPoint position, EventTime time, double position_age_hours,
+                          bool exclude_seen, std::size_t k, const std::function<void(const Study&)>& see) const {
+  const auto places = this->places();
+  const PlaceIndex& index = places->index();
+  Question question;
+  CAIRN_ASSIGN_OR_RETURN(const auto row, questions_.user_row(user));
+  question.user = read_user_profile(state_.schema(), row.found.row.get(), index, ranker_.habit, time);
+  CAIRN_ASSIGN_OR_RETURN(question.model, questions_.ask_model(*places, row.found.row.get(), {}));
+  question.situation = {&question.user, position, position_age_hours, time};
+  question.filter.radius_meters = kEverywhereMeters;
+  question.filter.exclude_seen = exclude_seen;
+  // Whoever learns asks about most hours: columns are worth it at once.
+  CAIRN_ASSIGN_OR_RETURN(const auto hour, places->hour(time, index.size(), signals_));
+  const auto ranges = index.ranges_around(position, kEverywhereMeters);
+  const PlaceSignals::Reader signals(signals_);
+  const QuestionFacts facts(question.situation, index, signals, ranker_.week, question.model.get());
+  PlaceScan::Found found;
+  if (hour != nullptr) {
+    CAIRN_ASSIGN_OR_RETURN(found, places->find(facts, question.filter, ranges, k, *hour));
+  }
+  if (!found.by_scan) found = find_all(question, index);
+  std::vector<float> scores;
+  CAIRN_RETURN_IF_ERROR(stage_.score(
+      facts, found.candidates, [] { return ok_status(); }, &scores));
+  std::vector<PlaceIndex::Near> best;
+  std::vector<float> best_scores;
+  for (const std::uint32_t i : best_candidates(index, found.candidates, scores, k)) {
+    best.push_back(found.candidates[i]);
+    best_scores.push_back(scores[i]);
+  }
+  see({facts, best, best_scores});
+  return ok_status();
+}
+
+void Recommender::put_best_first(const QuestionFacts& facts, Scored* scored) const {
+  scored->linear = scored->scores;
+  const Ranked all = in_order(facts, scored->candidates, scored->scores, scored->scores.size());
+  std::unordered_map<std::uint32_t, float> by_row;
+  for (std::size_t i = 0; i < all.places.size(); ++i) by_row.emplace(all.places[i].row, all.scores[i]);
+  for (std::size_t i = 0; i < scored->scores.size(); ++i) scored->scores[i] = by_row.at(scored->candidates[i].row);
 }
 
 PlaceScan::Found Recommender::find_some(const Question& question, const PlaceIndex& index) {

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,6 +20,7 @@
 #include "engine/ranking/retrieve/place_index.h"
 #include "engine/ranking/score/linear_stage.h"
 #include "engine/ranking/score/place_scan.h"
+#include "engine/ranking/score/second_stage.h"
 #include "engine/state/feature_state.h"
 
 namespace cairn::ranking {
@@ -35,6 +38,9 @@ class Recommender {
   /// returned.
   [[nodiscard]] static Result<std::unique_ptr<Recommender>> create(state::FeatureState& state,
                                                                    const RankingOptions& options);
+  /// With this ranker, and not the one that the options name.
+  [[nodiscard]] static Result<std::unique_ptr<Recommender>> create(state::FeatureState& state,
+                                                                   const RankingOptions& options, RankerModel ranker);
 
   /// `now` is used where the request names no time. The answer's freshness is that of the features before any of them
   /// was read, so the answer reflects at least that much.
@@ -53,14 +59,30 @@ class Recommender {
     return places()->model();
   }
 
-  /// Every candidate's score, for those who need whole rankings (evaluation).
+  /// Every candidate's score, for those who need whole rankings (evaluation). Where the ranker has a network, the best
+  /// are in its order, and all others stand below them in the order of the linear stage.
   struct Scored {
     std::shared_ptr<const PlaceIndex> index;
     std::vector<PlaceIndex::Near> candidates;  ///< ascending by row
     std::vector<float> scores;                 ///< by candidate
+    std::vector<float> linear;                 ///< those of the linear stage; empty: there is no other
   };
   [[nodiscard]] Result<Scored> score(const UserId& user, GeoPoint position, EventTime time, double position_age_hours,
                                      double radius_meters) const;
+
+  /// What a question looks like before the second stage, for who learns from it.
+  struct Study {
+    const QuestionFacts& facts;
+    std::span<const PlaceIndex::Near> best;  ///< of all places, by the linear stage, best first
+    std::span<const float> scores;           ///< by the linear stage
+  };
+  /// Shows `see` a question about all places, or about those alone that the user has not been to. `k` of the best are
+  /// found. Signals stand still while it looks.
+  [[nodiscard]] Status study(const UserId& user, GeoPoint position, EventTime time, double position_age_hours,
+                             bool exclude_seen, std::size_t k, const std::function<void(const Study&)>& see) const;
+
+  /// How many of the best go through what looks at places one beside another.
+  static constexpr std::size_t kSecondStage = 256;
 
   /// Rebuilds the place index when the catalogue has changed since. Cheap when it has not.
   void refresh_index() CAIRN_EXCLUDES(rebuild_mutex_, index_mutex_);
@@ -80,16 +102,18 @@ class Recommender {
   void replace_places(std::shared_ptr<const PlaceIndex> index, std::shared_ptr<const model::ServedModel> model)
       CAIRN_REQUIRES(rebuild_mutex_) CAIRN_EXCLUDES(index_mutex_);
   Recommender(state::FeatureState& state, const RankingOptions& options, RankerModel ranker, LinearStage stage,
-              std::unique_ptr<gpu::Backend> backend);
+              std::optional<SecondStage> second_stage, std::unique_ptr<gpu::Backend> backend);
 
-  /// So many of the best go through what looks at places one beside another.
-  static constexpr std::size_t kSecondStage = 256;
   /// What is answered, best first.
   struct Ranked {
     std::vector<PlaceIndex::Near> places = {};
     std::vector<float> scores = {};
-    std::size_t passed = 0;  ///< places that pass the filters
+    std::vector<float> added = {};  ///< by the second stage, and in the scores already; empty: there is none
+    std::size_t passed = 0;         ///< places that pass the filters
   };
+  /// The best of `candidates` in the order of their scores, which the second stage has added to.
+  [[nodiscard]] Ranked in_order(const QuestionFacts& facts, std::span<const PlaceIndex::Near> candidates,
+                                std::span<const float> scores, std::size_t wanted) const;
   /// Waits for `min_offset`, or sets `degraded`, or fails, as the request says.
   Status reach(const CallContext& call, const RecommendRequest& request, bool* degraded) const;
   /// The columns that a scan of `ranges` reads. Null where there is no scan.
@@ -98,6 +122,8 @@ class Recommender {
   [[nodiscard]] Result<Ranked> rank(const CallContext& call, const Question& question, const QuestionFacts& facts,
                                     const PlaceScan& places, std::span<const gpu::RowRange> ranges,
                                     PlaceScan::Hour* hour) const;
+  /// Gives the best their order by the second stage, and all others scores below theirs.
+  void put_best_first(const QuestionFacts& facts, Scored* scored) const;
   [[nodiscard]] std::string next_page(const Question& question, const PlaceIndex& index, const Ranked& ranked) const;
   [[nodiscard]] static std::string shortfall(const Question& question, const PlaceIndex& index, std::size_t passed);
   /// The candidates among those that are to be ordered.
@@ -110,6 +136,7 @@ class Recommender {
   const RankingOptions options_;
   const RankerModel ranker_;
   const LinearStage stage_;
+  const std::optional<SecondStage> second_stage_;  ///< absent: the linear stage's order is that of the answer
   const std::unique_ptr<gpu::Backend> backend_;
   const QuestionReader questions_;
 

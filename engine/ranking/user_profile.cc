@@ -4,7 +4,6 @@
 #include <bit>
 
 #include "engine/ranking/builtin_views.h"
-#include "engine/ranking/visit_weights.h"
 #include "features/read.h"
 
 namespace cairn::ranking {
@@ -47,28 +46,37 @@ class PlaceNumbers {
 };
 
 /// Brings places in the order of rows, as candidates are: scoring walks along both. gpu::kNoRow is the largest row, so
-/// that unknown places come last.
-std::vector<VisitedPlace> by_row(const std::vector<VisitedPlace>& places) {
+/// that unknown places come last. `numbers` of places become those in the new order.
+std::vector<VisitedPlace> by_row(const std::vector<VisitedPlace>& places, std::vector<std::uint32_t>* numbers) {
   std::vector<std::uint64_t> order;  // a place is large: what is sorted is its row and where it stands
   order.reserve(places.size());
   for (std::size_t i = 0; i < places.size(); ++i) order.push_back(std::uint64_t{places[i].row} << 32 | i);
   std::sort(order.begin(), order.end());
   std::vector<VisitedPlace> sorted;
   sorted.reserve(places.size());
-  for (const std::uint64_t one : order) sorted.push_back(places[one & 0xFFFFFFFF]);
+  std::vector<std::uint32_t> moved(places.size());
+  for (const std::uint64_t one : order) {
+    moved[one & 0xFFFFFFFF] = static_cast<std::uint32_t>(sorted.size());
+    sorted.push_back(places[one & 0xFFFFFFFF]);
+  }
+  for (std::uint32_t& number : *numbers) number = moved[number];
   return sorted;
 }
 
-void read_visits(const HabitCoefficients& kernel, const std::vector<Visit>& visits, const PlaceIndex& index,
-                 EventTime time, UserProfile* profile) {
+void read_visits(const HabitCoefficients& kernel, const PlaceIndex& index, EventTime time, UserProfile* profile) {
+  const std::vector<Visit>& visits = profile->visits;
   if (visits.empty()) return;
-  const VisitWeights weights = weigh_visits(kernel, visits, index, time);
+  profile->visit_weights = weigh_visits(kernel, visits, index, time);
+  const VisitWeights& weights = profile->visit_weights;
   PlaceNumbers numbers(visits.size());
   std::vector<VisitedPlace> places;
+  profile->place_of_visit.reserve(visits.size());
   for (std::size_t i = 0; i < visits.size(); ++i) {
     const Visit& visit = visits[i];
     const std::size_t number = numbers.number_of(visit.place);
-    if (number == places.size()) places.push_back({.row = visit.row, .place = visit.place, .newest_ms = visit.ms});
+    profile->place_of_visit.push_back(static_cast<std::uint32_t>(number));
+    if (number == places.size())
+      places.push_back({.row = visit.row, .place = visit.place, .newest_ms = visit.ms, .oldest_ms = visit.ms});
     VisitedPlace& place = places[number];
     ++place.visits;
     place.newest_ms = std::max(place.newest_ms, visit.ms);
@@ -81,7 +89,7 @@ void read_visits(const HabitCoefficients& kernel, const std::vector<Visit>& visi
     profile->same_hour_total += weights.same_hour[i];
     profile->same_week_hour_total += weights.same_week_hour[i];
   }
-  profile->visited = by_row(places);
+  profile->visited = by_row(places, &profile->place_of_visit);
   const Visit& last = visits.back();
   profile->last_place = last.place;
   profile->last_row = last.row;
@@ -120,7 +128,8 @@ UserProfile read_user_profile(const features::Schema& schema, const features::Ro
   profile.known = true;
   const features::View* history = schema.find(kUserHistory);
   CAIRN_CHECK(history != nullptr);
-  read_visits(kernel, read_history(row->find(history->id), index), index, time, &profile);
+  profile.visits = read_history(row->find(history->id), index);
+  read_visits(kernel, index, time, &profile);
   profile.categories = read_values(schema, *row, kUserCategoryAffinity, time);
   profile.cells = read_values(schema, *row, kUserCellAffinity, time);
   for (const auto& [cell, value] : profile.cells) profile.cells_total += value;

@@ -11,6 +11,7 @@
 #include "cairn/clock.h"
 #include "engine/ranking/ranker_model.h"
 #include "engine/ranking/retrieve/place_index.h"
+#include "engine/ranking/visit_weights.h"
 #include "features/row.h"
 #include "features/schema.h"
 
@@ -22,6 +23,7 @@ struct VisitedPlace {
   std::uint64_t place = 0;  ///< dictionary id
   std::int64_t visits = 0;
   std::int64_t newest_ms = 0;
+  std::int64_t oldest_ms = 0;
   double habit = 0.0;           ///< sum over the visits of exp(kernel): HabitCoefficients
   double recent = 0.0;          ///< sum of 2^(-age / 7 d)
   double same_hour = 0.0;       ///< sum of a kernel over hour of day, kind of day and age
@@ -62,9 +64,12 @@ class Affinities {
 
 /// A user's row read for one question: what their history says about the moment asked for.
 struct UserProfile {
-  bool known = false;                 ///< the user has a row
-  std::vector<VisitedPlace> visited;  ///< ascending by row; those without a row (gpu::kNoRow) last
-  double recent_total = 0.0;          ///< the sums over all visits of the fields above
+  bool known = false;                         ///< the user has a row
+  std::vector<VisitedPlace> visited;          ///< ascending by row; those without a row (gpu::kNoRow) last
+  std::vector<Visit> visits;                  ///< the history, ascending by time
+  VisitWeights visit_weights;                 ///< by visit
+  std::vector<std::uint32_t> place_of_visit;  ///< by visit: where in `visited` its place stands
+  double recent_total = 0.0;                  ///< the sums over all visits of the fields above
   double same_hour_total = 0.0;
   double same_week_hour_total = 0.0;
   double monthly_total = 0.0;  ///< sum over all visits of 2^(-age / 30 d)

@@ -57,6 +57,11 @@ class Columns {
     kSameGap,
     kHabit,
     kLogAge,
+    kNearStart,
+    kSameStart,
+    kSameSecond,
+    kSameDay,
+    kSameKind,
     kCount
   };
 
@@ -155,11 +160,15 @@ class Weighing {
     const auto wide = columns_.of(Name::kHourWide);
     const auto hour = columns_.of(Name::kHour);
     const auto log_age = columns_.of(Name::kLogAge);
+    const auto same_day = columns_.of(Name::kSameDay);
+    const auto same_kind = columns_.of(Name::kSameKind);
     for (std::size_t i = 0; i < visits_.size(); ++i) {
+      same_day[i] = then_[i].day == now_.day ? 1.0 : 0.0;
+      same_kind[i] = then_[i].weekend == now_.weekend ? 1.0 : 0.0;
       double z = c_.constant + c_.age * log_age[i] + c_.hour_close * close[i] + c_.hour_wide * wide[i];
-      if (then_[i].day == now_.day) z += c_.same_day;
+      z += c_.same_day * same_day[i];
       z += c_.hour_when_fresh * hour[i] * fresh_;
-      if (then_[i].weekend == now_.weekend) z += c_.hour_same_kind_of_day * hour[i];
+      z += c_.hour_same_kind_of_day * same_kind[i] * hour[i];
       habit[i] = i == 0 ? z : z + came_about(i);
     }
     gpu::exp_each(habit);
@@ -171,11 +180,17 @@ class Weighing {
     const Visit& last = visits_.back();
     const bool same_start = before.place == last.place;
     const double same_gap = columns_.of(Name::kSameGap)[i];
-    double z = c_.same_gap * same_gap + c_.near_start * (same_start ? 1.0 : nearness(before.row, last.row)) * fresh_;
+    const double near = same_start ? 1.0 : nearness(before.row, last.row);
+    columns_.of(Name::kNearStart)[i] = near;
+    double z = c_.same_gap * same_gap + c_.near_start * near * fresh_;
     if (same_start) {
+      columns_.of(Name::kSameStart)[i] = 1.0;
       z += c_.same_start * fresh_ + c_.same_start_and_gap * same_gap;
       const bool same_second = i >= 2 && visits_[i - 2].place == visits_[visits_.size() - 2].place;
-      if (same_second) z += c_.same_second;
+      if (same_second) {
+        columns_.of(Name::kSameSecond)[i] = 1.0;
+        z += c_.same_second;
+      }
     }
     return z;
   }
@@ -193,6 +208,16 @@ class Weighing {
     weights.recent = columns_.of(Name::kRecent);
     weights.same_hour = columns_.of(Name::kSameHour);
     weights.same_week_hour = columns_.of(Name::kSameWeekHour);
+    weights.log_age = columns_.of(Name::kLogAge);
+    weights.hour_close = columns_.of(Name::kHourClose);
+    weights.hour_wide = columns_.of(Name::kHourWide);
+    weights.hour = columns_.of(Name::kHour);
+    weights.same_gap = columns_.of(Name::kSameGap);
+    weights.near_start = columns_.of(Name::kNearStart);
+    weights.same_start = columns_.of(Name::kSameStart);
+    weights.same_second = columns_.of(Name::kSameSecond);
+    weights.same_day = columns_.of(Name::kSameDay);
+    weights.same_kind = columns_.of(Name::kSameKind);
     weights.numbers = std::move(columns_).take();  // the spans stay: the memory only changes its owner
     return weights;
   }

@@ -6,12 +6,12 @@
 #include <string>
 
 #include "cairn/rfc3339.h"
-#include "engine/learning/datasets/city.h"
-#include "engine/learning/datasets/traces.h"
 #include "engine/learning/evaluate/replay.h"
 #include "tools/cairn/commands.h"
 #include "tools/cairn/held_out_command.h"
 #include "tools/cairn/output.h"
+#include "tools/cairn/ranker_command.h"
+#include "tools/cairn/streams.h"
 
 namespace cairn::cli {
 namespace {
@@ -23,20 +23,8 @@ struct ReplayArguments {
   std::uint64_t ask_every = 1;
   std::uint64_t seed = 1;
   std::string answers;
+  std::string ranker;
 };
-
-Result<datasets::Dataset> load(const ReplayArguments& arguments) {
-  if (arguments.dataset == "city") {
-    datasets::CityOptions options;
-    options.seed = arguments.seed;
-    return datasets::generate_city(options);
-  }
-  if (arguments.data.empty()) {
-    return invalid_argument("--dataset " + arguments.dataset + " needs --data DIR, the folder with its files");
-  }
-  return arguments.dataset == "foursquare" ? datasets::load_foursquare(arguments.data)
-                                           : datasets::load_gowalla(arguments.data);
-}
 
 void print_json(const learning::ReplayReport& report) {
   nlohmann::ordered_json json = {{"dataset", report.dataset}, {"interactions", report.interactions},
@@ -44,12 +32,18 @@ void print_json(const learning::ReplayReport& report) {
                                  {"places", report.places},   {"seconds", report.seconds}};
   for (const learning::NextPlaceMetrics& one : report.metrics) {
     json[one.method] = {{"acc@1", one.acc_at_1},
+                        {"acc@1_interval", {one.acc_at_1_interval.low, one.acc_at_1_interval.high}},
                         {"acc@5", one.acc_at_5},
                         {"acc@10", one.acc_at_10},
                         {"recall@20", one.recall_at_20},
-                        {"mrr", one.mrr}};
+                        {"mrr", one.mrr},
+                        {"mrr_interval", {one.mrr_interval.low, one.mrr_interval.high}}};
   }
   print(json.dump() + "\n");
+}
+
+std::string interval_text(const learning::Interval& interval) {
+  return four_decimals(interval.low) + " to " + four_decimals(interval.high);
 }
 
 void print_table(const learning::ReplayReport& report) {
@@ -60,10 +54,13 @@ void print_table(const learning::ReplayReport& report) {
                {"ACC@5", Align::kRight},
                {"ACC@10", Align::kRight},
                {"RECALL@20", Align::kRight},
-               {"MRR", Align::kRight}});
+               {"MRR", Align::kRight},
+               {"ACC@1 95 %"},
+               {"MRR 95 %"}});
   for (const learning::NextPlaceMetrics& one : report.metrics) {
     table.add({one.method, four_decimals(one.acc_at_1), four_decimals(one.acc_at_5), four_decimals(one.acc_at_10),
-               four_decimals(one.recall_at_20), four_decimals(one.mrr)});
+               four_decimals(one.recall_at_20), four_decimals(one.mrr), interval_text(one.acc_at_1_interval),
+               interval_text(one.mrr_interval)});
   }
   print(table.to_string(color_wanted()));
 }
@@ -71,11 +68,13 @@ void print_table(const learning::ReplayReport& report) {
 /// A line a question, as comma-separated values, so that any subset of them can be measured afterwards.
 class AnswersFile {
  public:
-  explicit AnswersFile(const std::string& path) : path_(path), out_(path) { out_ << "user_id,time,expected_rank\n"; }
+  explicit AnswersFile(const std::string& path) : path_(path), out_(path) {
+    out_ << "user_id,time,expected_rank,score\n";
+  }
 
   Status add(const learning::ReplayAnswer& answer) {
     out_ << quoted(answer.truth.user.str()) << ',' << format_rfc3339(answer.truth.time) << ','
-         << number_text(answer.expected_rank) << '\n';
+         << number_text(answer.expected_rank) << ',' << answer.score << '\n';
     return state();
   }
   Status close() {
@@ -106,12 +105,23 @@ class AnswersFile {
   std::ofstream out_;
 };
 
+/// "auto" is trained on what lies before the first question, so that it knows nothing of the answers.
+std::optional<ranking::RankerModel> ranker_of(const ReplayArguments& arguments, const datasets::Dataset& dataset,
+                                              const learning::ReplayOptions& options, const GlobalOptions& global) {
+  if (arguments.ranker.empty()) return std::nullopt;
+  if (arguments.ranker != "auto") return value_or_fail(ranking::read_ranker(arguments.ranker));
+  const std::size_t end = learning::first_asked(dataset, options);
+  const learning::Stream before{dataset.places, std::span(dataset.interactions).first(end)};
+  return train_ranker_on(before, {.seed = arguments.seed}, global).ranker;
+}
+
 void run_replay(const ReplayArguments& arguments, const GlobalOptions& global) {
   learning::ReplayOptions options;
   options.ask_every = arguments.ask_every;
   if (const Status set = learning::set_ask_from(arguments.ask_from, &options); !set.ok()) fail(set);
-  const auto dataset = load(arguments);
+  const auto dataset = load_dataset(arguments.dataset, arguments.data, arguments.seed);
   if (!dataset.ok()) fail(dataset.status());
+  options.ranker = ranker_of(arguments, *dataset, options, global);
   Progress progress("interactions of " + grouped(dataset->interactions.size()) + " replayed", global.quiet);
   options.progress = [&progress](std::size_t done, std::size_t) { progress.update(done); };
   std::optional<AnswersFile> answers;
@@ -152,14 +162,21 @@ void add_evaluate_command(CLI::App& app, const GlobalOptions& options) {
       ->capture_default_str();
   command->add_option("--seed", arguments->seed, "which city is made up")->type_name("N")->capture_default_str();
   command
-      ->add_option("--answers", arguments->answers,
-                   "write one line a question here: user, time and expected rank of the place that was next, so that "
-                   "the subset of any protocol can be measured")
+      ->add_option(
+          "--answers", arguments->answers,
+          "write one line a question here: user, time, and expected rank and score of the place that was next, so that "
+          "the subset of any protocol can be measured")
       ->type_name("FILE");
+  command
+      ->add_option("--ranker", arguments->ranker,
+                   "score with the ranker in this directory, or with one that is trained on what lies before the first "
+                   "question (auto); the row 'linear' is its linear stage alone. Default: the one that ships")
+      ->type_name("DIR|auto");
   add_held_out_options(command, held_out.get())->excludes(dataset);
   command->footer(
       examples("  cairn evaluate\n"
                "  cairn evaluate --dataset foursquare --data ~/check-ins --ask-from 0.8 -o json\n"
+               "  cairn evaluate --dataset foursquare --data ~/check-ins --ranker auto\n"
                "  cairn evaluate --dataset gowalla --data ~/check-ins --answers answers.csv\n"
                "  cairn evaluate --model model --train train.txt.gz --test test.txt.gz -o json"));
   command->callback([arguments, held_out, &options] {

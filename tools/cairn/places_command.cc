@@ -1,64 +1,12 @@
 #include <memory>
 #include <optional>
 
-#include "tools/cairn/csv.h"
-#include "tools/cairn/line_source.h"
 #include "tools/cairn/output.h"
+#include "tools/cairn/place_source.h"
 #include "tools/cairn/upload.h"
 
 namespace cairn::cli {
 namespace {
-
-// A quote that is never closed would otherwise take the rest of the file.
-constexpr std::size_t kRecordBytesMax = 64 * 1024;
-
-/// The places of a file as JSON, one at a time. CSV is told from NDJSON by the first line.
-class PlaceSource {
- public:
-  explicit PlaceSource(LineSource lines) : lines_(std::move(lines)) {}
-
-  /// The next place in `*json`, or false after the last. `first_line()` is where it began.
-  Result<bool> next(std::string* json) {
-    std::string_view line;
-    CAIRN_ASSIGN_OR_RETURN(const bool more, next_line(&line));
-    if (!more) return false;
-    if (!csv_) {
-      *json = std::string(line);
-      return true;
-    }
-    std::string record(line);
-    Result<std::string> place = csv_->to_json(record);
-    while (!place.ok() && place.status().code() == StatusCode::kOutOfRange && record.size() < kRecordBytesMax) {
-      CAIRN_ASSIGN_OR_RETURN(const bool continued, lines_.next(&line));
-      if (!continued) break;
-      record += '\n';
-      record += line;
-      place = csv_->to_json(record);
-    }
-    CAIRN_ASSIGN_OR_RETURN(*json, std::move(place));
-    return true;
-  }
-
-  [[nodiscard]] std::uint64_t first_line() const noexcept { return first_line_; }
-
- private:
-  Result<bool> next_line(std::string_view* line) {
-    CAIRN_ASSIGN_OR_RETURN(bool more, lines_.next(line));
-    const bool first = !started_;
-    started_ = true;
-    if (more && first && !line->starts_with('{')) {
-      CAIRN_ASSIGN_OR_RETURN(csv_, PlaceCsv::from_header(*line));
-      CAIRN_ASSIGN_OR_RETURN(more, lines_.next(line));
-    }
-    first_line_ = lines_.number();
-    return more;
-  }
-
-  LineSource lines_;
-  bool started_ = false;
-  std::optional<PlaceCsv> csv_;
-  std::uint64_t first_line_ = 1;
-};
 
 class Import {
  public:
@@ -66,9 +14,7 @@ class Import {
       : options_(options), file_(file), progress_("places imported", options.quiet) {}
 
   void run() {
-    Result<LineSource> lines = LineSource::open(file_);
-    if (!lines.ok()) fail(lines.status());
-    send_all(PlaceSource(std::move(*lines)));
+    send_all(value_or_fail(PlaceSource::open(file_)));
     progress_.clear();
     if (options_.json()) return print(nlohmann::json({{"imported", imported_}}).dump() + "\n");
     if (!options_.quiet) print(grouped(imported_) + " places imported\n");

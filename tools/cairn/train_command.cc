@@ -16,6 +16,7 @@
 #include "engine/learning/train.h"
 #include "tools/cairn/commands.h"
 #include "tools/cairn/output.h"
+#include "tools/cairn/ranker_command.h"
 
 namespace cairn::cli {
 namespace {
@@ -38,6 +39,7 @@ struct TrainArguments {
   std::string precision = "fp32";
   std::string teacher;
   bool resume = false;
+  RankerArguments ranker;  ///< what only this kind takes
 };
 
 /// A model that was trained, and what it took.
@@ -123,7 +125,27 @@ void print_summary(const Outcome& outcome, const std::string& out) {
         " of memory at most\n");
 }
 
+/// A ranker is trained from a stream, models of items from pairs.
+void run_ranker(const TrainArguments& arguments, const GlobalOptions& global) {
+  if (!arguments.lightgcn.empty()) {
+    throw CLI::ValidationError("--lightgcn", "has no times and positions, which a ranker learns from; give --events");
+  }
+  RankerArguments ranker = arguments.ranker;
+  ranker.events = arguments.events;
+  ranker.sql = arguments.sql;
+  ranker.schema = arguments.schema;
+  ranker.parameters = parameters_of(arguments);
+  ranker.seed = arguments.seed;
+  ranker.threads = arguments.threads;
+  ranker.out = without_slash(arguments.out);
+  run_train_ranker(ranker, global);
+}
+
 void run(const TrainArguments& arguments, const GlobalOptions& global) {
+  if (arguments.kind == kRankerKind) return run_ranker(arguments, global);
+  if (!arguments.ranker.dataset.empty()) {
+    throw CLI::ValidationError("--dataset", "goes with --kind ranker; `cairn dataset` writes the events of a data set");
+  }
   const auto started = std::chrono::steady_clock::now();
   const std::string out = without_slash(arguments.out);
   learning::TrainOptions options{.parameters = parameters_of(arguments),
@@ -167,7 +189,18 @@ void add_sources(CLI::App* command, TrainArguments* arguments) {
       ->type_name("FILE");
   sources->add_option("--sql", arguments->sql, "PostgreSQL that cairnd writes to, as libpq connection string")
       ->type_name("DSN");
+  sources
+      ->add_option("--dataset", arguments->ranker.dataset,
+                   "With --kind ranker: city (made up), foursquare or gowalla (published check-ins)")
+      ->check(CLI::IsMember({"city", "foursquare", "gowalla"}))
+      ->type_name("NAME");
   sources->require_option(1);
+  command->add_option("--data", arguments->ranker.data, "With --dataset: folder with the published files")
+      ->type_name("DIR");
+  command
+      ->add_option("--places", arguments->ranker.places,
+                   "With --kind ranker and --events: the places, as `cairn places import` takes them")
+      ->type_name("FILE");
   command->add_option("--schema", arguments->schema, "With --sql: schema of the tables")->capture_default_str();
   command
       ->add_option("--weights", arguments->weights,
@@ -179,6 +212,7 @@ void add_sources(CLI::App* command, TrainArguments* arguments) {
 void add_options(CLI::App* command, TrainArguments* arguments) {
   std::vector<std::string> kinds;
   for (const learning::TrainingKind& kind : learning::training_kinds()) kinds.emplace_back(kind.name);
+  kinds.emplace_back(kRankerKind);
   command->add_option("--kind", arguments->kind, "What to train; see below")
       ->required()
       ->check(CLI::IsMember(kinds))
@@ -186,6 +220,15 @@ void add_options(CLI::App* command, TrainArguments* arguments) {
   command->add_option("--out", arguments->out, "The model's directory; a model that is there is replaced when done")
       ->required()
       ->type_name("DIR");
+  command
+      ->add_option("--until", arguments->ranker.until,
+                   "With --kind ranker: share of the interactions, or RFC 3339 time, from which on nothing is learned")
+      ->type_name("SHARE|TIME");
+  command
+      ->add_option("--objective", arguments->ranker.objective,
+                   "With --kind ranker: foresee the next place (next), or the next that the user has not been to (new)")
+      ->check(CLI::IsMember({"next", "new"}))
+      ->capture_default_str();
   command->add_option("--dim", arguments->dim, "Numbers in a vector (ials, graph, best)")->type_name("N");
   command->add_option("--epochs", arguments->epochs, "Passes over the interactions (ials, best)")->type_name("N");
   command->add_option("--set", arguments->set, "Any other parameter of the kind; a wrong name lists them")
@@ -210,7 +253,9 @@ std::string kinds_text() {
     name.resize(12, ' ');
     text += "  " + name + std::string(kind.what) + "\n";
   }
-  return text;
+  std::string name(kRankerKind);
+  name.resize(12, ' ');
+  return text + "  " + name + kRankerWhat + "\n";
 }
 
 }  // namespace
@@ -227,6 +272,8 @@ void add_train_command(CLI::App& app, const GlobalOptions& options) {
                "  cairn train --kind ials --dim 256 --epochs 10 --events events.ndjson.gz --out model\n"
                "  cairn train --kind ials --dim 64 --teacher model --precision int8 --events events.ndjson.gz "
                "--out small\n"
+               "  cairn train --kind ranker --events events.ndjson.gz --places places.csv --out ranker\n"
+               "  cairn train --kind ranker --dataset foursquare --data ~/check-ins --until 0.8 --out ranker\n"
                "  cairn train --kind ease --set regularization=100 --sql 'dbname=app user=cairn' --out model"));
   command->callback([arguments, &options] { run(*arguments, options); });
 }

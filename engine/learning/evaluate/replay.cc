@@ -10,48 +10,84 @@
 #include <utility>
 
 #include "cairn/rfc3339.h"
-#include "engine/ranking/builtin_views.h"
-#include "engine/ranking/recommender.h"
-#include "engine/state/feature_state.h"
-#include "features/row.h"
-#include "storage/state_store.h"
+#include "engine/learning/evaluate/replay_engine.h"
+#include "gpu/random.h"
 
 namespace cairn::learning {
 
 namespace {
 
-using ranking::PlaceIndex;
-using ranking::Recommender;
-
 constexpr double kEverywhereMeters = 30'000'000.0;  // more than half the Earth's girth
 constexpr double kNearbyMeters = 2'000.0;
 constexpr std::size_t kWarmUpBatch = 5'000;
 
-/// Collects the expected ranks of one method.
+/// Collects the expected ranks of one method, by user.
 class Tally {
  public:
   explicit Tally(std::string method) { metrics_.method = std::move(method); }
 
-  void add(double rank) {
+  /// `user`: counted from 0 in the order in which users were first asked about.
+  void add(std::size_t user, double rank) {
     ++questions_;
     metrics_.acc_at_1 += rank <= 1.0;
     metrics_.acc_at_5 += rank <= 5.0;
     metrics_.acc_at_10 += rank <= 10.0;
     metrics_.recall_at_20 += rank <= 20.0;
     metrics_.mrr += 1.0 / rank;
+    if (users_.size() <= user) users_.resize(user + 1);
+    users_[user].questions += 1.0;
+    users_[user].hits += rank <= 1.0;
+    users_[user].reciprocals += 1.0 / rank;
   }
 
+  [[nodiscard]] bool empty() const noexcept { return questions_ == 0; }
   [[nodiscard]] NextPlaceMetrics mean() const {
     NextPlaceMetrics mean = metrics_;
     for (double* sum : {&mean.acc_at_1, &mean.acc_at_5, &mean.acc_at_10, &mean.recall_at_20, &mean.mrr}) {
       *sum /= static_cast<double>(questions_);
     }
+    draw_intervals(&mean);
     return mean;
   }
 
  private:
+  struct OfUser {
+    double questions = 0.0;
+    double hits = 0.0;
+    double reciprocals = 0.0;
+  };
+
+  void draw_intervals(NextPlaceMetrics* metrics) const {
+    constexpr std::size_t kSamples = 1'000;
+    std::vector<double> hits;
+    std::vector<double> reciprocals;
+    std::uint64_t random = 1;
+    for (std::size_t sample = 0; sample < kSamples; ++sample) {
+      OfUser sum;
+      for (std::size_t i = 0; i < users_.size(); ++i) {
+        const OfUser& drawn = users_[gpu::next_bits(&random) % users_.size()];
+        sum.questions += drawn.questions;
+        sum.hits += drawn.hits;
+        sum.reciprocals += drawn.reciprocals;
+      }
+      hits.push_back(sum.hits / std::max(1.0, sum.questions));
+      reciprocals.push_back(sum.reciprocals / std::max(1.0, sum.questions));
+    }
+    metrics->acc_at_1_interval = middle_of(&hits);
+    metrics->mrr_interval = middle_of(&reciprocals);
+  }
+
+  static Interval middle_of(std::vector<double>* means) {
+    std::sort(means->begin(), means->end());
+    const auto at = [&](double share) {
+      return (*means)[static_cast<std::size_t>(share * static_cast<double>(means->size() - 1) + 0.5)];
+    };
+    return {at(0.025), at(0.975)};
+  }
+
   NextPlaceMetrics metrics_;  ///< sums
   std::size_t questions_ = 0;
+  std::vector<OfUser> users_;
 };
 
 /// Rank of `truth` by falling score; among equals the mean of their ranks.
@@ -65,11 +101,6 @@ double expected_rank(std::span<const float> scores, std::size_t truth) {
   return 1.0 + static_cast<double>(better) + static_cast<double>(equal - 1) / 2.0;
 }
 
-struct Previous {
-  std::uint32_t row = gpu::kNoRow;
-  EventTime time;
-};
-
 class Replay {
  public:
   Replay(const datasets::Dataset& dataset, const ReplayOptions& options) : dataset_(dataset), options_(options) {}
@@ -77,24 +108,20 @@ class Replay {
   Result<ReplayReport> run();
 
  private:
-  Status open();
   Status warm_up(std::size_t end);
   Status learn(std::span<const Interaction> interactions);
-  Status ask(const Interaction& truth, const Previous& previous);
+  Status ask(const Interaction& truth, const ReplayEngine::Previous& previous);
   /// What the baselines know: kept here in plain counts, apart from the engine's features.
   void remember(const Interaction& one);
-  [[nodiscard]] std::uint32_t row_of(const PlaceId& place) const;
 
   const datasets::Dataset& dataset_;
   const ReplayOptions& options_;
-  std::unique_ptr<storage::StateStore> store_;
-  std::unique_ptr<state::FeatureState> state_;
-  std::unique_ptr<Recommender> recommender_;
-  std::unordered_map<std::string, std::uint32_t> rows_;
-  std::unordered_map<std::string, Previous> previous_;
+  std::unique_ptr<ReplayEngine> engine_;
   std::unordered_map<std::string, std::unordered_map<std::uint32_t, float>> own_visits_;  ///< by user, by row
   std::vector<float> visits_;                                                             ///< by row
+  std::unordered_map<std::string, std::size_t> users_;  ///< those that were asked about, in the order of that
   Tally cairn_{"cairn"};
+  Tally linear_{"linear"};
   Tally popular_{"popular_nearby"};
   Tally nearest_{"nearest"};
   Tally own_{"own_history"};
@@ -102,34 +129,16 @@ class Replay {
   std::size_t questions_ = 0;
 };
 
-Status Replay::open() {
-  store_ = storage::open_memory_store(features::merge_encoded_rows);
-  CAIRN_ASSIGN_OR_RETURN(state_, state::FeatureState::open(*store_, {.views = ranking::builtin_views(), .sync = false},
-                                                           InteractionTypes()));
-  CAIRN_RETURN_IF_ERROR(state_->catalog().upsert(dataset_.places));
-  CAIRN_ASSIGN_OR_RETURN(recommender_, Recommender::create(*state_, options_.ranking));
-  const auto index = recommender_->index();
-  for (std::uint32_t row = 0; row < index->size(); ++row) rows_.emplace(index->place(row).id.str(), row);
-  visits_.resize(index->size());
-  return ok_status();
-}
-
-std::uint32_t Replay::row_of(const PlaceId& place) const {
-  const auto found = rows_.find(place.str());
-  return found == rows_.end() ? gpu::kNoRow : found->second;
-}
-
 void Replay::remember(const Interaction& one) {
-  const std::uint32_t row = row_of(one.place);
+  const std::uint32_t row = engine_->row_of(one.place);
   if (row == gpu::kNoRow) return;
-  previous_[one.user.str()] = {row, one.time};
   ++own_visits_[one.user.str()][row];
   ++visits_[row];
 }
 
 Status Replay::learn(std::span<const Interaction> interactions) {
   for (const Interaction& one : interactions) remember(one);
-  return state_->apply({"replay", interactions, {}, 0});
+  return engine_->learn(interactions);
 }
 
 Status Replay::warm_up(std::size_t end) {
@@ -141,30 +150,32 @@ Status Replay::warm_up(std::size_t end) {
   return ok_status();
 }
 
-Status Replay::ask(const Interaction& truth, const Previous& previous) {
-  const std::uint32_t truth_row = row_of(truth.place);
+Status Replay::ask(const Interaction& truth, const ReplayEngine::Previous& previous) {
+  const std::uint32_t truth_row = engine_->row_of(truth.place);
   if (truth_row == gpu::kNoRow) return ok_status();
-  const GeoPoint here = recommender_->index()->position(previous.row);
-  const double hours = std::max(0.0, static_cast<double>((truth.time - previous.time).count()) / 3.6e6);
-  CAIRN_ASSIGN_OR_RETURN(const auto scored,
-                         recommender_->score(truth.user, here, truth.time, hours, kEverywhereMeters));
+  const ranking::Recommender& recommender = engine_->recommender();
+  const GeoPoint here = recommender.index()->position(previous.row);
+  const double hours = hours_between(previous.time, truth.time);
+  CAIRN_ASSIGN_OR_RETURN(const auto scored, recommender.score(truth.user, here, truth.time, hours, kEverywhereMeters));
   // Every place is a candidate, ascending by row, so a candidate's index is its row.
   CAIRN_CHECK(scored.candidates.size() == scored.index->size());
   const double rank = expected_rank(scored.scores, truth_row);
-  cairn_.add(rank);
-  if (options_.answered) CAIRN_RETURN_IF_ERROR(options_.answered({truth, rank}));
+  const std::size_t user = users_.try_emplace(truth.user.str(), users_.size()).first->second;
+  cairn_.add(user, rank);
+  if (!scored.linear.empty()) linear_.add(user, expected_rank(scored.linear, truth_row));
+  if (options_.answered) CAIRN_RETURN_IF_ERROR(options_.answered({truth, rank, scored.scores[truth_row]}));
 
   scores_.resize(scored.candidates.size());
   for (std::size_t i = 0; i < scores_.size(); ++i) scores_[i] = -scored.candidates[i].meters;
-  nearest_.add(expected_rank(scores_, truth_row));
+  nearest_.add(user, expected_rank(scores_, truth_row));
   for (std::size_t i = 0; i < scores_.size(); ++i) {
     const bool nearby = static_cast<double>(scored.candidates[i].meters) <= kNearbyMeters;
     scores_[i] = nearby ? visits_[i] + 1.0F : 0.0F;
   }
-  popular_.add(expected_rank(scores_, truth_row));
+  popular_.add(user, expected_rank(scores_, truth_row));
   std::fill(scores_.begin(), scores_.end(), 0.0F);
   for (const auto& [row, visits] : own_visits_[truth.user.str()]) scores_[row] = visits;
-  own_.add(expected_rank(scores_, truth_row));
+  own_.add(user, expected_rank(scores_, truth_row));
   ++questions_;
   return ok_status();
 }
@@ -172,21 +183,14 @@ Status Replay::ask(const Interaction& truth, const Previous& previous) {
 Result<ReplayReport> Replay::run() {
   const auto started = std::chrono::steady_clock::now();
   const std::span<const Interaction> all(dataset_.interactions);
-  std::size_t first = static_cast<std::size_t>(options_.ask_from_fraction * static_cast<double>(all.size()));
-  if (options_.ask_from_time) {
-    first = static_cast<std::size_t>(
-        std::partition_point(all.begin(), all.end(),
-                             [&](const Interaction& one) { return one.time < *options_.ask_from_time; }) -
-        all.begin());
-  }
-  CAIRN_RETURN_IF_ERROR(open());
+  const std::size_t first = first_asked(dataset_, options_);
+  CAIRN_ASSIGN_OR_RETURN(engine_, ReplayEngine::open(dataset_.places, options_.ranking, options_.ranker));
+  visits_.resize(engine_->recommender().index()->size());
   CAIRN_RETURN_IF_ERROR(warm_up(std::min(first, all.size())));
   std::size_t turn = 0;
   for (std::size_t i = first; i < all.size(); ++i) {
-    const auto previous = previous_.find(all[i].user.str());
-    if (previous != previous_.end() && turn++ % options_.ask_every == 0) {
-      CAIRN_RETURN_IF_ERROR(ask(all[i], previous->second));
-    }
+    const ReplayEngine::Previous* previous = engine_->previous(all[i].user);
+    if (previous != nullptr && turn++ % options_.ask_every == 0) CAIRN_RETURN_IF_ERROR(ask(all[i], *previous));
     CAIRN_RETURN_IF_ERROR(learn(all.subspan(i, 1)));
     if (options_.progress && i % 200 == 0) options_.progress(i, all.size());
   }
@@ -197,7 +201,9 @@ Result<ReplayReport> Replay::run() {
   report.warm_up = first;
   report.questions = questions_;
   report.places = dataset_.places.size();
-  report.metrics = {cairn_.mean(), popular_.mean(), nearest_.mean(), own_.mean()};
+  report.metrics = {cairn_.mean()};
+  if (!linear_.empty()) report.metrics.push_back(linear_.mean());
+  for (const Tally* baseline : {&popular_, &nearest_, &own_}) report.metrics.push_back(baseline->mean());
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   return report;
 }
@@ -218,6 +224,16 @@ Status set_ask_from(const std::string& text, ReplayOptions* options) {
   }
   options->ask_from_time = *time;
   return ok_status();
+}
+
+std::size_t first_asked(const datasets::Dataset& dataset, const ReplayOptions& options) {
+  const std::span<const Interaction> all(dataset.interactions);
+  if (!options.ask_from_time) {
+    return static_cast<std::size_t>(options.ask_from_fraction * static_cast<double>(all.size()));
+  }
+  const auto first = std::partition_point(all.begin(), all.end(),
+                                          [&](const Interaction& one) { return one.time < *options.ask_from_time; });
+  return static_cast<std::size_t>(first - all.begin());
 }
 
 Result<ReplayReport> replay(const datasets::Dataset& dataset, const ReplayOptions& options) {

@@ -8,7 +8,7 @@
 
 namespace cairn::ranking {
 
-std::vector<Reason> reasons_for(const CandidateFacts& candidate, std::span<const double> weights) {
+std::vector<Reason> reasons_for(const CandidateFacts& candidate, std::span<const double> weights, float network) {
   constexpr std::size_t kReasonsMax = 5;
   struct Share {
     std::size_t feature;
@@ -20,6 +20,8 @@ std::vector<Reason> reasons_for(const CandidateFacts& candidate, std::span<const
     const double contribution = weights[i] * values[i];
     if (contribution != 0.0) shares.push_back({i, contribution});
   }
+  const std::size_t by_network = values.size();  // stands behind the features
+  if (network != 0.0F) shares.push_back({by_network, static_cast<double>(network)});
   // Stable: of equal contributions the feature declared first comes first, so that equal answers read the same.
   std::stable_sort(shares.begin(), shares.end(),
                    [](const Share& a, const Share& b) { return std::abs(a.contribution) > std::abs(b.contribution); });
@@ -27,6 +29,10 @@ std::vector<Reason> reasons_for(const CandidateFacts& candidate, std::span<const
 
   std::vector<Reason> reasons;  // sentences are written for those that are shown only
   for (const Share& share : shares) {
+    if (share.feature == by_network) {
+      reasons.push_back({"network", share.contribution, share.contribution, "learned from where users went next"});
+      continue;
+    }
     reasons.push_back({std::string(ranking_feature_name(share.feature)), values[share.feature], share.contribution,
                        ranking_feature_reason(share.feature, candidate)});
   }

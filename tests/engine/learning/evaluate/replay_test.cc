@@ -114,8 +114,9 @@ TEST_CASE("nothing of the truth leaks: a visit is learned after it was asked for
 }
 
 // A floor under what ranking is for. Of all questions of the last fifth of the trace, acc@1, acc@5, acc@10, recall@20
-// and mrr are 0.3614, 0.6323, 0.7101, 0.7657 and 0.4814. One question in 25 gives 0.3576, 0.6155, 0.7028, 0.7459 and
-// 0.4700: quick, and enough to see a feature that has turned round. What raises the figures may raise the floors.
+// and mrr are 0.3879, 0.6547, 0.7306, 0.7799 and 0.5066, and by the linear stage alone 0.3626, 0.6315, 0.7092, 0.7649 and
+// 0.4821. One question in 25 is quick, and enough to see a feature that has turned round. What raises the figures may
+// raise the floors.
 TEST_CASE("the next check-in in New York is foreseen as often as ever") {
   const std::string folder = test::real_data_with("foursquare_nyc");
   if (folder.empty()) return;
@@ -127,11 +128,25 @@ TEST_CASE("the next check-in in New York is foreseen as often as ever") {
   REQUIRE_MESSAGE(report.ok(), report.status().to_string());
   CHECK(report->questions == 1'043);
   const auto& cairn = of(*report, "cairn");
-  CHECK(cairn.acc_at_1 >= 0.355);
-  CHECK(cairn.acc_at_5 >= 0.612);
-  CHECK(cairn.acc_at_10 >= 0.700);
-  CHECK(cairn.recall_at_20 >= 0.743);
-  CHECK(cairn.mrr >= 0.467);
+  CHECK(cairn.acc_at_1 >= 0.362);
+  CHECK(cairn.acc_at_5 >= 0.629);
+  CHECK(cairn.acc_at_10 >= 0.710);
+  CHECK(cairn.recall_at_20 >= 0.758);
+  CHECK(cairn.mrr >= 0.482);
+  CHECK(cairn.mrr > of(*report, "linear").mrr);
+  const auto& linear = of(*report, "linear");
+  CHECK(linear.acc_at_1 >= 0.355);
+  CHECK(linear.acc_at_5 >= 0.612);
+  CHECK(linear.acc_at_10 >= 0.696);
+  CHECK(linear.recall_at_20 >= 0.742);
+  CHECK(linear.mrr >= 0.467);
+  // Each mean lies between its bounds, which a thousand questions of as many users hold within a few hundredths.
+  for (const learning::NextPlaceMetrics* one : {&cairn, &linear}) {
+    CHECK(one->acc_at_1_interval.low < one->acc_at_1);
+    CHECK(one->acc_at_1_interval.high > one->acc_at_1);
+    CHECK(one->mrr_interval.high - one->mrr_interval.low > 0.02);
+    CHECK(one->mrr_interval.high - one->mrr_interval.low < 0.10);
+  }
 }
 
 TEST_CASE("a dataset with nothing to ask is refused") {

@@ -29,7 +29,7 @@ TEST_CASE("every ranking feature has a name of its own, a meaning and a default 
 TEST_CASE("without weights in the configuration the defaults hold, with some only those") {
   const auto defaults = LinearStage::create(ranking::default_ranker().weights, {});
   REQUIRE(defaults.ok());
-  CHECK(weight(*defaults, "distance") == doctest::Approx(-0.763544));
+  CHECK(weight(*defaults, "distance") == doctest::Approx(-0.75152));
   const auto own = LinearStage::create(ranking::default_ranker().weights, {{"distance", -2.0}});
   REQUIRE(own.ok());
   CHECK(weight(*own, "distance") == -2.0);

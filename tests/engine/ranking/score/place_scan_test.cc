@@ -15,6 +15,7 @@
 #include "engine/ranking/recommender.h"
 #include "features/row.h"
 #include "gpu/backend.h"
+#include "tests/engine/ranking/linear_weights.h"
 #include "tests/support/environment_number.h"
 #include "tests/support/temporary_folder.h"
 
@@ -186,7 +187,7 @@ TEST_CASE("the best places are those that scoring every place finds, with the we
   INFO("CAIRN_TEST_SEED=", seed);
   for (const GeoPoint center : kCenters) {
     CAPTURE(center.lat);
-    City city(seed, center, 0.2, 900, {});
+    City city(seed, center, 0.2, 900, ranking::test::linear_weights());
     ask_and_let_happen(city, 16);
   }
 }
@@ -194,7 +195,7 @@ TEST_CASE("the best places are those that scoring every place finds, with the we
 TEST_CASE("the best places are those that scoring every place finds, over the whole earth") {
   const std::uint64_t seed = test::environment_number("CAIRN_TEST_SEED", 13);
   INFO("CAIRN_TEST_SEED=", seed);
-  City city(seed, {0.0, 0.0}, 180.0, 900, {});
+  City city(seed, {0.0, 0.0}, 180.0, 900, ranking::test::linear_weights());
   ask_and_let_happen(city, 16);
 }
 

@@ -1,0 +1,58 @@
+#include "engine/learning/evaluate/replay_engine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/ranking/builtin_views.h"
+#include "features/row.h"
+
+namespace cairn::learning {
+
+Result<std::unique_ptr<ReplayEngine>> ReplayEngine::open(std::span<const Place> places, const RankingOptions& options,
+                                                         std::optional<ranking::RankerModel> ranker) {
+  std::unique_ptr<ReplayEngine> made(new ReplayEngine());
+  made->store_ = storage::open_memory_store(features::merge_encoded_rows);
+  CAIRN_ASSIGN_OR_RETURN(
+      made->state_,
+      state::FeatureState::open(*made->store_, {.views = ranking::builtin_views(), .sync = false}, InteractionTypes()));
+  CAIRN_RETURN_IF_ERROR(made->state_->catalog().upsert(places));
+  if (ranker) {
+    CAIRN_ASSIGN_OR_RETURN(made->recommender_,
+                           ranking::Recommender::create(*made->state_, options, *std::move(ranker)));
+  } else {
+    CAIRN_ASSIGN_OR_RETURN(made->recommender_, ranking::Recommender::create(*made->state_, options));
+  }
+  const auto index = made->recommender_->index();
+  for (std::uint32_t row = 0; row < index->size(); ++row) made->rows_.emplace(index->place(row).id.str(), row);
+  return made;
+}
+
+Status ReplayEngine::learn(std::span<const Interaction> interactions) {
+  for (const Interaction& one : interactions) {
+    if (!is_visit(one)) continue;
+    const std::uint32_t row = row_of(one.place);
+    if (row != gpu::kNoRow) previous_[one.user.str()] = {row, one.time};
+  }
+  return state_->apply({"replay", interactions, {}, 0});
+}
+
+const ReplayEngine::Previous* ReplayEngine::previous(const UserId& user) const {
+  const auto found = previous_.find(user.str());
+  return found == previous_.end() ? nullptr : &found->second;
+}
+
+std::uint32_t ReplayEngine::row_of(const PlaceId& place) const {
+  const auto found = rows_.find(place.str());
+  return found == rows_.end() ? gpu::kNoRow : found->second;
+}
+
+bool is_visit(const Interaction& one) noexcept {
+  static const InteractionTypes kTypes;
+  return one.type == *kTypes.find("visit");
+}
+
+double hours_between(EventTime before, EventTime after) noexcept {
+  return std::max(0.0, static_cast<double>((after - before).count()) / 3.6e6);
+}
+
+}  // namespace cairn::learning

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "cairn/interaction.h"
+#include "cairn/options.h"
+#include "cairn/place.h"
+#include "cairn/status.h"
+#include "engine/ranking/ranker_model.h"
+#include "engine/ranking/recommender.h"
+#include "engine/state/feature_state.h"
+#include "storage/state_store.h"
+
+namespace cairn::learning {
+
+/// The engine's own feature state and ranking, in memory, to which a history is told interaction by interaction. One
+/// thread.
+class ReplayEngine {
+ public:
+  /// With `ranker`, or where that is absent the one that `options` name.
+  /// Returns: what the state and the recommender return.
+  [[nodiscard]] static Result<std::unique_ptr<ReplayEngine>> open(std::span<const Place> places,
+                                                                  const RankingOptions& options,
+                                                                  std::optional<ranking::RankerModel> ranker);
+
+  /// What is learned is known to every question after it.
+  [[nodiscard]] Status learn(std::span<const Interaction> interactions);
+
+  /// Where a user was last, as far as that place is known.
+  struct Previous {
+    std::uint32_t row = gpu::kNoRow;
+    EventTime time;
+  };
+  /// Returns: null when there is none.
+  [[nodiscard]] const Previous* previous(const UserId& user) const;
+  /// The place's row in the index, or gpu::kNoRow.
+  [[nodiscard]] std::uint32_t row_of(const PlaceId& place) const;
+  [[nodiscard]] const ranking::Recommender& recommender() const noexcept { return *recommender_; }
+
+ private:
+  ReplayEngine() = default;
+
+  std::unique_ptr<storage::StateStore> store_;
+  std::unique_ptr<state::FeatureState> state_;
+  std::unique_ptr<ranking::Recommender> recommender_;
+  std::unordered_map<std::string, std::uint32_t> rows_;
+  std::unordered_map<std::string, Previous> previous_;
+};
+
+/// Whether a user went to a place, which is what is to be foreseen.
+[[nodiscard]] bool is_visit(const Interaction& one) noexcept;
+
+/// Hours between two moments, 0 where the second is not later.
+[[nodiscard]] double hours_between(EventTime before, EventTime after) noexcept;
+
+}  // namespace cairn::learning

@@ -1,0 +1,60 @@
+#include "engine/learning/event_stream.h"
+
+#include <unordered_set>
+#include <utility>
+
+#include "cairn/clock.h"
+#include "cairn/options.h"
+#include "engine/learning/text_lines.h"
+#include "sql/interaction_stream.h"
+#include "streaming/decode.h"
+#include "streaming/source.h"
+
+namespace cairn::learning {
+
+Status for_each_event(std::span<const std::string> files, const InteractionTypes& types,
+                      const std::function<void(const Interaction&)>& take) {
+  streaming::Decoder decoder(types, DecodeOptions{}, SystemClock::instance());
+  std::unordered_set<std::string> seen;  // event ids
+  std::string padded;
+  Interaction interaction;
+  const auto take_line = [&](std::string_view line) -> LineFault {
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) return {};
+    padded.assign(line);
+    padded.append(streaming::kPayloadPadding, '\0');
+    const std::string_view payload = std::string_view(padded).substr(0, line.size());
+    if (decoder.decode(payload, &interaction) != streaming::Reject::kNone) return decoder.detail();
+    if (interaction.event_id.empty() || seen.insert(interaction.event_id).second) take(interaction);
+    return {};
+  };
+  for (const std::string& file : files) CAIRN_RETURN_IF_ERROR(for_each_line(file, take_line));
+  return ok_status();
+}
+
+Result<std::vector<Interaction>> read_event_stream(std::span<const std::string> files) {
+  std::vector<Interaction> interactions;
+  CAIRN_RETURN_IF_ERROR(
+      for_each_event(files, InteractionTypes(), [&](const Interaction& one) { interactions.push_back(one); }));
+  datasets::sort_by_time(&interactions);
+  return interactions;
+}
+
+Result<datasets::Dataset> read_sql_stream(const std::string& dsn, const std::string& schema) {
+  SqlOptions options;
+  options.dsn = dsn;
+  options.schema = schema;
+  datasets::Dataset dataset{.name = "sql"};
+  CAIRN_RETURN_IF_ERROR(sql::for_each_place(options, [&](const Place& place) { dataset.places.push_back(place); }));
+  const InteractionTypes types;
+  CAIRN_RETURN_IF_ERROR(sql::for_each_interaction(options, [&](const sql::InteractionRow& row) {
+    const auto type = types.find(row.type);
+    if (!type) return;
+    dataset.interactions.push_back({.user = UserId(std::string(row.user)),
+                                    .place = PlaceId(std::string(row.place)),
+                                    .type = *type,
+                                    .time = row.time});
+  }));
+  return dataset;
+}
+
+}  // namespace cairn::learning

@@ -1,0 +1,213 @@
+#include "engine/learning/ranker/train_ranker.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <optional>
+#include <utility>
+
+#include "engine/learning/ranker/fit_linear.h"
+
+namespace cairn::learning {
+
+namespace {
+
+constexpr std::size_t kLinearQuestions = 30'000;  ///< as many as a few dozen numbers need
+
+/// Shares of the whole work, for the progress: two replays and two fits.
+constexpr double kParts[] = {0.2, 0.05, 0.45, 0.3};
+
+std::string number_text(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4f", value);
+  return text;
+}
+
+class Training {
+ public:
+  Training(std::span<const Stream> streams, const RankerTrainOptions& options) : streams_(streams), options_(options) {
+    for (const Stream& stream : streams) {
+      first_.push_back(share_of(stream, options.warm_up));
+      measured_from_.push_back(share_of(stream, 1.0F - options.measured));
+      learnable_ += measured_from_.back() - std::min(first_.back(), measured_from_.back());
+    }
+  }
+
+  Result<TrainedRanker> run(const ranking::RankerModel& start);
+
+ private:
+  /// The questions of all streams: those that are learned from, then those that measure.
+  struct Log {
+    QuestionLog questions = {};
+    std::size_t measured = 0;  ///< the first of these
+  };
+
+  static std::size_t share_of(const Stream& stream, float share) {
+    return static_cast<std::size_t>(static_cast<double>(share) * static_cast<double>(stream.interactions.size()));
+  }
+
+  Result<Log> ask(const ranking::RankerModel& ranker, const CandidatePlan& candidates, std::size_t questions_max,
+                  int part);
+  Status fit_the_linear_stage(TrainedRanker* trained);
+  Status fit_the_network(TrainedRanker* trained);
+  /// A progress for one part of the work.
+  [[nodiscard]] bool report(int part, double done) const {
+    double before = 0.0;
+    for (int i = 0; i < part; ++i) before += kParts[i];
+    return !options_.progress || options_.progress(before + kParts[part] * done);
+  }
+  [[nodiscard]] auto progress_of(int part) const {
+    return [this, part](std::size_t done, std::size_t total) {
+      return report(part, static_cast<double>(done) / static_cast<double>(std::max<std::size_t>(1, total)));
+    };
+  }
+  void remark(const std::string& text) const {
+    if (options_.remark) options_.remark(text);
+  }
+
+  const std::span<const Stream> streams_;
+  const RankerTrainOptions& options_;
+  std::vector<std::size_t> first_;          ///< by stream
+  std::vector<std::size_t> measured_from_;  ///< by stream
+  std::size_t learnable_ = 0;               ///< interactions that may be asked about and learned from
+};
+
+void append(const QuestionLog& from, std::size_t begin, std::size_t end, QuestionLog* to) {
+  if (begin == end) return;
+  const auto candidates_before = [&](std::size_t q) {
+    return q < from.questions.size() ? from.questions[q].first_candidate : from.scores.size();
+  };
+  const auto visits_before = [&](std::size_t q) {
+    return q < from.questions.size() ? from.questions[q].first_visit : from.candidate_of.size();
+  };
+  const std::size_t candidates = candidates_before(begin);
+  const std::size_t visits = visits_before(begin);
+  for (std::size_t q = begin; q < end; ++q) {
+    QuestionLog::Question moved = from.questions[q];
+    moved.first_candidate += to->scores.size() - candidates;
+    moved.first_visit += to->candidate_of.size() - visits;
+    to->questions.push_back(moved);
+  }
+  const auto add = [&](const auto& source, auto* target, std::size_t first, std::size_t last, std::size_t width) {
+    target->insert(target->end(), source.begin() + static_cast<std::ptrdiff_t>(first * width),
+                   source.begin() + static_cast<std::ptrdiff_t>(last * width));
+  };
+  const std::size_t last_candidate = candidates_before(end);
+  const std::size_t last_visit = visits_before(end);
+  const std::size_t place_width = from.place_inputs.size() / std::max<std::size_t>(1, from.scores.size());
+  const std::size_t visit_width = from.visit_inputs.size() / std::max<std::size_t>(1, from.candidate_of.size());
+  add(from.place_inputs, &to->place_inputs, candidates, last_candidate, place_width);
+  add(from.scores, &to->scores, candidates, last_candidate, 1);
+  add(from.log_weights, &to->log_weights, candidates, last_candidate, 1);
+  add(from.visit_inputs, &to->visit_inputs, visits, last_visit, visit_width);
+  add(from.candidate_of, &to->candidate_of, visits, last_visit, 1);
+}
+
+Result<Training::Log> Training::ask(const ranking::RankerModel& ranker, const CandidatePlan& candidates,
+                                    std::size_t questions_max, int part) {
+  std::vector<QuestionLog> logs;
+  std::vector<std::size_t> measured;
+  std::size_t total = 0;
+  for (const Stream& stream : streams_) total += stream.interactions.size();
+  std::size_t before = 0;
+  Log all;
+  for (std::size_t i = 0; i < streams_.size(); ++i) {
+    const Stream& stream = streams_[i];
+    CAIRN_ASSIGN_OR_RETURN(const auto engine, ReplayEngine::open(stream.places, {}, ranker));
+    const double share = static_cast<double>(questions_max) / static_cast<double>(std::max<std::size_t>(1, learnable_));
+    QuestionPlan plan{.objective = options_.objective,
+                      .first = first_[i],
+                      .end = stream.interactions.size(),
+                      .share = std::min(1.0, share),
+                      .candidates = candidates,
+                      .measure_from = measured_from_[i],
+                      .seed = options_.seed + i};
+    std::size_t learned = 0;
+    CAIRN_ASSIGN_OR_RETURN(QuestionLog log,
+                           log_questions(
+                               *engine, stream.interactions, plan,
+                               [&](std::size_t done) {
+                                 return report(part, static_cast<double>(before + done) / static_cast<double>(total));
+                               },
+                               &learned));
+    before += stream.interactions.size();
+    all.questions.missed += log.missed;
+    logs.push_back(std::move(log));
+    measured.push_back(learned);
+  }
+  if (logs.size() == 1) {
+    all.measured = measured.front();
+    all.questions = std::move(logs.front());
+  } else {
+    for (std::size_t i = 0; i < logs.size(); ++i) append(logs[i], 0, measured[i], &all.questions);
+    all.measured = all.questions.questions.size();
+    for (std::size_t i = 0; i < logs.size(); ++i) {
+      append(logs[i], measured[i], logs[i].questions.size(), &all.questions);
+      logs[i] = {};
+    }
+  }
+  if (all.measured == 0 || all.measured == all.questions.questions.size()) {
+    return invalid_argument(
+        "too few questions can be asked of the stream: it needs users who went to two or more places that are known "
+        "with their positions, both before and after the point from which a training is measured");
+  }
+  return all;
+}
+
+Status Training::fit_the_linear_stage(TrainedRanker* trained) {
+  CAIRN_ASSIGN_OR_RETURN(const Log log, ask(trained->ranker, {.best = 32, .middle = 16, .rest = 32},
+                                            std::min(kLinearQuestions, options_.questions_max), 0));
+  CAIRN_ASSIGN_OR_RETURN(LinearFit fit,
+                         fit_linear(log.questions, log.measured, trained->ranker,
+                                    {.seed = options_.seed, .threads = options_.threads, .progress = progress_of(1)}));
+  trained->linear_loss_before = fit.loss_before;
+  trained->linear_loss_after = fit.loss_after;
+  trained->ranker.weights = std::move(fit.ranker.weights);
+  trained->ranker.habit = fit.ranker.habit;
+  remark("linear stage: loss " + number_text(fit.loss_before) + " before, " + number_text(fit.loss_after) +
+         " after, on " + std::to_string(log.questions.questions.size() - log.measured) + " questions");
+  return ok_status();
+}
+
+Status Training::fit_the_network(TrainedRanker* trained) {
+  CAIRN_ASSIGN_OR_RETURN(const Log log, ask(trained->ranker, {}, options_.questions_max, 2));
+  trained->questions = log.measured;
+  trained->measured = log.questions.questions.size() - log.measured;
+  NetworkFitOptions network = options_.network;
+  network.seed = options_.seed;
+  network.threads = options_.threads;
+  network.progress = progress_of(3);
+  network.measured = [&](std::size_t epoch, const Foresight& foresight) {
+    remark("network: epoch " + std::to_string(epoch) + " loss " + number_text(foresight.loss) + ", Acc@1 " +
+           number_text(foresight.acc_at_1) + ", MRR " + number_text(foresight.mrr));
+  };
+  remark("questions: " + std::to_string(trained->questions) + " to learn from, " + std::to_string(trained->measured) +
+         " to measure with, " + std::to_string(log.questions.missed) + " whose place was beyond the best, " +
+         std::to_string(log.questions.bytes() >> 20) + " MiB");
+  CAIRN_ASSIGN_OR_RETURN(trained->network, fit_network(log.questions, log.measured, network));
+  remark("network: before it loss " + number_text(trained->network.before.loss) + ", Acc@1 " +
+         number_text(trained->network.before.acc_at_1) + ", MRR " + number_text(trained->network.before.mrr));
+  if (trained->network.epochs > 0) trained->ranker.network = std::move(trained->network.network);
+  return ok_status();
+}
+
+Result<TrainedRanker> Training::run(const ranking::RankerModel& start) {
+  TrainedRanker trained{.ranker = start};
+  trained.ranker.network.reset();
+  EventTime last{};
+  for (const Stream& stream : streams_) {
+    if (!stream.interactions.empty()) last = std::max(last, stream.interactions.back().time);
+  }
+  trained.ranker.version = static_cast<std::uint64_t>(std::max<std::int64_t>(0, to_ms(last) / 1000));
+  if (options_.fit_linear) CAIRN_RETURN_IF_ERROR(fit_the_linear_stage(&trained));
+  if (options_.network.epochs > 0) CAIRN_RETURN_IF_ERROR(fit_the_network(&trained));
+  return trained;
+}
+
+}  // namespace
+
+Result<TrainedRanker> train_ranker(std::span<const Stream> streams, const ranking::RankerModel& start,
+                                   const RankerTrainOptions& options) {
+  return Training(streams, options).run(start);
+}
+
+}  // namespace cairn::learning

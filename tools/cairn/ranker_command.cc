@@ -1,0 +1,125 @@
+#include "tools/cairn/ranker_command.h"
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <utility>
+
+#include "engine/learning/evaluate/replay.h"
+#include "engine/learning/event_stream.h"
+#include "engine/learning/parameters.h"
+#include "tools/cairn/output.h"
+#include "tools/cairn/streams.h"
+
+namespace cairn::cli {
+
+namespace {
+
+datasets::Dataset read_stream(const RankerArguments& arguments) {
+  if (!arguments.dataset.empty()) {
+    return value_or_fail(load_dataset(arguments.dataset, arguments.data, arguments.seed));
+  }
+  if (!arguments.sql.empty()) return value_or_fail(learning::read_sql_stream(arguments.sql, arguments.schema));
+  if (arguments.places.empty()) {
+    fail(
+        invalid_argument("--events needs --places FILE, the places as `cairn places import` takes them: ranking learns "
+                         "from where they are"));
+  }
+  datasets::Dataset dataset{.name = "events"};
+  dataset.places = value_or_fail(read_places(arguments.places));
+  dataset.interactions = value_or_fail(learning::read_event_stream(arguments.events));
+  return dataset;
+}
+
+learning::RankerTrainOptions options_of(const RankerArguments& arguments) {
+  learning::RankerTrainOptions options{.seed = arguments.seed, .threads = arguments.threads};
+  options.objective = arguments.objective == "new" ? learning::Objective::kNew : learning::Objective::kNext;
+  learning::Parameters parameters(arguments.parameters);
+  parameters.take("epochs", &options.network.epochs);
+  parameters.take("hidden", &options.network.hidden);
+  parameters.take("visit_hidden", &options.network.visit_hidden);
+  parameters.take("heads", &options.network.heads);
+  parameters.take("members", &options.network.members);
+  parameters.take("rate", &options.network.rate);
+  parameters.take("decay", &options.network.decay);
+  parameters.take("warm_up", &options.warm_up);
+  parameters.take("measured", &options.measured);
+  parameters.take("questions_max", &options.questions_max);
+  parameters.take("fit_linear", &options.fit_linear);
+  if (const Status status = parameters.check(); !status.ok()) fail(status);
+  return options;
+}
+
+/// How many of the interactions are learned from.
+std::size_t end_of(const RankerArguments& arguments, const datasets::Dataset& dataset) {
+  if (arguments.until.empty()) return dataset.interactions.size();
+  learning::ReplayOptions until;
+  if (const Status set = learning::set_ask_from(arguments.until, &until); !set.ok()) fail(set);
+  return learning::first_asked(dataset, until);
+}
+
+nlohmann::ordered_json json_of(const learning::Foresight& foresight) {
+  return {{"loss", foresight.loss}, {"acc@1", foresight.acc_at_1}, {"mrr", foresight.mrr}};
+}
+
+void print_outcome(const learning::TrainedRanker& trained, double seconds, const RankerArguments& arguments,
+                   const GlobalOptions& global) {
+  const learning::NetworkFit& network = trained.network;
+  if (global.json()) {
+    const nlohmann::ordered_json json = {{"kind", kRankerKind},
+                                         {"version", trained.ranker.version},
+                                         {"questions", trained.questions},
+                                         {"measured", trained.measured},
+                                         {"epochs", network.epochs},
+                                         {"linear", json_of(network.before)},
+                                         {"network", json_of(network.after)},
+                                         {"seconds", seconds}};
+    return print(json.dump() + "\n");
+  }
+  print(arguments.out + ": ranker, version " + std::to_string(trained.ranker.version) + ", learned from " +
+        grouped(trained.questions) + " questions in " + number_text(seconds) + " s\n");
+  if (trained.measured == 0) return;
+  print("on the last " + grouped(trained.measured) + " questions: MRR " + four_decimals(network.before.mrr) +
+        " by the linear stage, " + four_decimals(network.after.mrr) + " with the network; Acc@1 " +
+        four_decimals(network.before.acc_at_1) + " and " + four_decimals(network.after.acc_at_1) + "\n");
+  if (network.epochs == 0) print("the network was never better than without it, and was left out\n");
+  print("put it in force: ranker = \"" + arguments.out + "\" under [ranking] in the configuration\n");
+}
+
+}  // namespace
+
+learning::TrainedRanker train_ranker_on(const learning::Stream& stream, learning::RankerTrainOptions options,
+                                        const GlobalOptions& global) {
+  Progress progress("% of the ranker trained", global.quiet);
+  options.progress = [&](double fraction) {
+    progress.update(static_cast<std::uint64_t>(100.0 * fraction));
+    return true;
+  };
+  options.remark = [&](const std::string& text) {
+    progress.clear();
+    if (!global.quiet) std::fprintf(stderr, "%s\n", text.c_str());
+  };
+  auto trained = learning::train_ranker({&stream, 1}, ranking::default_ranker(), options);
+  progress.clear();
+  return value_or_fail(std::move(trained));
+}
+
+void run_train_ranker(const RankerArguments& arguments, const GlobalOptions& global) {
+  const auto started = std::chrono::steady_clock::now();
+  const learning::RankerTrainOptions options = options_of(arguments);
+  const datasets::Dataset dataset = read_stream(arguments);
+  std::error_code error;
+  std::filesystem::create_directories(arguments.out, error);  // before minutes of work
+  if (!std::filesystem::is_directory(arguments.out)) {
+    fail(unavailable(arguments.out + ": cannot be created as a directory"));
+  }
+  const learning::Stream stream{dataset.places, std::span(dataset.interactions).first(end_of(arguments, dataset))};
+  const learning::TrainedRanker trained = train_ranker_on(stream, options, global);
+  if (const Status written = ranking::write_ranker(arguments.out, trained.ranker); !written.ok()) fail(written);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
+  print_outcome(trained, took.count(), arguments, global);
+}
+
+}  // namespace cairn::cli
