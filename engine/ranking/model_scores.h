@@ -76,6 +76,12 @@ class ModelScores {
   /// scan that scores by ask()'s vector. Made anew by each call. Empty where ask() gives no vectors.
   [[nodiscard]] std::vector<float> place_vectors() const;
   [[nodiscard]] std::size_t vector_dim() const noexcept { return model_->vectors().dim; }  ///< 0: no vectors
+  /// The vector of one place (vector_dim() numbers); empty for a place that the model does not know, and without
+  /// vectors. Requires: place < the index's size.
+  [[nodiscard]] std::span<const float> vector(std::uint32_t place) const noexcept {
+    if (pointers_.empty() || pointers_[place] == zeros_.data()) return {};
+    return {pointers_[place], zeros_.size()};
+  }
   /// The model's popularity by row of the index: the scores of kind kPopularity.
   [[nodiscard]] std::vector<float> place_popularity() const;
 

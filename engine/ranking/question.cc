@@ -21,6 +21,9 @@ Status QuestionReader::check(const RecommendRequest& request) const {
   if (request.position && !valid_position(*request.position)) {
     return invalid_argument("lat must be in [-90, 90] and lon in [-180, 180]");
   }
+  if (!(request.diversity >= 0.0 && request.diversity <= 1.0)) {
+    return invalid_argument("diversity must be from 0, none, to 1, the most");
+  }
   return ok_status();
 }
 
@@ -94,6 +97,7 @@ Result<Question> QuestionReader::read(const RecommendRequest& request, const Pla
   Question question;
   question.limit = request.limit;
   question.max_per_category = request.max_per_category;
+  question.diversity = request.diversity;
   if (!request.cursor.empty()) {
     CAIRN_ASSIGN_OR_RETURN(question.had, read_cursor(state_.id(), request.cursor));
   }

@@ -28,6 +28,7 @@ struct Question {
   Situation situation;  ///< its user is set where the question has come to rest
   std::size_t limit = 0;
   std::size_t max_per_category = 0;  ///< 0: any number
+  double diversity = 0.0;            ///< 0 to 1
   CandidateFilter filter;
   bool ranks_some = false;                  ///< only the rows of `only`
   std::vector<std::uint32_t> only;          ///< ascending

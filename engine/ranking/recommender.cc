@@ -8,6 +8,7 @@
 #include "engine/ranking/explain/reasons.h"
 #include "engine/ranking/retrieve/page_cursor.h"
 #include "engine/ranking/score/best_candidates.h"
+#include "engine/ranking/score/diversity.h"
 #include "engine/ranking/score/ranking_features.h"
 
 namespace cairn::ranking {
@@ -180,8 +181,9 @@ Result<Recommender::Ranked> Recommender::rank(const CallContext& call, const Que
                                               const QuestionFacts& facts, const PlaceScan& places,
                                               std::span<const gpu::RowRange> ranges, PlaceScan::Hour* hour) const {
   const PlaceIndex& index = places.index();
+  const std::size_t pool = std::max(kSecondStage, question.limit);  // is chosen from, where places are compared
   // A cap by category may pass over many of the best: then more of them are looked for, up to all.
-  std::size_t wanted = question.limit;
+  std::size_t wanted = question.diversity > 0.0 ? pool : question.limit;
   if (question.max_per_category > 0) wanted = std::max(kSecondStage, 4 * question.limit);
   for (;; wanted *= 4) {
     PlaceScan::Found found;
@@ -197,7 +199,10 @@ Result<Recommender::Ranked> Recommender::rank(const CallContext& call, const Que
         facts, found.candidates, [&] { return call.check(); }, &scores));
     Ranked ranked{.passed = found.passed};
     std::unordered_map<std::uint32_t, std::size_t> taken;  // by category
-    for (const std::uint32_t i : best_candidates(index, found.candidates, scores, wanted)) {
+    std::vector<std::uint32_t> best = best_candidates(index, found.candidates, scores, wanted);
+    diversify(index, places.model().get(), found.candidates, scores,
+              {question.diversity, pool, question.limit, question.max_per_category}, best);
+    for (const std::uint32_t i : best) {
       const PlaceIndex::Near& near = found.candidates[i];
       if (question.max_per_category > 0 && ++taken[index.category(near.row)] > question.max_per_category) continue;
       ranked.places.push_back(near);

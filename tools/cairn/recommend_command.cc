@@ -21,6 +21,7 @@ struct RecommendArguments {
   std::vector<std::string> recent;
   std::string cursor;
   int max_per_category = 0;
+  double diversity = 0.0;
 };
 
 /// "40.7128,-74.0060" as two numbers.
@@ -50,6 +51,7 @@ std::string body_of(const RecommendArguments& arguments) {
   if (!arguments.recent.empty()) body["recent"] = arguments.recent;
   if (!arguments.cursor.empty()) body["cursor"] = arguments.cursor;
   if (arguments.max_per_category > 0) body["max_per_category"] = arguments.max_per_category;
+  if (arguments.diversity > 0.0) body["diversity"] = arguments.diversity;
   return body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -133,6 +135,11 @@ void add_recommend_command(CLI::App& app, const GlobalOptions& options) {
   command->add_option("--cursor", arguments->cursor, "The next page: what the answer before named");
   command->add_option("--max-per-category", arguments->max_per_category, "Places of one category; 0: any number")
       ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command
+      ->add_option("--diversity", arguments->diversity,
+                   "How much to avoid places that are alike: 0, not at all, to 1, whatever they score")
+      ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
   command->footer(
       examples("  cairn recommend --user u1 --at 40.7128,-74.0060\n"

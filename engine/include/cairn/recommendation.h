@@ -31,7 +31,9 @@ struct RecommendRequest {
                                      ///< and the position of who has no other
   std::string cursor;                ///< Recommendations::next of the page before: the next best, none again
   std::size_t max_per_category = 0;  ///< places of one category in an answer; 0: any number
-  bool explain = true;               ///< fill Recommended::reasons
+  double diversity = 0.0;  ///< how much the answer avoids places that are alike: 0, not at all, to 1, whatever
+                           ///< they score. Items are then in the order in which they were chosen
+  bool explain = true;     ///< fill Recommended::reasons
   std::optional<Watermark> min_offset;  ///< the answer must reflect all before it
   OnStale on_stale = OnStale::kWait;    ///< what to do when it cannot yet
 };
@@ -63,7 +65,8 @@ enum class UserKnownBy : std::uint8_t {
 }
 
 struct Recommendations {
-  std::vector<Recommended> items;  ///< best first; equal scores: nearer first, then by place id
+  std::vector<Recommended> items;  ///< best first; equal scores: nearer first, then by place id. With diversity: in
+                                   ///< the order in which they were chosen
   std::size_t candidates = 0;      ///< places that passed every filter
   std::string next;                ///< RecommendRequest::cursor for the next page; empty when there is none
   UserKnownBy known_by = UserKnownBy::kNothing;

@@ -66,6 +66,8 @@ Result<TimedRequest> read_request(const json::Value& body) {
   request.recent = read_places(fields, "recent");
   request.cursor = fields.text("cursor").value_or("");
   request.max_per_category = static_cast<std::size_t>(fields.integer("max_per_category", 0, INT32_MAX).value_or(0));
+  request.diversity = fields.number("diversity").value_or(request.diversity);
+  if (!(request.diversity >= 0.0 && request.diversity <= 1.0)) fields.fail("diversity must be from 0 to 1");
   request.explain = fields.flag("explain", request.explain);
   request.min_offset = read_min_offset(fields);
   request.on_stale = read_on_stale(fields);

@@ -32,7 +32,7 @@ TEST_CASE_FIXTURE(Serving, "a recommendation request reaches the engine field by
                                "position_time":"2024-05-01T11:00:00Z",
                                "limit":7,"radius_meters":500,"categories":["cafe","bar"],"exclude_seen":true,
                                "exclude":["p1",2],"rank":["p3","p4"],"recent":["p5",18446744073709551615],
-                               "cursor":"ab","max_per_category":3,"explain":true,"min_offset":{"source":"api","partition":2,"offset":42},
+                               "cursor":"ab","max_per_category":3,"diversity":0.25,"explain":true,"min_offset":{"source":"api","partition":2,"offset":42},
                                "on_stale":"degrade","deadline_ms":30000})");
   REQUIRE(answer.code == 200);
   const RecommendRequest asked = engine.last_recommend();
@@ -49,6 +49,7 @@ TEST_CASE_FIXTURE(Serving, "a recommendation request reaches the engine field by
   CHECK(asked.recent == std::vector{PlaceId("p5"), PlaceId("18446744073709551615")});
   CHECK(asked.cursor == "ab");
   CHECK(asked.max_per_category == 3);
+  CHECK(asked.diversity == 0.25);
   CHECK(asked.min_offset->source == "api");
   CHECK(asked.min_offset->position.partition == Partition{2});
   CHECK(asked.min_offset->position.offset == Offset{42});
@@ -109,6 +110,8 @@ TEST_CASE_FIXTURE(Serving, "a recommendation request with something wrong in it 
   CHECK(mentions(refused(R"({"user_id":"u","limit":0})"), "limit must be an integer from 1"));
   CHECK(mentions(refused(R"({"user_id":"u","limit":2.5})"), "limit must be an integer"));
   CHECK(mentions(refused(R"({"user_id":"u","radius_meters":-1})"), "radius_meters must be greater than 0"));
+  CHECK(refused(R"({"user_id":"u","diversity":1.5})") == "diversity must be from 0 to 1");
+  CHECK(refused(R"({"user_id":"u","diversity":-0.5})") == "diversity must be from 0 to 1");
   CHECK(mentions(refused(R"({"user_id":"u","categories":"cafe"})"), "categories must be an array of strings"));
   CHECK(mentions(refused(R"({"user_id":"u","time":"yesterday"})"), "RFC 3339"));
   CHECK(mentions(refused(R"({"user_id":"u","on_stale":"panic"})"), "wait, degrade or fail"));
@@ -617,6 +620,7 @@ TEST_CASE_FIXTURE(Serving, "every field that openapi.json gives a recommendation
                            {"recent", nlohmann::json::array()},
                            {"cursor", ""},
                            {"max_per_category", 0},
+                           {"diversity", 0.5},
                            {"explain", true},
                            {"min_offset", {{"source", "api"}, {"partition", 0}, {"offset", 0}}},
                            {"on_stale", "wait"},

@@ -96,7 +96,7 @@ TEST_CASE_FIXTURE(Cli, "recommend shows ranked places with their reasons") {
 
 TEST_CASE_FIXTURE(Cli, "recommend names places to leave out, to order and just seen, the next page and a cap") {
   REQUIRE(run({"recommend", "-u", "u1", "--exclude", "p1", "--exclude", "p2", "--rank", "p3", "--recent", "p4",
-               "--recent", "p5", "--cursor", "0a1b", "--max-per-category", "2"})
+               "--recent", "p5", "--cursor", "0a1b", "--max-per-category", "2", "--diversity", "0.25"})
               .exit_code == 0);
   const RecommendRequest asked = engine.last_recommend();
   CHECK(asked.exclude == std::vector{PlaceId("p1"), PlaceId("p2")});
@@ -104,6 +104,8 @@ TEST_CASE_FIXTURE(Cli, "recommend names places to leave out, to order and just s
   CHECK(asked.recent == std::vector{PlaceId("p4"), PlaceId("p5")});
   CHECK(asked.cursor == "0a1b");
   CHECK(asked.max_per_category == 2);
+  CHECK(asked.diversity == 0.25);
+  CHECK(run({"recommend", "-u", "u1", "--diversity", "2"}).exit_code == 2);
 }
 
 TEST_CASE_FIXTURE(Cli, "json output is the server's answer, before or after the command's name") {
