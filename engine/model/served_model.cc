@@ -48,6 +48,8 @@ Status ServedModel::prepare(gpu::Backend& backend) {
     vectors_.resize(matrix->rows() * matrix->dim());
     CAIRN_RETURN_IF_ERROR(matrix->decode(0, vectors_));
   }
+  // Where this fails, questions that explore fail with the same, and others are answered.
+  if (explores()) (void)ranker_->prepare_exploration();
   memory_bytes_ = bytes_of(model()) + bytes_of(vectors_) + (matrix ? matrix->resident_bytes() : 0);
   return ask_once();
 }
@@ -67,6 +69,10 @@ Status ServedModel::ask_once() const {
 gpu::MatrixView ServedModel::vectors() const noexcept {
   if (vectors_.empty()) return {};
   return {vectors_, model().items.size(), model().components.front().dim};
+}
+
+bool ServedModel::explores() const noexcept {
+  return !vectors_.empty() && model().components.front().kind == ComponentKind::kFoldIn;
 }
 
 }  // namespace cairn::model

@@ -1,6 +1,8 @@
 #include "engine/ranking/model_scores.h"
 
 #include <algorithm>
+#include <cmath>
+#include <functional>
 #include <numeric>
 #include <unordered_set>
 #include <utility>
@@ -49,7 +51,7 @@ std::uint32_t ModelScores::item_of(std::uint64_t place, const features::Dictiona
   return place < place_ids.size() ? model_->ids().find(place_ids.name(place)) : gpu::kNoRow;
 }
 
-Result<ModelQuery> ModelScores::ask(const ModelHistory& history) const {
+Result<ModelQuery> ModelScores::ask(const ModelHistory& history, const gpu::ExploreOptions& explore) const {
   ModelQuery query;
   if (history.items.empty()) return query;
   const std::uint64_t offsets[] = {0, history.items.size()};
@@ -59,9 +61,36 @@ Result<ModelQuery> ModelScores::ask(const ModelHistory& history) const {
     CAIRN_RETURN_IF_ERROR(model_->ranker().score(view, &query.values));
   } else {
     query.kind = ModelQuery::Kind::kVector;
-    CAIRN_RETURN_IF_ERROR(model_->ranker().queries(0, view, &query.values));
+    CAIRN_RETURN_IF_ERROR(model_->ranker().explored_queries(view, explore, &query.values));
   }
   return query;
+}
+
+Result<std::vector<float>> ModelScores::bounds(const ModelHistory& history, std::span<const std::uint32_t> places,
+                                               float strength) const {
+  CAIRN_CHECK(explores());
+  std::vector<std::uint32_t> items;
+  for (const std::uint32_t place : places) {
+    if (const std::uint32_t item = rows_.model_row(place); item != gpu::kNoRow) items.push_back(item);
+  }
+  const std::uint64_t offsets[] = {0, history.items.size()};
+  const gpu::SparseView view{.offsets = offsets, .columns = history.items, .width = model_->model().items.size()};
+  std::vector<float> of_items(items.size(), 0.0F);
+  CAIRN_RETURN_IF_ERROR(model_->ranker().add_bounds(view, items, strength, of_items));
+  std::vector<float> bounds;
+  auto next = of_items.begin();
+  for (const std::uint32_t place : places) {
+    const float bound = rows_.model_row(place) == gpu::kNoRow ? 0.0F : *next++;
+    bounds.push_back(std::isfinite(bound) ? bound : 0.0F);  // vectors too long for floats say nothing
+  }
+  return bounds;
+}
+
+Result<std::vector<float>> AskedModel::gains(std::span<const std::uint32_t> places, double weight) const {
+  if (!has_bounds()) return std::vector<float>(places.size(), 0.0F);
+  CAIRN_ASSIGN_OR_RETURN(std::vector<float> gains, scores->bounds(history, places, explore.strength));
+  if (weight < 0.0) std::transform(gains.begin(), gains.end(), gains.begin(), std::negate<>());
+  return gains;
 }
 
 void ModelScores::score(const ModelQuery& query, std::span<const std::uint32_t> places, std::span<float> scores) const {

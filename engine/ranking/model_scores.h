@@ -15,6 +15,7 @@
 #include "features/dictionary.h"
 #include "features/row.h"
 #include "features/schema.h"
+#include "gpu/explore.h"
 
 namespace cairn::ranking {
 
@@ -62,9 +63,20 @@ class ModelScores {
   [[nodiscard]] ModelHistory history(const features::Schema& schema, const features::Row* row,
                                      const features::Dictionary& place_ids, std::span<const PlaceId> recent = {}) const;
 
-  /// Costs the model's part that depends on the user alone; for kind kScores the score of every item.
+  /// Costs the model's part that depends on the user alone; for kind kScores the score of every item. With draws
+  /// (Thompson) a vector is drawn around the one there is, as ItemRanker::rank() draws for a history alone.
+  /// Requires: without explores(), `explore` has no method.
   /// Returns: FAILED_PRECONDITION when a fold-in's equations cannot be solved.
-  [[nodiscard]] Result<ModelQuery> ask(const ModelHistory& history) const;
+  [[nodiscard]] Result<ModelQuery> ask(const ModelHistory& history, const gpu::ExploreOptions& explore = {}) const;
+
+  /// Whether the model is a set of fold-in vectors, and so knows how unsure it is of a history's vector.
+  [[nodiscard]] bool explores() const noexcept { return model_->explores(); }
+  /// What upper bounds add to the scores of some places, in their order: `strength` standard deviations, as
+  /// ItemRanker::rank() adds them. Nothing for places that the model does not know.
+  /// Requires: explores(); every row is below the index's size. Cost: dim² a place.
+  /// Returns: FAILED_PRECONDITION when a fold-in's equations cannot be solved.
+  [[nodiscard]] Result<std::vector<float>> bounds(const ModelHistory& history, std::span<const std::uint32_t> places,
+                                                  float strength) const;
 
   /// The scores of some places, in their order. Cheap beside ask() for kScores, and a dot product each for kVector.
   /// Requires: every row is below the index's size, and `scores` has one a row.
@@ -103,14 +115,23 @@ class ModelScores {
 
 /// A model as one question asks it.
 struct AskedModel {
-  std::shared_ptr<const ModelScores> scores;  ///< of the question's index
-  ModelQuery query;
+  std::shared_ptr<const ModelScores> scores = {};  ///< of the question's index
+  ModelQuery query = {};
+  ModelHistory history = {};         ///< that the query was made of
+  gpu::ExploreOptions explore = {};  ///< and how
 
-  [[nodiscard]] float score(std::uint32_t place) const {
-    float score = 0.0F;
-    scores->score(query, {&place, 1}, {&score, 1});
-    return score;
+  /// Whether the answer is another than without `explore`.
+  [[nodiscard]] bool explores() const noexcept {
+    return query.kind == ModelQuery::Kind::kVector && explore.method != gpu::ExploreOptions::Method::kNone &&
+           explore.strength > 0.0F;
   }
+  /// Whether it explores by upper bounds, which are added to the scores of the best.
+  [[nodiscard]] bool has_bounds() const noexcept {
+    return explores() && explore.method == gpu::ExploreOptions::Method::kUpperBound;
+  }
+  /// What upper bounds add to the model's scores of some places, in their order, so that scores in which the model has
+  /// this weight can only rise: zeros without has_bounds(). Returns: what ModelScores::bounds() returns.
+  [[nodiscard]] Result<std::vector<float>> gains(std::span<const std::uint32_t> places, double weight) const;
 };
 
 }  // namespace cairn::ranking

@@ -7,6 +7,31 @@
 #include "engine/ranking/retrieve/page_cursor.h"
 
 namespace cairn::ranking {
+namespace {
+
+constexpr double kExploreStrengthMax = 100.0;
+
+Status check_explore(const Explore& explore) {
+  if (!(explore.strength >= 0.0 && explore.strength <= kExploreStrengthMax)) {
+    return invalid_argument("explore_strength must be from 0, not at all, to 100");
+  }
+  const bool draws = explore.method == ExploreMethod::kThompson;
+  if (draws && !explore.seed) {
+    return invalid_argument("explore thompson needs a seed: a new one for each answer, the same for its pages");
+  }
+  if (!draws && explore.seed) return invalid_argument("a seed is for explore thompson; ucb draws nothing");
+  return ok_status();
+}
+
+gpu::ExploreOptions options_of(const std::optional<Explore>& explore) {
+  using Method = gpu::ExploreOptions::Method;
+  if (!explore) return {};
+  return {.method = explore->method == ExploreMethod::kThompson ? Method::kThompson : Method::kUpperBound,
+          .strength = static_cast<float>(explore->strength),
+          .seed = explore->seed.value_or(0)};
+}
+
+}  // namespace
 
 Status QuestionReader::check(const RecommendRequest& request) const {
   if (!valid_id(request.user.str())) return invalid_argument("user_id must have 1 to 128 bytes and no NUL");
@@ -24,7 +49,7 @@ Status QuestionReader::check(const RecommendRequest& request) const {
   if (!(request.diversity >= 0.0 && request.diversity <= 1.0)) {
     return invalid_argument("diversity must be from 0, none, to 1, the most");
   }
-  return ok_status();
+  return request.explore ? check_explore(*request.explore) : ok_status();
 }
 
 std::optional<std::uint32_t> QuestionReader::row_of(const PlaceIndex& index, std::string_view place) const {
@@ -111,7 +136,7 @@ Result<Question> QuestionReader::read(const RecommendRequest& request, const Pla
   question.known_by = question.user.known       ? UserKnownBy::kHistory
                       : !request.recent.empty() ? UserKnownBy::kRecent
                                                 : UserKnownBy::kNothing;
-  CAIRN_ASSIGN_OR_RETURN(question.model, ask_model(places, row.found.row.get(), request.recent));
+  CAIRN_ASSIGN_OR_RETURN(question.model, ask_model(places, row.found.row.get(), request.recent, request.explore));
   CAIRN_RETURN_IF_ERROR(place(request, index, &question));
   return question;
 }
@@ -124,12 +149,29 @@ Result<QuestionReader::UserRow> QuestionReader::user_row(const UserId& user) con
   return found.status();
 }
 
+/// A caller that means to explore and does not would take what users do for an answer to questions nobody asked.
+Status QuestionReader::check_explores(const PlaceScan& places) const {
+  constexpr const char* kRemedy = "activate one that cairn train --kind ials has made, or ask without explore";
+  if (!places.model()) return failed_precondition(std::string("explore: no model is in force; ") + kRemedy);
+  if (!places.model()->explores()) {
+    return failed_precondition(
+        std::string("explore: the model in force is not one set of fold-in vectors, and does not know how unsure it "
+                    "is; ") +
+        kRemedy);
+  }
+  if (model_weighs_) return ok_status();
+  return failed_precondition(
+      "explore: the weights of ranking give the feature model none; give it one, or ask without explore");
+}
+
 Result<std::unique_ptr<const AskedModel>> QuestionReader::ask_model(const PlaceScan& places, const features::Row* row,
-                                                                    std::span<const PlaceId> recent) const {
+                                                                    std::span<const PlaceId> recent,
+                                                                    const std::optional<Explore>& explore) const {
+  if (explore) CAIRN_RETURN_IF_ERROR(check_explores(places));
   if (!places.model() || !model_weighs_) return std::unique_ptr<const AskedModel>();
-  AskedModel asked{places.model(), {}};
-  const ModelHistory history = asked.scores->history(state_.schema(), row, state_.place_ids(), recent);
-  CAIRN_ASSIGN_OR_RETURN(asked.query, asked.scores->ask(history));
+  AskedModel asked{.scores = places.model(), .explore = options_of(explore)};
+  asked.history = asked.scores->history(state_.schema(), row, state_.place_ids(), recent);
+  CAIRN_ASSIGN_OR_RETURN(asked.query, asked.scores->ask(asked.history, asked.explore));
   return std::make_unique<const AskedModel>(std::move(asked));
 }
 

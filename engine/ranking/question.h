@@ -54,11 +54,14 @@ class QuestionReader {
   };
   [[nodiscard]] Result<UserRow> user_row(const UserId& user) const;
   /// What the model in force says of a user. Null where there is none, or where it weighs nothing.
+  /// Returns: FAILED_PRECONDITION where it is to explore and cannot; what ModelScores::ask() returns.
   [[nodiscard]] Result<std::unique_ptr<const AskedModel>> ask_model(const PlaceScan& places, const features::Row* row,
-                                                                    std::span<const PlaceId> recent) const;
+                                                                    std::span<const PlaceId> recent,
+                                                                    const std::optional<Explore>& explore) const;
 
  private:
   [[nodiscard]] Status check(const RecommendRequest& request) const;
+  [[nodiscard]] Status check_explores(const PlaceScan& places) const;
   void read_filter(const RecommendRequest& request, const PlaceIndex& index, Question* question) const;
   [[nodiscard]] Status place(const RecommendRequest& request, const PlaceIndex& index, Question* question) const;
   [[nodiscard]] std::optional<std::uint32_t> row_of(const PlaceIndex& index, std::string_view place) const;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <unordered_map>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "engine/ranking/score/best_candidates.h"
 #include "engine/ranking/score/diversity.h"
 #include "engine/ranking/score/ranking_features.h"
+#include "engine/ranking/score/upper_bounds.h"
 
 namespace cairn::ranking {
 
@@ -130,6 +132,7 @@ Result<Recommendations> Recommender::recommend(const CallContext& call, const Re
   answer.freshness.tier = question.tier;
   answer.known_by = question.known_by;
   if (question.model) answer.model = question.model->scores->model()->version();
+  if (question.model && question.model->explores()) answer.explored = request.explore->method;
   const auto ranges = index.ranges_around(question.situation.position, question.filter.radius_meters);
   CAIRN_ASSIGN_OR_RETURN(const auto hour, hour_for(question, *places, ranges));
   // The lock on signals is held to the end: the scan, the scores and the reasons are of the same signals.
@@ -137,6 +140,10 @@ Result<Recommendations> Recommender::recommend(const CallContext& call, const Re
   const QuestionFacts facts(question.situation, index, signals, ranker_.week, question.model.get());
   CAIRN_ASSIGN_OR_RETURN(const Ranked ranked, rank(call, question, facts, *places, ranges, hour.get()));
   answer.candidates = ranked.passed;
+  std::vector<float> model_scores;
+  if (request.explain) {
+    CAIRN_ASSIGN_OR_RETURN(model_scores, model_scores_of(question, ranked));
+  }
   for (std::size_t i = 0; i < ranked.places.size(); ++i) {
     const PlaceIndex::Near& near = ranked.places[i];
     Recommended& item = answer.items.emplace_back();
@@ -144,14 +151,25 @@ Result<Recommendations> Recommender::recommend(const CallContext& call, const Re
     item.score = static_cast<double>(ranked.scores[i]);
     item.distance_meters = static_cast<double>(near.meters);
     if (request.explain) {  // for those that are answered only: sentences cost far more than scores
-      const float model_score = question.model ? question.model->score(near.row) : 0.0F;
       item.reasons =
-          reasons_for(CandidateFacts(facts, near, question.user.find_row(near.row), model_score), stage_.weights());
+          reasons_for(CandidateFacts(facts, near, question.user.find_row(near.row), model_scores[i]), stage_.weights());
     }
   }
   answer.next = next_page(question, index, ranked);
   if (answer.items.size() < question.limit) answer.shortfall = shortfall(question, index, answer.candidates);
   return answer;
+}
+
+/// What the model gave those that are answered, with what its bounds added.
+Result<std::vector<float>> Recommender::model_scores_of(const Question& question, const Ranked& ranked) const {
+  std::vector<std::uint32_t> rows;
+  for (const PlaceIndex::Near& near : ranked.places) rows.push_back(near.row);
+  std::vector<float> scores(rows.size());
+  if (!question.model) return scores;
+  question.model->scores->score(question.model->query, rows, scores);
+  CAIRN_ASSIGN_OR_RETURN(const auto gains, question.model->gains(rows, stage_.weights()[model_feature()]));
+  std::transform(scores.begin(), scores.end(), gains.begin(), scores.begin(), std::plus<>());
+  return scores;
 }
 
 /// A short answer says where the places went: unknown, too far, or filtered out.
@@ -183,7 +201,8 @@ Result<Recommender::Ranked> Recommender::rank(const CallContext& call, const Que
   const PlaceIndex& index = places.index();
   const std::size_t pool = std::max(kSecondStage, question.limit);  // is chosen from, where places are compared
   // A cap by category may pass over many of the best: then more of them are looked for, up to all.
-  std::size_t wanted = question.diversity > 0.0 ? pool : question.limit;
+  const bool reorders = question.diversity > 0.0 || (question.model && question.model->has_bounds());
+  std::size_t wanted = reorders ? pool : question.limit;
   if (question.max_per_category > 0) wanted = std::max(kSecondStage, 4 * question.limit);
   for (;; wanted *= 4) {
     PlaceScan::Found found;
@@ -200,6 +219,8 @@ Result<Recommender::Ranked> Recommender::rank(const CallContext& call, const Que
     Ranked ranked{.passed = found.passed};
     std::unordered_map<std::uint32_t, std::size_t> taken;  // by category
     std::vector<std::uint32_t> best = best_candidates(index, found.candidates, scores, wanted);
+    CAIRN_RETURN_IF_ERROR(raise_to_bounds(index, question.model.get(), stage_.weights()[model_feature()],
+                                          found.candidates, pool, best, &scores));
     diversify(index, places.model().get(), found.candidates, scores,
               {question.diversity, pool, question.limit, question.max_per_category}, best);
     for (const std::uint32_t i : best) {
@@ -230,7 +251,7 @@ Result<Recommender::Scored> Recommender::score(const UserId& user, GeoPoint posi
   CAIRN_ASSIGN_OR_RETURN(const auto row, questions_.user_row(user));
   const UserProfile profile =
       read_user_profile(state_.schema(), row.found.row.get(), *scored.index, ranker_.habit, time);
-  CAIRN_ASSIGN_OR_RETURN(const auto asked, questions_.ask_model(*places, row.found.row.get(), {}));
+  CAIRN_ASSIGN_OR_RETURN(const auto asked, questions_.ask_model(*places, row.found.row.get(), {}, {}));
   const Situation situation{&profile, position, position_age_hours, time};
   // No filters and no bound: whoever measures ranking wants the score of every place in reach.
   scored.candidates = scored.index->within(position, radius_meters);

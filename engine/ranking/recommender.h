@@ -98,6 +98,7 @@ class Recommender {
   [[nodiscard]] Result<Ranked> rank(const CallContext& call, const Question& question, const QuestionFacts& facts,
                                     const PlaceScan& places, std::span<const gpu::RowRange> ranges,
                                     PlaceScan::Hour* hour) const;
+  [[nodiscard]] Result<std::vector<float>> model_scores_of(const Question& question, const Ranked& ranked) const;
   [[nodiscard]] std::string next_page(const Question& question, const PlaceIndex& index, const Ranked& ranked) const;
   [[nodiscard]] static std::string shortfall(const Question& question, const PlaceIndex& index, std::size_t passed);
   /// The candidates among those that are to be ordered.

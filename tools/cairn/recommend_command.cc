@@ -22,6 +22,9 @@ struct RecommendArguments {
   std::string cursor;
   int max_per_category = 0;
   double diversity = 0.0;
+  std::string explore;
+  std::optional<double> explore_strength;
+  std::optional<std::int64_t> seed;
 };
 
 /// "40.7128,-74.0060" as two numbers.
@@ -52,6 +55,9 @@ std::string body_of(const RecommendArguments& arguments) {
   if (!arguments.cursor.empty()) body["cursor"] = arguments.cursor;
   if (arguments.max_per_category > 0) body["max_per_category"] = arguments.max_per_category;
   if (arguments.diversity > 0.0) body["diversity"] = arguments.diversity;
+  if (!arguments.explore.empty()) body["explore"] = arguments.explore;
+  if (arguments.explore_strength) body["explore_strength"] = *arguments.explore_strength;
+  if (arguments.seed) body["seed"] = *arguments.seed;
   return body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -85,7 +91,9 @@ void print_items(const nlohmann::json& answer) {
 
 std::string model_remark(const nlohmann::json& answer) {
   const std::string version = text_at(answer, "model");
-  return version.empty() ? "" : "model " + version + ", ";
+  const std::string explored = text_at(answer, "explored");
+  return (version.empty() ? "" : "model " + version + ", ") +
+         (explored.empty() ? "" : "explored by " + explored + ", ");
 }
 
 void print_remarks(const nlohmann::json& answer) {
@@ -141,6 +149,19 @@ void add_recommend_command(CLI::App& app, const GlobalOptions& options) {
                    "How much to avoid places that are alike: 0, not at all, to 1, whatever they score")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
+  auto* explore = command
+                      ->add_option("--explore", arguments->explore,
+                                   "Try places of whose scores the model is not sure: ucb orders the best by what they "
+                                   "may score at most, thompson draws what the user may like")
+                      ->check(CLI::IsMember({"ucb", "thompson"}));
+  command
+      ->add_option("--explore-strength", arguments->explore_strength,
+                   "How much, from 0, not at all, to 100; default: 1")
+      ->check(CLI::Range(0.0, 100.0))
+      ->needs(explore);
+  command->add_option("--seed", arguments->seed, "Of --explore thompson: a new one for each answer")
+      ->check(CLI::NonNegativeNumber)
+      ->needs(explore);
   command->footer(
       examples("  cairn recommend --user u1 --at 40.7128,-74.0060\n"
                "  cairn recommend -u u1 --at 40.7128,-74.0060 --radius 800 -c cafe -c bakery\n"

@@ -108,6 +108,20 @@ TEST_CASE_FIXTURE(Cli, "recommend names places to leave out, to order and just s
   CHECK(run({"recommend", "-u", "u1", "--diversity", "2"}).exit_code == 2);
 }
 
+TEST_CASE_FIXTURE(Cli, "recommend explores when it is told to, and says so") {
+  const Outcome outcome =
+      run({"recommend", "-u", "u1", "--explore", "thompson", "--explore-strength", "0.5", "--seed", "7"});
+  CHECK(outcome.exit_code == 0);
+  CHECK(mentions(outcome.out, "model cafe01, explored by thompson, "));
+  const RecommendRequest asked = engine.last_recommend();
+  REQUIRE(asked.explore);
+  CHECK(asked.explore->method == ExploreMethod::kThompson);
+  CHECK(asked.explore->strength == 0.5);
+  CHECK(asked.explore->seed == std::uint64_t{7});
+  CHECK(run({"recommend", "-u", "u1", "--explore", "blindly"}).exit_code == 2);
+  CHECK(run({"recommend", "-u", "u1", "--seed", "7"}).exit_code == 2);
+}
+
 TEST_CASE_FIXTURE(Cli, "json output is the server's answer, before or after the command's name") {
   const Outcome before = run({"-o", "json", "recommend", "-u", "u1"});
   CHECK(nlohmann::json::parse(before.out)["candidates"] == 17);
