@@ -16,7 +16,8 @@ std::size_t bytes_of(const std::vector<T>& values) {
 std::size_t bytes_of(const Model& model) {
   // An id has a string, and in the index of ids a node and its place in a table, about.
   constexpr std::size_t kIndexBytes = 64;
-  std::size_t bytes = bytes_of(model.popularity) + bytes_of(model.items);
+  std::size_t bytes = bytes_of(model.popularity) + bytes_of(model.items) + bytes_of(model.segments.vectors) +
+                      bytes_of(model.segments.users) + bytes_of(model.segments.item_users);
   for (const std::string& id : model.items) bytes += id.capacity() + kIndexBytes;
   for (const Component& one : model.components) {
     bytes += bytes_of(one.history_weight) + bytes_of(one.item_scale) + bytes_of(one.item_vectors) +

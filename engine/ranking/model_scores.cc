@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "engine/ranking/builtin_views.h"
+#include "features/geohash.h"
 #include "gpu/dot_products.h"
 
 namespace cairn::ranking {
@@ -20,6 +21,37 @@ ModelScores::ModelScores(std::shared_ptr<const PlaceIndex> index, std::shared_pt
   for (const std::uint32_t item : rows_.model_rows()) {
     pointers_.push_back(item == gpu::kNoRow ? zeros_.data() : vectors.row(item).data());
   }
+  find_segments();
+}
+
+void ModelScores::find_segments() {
+  const model::Segments& segments = model_->model().segments;
+  const std::size_t count = segments.count();
+  if (count == 0) return;
+  std::unordered_map<std::uint64_t, std::vector<std::uint64_t>> made;  // interactions, by cell and segment
+  for (std::uint32_t place = 0; place < index_->size(); ++place) {
+    const std::uint32_t item = rows_.model_row(place);
+    if (item == gpu::kNoRow) continue;
+    std::vector<std::uint64_t>& of_cell = made[index_->cell(place)];
+    of_cell.resize(count);
+    for (std::size_t s = 0; s < count; ++s) of_cell[s] += segments.item_users[item * count + s];
+  }
+  for (const auto& [cell, of_cell] : made) {
+    const auto most = std::max_element(of_cell.begin(), of_cell.end());  // of equal ones the larger segment
+    if (*most > 0) segment_of_cell_.emplace(cell, static_cast<std::uint32_t>(most - of_cell.begin()));
+  }
+}
+
+std::optional<std::uint32_t> ModelScores::segment_at(GeoPoint position) const {
+  if (model_->model().segments.count() == 0) return std::nullopt;
+  const auto found = segment_of_cell_.find(features::geohash_bits(position, PlaceIndex::kCellLetters));
+  return found == segment_of_cell_.end() ? 0 : found->second;
+}
+
+ModelQuery ModelScores::ask_segment(std::uint32_t segment) const {
+  const std::size_t dim = vector_dim();
+  const auto begin = model_->model().segments.vectors.begin() + static_cast<std::ptrdiff_t>(segment * dim);
+  return {.kind = ModelQuery::Kind::kVector, .values = {begin, begin + static_cast<std::ptrdiff_t>(dim)}};
 }
 
 ModelHistory ModelScores::history(const features::Schema& schema, const features::Row* row,
@@ -137,7 +169,9 @@ std::vector<float> ModelScores::place_vectors() const {
 std::vector<float> ModelScores::place_popularity() const { return score_all({}); }
 
 std::size_t ModelScores::memory_bytes() const noexcept {
-  return rows_.model_rows().size_bytes() + rows_.place_rows().size_bytes() + pointers_.capacity() * sizeof(float*);
+  constexpr std::size_t kCellBytes = 32;  // of a node of the table, about
+  return rows_.model_rows().size_bytes() + rows_.place_rows().size_bytes() + pointers_.capacity() * sizeof(float*) +
+         segment_of_cell_.size() * kCellBytes;
 }
 
 }  // namespace cairn::ranking

@@ -3,9 +3,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
+#include <unordered_map>
 #include <vector>
 
+#include "cairn/geo.h"
 #include "cairn/ids.h"
 #include "cairn/mutex.h"
 #include "cairn/status.h"
@@ -46,7 +49,7 @@ struct ModelQuery {
 /// place_vectors(), kept in floats, computes ⟨vector, vector of r⟩.
 ///
 /// Immutable; it holds the index and the model. A changed index or a replaced model needs a new one.
-/// Threads: any. Beside what it holds it takes 16 bytes a place.
+/// Threads: any. Beside what it holds it takes 16 bytes a place, and some 32 a cell where segments' users have been.
 class ModelScores {
  public:
   /// Both are there.
@@ -68,6 +71,13 @@ class ModelScores {
   /// Requires: without explores(), `explore` has no method.
   /// Returns: FAILED_PRECONDITION when a fold-in's equations cannot be solved.
   [[nodiscard]] Result<ModelQuery> ask(const ModelHistory& history, const gpu::ExploreOptions& explore = {}) const;
+
+  /// The segment whose users made the most of the interactions with the places around a position, in the cell of
+  /// PlaceIndex::kCellLetters that it lies in; the largest segment where they made none. Absent: the model has none.
+  [[nodiscard]] std::optional<std::uint32_t> segment_at(GeoPoint position) const;
+  /// What the model asks with for somebody of a segment: kind kVector.
+  /// Requires: segment < model()->model().segments.count().
+  [[nodiscard]] ModelQuery ask_segment(std::uint32_t segment) const;
 
   /// Whether the model is a set of fold-in vectors, and so knows how unsure it is of a history's vector.
   [[nodiscard]] bool explores() const noexcept { return model_->explores(); }
@@ -102,6 +112,7 @@ class ModelScores {
  private:
   /// The model's row of a place by its dictionary id, or gpu::kNoRow.
   [[nodiscard]] std::uint32_t item_of(std::uint64_t place, const features::Dictionary& place_ids) const;
+  void find_segments();
   void score_vectors(const ModelQuery& query, std::span<const std::uint32_t> places, std::span<float> scores) const;
   /// What stands in the column of an item, for each of some places; 0 where there is no item.
   void gather(std::span<const float> by_item, std::span<const std::uint32_t> places, std::span<float> scores) const;
@@ -111,19 +122,20 @@ class ModelScores {
   const ModelRows rows_;
   std::vector<float> zeros_;            ///< dim: the vector of a place that is no item
   std::vector<const float*> pointers_;  ///< by row of the index: a place's vector; empty without vectors
+  std::unordered_map<std::uint64_t, std::uint32_t> segment_of_cell_;  ///< of cells in which segments' users were
 };
 
 /// A model as one question asks it.
 struct AskedModel {
   std::shared_ptr<const ModelScores> scores = {};  ///< of the question's index
   ModelQuery query = {};
-  ModelHistory history = {};         ///< that the query was made of
-  gpu::ExploreOptions explore = {};  ///< and how
+  ModelHistory history = {};                  ///< that the query was made of
+  std::optional<std::uint32_t> segment = {};  ///< or the segment, where the model knows nothing of the history
+  gpu::ExploreOptions explore = {};           ///< and how
 
   /// Whether the answer is another than without `explore`.
   [[nodiscard]] bool explores() const noexcept {
-    return query.kind == ModelQuery::Kind::kVector && explore.method != gpu::ExploreOptions::Method::kNone &&
-           explore.strength > 0.0F;
+    return !history.items.empty() && explore.method != gpu::ExploreOptions::Method::kNone && explore.strength > 0.0F;
   }
   /// Whether it explores by upper bounds, which are added to the scores of the best.
   [[nodiscard]] bool has_bounds() const noexcept {

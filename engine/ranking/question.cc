@@ -133,11 +133,13 @@ Result<Question> QuestionReader::read(const RecommendRequest& request, const Pla
   question.row_damaged = row.damaged;
   question.user = read_user_profile(state_.schema(), row.found.row.get(), index, habit_, question.situation.time);
   question.tier = !question.user.known ? Tier::kNone : row.found.hit ? Tier::kMemory : Tier::kDisk;
-  question.known_by = question.user.known       ? UserKnownBy::kHistory
-                      : !request.recent.empty() ? UserKnownBy::kRecent
-                                                : UserKnownBy::kNothing;
-  CAIRN_ASSIGN_OR_RETURN(question.model, ask_model(places, row.found.row.get(), request.recent, request.explore));
   CAIRN_RETURN_IF_ERROR(place(request, index, &question));
+  const ModelTerms terms{request.recent, request.explore, request.segment, question.situation.position};
+  CAIRN_ASSIGN_OR_RETURN(question.model, ask_model(places, row.found.row.get(), terms));
+  question.known_by = question.user.known                         ? UserKnownBy::kHistory
+                      : !request.recent.empty()                   ? UserKnownBy::kRecent
+                      : question.model && question.model->segment ? UserKnownBy::kSegment
+                                                                  : UserKnownBy::kNothing;
   return question;
 }
 
@@ -164,14 +166,30 @@ Status QuestionReader::check_explores(const PlaceScan& places) const {
       "explore: the weights of ranking give the feature model none; give it one, or ask without explore");
 }
 
+Status QuestionReader::check_segment(const PlaceScan& places, std::uint32_t segment) {
+  const std::size_t count = places.model() ? places.model()->model()->model().segments.count() : 0;
+  if (segment < count) return ok_status();
+  if (count > 0) return invalid_argument("segment must be from 0 to " + std::to_string(count - 1));
+  return failed_precondition(
+      "segment: no model with segments is in force; activate one that cairn train --kind ials --set segments=16 has "
+      "made, or ask without segment");
+}
+
 Result<std::unique_ptr<const AskedModel>> QuestionReader::ask_model(const PlaceScan& places, const features::Row* row,
-                                                                    std::span<const PlaceId> recent,
-                                                                    const std::optional<Explore>& explore) const {
-  if (explore) CAIRN_RETURN_IF_ERROR(check_explores(places));
+                                                                    const ModelTerms& terms) const {
+  if (terms.explore) CAIRN_RETURN_IF_ERROR(check_explores(places));
+  if (terms.segment) CAIRN_RETURN_IF_ERROR(check_segment(places, *terms.segment));
   if (!places.model() || !model_weighs_) return std::unique_ptr<const AskedModel>();
-  AskedModel asked{.scores = places.model(), .explore = options_of(explore)};
-  asked.history = asked.scores->history(state_.schema(), row, state_.place_ids(), recent);
-  CAIRN_ASSIGN_OR_RETURN(asked.query, asked.scores->ask(asked.history, asked.explore));
+  AskedModel asked{.scores = places.model(), .explore = options_of(terms.explore)};
+  asked.history = asked.scores->history(state_.schema(), row, state_.place_ids(), terms.recent);
+  if (asked.history.items.empty()) {
+    asked.segment = terms.segment ? terms.segment : asked.scores->segment_at(terms.position);
+  }
+  if (asked.segment) {
+    asked.query = asked.scores->ask_segment(*asked.segment);
+  } else {
+    CAIRN_ASSIGN_OR_RETURN(asked.query, asked.scores->ask(asked.history, asked.explore));
+  }
   return std::make_unique<const AskedModel>(std::move(asked));
 }
 

@@ -132,6 +132,7 @@ Result<Recommendations> Recommender::recommend(const CallContext& call, const Re
   answer.freshness.tier = question.tier;
   answer.known_by = question.known_by;
   if (question.model) answer.model = question.model->scores->model()->version();
+  if (question.model) answer.segment = question.model->segment;
   if (question.model && question.model->explores()) answer.explored = request.explore->method;
   const auto ranges = index.ranges_around(question.situation.position, question.filter.radius_meters);
   CAIRN_ASSIGN_OR_RETURN(const auto hour, hour_for(question, *places, ranges));
@@ -251,7 +252,7 @@ Result<Recommender::Scored> Recommender::score(const UserId& user, GeoPoint posi
   CAIRN_ASSIGN_OR_RETURN(const auto row, questions_.user_row(user));
   const UserProfile profile =
       read_user_profile(state_.schema(), row.found.row.get(), *scored.index, ranker_.habit, time);
-  CAIRN_ASSIGN_OR_RETURN(const auto asked, questions_.ask_model(*places, row.found.row.get(), {}, {}));
+  CAIRN_ASSIGN_OR_RETURN(const auto asked, questions_.ask_model(*places, row.found.row.get(), {.position = position}));
   const Situation situation{&profile, position, position_age_hours, time};
   // No filters and no bound: whoever measures ranking wants the score of every place in reach.
   scored.candidates = scored.index->within(position, radius_meters);

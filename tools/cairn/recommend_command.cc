@@ -22,6 +22,7 @@ struct RecommendArguments {
   std::string cursor;
   int max_per_category = 0;
   double diversity = 0.0;
+  std::optional<std::uint32_t> segment;
   std::string explore;
   std::optional<double> explore_strength;
   std::optional<std::int64_t> seed;
@@ -55,6 +56,7 @@ std::string body_of(const RecommendArguments& arguments) {
   if (!arguments.cursor.empty()) body["cursor"] = arguments.cursor;
   if (arguments.max_per_category > 0) body["max_per_category"] = arguments.max_per_category;
   if (arguments.diversity > 0.0) body["diversity"] = arguments.diversity;
+  if (arguments.segment) body["segment"] = *arguments.segment;
   if (!arguments.explore.empty()) body["explore"] = arguments.explore;
   if (arguments.explore_strength) body["explore_strength"] = *arguments.explore_strength;
   if (arguments.seed) body["seed"] = *arguments.seed;
@@ -92,7 +94,10 @@ void print_items(const nlohmann::json& answer) {
 std::string model_remark(const nlohmann::json& answer) {
   const std::string version = text_at(answer, "model");
   const std::string explored = text_at(answer, "explored");
+  const std::string segment =
+      answer.contains("segment") && answer["segment"].is_number() ? std::to_string(count_at(answer, "segment")) : "";
   return (version.empty() ? "" : "model " + version + ", ") +
+         (segment.empty() ? "" : "asked with segment " + segment + ", ") +
          (explored.empty() ? "" : "explored by " + explored + ", ");
 }
 
@@ -149,6 +154,9 @@ void add_recommend_command(CLI::App& app, const GlobalOptions& options) {
                    "How much to avoid places that are alike: 0, not at all, to 1, whatever they score")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
+  command->add_option("--segment", arguments->segment,
+                      "Segment of the model's users by which who is unknown to it is answered; default: the one whose "
+                      "users go most to places near the position");
   auto* explore = command
                       ->add_option("--explore", arguments->explore,
                                    "Try places of whose scores the model is not sure: ucb orders the best by what they "

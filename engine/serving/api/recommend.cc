@@ -87,6 +87,9 @@ Result<TimedRequest> read_request(const json::Value& body) {
   request.max_per_category = static_cast<std::size_t>(fields.integer("max_per_category", 0, INT32_MAX).value_or(0));
   request.diversity = fields.number("diversity").value_or(request.diversity);
   if (!(request.diversity >= 0.0 && request.diversity <= 1.0)) fields.fail("diversity must be from 0 to 1");
+  if (const auto segment = fields.integer("segment", 0, UINT32_MAX)) {
+    request.segment = static_cast<std::uint32_t>(*segment);
+  }
   request.explore = read_explore(fields);
   request.explain = fields.flag("explain", request.explain);
   request.min_offset = read_min_offset(fields);
@@ -124,6 +127,8 @@ std::string write_answer(const Recommendations& answer, bool explain) {
   out.key("next").text(answer.next);
   out.key("known_by").text(to_string(answer.known_by));
   out.key("model").text(answer.model);
+  out.key("segment");
+  answer.segment ? static_cast<void>(out.unsigned_integer(*answer.segment)) : static_cast<void>(out.null());
   out.key("explored").text(answer.explored ? to_string(*answer.explored) : "");
   out.key("candidates").unsigned_integer(answer.candidates);
   out.key("shortfall").text(answer.shortfall);

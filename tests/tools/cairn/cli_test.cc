@@ -122,6 +122,13 @@ TEST_CASE_FIXTURE(Cli, "recommend explores when it is told to, and says so") {
   CHECK(run({"recommend", "-u", "u1", "--seed", "7"}).exit_code == 2);
 }
 
+TEST_CASE_FIXTURE(Cli, "recommend names a segment, and says which the model was asked with") {
+  const Outcome outcome = run({"recommend", "-u", "u1", "--segment", "3"});
+  CHECK(mentions(outcome.out, "model cafe01, asked with segment 3, "));
+  CHECK(engine.last_recommend().segment == 3U);
+  CHECK(run({"recommend", "-u", "u1", "--segment", "-3"}).exit_code == 2);
+}
+
 TEST_CASE_FIXTURE(Cli, "json output is the server's answer, before or after the command's name") {
   const Outcome before = run({"-o", "json", "recommend", "-u", "u1"});
   CHECK(nlohmann::json::parse(before.out)["candidates"] == 17);
@@ -397,6 +404,7 @@ ModelStatus some_model(std::uint64_t strangers) {
           .version = "0123456789abcdef-3",
           .kind = "ials",
           .items = 1'000,
+          .segments = 12,
           .items_without_place = strangers,
           .places_without_item = 7,
           .memory_bytes = 2048,
@@ -408,9 +416,10 @@ TEST_CASE_FIXTURE(Cli, "model status says which one is in force, for how long, a
   engine.status_answer.model = some_model(400);
   const Outcome status = run({"model", "status"});
   CHECK(status.exit_code == 0);
-  for (const char* part : {"a model is in force: /m/b\n", "0123456789abcdef-3", "ials", "2024-05-01T12:00:00Z",
-                           "1,000, of these no places of the catalogue: 400", "load /m/a; to keep it, set [model] dir",
-                           "last failure   2024-05-01T12:00:00Z /m/c\n", "it? is gone"}) {
+  for (const char* part :
+       {"a model is in force: /m/b\n", "0123456789abcdef-3", "ials", "2024-05-01T12:00:00Z",
+        "1,000, of these no places of the catalogue: 400", "load /m/a; to keep it, set [model] dir",
+        "segments       12 of users\n", "last failure   2024-05-01T12:00:00Z /m/c\n", "it? is gone"}) {
     CHECK_MESSAGE(mentions(status.out, part), status.out);
   }
   CHECK(nlohmann::json::parse(run({"-o", "json", "model", "status"}).out)["items"] == 1'000);
