@@ -84,8 +84,8 @@ Status check_segments(const Model& model) {
     return invalid_argument("item_users has " + std::to_string(segments.item_users.size()) + " values, not " +
                             std::to_string(model.items.size()) + " x " + std::to_string(count));
   }
-  if (std::is_sorted(segments.users.rbegin(), segments.users.rend())) return ok_status();
-  return invalid_argument("users must descend: the largest segment comes first");
+  if (std::is_sorted(segments.users.rbegin(), segments.users.rend()) && segments.users.back() > 0) return ok_status();
+  return invalid_argument("users must be 1 or more and descend: the largest segment comes first");
 }
 
 }  // namespace

@@ -12,6 +12,18 @@
 #include "gpu/dot_products.h"
 
 namespace cairn::ranking {
+namespace {
+
+/// Each count as a share of all. Requires: not all are 0.
+std::vector<float> shares_of(std::span<const std::uint64_t> counts) {
+  double all = 0.0;
+  for (const std::uint64_t count : counts) all += static_cast<double>(count);
+  std::vector<float> shares;
+  for (const std::uint64_t count : counts) shares.push_back(static_cast<float>(static_cast<double>(count) / all));
+  return shares;
+}
+
+}  // namespace
 
 ModelScores::ModelScores(std::shared_ptr<const PlaceIndex> index, std::shared_ptr<const model::ServedModel> model)
     : index_(std::move(index)), model_(std::move(model)), rows_(*index_, model_->model().items) {
@@ -37,21 +49,27 @@ void ModelScores::find_segments() {
     for (std::size_t s = 0; s < count; ++s) of_cell[s] += segments.item_users[item * count + s];
   }
   for (const auto& [cell, of_cell] : made) {
-    const auto most = std::max_element(of_cell.begin(), of_cell.end());  // of equal ones the larger segment
-    if (*most > 0) segment_of_cell_.emplace(cell, static_cast<std::uint32_t>(most - of_cell.begin()));
+    const bool any = std::any_of(of_cell.begin(), of_cell.end(), [](std::uint64_t one) { return one > 0; });
+    if (any) shares_of_cell_.emplace(cell, shares_of(of_cell));
   }
 }
 
-std::optional<std::uint32_t> ModelScores::segment_at(GeoPoint position) const {
-  if (model_->model().segments.count() == 0) return std::nullopt;
-  const auto found = segment_of_cell_.find(features::geohash_bits(position, PlaceIndex::kCellLetters));
-  return found == segment_of_cell_.end() ? 0 : found->second;
+std::vector<float> ModelScores::segment_shares(GeoPoint position) const {
+  const model::Segments& segments = model_->model().segments;
+  if (segments.count() == 0) return {};
+  const auto found = shares_of_cell_.find(features::geohash_bits(position, PlaceIndex::kCellLetters));
+  return found == shares_of_cell_.end() ? shares_of(segments.users) : found->second;
 }
 
-ModelQuery ModelScores::ask_segment(std::uint32_t segment) const {
-  const std::size_t dim = vector_dim();
-  const auto begin = model_->model().segments.vectors.begin() + static_cast<std::ptrdiff_t>(segment * dim);
-  return {.kind = ModelQuery::Kind::kVector, .values = {begin, begin + static_cast<std::ptrdiff_t>(dim)}};
+ModelQuery ModelScores::ask_segments(std::span<const float> shares) const {
+  const model::Segments& segments = model_->model().segments;
+  CAIRN_CHECK(shares.size() == segments.count());
+  ModelQuery query{.kind = ModelQuery::Kind::kVector, .values = std::vector<float>(vector_dim(), 0.0F)};
+  for (std::size_t s = 0; s < shares.size(); ++s) {
+    const float* vector = segments.vectors.data() + s * query.values.size();
+    for (std::size_t j = 0; j < query.values.size(); ++j) query.values[j] += shares[s] * vector[j];
+  }
+  return query;
 }
 
 ModelHistory ModelScores::history(const features::Schema& schema, const features::Row* row,
@@ -169,9 +187,9 @@ std::vector<float> ModelScores::place_vectors() const {
 std::vector<float> ModelScores::place_popularity() const { return score_all({}); }
 
 std::size_t ModelScores::memory_bytes() const noexcept {
-  constexpr std::size_t kCellBytes = 32;  // of a node of the table, about
+  const std::size_t cell_bytes = 64 + model_->model().segments.count() * sizeof(float);  // of a node, about
   return rows_.model_rows().size_bytes() + rows_.place_rows().size_bytes() + pointers_.capacity() * sizeof(float*) +
-         segment_of_cell_.size() * kCellBytes;
+         shares_of_cell_.size() * cell_bytes;
 }
 
 }  // namespace cairn::ranking

@@ -49,7 +49,8 @@ struct ModelQuery {
 /// place_vectors(), kept in floats, computes ⟨vector, vector of r⟩.
 ///
 /// Immutable; it holds the index and the model. A changed index or a replaced model needs a new one.
-/// Threads: any. Beside what it holds it takes 16 bytes a place, and some 32 a cell where segments' users have been.
+/// Threads: any. Beside what it holds it takes 16 bytes a place, and with segments of users 4 bytes a segment
+/// for each cell with places.
 class ModelScores {
  public:
   /// Both are there.
@@ -72,12 +73,13 @@ class ModelScores {
   /// Returns: FAILED_PRECONDITION when a fold-in's equations cannot be solved.
   [[nodiscard]] Result<ModelQuery> ask(const ModelHistory& history, const gpu::ExploreOptions& explore = {}) const;
 
-  /// The segment whose users made the most of the interactions with the places around a position, in the cell of
-  /// PlaceIndex::kCellLetters that it lies in; the largest segment where they made none. Absent: the model has none.
-  [[nodiscard]] std::optional<std::uint32_t> segment_at(GeoPoint position) const;
-  /// What the model asks with for somebody of a segment: kind kVector.
-  /// Requires: segment < model()->model().segments.count().
-  [[nodiscard]] ModelQuery ask_segment(std::uint32_t segment) const;
+  /// How much each segment of the model's users counts for somebody unknown at a position, in all 1: their shares of
+  /// the interactions with the places around it, in its cell of PlaceIndex::kCellLetters, and where there were none, of
+  /// the users. Empty: the model has no segments.
+  [[nodiscard]] std::vector<float> segment_shares(GeoPoint position) const;
+  /// The mean of the segments' vectors by such shares: kind kVector.
+  /// Requires: one share a segment, and at least one.
+  [[nodiscard]] ModelQuery ask_segments(std::span<const float> shares) const;
 
   /// Whether the model is a set of fold-in vectors, and so knows how unsure it is of a history's vector.
   [[nodiscard]] bool explores() const noexcept { return model_->explores(); }
@@ -122,16 +124,17 @@ class ModelScores {
   const ModelRows rows_;
   std::vector<float> zeros_;            ///< dim: the vector of a place that is no item
   std::vector<const float*> pointers_;  ///< by row of the index: a place's vector; empty without vectors
-  std::unordered_map<std::uint64_t, std::uint32_t> segment_of_cell_;  ///< of cells in which segments' users were
+  std::unordered_map<std::uint64_t, std::vector<float>> shares_of_cell_;  ///< of cells in which segments' users were
 };
 
 /// A model as one question asks it.
 struct AskedModel {
   std::shared_ptr<const ModelScores> scores = {};  ///< of the question's index
   ModelQuery query = {};
-  ModelHistory history = {};                  ///< that the query was made of
-  std::optional<std::uint32_t> segment = {};  ///< or the segment, where the model knows nothing of the history
-  gpu::ExploreOptions explore = {};           ///< and how
+  ModelHistory history = {};  ///< that the query was made of
+  std::optional<std::uint32_t> segment =
+      {};                            ///< or of segments, where the model knows none of that: the one that counts most
+  gpu::ExploreOptions explore = {};  ///< and how
 
   /// Whether the answer is another than without `explore`.
   [[nodiscard]] bool explores() const noexcept {

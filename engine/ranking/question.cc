@@ -175,6 +175,18 @@ Status QuestionReader::check_segment(const PlaceScan& places, std::uint32_t segm
       "made, or ask without segment");
 }
 
+/// Does nothing where the model has no segments.
+void QuestionReader::ask_segments(const ModelTerms& terms, AskedModel* asked) {
+  std::vector<float> shares = asked->scores->segment_shares(terms.position);
+  if (shares.empty()) return;
+  if (terms.segment) {
+    std::fill(shares.begin(), shares.end(), 0.0F);
+    shares[*terms.segment] = 1.0F;
+  }
+  asked->segment = static_cast<std::uint32_t>(std::max_element(shares.begin(), shares.end()) - shares.begin());
+  asked->query = asked->scores->ask_segments(shares);
+}
+
 Result<std::unique_ptr<const AskedModel>> QuestionReader::ask_model(const PlaceScan& places, const features::Row* row,
                                                                     const ModelTerms& terms) const {
   if (terms.explore) CAIRN_RETURN_IF_ERROR(check_explores(places));
@@ -182,12 +194,8 @@ Result<std::unique_ptr<const AskedModel>> QuestionReader::ask_model(const PlaceS
   if (!places.model() || !model_weighs_) return std::unique_ptr<const AskedModel>();
   AskedModel asked{.scores = places.model(), .explore = options_of(terms.explore)};
   asked.history = asked.scores->history(state_.schema(), row, state_.place_ids(), terms.recent);
-  if (asked.history.items.empty()) {
-    asked.segment = terms.segment ? terms.segment : asked.scores->segment_at(terms.position);
-  }
-  if (asked.segment) {
-    asked.query = asked.scores->ask_segment(*asked.segment);
-  } else {
+  if (asked.history.items.empty()) ask_segments(terms, &asked);
+  if (!asked.segment) {
     CAIRN_ASSIGN_OR_RETURN(asked.query, asked.scores->ask(asked.history, asked.explore));
   }
   return std::make_unique<const AskedModel>(std::move(asked));

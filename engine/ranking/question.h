@@ -57,10 +57,10 @@ class QuestionReader {
   struct ModelTerms {
     std::span<const PlaceId> recent = {};
     std::optional<Explore> explore = {};
-    std::optional<std::uint32_t> segment = {};  ///< absent: that of the position
+    std::optional<std::uint32_t> segment = {};  ///< absent: all, as at the position
     GeoPoint position = {};
   };
-  /// What the model in force says of a user: by the history, or where it knows none of that, by a segment of users, if
+  /// What the model in force says of a user: by the history, or where it knows none of that, by segments of users, if
   /// it has some. Null where there is no model, or where it weighs nothing.
   /// Returns: FAILED_PRECONDITION where it is to explore, or asked for a segment, and cannot; INVALID_ARGUMENT for a
   /// segment that it does not have; what ModelScores::ask() returns.
@@ -70,6 +70,7 @@ class QuestionReader {
  private:
   [[nodiscard]] Status check(const RecommendRequest& request) const;
   [[nodiscard]] Status check_explores(const PlaceScan& places) const;
+  static void ask_segments(const ModelTerms& terms, AskedModel* asked);
   [[nodiscard]] static Status check_segment(const PlaceScan& places, std::uint32_t segment);
   void read_filter(const RecommendRequest& request, const PlaceIndex& index, Question* question) const;
   [[nodiscard]] Status place(const RecommendRequest& request, const PlaceIndex& index, Question* question) const;

@@ -96,8 +96,7 @@ std::string model_remark(const nlohmann::json& answer) {
   const std::string explored = text_at(answer, "explored");
   const std::string segment =
       answer.contains("segment") && answer["segment"].is_number() ? std::to_string(count_at(answer, "segment")) : "";
-  return (version.empty() ? "" : "model " + version + ", ") +
-         (segment.empty() ? "" : "asked with segment " + segment + ", ") +
+  return (version.empty() ? "" : "model " + version + ", ") + (segment.empty() ? "" : "segment " + segment + ", ") +
          (explored.empty() ? "" : "explored by " + explored + ", ");
 }
 
@@ -154,9 +153,10 @@ void add_recommend_command(CLI::App& app, const GlobalOptions& options) {
                    "How much to avoid places that are alike: 0, not at all, to 1, whatever they score")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
-  command->add_option("--segment", arguments->segment,
-                      "Segment of the model's users by which who is unknown to it is answered; default: the one whose "
-                      "users go most to places near the position");
+  command->add_option(
+      "--segment", arguments->segment,
+      "Segment of the model's users by which who is unknown to it is answered; default: all of them, as "
+      "their users go to places near the position");
   auto* explore = command
                       ->add_option("--explore", arguments->explore,
                                    "Try places of whose scores the model is not sure: ucb orders the best by what they "

@@ -48,8 +48,8 @@ struct RecommendRequest {
   std::size_t max_per_category = 0;  ///< places of one category in an answer; 0: any number
   double diversity = 0.0;  ///< how much the answer avoids places that are alike: 0, not at all, to 1, whatever
                            ///< they score. Items are then in the order in which they were chosen
-  std::optional<std::uint32_t> segment;  ///< of the model's, for who is unknown to it; absent: the one whose users go
-                                         ///< most to places near the position. Beyond those there are:
+  std::optional<std::uint32_t> segment;  ///< of the model's, for who is unknown to it; absent: all of them, as their
+                                         ///< users go to places near the position. Beyond those there are:
                                          ///< INVALID_ARGUMENT, and where there are none FAILED_PRECONDITION
   std::optional<Explore> explore;  ///< absent: answers by what is known. Where the model in force is not one set of
                                    ///< fold-in vectors: FAILED_PRECONDITION
@@ -78,7 +78,7 @@ enum class UserKnownBy : std::uint8_t {
   kHistory,  ///< events of the user
   kRecent,   ///< the request's recent places
   kNothing,  ///< nothing: what is popular here and now
-  kSegment,  ///< nothing: what a segment of the model's users likes, here and now
+  kSegment,  ///< nothing: what segments of the model's users like, here and now
 };
 [[nodiscard]] constexpr std::string_view to_string(UserKnownBy known) noexcept {
   constexpr std::string_view kNames[] = {"history", "recent", "nothing", "segment"};
@@ -91,8 +91,9 @@ struct Recommendations {
   std::size_t candidates = 0;      ///< places that passed every filter
   std::string next;                ///< RecommendRequest::cursor for the next page; empty when there is none
   UserKnownBy known_by = UserKnownBy::kNothing;
-  std::string model;                      ///< version of the model that took part; empty: none
-  std::optional<std::uint32_t> segment;   ///< that the model was asked with, as it knows no place of the user's
+  std::string model;                     ///< version of the model that took part; empty: none
+  std::optional<std::uint32_t> segment;  ///< that the model was asked with, or that counts most in it, as the model
+                                         ///< knows no place of the user's
   std::optional<ExploreMethod> explored;  ///< absent: not, also where it was asked for and the model knows no place of
                                           ///< the user's, so that there is nothing to be unsure of
   std::string shortfall;                  ///< why there are fewer than asked for; empty when there are not

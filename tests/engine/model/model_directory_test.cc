@@ -122,13 +122,14 @@ TEST_CASE("segments are read back as they were written, and a directory without 
 TEST_CASE("segments that do not fit the model are not saved, nor loaded") {
   const TemporaryFolder scratch;
   const Model good = model_with_segments(7, 3, 4);
-  std::vector<Model> bad(6, good);
+  std::vector<Model> bad(7, good);
   bad[0].segments.vectors.pop_back();
   bad[1].segments.item_users.pop_back();
   bad[2].segments.users = {1, 2, 3, 4};
   bad[3].segments.vectors[0] = NAN;
   bad[4].components[0].normalization = Normalization::kMaximum;
   bad[5].components.push_back({.name = "popular", .kind = ComponentKind::kPopularity});
+  bad[6].segments.users = {3, 2, 1, 0};
   for (const Model& one : bad) CHECK(save_model(one, scratch / "x").code() == StatusCode::kInvalidArgument);
 
   save(good, scratch / "m");

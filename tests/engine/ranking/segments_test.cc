@@ -1,4 +1,4 @@
-// Who is unknown is answered by a segment of the model's users.
+// Who is unknown is answered by segments of the model's users.
 #include <doctest/doctest.h>
 
 #include <map>
@@ -76,29 +76,35 @@ std::string best_of(const Result<Recommendations>& answer) {
   return answer->items[0].place.id.str();
 }
 
-TEST_CASE("a stranger is answered by the segment whose users went most to places near here") {
+TEST_CASE("a stranger is answered by the segments, as much as their users went to places near here") {
   Town town(true);
   const auto north = town.ask("stranger", kNorth);
-  CHECK(best_of(north) == "cafe north");  // 1 · 2
-  CHECK(north->items[0].score == 2.0);
+  CHECK(best_of(north) == "cafe north");
+  CHECK(north->items[0].score == doctest::Approx(2.0 * (0.1 * 9 / 19 + 10.0 / 19)));
   CHECK(north->segment == 1U);
   CHECK(north->known_by == UserKnownBy::kSegment);
   const auto south = town.ask("stranger", kSouth);
   CHECK(best_of(south) == "bar north");
   CHECK(south->segment == 0U);
+  CHECK(south->items[0].score == doctest::Approx(2.0 * (21.0 / 36 + 0.1 * 15 / 36)));
+  CHECK(south->items[0].reasons.at(0).text == "goes with where others like to go");
   double sum = 0.0;
   for (const Reason& reason : south->items[0].reasons) sum += reason.contribution;
   CHECK(sum == doctest::Approx(south->items[0].score));
 }
 
-TEST_CASE("where no segment has been, the largest answers") {
+TEST_CASE("where no segment has been, they answer as many users as they have") {
   Town town(true);
-  CHECK(town.ask("stranger", {40.60, -74.0})->segment == 0U);
+  const auto answer = town.ask("stranger", {40.60, -74.0});
+  CHECK(answer->segment == 0U);
+  CHECK(best_of(answer) == "bar north");
+  CHECK(answer->items[0].score == doctest::Approx(2.0 * (50.0 / 80 + 0.1 * 30 / 80)));
 }
 
 TEST_CASE("a segment that is named answers instead, and one that is not there is refused") {
   Town town(true);
   CHECK(best_of(town.ask("stranger", kNorth, 0)) == "bar north");
+  CHECK(town.ask("stranger", kNorth, 0)->items[0].score == 2.0);
   CHECK(town.ask("stranger", kNorth, 0)->segment == 0U);
   const auto beyond = town.ask("stranger", kNorth, 2);
   CHECK(beyond.status().code() == StatusCode::kInvalidArgument);
@@ -113,6 +119,7 @@ TEST_CASE("without segments a stranger is answered by popularity, as before") {
   Town town(false);
   const auto answer = town.ask("stranger", kNorth);
   CHECK(best_of(answer) == "pier south");
+  CHECK(answer->items[0].reasons.at(0).text == "many have been there");
   CHECK(!answer->segment);
   CHECK(answer->known_by == UserKnownBy::kNothing);
 }
@@ -122,6 +129,7 @@ TEST_CASE("whom the model knows something of is answered by that, also when a se
   town.visit("ann", "cafe south");
   const auto answer = town.ask("ann", kSouth, 0);
   CHECK(best_of(answer) == "cafe north");
+  CHECK(answer->items[0].reasons.at(0).text == "goes with where the user has been");
   CHECK(!answer->segment);
   CHECK(answer->known_by == UserKnownBy::kHistory);
   const auto session = town.recommender->recommend(

@@ -122,9 +122,9 @@ TEST_CASE_FIXTURE(Cli, "recommend explores when it is told to, and says so") {
   CHECK(run({"recommend", "-u", "u1", "--seed", "7"}).exit_code == 2);
 }
 
-TEST_CASE_FIXTURE(Cli, "recommend names a segment, and says which the model was asked with") {
+TEST_CASE_FIXTURE(Cli, "recommend names a segment, and says which one counted most") {
   const Outcome outcome = run({"recommend", "-u", "u1", "--segment", "3"});
-  CHECK(mentions(outcome.out, "model cafe01, asked with segment 3, "));
+  CHECK(mentions(outcome.out, "model cafe01, segment 3, "));
   CHECK(engine.last_recommend().segment == 3U);
   CHECK(run({"recommend", "-u", "u1", "--segment", "-3"}).exit_code == 2);
 }
