@@ -87,6 +87,7 @@ ModelStatus ModelSide::status() const {
   status.version = model->version();
   status.kind = model->model().kind;
   status.items = model->model().items.size();
+  status.segments = model->model().segments.count();
   status.memory_bytes = model->memory_bytes();
   status.loaded = model->loaded();
   if (const auto scores = recommender_.model(); scores && scores->model() == model) {

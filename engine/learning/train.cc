@@ -8,6 +8,7 @@
 #include "engine/learning/checkpoint.h"
 #include "engine/learning/distilled.h"
 #include "engine/learning/parameters.h"
+#include "engine/learning/segments.h"
 #include "gpu/train/ease.h"
 #include "gpu/train/graph_filter.h"
 #include "gpu/train/ials.h"
@@ -23,6 +24,7 @@ struct Training {
   const Interactions& interactions;
   const TrainOptions& options;
   Parameters parameters;
+  std::size_t segments = 0;  ///< of users, found when the components are trained
 
   [[nodiscard]] gpu::SparseView view() const { return interactions.view(); }
   /// No matrix has more singular vectors than it has rows or columns.
@@ -131,11 +133,11 @@ void take_ials(const std::string& prefix, Parameters* parameters, IalsPlan* plan
       hu_koren_volinsky ? gpu::FoldInOptions::Target::kHuKorenVolinsky : gpu::FoldInOptions::Target::kOne;
 }
 
-/// Everything but the number of epochs that factors depend on, which may grow from one run to the next.
+/// Everything that factors depend on, but for the number of epochs, which may grow from one run to the next.
 std::string fingerprint_of(const Training& training) {
   std::string text = "ials seed=" + std::to_string(training.options.seed);
   for (const auto& [name, value] : training.parameters.used()) {
-    if (name != "epochs") text += " " + name + "=" + value;
+    if (name != "epochs" && name != "segments") text += " " + name + "=" + value;
   }
   return training_fingerprint(training.interactions, text);
 }
@@ -231,6 +233,7 @@ Result<Components> train_advised(Training& training) {
 
 Result<Components> train_ials(Training& training) {
   bool project = false;
+  training.parameters.take("segments", &training.segments);
   if (!training.options.teacher) return train_factors(training);
   training.parameters.take("project", &project);
   return project ? train_projected(training) : train_advised(training);
@@ -320,6 +323,12 @@ Result<model::Model> train(std::string_view kind, const Interactions& interactio
                      .popularity = gpu::item_popularity(interactions.view())};
   CAIRN_ASSIGN_OR_RETURN(model.components, kFunctions[index](training));
   for (model::Component& component : model.components) store_as(options.precision, &component);
+  if (training.segments > 0) {
+    const SegmentOptions wanted{.count = training.segments, .seed = options.seed, .threads = options.threads};
+    // The components have told of all there is to do: what is left can only be ended.
+    const auto go_on = [&](double) { return !options.progress || options.progress(1.0); };
+    CAIRN_ASSIGN_OR_RETURN(model.segments, segments_of(model, interactions, wanted, go_on));
+  }
   model.parameters = training.parameters.used();
   model.parameters["seed"] = std::to_string(options.seed);
   CAIRN_RETURN_IF_ERROR(model::check_model(model).with_context("training gave no usable model"));

@@ -83,6 +83,14 @@ Status read_items(const std::string& path, const Node* node, Description* descri
   return table.refuse_others();
 }
 
+Status read_segments(const std::string& path, const Node* node, Description* description) {
+  if (!node) return ok_status();
+  if (node->kind != Node::Kind::kTable) return invalid_argument(path + ": segments is no table [segments]");
+  TomlTable table(path, *node);
+  CAIRN_RETURN_IF_ERROR(take_file(&table, &description->segments_file));
+  return table.refuse_others();
+}
+
 Status read_components(const std::string& path, const Node* node, Description* description) {
   if (!node || node->kind != Node::Kind::kArray || node->items.empty()) {
     return invalid_argument(path + ": there is no table [[component]]");
@@ -118,6 +126,7 @@ Result<Description> read_root(const std::string& path, const Node& node) {
   static_cast<void>(root.take_node("metrics"));  // for people; nothing depends on it
   CAIRN_RETURN_IF_ERROR(read_items(path, root.take_node("items"), &description));
   CAIRN_RETURN_IF_ERROR(read_components(path, root.take_node("component"), &description));
+  CAIRN_RETURN_IF_ERROR(read_segments(path, root.take_node("segments"), &description));
   CAIRN_RETURN_IF_ERROR(root.refuse_others());
   return description;
 }
@@ -159,6 +168,7 @@ void describe(const Component& component, const std::string& file, TomlText* tom
 std::vector<std::string> Description::files() const {
   std::vector<std::string> names = component_files;
   if (!items_file.empty()) names.push_back(items_file);
+  if (!segments_file.empty()) names.push_back(segments_file);
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
   return names;
@@ -196,6 +206,10 @@ std::string render_description(const Model& model, const Description& names) {
   toml.table("[items]");
   toml.number("count", names.item_count);
   toml.text("file", names.items_file);
+  if (!names.segments_file.empty()) {
+    toml.table("[segments]");
+    toml.text("file", names.segments_file);
+  }
   for (std::size_t i = 0; i < model.components.size(); ++i) {
     describe(model.components[i], names.component_files[i], &toml);
   }

@@ -19,6 +19,7 @@ struct Description {
   std::uint64_t item_count = 0;  ///< 0: the file does not say it
   std::string items_file = {};
   std::vector<std::string> component_files = {};  ///< one for each component
+  std::string segments_file = {};                 ///< empty: there are no segments
 
   /// The names of all files, ascending, each once.
   [[nodiscard]] std::vector<std::string> files() const;

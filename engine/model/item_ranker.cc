@@ -205,6 +205,30 @@ Status ItemRanker::drawn_queries(std::size_t component, const Batch& batch, std:
   return explorer_.draw(component, batch.histories, batch.first_row, batch.explore, *vectors);
 }
 
+Status ItemRanker::explored_queries(const gpu::SparseView& histories, const gpu::ExploreOptions& explore,
+                                    std::vector<float>* vectors) const {
+  CAIRN_CHECK(matrix_ != nullptr);
+  CAIRN_RETURN_IF_ERROR(check(histories));
+  CAIRN_RETURN_IF_ERROR(explorer_.prepare({.options = explore}));
+  const bool explores = explore.strength > 0.0F;
+  return drawn_queries(0, {.histories = histories, .explore = explores ? explore : gpu::ExploreOptions{}}, vectors);
+}
+
+Status ItemRanker::add_bounds(const gpu::SparseView& history, std::span<const std::uint32_t> items, float strength,
+                              std::span<float> scores) const {
+  CAIRN_CHECK(matrix_ != nullptr && items.size() == scores.size() && history.rows() == 1);
+  CAIRN_RETURN_IF_ERROR(check(history));
+  CAIRN_RETURN_IF_ERROR(
+      explorer_.prepare({.options = {.method = gpu::ExploreOptions::Method::kUpperBound, .strength = strength}}));
+  if (strength == 0.0F || history.columns.empty()) return ok_status();
+  const float factors[] = {model_.components.front().weight};
+  return explorer_.add_widths(history, 0, items, factors, strength, scores);
+}
+
+Status ItemRanker::prepare_exploration() const {
+  return explorer_.prepare({.options = {.method = gpu::ExploreOptions::Method::kUpperBound}});
+}
+
 Status ItemRanker::raw_scores(std::size_t component, const Batch& batch, std::span<float> scores) const {
   const Component& one = model_.components[component];
   const std::size_t items = model_.items.size();

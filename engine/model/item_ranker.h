@@ -60,6 +60,21 @@ class ItemRanker {
   [[nodiscard]] Status queries(std::size_t component, const gpu::SparseView& histories,
                                std::vector<float>* vectors) const;
 
+  /// The query vectors of a model that has a matrix() (rows × dim), drawn as rank() draws them where `explore` says so.
+  /// Requires: there is a matrix().
+  /// Returns: as rank().
+  [[nodiscard]] Status explored_queries(const gpu::SparseView& histories, const gpu::ExploreOptions& explore,
+                                        std::vector<float>* vectors) const;
+  /// Adds to the scores of some items for one history (1 × items) what rank() adds to them with upper bounds: nothing
+  /// for a history of nothing.
+  /// Requires: there is a matrix(), the items are of the model's, and `scores` has one an item.
+  /// Returns: as rank().
+  [[nodiscard]] Status add_bounds(const gpu::SparseView& history, std::span<const std::uint32_t> items, float strength,
+                                  std::span<float> scores) const;
+  /// Reads what exploration needs of the model, which otherwise the first call that explores does.
+  /// Returns: as rank().
+  [[nodiscard]] Status prepare_exploration() const;
+
   /// What rank() asks where it is so, or null: the items' vectors, times weight and item_scale, as they are kept. The
   /// score of an item is then that of ItemMatrix for the query of queries(0, …).
   [[nodiscard]] const gpu::ItemMatrix* matrix() const noexcept { return matrix_.get(); }

@@ -68,7 +68,32 @@ Status check_component(const Component& component, std::size_t items) {
   return check_vectors("history_vectors", component.history_vectors, items, component.dim);
 }
 
+Status check_segments(const Model& model) {
+  const Segments& segments = model.segments;
+  const std::size_t count = segments.count();
+  if (count == 0 && segments.vectors.empty() && segments.item_users.empty()) return ok_status();
+  if (!may_have_segments(model)) {
+    return invalid_argument("only a model of one component with vectors and without normalization has segments");
+  }
+  if (count == 0 || count > kSegmentsMax) {
+    return invalid_argument("there are " + std::to_string(count) + " segments, not 1 to " +
+                            std::to_string(kSegmentsMax));
+  }
+  CAIRN_RETURN_IF_ERROR(check_vectors("vectors", segments.vectors, count, model.components.front().dim));
+  if (segments.item_users.size() != model.items.size() * count) {
+    return invalid_argument("item_users has " + std::to_string(segments.item_users.size()) + " values, not " +
+                            std::to_string(model.items.size()) + " x " + std::to_string(count));
+  }
+  if (std::is_sorted(segments.users.rbegin(), segments.users.rend()) && segments.users.back() > 0) return ok_status();
+  return invalid_argument("users must be 1 or more and descend: the largest segment comes first");
+}
+
 }  // namespace
+
+bool may_have_segments(const Model& model) noexcept {
+  return model.components.size() == 1 && has_vectors(model.components.front().kind) &&
+         model.components.front().normalization == Normalization::kNone;
+}
 
 std::string_view to_string(ComponentKind kind) noexcept { return kKinds[static_cast<std::size_t>(kind)]; }
 
@@ -104,7 +129,7 @@ Status check_model(const Model& model) {
       return invalid_argument("two components have the name '" + component.name + "'");
     }
   }
-  return ok_status();
+  return check_segments(model).with_context("segments");
 }
 
 }  // namespace cairn::model

@@ -60,6 +60,18 @@ struct Component {
   gpu::FoldInOptions fold_in = {};                   ///< kFoldIn
 };
 
+/// The most segments a model may have.
+inline constexpr std::size_t kSegmentsMax = 64;
+
+/// Groups of users of like taste, for answers to somebody of whom the model knows nothing. Empty: there are none.
+struct Segments {
+  std::vector<float> vectors = {};             ///< segments × dim: what the model's one component is asked with
+  std::vector<std::uint64_t> users = {};       ///< by segment; the largest first
+  std::vector<std::uint32_t> item_users = {};  ///< items × segments: of a segment's users, how many had the item
+
+  [[nodiscard]] std::size_t count() const noexcept { return users.size(); }
+};
+
 /// A trained model, or one from elsewhere: what is recommended, and the components whose weighted scores rank it. Plain
 /// data; ItemRanker asks it. On disk it is a directory (format.md).
 struct Model {
@@ -72,7 +84,11 @@ struct Model {
   std::vector<std::string> items = {};     ///< ids by row, all different
   std::vector<float> popularity = {};      ///< items; ranks for somebody without history
   std::vector<Component> components = {};  ///< at least one
+  Segments segments = {};                  ///< only where may_have_segments()
 };
+
+/// Whether it is one component with vectors and without normalization, whose scores are one dot product each.
+[[nodiscard]] bool may_have_segments(const Model& model) noexcept;
 
 /// Checks that sizes fit together and numbers are finite.
 /// Returns: INVALID_ARGUMENT naming the component and what is wrong with it.

@@ -174,6 +174,22 @@ Status load_items(const TensorFile& file, std::uint64_t count, Model* model) {
   return ok_status();
 }
 
+Status load_segments(const TensorFile& file, std::size_t items, std::size_t dim, Segments* segments) {
+  CAIRN_RETURN_IF_ERROR(load_indices(file, "users", &segments->users));
+  std::vector<std::size_t> shape;
+  CAIRN_ASSIGN_OR_RETURN(const auto vectors, file.values<float>("vectors", 2, &shape));
+  if (shape != std::vector{segments->count(), dim}) {
+    return file.fault("vectors", "must be segments x dim: as many rows as users has values, of " + std::to_string(dim));
+  }
+  CAIRN_ASSIGN_OR_RETURN(const auto item_users, file.values<std::uint32_t>("item_users", 2, &shape));
+  if (shape != std::vector{items, segments->count()}) {
+    return file.fault("item_users", "must be items x segments");
+  }
+  segments->vectors.assign(vectors.begin(), vectors.end());
+  segments->item_users.assign(item_users.begin(), item_users.end());
+  return segments->count() > 0 ? ok_status() : file.fault("users", "has no segment");
+}
+
 bool has_vectors(const Component& component) {
   return component.kind == ComponentKind::kEmbedding || component.kind == ComponentKind::kFoldIn;
 }
@@ -182,8 +198,8 @@ std::string tensor_file(const std::string& name, std::uint64_t generation) {
   return name + "-" + std::to_string(generation) + ".safetensors";
 }
 
-std::string items_name(const Model& model) {
-  std::string name = "items";
+/// A name that no component has.
+std::string free_name(const Model& model, std::string name) {
   while (std::any_of(model.components.begin(), model.components.end(),
                      [&](const Component& component) { return component.name == name; })) {
     name += '_';
@@ -203,6 +219,13 @@ Status write_items(const std::string& path, const Model& model) {
   return write_safetensors(
       path, {tensor("id_bytes", {bytes.size()}, all_bytes), tensor("id_offsets", {offsets.size()}, all_offsets),
              tensor("popularity", {model.items.size()}, std::span(model.popularity))});
+}
+
+Status write_segments(const std::string& path, const Segments& segments, std::size_t items, std::size_t dim) {
+  const std::size_t count = segments.count();
+  return write_safetensors(path, {tensor("vectors", {count, dim}, std::span(segments.vectors)),
+                                  tensor("users", {count}, std::span(segments.users)),
+                                  tensor("item_users", {items, count}, std::span(segments.item_users))});
 }
 
 Status write_weights(const std::string& path, const gpu::SparseWeights& weights, std::vector<TensorView> tensors) {
@@ -258,7 +281,10 @@ Description describe(const Model& model, const Description& before) {
   const std::vector<std::string> taken = before.files();
   do {
     ++description.generation;
-    description.items_file = tensor_file(items_name(model), description.generation);
+    description.items_file = tensor_file(free_name(model, "items"), description.generation);
+    if (model.segments.count() > 0) {
+      description.segments_file = tensor_file(free_name(model, "segments"), description.generation);
+    }
     description.component_files.clear();
     for (const Component& component : model.components) {
       description.component_files.push_back(tensor_file(component.name, description.generation));
@@ -272,6 +298,10 @@ Status write_tensors(const Model& model, const Description& description, const s
   for (std::size_t i = 0; i < model.components.size(); ++i) {
     const std::string path = in_folder(folder, description.component_files[i]);
     CAIRN_RETURN_IF_ERROR(write_component(path, model.components[i], model.items.size()));
+  }
+  if (!description.segments_file.empty()) {
+    const std::string path = in_folder(folder, description.segments_file);
+    CAIRN_RETURN_IF_ERROR(write_segments(path, model.segments, model.items.size(), model.components.front().dim));
   }
   return sync_folder(folder);
 }
@@ -287,6 +317,11 @@ Result<VersionedModel> load_described(const std::string& folder, const Descripti
   for (std::size_t i = 0; i < model.components.size(); ++i) {
     CAIRN_ASSIGN_OR_RETURN(const TensorFile file, files.read(description.component_files[i]));
     CAIRN_RETURN_IF_ERROR(load_component(file, model.items.size(), &model.components[i]));
+  }
+  if (!description.segments_file.empty()) {
+    CAIRN_ASSIGN_OR_RETURN(const TensorFile file, files.read(description.segments_file));
+    CAIRN_RETURN_IF_ERROR(
+        load_segments(file, model.items.size(), model.components.front().dim, &model.segments).with_context(folder));
   }
   CAIRN_RETURN_IF_ERROR(check_model(model).with_context(folder));
   loaded.version = files.version(description);

@@ -16,7 +16,8 @@ std::size_t bytes_of(const std::vector<T>& values) {
 std::size_t bytes_of(const Model& model) {
   // An id has a string, and in the index of ids a node and its place in a table, about.
   constexpr std::size_t kIndexBytes = 64;
-  std::size_t bytes = bytes_of(model.popularity) + bytes_of(model.items);
+  std::size_t bytes = bytes_of(model.popularity) + bytes_of(model.items) + bytes_of(model.segments.vectors) +
+                      bytes_of(model.segments.users) + bytes_of(model.segments.item_users);
   for (const std::string& id : model.items) bytes += id.capacity() + kIndexBytes;
   for (const Component& one : model.components) {
     bytes += bytes_of(one.history_weight) + bytes_of(one.item_scale) + bytes_of(one.item_vectors) +
@@ -48,6 +49,8 @@ Status ServedModel::prepare(gpu::Backend& backend) {
     vectors_.resize(matrix->rows() * matrix->dim());
     CAIRN_RETURN_IF_ERROR(matrix->decode(0, vectors_));
   }
+  // Where this fails, questions that explore fail with the same, and others are answered.
+  if (explores()) (void)ranker_->prepare_exploration();
   memory_bytes_ = bytes_of(model()) + bytes_of(vectors_) + (matrix ? matrix->resident_bytes() : 0);
   return ask_once();
 }
@@ -67,6 +70,10 @@ Status ServedModel::ask_once() const {
 gpu::MatrixView ServedModel::vectors() const noexcept {
   if (vectors_.empty()) return {};
   return {vectors_, model().items.size(), model().components.front().dim};
+}
+
+bool ServedModel::explores() const noexcept {
+  return !vectors_.empty() && model().components.front().kind == ComponentKind::kFoldIn;
 }
 
 }  // namespace cairn::model

@@ -24,7 +24,8 @@ class ServedModel {
   /// Reads `folder`, makes its ranker, and asks it once, so that what cannot answer is not served. `backend` may be
   /// destroyed before the model. A call of the ranker uses one thread.
   ///
-  /// In memory it takes the model, and once more its vectors where they are asked through a matrix.
+  /// In memory it takes the model, and once more its vectors where they are asked through a matrix. What exploration
+  /// reads of the whole model is read here, so that no question waits for it.
   /// Returns: what load_versioned_model() and ItemRanker::create() return; FAILED_PRECONDITION when a question about
   /// one item fails, or has a score that is not finite; RESOURCE_EXHAUSTED when memory does not suffice.
   [[nodiscard]] static Result<std::shared_ptr<const ServedModel>> load(const std::string& folder, gpu::Backend& backend,
@@ -52,6 +53,8 @@ class ServedModel {
   ///
   /// for the query vector of ranker().queries(0, …), and has, bit for bit, the score that ItemRanker::rank() answers.
   [[nodiscard]] gpu::MatrixView vectors() const noexcept;
+  /// Whether those vectors are a fold-in's, so that ranker().explored_queries() and add_bounds() can explore.
+  [[nodiscard]] bool explores() const noexcept;
 
  private:
   ServedModel(std::string directory, VersionedModel loaded, EventTime at);

@@ -7,6 +7,31 @@
 #include "engine/ranking/retrieve/page_cursor.h"
 
 namespace cairn::ranking {
+namespace {
+
+constexpr double kExploreStrengthMax = 100.0;
+
+Status check_explore(const Explore& explore) {
+  if (!(explore.strength >= 0.0 && explore.strength <= kExploreStrengthMax)) {
+    return invalid_argument("explore_strength must be from 0, not at all, to 100");
+  }
+  const bool draws = explore.method == ExploreMethod::kThompson;
+  if (draws && !explore.seed) {
+    return invalid_argument("explore thompson needs a seed: a new one for each answer, the same for its pages");
+  }
+  if (!draws && explore.seed) return invalid_argument("a seed is for explore thompson; ucb draws nothing");
+  return ok_status();
+}
+
+gpu::ExploreOptions options_of(const std::optional<Explore>& explore) {
+  using Method = gpu::ExploreOptions::Method;
+  if (!explore) return {};
+  return {.method = explore->method == ExploreMethod::kThompson ? Method::kThompson : Method::kUpperBound,
+          .strength = static_cast<float>(explore->strength),
+          .seed = explore->seed.value_or(0)};
+}
+
+}  // namespace
 
 Status QuestionReader::check(const RecommendRequest& request) const {
   if (!valid_id(request.user.str())) return invalid_argument("user_id must have 1 to 128 bytes and no NUL");
@@ -21,7 +46,10 @@ Status QuestionReader::check(const RecommendRequest& request) const {
   if (request.position && !valid_position(*request.position)) {
     return invalid_argument("lat must be in [-90, 90] and lon in [-180, 180]");
   }
-  return ok_status();
+  if (!(request.diversity >= 0.0 && request.diversity <= 1.0)) {
+    return invalid_argument("diversity must be from 0, none, to 1, the most");
+  }
+  return request.explore ? check_explore(*request.explore) : ok_status();
 }
 
 std::optional<std::uint32_t> QuestionReader::row_of(const PlaceIndex& index, std::string_view place) const {
@@ -94,6 +122,7 @@ Result<Question> QuestionReader::read(const RecommendRequest& request, const Pla
   Question question;
   question.limit = request.limit;
   question.max_per_category = request.max_per_category;
+  question.diversity = request.diversity;
   if (!request.cursor.empty()) {
     CAIRN_ASSIGN_OR_RETURN(question.had, read_cursor(state_.id(), request.cursor));
   }
@@ -104,11 +133,13 @@ Result<Question> QuestionReader::read(const RecommendRequest& request, const Pla
   question.row_damaged = row.damaged;
   question.user = read_user_profile(state_.schema(), row.found.row.get(), index, habit_, question.situation.time);
   question.tier = !question.user.known ? Tier::kNone : row.found.hit ? Tier::kMemory : Tier::kDisk;
-  question.known_by = question.user.known       ? UserKnownBy::kHistory
-                      : !request.recent.empty() ? UserKnownBy::kRecent
-                                                : UserKnownBy::kNothing;
-  CAIRN_ASSIGN_OR_RETURN(question.model, ask_model(places, row.found.row.get(), request.recent));
   CAIRN_RETURN_IF_ERROR(place(request, index, &question));
+  const ModelTerms terms{request.recent, request.explore, request.segment, question.situation.position};
+  CAIRN_ASSIGN_OR_RETURN(question.model, ask_model(places, row.found.row.get(), terms));
+  question.known_by = question.user.known                         ? UserKnownBy::kHistory
+                      : !request.recent.empty()                   ? UserKnownBy::kRecent
+                      : question.model && question.model->segment ? UserKnownBy::kSegment
+                                                                  : UserKnownBy::kNothing;
   return question;
 }
 
@@ -120,12 +151,53 @@ Result<QuestionReader::UserRow> QuestionReader::user_row(const UserId& user) con
   return found.status();
 }
 
+/// A caller that means to explore and does not would take what users do for an answer to questions nobody asked.
+Status QuestionReader::check_explores(const PlaceScan& places) const {
+  constexpr const char* kRemedy = "activate one that cairn train --kind ials has made, or ask without explore";
+  if (!places.model()) return failed_precondition(std::string("explore: no model is in force; ") + kRemedy);
+  if (!places.model()->explores()) {
+    return failed_precondition(
+        std::string("explore: the model in force is not one set of fold-in vectors, and does not know how unsure it "
+                    "is; ") +
+        kRemedy);
+  }
+  if (model_weighs_) return ok_status();
+  return failed_precondition(
+      "explore: the weights of ranking give the feature model none; give it one, or ask without explore");
+}
+
+Status QuestionReader::check_segment(const PlaceScan& places, std::uint32_t segment) {
+  const std::size_t count = places.model() ? places.model()->model()->model().segments.count() : 0;
+  if (segment < count) return ok_status();
+  if (count > 0) return invalid_argument("segment must be from 0 to " + std::to_string(count - 1));
+  return failed_precondition(
+      "segment: no model with segments is in force; activate one that cairn train --kind ials --set segments=16 has "
+      "made, or ask without segment");
+}
+
+/// Does nothing where the model has no segments.
+void QuestionReader::ask_segments(const ModelTerms& terms, AskedModel* asked) {
+  std::vector<float> shares = asked->scores->segment_shares(terms.position);
+  if (shares.empty()) return;
+  if (terms.segment) {
+    std::fill(shares.begin(), shares.end(), 0.0F);
+    shares[*terms.segment] = 1.0F;
+  }
+  asked->segment = static_cast<std::uint32_t>(std::max_element(shares.begin(), shares.end()) - shares.begin());
+  asked->query = asked->scores->ask_segments(shares);
+}
+
 Result<std::unique_ptr<const AskedModel>> QuestionReader::ask_model(const PlaceScan& places, const features::Row* row,
-                                                                    std::span<const PlaceId> recent) const {
+                                                                    const ModelTerms& terms) const {
+  if (terms.explore) CAIRN_RETURN_IF_ERROR(check_explores(places));
+  if (terms.segment) CAIRN_RETURN_IF_ERROR(check_segment(places, *terms.segment));
   if (!places.model() || !model_weighs_) return std::unique_ptr<const AskedModel>();
-  AskedModel asked{places.model(), {}};
-  const ModelHistory history = asked.scores->history(state_.schema(), row, state_.place_ids(), recent);
-  CAIRN_ASSIGN_OR_RETURN(asked.query, asked.scores->ask(history));
+  AskedModel asked{.scores = places.model(), .explore = options_of(terms.explore)};
+  asked.history = asked.scores->history(state_.schema(), row, state_.place_ids(), terms.recent);
+  if (asked.history.items.empty()) ask_segments(terms, &asked);
+  if (!asked.segment) {
+    CAIRN_ASSIGN_OR_RETURN(asked.query, asked.scores->ask(asked.history, asked.explore));
+  }
   return std::make_unique<const AskedModel>(std::move(asked));
 }
 

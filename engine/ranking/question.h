@@ -28,6 +28,7 @@ struct Question {
   Situation situation;  ///< its user is set where the question has come to rest
   std::size_t limit = 0;
   std::size_t max_per_category = 0;  ///< 0: any number
+  double diversity = 0.0;            ///< 0 to 1
   CandidateFilter filter;
   bool ranks_some = false;                  ///< only the rows of `only`
   std::vector<std::uint32_t> only;          ///< ascending
@@ -52,12 +53,25 @@ class QuestionReader {
     bool damaged = false;  ///< what is stored cannot be read; `found` has no row
   };
   [[nodiscard]] Result<UserRow> user_row(const UserId& user) const;
-  /// What the model in force says of a user. Null where there is none, or where it weighs nothing.
+  /// What a model is asked with beside a user's row.
+  struct ModelTerms {
+    std::span<const PlaceId> recent = {};
+    std::optional<Explore> explore = {};
+    std::optional<std::uint32_t> segment = {};  ///< absent: all, as at the position
+    GeoPoint position = {};
+  };
+  /// What the model in force says of a user: by the history, or where it knows none of that, by segments of users, if
+  /// it has some. Null where there is no model, or where it weighs nothing.
+  /// Returns: FAILED_PRECONDITION where it is to explore, or asked for a segment, and cannot; INVALID_ARGUMENT for a
+  /// segment that it does not have; what ModelScores::ask() returns.
   [[nodiscard]] Result<std::unique_ptr<const AskedModel>> ask_model(const PlaceScan& places, const features::Row* row,
-                                                                    std::span<const PlaceId> recent) const;
+                                                                    const ModelTerms& terms) const;
 
  private:
   [[nodiscard]] Status check(const RecommendRequest& request) const;
+  [[nodiscard]] Status check_explores(const PlaceScan& places) const;
+  static void ask_segments(const ModelTerms& terms, AskedModel* asked);
+  [[nodiscard]] static Status check_segment(const PlaceScan& places, std::uint32_t segment);
   void read_filter(const RecommendRequest& request, const PlaceIndex& index, Question* question) const;
   [[nodiscard]] Status place(const RecommendRequest& request, const PlaceIndex& index, Question* question) const;
   [[nodiscard]] std::optional<std::uint32_t> row_of(const PlaceIndex& index, std::string_view place) const;

@@ -2,14 +2,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
+#include <numeric>
 #include <unordered_map>
 #include <utility>
 
 #include "engine/ranking/explain/reasons.h"
 #include "engine/ranking/retrieve/page_cursor.h"
 #include "engine/ranking/score/best_candidates.h"
+#include "engine/ranking/score/diversity.h"
 #include "engine/ranking/score/ranking_features.h"
+#include "engine/ranking/score/upper_bounds.h"
 
 namespace cairn::ranking {
 
@@ -142,6 +146,8 @@ Result<Recommendations> Recommender::recommend(const CallContext& call, const Re
   answer.freshness.tier = question.tier;
   answer.known_by = question.known_by;
   if (question.model) answer.model = question.model->scores->model()->version();
+  if (question.model) answer.segment = question.model->segment;
+  if (question.model && question.model->explores()) answer.explored = request.explore->method;
   const auto ranges = index.ranges_around(question.situation.position, question.filter.radius_meters);
   CAIRN_ASSIGN_OR_RETURN(const auto hour, hour_for(question, *places, ranges));
   // The lock on signals is held to the end: the scan, the scores and the reasons are of the same signals.
@@ -149,6 +155,10 @@ Result<Recommendations> Recommender::recommend(const CallContext& call, const Re
   const QuestionFacts facts(question.situation, index, signals, ranker_.week, question.model.get());
   CAIRN_ASSIGN_OR_RETURN(const Ranked ranked, rank(call, question, facts, *places, ranges, hour.get()));
   answer.candidates = ranked.passed;
+  std::vector<float> model_scores;
+  if (request.explain) {
+    CAIRN_ASSIGN_OR_RETURN(model_scores, model_scores_of(question, ranked));
+  }
   for (std::size_t i = 0; i < ranked.places.size(); ++i) {
     const PlaceIndex::Near& near = ranked.places[i];
     Recommended& item = answer.items.emplace_back();
@@ -156,14 +166,25 @@ Result<Recommendations> Recommender::recommend(const CallContext& call, const Re
     item.score = static_cast<double>(ranked.scores[i]);
     item.distance_meters = static_cast<double>(near.meters);
     if (request.explain) {  // for those that are answered only: sentences cost far more than scores
-      const float model_score = question.model ? question.model->score(near.row) : 0.0F;
-      item.reasons = reasons_for(CandidateFacts(facts, near, question.user.find_row(near.row), model_score),
+      item.reasons = reasons_for(CandidateFacts(facts, near, question.user.find_row(near.row), model_scores[i]),
                                  stage_.weights(), ranked.added.empty() ? 0.0F : ranked.added[i]);
     }
   }
   answer.next = next_page(question, index, ranked);
   if (answer.items.size() < question.limit) answer.shortfall = shortfall(question, index, answer.candidates);
   return answer;
+}
+
+/// What the model gave those that are answered, with what its bounds added.
+Result<std::vector<float>> Recommender::model_scores_of(const Question& question, const Ranked& ranked) const {
+  std::vector<std::uint32_t> rows;
+  for (const PlaceIndex::Near& near : ranked.places) rows.push_back(near.row);
+  std::vector<float> scores(rows.size());
+  if (!question.model) return scores;
+  question.model->scores->score(question.model->query, rows, scores);
+  CAIRN_ASSIGN_OR_RETURN(const auto gains, question.model->gains(rows, stage_.weights()[model_feature()]));
+  std::transform(scores.begin(), scores.end(), gains.begin(), scores.begin(), std::plus<>());
+  return scores;
 }
 
 /// A short answer says where the places went: unknown, too far, or filtered out.
@@ -193,9 +214,10 @@ Result<Recommender::Ranked> Recommender::rank(const CallContext& call, const Que
                                               const QuestionFacts& facts, const PlaceScan& places,
                                               std::span<const gpu::RowRange> ranges, PlaceScan::Hour* hour) const {
   const PlaceIndex& index = places.index();
+  const std::size_t pool = std::max(kSecondStage, question.limit);  // is chosen from, where places are compared
   // A cap by category may pass over many of the best: then more of them are looked for, up to all.
-  std::size_t wanted = question.limit;
-  if (second_stage_) wanted = std::max(kSecondStage, wanted);
+  const bool reorders = second_stage_ || question.diversity > 0.0 || (question.model && question.model->has_bounds());
+  std::size_t wanted = reorders ? pool : question.limit;
   if (question.max_per_category > 0) wanted = std::max(kSecondStage, 4 * question.limit);
   for (;; wanted *= 4) {
     PlaceScan::Found found;
@@ -209,10 +231,17 @@ Result<Recommender::Ranked> Recommender::rank(const CallContext& call, const Que
     std::vector<float> scores;
     CAIRN_RETURN_IF_ERROR(stage_.score(
         facts, found.candidates, [&] { return call.check(); }, &scores));
-    const Ranked best = in_order(facts, found.candidates, scores, wanted);
+    std::vector<std::uint32_t> order = best_candidates(index, found.candidates, scores, wanted);
+    CAIRN_RETURN_IF_ERROR(raise_to_bounds(index, question.model.get(), stage_.weights()[model_feature()],
+                                          found.candidates, pool, order, &scores));
+    const Ranked best = in_order(facts, found.candidates, scores, order);
     Ranked ranked{.passed = found.passed};
     std::unordered_map<std::uint32_t, std::size_t> taken;  // by category
-    for (std::size_t i = 0; i < best.places.size(); ++i) {
+    std::vector<std::uint32_t> chosen(best.places.size());
+    std::iota(chosen.begin(), chosen.end(), 0U);
+    diversify(index, places.model().get(), best.places, best.scores,
+              {question.diversity, pool, question.limit, question.max_per_category}, chosen);
+    for (const std::uint32_t i : chosen) {
       const PlaceIndex::Near& near = best.places[i];
       if (question.max_per_category > 0 && ++taken[index.category(near.row)] > question.max_per_category) continue;
       ranked.places.push_back(near);
@@ -235,9 +264,9 @@ float step_back(float highest, float lowest) {
 }  // namespace
 
 Recommender::Ranked Recommender::in_order(const QuestionFacts& facts, std::span<const PlaceIndex::Near> candidates,
-                                          std::span<const float> scores, std::size_t wanted) const {
+                                          std::span<const float> scores, std::span<const std::uint32_t> order) const {
   Ranked best;
-  for (const std::uint32_t i : best_candidates(facts.index, candidates, scores, wanted)) {
+  for (const std::uint32_t i : order) {
     best.places.push_back(candidates[i]);
     best.scores.push_back(scores[i]);
   }
@@ -280,7 +309,7 @@ Result<Recommender::Scored> Recommender::score(const UserId& user, GeoPoint posi
   CAIRN_ASSIGN_OR_RETURN(const auto row, questions_.user_row(user));
   const UserProfile profile =
       read_user_profile(state_.schema(), row.found.row.get(), *scored.index, ranker_.habit, time);
-  CAIRN_ASSIGN_OR_RETURN(const auto asked, questions_.ask_model(*places, row.found.row.get(), {}));
+  CAIRN_ASSIGN_OR_RETURN(const auto asked, questions_.ask_model(*places, row.found.row.get(), {.position = position}));
   const Situation situation{&profile, position, position_age_hours, time};
   // No filters and no bound: whoever measures ranking wants the score of every place in reach.
   scored.candidates = scored.index->within(position, radius_meters);
@@ -328,7 +357,8 @@ Status Recommender::study(const UserId& user, GeoPoint position, EventTime time,
 
 void Recommender::put_best_first(const QuestionFacts& facts, Scored* scored) const {
   scored->linear = scored->scores;
-  const Ranked all = in_order(facts, scored->candidates, scored->scores, scored->scores.size());
+  const Ranked all = in_order(facts, scored->candidates, scored->scores,
+                              best_candidates(facts.index, scored->candidates, scored->scores, scored->scores.size()));
   std::unordered_map<std::uint32_t, float> by_row;
   for (std::size_t i = 0; i < all.places.size(); ++i) by_row.emplace(all.places[i].row, all.scores[i]);
   for (std::size_t i = 0; i < scored->scores.size(); ++i) scored->scores[i] = by_row.at(scored->candidates[i].row);

@@ -111,9 +111,9 @@ class Recommender {
     std::vector<float> added = {};  ///< by the second stage, and in the scores already; empty: there is none
     std::size_t passed = 0;         ///< places that pass the filters
   };
-  /// The best of `candidates` in the order of their scores, which the second stage has added to.
+  /// The candidates of `order`, the best first, in the order of their scores when the second stage has added to them.
   [[nodiscard]] Ranked in_order(const QuestionFacts& facts, std::span<const PlaceIndex::Near> candidates,
-                                std::span<const float> scores, std::size_t wanted) const;
+                                std::span<const float> scores, std::span<const std::uint32_t> order) const;
   /// Waits for `min_offset`, or sets `degraded`, or fails, as the request says.
   Status reach(const CallContext& call, const RecommendRequest& request, bool* degraded) const;
   /// The columns that a scan of `ranges` reads. Null where there is no scan.
@@ -124,6 +124,7 @@ class Recommender {
                                     PlaceScan::Hour* hour) const;
   /// Gives the best their order by the second stage, and all others scores below theirs.
   void put_best_first(const QuestionFacts& facts, Scored* scored) const;
+  [[nodiscard]] Result<std::vector<float>> model_scores_of(const Question& question, const Ranked& ranked) const;
   [[nodiscard]] std::string next_page(const Question& question, const PlaceIndex& index, const Ranked& ranked) const;
   [[nodiscard]] static std::string shortfall(const Question& question, const PlaceIndex& index, std::size_t passed);
   /// The candidates among those that are to be ordered.

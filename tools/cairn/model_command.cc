@@ -29,15 +29,23 @@ std::string lasts(const nlohmann::json& model) {
   return "until a restart or SIGHUP, which load " + configured + "; to keep it, set [model] dir";
 }
 
+/// How who is unknown is answered.
+std::string segments_of(const nlohmann::json& model) {
+  const std::uint64_t count = count_at(model, "segments");
+  return count == 0 ? "none: who is unknown is answered by popularity" : grouped(count) + " of users";
+}
+
 std::string summary(const nlohmann::json& model) {
   std::string text;
   if (flag_at(model, "in_force")) {
-    text = "a model is in force: " + text_at(model, "directory") + "\n" + line("version", text_at(model, "version")) +
-           line("kind", text_at(model, "kind")) + line("loaded", text_at(model, "loaded")) +
-           line("memory", byte_text(count_at(model, "memory_bytes"))) +
-           line("items", grouped(count_at(model, "items")) + ", of these no places of the catalogue: " +
-                             count_or_unknown(model, "items_without_place")) +
-           line("unknown places", count_or_unknown(model, "places_without_item")) + line("lasts", lasts(model));
+    text =
+        "a model is in force: " + text_at(model, "directory") + "\n" + line("version", text_at(model, "version")) +
+        line("kind", text_at(model, "kind")) + line("loaded", text_at(model, "loaded")) +
+        line("memory", byte_text(count_at(model, "memory_bytes"))) +
+        line("items", grouped(count_at(model, "items")) +
+                          ", of these no places of the catalogue: " + count_or_unknown(model, "items_without_place")) +
+        line("unknown places", count_or_unknown(model, "places_without_item")) + line("segments", segments_of(model)) +
+        line("lasts", lasts(model));
   } else {
     const std::string configured = text_at(model, "configured");
     text = "no model is in force\n" + (configured.empty() ? "" : line("configured", configured));

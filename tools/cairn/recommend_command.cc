@@ -21,6 +21,11 @@ struct RecommendArguments {
   std::vector<std::string> recent;
   std::string cursor;
   int max_per_category = 0;
+  double diversity = 0.0;
+  std::optional<std::uint32_t> segment;
+  std::string explore;
+  std::optional<double> explore_strength;
+  std::optional<std::int64_t> seed;
 };
 
 /// "40.7128,-74.0060" as two numbers.
@@ -50,6 +55,11 @@ std::string body_of(const RecommendArguments& arguments) {
   if (!arguments.recent.empty()) body["recent"] = arguments.recent;
   if (!arguments.cursor.empty()) body["cursor"] = arguments.cursor;
   if (arguments.max_per_category > 0) body["max_per_category"] = arguments.max_per_category;
+  if (arguments.diversity > 0.0) body["diversity"] = arguments.diversity;
+  if (arguments.segment) body["segment"] = *arguments.segment;
+  if (!arguments.explore.empty()) body["explore"] = arguments.explore;
+  if (arguments.explore_strength) body["explore_strength"] = *arguments.explore_strength;
+  if (arguments.seed) body["seed"] = *arguments.seed;
   return body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -83,7 +93,11 @@ void print_items(const nlohmann::json& answer) {
 
 std::string model_remark(const nlohmann::json& answer) {
   const std::string version = text_at(answer, "model");
-  return version.empty() ? "" : "model " + version + ", ";
+  const std::string explored = text_at(answer, "explored");
+  const std::string segment =
+      answer.contains("segment") && answer["segment"].is_number() ? std::to_string(count_at(answer, "segment")) : "";
+  return (version.empty() ? "" : "model " + version + ", ") + (segment.empty() ? "" : "segment " + segment + ", ") +
+         (explored.empty() ? "" : "explored by " + explored + ", ");
 }
 
 void print_remarks(const nlohmann::json& answer) {
@@ -134,6 +148,28 @@ void add_recommend_command(CLI::App& app, const GlobalOptions& options) {
   command->add_option("--max-per-category", arguments->max_per_category, "Places of one category; 0: any number")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  command
+      ->add_option("--diversity", arguments->diversity,
+                   "How much to avoid places that are alike: 0, not at all, to 1, whatever they score")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command->add_option(
+      "--segment", arguments->segment,
+      "Segment of the model's users by which who is unknown to it is answered; default: all of them, as "
+      "their users go to places near the position");
+  auto* explore = command
+                      ->add_option("--explore", arguments->explore,
+                                   "Try places of whose scores the model is not sure: ucb orders the best by what they "
+                                   "may score at most, thompson draws what the user may like")
+                      ->check(CLI::IsMember({"ucb", "thompson"}));
+  command
+      ->add_option("--explore-strength", arguments->explore_strength,
+                   "How much, from 0, not at all, to 100; default: 1")
+      ->check(CLI::Range(0.0, 100.0))
+      ->needs(explore);
+  command->add_option("--seed", arguments->seed, "Of --explore thompson: a new one for each answer")
+      ->check(CLI::NonNegativeNumber)
+      ->needs(explore);
   command->footer(
       examples("  cairn recommend --user u1 --at 40.7128,-74.0060\n"
                "  cairn recommend -u u1 --at 40.7128,-74.0060 --radius 800 -c cafe -c bakery\n"

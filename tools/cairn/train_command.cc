@@ -272,6 +272,7 @@ void add_train_command(CLI::App& app, const GlobalOptions& options) {
                "  cairn train --kind ials --dim 256 --epochs 10 --events events.ndjson.gz --out model\n"
                "  cairn train --kind ials --dim 64 --teacher model --precision int8 --events events.ndjson.gz "
                "--out small\n"
+               "  cairn train --kind ials --set segments=16 --events events.ndjson.gz --out model\n"
                "  cairn train --kind ranker --events events.ndjson.gz --places places.csv --out ranker\n"
                "  cairn train --kind ranker --dataset foursquare --data ~/check-ins --until 0.8 --out ranker\n"
                "  cairn train --kind ease --set regularization=100 --sql 'dbname=app user=cairn' --out model"));

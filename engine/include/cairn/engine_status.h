@@ -94,6 +94,7 @@ struct ModelStatus {
   std::string version;     ///< of the bytes that were loaded: the same wherever they lie
   std::string kind;        ///< how it was trained: "ials"; empty where its model.toml does not say
   std::uint64_t items = 0;
+  std::uint64_t segments = 0;  ///< of users, by which who is unknown is answered; 0: by popularity
   /// Items that are no places of the catalogue, and places that the model does not know, which score 0 with it. Absent:
   /// not known yet.
   std::optional<std::uint64_t> items_without_place;

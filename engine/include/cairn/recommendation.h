@@ -15,6 +15,21 @@
 
 namespace cairn {
 
+/// How an answer tries places of whose scores the model is not sure, so that what the user does with them teaches more.
+enum class ExploreMethod : std::uint8_t {
+  kUcb,       ///< the best are ordered anew by their scores and `strength` standard deviations of the model's part
+  kThompson,  ///< the user's taste is drawn around the one the model finds, `strength` times as far away as it may be
+};
+[[nodiscard]] constexpr std::string_view to_string(ExploreMethod method) noexcept {
+  constexpr std::string_view kNames[] = {"ucb", "thompson"};
+  return kNames[static_cast<std::size_t>(method)];
+}
+struct Explore {
+  ExploreMethod method = ExploreMethod::kUcb;
+  double strength = 1.0;              ///< 0, not at all, to 100
+  std::optional<std::uint64_t> seed;  ///< of the draw: required with kThompson, and nothing with kUcb
+};
+
 /// Which places, for this user, here, now.
 struct RecommendRequest {
   UserId user;                             ///< may be unknown: the answer is then by place and distance
@@ -31,7 +46,14 @@ struct RecommendRequest {
                                      ///< and the position of who has no other
   std::string cursor;                ///< Recommendations::next of the page before: the next best, none again
   std::size_t max_per_category = 0;  ///< places of one category in an answer; 0: any number
-  bool explain = true;               ///< fill Recommended::reasons
+  double diversity = 0.0;  ///< how much the answer avoids places that are alike: 0, not at all, to 1, whatever
+                           ///< they score. Items are then in the order in which they were chosen
+  std::optional<std::uint32_t> segment;  ///< of the model's, for who is unknown to it; absent: all of them, as their
+                                         ///< users go to places near the position. Beyond those there are:
+                                         ///< INVALID_ARGUMENT, and where there are none FAILED_PRECONDITION
+  std::optional<Explore> explore;  ///< absent: answers by what is known. Where the model in force is not one set of
+                                   ///< fold-in vectors: FAILED_PRECONDITION
+  bool explain = true;             ///< fill Recommended::reasons
   std::optional<Watermark> min_offset;  ///< the answer must reflect all before it
   OnStale on_stale = OnStale::kWait;    ///< what to do when it cannot yet
 };
@@ -56,19 +78,25 @@ enum class UserKnownBy : std::uint8_t {
   kHistory,  ///< events of the user
   kRecent,   ///< the request's recent places
   kNothing,  ///< nothing: what is popular here and now
+  kSegment,  ///< nothing: what segments of the model's users like, here and now
 };
 [[nodiscard]] constexpr std::string_view to_string(UserKnownBy known) noexcept {
-  constexpr std::string_view kNames[] = {"history", "recent", "nothing"};
+  constexpr std::string_view kNames[] = {"history", "recent", "nothing", "segment"};
   return kNames[static_cast<std::size_t>(known)];
 }
 
 struct Recommendations {
-  std::vector<Recommended> items;  ///< best first; equal scores: nearer first, then by place id
+  std::vector<Recommended> items;  ///< best first; equal scores: nearer first, then by place id. With diversity: in
+                                   ///< the order in which they were chosen
   std::size_t candidates = 0;      ///< places that passed every filter
   std::string next;                ///< RecommendRequest::cursor for the next page; empty when there is none
   UserKnownBy known_by = UserKnownBy::kNothing;
-  std::string model;      ///< version of the model that took part; empty: none
-  std::string shortfall;  ///< why there are fewer than asked for; empty when there are not
+  std::string model;                     ///< version of the model that took part; empty: none
+  std::optional<std::uint32_t> segment;  ///< that the model was asked with, or that counts most in it, as the model
+                                         ///< knows no place of the user's
+  std::optional<ExploreMethod> explored;  ///< absent: not, also where it was asked for and the model knows no place of
+                                          ///< the user's, so that there is nothing to be unsure of
+  std::string shortfall;                  ///< why there are fewer than asked for; empty when there are not
   bool degraded = false;  ///< answered before min_offset was reached, as asked; or as if nothing were known of
                           ///< the user, because what is stored of them is damaged
   Freshness freshness;

@@ -4,6 +4,8 @@
 #include <array>
 #include <cmath>
 #include <iterator>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "engine/ranking/explain/phrases.h"
@@ -80,6 +82,12 @@ std::string usual_hour(const CandidateFacts& c) {
 std::string how_far(const CandidateFacts& c) { return distance_phrase(static_cast<double>(c.near.meters)); }
 
 // Sentences say what was seen and not how it counts: the sign of a contribution is the weight's business.
+
+/// `asked` is null where no model is.
+std::string_view model_reason(const AskedModel* asked) {
+  if (asked == nullptr || !asked->history.items.empty()) return "goes with where the user has been";
+  return asked->segment ? "goes with where others like to go" : "many have been there";
+}
 
 // ---- the features -------------------------------------------------------------------------------------------------
 
@@ -292,12 +300,12 @@ constexpr Declaration kFeatures[] = {
 
     // What was learned of the user's history and everyone's.
     {.name = "model",
-     .meaning = "the score that the model in force gives the place for the user's history; 0 without a model, and for "
-                "places that it does not know",
+     .meaning = "the score that the model in force gives the place for the user's history, or where it knows none of "
+                "that, for segments of users or everybody; 0 without a model, and for places that it does not know",
      .of = Of::kAny,
      .varies = VariesBy::kModel,
      .value = [](const CandidateFacts& c) { return c.model_score; },
-     .reason = [](const CandidateFacts&) { return std::string("goes with where the user has been"); }},
+     .reason = [](const CandidateFacts& c) { return std::string(model_reason(c.question.model)); }},
 };
 
 constexpr std::size_t kCount = std::size(kFeatures);

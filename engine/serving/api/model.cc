@@ -31,6 +31,7 @@ void write_model(json::Writer& out, const ModelStatus& model) {
     out.key("version").text(model.version);
     out.key("kind").text(model.kind);
     out.key("items").unsigned_integer(model.items);
+    out.key("segments").unsigned_integer(model.segments);
     out.key("items_without_place");
     write_count_or_null(out, model.items_without_place);
     out.key("places_without_item");

@@ -39,6 +39,25 @@ std::vector<PlaceId> read_places(json::Fields& fields, std::string_view name) {
   return places;
 }
 
+std::optional<Explore> read_explore(json::Fields& fields) {
+  const std::optional<std::string> method = fields.text("explore");
+  const std::optional<double> strength = fields.number("explore_strength");
+  const std::optional<std::int64_t> seed = fields.integer("seed", 0, INT64_MAX);
+  if (!method) {
+    if (strength || seed) fields.fail("explore_strength and seed need explore");
+    return std::nullopt;
+  }
+  Explore explore;
+  if (*method == to_string(ExploreMethod::kThompson)) {
+    explore.method = ExploreMethod::kThompson;
+  } else if (*method != to_string(ExploreMethod::kUcb)) {
+    fields.fail("explore must be ucb or thompson");
+  }
+  explore.strength = strength.value_or(explore.strength);
+  if (seed) explore.seed = static_cast<std::uint64_t>(*seed);
+  return explore;
+}
+
 /// A request with the time that its caller gives it.
 struct TimedRequest {
   RecommendRequest request;
@@ -66,6 +85,12 @@ Result<TimedRequest> read_request(const json::Value& body) {
   request.recent = read_places(fields, "recent");
   request.cursor = fields.text("cursor").value_or("");
   request.max_per_category = static_cast<std::size_t>(fields.integer("max_per_category", 0, INT32_MAX).value_or(0));
+  request.diversity = fields.number("diversity").value_or(request.diversity);
+  if (!(request.diversity >= 0.0 && request.diversity <= 1.0)) fields.fail("diversity must be from 0 to 1");
+  if (const auto segment = fields.integer("segment", 0, UINT32_MAX)) {
+    request.segment = static_cast<std::uint32_t>(*segment);
+  }
+  request.explore = read_explore(fields);
   request.explain = fields.flag("explain", request.explain);
   request.min_offset = read_min_offset(fields);
   request.on_stale = read_on_stale(fields);
@@ -102,6 +127,9 @@ std::string write_answer(const Recommendations& answer, bool explain) {
   out.key("next").text(answer.next);
   out.key("known_by").text(to_string(answer.known_by));
   out.key("model").text(answer.model);
+  out.key("segment");
+  answer.segment ? static_cast<void>(out.unsigned_integer(*answer.segment)) : static_cast<void>(out.null());
+  out.key("explored").text(answer.explored ? to_string(*answer.explored) : "");
   out.key("candidates").unsigned_integer(answer.candidates);
   out.key("shortfall").text(answer.shortfall);
   out.key("degraded").boolean(answer.degraded);

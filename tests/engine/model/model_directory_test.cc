@@ -62,6 +62,15 @@ struct ByHand {
   }
 };
 
+Model model_with_segments(std::size_t items, std::size_t dim, std::size_t segments) {
+  Model made = model_of_all_kinds(items, dim, 1);
+  made.components = {made.components[2]};
+  for (std::size_t s = 0; s < segments; ++s) made.segments.users.push_back(100 - s);
+  made.segments.vectors = normal_matrix(segments, dim, 2);
+  for (std::size_t i = 0; i < items * segments; ++i) made.segments.item_users.push_back(static_cast<std::uint32_t>(i));
+  return made;
+}
+
 constexpr char kMinimal[] =
     "format = 1\n[items]\nfile = \"m.safetensors\"\n[[component]]\nkind = \"embedding\"\nfile = \"m.safetensors\"\n";
 const std::vector<std::int64_t> kIds = {30, 10, 20};
@@ -91,6 +100,51 @@ TEST_CASE("a model of every kind is read back as it was written") {
   CHECK(read.popularity == written.popularity);
   REQUIRE(read.components.size() == written.components.size());
   for (std::size_t i = 0; i < read.components.size(); ++i) check_equal(read.components[i], written.components[i]);
+}
+
+TEST_CASE("segments are read back as they were written, and a directory without them has none") {
+  const TemporaryFolder scratch;
+  const Model written = model_with_segments(7, 3, 4);
+  save(written, scratch / "m");
+  const Model read = load(scratch / "m");
+  CHECK(read.segments.vectors == written.segments.vectors);
+  CHECK(read.segments.users == written.segments.users);
+  CHECK(read.segments.item_users == written.segments.item_users);
+  CHECK(files_in(scratch / "m") == 4);  // model.toml, items, the component's and this
+
+  Model without = written;
+  without.segments = {};
+  save(without, scratch / "m");
+  CHECK(load(scratch / "m").segments.count() == 0);
+  CHECK(files_in(scratch / "m") == 3);
+}
+
+TEST_CASE("segments that do not fit the model are not saved, nor loaded") {
+  const TemporaryFolder scratch;
+  const Model good = model_with_segments(7, 3, 4);
+  std::vector<Model> bad(7, good);
+  bad[0].segments.vectors.pop_back();
+  bad[1].segments.item_users.pop_back();
+  bad[2].segments.users = {1, 2, 3, 4};
+  bad[3].segments.vectors[0] = NAN;
+  bad[4].components[0].normalization = Normalization::kMaximum;
+  bad[5].components.push_back({.name = "popular", .kind = ComponentKind::kPopularity});
+  bad[6].segments.users = {3, 2, 1, 0};
+  for (const Model& one : bad) CHECK(save_model(one, scratch / "x").code() == StatusCode::kInvalidArgument);
+
+  save(good, scratch / "m");
+  const std::vector<float> vectors(2 * 3);
+  const std::vector<std::uint64_t> users = {2, 1};
+  const std::vector<std::uint32_t> item_users(6 * 2);  // of 7 items
+  REQUIRE(write_safetensors(scratch / "m/segments-1.safetensors",
+                            {tensor("vectors", {2, 3}, std::span(vectors)), tensor("users", {2}, std::span(users)),
+                             tensor("item_users", {6, 2}, std::span(item_users))})
+              .ok());
+  const auto loaded = load_model(scratch / "m");
+  CHECK(loaded.status().code() == StatusCode::kInvalidArgument);
+  CHECK(loaded.status().message().find("'item_users' must be items x segments") != std::string::npos);
+  std::filesystem::remove(scratch / "m/segments-1.safetensors");
+  CHECK(load_model(scratch / "m").status().code() == StatusCode::kNotFound);
 }
 
 TEST_CASE("saving again replaces the model, keeps what is not its own, and leaves no files of the one before") {

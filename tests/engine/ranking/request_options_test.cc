@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <random>
 #include <set>
@@ -154,6 +155,64 @@ TEST_CASE("who has no position is taken to be at the place looked at last, and i
   CHECK(line.ask({.recent = {PlaceId("p3")}}).known_by == UserKnownBy::kHistory);
   CHECK(ids_of(line.ask({.limit = 1})) == Ids{"p7"});
   CHECK(ids_of(line.ask({.limit = 1, .recent = {PlaceId("p3")}})) == Ids{"p3"});
+}
+
+TEST_CASE("without diversity, or with 0, answers are by score alone, and what is no share is refused") {
+  Line line(40);
+  CHECK(ids_of(line.ask({.position = kHere, .limit = 4, .diversity = 0.0})) == Ids{"p0", "p1", "p2", "p3"});
+  for (const double bad : {-0.1, 1.1, std::nan("")}) {
+    const auto refused =
+        line.recommender->recommend(CallContext(), {.user = UserId("u"), .position = kHere, .diversity = bad}, kNow);
+    CHECK(refused.status().code() == StatusCode::kInvalidArgument);
+  }
+}
+
+TEST_CASE("the most diverse answer takes what is least alike, and reports true scores") {
+  // A score is the distance alone, and places are alike by category and distance: after the nearest, which is a bar,
+  // the cafe that is farthest of the 256 best is the least alike.
+  Line line(300);
+  const auto answer = line.ask({.position = kHere, .limit = 2, .radius_meters = 100'000.0, .diversity = 1.0});
+  CHECK(ids_of(answer) == Ids{"p0", "p254"});  // of p0 to p255, the last is a bar
+  const auto plain = line.ask({.position = kHere, .limit = 300, .radius_meters = 100'000.0});
+  CHECK(answer.items[1].score == plain.items[254].score);
+  CHECK(answer.candidates == 300);
+}
+
+TEST_CASE("a diverse answer keeps the cap, and fills up with what comes behind those it chose from") {
+  Line line(900);  // p0 to p255 have 86 bars and 170 cafes
+  const auto capped =
+      line.ask({.position = kHere, .limit = 20, .radius_meters = 200'000.0, .max_per_category = 2, .diversity = 0.5});
+  REQUIRE(capped.items.size() == 4);
+  std::map<std::string, int> counts;
+  for (const Recommended& item : capped.items) ++counts[item.place.category];
+  CHECK(counts == std::map<std::string, int>{{"bar", 2}, {"cafe", 2}});
+
+  std::vector<Place> places;
+  for (int i = 0; i < 700; ++i) {
+    const std::string id = "q" + std::to_string(i);
+    places.push_back({PlaceId(id), id, {41.7 + i * 1e-4, -74.0}, i < 650 ? "cafe" : "shop" + std::to_string(i)});
+  }
+  REQUIRE(line.state->catalog().upsert(places).ok());
+  line.recommender->refresh_index();
+  const auto filled = line.ask({.position = GeoPoint{41.7, -74.0},
+                                .limit = 3,
+                                .radius_meters = 20'000.0,
+                                .max_per_category = 1,
+                                .diversity = 0.5});
+  CHECK(ids_of(filled) == Ids{"q0", "q650", "q651"});
+}
+
+TEST_CASE("pages of diverse answers go on to the last place and repeat none") {
+  Line line(300);
+  std::set<std::string> seen;
+  RecommendRequest request{.position = kHere, .limit = 40, .radius_meters = 100'000.0, .diversity = 0.7};
+  for (;;) {
+    const auto answer = line.ask(request);
+    for (const std::string& id : ids_of(answer)) CHECK_MESSAGE(seen.insert(id).second, id);
+    if (answer.next.empty()) break;
+    request.cursor = answer.next;
+  }
+  CHECK(seen.size() == 300);
 }
 
 }  // namespace

@@ -32,7 +32,8 @@ TEST_CASE_FIXTURE(Serving, "a recommendation request reaches the engine field by
                                "position_time":"2024-05-01T11:00:00Z",
                                "limit":7,"radius_meters":500,"categories":["cafe","bar"],"exclude_seen":true,
                                "exclude":["p1",2],"rank":["p3","p4"],"recent":["p5",18446744073709551615],
-                               "cursor":"ab","max_per_category":3,"explain":true,"min_offset":{"source":"api","partition":2,"offset":42},
+                               "cursor":"ab","max_per_category":3,"diversity":0.25,
+                               "segment":3,"explore":"thompson","explore_strength":2.5,"seed":9223372036854775807,"explain":true,"min_offset":{"source":"api","partition":2,"offset":42},
                                "on_stale":"degrade","deadline_ms":30000})");
   REQUIRE(answer.code == 200);
   const RecommendRequest asked = engine.last_recommend();
@@ -49,6 +50,14 @@ TEST_CASE_FIXTURE(Serving, "a recommendation request reaches the engine field by
   CHECK(asked.recent == std::vector{PlaceId("p5"), PlaceId("18446744073709551615")});
   CHECK(asked.cursor == "ab");
   CHECK(asked.max_per_category == 3);
+  CHECK(asked.diversity == 0.25);
+  CHECK(asked.segment == 3U);
+  CHECK(json_of(answer)["segment"] == 3);
+  REQUIRE(asked.explore);
+  CHECK(asked.explore->method == ExploreMethod::kThompson);
+  CHECK(asked.explore->strength == 2.5);
+  CHECK(asked.explore->seed == std::uint64_t{9223372036854775807U});
+  CHECK(json_of(answer)["explored"] == "thompson");
   CHECK(asked.min_offset->source == "api");
   CHECK(asked.min_offset->position.partition == Partition{2});
   CHECK(asked.min_offset->position.offset == Offset{42});
@@ -65,7 +74,7 @@ TEST_CASE_FIXTURE(Serving, "a recommendation answer carries items, reasons and f
     "items":[{"place_id":"p1","name":"Caffe \"Reggio\"","lat":40.7303,"lon":-74.0003,"category":"cafe","score":1.25,
       "distance_meters":321.5,
       "reasons":[{"feature":"affinity","value":0.5,"contribution":1.25,"text":"visited 12 times, last 2 days ago"}]}],
-    "next":"0a1b","known_by":"recent","model":"cafe01",
+    "next":"0a1b","known_by":"recent","model":"cafe01","segment":null,"explored":"",
     "candidates":17,"shortfall":"only 1 place within 500 m","degraded":false,
     "freshness":{"watermarks":[{"source":"api","partition":0,"offset":42}],
       "durable":[{"source":"api","partition":0,"offset":40}],
@@ -109,6 +118,12 @@ TEST_CASE_FIXTURE(Serving, "a recommendation request with something wrong in it 
   CHECK(mentions(refused(R"({"user_id":"u","limit":0})"), "limit must be an integer from 1"));
   CHECK(mentions(refused(R"({"user_id":"u","limit":2.5})"), "limit must be an integer"));
   CHECK(mentions(refused(R"({"user_id":"u","radius_meters":-1})"), "radius_meters must be greater than 0"));
+  CHECK(refused(R"({"user_id":"u","diversity":1.5})") == "diversity must be from 0 to 1");
+  CHECK(refused(R"({"user_id":"u","diversity":-0.5})") == "diversity must be from 0 to 1");
+  CHECK(refused(R"({"user_id":"u","explore":"blindly"})") == "explore must be ucb or thompson");
+  CHECK(mentions(refused(R"({"user_id":"u","segment":-1})"), "segment must be an integer from 0"));
+  CHECK(refused(R"({"user_id":"u","seed":7})") == "explore_strength and seed need explore");
+  CHECK(mentions(refused(R"({"user_id":"u","explore":"thompson","seed":-7})"), "seed must be an integer from 0"));
   CHECK(mentions(refused(R"({"user_id":"u","categories":"cafe"})"), "categories must be an array of strings"));
   CHECK(mentions(refused(R"({"user_id":"u","time":"yesterday"})"), "RFC 3339"));
   CHECK(mentions(refused(R"({"user_id":"u","on_stale":"panic"})"), "wait, degrade or fail"));
@@ -415,13 +430,14 @@ TEST_CASE_FIXTURE(Serving, "the status tells of the model in force, and of none"
                                 .version = "0123456789abcdef-3",
                                 .kind = "ials",
                                 .items = 10,
+                                .segments = 5,
                                 .items_without_place = 4,
                                 .memory_bytes = 2048,
                                 .loaded = event_time_from_ms(1'714'564'800'000),
                                 .last_failure = {{event_time_from_ms(1'714'564'800'000), "/m/c", "it is gone"}}};
   const auto model = json_of(get(port(), "/v1/model"));
   CHECK(model == nlohmann::json::parse(R"({"in_force":true,"configured":"/m/a","as_configured":false,
-    "directory":"/m/b","version":"0123456789abcdef-3","kind":"ials","items":10,"items_without_place":4,
+    "directory":"/m/b","version":"0123456789abcdef-3","kind":"ials","items":10,"segments":5,"items_without_place":4,
     "places_without_item":null,"memory_bytes":2048,"loaded":"2024-05-01T12:00:00Z",
     "last_failure":{"at":"2024-05-01T12:00:00Z","directory":"/m/c","reason":"it is gone"}})"));
   CHECK(json_of(get(port(), "/v1/status"))["model"] == model);
@@ -617,6 +633,11 @@ TEST_CASE_FIXTURE(Serving, "every field that openapi.json gives a recommendation
                            {"recent", nlohmann::json::array()},
                            {"cursor", ""},
                            {"max_per_category", 0},
+                           {"diversity", 0.5},
+                           {"segment", 0},
+                           {"explore", "ucb"},
+                           {"explore_strength", 0.5},
+                           {"seed", 7},
                            {"explain", true},
                            {"min_offset", {{"source", "api"}, {"partition", 0}, {"offset", 0}}},
                            {"on_stale", "wait"},

@@ -138,6 +138,8 @@ Result<Recommendations> FakeEngine::recommend(const CallContext& context, const 
   answer.next = "0a1b";
   answer.known_by = UserKnownBy::kRecent;
   answer.model = "cafe01";
+  answer.segment = request.segment;
+  if (request.explore) answer.explored = request.explore->method;
   answer.candidates = 17;
   answer.shortfall = "only 1 place within 500 m";
   answer.freshness = {

@@ -96,7 +96,7 @@ TEST_CASE_FIXTURE(Cli, "recommend shows ranked places with their reasons") {
 
 TEST_CASE_FIXTURE(Cli, "recommend names places to leave out, to order and just seen, the next page and a cap") {
   REQUIRE(run({"recommend", "-u", "u1", "--exclude", "p1", "--exclude", "p2", "--rank", "p3", "--recent", "p4",
-               "--recent", "p5", "--cursor", "0a1b", "--max-per-category", "2"})
+               "--recent", "p5", "--cursor", "0a1b", "--max-per-category", "2", "--diversity", "0.25"})
               .exit_code == 0);
   const RecommendRequest asked = engine.last_recommend();
   CHECK(asked.exclude == std::vector{PlaceId("p1"), PlaceId("p2")});
@@ -104,6 +104,29 @@ TEST_CASE_FIXTURE(Cli, "recommend names places to leave out, to order and just s
   CHECK(asked.recent == std::vector{PlaceId("p4"), PlaceId("p5")});
   CHECK(asked.cursor == "0a1b");
   CHECK(asked.max_per_category == 2);
+  CHECK(asked.diversity == 0.25);
+  CHECK(run({"recommend", "-u", "u1", "--diversity", "2"}).exit_code == 2);
+}
+
+TEST_CASE_FIXTURE(Cli, "recommend explores when it is told to, and says so") {
+  const Outcome outcome =
+      run({"recommend", "-u", "u1", "--explore", "thompson", "--explore-strength", "0.5", "--seed", "7"});
+  CHECK(outcome.exit_code == 0);
+  CHECK(mentions(outcome.out, "model cafe01, explored by thompson, "));
+  const RecommendRequest asked = engine.last_recommend();
+  REQUIRE(asked.explore);
+  CHECK(asked.explore->method == ExploreMethod::kThompson);
+  CHECK(asked.explore->strength == 0.5);
+  CHECK(asked.explore->seed == std::uint64_t{7});
+  CHECK(run({"recommend", "-u", "u1", "--explore", "blindly"}).exit_code == 2);
+  CHECK(run({"recommend", "-u", "u1", "--seed", "7"}).exit_code == 2);
+}
+
+TEST_CASE_FIXTURE(Cli, "recommend names a segment, and says which one counted most") {
+  const Outcome outcome = run({"recommend", "-u", "u1", "--segment", "3"});
+  CHECK(mentions(outcome.out, "model cafe01, segment 3, "));
+  CHECK(engine.last_recommend().segment == 3U);
+  CHECK(run({"recommend", "-u", "u1", "--segment", "-3"}).exit_code == 2);
 }
 
 TEST_CASE_FIXTURE(Cli, "json output is the server's answer, before or after the command's name") {
@@ -381,6 +404,7 @@ ModelStatus some_model(std::uint64_t strangers) {
           .version = "0123456789abcdef-3",
           .kind = "ials",
           .items = 1'000,
+          .segments = 12,
           .items_without_place = strangers,
           .places_without_item = 7,
           .memory_bytes = 2048,
@@ -392,9 +416,10 @@ TEST_CASE_FIXTURE(Cli, "model status says which one is in force, for how long, a
   engine.status_answer.model = some_model(400);
   const Outcome status = run({"model", "status"});
   CHECK(status.exit_code == 0);
-  for (const char* part : {"a model is in force: /m/b\n", "0123456789abcdef-3", "ials", "2024-05-01T12:00:00Z",
-                           "1,000, of these no places of the catalogue: 400", "load /m/a; to keep it, set [model] dir",
-                           "last failure   2024-05-01T12:00:00Z /m/c\n", "it? is gone"}) {
+  for (const char* part :
+       {"a model is in force: /m/b\n", "0123456789abcdef-3", "ials", "2024-05-01T12:00:00Z",
+        "1,000, of these no places of the catalogue: 400", "load /m/a; to keep it, set [model] dir",
+        "segments       12 of users\n", "last failure   2024-05-01T12:00:00Z /m/c\n", "it? is gone"}) {
     CHECK_MESSAGE(mentions(status.out, part), status.out);
   }
   CHECK(nlohmann::json::parse(run({"-o", "json", "model", "status"}).out)["items"] == 1'000);
