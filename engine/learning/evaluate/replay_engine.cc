@@ -29,16 +29,28 @@ Result<std::unique_ptr<ReplayEngine>> ReplayEngine::open(std::span<const Place> 
 
 Status ReplayEngine::learn(std::span<const Interaction> interactions) {
   for (const Interaction& one : interactions) {
-    if (!is_visit(one)) continue;
     const std::uint32_t row = row_of(one.place);
-    if (row != gpu::kNoRow) previous_[one.user.str()] = {row, one.time};
+    if (row == gpu::kNoRow) continue;
+    previous_[one.user.str()] = {row, one.time};
+    if (is_visit(one)) last_visits_[one.user.str()] = {row, one.time};
   }
   return state_->apply({"replay", interactions, {}, 0});
 }
 
-const ReplayEngine::Previous* ReplayEngine::previous(const UserId& user) const {
-  const auto found = previous_.find(user.str());
-  return found == previous_.end() ? nullptr : &found->second;
+namespace {
+
+template <class Map>
+auto find_or_null(const Map& map, const UserId& user) {
+  const auto found = map.find(user.str());
+  return found == map.end() ? nullptr : &found->second;
+}
+
+}  // namespace
+
+const ReplayEngine::Previous* ReplayEngine::previous(const UserId& user) const { return find_or_null(previous_, user); }
+
+const ReplayEngine::Previous* ReplayEngine::last_visit(const UserId& user) const {
+  return find_or_null(last_visits_, user);
 }
 
 std::uint32_t ReplayEngine::row_of(const PlaceId& place) const {

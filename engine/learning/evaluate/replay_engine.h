@@ -34,13 +34,15 @@ class ReplayEngine {
   /// What is learned is known to every question after it.
   [[nodiscard]] Status learn(std::span<const Interaction> interactions);
 
-  /// Where a user was last, as far as that place is known.
+  /// What a user did last, as far as that place is known.
   struct Previous {
     std::uint32_t row = gpu::kNoRow;
     EventTime time;
   };
   /// Returns: null when there is none.
   [[nodiscard]] const Previous* previous(const UserId& user) const;
+  /// The same of visits alone.
+  [[nodiscard]] const Previous* last_visit(const UserId& user) const;
   /// The place's row in the index, or gpu::kNoRow.
   [[nodiscard]] std::uint32_t row_of(const PlaceId& place) const;
   [[nodiscard]] const ranking::Recommender& recommender() const noexcept { return *recommender_; }
@@ -53,6 +55,7 @@ class ReplayEngine {
   std::unique_ptr<ranking::Recommender> recommender_;
   std::unordered_map<std::string, std::uint32_t> rows_;
   std::unordered_map<std::string, Previous> previous_;
+  std::unordered_map<std::string, Previous> last_visits_;
 };
 
 /// Whether a user went to a place, which is what is to be foreseen.

@@ -179,7 +179,7 @@ Result<QuestionLog> log_questions(ReplayEngine& engine, std::span<const Interact
     if (i < plan.measure_from && !logger.asks()) continue;
     CAIRN_RETURN_IF_ERROR(learn_until(i));
     const Interaction& truth = interactions[i];
-    const ReplayEngine::Previous* previous = engine.previous(truth.user);
+    const ReplayEngine::Previous* previous = engine.last_visit(truth.user);
     const std::uint32_t row = engine.row_of(truth.place);
     if (previous == nullptr || row == gpu::kNoRow) continue;
     const GeoPoint here = engine.recommender().index()->position(previous->row);

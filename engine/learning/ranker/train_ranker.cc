@@ -203,10 +203,34 @@ Result<TrainedRanker> Training::run(const ranking::RankerModel& start) {
   return trained;
 }
 
+Status check(const RankerTrainOptions& options) {
+  const NetworkFitOptions& network = options.network;
+  const auto between = [](std::size_t value, std::size_t low, std::size_t high) {
+    return value >= low && value <= high;
+  };
+  if (!(options.warm_up >= 0.0F && options.measured > 0.0F && options.warm_up + options.measured < 1.0F)) {
+    return invalid_argument("warm_up must be 0 or more, measured above 0, and both together below 1");
+  }
+  if (options.questions_max == 0) return invalid_argument("questions_max must be at least 1");
+  if (!between(network.hidden, 1, 4096) || !between(network.visit_hidden, 1, 4096)) {
+    return invalid_argument("hidden and visit_hidden must be 1 to 4096");
+  }
+  if (!between(network.heads, 1, 64)) return invalid_argument("heads must be 1 to 64");
+  if (!between(network.members, 1, ranking::RankerNetwork::kMembersMax)) {
+    return invalid_argument("members must be 1 to 16");
+  }
+  if (network.epochs > 1'000) return invalid_argument("epochs must be at most 1000");
+  if (!(network.rate > 0.0F && network.rate <= 1.0F) || !(network.decay >= 0.0F && network.decay <= 1.0F)) {
+    return invalid_argument("rate must be above 0, decay 0 or more, and both at most 1");
+  }
+  return ok_status();
+}
+
 }  // namespace
 
 Result<TrainedRanker> train_ranker(std::span<const Stream> streams, const ranking::RankerModel& start,
                                    const RankerTrainOptions& options) {
+  CAIRN_RETURN_IF_ERROR(check(options));
   return Training(streams, options).run(start);
 }
 
