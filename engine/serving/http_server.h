@@ -32,9 +32,10 @@ class HttpServer {
   /// The port bound.
   [[nodiscard]] std::uint16_t port() const;
 
-  /// Readiness goes false, nothing new is accepted, idle connections close, and requests in flight finish, for at most
-  /// `limit` (HttpOptions::drain_timeout is meant for it). Returns whether all did; false when some were cut off.
-  /// Idempotent.
+  /// Readiness goes false, whoever is connected already is accepted and nobody else, requests in flight finish, and
+  /// connections between requests close once they have sent one more or HttpOptions::drain_idle has passed. All of it
+  /// takes at most `limit` (HttpOptions::drain_timeout is meant for it). Returns whether all did; false when some were
+  /// cut off. Idempotent.
   bool drain(std::chrono::milliseconds limit);
 
  private:

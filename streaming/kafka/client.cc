@@ -79,8 +79,10 @@ void Client::Events::note_error(rd_kafka_resp_err_t error, const char* detail) {
 
 void Client::Events::note_group_error(rd_kafka_resp_err_t error, const char* detail) {
   if (std::exchange(commit_failure_logged, true)) return;
-  log.warning("kafka.commit_failed", "positions cannot be committed to the group: only lag tools miss them",
-              {{"topic", topic}, {"error", rd_kafka_err2name(error)}, {"detail", detail}});
+  log.with([&](const Logger& to) {
+    to.warning("kafka.commit_failed", "positions cannot be committed to the group: only lag tools miss them",
+               {{"topic", topic}, {"error", rd_kafka_err2name(error)}, {"detail", detail}});
+  });
 }
 
 /// `error` as such says little; what the connections reported before says why.
@@ -97,8 +99,8 @@ Status Client::Events::standing_why(rd_kafka_resp_err_t error) const {
 void Client::set_callbacks(rd_kafka_conf_t* conf, Events* events) {
   rd_kafka_conf_set_opaque(conf, events);
   rd_kafka_conf_set_log_cb(conf, [](const rd_kafka_t* consumer, int level, const char* facility, const char* line) {
-    const auto& self = *static_cast<const Events*>(rd_kafka_opaque(consumer));
-    if (!self.abandoned) log_line(self.log, level, facility, line);
+    auto& self = *static_cast<Events*>(rd_kafka_opaque(consumer));
+    self.log.with([&](const Logger& to) { log_line(to, level, facility, line); });
   });
   rd_kafka_conf_set_error_cb(conf, [](rd_kafka_t*, int error, const char* detail, void* self) {
     static_cast<Events*>(self)->note_error(static_cast<rd_kafka_resp_err_t>(error), detail);
@@ -114,9 +116,7 @@ void Client::set_callbacks(rd_kafka_conf_t* conf, Events* events) {
 Result<std::unique_ptr<Client>> Client::create(const KafkaSourceOptions& options, const Logger& log) {
   CAIRN_ASSIGN_OR_RETURN(Conf conf, make_conf(options));
   std::unique_ptr<Client> client(new Client);
-  client->events_ = std::make_shared<Events>();
-  client->events_->topic = options.topic;
-  client->events_->log = log;
+  client->events_ = std::make_shared<Events>(options.topic, log);
   client->refresh_interval_ = configured_refresh_interval(conf.get());
   set_callbacks(conf.get(), client->events_.get());
   std::array<char, 512> why{};
@@ -145,9 +145,11 @@ Client::~Client() {
     end.join();
     return;
   }
-  events_->log.warning("kafka.close_timeout", "librdkafka does not end; it is left behind until the process ends",
-                       {{"topic", events_->topic}});
-  events_->abandoned = true;
+  events_->log.with([&](const Logger& to) {
+    to.warning("kafka.close_timeout", "librdkafka does not end; it is left behind until the process ends",
+               {{"topic", events_->topic}});
+  });
+  events_->log.abandon();
   end.detach();
 }
 

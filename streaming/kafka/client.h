@@ -2,18 +2,19 @@
 
 #include <librdkafka/rdkafka.h>
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cairn/log.h"
 #include "cairn/options.h"
 #include "cairn/source_position.h"
 #include "cairn/status.h"
+#include "streaming/kafka/client_log.h"
 
 namespace cairn::streaming::kafka {
 
@@ -91,9 +92,10 @@ class Client {
   /// What librdkafka's callbacks write to. It outlives the client when librdkafka takes too long to end. librdkafka's
   /// own threads write to the log; everything else is written by callbacks, which run within take() and serve_events().
   struct Events {
-    std::string topic;
-    Logger log;
-    std::atomic<bool> abandoned{false};  ///< whoever listens to the log may be gone
+    Events(std::string topic_read, Logger to) : topic(std::move(topic_read)), log(std::move(to)) {}
+
+    const std::string topic;
+    ClientLog log;
     Status trouble;
     Status failure;
     rd_kafka_resp_err_t cause = RD_KAFKA_RESP_ERR_NO_ERROR;  ///< last error of a connection

@@ -128,10 +128,10 @@ constexpr auto kStandard = std::to_array<std::string_view>({
 });
 
 constexpr auto kPlatform = std::to_array<std::string_view>({
-    "aio.h",     "cpuid.h", "dirent.h",   "dlfcn.h",     "endian.h",    "execinfo.h",  "fcntl.h",   "fnmatch.h",
-    "getopt.h",  "glob.h",  "grp.h",      "ifaddrs.h",   "libgen.h",    "malloc.h",    "netdb.h",   "poll.h",
-    "pthread.h", "pwd.h",   "sched.h",    "spawn.h",     "strings.h",   "syslog.h",    "termios.h", "ucontext.h",
-    "unistd.h",  "wait.h",  "arm_neon.h", "immintrin.h", "x86intrin.h", "nmmintrin.h",
+    "aio.h",      "cpuid.h",  "dirent.h", "dlfcn.h",    "endian.h",    "execinfo.h",  "fcntl.h",     "fnmatch.h",
+    "getopt.h",   "glob.h",   "grp.h",    "ifaddrs.h",  "libgen.h",    "malloc.h",    "netdb.h",     "poll.h",
+    "pthread.h",  "pwd.h",    "sched.h",  "spawn.h",    "strings.h",   "syslog.h",    "termios.h",   "threads.h",
+    "ucontext.h", "unistd.h", "wait.h",   "arm_neon.h", "immintrin.h", "x86intrin.h", "nmmintrin.h",
 });
 
 constexpr auto kPlatformFolders = std::to_array<std::string_view>({"sys/", "linux/", "netinet/", "arpa/", "net/"});

@@ -221,6 +221,23 @@ TEST_CASE_TEMPLATE("at the end an empty batch is the answer, and end_positions s
   CHECK(found == expected);
 }
 
+TEST_CASE_TEMPLATE("another thread may ask for the ends from before the first poll on", Twin, CAIRN_SOURCES) {
+  if (!Twin::here()) return;
+  Twin twin;
+  fill(twin, 7, 5);
+  const auto source = twin.source();
+  const std::jthread asker([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      static_cast<void>(source->end_positions());
+      std::this_thread::yield();
+    }
+  });
+  REQUIRE(test::begin(*source).ok());
+  Reader reader;
+  reader.read_to_end(*source);
+  CHECK(reader.positions.size() == source->end_positions()->size());
+}
+
 TEST_CASE_TEMPLATE("close ends a poll that waits in another thread, while a third asks for the ends", Twin,
                    CAIRN_SOURCES) {
   if (!Twin::here()) return;

@@ -99,8 +99,8 @@ class Connection {
   const serving::HostNames hosts_{options_};
   serving::SessionRegistry registry_{options_.connections_max};
   serving::MemoryBudget memory_{options_.memory_bytes_max};
-  std::atomic<bool> draining_{false};
-  serving::SessionContext context_{options_, hosts_, world().api, registry_, memory_, draining_};
+  std::atomic<serving::Phase> phase_{serving::Phase::kServing};
+  serving::SessionContext context_{options_, hosts_, world().api, registry_, memory_, phase_};
   net::io_context io_{1};
   const net::executor_work_guard<net::io_context::executor_type> keep_running_{io_.get_executor()};
   int client_ = -1;

@@ -12,7 +12,6 @@
 
 #include "streaming/source.h"
 #include "tests/support/begin_source.h"
-#include "tests/support/skip.h"
 
 namespace cairn::streaming {
 namespace {
@@ -142,18 +141,7 @@ class Consumer {
   std::map<Partition, SourcePosition> positions_;
 };
 
-/// ThreadSanitizer crashes in librdkafka's threads (tests/support/kafka_broker.cc).
-bool skipped() {
-#if defined(__SANITIZE_THREAD__)
-  test::skip("ThreadSanitizer crashes in librdkafka's threads");
-  return true;
-#else
-  return false;
-#endif
-}
-
 TEST_CASE("whatever a broker answers for a while, every record comes once") {
-  if (skipped()) return;
   constexpr rd_kafka_resp_err_t kErrors[] = {RD_KAFKA_RESP_ERR__TRANSPORT,
                                              RD_KAFKA_RESP_ERR_UNKNOWN,
                                              RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE,
@@ -187,7 +175,6 @@ TEST_CASE("whatever a broker answers for a while, every record comes once") {
 }
 
 TEST_CASE("leaders that move and brokers that go and come back cost time, not records") {
-  if (skipped()) return;
   MockCluster cluster;
   Consumer consumer(cluster);
   auto sent = cluster.produce(0, 50);

@@ -16,12 +16,6 @@ KafkaBroker& KafkaBroker::shared() {
 }
 
 KafkaBroker::KafkaBroker() {
-#if defined(__SANITIZE_THREAD__)
-  // librdkafka starts its threads with thrd_create(), which ThreadSanitizer of GCC 12 does not see: it knows nothing of
-  // these threads, and crashes in the first of them that allocates.
-  why_not_ = "ThreadSanitizer crashes in librdkafka's threads";
-  return;
-#endif
   // Without Java or the jars there is no broker to test with; with them one that does not come up is a failure.
   if (const Answer jars = command("fetch"); jars.exit_code != 0) {
     why_not_ = jars.output;

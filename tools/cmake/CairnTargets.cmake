@@ -31,6 +31,14 @@ else()
     $<$<COMPILE_LANGUAGE:CXX>:-fstack-protector-strong>)
 endif()
 
+# Under ThreadSanitizer every program that runs librdkafka has the functions in it that start its threads and lock for
+# them; the flag takes them out of the archive, where nothing of ours asks for them.
+if(CAIRN_SANITIZE MATCHES "thread")
+  add_library(cairn_c11_threads STATIC ${PROJECT_SOURCE_DIR}/tests/support/c11_threads.cc)
+  target_link_libraries(cairn_c11_threads PRIVATE $<BUILD_INTERFACE:cairn_flags>)
+  target_link_options(cairn_c11_threads INTERFACE LINKER:-u,thrd_create)
+endif()
+
 # cairn_module(NAME SOURCES file... [PUBLIC lib...] [PRIVATE lib...]): the static library cairn_NAME, alias cairn::NAME,
 # whose includes are written from the project's root ("storage/state_store.h").
 function(cairn_module name)

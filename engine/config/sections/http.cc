@@ -89,6 +89,14 @@ std::vector<Key<Config>> http_limit_keys() {
                                                       .doc = "Longest time that a stop waits for requests in flight.",
                                                       .min = 0,
                                                       .max = 5 * kMinute}),
+      make_key<Config>(
+          CAIRN_AT(http.drain_idle),
+          {.name = "drain_idle",
+           .type = KeyType::kDuration,
+           .doc = "Of drain_timeout, how long a stop leaves connections open that are between requests, for "
+                  "one that is on its way.",
+           .min = 0,
+           .max = kMinute}),
   };
 }
 

@@ -30,6 +30,9 @@ struct HttpOptions {
   std::chrono::milliseconds request_timeout{5'000};  ///< to read one request from its first byte; to write its answer
   std::chrono::milliseconds idle_timeout{60'000};    ///< a connection between requests
   std::chrono::milliseconds drain_timeout{10'000};   ///< how long a stop waits for requests in flight
+  /// Of drain_timeout, how long a stop leaves connections open that are between requests: a client may be sending one
+  /// just then, and would not learn whether it was served. It is answered, with "Connection: close".
+  std::chrono::milliseconds drain_idle{250};
   /// Names, without port, under which clients may call the server (the Host header; IPv6 addresses in brackets). On a
   /// loopback address "localhost", "127.0.0.1", "[::1]" and the address itself are allowed besides, so that no web page
   /// can reach the server under its own name. On any other address an empty list allows every name.

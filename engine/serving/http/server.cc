@@ -1,3 +1,7 @@
+#include <linux/filter.h>
+#include <sys/socket.h>
+
+#include <array>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -5,6 +9,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <exception>
+#include <future>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -69,6 +74,26 @@ Status listen(tcp::acceptor& acceptor, const HttpOptions& options) {
   return error ? bind_error(error, options) : Status();
 }
 
+/// From here on the system takes no notice of those who begin to connect, until the listener is closed and they are
+/// told so at their next try. Without it, whoever connects between the last accept and the close is reset with his
+/// request sent. Where the system refuses the filter, that gap of some microseconds stays.
+void ignore_newcomers(int listener) {
+  constexpr std::uint32_t kFlagsByte = 13;  // a listener's filter sees the TCP header first (RFC 9293, section 3.1)
+  constexpr std::uint32_t kSyn = 0x02;
+  constexpr std::uint32_t kAck = 0x10;
+  constexpr std::uint32_t kDrop = 0;
+  constexpr std::uint32_t kTakeAll = 0xffff'ffff;
+  std::array<sock_filter, 5> steps = {{
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, kFlagsByte),
+      BPF_STMT(BPF_ALU | BPF_AND | BPF_K, kSyn | kAck),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kSyn, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, kDrop),
+      BPF_STMT(BPF_RET | BPF_K, kTakeAll),
+  }};
+  const sock_fprog filter{.len = steps.size(), .filter = steps.data()};
+  static_cast<void>(::setsockopt(listener, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter));
+}
+
 Peer peer_of(const tcp::endpoint& remote) {
   const auto address = remote.address();
   if (address.is_v4()) return net::ip::make_address_v6(net::ip::v4_mapped, address.to_v4()).to_bytes();
@@ -91,7 +116,7 @@ class HttpServer::Impl {
              {.checkpoints_dir = options_.checkpoints_dir,
               .models_dir = options_.models_dir,
               .client_bytes = [this] { return client_bytes(); }}),
-        context_{options_, hosts_, api_, registry_, memory_, draining_},
+        context_{options_, hosts_, api_, registry_, memory_, phase_},
         io_(options_.threads),
         keep_running_(io_.get_executor()),
         acceptor_(net::make_strand(io_)),
@@ -117,17 +142,16 @@ class HttpServer::Impl {
   [[nodiscard]] std::uint16_t port() const { return port_; }
 
   bool drain(std::chrono::milliseconds limit) {
+    const auto now = std::chrono::steady_clock::now();
     // Readiness goes first: a balancer that asks from here on sends no more.
     api_.set_draining();
-    draining_.store(true);
-    net::post(acceptor_.get_executor(), [this] {
-      ErrorCode ignored;
-      acceptor_.close(ignored);
-      accept_again_.cancel();
-      tidy_again_.cancel();
-    });
+    Phase serving = Phase::kServing;
+    phase_.compare_exchange_strong(serving, Phase::kLastRequests);
+    net::post(acceptor_.get_executor(), [this] { stop_accepting(); });
+    wait_for_clients(now + std::min(limit, options_.drain_idle));
+    phase_.store(Phase::kClosing);
     registry_.for_each([](Session& session) { session.drain(); });
-    const bool finished = registry_.wait_until_empty(limit);
+    const bool finished = wait_for_clients(now + limit);
     if (!finished) registry_.for_each([](Session& session) { session.abort(); });
     return finished;
   }
@@ -164,12 +188,42 @@ class HttpServer::Impl {
   void accept() {
     acceptor_.async_accept(net::make_strand(io_), [this](ErrorCode error, tcp::socket socket) {
       accepting_ = false;
-      if (!acceptor_.is_open()) return;
+      if (!error) guarded([&] { serve(std::move(socket)); });
+      if (!acceptor_.is_open()) return listener_gone_.set_value();
       if (error) return accept_later(error);
-      guarded([&] { serve(std::move(socket)); });
       accept();
     });
     accepting_ = true;
+  }
+
+  void stop_accepting() {
+    if (!acceptor_.is_open()) return;
+    guarded([this] { accept_waiting(); });
+    ErrorCode ignored;
+    acceptor_.close(ignored);
+    accept_again_.cancel();
+    tidy_again_.cancel();
+    if (!accepting_) listener_gone_.set_value();
+  }
+
+  /// Accepts those whom the system has connected already. They came while the server was ready, may have sent a
+  /// request, and would be reset when the listener closes.
+  void accept_waiting() {
+    ignore_newcomers(acceptor_.native_handle());
+    ErrorCode error;
+    acceptor_.non_blocking(true, error);
+    // No more than the system keeps for us, or a flood of new ones would keep the server from stopping.
+    for (int i = 0; !error && i < net::socket_base::max_listen_connections; ++i) {
+      tcp::socket socket(net::make_strand(io_));
+      acceptor_.accept(socket, error);
+      if (!error) guarded([&] { serve(std::move(socket)); });
+    }
+  }
+
+  /// Returns whether nobody more can come, and whoever came has gone, by `end`.
+  bool wait_for_clients(std::chrono::steady_clock::time_point end) const {
+    const std::shared_future<void> gone = gone_;
+    return gone.wait_until(end) == std::future_status::ready && registry_.wait_until_empty(end);
   }
 
   void accept_later(const ErrorCode& error) {
@@ -184,7 +238,7 @@ class HttpServer::Impl {
     }
     accept_again_.expires_after(kAcceptBackoff);
     accept_again_.async_wait([this](ErrorCode cancelled) {
-      if (!cancelled) accept();
+      if (!cancelled && acceptor_.is_open()) accept();
     });
   }
 
@@ -222,7 +276,7 @@ class HttpServer::Impl {
   SessionRegistry registry_;
   Admission admission_;
   JsonApi api_;
-  std::atomic<bool> draining_{false};
+  std::atomic<Phase> phase_{Phase::kServing};
   SessionContext context_;
   std::uint16_t port_ = 0;
   net::io_context io_;  // after all that sessions refer to: destroying it destroys the sessions that are left
@@ -233,6 +287,8 @@ class HttpServer::Impl {
   // Touched by the acceptor's strand only.
   std::chrono::steady_clock::time_point warn_again_;
   bool accepting_ = false;
+  std::promise<void> listener_gone_;
+  const std::shared_future<void> gone_ = listener_gone_.get_future().share();
   std::vector<std::thread> threads_;
 };
 

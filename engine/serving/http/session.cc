@@ -152,7 +152,7 @@ void Session::wait_for_request() {
   waiting_since_.store(steady_clock::now().time_since_epoch().count(), std::memory_order_relaxed);
   let_go();
   if (buffer_.size() > 0) return begin_request();  // the next request was sent together with the last one
-  if (context_.draining.load()) {
+  if (context_.phase.load() == Phase::kClosing) {
     beast::error_code ignored;
     if (stream_.socket().available(ignored) == 0) return close();
   }
@@ -349,7 +349,7 @@ Session::Response Session::render(ApiResponse response) const {
   }
   rendered.body() = std::move(response.body);
   rendered.content_length(rendered.body().size());
-  const bool stays = place_ == Place::kOrdinary && !leaving_ && !context_.draining.load();
+  const bool stays = place_ == Place::kOrdinary && !leaving_ && context_.phase.load() == Phase::kServing;
   rendered.keep_alive(stays && !response.close && parser_ && parser_->get().keep_alive());
   return rendered;
 }

@@ -99,8 +99,7 @@ void SessionRegistry::for_each(const std::function<void(Session&)>& visit) const
   for (const auto& session : alive) visit(*session);
 }
 
-bool SessionRegistry::wait_until_empty(std::chrono::milliseconds limit) const {
-  const auto end = std::chrono::steady_clock::now() + limit;
+bool SessionRegistry::wait_until_empty(std::chrono::steady_clock::time_point end) const {
   const MutexLock lock(mutex_);
   while (!sessions_.empty()) {
     if (empty_.wait_until(mutex_, end) == std::cv_status::timeout) return sessions_.empty();

@@ -54,8 +54,8 @@ class SessionRegistry {
 
   /// Calls `visit` on every session alive, outside the lock.
   void for_each(const std::function<void(Session&)>& visit) const;
-  /// Waits until there is none. Returns false when `limit` came first.
-  [[nodiscard]] bool wait_until_empty(std::chrono::milliseconds limit) const;
+  /// Waits until there is none. Returns false when `end` came first.
+  [[nodiscard]] bool wait_until_empty(std::chrono::steady_clock::time_point end) const;
 
  private:
   struct Entry {
@@ -77,6 +77,10 @@ class SessionRegistry {
   std::map<Peer, std::size_t> ordinary_of_ CAIRN_GUARDED_BY(mutex_);
 };
 
+/// The life of a server. In its last requests, every connection is closed after the one answer more that it may get;
+/// after that, one between requests is closed as it is.
+enum class Phase : std::uint8_t { kServing, kLastRequests, kClosing };
+
 /// What all sessions of a server share. Outlives them.
 struct SessionContext {
   const HttpOptions& options;
@@ -84,7 +88,7 @@ struct SessionContext {
   JsonApi& api;
   SessionRegistry& registry;
   MemoryBudget& memory;
-  std::atomic<bool>& draining;
+  std::atomic<Phase>& phase;
 };
 
 }  // namespace cairn::serving

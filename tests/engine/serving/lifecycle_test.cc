@@ -99,6 +99,7 @@ TEST_CASE_FIXTURE(Serving, "a request that had arrived when the drain came to it
   };
   HttpOptions options;
   options.threads = 1;
+  options.drain_idle = milliseconds(0);
   options.log = Logger([&](LogLevel, std::string_view event, std::string_view, auto) {
     if (event == "http.internal_error") logs[logged++].wait();
   });
@@ -134,6 +135,59 @@ TEST_CASE_FIXTURE(Serving, "a request that had arrived when the drain came to it
   CHECK(answer.headers.at("connection") == "close");
   drainer.join();
   CHECK(finished);
+}
+
+// The only socket thread is held where it logs a failed request, so that it accepts nobody until the drain has begun.
+TEST_CASE_FIXTURE(Serving, "a request of whoever had connected before the drain is answered, accepted or not") {
+  engine.on_recommend = [](const RecommendRequest&) { return internal_error("made up"); };
+  HttpOptions options;
+  options.threads = 1;
+  options.drain_idle = seconds(60);
+  options.log = Logger([&](LogLevel, std::string_view event, std::string_view, auto) {
+    if (event == "http.internal_error") gate.wait();
+  });
+  start(std::move(options));
+  RawClient failing(port());
+  failing.send(kRecommend);
+  gate.await_waiting(1);
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < 20; ++i) {
+    clients.push_back(std::make_unique<RawClient>(port()));
+    if (i % 2 == 0) CHECK(clients.back()->send(kGet));  // the others send theirs later
+  }
+  std::atomic<pid_t> thread{0};
+  bool finished = false;
+  std::thread drainer([&] {
+    thread = ::gettid();
+    finished = server->drain(seconds(60));
+  });
+  while (thread == 0 || !asleep(thread)) std::this_thread::yield();
+  gate.open();
+  CHECK(failing.read_answer().code == 500);
+  for (std::size_t i = 1; i < clients.size(); i += 2) CHECK(clients[i]->send(kGet));
+  for (const auto& client : clients) {
+    const Answer answer = client->read_answer();
+    CHECK(answer.code == 200);
+    CHECK(answer.headers.count("connection") == 1);
+  }
+  drainer.join();
+  CHECK(finished);
+}
+
+TEST_CASE_FIXTURE(Serving, "a connection between requests may send one more while the server drains") {
+  HttpOptions options;
+  options.drain_idle = seconds(60);
+  start(std::move(options));
+  RawClient kept(port());
+  kept.send(kGet);
+  CHECK(kept.read_answer().headers.count("connection") == 0);
+  std::thread drainer([this] { CHECK(server->drain(seconds(60))); });
+  while (RawClient::can_connect(port())) std::this_thread::yield();
+  CHECK(kept.send(kGet));
+  const Answer last = kept.read_answer();
+  drainer.join();
+  REQUIRE(last.code == 200);
+  CHECK(last.headers.at("connection") == "close");
 }
 
 TEST_CASE_FIXTURE(Serving, "draining cuts off at its limit, and says so") {
