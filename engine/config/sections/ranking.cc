@@ -15,8 +15,8 @@ Section ranking_section() {
               make_key<Config>(CAIRN_AT(engine.ranking.ranker_dir),
                                {.name = "ranker",
                                 .type = KeyType::kText,
-                                .doc = "Directory of a ranker: a model.toml with the numbers that places are scored "
-                                       "with. Empty: those that Cairn ships with.",
+                                .doc = "Directory of a ranker: the numbers that places are scored with, as `cairn train "
+                                       "--kind ranker` writes them. Empty: those that Cairn ships with.",
                                 .example = "\"/etc/cairn/ranker\""}),
               make_key<Config>(CAIRN_AT(engine.ranking.radius_meters_default),
                                {.name = "radius_default",
