@@ -74,6 +74,10 @@ TEST_CASE("without PostGIS, and without the right to add it, the remedy is named
     CHECK_MESSAGE(migrated.ok(), migrated.to_string());
     CHECK(apply_range(*plain.materializer, InteractionStream(1), 0, 50).ok());
   }
+  SUBCASE("a schema of which nothing is known yet is not said to be gone") {
+    test::PgClient(dsn).query("REVOKE EXECUTE ON FUNCTION pg_advisory_xact_lock(bigint) FROM PUBLIC");
+    CHECK(plain.upkeep->migrate().code() == StatusCode::kFailedPrecondition);
+  }
   SUBCASE("a role without rights is told so, and may use what another has made") {
     test::PgClient(dsn).query("CREATE EXTENSION postgis; ALTER DATABASE " + database + " OWNER TO cairn");
     CHECK(plain.upkeep->migrate().code() == StatusCode::kFailedPrecondition);

@@ -70,6 +70,14 @@ TEST_CASE("a table file with a damaged end is named when the store is opened") {
   check_refused_naming(dir / "state", table.filename().string());
 }
 
+TEST_CASE("a damaged block with the format version is damage of its file, not another program's database") {
+  TempDir dir;
+  must(open_small(dir / "state")->close());  // its only row
+  const fs::path table = files_with(dir / "state", ".sst").front();
+  flip_bit(table, 5);  // the first block stands at the beginning
+  check_refused_naming(dir / "state", table.filename().string());
+}
+
 TEST_CASE("a table file that was cut short is named") {
   TempDir dir;
   make_store(dir / "state");

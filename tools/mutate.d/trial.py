@@ -18,6 +18,7 @@ from tree import COVERAGE, FAULT, BuildError
 _CASE = re.compile(r"^TEST CASE:\s*(.*)$", re.MULTILINE)
 _BUILD_SECONDS_MAX = 600
 _QUICK_SECONDS = 0.5
+_COUNTED = (".cc", ".cu")  # a header's lines are counted in some of the sources that take it in, and not in the tests
 _LAST_WORDS_SECONDS = 10
 
 
@@ -137,7 +138,7 @@ class Bench:
     def prepare(self, plans):
         """Builds what the plans (file -> programs) need, and runs it once without a fault. Raises BuildError."""
         needed = {program.name: program for plan in plans.values() for program in plan}
-        counted = [file for file in plans if file.endswith((".cc", ".cu"))]
+        counted = [file for file in plans if file.endswith(_COUNTED)]
         self._build(needed, self.tree.with_counters(), "")
         self.tree.note_counters(counted)
         self._build(needed, counted, COVERAGE)
@@ -209,7 +210,8 @@ class Bench:
         coverage = self.known.coverage.get(program.name)
         if coverage is None or not coverage.cases:
             return [whole]
-        running = coverage.running(mutant.file, mutant.line) if mutant.place == "line" else None
+        counted = mutant.place == "line" and mutant.file.endswith(_COUNTED)
+        running = coverage.running(mutant.file, mutant.line) if counted else None
         if running == []:
             return []
         mirror = PurePosixPath(mutant.file).stem + "_test.cc"

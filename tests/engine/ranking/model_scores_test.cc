@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <limits>
 #include <map>
 #include <random>
 #include <set>
@@ -25,6 +26,7 @@ using ranking::ModelScores;
 using ranking::PlaceIndex;
 using test::TemporaryFolder;
 using Bits = std::vector<std::uint32_t>;
+using Places = std::vector<std::uint32_t>;
 
 Bits bits(std::span<const float> values) {
   Bits all;
@@ -227,6 +229,25 @@ TEST_CASE("vectors and popularity by place are what a scan needs to make the sam
   const ModelScores of_blend(city.index, city.serve(city.trained("ease")));
   CHECK(of_blend.vector_dim() == 0);
   CHECK(of_blend.place_vectors().empty());
+}
+
+TEST_CASE("a place without an item has the score 0, also by a query that is not finite, wherever it is asked for") {
+  const City city(6);
+  const ModelScores scores(city.index, city.serve(city.trained("ials")));
+  const ModelQuery query{ModelQuery::Kind::kVector,
+                         std::vector<float>(scores.vector_dim(), std::numeric_limits<float>::infinity())};
+  const auto with_item = [&](bool wanted) {
+    std::uint32_t place = 0;
+    while ((scores.rows().model_row(place) != gpu::kNoRow) != wanted) ++place;
+    return place;
+  };
+  const std::uint32_t known = with_item(true);
+  const std::uint32_t stranger = with_item(false);
+  for (const auto& places : {Places{stranger}, Places{stranger, known}, Places{known, stranger}, Places{}}) {
+    std::vector<float> found(places.size(), -1.0F);
+    scores.score(query, places, found);
+    for (std::size_t i = 0; i < places.size(); ++i) CHECK((found[i] == 0.0F) == (places[i] == stranger));
+  }
 }
 
 TEST_CASE("what a session has just seen joins the history, and nothing counts twice") {

@@ -125,7 +125,9 @@ TREE = {
                       f"target_include_directories(sum PUBLIC . {ROOT})\ntarget_link_libraries(room_test sum)\n"
                       "add_test(NAME room COMMAND room_test)\n",
     "room/sum.h": "long sum_below(long end);\nint clamped(int value);\nint unused(int value);\nint fixed(int value);\n"
-                  "int tripled(int value);\n",
+                  "int tripled(int value);\nint halved(int value);\n"
+                  "inline int half(int value) { return value / 2; }\n"
+                  "inline int doubled(int value) { return value + value; }\n",
     "room/sum.cc": '#include "room/sum.h"\n\n'
                    "long sum_below(long end) {\n  long sum = 0;\n  long i = 0;\n  while (i < end) {\n    sum += i;\n    ++i;\n  }\n"
                    "  return sum;\n}\n\n"
@@ -135,13 +137,15 @@ TREE = {
                    "int fixed(int value) { return value + kFixed; }\n"
                    "struct Entry {\n  int (*value)(int);\n};\n"
                    "constexpr Entry kEntries[] = {\n    {[](int value) { return value * 3; }},\n};\n"
-                   "int tripled(int value) { return kEntries[0].value(value); }\n",
+                   "int tripled(int value) { return kEntries[0].value(value); }\n"
+                   "int halved(int value) { return half(value); }\n",
     # Notices everything about sum_below, and nothing at the bound of clamped.
     "tests/room/sum_test.cc": '#include <doctest/doctest.h>\n\n#include "room/sum.h"\n\n'
                               'TEST_CASE("a sum, of four") { CHECK(sum_below(4) == 6); }\n'
                               'TEST_CASE("clamped") { CHECK(clamped(3) == 3); CHECK(clamped(20) == 9); }\n'
                               'TEST_CASE("fixed") { CHECK(fixed(1) == 6); }\n'
-                              'TEST_CASE("tripled") { CHECK(tripled(2) == 6); }\n',
+                              'TEST_CASE("tripled") { CHECK(tripled(2) == 6); }\n'
+                              'TEST_CASE("doubled") { CHECK(doubled(2) == 4); }\n',
 }
 
 
@@ -198,6 +202,10 @@ class Tree(unittest.TestCase):
         test.write_text(test.read_text().replace("clamped(20) == 9", "clamped(9) == 9"))
         _, records, said = self.mutate("room/sum.cc", "--mutators", "relation", "--limit", "5", "--resume")
         self.assertIn("1 of 2 mutants are known", said)
+
+    def test_what_only_tests_call_of_a_header_is_noticed_although_a_source_with_counters_takes_the_header_in(self):
+        _, records, _ = self.mutate("room/sum.cc:20", "room/sum.h:8", "--mutators", "arithmetic", "--limit", "5")
+        self.assertEqual({(r["file"], r["case"]) for r in records}, {("room/sum.cc", "fixed"), ("room/sum.h", "doubled")})
 
     def test_a_test_that_fails_without_a_fault_is_told_and_the_next_run_is_as_any(self):
         test = self.tree / "tests/room/sum_test.cc"
