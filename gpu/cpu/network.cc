@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "gpu/cpu/aligned.h"
+#include "gpu/cpu/codes.h"
 #include "gpu/cpu/dense.h"
 #include "gpu/finite.h"
 #include "gpu/parallel.h"
@@ -16,8 +17,9 @@
 namespace cairn::gpu {
 namespace {
 
-// Rows of inputs are run kTile at a time. Between layers they stand as a block: a row a feature, a column an input row,
-// so that a tile of outputs Ã— input rows is at once the next layer's inputs.
+// Rows of inputs are run kTile at a time. Between layers they stand as a block, in the shape that the kernels give: in
+// floats a row a feature and a column an input row, in codes a row an input row. So a tile of outputs is at once the
+// next layer's inputs.
 
 constexpr float kCodeMax = 127.0F;
 constexpr float kSmallest = 1e-30F;                           ///< what is below it counts as 0 in codes
@@ -25,7 +27,8 @@ constexpr std::size_t kInt8InputsMax = std::size_t{1} << 17;  ///< sums of 127 Â
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 
 std::size_t tiles_of(std::size_t size) { return (size + kTile - 1) / kTile; }
-std::size_t groups_of(std::size_t size) { return (size + 3) / 4; }
+std::size_t padded(std::size_t size) { return tiles_of(size) * kTile; }
+std::size_t groups_of(std::size_t size) { return padded(size) / 4; }
 
 /// A layer as kernels read it: kTile outputs a panel. Outputs are padded to whole panels with zeros.
 struct Layer {
@@ -68,7 +71,7 @@ void pack_weights(const DenseLayer& from, Layer* layer) {
 void pack_codes(const DenseLayer& from, Layer* layer) {
   const std::size_t panel_bytes = groups_of(layer->inputs) * kTile * 4;
   layer->codes.resize(tiles_of(layer->outputs) * panel_bytes);
-  layer->scales.resize(layer->outputs);
+  layer->scales.resize(padded(layer->outputs));
   for (std::size_t o = 0; o < layer->outputs; ++o) {
     std::int8_t* panel = layer->codes.data() + o / kTile * panel_bytes;
     const std::span<const float> row = from.weights.row(o);
@@ -103,50 +106,20 @@ void run_fp32(const DenseKernels& kernels, const Layer& layer, Workspace* work) 
   }
 }
 
-/// The largest |value| of each column of a block; NaN where one is not finite.
-void largest_of_columns(const float* __restrict block, std::size_t rows, float* __restrict largest) {
-  float poison[kTile] = {};
-  for (std::size_t c = 0; c < kTile; ++c) largest[c] = 0.0F;
-  for (std::size_t r = 0; r < rows; ++r) {
-    for (std::size_t c = 0; c < kTile; ++c) {
-      const float value = std::abs(block[r * kTile + c]);
-      largest[c] = value > largest[c] ? value : largest[c];
-      poison[c] += value * 0.0F;  // NaN times 0, and infinity times 0, are NaN
-    }
+/// Rows of the block, of the next one and of codes are padded to whole tiles with zeros.
+void run_int8(const DenseKernels& kernels, const CodeKernels& codes, const Layer& layer, Workspace* work) {
+  const std::size_t stride = padded(layer.inputs);
+  const std::size_t outputs = padded(layer.outputs);
+  float input_scales[kTile];  // NaN marks a row with a value that is not finite, and spreads to all its outputs
+  for (std::size_t r = 0; r < kTile; ++r) {
+    input_scales[r] = codes.encode(work->block.data() + r * stride, stride, work->codes.data() + r * stride);
   }
-  for (std::size_t c = 0; c < kTile; ++c) largest[c] += poison[c];
-}
-
-/// Codes of the input rows that stand in the columns of the block. `scales` receives m_inputs / 127 of each, or NaN.
-void encode_inputs(const Layer& layer, Workspace* work, float* scales) {
-  const std::size_t stride = groups_of(layer.inputs) * 4;
-  float largest[kTile];
-  largest_of_columns(work->block.data(), layer.inputs, largest);
-  for (std::size_t c = 0; c < kTile; ++c) {
-    const bool finite = std::isfinite(largest[c]);
-    scales[c] = finite ? units_per_code(largest[c]) : kNaN;
-    const float factor = finite ? codes_per_unit(largest[c]) : 0.0F;
-    std::int8_t* codes = work->codes.data() + c * stride;
-    std::fill_n(codes, stride, std::int8_t{0});
-    if (factor == 0.0F) continue;
-    for (std::size_t i = 0; i < layer.inputs; ++i) codes[i] = rounded(work->block[i * kTile + c] * factor);
-  }
-}
-
-void run_int8(const DenseKernels& kernels, const Layer& layer, Workspace* work) {
-  const std::size_t groups = groups_of(layer.inputs);
-  float input_scales[kTile];
-  encode_inputs(layer, work, input_scales);
-  for (std::size_t first = 0; first < layer.outputs; first += kTile) {
+  for (std::size_t first = 0; first < outputs; first += kTile) {
     std::int32_t sums[kTile * kTile];
-    kernels.multiply_int8(work->codes.data(), kTile, layer.codes.data() + first * groups * 4, groups, sums);
-    for (std::size_t o = first; o < std::min(first + kTile, layer.outputs); ++o) {
-      for (std::size_t c = 0; c < kTile; ++c) {
-        // In this order of operations everywhere, so that all instruction sets round alike. A scale of NaN marks a row
-        // with a value that is not finite, and spreads to all its outputs.
-        const float product = static_cast<float>(sums[c * kTile + (o - first)]) * (input_scales[c] * layer.scales[o]);
-        work->next[o * kTile + c] = product + layer.biases[o];
-      }
+    kernels.multiply_int8(work->codes.data(), kTile, layer.codes.data() + first * stride, stride / 4, sums);
+    for (std::size_t r = 0; r < kTile; ++r) {
+      codes.decode(sums + r * kTile, kTile, input_scales[r], layer.scales.data() + first, layer.biases.data() + first,
+                   work->next.data() + r * outputs + first);
     }
   }
 }
@@ -192,7 +165,7 @@ Status check_layers(std::span<const DenseLayer> layers, Precision precision) {
 Layer packed(const DenseLayer& from, Precision precision) {
   Layer layer{.inputs = from.weights.dim, .outputs = from.weights.rows, .activation = from.activation};
   layer.biases.assign(from.biases.begin(), from.biases.end());
-  layer.biases.resize(layer.outputs);
+  layer.biases.resize(padded(layer.outputs));
   precision == Precision::kInt8 ? pack_codes(from, &layer) : pack_weights(from, &layer);
   return layer;
 }
@@ -203,6 +176,7 @@ struct Network::State {
   std::vector<Layer> layers;
   Precision precision;
   const DenseKernels* kernels;
+  const CodeKernels* codes;
   std::size_t threads;
   std::size_t widest = 0;  ///< of all inputs and outputs, in whole tiles
 
@@ -214,11 +188,11 @@ struct Network::State {
     return work;
   }
 
-  /// Runs the input rows in the columns of `work->block`, which becomes the block of the outputs.
+  /// Runs the input rows of `work->block`, which becomes the block of the outputs.
   void run_block(Workspace* work) const {
     for (const Layer& layer : layers) {
-      precision == Precision::kInt8 ? run_int8(*kernels, layer, work) : run_fp32(*kernels, layer, work);
-      activate(layer.activation, std::span(work->next).first(layer.outputs * kTile));
+      precision == Precision::kInt8 ? run_int8(*kernels, *codes, layer, work) : run_fp32(*kernels, layer, work);
+      activate(layer.activation, std::span(work->next).first(padded(layer.outputs) * kTile));
       std::swap(work->block, work->next);
     }
   }
@@ -235,7 +209,10 @@ Result<Network> Network::make(std::span<const DenseLayer> layers, const NetworkO
   if (set > best_instruction_set()) {
     return failed_precondition("this machine does not have the instruction set " + std::string(to_string(set)));
   }
-  State state{.precision = options.precision, .kernels = &dense_kernels(set), .threads = options.threads};
+  State state{.precision = options.precision,
+              .kernels = &dense_kernels(set),
+              .codes = &code_kernels(set),
+              .threads = options.threads};
   for (const DenseLayer& layer : layers) {
     state.layers.push_back(packed(layer, options.precision));
     state.widest = std::max({state.widest, tiles_of(layer.weights.dim) * kTile, tiles_of(layer.weights.rows) * kTile});
@@ -256,11 +233,24 @@ Status Network::run(MatrixView inputs, std::span<float> outputs) const {
     return invalid_argument("there is room for " + std::to_string(outputs.size()) + " outputs, not for " +
                             std::to_string(inputs.rows) + " x " + std::to_string(width));
   }
+  const bool rows_stand = state_->precision == Precision::kInt8;
   parallel_for(state_->threads, tiles_of(inputs.rows), [&](std::size_t chunk) {
     const std::size_t first = chunk * kTile;
     const std::size_t count = std::min(kTile, inputs.rows - first);
-    // A block is always 16 columns wide; those without an input row hold zeros, and nobody reads their outputs.
+    // A block always has room for kTile input rows; those that are not there hold zeros, and nobody reads their
+    // outputs.
     Workspace work = state_->workspace();
+    if (rows_stand) {
+      for (std::size_t r = 0; r < count; ++r) {
+        std::copy_n(inputs.values.data() + (first + r) * inputs.dim, inputs.dim,
+                    work.block.data() + r * padded(inputs.dim));
+      }
+      state_->run_block(&work);
+      for (std::size_t r = 0; r < count; ++r) {
+        std::copy_n(work.block.data() + r * padded(width), width, outputs.data() + (first + r) * width);
+      }
+      return;
+    }
     for (std::size_t c = 0; c < count; ++c) {
       const std::span<const float> row = inputs.row(first + c);
       for (std::size_t i = 0; i < row.size(); ++i) work.block[i * kTile + c] = row[i];

@@ -33,9 +33,15 @@ void ScaledNetwork::run(std::span<float> inputs, float bound, std::span<float> o
   constexpr float kMax = NetworkNumbers::kInputMax;
   const std::size_t width = mean_.size();
   const std::size_t rows = inputs.size() / width;
+  const float* __restrict mean = mean_.data();
+  const float* __restrict scale = scale_.data();
   for (std::size_t r = 0; r < rows; ++r) {
-    float* row = inputs.data() + r * width;
-    for (std::size_t i = 0; i < width; ++i) row[i] = std::clamp((row[i] - mean_[i]) * scale_[i], -kMax, kMax);
+    float* __restrict row = inputs.data() + r * width;
+    for (std::size_t i = 0; i < width; ++i) {
+      float value = (row[i] - mean[i]) * scale[i];
+      value = value > kMax ? kMax : value;
+      row[i] = value < -kMax ? -kMax : value;
+    }
   }
   const Status ran = network_.run({inputs, rows, width}, outputs);
   CAIRN_CHECK_MSG(ran.ok(), ran.to_string());  // shapes fit

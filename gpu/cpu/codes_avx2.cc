@@ -1,0 +1,8 @@
+#include "gpu/cpu/codes.h"
+#include "gpu/cpu/codes_loops.h"
+
+namespace cairn::gpu {
+
+const CodeKernels kCodesAvx2{encode_loop, decode_loop};
+
+}  // namespace cairn::gpu
