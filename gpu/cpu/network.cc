@@ -188,6 +188,34 @@ struct Network::State {
     return work;
   }
 
+  /// Runs the kTile input rows from tile * kTile on. A block always has room for as many; what stands where there is no
+  /// row is run too, and nobody reads its outputs.
+  void run_tile(MatrixView inputs, std::size_t tile, std::span<float> outputs, Workspace* work) const {
+    const std::size_t first = tile * kTile;
+    const std::size_t count = std::min(kTile, inputs.rows - first);
+    const std::size_t width = layers.back().outputs;
+    const std::size_t stride = padded(inputs.dim);
+    for (std::size_t r = 0; r < count; ++r) {
+      const std::span<const float> row = inputs.row(first + r);
+      if (precision == Precision::kInt8) {
+        float* to = std::copy(row.begin(), row.end(), work->block.data() + r * stride);
+        std::fill_n(to, stride - row.size(), 0.0F);
+      } else {
+        for (std::size_t i = 0; i < row.size(); ++i) work->block[i * kTile + r] = row[i];
+      }
+    }
+    run_block(work);
+    for (std::size_t r = 0; r < count; ++r) {
+      float* row = outputs.data() + (first + r) * width;
+      if (precision == Precision::kInt8) {
+        std::copy_n(work->block.data() + r * padded(width), width, row);
+      } else {
+        for (std::size_t o = 0; o < width; ++o) row[o] = work->block[o * kTile + r];
+      }
+    }
+  }
+
+ private:
   /// Runs the input rows of `work->block`, which becomes the block of the outputs.
   void run_block(Workspace* work) const {
     for (const Layer& layer : layers) {
@@ -233,33 +261,15 @@ Status Network::run(MatrixView inputs, std::span<float> outputs) const {
     return invalid_argument("there is room for " + std::to_string(outputs.size()) + " outputs, not for " +
                             std::to_string(inputs.rows) + " x " + std::to_string(width));
   }
-  const bool rows_stand = state_->precision == Precision::kInt8;
-  parallel_for(state_->threads, tiles_of(inputs.rows), [&](std::size_t chunk) {
-    const std::size_t first = chunk * kTile;
-    const std::size_t count = std::min(kTile, inputs.rows - first);
-    // A block always has room for kTile input rows; those that are not there hold zeros, and nobody reads their
-    // outputs.
+  const std::size_t tiles = tiles_of(inputs.rows);
+  if (state_->threads == 1) {  // one room for all of them
     Workspace work = state_->workspace();
-    if (rows_stand) {
-      for (std::size_t r = 0; r < count; ++r) {
-        std::copy_n(inputs.values.data() + (first + r) * inputs.dim, inputs.dim,
-                    work.block.data() + r * padded(inputs.dim));
-      }
-      state_->run_block(&work);
-      for (std::size_t r = 0; r < count; ++r) {
-        std::copy_n(work.block.data() + r * padded(width), width, outputs.data() + (first + r) * width);
-      }
-      return;
-    }
-    for (std::size_t c = 0; c < count; ++c) {
-      const std::span<const float> row = inputs.row(first + c);
-      for (std::size_t i = 0; i < row.size(); ++i) work.block[i * kTile + c] = row[i];
-    }
-    state_->run_block(&work);
-    for (std::size_t c = 0; c < count; ++c) {
-      float* row = outputs.data() + (first + c) * width;
-      for (std::size_t o = 0; o < width; ++o) row[o] = work.block[o * kTile + c];
-    }
+    for (std::size_t tile = 0; tile < tiles; ++tile) state_->run_tile(inputs, tile, outputs, &work);
+    return ok_status();
+  }
+  parallel_for(state_->threads, tiles, [&](std::size_t tile) {
+    Workspace work = state_->workspace();
+    state_->run_tile(inputs, tile, outputs, &work);
   });
   return ok_status();
 }
