@@ -109,7 +109,7 @@ class AnswersFile {
 std::optional<ranking::RankerModel> ranker_of(const ReplayArguments& arguments, const datasets::Dataset& dataset,
                                               const learning::ReplayOptions& options, const GlobalOptions& global) {
   if (arguments.ranker.empty()) return std::nullopt;
-  if (arguments.ranker != "auto") return value_or_fail(ranking::read_ranker(arguments.ranker));
+  if (arguments.ranker != "auto") return value_or_fail(learning::load_ranker(arguments.ranker));
   const std::size_t end = learning::first_asked(dataset, options);
   const learning::Stream before{dataset.places, std::span(dataset.interactions).first(end)};
   return train_ranker_on(before, {.seed = arguments.seed}, global).ranker;

@@ -101,7 +101,7 @@ learning::TrainedRanker train_ranker_on(const learning::Stream& stream, learning
     progress.clear();
     if (!global.quiet) std::fprintf(stderr, "%s\n", text.c_str());
   };
-  auto trained = learning::train_ranker({&stream, 1}, ranking::default_ranker(), options);
+  auto trained = learning::train_ranker({&stream, 1}, options);
   progress.clear();
   return value_or_fail(std::move(trained));
 }
@@ -117,7 +117,7 @@ void run_train_ranker(const RankerArguments& arguments, const GlobalOptions& glo
   }
   const learning::Stream stream{dataset.places, std::span(dataset.interactions).first(end_of(arguments, dataset))};
   const learning::TrainedRanker trained = train_ranker_on(stream, options, global);
-  if (const Status written = ranking::write_ranker(arguments.out, trained.ranker); !written.ok()) fail(written);
+  if (const Status written = learning::save_ranker(arguments.out, trained); !written.ok()) fail(written);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
   print_outcome(trained, took.count(), arguments, global);
 }

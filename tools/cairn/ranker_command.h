@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "engine/learning/ranker/train_ranker.h"
-#include "engine/ranking/ranker_model.h"
 #include "tools/cairn/commands.h"
 
 namespace cairn::cli {

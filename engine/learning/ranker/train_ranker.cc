@@ -234,4 +234,14 @@ Result<TrainedRanker> train_ranker(std::span<const Stream> streams, const rankin
   return Training(streams, options).run(start);
 }
 
+Result<TrainedRanker> train_ranker(std::span<const Stream> streams, const RankerTrainOptions& options) {
+  return train_ranker(streams, ranking::default_ranker(), options);
+}
+
+Result<ranking::RankerModel> load_ranker(const std::string& directory) { return ranking::read_ranker(directory); }
+
+Status save_ranker(const std::string& directory, const TrainedRanker& trained) {
+  return ranking::write_ranker(directory, trained.ranker);
+}
+
 }  // namespace cairn::learning

@@ -54,4 +54,12 @@ struct TrainedRanker {
 [[nodiscard]] Result<TrainedRanker> train_ranker(std::span<const Stream> streams, const ranking::RankerModel& start,
                                                  const RankerTrainOptions& options);
 
+/// The same, beginning with the ranker that ships.
+[[nodiscard]] Result<TrainedRanker> train_ranker(std::span<const Stream> streams, const RankerTrainOptions& options);
+
+/// What a ranker's directory holds, for who measures it. Returns: what ranking::read_ranker() returns.
+[[nodiscard]] Result<ranking::RankerModel> load_ranker(const std::string& directory);
+/// Returns: what ranking::write_ranker() returns.
+[[nodiscard]] Status save_ranker(const std::string& directory, const TrainedRanker& trained);
+
 }  // namespace cairn::learning

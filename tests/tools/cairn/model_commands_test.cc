@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -168,13 +170,15 @@ TEST_CASE("evaluate writes a line a question, from which its own figures can be 
   std::istringstream lines(folder.read("answers.csv"));
   std::string line;
   std::getline(lines, line);
-  CHECK(line == "user_id,time,expected_rank");
+  CHECK(line == "user_id,time,expected_rank,score");
   std::size_t questions = 0;
   std::size_t first = 0;
   double reciprocal = 0.0;
   while (std::getline(lines, line)) {
-    const double rank = std::stod(line.substr(line.rfind(',') + 1));
-    CHECK(line.substr(line.find(',') + 1, 3) == "202");  // a year
+    const std::size_t behind_time = line.find(',', line.find(',') + 1);
+    const double rank = std::stod(line.substr(behind_time + 1));
+    CHECK(std::isfinite(std::stod(line.substr(line.rfind(',') + 1))));  // the score
+    CHECK(line.substr(line.find(',') + 1, 3) == "202");                 // a year
     ++questions;
     first += rank == 1.0;
     reciprocal += 1.0 / rank;
@@ -182,6 +186,39 @@ TEST_CASE("evaluate writes a line a question, from which its own figures can be 
   CHECK(questions == report["questions"]);
   CHECK(report["cairn"]["acc@1"].get<double>() == doctest::Approx(static_cast<double>(first) / questions));
   CHECK(report["cairn"]["mrr"].get<double>() == doctest::Approx(reciprocal / questions));
+}
+
+TEST_CASE("a ranker is trained from a stream and measured beside its linear stage") {
+  const cairn::test::TemporaryFolder folder;
+  const std::string out = folder / "ranker";
+  const Outcome trained =
+      run_cli({"train", "--kind", "ranker", "--dataset", "city", "--until", "0.04", "--out", out, "--set", "epochs=2",
+               "--set", "members=1", "--set", "hidden=8", "--set", "questions_max=1500", "-o", "json"});
+  REQUIRE_MESSAGE(trained.exit_code == 0, trained.err);
+  const auto report = nlohmann::json::parse(trained.out);
+  CHECK(report["kind"] == "ranker");
+  CHECK(report["questions"].get<int>() > 100);
+  CHECK(report["measured"].get<int>() > 100);
+  CHECK(report["network"]["loss"].get<double>() <= report["linear"]["loss"].get<double>());
+  const Outcome measured = run_cli({"evaluate", "--ask-every", "200", "--ranker", out, "-o", "json"});
+  REQUIRE_MESSAGE(measured.exit_code == 0, measured.err);
+  const auto figures = nlohmann::json::parse(measured.out);
+  const double mrr = figures["cairn"]["mrr"].get<double>();
+  CHECK(mrr > 0.1);
+  CHECK(figures["cairn"]["mrr_interval"][0].get<double>() < mrr);
+  CHECK(figures["cairn"]["mrr_interval"][1].get<double>() > mrr);
+
+  const Outcome broken = run_cli({"evaluate", "--ranker", folder / "none"});
+  CHECK(broken.exit_code == 4);
+  const Outcome placeless = run_cli({"train", "--kind", "ranker", "--events", folder / "e", "--out", out});
+  CHECK(placeless.exit_code != 0);
+  CHECK(placeless.err.find("--places") != std::string::npos);
+  const Outcome timeless = run_cli({"train", "--kind", "ranker", "--lightgcn", folder / "e", "--out", out});
+  CHECK(timeless.exit_code == 2);
+  const Outcome misspelt =
+      run_cli({"train", "--kind", "ranker", "--dataset", "city", "--out", out, "--set", "member=1"});
+  CHECK(misspelt.exit_code != 0);
+  CHECK(misspelt.err.find("members") != std::string::npos);
 }
 
 TEST_CASE("answers that cannot be written are an error that names the file") {
