@@ -106,6 +106,14 @@ void run_fp32(const DenseKernels& kernels, const Layer& layer, Workspace* work) 
   }
 }
 
+/// The sigmoid of 0 is not 0, which padding has to be.
+void clear_padding(const Layer& layer, Workspace* work) {
+  const std::size_t stride = padded(layer.outputs);
+  for (std::size_t r = 0; r < kTile; ++r) {
+    std::fill_n(work->next.data() + r * stride + layer.outputs, stride - layer.outputs, 0.0F);
+  }
+}
+
 /// Rows of the block, of the next one and of codes are padded to whole tiles with zeros.
 void run_int8(const DenseKernels& kernels, const CodeKernels& codes, const Layer& layer, Workspace* work) {
   const std::size_t stride = padded(layer.inputs);
@@ -221,6 +229,7 @@ struct Network::State {
     for (const Layer& layer : layers) {
       precision == Precision::kInt8 ? run_int8(*kernels, *codes, layer, work) : run_fp32(*kernels, layer, work);
       activate(layer.activation, std::span(work->next).first(padded(layer.outputs) * kTile));
+      if (precision == Precision::kInt8 && layer.activation == Activation::kSigmoid) clear_padding(layer, work);
       std::swap(work->block, work->next);
     }
   }
