@@ -24,22 +24,19 @@ using Ints16 __attribute__((vector_size(64))) = std::int32_t;
 using Bytes16 __attribute__((vector_size(16))) = std::int8_t;
 constexpr std::size_t kLanes = 16;
 
-inline Floats16 load(const float* from) {
-  Floats16 values;
-  std::memcpy(&values, from, sizeof values);
-  return values;
-}
+// No function takes or gives such values themselves: how they would be passed differs by instruction set.
+inline void load(const float* from, Floats16* values) { std::memcpy(values, from, sizeof *values); }
 
 struct Larger {
-  template <class Vector>
-  static Vector of(Vector a, Vector b) {
-    return a > b ? a : b;
+  template <class Value>
+  static void combine(Value* a, const Value& b) {
+    *a = b > *a ? b : *a;
   }
 };
 struct Sum {
-  template <class Vector>
-  static Vector of(Vector a, Vector b) {
-    return a + b;
+  template <class Value>
+  static void combine(Value* a, const Value& b) {
+    *a += b;
   }
 };
 
@@ -55,14 +52,17 @@ inline float combined(const Floats16& values) {
   Floats8 low8;
   Floats8 high8;
   halves(values, &low8, &high8);
-  low8 = Combine::of(low8, high8);
+  Combine::combine(&low8, high8);
   Floats4 low4;
   Floats4 high4;
   halves(low8, &low4, &high4);
-  low4 = Combine::of(low4, high4);
-  const float a = Combine::of(low4[0], low4[2]);
-  const float b = Combine::of(low4[1], low4[3]);
-  return Combine::of(a, b);
+  Combine::combine(&low4, high4);
+  float a = low4[0];
+  float b = low4[1];
+  Combine::combine(&a, static_cast<float>(low4[2]));
+  Combine::combine(&b, static_cast<float>(low4[3]));
+  Combine::combine(&a, b);
+  return a;
 }
 
 /// The largest |value|; NaN where one is not finite. `count` is a multiple of 16, here and below.
@@ -71,7 +71,8 @@ inline float largest_of(const float* __restrict values, std::size_t count) {
   Floats16 largest = {};
   Floats16 poison = {};
   for (std::size_t i = 0; i < count; i += kLanes) {
-    const Floats16 value = load(values + i);
+    Floats16 value;
+    load(values + i, &value);
     const Floats16 magnitude = value < 0.0F ? -value : value;
     largest = magnitude > largest ? magnitude : largest;
     poison += value * 0.0F;  // NaN times 0, and infinity times 0, are NaN
@@ -90,7 +91,9 @@ inline float encode_loop(const float* __restrict values, std::size_t count, std:
   // To the nearest, of two the even, for |value| below 2²²: what is added leaves a float no bits after the point.
   constexpr float kNoFraction = 12582912.0F;
   for (std::size_t i = 0; i < count; i += kLanes) {
-    const Floats16 whole = (load(values + i) * factor + kNoFraction) - kNoFraction;
+    Floats16 value;
+    load(values + i, &value);
+    const Floats16 whole = (value * factor + kNoFraction) - kNoFraction;
     const Bytes16 bytes = __builtin_convertvector(__builtin_convertvector(whole, Ints16), Bytes16);
     std::memcpy(codes + i, &bytes, sizeof bytes);
   }
@@ -103,8 +106,12 @@ inline void decode_loop(const std::int32_t* __restrict sums, std::size_t count, 
     Ints16 whole;
     std::memcpy(&whole, sums + i, sizeof whole);
     // In this order of operations everywhere. A scale of NaN spreads to all.
-    const Floats16 product = __builtin_convertvector(whole, Floats16) * (scale * load(scales + i));
-    const Floats16 sum = product + load(biases + i);
+    Floats16 of_weights;
+    Floats16 bias;
+    load(scales + i, &of_weights);
+    load(biases + i, &bias);
+    const Floats16 product = __builtin_convertvector(whole, Floats16) * (scale * of_weights);
+    const Floats16 sum = product + bias;
     std::memcpy(out + i, &sum, sizeof sum);
   }
 }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,7 +23,6 @@ namespace {
 constexpr float kCodeMax = 127.0F;
 constexpr float kSmallest = 1e-30F;                           ///< what is below it counts as 0 in codes
 constexpr std::size_t kInt8InputsMax = std::size_t{1} << 17;  ///< sums of 127 · 127 stay below 2³¹
-constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 
 std::size_t tiles_of(std::size_t size) { return (size + kTile - 1) / kTile; }
 std::size_t padded(std::size_t size) { return tiles_of(size) * kTile; }
