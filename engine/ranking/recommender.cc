@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <limits>
 #include <numeric>
 #include <unordered_map>
@@ -183,7 +182,11 @@ Result<std::vector<float>> Recommender::model_scores_of(const Question& question
   if (!question.model) return scores;
   question.model->scores->score(question.model->query, rows, scores);
   CAIRN_ASSIGN_OR_RETURN(const auto gains, question.model->gains(rows, stage_.weights()[model_feature()]));
-  std::transform(scores.begin(), scores.end(), gains.begin(), scores.begin(), std::plus<>());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    // A cap by category may let in places from behind those that were raised.
+    const bool raised = std::binary_search(ranked.raised.begin(), ranked.raised.end(), rows[i]);
+    if (raised || !question.model->has_bounds()) scores[i] += gains[i];
+  }
   return scores;
 }
 
@@ -236,6 +239,12 @@ Result<Recommender::Ranked> Recommender::rank(const CallContext& call, const Que
                                           found.candidates, pool, order, &scores));
     const Ranked best = in_order(facts, found.candidates, scores, order);
     Ranked ranked{.passed = found.passed};
+    if (question.model && question.model->has_bounds()) {
+      for (const std::uint32_t i : std::span(order).first(std::min(order.size(), pool))) {
+        ranked.raised.push_back(found.candidates[i].row);
+      }
+      std::sort(ranked.raised.begin(), ranked.raised.end());
+    }
     std::unordered_map<std::uint32_t, std::size_t> taken;  // by category
     std::vector<std::uint32_t> chosen(best.places.size());
     std::iota(chosen.begin(), chosen.end(), 0U);

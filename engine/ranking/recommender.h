@@ -108,8 +108,9 @@ class Recommender {
   struct Ranked {
     std::vector<PlaceIndex::Near> places = {};
     std::vector<float> scores = {};
-    std::vector<float> added = {};  ///< by the second stage, and in the scores already; empty: there is none
-    std::size_t passed = 0;         ///< places that pass the filters
+    std::vector<float> added = {};           ///< by the second stage, and in the scores already; empty: there is none
+    std::vector<std::uint32_t> raised = {};  ///< rows whose scores have what the model's bounds add, ascending
+    std::size_t passed = 0;                  ///< places that pass the filters
   };
   /// The candidates of `order`, the best first, in the order of their scores when the second stage has added to them.
   [[nodiscard]] Ranked in_order(const QuestionFacts& facts, std::span<const PlaceIndex::Near> candidates,

@@ -171,7 +171,8 @@ void add_evaluate_command(CLI::App& app, const GlobalOptions& options) {
       ->add_option("--ranker", arguments->ranker,
                    "score with the ranker in this directory, or with one that is trained on what lies before the first "
                    "question (auto); the row 'linear' is its linear stage alone. Default: the one that ships")
-      ->type_name("DIR|auto");
+      ->type_name("DIR|auto")
+      ->check(CLI::Validator([](std::string& text) { return std::string(text.empty() ? "is empty" : ""); }, ""));
   add_held_out_options(command, held_out.get())->excludes(dataset);
   command->footer(
       examples("  cairn evaluate\n"

@@ -80,11 +80,14 @@ void print_outcome(const learning::TrainedRanker& trained, double seconds, const
   }
   print(arguments.out + ": ranker, version " + std::to_string(trained.ranker.version) + ", learned from " +
         grouped(trained.questions) + " questions in " + number_text(seconds) + " s\n");
-  if (trained.measured == 0) return;
-  print("on the last " + grouped(trained.measured) + " questions: MRR " + four_decimals(network.before.mrr) +
-        " by the linear stage, " + four_decimals(network.after.mrr) + " with the network; Acc@1 " +
-        four_decimals(network.before.acc_at_1) + " and " + four_decimals(network.after.acc_at_1) + "\n");
-  if (network.epochs == 0) print("the network was never better than without it, and was left out\n");
+  if (trained.measured > 0) {
+    print("on the last " + grouped(trained.measured) + " questions: MRR " + four_decimals(network.before.mrr) +
+          " by the linear stage, " + four_decimals(network.after.mrr) + " with the network; Acc@1 " +
+          four_decimals(network.before.acc_at_1) + " and " + four_decimals(network.after.acc_at_1) + "\n");
+  }
+  if (trained.measured > 0 && network.epochs == 0) {
+    print("by likelihood the network was never better than without it, and was left out\n");
+  }
   print("put it in force: ranker = \"" + arguments.out + "\" under [ranking] in the configuration\n");
 }
 

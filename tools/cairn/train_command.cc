@@ -258,6 +258,26 @@ std::string kinds_text() {
   return text + "  " + name + kRankerWhat + "\n";
 }
 
+/// What a kind would pass over in silence is refused: a share that was to be held back and was not spoils a
+/// measurement.
+void check_options(const CLI::App& command, const TrainArguments& arguments) {
+  const auto refuse = [&](std::initializer_list<const char*> options, const std::string& why) {
+    for (const char* option : options) {
+      if (command.count(option) > 0) throw CLI::ValidationError(option, why);
+    }
+  };
+  if (arguments.kind != kRankerKind) {
+    return refuse({"--until", "--objective", "--places", "--data"}, "goes with --kind ranker only");
+  }
+  refuse({"--weights", "--precision", "--teacher", "--resume"}, "does not go with --kind ranker");
+  if (command.count("--data") > 0 && arguments.ranker.dataset.empty()) {
+    throw CLI::ValidationError("--data", "goes with --dataset");
+  }
+  if (command.count("--until") > 0 && arguments.ranker.until.empty()) {
+    throw CLI::ValidationError("--until", "is empty; write a share such as 0.8 or a time");
+  }
+}
+
 }  // namespace
 
 void add_train_command(CLI::App& app, const GlobalOptions& options) {
@@ -276,7 +296,10 @@ void add_train_command(CLI::App& app, const GlobalOptions& options) {
                "  cairn train --kind ranker --events events.ndjson.gz --places places.csv --out ranker\n"
                "  cairn train --kind ranker --dataset foursquare --data ~/check-ins --until 0.8 --out ranker\n"
                "  cairn train --kind ease --set regularization=100 --sql 'dbname=app user=cairn' --out model"));
-  command->callback([arguments, &options] { run(*arguments, options); });
+  command->callback([command, arguments, &options] {
+    check_options(*command, *arguments);
+    run(*arguments, options);
+  });
 }
 
 }  // namespace cairn::cli

@@ -30,11 +30,12 @@ constexpr std::size_t kDim = 6;
 /// Places close together; a model that knows all but every 50th of them, and some items that are no places; a user who
 /// has been to three places. A score is the model's, times a weight.
 struct Town {
-  explicit Town(std::map<std::string, double> weights = {{"model", 1.0}}) {
+  explicit Town(std::map<std::string, double> weights = {{"model", 1.0}}, std::size_t categories = 1) {
     std::vector<Place> places;
     for (std::size_t i = 0; i < kPlaces; ++i) {
       const std::string id = "p" + std::to_string(i);
-      places.push_back({PlaceId(id), id, {40.7 + static_cast<double>(i) * 1e-5, -74.0}, "cafe"});
+      places.push_back(
+          {PlaceId(id), id, {40.7 + static_cast<double>(i) * 1e-5, -74.0}, "kind " + std::to_string(i % categories)});
     }
     REQUIRE(state->catalog().upsert(places).ok());
     RankingOptions options;
@@ -195,6 +196,19 @@ TEST_CASE("all of an answer that has more places than are raised is there, the r
   for (const std::string& id : ids_of(answer)) seen.insert(id);
   CHECK(seen.size() == kPlaces);
   for (std::size_t i = 1; i < kPlaces; ++i) CHECK(answer.items[i - 1].score >= answer.items[i].score);
+}
+
+TEST_CASE("what a cap lets in from behind the raised places has the reasons of its score") {
+  Town town({{"model", 1.0}}, 3);
+  town.serve(model::ComponentKind::kFoldIn);
+  const auto answer =
+      town.ask(Explore{.method = ExploreMethod::kUcb, .strength = 3.0}, {.limit = 270, .max_per_category = 90});
+  REQUIRE(answer.items.size() == 270);
+  for (const Recommended& item : answer.items) {
+    double sum = 0.0;
+    for (const Reason& reason : item.reasons) sum += reason.contribution;
+    CHECK_MESSAGE(item.score == doctest::Approx(sum).epsilon(1e-5), item.place.id.str());
+  }
 }
 
 TEST_CASE("with no strength, and for whom the model knows nothing of, answers are those without exploration") {

@@ -215,6 +215,11 @@ TEST_CASE("a ranker is trained from a stream and measured beside its linear stag
   CHECK(placeless.err.find("--places") != std::string::npos);
   const Outcome timeless = run_cli({"train", "--kind", "ranker", "--lightgcn", folder / "e", "--out", out});
   CHECK(timeless.exit_code == 2);
+  // What a kind has no use for is refused, so that nobody believes it did something.
+  CHECK(run_cli({"train", "--kind", "popularity", "--events", "e", "--until", "0.8", "--out", out}).exit_code == 2);
+  CHECK(run_cli({"train", "--kind", "ranker", "--dataset", "city", "--resume", "--out", out}).exit_code == 2);
+  CHECK(run_cli({"train", "--kind", "ranker", "--dataset", "city", "--until", "", "--out", out}).exit_code == 2);
+  CHECK(run_cli({"evaluate", "--ranker", ""}).exit_code == 2);
   const Outcome misspelt =
       run_cli({"train", "--kind", "ranker", "--dataset", "city", "--out", out, "--set", "member=1"});
   CHECK(misspelt.exit_code != 0);
