@@ -366,11 +366,24 @@ Status Recommender::study(const UserId& user, GeoPoint position, EventTime time,
 
 void Recommender::put_best_first(const QuestionFacts& facts, Scored* scored) const {
   scored->linear = scored->scores;
-  const Ranked all = in_order(facts, scored->candidates, scored->scores,
-                              best_candidates(facts.index, scored->candidates, scored->scores, scored->scores.size()));
+  const Ranked best = in_order(facts, scored->candidates, scored->scores,
+                               best_candidates(facts.index, scored->candidates, scored->scores, kSecondStage));
+  if (best.places.empty()) return;
   std::unordered_map<std::uint32_t, float> by_row;
-  for (std::size_t i = 0; i < all.places.size(); ++i) by_row.emplace(all.places[i].row, all.scores[i]);
-  for (std::size_t i = 0; i < scored->scores.size(); ++i) scored->scores[i] = by_row.at(scored->candidates[i].row);
+  for (std::size_t i = 0; i < best.places.size(); ++i) by_row.emplace(best.places[i].row, best.scores[i]);
+  std::vector<std::size_t> others;
+  float highest = std::numeric_limits<float>::lowest();
+  for (std::size_t i = 0; i < scored->scores.size(); ++i) {
+    const auto looked_at = by_row.find(scored->candidates[i].row);
+    if (looked_at != by_row.end()) {
+      scored->scores[i] = looked_at->second;
+    } else {
+      others.push_back(i);
+      highest = std::max(highest, scored->scores[i]);
+    }
+  }
+  const float behind = step_back(highest, best.scores.back());
+  for (const std::size_t i : others) scored->scores[i] += behind;
 }
 
 PlaceScan::Found Recommender::find_some(const Question& question, const PlaceIndex& index) {

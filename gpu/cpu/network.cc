@@ -20,8 +20,6 @@ namespace {
 // floats a row a feature and a column an input row, in codes a row an input row. So a tile of outputs is at once the
 // next layer's inputs.
 
-constexpr float kCodeMax = 127.0F;
-constexpr float kSmallest = 1e-30F;                           ///< what is below it counts as 0 in codes
 constexpr std::size_t kInt8InputsMax = std::size_t{1} << 17;  ///< sums of 127 · 127 stay below 2³¹
 
 std::size_t tiles_of(std::size_t size) { return (size + kTile - 1) / kTile; }
@@ -46,16 +44,6 @@ struct Workspace {
   AlignedVector<std::int8_t> codes;  ///< a row an input row
 };
 
-/// To the nearest, of two the even, for |value| below 2²²: what is added leaves a float no bits after the point.
-std::int8_t rounded(float value) {
-  constexpr float kNoFraction = 12582912.0F;
-  return static_cast<std::int8_t>(static_cast<std::int32_t>((value + kNoFraction) - kNoFraction));
-}
-
-/// What turns values into codes when `largest` is the largest |value|; 0 where all count as zeros.
-float codes_per_unit(float largest) { return largest < kSmallest ? 0.0F : kCodeMax / largest; }
-float units_per_code(float largest) { return largest < kSmallest ? 0.0F : largest / kCodeMax; }
-
 void pack_weights(const DenseLayer& from, Layer* layer) {
   layer->weights.resize(tiles_of(layer->outputs) * layer->inputs * kTile);
   for (std::size_t o = 0; o < layer->outputs; ++o) {
@@ -70,16 +58,14 @@ void pack_codes(const DenseLayer& from, Layer* layer) {
   const std::size_t panel_bytes = groups_of(layer->inputs) * kTile * 4;
   layer->codes.resize(tiles_of(layer->outputs) * panel_bytes);
   layer->scales.resize(padded(layer->outputs));
+  std::vector<float> row(padded(layer->inputs));
+  std::vector<std::int8_t> codes(row.size());
   for (std::size_t o = 0; o < layer->outputs; ++o) {
     std::int8_t* panel = layer->codes.data() + o / kTile * panel_bytes;
-    const std::span<const float> row = from.weights.row(o);
-    float largest = 0.0F;
-    for (const float weight : row) largest = std::max(largest, std::abs(weight));
-    layer->scales[o] = units_per_code(largest);
-    const float factor = codes_per_unit(largest);
-    for (std::size_t i = 0; i < layer->inputs; ++i) {
-      panel[(i / 4 * kTile + o % kTile) * 4 + i % 4] = rounded(row[i] * factor);
-    }
+    const std::span<const float> weights = from.weights.row(o);
+    std::copy(weights.begin(), weights.end(), row.begin());
+    layer->scales[o] = kCodesScalar.encode(row.data(), row.size(), codes.data());  // every table gives the same
+    for (std::size_t i = 0; i < layer->inputs; ++i) panel[(i / 4 * kTile + o % kTile) * 4 + i % 4] = codes[i];
   }
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/learning/ranker/shuffle.h"
+#include "engine/learning/ranker/softmax.h"
 #include "engine/ranking/score/network_inputs.h"
 #include "gpu/half.h"
 #include "gpu/parallel.h"
@@ -96,16 +97,6 @@ class Likelihood {
       }
     }
     return loss;
-  }
-
-  /// Turns logits into probabilities. Returns: the negative logarithm of that of the truth.
-  static double to_probabilities(std::size_t truth, std::vector<double>* logits) {
-    const double largest = *std::max_element(logits->begin(), logits->end());
-    const double of_truth = (*logits)[truth];
-    double sum = 0.0;
-    for (double& logit : *logits) sum += logit = std::exp(logit - largest);
-    for (double& logit : *logits) logit /= sum;
-    return std::log(sum) + largest - of_truth;
   }
 
  private:

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/learning/ranker/shuffle.h"
+#include "engine/learning/ranker/softmax.h"
 #include "engine/ranking/score/network_inputs.h"
 #include "gpu/half.h"
 #include "gpu/parallel.h"
@@ -111,14 +112,11 @@ class Fit {
  private:
   // Scales come from what is learned from alone.
   [[nodiscard]] Scaling learned_visits() const {
-    const std::size_t end =
-        measured_ < log_.questions.size() ? log_.questions[measured_].first_visit : log_.candidate_of.size();
-    return scaling_of(std::span(log_.visit_inputs).first(end * visit_width_), visit_width_);
+    return scaling_of(std::span(log_.visit_inputs).first(log_.visits_before(measured_) * visit_width_), visit_width_);
   }
   [[nodiscard]] Scaling learned_places() const {
-    const std::size_t end =
-        measured_ < log_.questions.size() ? log_.questions[measured_].first_candidate : log_.scores.size();
-    return scaling_of(std::span(log_.place_inputs).first(end * place_width_), place_width_);
+    return scaling_of(std::span(log_.place_inputs).first(log_.candidates_before(measured_) * place_width_),
+                      place_width_);
   }
 
   void forward(const Networks& networks, std::span<const std::uint32_t> questions, Workspace* work) const;
@@ -193,28 +191,21 @@ void Fit::forward(const Networks& networks, std::span<const std::uint32_t> quest
 
 void Fit::judge(const QuestionLog::Question& question, std::span<const float> outputs, std::span<float> by_output,
                 Foresight* foresight) const {
-  std::vector<double> powers(question.candidates);
+  std::vector<double> logits(question.candidates);
   std::vector<double> finals(question.candidates);
-  double largest = -1e300;
   for (std::size_t c = 0; c < question.candidates; ++c) {
     const std::size_t at = question.first_candidate + c;
     finals[c] = static_cast<double>(log_.scores[at]) + (outputs.empty() ? 0.0 : static_cast<double>(outputs[c]));
-    powers[c] = finals[c] + static_cast<double>(log_.log_weights[at]);
-    largest = std::max(largest, powers[c]);
+    logits[c] = finals[c] + static_cast<double>(log_.log_weights[at]);
   }
-  const double of_truth = powers[question.truth];
-  double sum = 0.0;
   std::size_t better = 0;
-  for (std::size_t c = 0; c < question.candidates; ++c) {
-    sum += powers[c] = std::exp(powers[c] - largest);
-    better += finals[c] > finals[question.truth];
-  }
-  foresight->loss += std::log(sum) + largest - of_truth;
+  for (const double one : finals) better += one > finals[question.truth];
+  foresight->loss += to_probabilities(question.truth, &logits);
   foresight->acc_at_1 += better == 0 ? 1.0 : 0.0;
   foresight->mrr += 1.0 / static_cast<double>(1 + better);
   if (by_output.empty()) return;
   for (std::size_t c = 0; c < question.candidates; ++c) {
-    by_output[c] = static_cast<float>(powers[c] / sum - (c == question.truth ? 1.0 : 0.0));
+    by_output[c] = static_cast<float>(logits[c] - (c == question.truth ? 1.0 : 0.0));
   }
 }
 

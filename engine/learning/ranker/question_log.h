@@ -42,6 +42,13 @@ struct QuestionLog {
   std::size_t missed = 0;  ///< questions left out, as what came true was not among the candidates
 
   [[nodiscard]] std::size_t bytes() const noexcept;
+  /// How many candidates, and visits, stand before those of a question; of all questions behind the last one.
+  [[nodiscard]] std::size_t candidates_before(std::size_t question) const noexcept {
+    return question < questions.size() ? questions[question].first_candidate : scores.size();
+  }
+  [[nodiscard]] std::size_t visits_before(std::size_t question) const noexcept {
+    return question < questions.size() ? questions[question].first_visit : candidate_of.size();
+  }
 };
 
 /// Which of the places become candidates: the best by the linear stage, and of the rest a sample, so that the sum over

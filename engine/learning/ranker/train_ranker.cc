@@ -73,14 +73,8 @@ class Training {
 
 void append(const QuestionLog& from, std::size_t begin, std::size_t end, QuestionLog* to) {
   if (begin == end) return;
-  const auto candidates_before = [&](std::size_t q) {
-    return q < from.questions.size() ? from.questions[q].first_candidate : from.scores.size();
-  };
-  const auto visits_before = [&](std::size_t q) {
-    return q < from.questions.size() ? from.questions[q].first_visit : from.candidate_of.size();
-  };
-  const std::size_t candidates = candidates_before(begin);
-  const std::size_t visits = visits_before(begin);
+  const std::size_t candidates = from.candidates_before(begin);
+  const std::size_t visits = from.visits_before(begin);
   for (std::size_t q = begin; q < end; ++q) {
     QuestionLog::Question moved = from.questions[q];
     moved.first_candidate += to->scores.size() - candidates;
@@ -91,8 +85,8 @@ void append(const QuestionLog& from, std::size_t begin, std::size_t end, Questio
     target->insert(target->end(), source.begin() + static_cast<std::ptrdiff_t>(first * width),
                    source.begin() + static_cast<std::ptrdiff_t>(last * width));
   };
-  const std::size_t last_candidate = candidates_before(end);
-  const std::size_t last_visit = visits_before(end);
+  const std::size_t last_candidate = from.candidates_before(end);
+  const std::size_t last_visit = from.visits_before(end);
   const std::size_t place_width = from.place_inputs.size() / std::max<std::size_t>(1, from.scores.size());
   const std::size_t visit_width = from.visit_inputs.size() / std::max<std::size_t>(1, from.candidate_of.size());
   add(from.place_inputs, &to->place_inputs, candidates, last_candidate, place_width);
