@@ -144,6 +144,15 @@ struct AskedModel {
   [[nodiscard]] bool has_bounds() const noexcept {
     return explores() && explore.method == gpu::ExploreOptions::Method::kUpperBound;
   }
+  /// The scores of candidates, in their order.
+  [[nodiscard]] std::vector<float> score(std::span<const PlaceIndex::Near> candidates) const {
+    std::vector<std::uint32_t> rows;
+    rows.reserve(candidates.size());
+    for (const PlaceIndex::Near& near : candidates) rows.push_back(near.row);
+    std::vector<float> of(rows.size());
+    scores->score(query, rows, of);
+    return of;
+  }
   /// What upper bounds add to the model's scores of some places, in their order, so that scores in which the model has
   /// this weight can only rise: zeros without has_bounds(). Returns: what ModelScores::bounds() returns.
   [[nodiscard]] Result<std::vector<float>> gains(std::span<const std::uint32_t> places, double weight) const;

@@ -1,5 +1,7 @@
 #include "tools/cairn/ranker_command.h"
 
+#include <unistd.h>
+
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -93,6 +95,13 @@ void print_outcome(const learning::TrainedRanker& trained, double seconds, const
 
 }  // namespace
 
+void prepare_folder(const std::string& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (!std::filesystem::is_directory(folder)) fail(unavailable(folder + ": cannot be created as a directory"));
+  if (::access(folder.c_str(), W_OK | X_OK) != 0) fail(unavailable(folder + ": cannot be written to"));
+}
+
 learning::TrainedRanker train_ranker_on(const learning::Stream& stream, learning::RankerTrainOptions options,
                                         const GlobalOptions& global) {
   Progress progress("% of the ranker trained", global.quiet);
@@ -113,11 +122,7 @@ void run_train_ranker(const RankerArguments& arguments, const GlobalOptions& glo
   const auto started = std::chrono::steady_clock::now();
   const learning::RankerTrainOptions options = options_of(arguments);
   const datasets::Dataset dataset = read_stream(arguments);
-  std::error_code error;
-  std::filesystem::create_directories(arguments.out, error);  // before minutes of work
-  if (!std::filesystem::is_directory(arguments.out)) {
-    fail(unavailable(arguments.out + ": cannot be created as a directory"));
-  }
+  prepare_folder(arguments.out);
   const learning::Stream stream{dataset.places, std::span(dataset.interactions).first(end_of(arguments, dataset))};
   const learning::TrainedRanker trained = train_ranker_on(stream, options, global);
   if (const Status written = learning::save_ranker(arguments.out, trained); !written.ok()) fail(written);

@@ -34,6 +34,9 @@ void run_train_ranker(const RankerArguments& arguments, const GlobalOptions& glo
                                                       learning::RankerTrainOptions options,
                                                       const GlobalOptions& global);
 
+/// Makes sure before hours of work that there is where to put its result, a model or a ranker.
+void prepare_folder(const std::string& folder);
+
 /// What the table of kinds says of it.
 inline constexpr const char* kRankerKind = "ranker";
 inline constexpr const char* kRankerWhat =

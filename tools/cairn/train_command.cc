@@ -1,5 +1,4 @@
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -75,14 +74,6 @@ std::map<std::string, std::string> parameters_of(const TrainArguments& arguments
 std::string without_slash(const std::string& folder) {
   const fs::path normal = fs::path(folder).lexically_normal();
   return (normal.has_filename() ? normal : normal.parent_path()).string();
-}
-
-/// Makes sure before hours of work that there is where to put its result.
-void prepare_folder(const std::string& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (!fs::is_directory(folder)) fail(unavailable(folder + ": cannot be created as a directory"));
-  if (::access(folder.c_str(), W_OK | X_OK) != 0) fail(unavailable(folder + ": cannot be written to"));
 }
 
 model::Model run_training(const TrainArguments& arguments, const learning::TrainOptions& options,

@@ -48,11 +48,7 @@ void fetch_ahead(const QuestionFacts& question, std::span<const PlaceIndex::Near
 void LinearStage::ask_model(const QuestionFacts& question, std::span<const PlaceIndex::Near> candidates,
                             std::vector<float>* scores) const {
   if (question.model == nullptr || weights_[model_feature()] == 0.0) return;
-  std::vector<std::uint32_t> rows;
-  rows.reserve(candidates.size());
-  for (const PlaceIndex::Near& near : candidates) rows.push_back(near.row);
-  scores->resize(rows.size());
-  question.model->scores->score(question.model->query, rows, *scores);
+  *scores = question.model->score(candidates);
 }
 
 Status LinearStage::score(const QuestionFacts& question, std::span<const PlaceIndex::Near> candidates,

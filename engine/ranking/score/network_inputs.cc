@@ -207,12 +207,7 @@ void fill_place_inputs(const QuestionFacts& question, std::span<const PlaceIndex
   const double log_position_age = std::log(0.1 + question.situation.position_age_hours);
   const auto now_ms = static_cast<double>(to_ms(question.situation.time));
   std::vector<float> model_scores(candidates.size());
-  if (question.model != nullptr) {
-    std::vector<std::uint32_t> rows;
-    rows.reserve(candidates.size());
-    for (const PlaceIndex::Near& near : candidates) rows.push_back(near.row);
-    question.model->scores->score(question.model->query, rows, model_scores);
-  }
+  if (question.model != nullptr) model_scores = question.model->score(candidates);
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     const VisitedPlace* visited = question.user.find_row(candidates[i].row);
     const CandidateFacts facts(question, candidates[i], visited, model_scores[i]);
