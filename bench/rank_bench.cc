@@ -82,7 +82,7 @@ SecondStage stage_of(gpu::Precision precision) {
 }
 
 std::size_t first_by(const SecondStage& stage, const Recommender::Study& study) {
-  std::vector<float> sums = stage.score(study.facts, study.best, study.scores);
+  std::vector<float> sums = stage.score(study.facts, study.best, study.scores, study.features);
   for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += study.scores[i];
   return static_cast<std::size_t>(std::max_element(sums.begin(), sums.end()) - sums.begin());
 }
@@ -98,7 +98,7 @@ int main(int argc, char** argv) {
     CAIRN_CHECK(study.best.size() == Recommender::kSecondStage);
     const auto micros = [&](const SecondStage& stage) {
       return 1e6 * bench::best_seconds(report.quick() ? 50 : 2'000,
-                                       [&] { (void)stage.score(study.facts, study.best, study.scores); });
+                                       [&] { (void)stage.score(study.facts, study.best, study.scores, study.features); });
     };
     const double of_codes = micros(codes);
     report.add({.name = "second stage, int8, candidates=256 visits=512",

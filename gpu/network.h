@@ -16,10 +16,21 @@ namespace cairn::gpu {
 enum class Activation : std::uint8_t { kNone, kRelu, kSigmoid };
 
 /// outputs = activation(weights · inputs + biases).
+///
+/// With several groups, inputs and outputs fall into as many equal parts, and the outputs of a part read the inputs of
+/// that part alone (a grouped layer). So several networks of one shape are run as one.
 struct DenseLayer {
-  MatrixView weights = {};             ///< outputs × inputs
+  MatrixView weights = {};             ///< outputs × (inputs / groups)
   std::span<const float> biases = {};  ///< one an output, or empty: 0
   Activation activation = Activation::kNone;
+  std::size_t groups = 1;
+};
+
+/// What is done to inputs before the first layer: x becomes (x - mean) · factor, at least -bound and at most bound.
+struct InputScaling {
+  std::span<const float> mean = {};     ///< one an input
+  std::span<const float> factors = {};  ///< one an input
+  float bound = 0.0F;
 };
 
 struct NetworkOptions {
@@ -27,6 +38,7 @@ struct NetworkOptions {
   Precision precision = Precision::kFp32;
   std::optional<InstructionSet> instruction_set = {};  ///< absent: the best there is
   std::size_t threads = 1;                             ///< that one call may use; 0: all processors
+  std::optional<InputScaling> scaling = {};            ///< absent: inputs are taken as they come
 };
 
 /// A small feed-forward network of dense layers, for rows of inputs.
@@ -34,19 +46,20 @@ struct NetworkOptions {
 /// kFp32: sums run in float, from the bias on, in the order of the inputs; instruction sets differ by rounding.
 ///
 /// kInt8: weights are kept, and the inputs of each layer rounded, as 8-bit codes, code = round(127 · value / m) with m
-/// the largest |value| of the row of weights or of inputs; products are summed as integers and scaled back:
+/// the largest |value| of the row of weights, or of those inputs of a row that a group reads; products are summed as
+/// integers and scaled back:
 ///     output = activation(float(sum) · (m_inputs / 127 · (m_weights / 127)) + bias).
-/// All instruction sets give the same bits. A row whose largest value is below 1e-30 counts as zeros. An input row with
-/// a value that is not finite gives NaN, in every output before the activation.
+/// All instruction sets give the same bits. Values whose largest is below 1e-30 count as zeros. One that is not finite
+/// gives NaN, in every output that reads what stands with it, before the activation.
 ///
 /// A row's outputs do not depend on the rows it is run with. NaN passes through every activation.
 /// Threads: any number may call any method at once.
 class Network {
  public:
   /// Copies what it needs of `layers`, each of which takes the outputs of the one before it.
-  /// Returns: INVALID_ARGUMENT for no layers, layers without inputs or outputs, shapes that do not fit, values that are
-  /// not finite, precisions other than the two, and more than 131,072 inputs with kInt8; FAILED_PRECONDITION when this
-  /// machine lacks the instruction set.
+  /// Returns: INVALID_ARGUMENT for no layers, layers without inputs or outputs, shapes that do not fit, neighbouring
+  /// layers that differ in groups where neither has one, values that are not finite, precisions other than the two, and
+  /// more than 131,072 inputs with kInt8; FAILED_PRECONDITION when this machine lacks the instruction set.
   [[nodiscard]] static Result<Network> make(std::span<const DenseLayer> layers, const NetworkOptions& options = {});
 
   ~Network();

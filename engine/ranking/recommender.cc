@@ -11,6 +11,7 @@
 #include "engine/ranking/retrieve/page_cursor.h"
 #include "engine/ranking/score/best_candidates.h"
 #include "engine/ranking/score/diversity.h"
+#include "engine/ranking/score/network_inputs.h"
 #include "engine/ranking/score/ranking_features.h"
 #include "engine/ranking/score/upper_bounds.h"
 
@@ -231,13 +232,11 @@ Result<Recommender::Ranked> Recommender::rank(const CallContext& call, const Que
       found = question.ranks_some ? find_some(question, index) : find_all(question, index);
       if (question.max_per_category > 0) wanted = std::max(wanted, found.passed);  // all are here: one round will do
     }
-    std::vector<float> scores;
-    CAIRN_RETURN_IF_ERROR(stage_.score(
-        facts, found.candidates, [&] { return call.check(); }, &scores));
-    std::vector<std::uint32_t> order = best_candidates(index, found.candidates, scores, wanted);
+    CAIRN_ASSIGN_OR_RETURN(Linear linear, score_all(facts, found.candidates, [&] { return call.check(); }));
+    std::vector<std::uint32_t> order = best_candidates(index, found.candidates, linear.scores, wanted);
     CAIRN_RETURN_IF_ERROR(raise_to_bounds(index, question.model.get(), stage_.weights()[model_feature()],
-                                          found.candidates, pool, order, &scores));
-    const Ranked best = in_order(facts, found.candidates, scores, order);
+                                          found.candidates, pool, order, &linear.scores));
+    const Ranked best = in_order(facts, linear, order);
     Ranked ranked{.passed = found.passed};
     if (question.model && question.model->has_bounds()) {
       for (const std::uint32_t i : std::span(order).first(std::min(order.size(), pool))) {
@@ -272,17 +271,43 @@ float step_back(float highest, float lowest) {
 
 }  // namespace
 
-Recommender::Ranked Recommender::in_order(const QuestionFacts& facts, std::span<const PlaceIndex::Near> candidates,
-                                          std::span<const float> scores, std::span<const std::uint32_t> order) const {
+Result<Recommender::Linear> Recommender::score_all(const QuestionFacts& facts,
+                                                   std::span<const PlaceIndex::Near> candidates,
+                                                   const std::function<Status()>& go_on) const {
+  Linear linear{.candidates = candidates};
+  // Of more candidates than a scan leaves, few are among the best: their features are then computed again.
+  const bool keep = second_stage_ && candidates.size() <= kFeaturesKept;
+  CAIRN_RETURN_IF_ERROR(stage_.score(facts, candidates, go_on, &linear.scores, keep ? &linear.features : nullptr));
+  return linear;
+}
+
+std::vector<float> Recommender::features_of(const QuestionFacts& facts, const Linear& linear,
+                                            std::span<const std::uint32_t> chosen) {
+  if (linear.features.empty()) {
+    std::vector<PlaceIndex::Near> places;
+    for (const std::uint32_t i : chosen) places.push_back(linear.candidates[i]);
+    return candidate_features(facts, places);
+  }
+  const std::size_t width = ranking_feature_count();
+  std::vector<float> features(chosen.size() * width);
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    std::copy_n(linear.features.data() + chosen[i] * width, width, features.data() + i * width);
+  }
+  return features;
+}
+
+Recommender::Ranked Recommender::in_order(const QuestionFacts& facts, const Linear& linear,
+                                          std::span<const std::uint32_t> order) const {
   Ranked best;
   for (const std::uint32_t i : order) {
-    best.places.push_back(candidates[i]);
-    best.scores.push_back(scores[i]);
+    best.places.push_back(linear.candidates[i]);
+    best.scores.push_back(linear.scores[i]);
   }
   if (!second_stage_ || best.places.empty()) return best;
   const std::size_t looked_at = std::min(best.places.size(), kSecondStage);
   const std::span<const PlaceIndex::Near> first = std::span(best.places).first(looked_at);
-  const std::vector<float> added = second_stage_->score(facts, first, std::span(best.scores).first(looked_at));
+  const std::vector<float> added = second_stage_->score(facts, first, std::span(best.scores).first(looked_at),
+                                                        features_of(facts, linear, order.first(looked_at)));
   std::vector<float> sums;
   for (std::size_t i = 0; i < looked_at; ++i) sums.push_back(best.scores[i] + added[i]);
   Ranked ordered;
@@ -324,9 +349,12 @@ Result<Recommender::Scored> Recommender::score(const UserId& user, GeoPoint posi
   scored.candidates = scored.index->within(position, radius_meters);
   const PlaceSignals::Reader signals(signals_);
   const QuestionFacts facts(situation, *scored.index, signals, ranker_.week, asked.get());
-  CAIRN_RETURN_IF_ERROR(stage_.score(
-      facts, scored.candidates, [] { return ok_status(); }, &scored.scores));
-  if (second_stage_) put_best_first(facts, &scored);
+  CAIRN_ASSIGN_OR_RETURN(Linear linear, score_all(facts, scored.candidates, [] { return ok_status(); }));
+  if (second_stage_) {
+    put_best_first(facts, std::move(linear), &scored);
+  } else {
+    scored.scores = std::move(linear.scores);
+  }
   return scored;
 }
 
@@ -351,23 +379,23 @@ Status Recommender::study(const UserId& user, GeoPoint position, EventTime time,
     CAIRN_ASSIGN_OR_RETURN(found, places->find(facts, question.filter, ranges, k, *hour));
   }
   if (!found.by_scan) found = find_all(question, index);
-  std::vector<float> scores;
-  CAIRN_RETURN_IF_ERROR(stage_.score(
-      facts, found.candidates, [] { return ok_status(); }, &scores));
+  CAIRN_ASSIGN_OR_RETURN(const Linear linear, score_all(facts, found.candidates, [] { return ok_status(); }));
+  const std::vector<std::uint32_t> order = best_candidates(index, found.candidates, linear.scores, k);
   std::vector<PlaceIndex::Near> best;
   std::vector<float> best_scores;
-  for (const std::uint32_t i : best_candidates(index, found.candidates, scores, k)) {
+  for (const std::uint32_t i : order) {
     best.push_back(found.candidates[i]);
-    best_scores.push_back(scores[i]);
+    best_scores.push_back(linear.scores[i]);
   }
-  see({facts, best, best_scores});
+  see({facts, best, best_scores, features_of(facts, linear, order)});
   return ok_status();
 }
 
-void Recommender::put_best_first(const QuestionFacts& facts, Scored* scored) const {
-  scored->linear = scored->scores;
-  const Ranked best = in_order(facts, scored->candidates, scored->scores,
-                               best_candidates(facts.index, scored->candidates, scored->scores, kSecondStage));
+void Recommender::put_best_first(const QuestionFacts& facts, Linear linear, Scored* scored) const {
+  const Ranked best =
+      in_order(facts, linear, best_candidates(facts.index, linear.candidates, linear.scores, kSecondStage));
+  scored->linear = std::move(linear.scores);
+  scored->scores = scored->linear;
   if (best.places.empty()) return;
   std::unordered_map<std::uint32_t, float> by_row;
   for (std::size_t i = 0; i < best.places.size(); ++i) by_row.emplace(best.places[i].row, best.scores[i]);

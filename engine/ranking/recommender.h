@@ -75,6 +75,7 @@ class Recommender {
     const QuestionFacts& facts;
     std::span<const PlaceIndex::Near> best;  ///< of all places, by the linear stage, best first
     std::span<const float> scores;           ///< by the linear stage
+    std::span<const float> features;         ///< their ranking features, a row a place
   };
   /// Shows `see` a question about all places, or about those alone that the user has not been to. `k` of the best are
   /// found. Signals stand still while it looks.
@@ -112,9 +113,22 @@ class Recommender {
     std::vector<std::uint32_t> raised = {};  ///< rows whose scores have what the model's bounds add, ascending
     std::size_t passed = 0;                  ///< places that pass the filters
   };
+  /// Candidates as the linear stage sees them.
+  struct Linear {
+    std::span<const PlaceIndex::Near> candidates;
+    std::vector<float> scores = {};
+    std::vector<float> features = {};  ///< their ranking features, a row a candidate; empty: they were not kept
+  };
+  /// Candidates beyond so many do not have their features kept.
+  static constexpr std::size_t kFeaturesKept = 4096;
+  [[nodiscard]] Result<Linear> score_all(const QuestionFacts& facts, std::span<const PlaceIndex::Near> candidates,
+                                         const std::function<Status()>& go_on) const;
+  /// The features of the `chosen` candidates.
+  [[nodiscard]] static std::vector<float> features_of(const QuestionFacts& facts, const Linear& linear,
+                                                      std::span<const std::uint32_t> chosen);
   /// The candidates of `order`, the best first, in the order of their scores when the second stage has added to them.
-  [[nodiscard]] Ranked in_order(const QuestionFacts& facts, std::span<const PlaceIndex::Near> candidates,
-                                std::span<const float> scores, std::span<const std::uint32_t> order) const;
+  [[nodiscard]] Ranked in_order(const QuestionFacts& facts, const Linear& linear,
+                                std::span<const std::uint32_t> order) const;
   /// Waits for `min_offset`, or sets `degraded`, or fails, as the request says.
   Status reach(const CallContext& call, const RecommendRequest& request, bool* degraded) const;
   /// The columns that a scan of `ranges` reads. Null where there is no scan.
@@ -124,7 +138,7 @@ class Recommender {
                                     const PlaceScan& places, std::span<const gpu::RowRange> ranges,
                                     PlaceScan::Hour* hour) const;
   /// Gives the best their order by the second stage, and all others scores below theirs.
-  void put_best_first(const QuestionFacts& facts, Scored* scored) const;
+  void put_best_first(const QuestionFacts& facts, Linear linear, Scored* scored) const;
   [[nodiscard]] Result<std::vector<float>> model_scores_of(const Question& question, const Ranked& ranked) const;
   [[nodiscard]] std::string next_page(const Question& question, const PlaceIndex& index, const Ranked& ranked) const;
   [[nodiscard]] static std::string shortfall(const Question& question, const PlaceIndex& index, std::size_t passed);

@@ -11,12 +11,16 @@ enum class InstructionSet : std::uint8_t;
 /// bits.
 /// Counts are multiples of 16.
 struct CodeKernels {
-  /// Rounds values to codes = round(127 · value / m), with m the largest |value|. Returns: m / 127; 0, with codes of 0,
-  /// where all values count as zeros; NaN, with codes of 0, where one is not finite.
-  float (*encode)(const float* values, std::size_t count, std::int8_t* codes);
-  /// out[i] = float(sums[i]) · (scale · scales[i]) + biases[i].
+  /// Rounds the values of `rows` rows, which begin `stride` values apart, to codes = round(127 · value / m), with m the
+  /// largest |value| of the row; codes stand without gaps. scales[r] becomes m / 127; 0, with codes of 0, where all
+  /// values of the row count as zeros; NaN, with codes of 0, where one is not finite.
+  void (*encode)(const float* values, std::size_t stride, std::size_t rows, std::size_t count, std::int8_t* codes,
+                 float* scales);
+  /// out[i] = float(sums[i]) · (scale · scales[i]) + biases[i]; with `relu` 0 where that is below 0.
   void (*decode)(const std::int32_t* sums, std::size_t count, float scale, const float* scales, const float* biases,
-                 float* out);
+                 bool relu, float* out);
+  /// values[i] becomes (values[i] - mean[i]) · factors[i], at least -bound and at most bound.
+  void (*normalize)(const float* mean, const float* factors, float bound, std::size_t count, float* values);
 };
 
 extern const CodeKernels kCodesScalar;

@@ -3,6 +3,6 @@
 
 namespace cairn::gpu {
 
-const CodeKernels kCodesAvx2{encode_loop, decode_loop};
+const CodeKernels kCodesAvx2{encode_loop, decode_loop, normalize_loop};
 
 }  // namespace cairn::gpu

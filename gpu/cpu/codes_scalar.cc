@@ -3,6 +3,6 @@
 
 namespace cairn::gpu {
 
-const CodeKernels kCodesScalar{encode_loop, decode_loop};
+const CodeKernels kCodesScalar{encode_loop, decode_loop, normalize_loop};
 
 }  // namespace cairn::gpu

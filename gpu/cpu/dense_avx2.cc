@@ -132,21 +132,25 @@ inline __attribute__((always_inline)) __m256i add_four_products(__m256i sums, __
   return _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
-void multiply_int8(const std::int8_t* inputs, std::size_t rows, const std::int8_t* weights, std::size_t groups,
+void multiply_int8(const std::int8_t* inputs, const std::int8_t* weights, std::size_t quads, std::size_t panels,
                    std::int32_t* sums) {
-  for (std::size_t r = 0; r < rows; ++r) {
-    __m256i low = _mm256_setzero_si256();
-    __m256i high = _mm256_setzero_si256();
-    for (std::size_t g = 0; g < groups; ++g) {
-      // Copied, because the address need not be a multiple of four.
-      int four;
-      __builtin_memcpy(&four, inputs + (r * groups + g) * 4, sizeof four);
-      const __m256i input = _mm256_set1_epi32(four);
-      low = add_four_products(low, input, weights + g * kTile * 4);
-      high = add_four_products(high, input, weights + (g * kTile + kHalf) * 4);
+  for (std::size_t r = 0; r < kTile; ++r) {
+    for (std::size_t p = 0; p < panels; ++p) {
+      const std::int8_t* panel = weights + p * quads * kTile * 4;
+      __m256i low = _mm256_setzero_si256();
+      __m256i high = _mm256_setzero_si256();
+      for (std::size_t q = 0; q < quads; ++q) {
+        // Copied, because the address need not be a multiple of four.
+        int four;
+        __builtin_memcpy(&four, inputs + (r * quads + q) * 4, sizeof four);
+        const __m256i input = _mm256_set1_epi32(four);
+        low = add_four_products(low, input, panel + q * kTile * 4);
+        high = add_four_products(high, input, panel + (q * kTile + kHalf) * 4);
+      }
+      std::int32_t* to = sums + (r * panels + p) * kTile;
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), low);
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + kHalf), high);
     }
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums + r * kTile), low);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums + r * kTile + kHalf), high);
   }
 }
 

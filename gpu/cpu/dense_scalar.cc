@@ -59,17 +59,18 @@ void subtract_dots(const float* x, const float* panel, std::size_t rows, float* 
   }
 }
 
-void multiply_int8(const std::int8_t* inputs, std::size_t rows, const std::int8_t* weights, std::size_t groups,
+void multiply_int8(const std::int8_t* inputs, const std::int8_t* weights, std::size_t quads, std::size_t panels,
                    std::int32_t* sums) {
-  for (std::size_t r = 0; r < rows; ++r) {
-    const std::int8_t* input = inputs + r * groups * 4;
-    for (std::size_t o = 0; o < kTile; ++o) {
+  for (std::size_t r = 0; r < kTile; ++r) {
+    const std::int8_t* input = inputs + r * quads * 4;
+    for (std::size_t column = 0; column < panels * kTile; ++column) {
+      const std::int8_t* panel = weights + column / kTile * quads * kTile * 4;
       std::int32_t sum = 0;
-      for (std::size_t g = 0; g < groups; ++g) {
-        const std::int8_t* weight = weights + (g * kTile + o) * 4;
-        for (std::size_t i = 0; i < 4; ++i) sum += input[g * 4 + i] * weight[i];
+      for (std::size_t q = 0; q < quads; ++q) {
+        const std::int8_t* weight = panel + (q * kTile + column % kTile) * 4;
+        for (std::size_t i = 0; i < 4; ++i) sum += input[q * 4 + i] * weight[i];
       }
-      sums[r * kTile + o] = sum;
+      sums[r * panels * kTile + column] = sum;
     }
   }
 }

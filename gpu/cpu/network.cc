@@ -24,17 +24,35 @@ constexpr std::size_t kInt8InputsMax = std::size_t{1} << 17;  ///< sums of 127 Â
 
 std::size_t tiles_of(std::size_t size) { return (size + kTile - 1) / kTile; }
 std::size_t padded(std::size_t size) { return tiles_of(size) * kTile; }
-std::size_t groups_of(std::size_t size) { return padded(size) / 4; }
 
-/// A layer as kernels read it: kTile outputs a panel. Outputs are padded to whole panels with zeros.
+/// Where features stand in a block: the part of each group is padded to whole tiles. Padding is zero.
+struct Layout {
+  std::size_t size;
+  std::size_t groups;
+  std::size_t part;    ///< features of a group
+  std::size_t stride;  ///< positions of a group
+  std::size_t width;   ///< positions
+
+  Layout(std::size_t features, std::size_t of_groups)
+      : size(features), groups(of_groups), part(size / groups), stride(padded(part)), width(groups * stride) {}
+
+  [[nodiscard]] std::size_t at(std::size_t feature) const { return feature / part * stride + feature % part; }
+};
+
+/// A layer as kernels read it: kTile outputs a panel. Positions are those of the layouts; padding weighs nothing.
 struct Layer {
-  std::size_t inputs = 0;
-  std::size_t outputs = 0;
+  Layout in;
+  Layout out;
+  std::size_t groups;
   Activation activation = Activation::kNone;
   AlignedVector<float> biases;
   AlignedVector<float> weights;      ///< kFp32: panel, input, output
   AlignedVector<std::int8_t> codes;  ///< kInt8: panel, four inputs, output, input of the four
   std::vector<float> scales;         ///< kInt8: m_weights / 127 of each output
+
+  /// Inputs that a panel reads: those of its group.
+  [[nodiscard]] std::size_t read() const { return in.width / groups; }
+  [[nodiscard]] std::size_t panels_of_group() const { return out.width / groups / kTile; }
 };
 
 /// What one thread computes with.
@@ -42,30 +60,41 @@ struct Workspace {
   AlignedVector<float> block;
   AlignedVector<float> next;
   AlignedVector<std::int8_t> codes;  ///< a row an input row
+  AlignedVector<std::int32_t> sums;
 };
 
+/// Copies the weights of an output to where a panel reads their inputs.
+void place_weights(const DenseLayer& from, const Layer& layer, std::size_t output, std::span<float> placed) {
+  std::fill(placed.begin(), placed.end(), 0.0F);
+  const std::span<const float> row = from.weights.row(output);
+  // The positions of a group begin with a part of the layout, or, of a layer with one group, with the first of them.
+  for (std::size_t i = 0; i < row.size(); ++i) placed[layer.in.at(i)] = row[i];
+}
+
 void pack_weights(const DenseLayer& from, Layer* layer) {
-  layer->weights.resize(tiles_of(layer->outputs) * layer->inputs * kTile);
-  for (std::size_t o = 0; o < layer->outputs; ++o) {
-    float* panel = layer->weights.data() + o / kTile * layer->inputs * kTile;
+  layer->weights.resize(layer->out.width * layer->read());
+  std::vector<float> row(layer->read());
+  for (std::size_t o = 0; o < layer->out.size; ++o) {
+    const std::size_t at = layer->out.at(o);
+    place_weights(from, *layer, o, row);
+    float* panel = layer->weights.data() + at / kTile * row.size() * kTile;
     // Transposed within the panel: kernels read the weights of 16 outputs for one input together.
-    const std::span<const float> row = from.weights.row(o);
-    for (std::size_t i = 0; i < layer->inputs; ++i) panel[i * kTile + o % kTile] = row[i];
+    for (std::size_t i = 0; i < row.size(); ++i) panel[i * kTile + at % kTile] = row[i];
   }
 }
 
 void pack_codes(const DenseLayer& from, Layer* layer) {
-  const std::size_t panel_bytes = groups_of(layer->inputs) * kTile * 4;
-  layer->codes.resize(tiles_of(layer->outputs) * panel_bytes);
-  layer->scales.resize(padded(layer->outputs));
-  std::vector<float> row(padded(layer->inputs));
+  layer->codes.resize(layer->out.width * layer->read());
+  layer->scales.resize(layer->out.width);
+  std::vector<float> row(layer->read());
   std::vector<std::int8_t> codes(row.size());
-  for (std::size_t o = 0; o < layer->outputs; ++o) {
-    std::int8_t* panel = layer->codes.data() + o / kTile * panel_bytes;
-    const std::span<const float> weights = from.weights.row(o);
-    std::copy(weights.begin(), weights.end(), row.begin());
-    layer->scales[o] = kCodesScalar.encode(row.data(), row.size(), codes.data());  // every table gives the same
-    for (std::size_t i = 0; i < layer->inputs; ++i) panel[(i / 4 * kTile + o % kTile) * 4 + i % 4] = codes[i];
+  for (std::size_t o = 0; o < layer->out.size; ++o) {
+    const std::size_t at = layer->out.at(o);
+    place_weights(from, *layer, o, row);
+    std::int8_t* panel = layer->codes.data() + at / kTile * row.size() * kTile;
+    // Every table gives the same.
+    kCodesScalar.encode(row.data(), row.size(), 1, row.size(), codes.data(), &layer->scales[at]);
+    for (std::size_t i = 0; i < row.size(); ++i) panel[(i / 4 * kTile + at % kTile) * 4 + i % 4] = codes[i];
   }
 }
 
@@ -83,42 +112,43 @@ void activate(Activation activation, std::span<float> values) {
 }
 
 void run_fp32(const DenseKernels& kernels, const Layer& layer, Workspace* work) {
-  for (std::size_t o = 0; o < layer.outputs; ++o) std::fill_n(work->next.data() + o * kTile, kTile, layer.biases[o]);
-  for (std::size_t panel = 0; panel < tiles_of(layer.outputs); ++panel) {
-    const float* weights = layer.weights.data() + panel * layer.inputs * kTile;
-    kernels.add_products(weights, work->block.data(), layer.inputs, work->next.data() + panel * kTile * kTile);
+  const std::size_t outputs = layer.out.width;
+  for (std::size_t o = 0; o < outputs; ++o) std::fill_n(work->next.data() + o * kTile, kTile, layer.biases[o]);
+  for (std::size_t panel = 0; panel < outputs / kTile; ++panel) {
+    const float* weights = layer.weights.data() + panel * layer.read() * kTile;
+    const float* inputs = work->block.data() + panel / layer.panels_of_group() * layer.read() * kTile;
+    kernels.add_products(weights, inputs, layer.read(), work->next.data() + panel * kTile * kTile);
   }
+  activate(layer.activation, std::span(work->next).first(outputs * kTile));
 }
 
-/// The sigmoid of 0 is not 0, which padding has to be.
-void clear_padding(const Layer& layer, Workspace* work) {
-  const std::size_t stride = padded(layer.outputs);
-  for (std::size_t r = 0; r < kTile; ++r) {
-    std::fill_n(work->next.data() + r * stride + layer.outputs, stride - layer.outputs, 0.0F);
-  }
-}
-
-/// Rows of the block, of the next one and of codes are padded to whole tiles with zeros.
 void run_int8(const DenseKernels& kernels, const CodeKernels& codes, const Layer& layer, Workspace* work) {
-  const std::size_t stride = padded(layer.inputs);
-  const std::size_t outputs = padded(layer.outputs);
-  float input_scales[kTile];  // NaN marks a row with a value that is not finite, and spreads to all its outputs
-  for (std::size_t r = 0; r < kTile; ++r) {
-    input_scales[r] = codes.encode(work->block.data() + r * stride, stride, work->codes.data() + r * stride);
-  }
-  for (std::size_t first = 0; first < outputs; first += kTile) {
-    std::int32_t sums[kTile * kTile];
-    kernels.multiply_int8(work->codes.data(), kTile, layer.codes.data() + first * stride, stride / 4, sums);
+  const std::size_t read = layer.read();
+  const std::size_t panels = layer.panels_of_group();
+  const std::size_t given = panels * kTile;
+  float input_scales[kTile];  // NaN marks a value that is not finite, and spreads to all outputs that read it
+  for (std::size_t group = 0; group < layer.groups; ++group) {
+    codes.encode(work->block.data() + group * read, layer.in.width, kTile, read, work->codes.data(), input_scales);
+    const std::size_t first = group * given;
+    kernels.multiply_int8(work->codes.data(), layer.codes.data() + first * read, read / 4, panels, work->sums.data());
     for (std::size_t r = 0; r < kTile; ++r) {
-      codes.decode(sums + r * kTile, kTile, input_scales[r], layer.scales.data() + first, layer.biases.data() + first,
-                   work->next.data() + r * outputs + first);
+      codes.decode(work->sums.data() + r * given, given, input_scales[r], layer.scales.data() + first,
+                   layer.biases.data() + first, layer.activation == Activation::kRelu,
+                   work->next.data() + r * layer.out.width + first);
     }
+  }
+  if (layer.activation == Activation::kSigmoid) {
+    activate(layer.activation, std::span(work->next).first(layer.out.width * kTile));
   }
 }
 
 Status check_layer(const DenseLayer& layer, Precision precision) {
   const MatrixView& weights = layer.weights;
   if (weights.rows == 0 || weights.dim == 0) return invalid_argument("it needs inputs and outputs");
+  if (layer.groups == 0 || weights.rows % layer.groups != 0) {
+    return invalid_argument(std::to_string(weights.rows) + " outputs do not make " + std::to_string(layer.groups) +
+                            " equal groups");
+  }
   if (weights.values.size() != weights.rows * weights.dim) {
     return invalid_argument("there are " + std::to_string(weights.values.size()) + " weights, not " +
                             std::to_string(weights.rows) + " x " + std::to_string(weights.dim));
@@ -138,6 +168,18 @@ Status check_layer(const DenseLayer& layer, Precision precision) {
   return ok_status();
 }
 
+std::size_t inputs_of(const DenseLayer& layer) { return layer.weights.dim * layer.groups; }
+
+Status check_scaling(const InputScaling& scaling, std::size_t inputs) {
+  if (scaling.mean.size() != inputs || scaling.factors.size() != inputs) {
+    return invalid_argument("to scale " + std::to_string(inputs) + " inputs takes as many means and factors");
+  }
+  if (!all_finite(scaling.mean) || !all_finite(scaling.factors) || !std::isfinite(scaling.bound)) {
+    return invalid_argument("a number that inputs are scaled by is not finite");
+  }
+  return ok_status();
+}
+
 Status check_layers(std::span<const DenseLayer> layers, Precision precision) {
   if (layers.empty()) return invalid_argument("a network needs a layer");
   if (precision != Precision::kFp32 && precision != Precision::kInt8) {
@@ -145,22 +187,59 @@ Status check_layers(std::span<const DenseLayer> layers, Precision precision) {
   }
   for (std::size_t i = 0; i < layers.size(); ++i) {
     CAIRN_RETURN_IF_ERROR(check_layer(layers[i], precision).with_context("layer " + std::to_string(i)));
-    if (i > 0 && layers[i].weights.dim != layers[i - 1].weights.rows) {
-      return invalid_argument("layer " + std::to_string(i) + " takes " + std::to_string(layers[i].weights.dim) +
+    if (i == 0) continue;
+    if (inputs_of(layers[i]) != layers[i - 1].weights.rows) {
+      return invalid_argument("layer " + std::to_string(i) + " takes " + std::to_string(inputs_of(layers[i])) +
                               " inputs, but the one before it has " + std::to_string(layers[i - 1].weights.rows) +
                               " outputs");
+    }
+    const std::size_t groups = layers[i].groups;
+    const std::size_t before = layers[i - 1].groups;
+    if (groups != before && groups != 1 && before != 1) {
+      return invalid_argument("layer " + std::to_string(i) + " has " + std::to_string(groups) +
+                              " groups, but the one before it has " + std::to_string(before));
     }
   }
   return ok_status();
 }
 
-Layer packed(const DenseLayer& from, Precision precision) {
-  Layer layer{.inputs = from.weights.dim, .outputs = from.weights.rows, .activation = from.activation};
-  layer.biases.assign(from.biases.begin(), from.biases.end());
-  layer.biases.resize(padded(layer.outputs));
-  precision == Precision::kInt8 ? pack_codes(from, &layer) : pack_weights(from, &layer);
-  return layer;
+/// In a block that two layers share, features stand as it suits the one with more groups.
+Layout layout_between(const DenseLayer& writer, const DenseLayer& reader) {
+  return Layout(writer.weights.rows, std::max(writer.groups, reader.groups));
 }
+
+std::vector<Layer> pack(std::span<const DenseLayer> layers, Precision precision) {
+  std::vector<Layer> packed;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const DenseLayer& from = layers[i];
+    const bool last = i + 1 == layers.size();
+    Layer& layer = packed.emplace_back(Layer{
+        .in = i == 0 ? Layout(inputs_of(from), from.groups) : packed[i - 1].out,
+        .out = last ? Layout(from.weights.rows, from.groups) : layout_between(from, layers[i + 1]),
+        .groups = from.groups,
+        .activation = from.activation,
+    });
+    layer.biases.resize(layer.out.width);
+    for (std::size_t o = 0; o < from.biases.size(); ++o) layer.biases[layer.out.at(o)] = from.biases[o];
+    precision == Precision::kInt8 ? pack_codes(from, &layer) : pack_weights(from, &layer);
+  }
+  return packed;
+}
+
+/// InputScaling, by positions of a layout.
+struct PlacedScaling {
+  AlignedVector<float> mean;
+  AlignedVector<float> factors;
+  float bound = 0.0F;
+
+  PlacedScaling(const InputScaling& scaling, const Layout& layout)
+      : mean(layout.width), factors(layout.width), bound(scaling.bound) {
+    for (std::size_t i = 0; i < layout.size; ++i) {
+      mean[layout.at(i)] = scaling.mean[i];
+      factors[layout.at(i)] = scaling.factors[i];
+    }
+  }
+};
 
 }  // namespace
 
@@ -170,13 +249,16 @@ struct Network::State {
   const DenseKernels* kernels;
   const CodeKernels* codes;
   std::size_t threads;
-  std::size_t widest = 0;  ///< of all inputs and outputs, in whole tiles
+  std::optional<PlacedScaling> scaling = {};
+  std::size_t widest = 0;  ///< of all blocks
 
   [[nodiscard]] Workspace workspace() const {
     Workspace work;
     work.block.resize(widest * kTile);
     work.next.resize(widest * kTile);
-    if (precision == Precision::kInt8) work.codes.resize(widest * kTile);
+    if (precision != Precision::kInt8) return work;
+    work.codes.resize(widest * kTile);
+    work.sums.resize(widest * kTile);
     return work;
   }
 
@@ -185,35 +267,53 @@ struct Network::State {
   void run_tile(MatrixView inputs, std::size_t tile, std::span<float> outputs, Workspace* work) const {
     const std::size_t first = tile * kTile;
     const std::size_t count = std::min(kTile, inputs.rows - first);
-    const std::size_t width = layers.back().outputs;
-    const std::size_t stride = padded(inputs.dim);
-    for (std::size_t r = 0; r < count; ++r) {
-      const std::span<const float> row = inputs.row(first + r);
-      if (precision == Precision::kInt8) {
-        float* to = std::copy(row.begin(), row.end(), work->block.data() + r * stride);
-        std::fill_n(to, stride - row.size(), 0.0F);
-      } else {
-        for (std::size_t i = 0; i < row.size(); ++i) work->block[i * kTile + r] = row[i];
-      }
-    }
+    for (std::size_t r = 0; r < count; ++r) take_row(inputs.row(first + r), r, work);
+    clear_padding(layers.front().in, &work->block);
     run_block(work);
+    const Layout& out = layers.back().out;
     for (std::size_t r = 0; r < count; ++r) {
-      float* row = outputs.data() + (first + r) * width;
-      if (precision == Precision::kInt8) {
-        std::copy_n(work->block.data() + r * padded(width), width, row);
-      } else {
-        for (std::size_t o = 0; o < width; ++o) row[o] = work->block[o * kTile + r];
+      float* row = outputs.data() + (first + r) * out.size;
+      for (std::size_t group = 0; group < out.groups; ++group) {
+        for (std::size_t o = 0; o < out.part; ++o) *row++ = work->block[in_block(out, group * out.stride + o, r)];
       }
     }
   }
 
  private:
+  /// Of the value of a row at a position.
+  [[nodiscard]] std::size_t in_block(const Layout& layout, std::size_t position, std::size_t row) const {
+    return precision == Precision::kInt8 ? row * layout.width + position : position * kTile + row;
+  }
+
+  void take_row(std::span<const float> row, std::size_t r, Workspace* work) const {
+    const Layout& in = layers.front().in;
+    // In codes a row is a row of the block; in floats it becomes a column, once it is scaled.
+    float* to = precision == Precision::kInt8 ? work->block.data() + r * in.width : work->next.data();
+    for (std::size_t group = 0; group < in.groups; ++group) {
+      std::copy_n(row.data() + group * in.part, in.part, to + group * in.stride);
+    }
+    if (scaling) codes->normalize(scaling->mean.data(), scaling->factors.data(), scaling->bound, in.width, to);
+    if (precision == Precision::kInt8) return;
+    for (std::size_t i = 0; i < in.width; ++i) work->block[i * kTile + r] = to[i];
+  }
+
+  void clear_padding(const Layout& layout, AlignedVector<float>* block) const {
+    if (layout.width == layout.size) return;
+    for (std::size_t group = 0; group < layout.groups; ++group) {
+      const std::size_t end = (group + 1) * layout.stride;
+      for (std::size_t at = group * layout.stride + layout.part; at < end; ++at) {
+        for (std::size_t r = 0; r < kTile; ++r) (*block)[in_block(layout, at, r)] = 0.0F;
+      }
+    }
+  }
+
   /// Runs the input rows of `work->block`, which becomes the block of the outputs.
   void run_block(Workspace* work) const {
     for (const Layer& layer : layers) {
       precision == Precision::kInt8 ? run_int8(*kernels, *codes, layer, work) : run_fp32(*kernels, layer, work);
-      activate(layer.activation, std::span(work->next).first(padded(layer.outputs) * kTile));
-      if (precision == Precision::kInt8 && layer.activation == Activation::kSigmoid) clear_padding(layer, work);
+      // The sigmoid of 0 is not 0, and in floats infinity times 0 is not.
+      const bool spoilt = precision == Precision::kFp32 || layer.activation == Activation::kSigmoid;
+      if (spoilt && &layer != &layers.back()) clear_padding(layer.out, &work->next);
       std::swap(work->block, work->next);
     }
   }
@@ -226,23 +326,25 @@ Network& Network::operator=(Network&&) noexcept = default;
 
 Result<Network> Network::make(std::span<const DenseLayer> layers, const NetworkOptions& options) {
   CAIRN_RETURN_IF_ERROR(check_layers(layers, options.precision));
+  if (options.scaling) CAIRN_RETURN_IF_ERROR(check_scaling(*options.scaling, inputs_of(layers.front())));
   const InstructionSet set = options.instruction_set.value_or(best_instruction_set());
   if (set > best_instruction_set()) {
     return failed_precondition("this machine does not have the instruction set " + std::string(to_string(set)));
   }
-  State state{.precision = options.precision,
+  State state{.layers = pack(layers, options.precision),
+              .precision = options.precision,
               .kernels = &dense_kernels(set),
               .codes = &code_kernels(set),
               .threads = options.threads};
-  for (const DenseLayer& layer : layers) {
-    state.layers.push_back(packed(layer, options.precision));
-    state.widest = std::max({state.widest, tiles_of(layer.weights.dim) * kTile, tiles_of(layer.weights.rows) * kTile});
+  if (options.scaling) state.scaling.emplace(*options.scaling, state.layers.front().in);
+  for (const Layer& layer : state.layers) {
+    state.widest = std::max({state.widest, layer.in.width, layer.out.width});
   }
   return Network(std::make_unique<const State>(std::move(state)));
 }
 
-std::size_t Network::inputs() const noexcept { return state_->layers.front().inputs; }
-std::size_t Network::outputs() const noexcept { return state_->layers.back().outputs; }
+std::size_t Network::inputs() const noexcept { return state_->layers.front().in.size; }
+std::size_t Network::outputs() const noexcept { return state_->layers.back().out.size; }
 Precision Network::precision() const noexcept { return state_->precision; }
 
 Status Network::run(MatrixView inputs, std::span<float> outputs) const {

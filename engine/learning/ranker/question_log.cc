@@ -42,7 +42,7 @@ class Logger {
       return;
     }
     std::vector<float> inputs(study.best.size() * place_width);
-    ranking::fill_place_inputs(study.facts, study.best, study.scores, inputs);
+    ranking::fill_place_inputs(study.facts, study.best, study.scores, study.features, inputs);
     QuestionLog::Question question{.first_candidate = log_.scores.size(),
                                    .first_visit = log_.candidate_of.size(),
                                    .candidates = static_cast<std::uint32_t>(choice.log_weights.size()),
@@ -57,7 +57,8 @@ class Logger {
       candidates.insert(candidates.end(), choice.others.begin(), choice.others.end());
       inputs.resize(choice.others.size() * place_width);
       const std::vector<float> unknown(choice.others.size());  // what is fitted with them computes scores itself
-      ranking::fill_place_inputs(study.facts, choice.others, unknown, inputs);
+      ranking::fill_place_inputs(study.facts, choice.others, unknown,
+                                 ranking::candidate_features(study.facts, choice.others), inputs);
       add_halves(inputs, &log_.place_inputs);
       log_.scores.resize(log_.scores.size() + choice.others.size());
     }

@@ -52,9 +52,11 @@ void LinearStage::ask_model(const QuestionFacts& question, std::span<const Place
 }
 
 Status LinearStage::score(const QuestionFacts& question, std::span<const PlaceIndex::Near> candidates,
-                          const std::function<Status()>& go_on, std::vector<float>* scores) const {
+                          const std::function<Status()>& go_on, std::vector<float>* scores,
+                          std::vector<float>* features) const {
   scores->clear();
   scores->reserve(candidates.size());
+  if (features != nullptr) features->resize(candidates.size() * weights_.size());
   // Candidates and visited places both ascend by row, so one walk over both finds who has been where.
   auto visited = question.user.visited.begin();
   const auto end = question.user.visited.end();
@@ -71,7 +73,9 @@ Status LinearStage::score(const QuestionFacts& question, std::span<const PlaceIn
       const bool is_visited = visited != end && visited->row == near.row;
       const float model_score = model_scores.empty() ? 0.0F : model_scores[i - slice_begin];
       const CandidateFacts candidate(question, near, is_visited ? &*visited : nullptr, model_score);
-      scores->push_back(static_cast<float>(weighted_sum(candidate, weights_)));
+      const std::span<float> values =
+          features == nullptr ? std::span<float>() : std::span(*features).subspan(i * weights_.size(), weights_.size());
+      scores->push_back(static_cast<float>(weighted_sum(candidate, weights_, values)));
     }
   }
   return ok_status();

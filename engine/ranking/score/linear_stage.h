@@ -27,11 +27,12 @@ class LinearStage {
   /// Candidates that are scored between two looks at whether to go on: a fraction of a millisecond's work.
   static constexpr std::size_t kSlice = 4096;
 
-  /// The score of every candidate, in float; `scores` gets the shape of `candidates`, which ascend by row. `go_on` is
-  /// asked before each kSlice of them, and its first failure ends the work.
-  /// Returns: that failure; `scores` then holds the candidates scored so far.
+  /// The score of every candidate, in float; `scores` gets the shape of `candidates`, which ascend by row. `features`,
+  /// unless it is null, gets their ranking features, a row a candidate. `go_on` is asked before each kSlice of them,
+  /// and its first failure ends the work. Returns: that failure; `scores` then holds the candidates scored so far.
   [[nodiscard]] Status score(const QuestionFacts& question, std::span<const PlaceIndex::Near> candidates,
-                             const std::function<Status()>& go_on, std::vector<float>* scores) const;
+                             const std::function<Status()>& go_on, std::vector<float>* scores,
+                             std::vector<float>* features = nullptr) const;
 
   /// By ranking feature, in their order.
   [[nodiscard]] std::span<const double> weights() const noexcept { return weights_; }

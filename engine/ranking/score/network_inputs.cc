@@ -7,6 +7,7 @@
 
 #include "engine/ranking/score/ranking_features.h"
 #include "features/calendar.h"
+#include "gpu/elementary.h"
 
 namespace cairn::ranking {
 
@@ -90,8 +91,6 @@ struct Context {
   }
 };
 
-double share(double part, double total) { return total > 0.0 ? std::log1p(100.0 * part / total) : 0.0; }
-
 /// Writes the numbers of one row, one after another.
 class Row {
  public:
@@ -107,19 +106,86 @@ class Row {
   std::size_t at_ = 0;
 };
 
-double log_hours(std::int64_t from_ms, std::int64_t to_ms) {
-  return std::log(0.1 + static_cast<double>(to_ms - from_ms) / 3.6e6);
-}
-
 /// Two places without a category have none in common.
 bool has_category(const QuestionFacts& question, std::uint32_t row, std::uint32_t category) {
   return category != PlaceIndex::kNoCategory && row != gpu::kNoRow && question.index.category(row) == category;
 }
 
-double log_km(const PlaceIndex& index, std::uint32_t row, const gpu::FixedPoint& from) {
+double hours_between(std::int64_t from_ms, std::int64_t to_ms) { return static_cast<double>(to_ms - from_ms) / 3.6e6; }
+
+/// 0 for a place that is not in the catalogue.
+double km_to(const PlaceIndex& index, std::uint32_t row, const gpu::FixedPoint& from) {
   if (row == gpu::kNoRow) return 0.0;
-  const double km = std::sqrt(squared_angle(index.point(row), from)) * kEarthRadiusMeters / 1000.0;
-  return std::log1p(3.0 * km);
+  return std::sqrt(squared_angle(index.point(row), from)) * kEarthRadiusMeters / 1000.0;
+}
+
+/// What visits have a logarithm of, which are made all at once.
+struct VisitLogs {
+  std::vector<double> values;
+  std::span<double> km;       ///< 1 + 3 km from the position to the place
+  std::span<double> later;    ///< 1 + visits that came after
+  std::span<double> before;   ///< 0.1 + hours since the visit before
+  std::span<double> to_next;  ///< 0.1 + hours to the visit after, or to now
+
+  explicit VisitLogs(std::size_t visits) : values(4 * visits) {
+    const std::span<double> all = values;
+    km = all.first(visits);
+    later = all.subspan(visits, visits);
+    before = all.subspan(2 * visits, visits);
+    to_next = all.subspan(3 * visits, visits);
+  }
+};
+
+VisitLogs visit_logs(const QuestionFacts& question, std::span<const std::uint32_t> numbers) {
+  const std::vector<Visit>& visits = question.user.visits;
+  const GeoPoint& position = question.situation.position;
+  const gpu::FixedPoint here = gpu::fixed_point(position.lat, position.lon);
+  const std::int64_t now_ms = to_ms(question.situation.time);
+  VisitLogs logs(numbers.size());
+  for (std::size_t n = 0; n < numbers.size(); ++n) {
+    const std::size_t i = numbers[n];
+    const bool last = i + 1 == visits.size();
+    logs.km[n] = 1.0 + 3.0 * km_to(question.index, visits[i].row, here);
+    logs.later[n] = static_cast<double>(visits.size() - i);
+    logs.before[n] = i == 0 ? 1.0 : 0.1 + hours_between(visits[i - 1].ms, visits[i].ms);
+    const std::int64_t next_ms = last ? std::max(now_ms, visits[i].ms) : visits[i + 1].ms;
+    logs.to_next[n] = 0.1 + hours_between(visits[i].ms, next_ms);
+  }
+  gpu::ln_each(logs.values);
+  return logs;
+}
+
+/// The same for candidates.
+struct PlaceLogs {
+  std::vector<double> values;
+  std::span<double> category;  ///< 1 + 100 * the category's share of what the user likes
+  std::span<double> cell;      ///< 1 + 100 * the cell's
+  std::span<double> rank;      ///< 1 + candidates that are better
+
+  explicit PlaceLogs(std::size_t candidates) : values(3 * candidates) {
+    const std::span<double> all = values;
+    category = all.first(candidates);
+    cell = all.subspan(candidates, candidates);
+    rank = all.subspan(2 * candidates, candidates);
+  }
+};
+
+double one_and_percent(double part, double total) { return total > 0.0 ? 1.0 + 100.0 * part / total : 1.0; }
+
+PlaceLogs place_logs(const QuestionFacts& question, std::span<const PlaceIndex::Near> candidates,
+                     double categories_total) {
+  PlaceLogs logs(candidates.size());
+  const UserProfile& user = question.user;
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const std::uint32_t row = candidates[i].row;
+    const std::uint32_t category = question.index.category(row);
+    const bool known = category != PlaceIndex::kNoCategory;
+    logs.category[i] = known ? one_and_percent(user.categories.of(category), categories_total) : 1.0;
+    logs.cell[i] = one_and_percent(user.cells.of(question.index.cell(row)), user.cells_total);
+    logs.rank[i] = static_cast<double>(i + 1);
+  }
+  gpu::ln_each(logs.values);
+  return logs;
 }
 
 }  // namespace
@@ -159,9 +225,7 @@ void fill_visit_inputs(const QuestionFacts& question, std::span<const std::uint3
   const UserProfile& user = question.user;
   const VisitWeights& by = user.visit_weights;
   const Context context(question);
-  const GeoPoint& position = question.situation.position;
-  const gpu::FixedPoint here = gpu::fixed_point(position.lat, position.lon);
-  const std::int64_t now_ms = to_ms(question.situation.time);
+  const VisitLogs logs = visit_logs(question, visits);
   for (std::size_t n = 0; n < visits.size(); ++n) {
     const std::size_t i = visits[n];
     const double same_gap = i == 0 ? 0.0 : by.same_gap[i];  // nothing came before the oldest
@@ -181,53 +245,62 @@ void fill_visit_inputs(const QuestionFacts& question, std::span<const std::uint3
     row.add(by.same_start[i] * context.fresh);
     row.add(by.same_start[i] * same_gap);
     row.add(by.same_second[i]);
-    row.add(log_km(question.index, user.visits[i].row, here));
+    row.add(logs.km[n]);
     row.add(context.fresh);
     row.add(context.log_gap);
     row.add(context.weekend);
     row.add(context.log_history);
-    row.add(std::log1p(static_cast<double>(user.visits.size() - 1 - i)));
+    row.add(logs.later[n]);
     row.add(user.visits[i].place == user.visits.back().place ? 1.0 : 0.0);
-    const bool last = i + 1 == user.visits.size();
-    const std::int64_t next_ms = last ? std::max(now_ms, user.visits[i].ms) : user.visits[i + 1].ms;
     row.add(by.same_week_hour[i]);
-    row.add(i == 0 ? 0.0 : log_hours(user.visits[i - 1].ms, user.visits[i].ms));
-    row.add(log_hours(user.visits[i].ms, next_ms));
+    row.add(logs.before[n]);
+    row.add(logs.to_next[n]);
     row.add(by.same_start[i] * by.hour[i]);
     row.add(by.near_start[i] * by.hour[i]);
     row.add(i > 0 && has_category(question, user.visits[i - 1].row, question.last_category) ? 1.0 : 0.0);
   }
 }
 
-void fill_place_inputs(const QuestionFacts& question, std::span<const PlaceIndex::Near> candidates,
-                       std::span<const float> scores, std::span<float> inputs) {
-  const std::size_t width = place_input_names().size();
-  CAIRN_CHECK(inputs.size() == candidates.size() * width);
-  const Context context(question);
-  const double log_position_age = std::log(0.1 + question.situation.position_age_hours);
-  const auto now_ms = static_cast<double>(to_ms(question.situation.time));
+std::vector<float> candidate_features(const QuestionFacts& question, std::span<const PlaceIndex::Near> candidates) {
   std::vector<float> model_scores(candidates.size());
   if (question.model != nullptr) model_scores = question.model->score(candidates);
+  std::vector<float> features;
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     const VisitedPlace* visited = question.user.find_row(candidates[i].row);
     const CandidateFacts facts(question, candidates[i], visited, model_scores[i]);
-    Row row(inputs.subspan(i * width, width));
-    for (const double value : ranking_feature_values(facts)) row.add(value);
-    const double since = visited == nullptr ? 0.0 : std::max(0.0, now_ms - static_cast<double>(visited->newest_ms));
-    row.add(std::log1p(since / 3.6e6));
+    for (const double value : ranking_feature_values(facts)) features.push_back(static_cast<float>(value));
+  }
+  return features;
+}
+
+void fill_place_inputs(const QuestionFacts& question, std::span<const PlaceIndex::Near> candidates,
+                       std::span<const float> scores, std::span<const float> features, std::span<float> inputs) {
+  const std::size_t width = place_input_names().size();
+  const std::size_t shared = ranking_feature_count();
+  CAIRN_CHECK(inputs.size() == candidates.size() * width && features.size() == candidates.size() * shared);
+  const Context context(question);
+  const PlaceLogs logs = place_logs(question, candidates, context.categories_total);
+  const double log_position_age = std::log(0.1 + question.situation.position_age_hours);
+  const auto now_ms = static_cast<double>(to_ms(question.situation.time));
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    std::copy_n(features.data() + i * shared, shared, inputs.data() + i * width);
+    Row row(inputs.subspan(i * width + shared, width - shared));
+    const VisitedPlace* visited = question.user.find_row(candidates[i].row);
     const bool returns = visited != nullptr && visited->visits > 1;
-    const double period = returns ? static_cast<double>(visited->newest_ms - visited->oldest_ms) /
-                                        static_cast<double>(visited->visits - 1)
-                                  : 0.0;
-    row.add(returns ? std::log(0.1 + period / 3.6e6) : 0.0);
-    row.add(returns ? std::log((0.1 + since / 3.6e6) / (0.1 + period / 3.6e6)) : 0.0);
+    double since = 0.0;   // hours
+    double period = 0.0;  // hours
+    if (visited != nullptr) since = std::max(0.0, now_ms - static_cast<double>(visited->newest_ms)) / 3.6e6;
+    if (returns) {
+      period = hours_between(visited->oldest_ms, visited->newest_ms) / static_cast<double>(visited->visits - 1);
+    }
+    row.add(visited == nullptr ? 0.0 : std::log1p(since));
+    row.add(returns ? std::log(0.1 + period) : 0.0);
+    row.add(returns ? std::log((0.1 + since) / (0.1 + period)) : 0.0);
     row.add(has_category(question, candidates[i].row, question.last_category) ? 1.0 : 0.0);
-    row.add(facts.category == PlaceIndex::kNoCategory
-                ? 0.0
-                : share(question.user.categories.of(facts.category), context.categories_total));
-    row.add(share(question.user.cells.of(question.index.cell(candidates[i].row)), question.user.cells_total));
+    row.add(logs.category[i]);
+    row.add(logs.cell[i]);
     row.add(static_cast<double>(scores[i]) - static_cast<double>(scores[0]));
-    row.add(std::log1p(static_cast<double>(i)));
+    row.add(logs.rank[i]);
     row.add(context.log_gap);
     row.add(log_position_age);
     row.add(context.log_history);

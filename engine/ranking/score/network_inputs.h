@@ -30,9 +30,14 @@ struct CandidateVisits {
 /// Row i of `inputs` (visits × visit_input_names()) is of the visit with the number visits[i].
 void fill_visit_inputs(const QuestionFacts& question, std::span<const std::uint32_t> visits, std::span<float> inputs);
 
+/// The ranking features of candidates, a row a candidate, for who has not had them from LinearStage::score().
+[[nodiscard]] std::vector<float> candidate_features(const QuestionFacts& question,
+                                                    std::span<const PlaceIndex::Near> candidates);
+
 /// Row i of `inputs` (candidates × place_input_names()) is of candidates[i].
-/// `scores` are those of the linear stage; the first candidate is the best by them.
+/// `scores` are those of the linear stage; the first candidate is the best by them. `features` are the candidates'
+/// ranking features, a row a candidate.
 void fill_place_inputs(const QuestionFacts& question, std::span<const PlaceIndex::Near> candidates,
-                       std::span<const float> scores, std::span<float> inputs);
+                       std::span<const float> scores, std::span<const float> features, std::span<float> inputs);
 
 }  // namespace cairn::ranking

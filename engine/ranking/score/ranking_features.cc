@@ -379,8 +379,9 @@ std::optional<std::size_t> find_ranking_feature(std::string_view name) noexcept 
 
 std::string_view ranking_feature_meaning(std::size_t feature) noexcept { return kFeatures[feature].meaning; }
 
-double weighted_sum(const CandidateFacts& candidate, std::span<const double> weights) noexcept {
+double weighted_sum(const CandidateFacts& candidate, std::span<const double> weights, std::span<float> shown) noexcept {
   const Values values = compute(candidate);
+  for (std::size_t i = 0; i < shown.size(); ++i) shown[i] = static_cast<float>(values[i]);
   // In order, in double: a score's last bits must not depend on how a compiler would like to add.
   double sum = 0.0;
   for (std::size_t i = 0; i < kCount; ++i) sum += weights[i] * values[i];

@@ -47,8 +47,10 @@ struct DistanceForm {
 /// Returns: the feature of that name, or nullopt.
 [[nodiscard]] std::optional<std::size_t> find_ranking_feature(std::string_view name) noexcept;
 
-/// The sum of weight * value over all features, in order. `weights` has one entry a feature.
-[[nodiscard]] double weighted_sum(const CandidateFacts& candidate, std::span<const double> weights) noexcept;
+/// The sum of weight * value over all features, in order. `weights` has one entry a feature, and so has `values`, which
+/// gets the values, unless it is empty.
+[[nodiscard]] double weighted_sum(const CandidateFacts& candidate, std::span<const double> weights,
+                                  std::span<float> values = {}) noexcept;
 
 /// The feature that varies by kModel: the score of the model in force.
 [[nodiscard]] std::size_t model_feature() noexcept;

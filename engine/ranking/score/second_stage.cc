@@ -13,52 +13,127 @@ namespace {
 
 constexpr float kExponentMax = 30.0F;  ///< of what exp() is taken of
 
-}  // namespace
-
-Result<ScaledNetwork> ScaledNetwork::create(const NetworkNumbers& numbers, gpu::Precision precision,
-                                            std::optional<gpu::InstructionSet> instruction_set) {
-  std::vector<gpu::DenseLayer> layers;
-  for (std::size_t i = 0; i < numbers.layers.size(); ++i) {
-    const NetworkNumbers::Layer& layer = numbers.layers[i];
-    const bool last = i + 1 == numbers.layers.size();
-    layers.push_back({.weights = {layer.weights, layer.outputs, layer.inputs},
-                      .biases = layer.biases,
-                      .activation = last ? gpu::Activation::kNone : gpu::Activation::kRelu});
-  }
-  CAIRN_ASSIGN_OR_RETURN(auto network, gpu::Network::make(layers, {precision, instruction_set, 1}));
-  return ScaledNetwork(numbers, std::move(network));
+bool same_layers(const NetworkNumbers& a, const NetworkNumbers& b) {
+  return std::equal(a.layers.begin(), a.layers.end(), b.layers.begin(), b.layers.end(),
+                    [](const auto& x, const auto& y) { return x.inputs == y.inputs && x.outputs == y.outputs; });
 }
 
-void ScaledNetwork::run(std::span<float> inputs, float bound, std::span<float> outputs) const {
-  constexpr float kMax = NetworkNumbers::kInputMax;
-  const std::size_t width = mean_.size();
-  const std::size_t rows = inputs.size() / width;
-  const float* __restrict mean = mean_.data();
-  const float* __restrict scale = scale_.data();
-  for (std::size_t r = 0; r < rows; ++r) {
-    float* __restrict row = inputs.data() + r * width;
-    for (std::size_t i = 0; i < width; ++i) {
-      float value = (row[i] - mean[i]) * scale[i];
-      value = value > kMax ? kMax : value;
-      row[i] = value < -kMax ? -kMax : value;
+bool same_scaling(const NetworkNumbers& a, const NetworkNumbers& b, std::size_t inputs) {
+  const auto same = [&](const std::vector<float>& x, const std::vector<float>& y) {
+    return std::equal(x.begin(), x.begin() + static_cast<std::ptrdiff_t>(inputs), y.begin());
+  };
+  return same(a.mean, b.mean) && same(a.scale, b.scale);
+}
+
+/// They can be run as one. What is scaled alike is all that both read.
+bool alike(const RankerNetwork::Member& a, const RankerNetwork::Member& b) {
+  return same_layers(a.visits, b.visits) && same_layers(a.places, b.places) &&
+         same_scaling(a.visits, b.visits, visit_input_names().size()) &&
+         same_scaling(a.places, b.places, place_input_names().size());
+}
+
+/// Networks of one shape as one. Each reads the first `shared` inputs, and then some of its own, which stand one
+/// network's behind the other's.
+class JoinedNetwork {
+ public:
+  JoinedNetwork(const NetworkNumbers& first, std::size_t shared) : shared_(shared), parts_(first.layers.size()) {
+    mean_.assign(first.mean.begin(), first.mean.begin() + static_cast<std::ptrdiff_t>(shared));
+    scale_.assign(first.scale.begin(), first.scale.begin() + static_cast<std::ptrdiff_t>(shared));
+  }
+
+  void add(const NetworkNumbers& numbers) {
+    mean_.insert(mean_.end(), numbers.mean.begin() + static_cast<std::ptrdiff_t>(shared_), numbers.mean.end());
+    scale_.insert(scale_.end(), numbers.scale.begin() + static_cast<std::ptrdiff_t>(shared_), numbers.scale.end());
+    members_.push_back(&numbers);
+    for (std::size_t l = 0; l < parts_.size(); ++l) {
+      const NetworkNumbers::Layer& layer = numbers.layers[l];
+      parts_[l].biases.insert(parts_[l].biases.end(), layer.biases.begin(), layer.biases.end());
     }
   }
-  const Status ran = network_.run({inputs, rows, width}, outputs);
+
+  [[nodiscard]] Result<gpu::Network> make(const SecondStage::Options& options) {
+    add_first_layer();
+    std::vector<gpu::DenseLayer> layers;
+    for (std::size_t l = 0; l < parts_.size(); ++l) {
+      if (l > 0) {
+        for (const NetworkNumbers* one : members_) {
+          parts_[l].weights.insert(parts_[l].weights.end(), one->layers[l].weights.begin(),
+                                   one->layers[l].weights.end());
+        }
+      }
+      const std::size_t inputs = l == 0 ? mean_.size() : members_[0]->layers[l].inputs;
+      layers.push_back({.weights = {parts_[l].weights, parts_[l].biases.size(), inputs},
+                        .biases = parts_[l].biases,
+                        .activation = l + 1 == parts_.size() ? gpu::Activation::kNone : gpu::Activation::kRelu,
+                        .groups = l == 0 ? 1 : members_.size()});
+    }
+    return gpu::Network::make(layers, {.precision = options.precision,
+                                       .instruction_set = options.instruction_set,
+                                       .threads = 1,
+                                       .scaling = gpu::InputScaling{mean_, scale_, NetworkNumbers::kInputMax}});
+  }
+
+ private:
+  struct Layer {
+    std::vector<float> weights;
+    std::vector<float> biases;
+  };
+
+  /// Where inputs are another network's, a weight is 0.
+  void add_first_layer() {
+    const std::size_t own = members_[0]->inputs() - shared_;
+    for (std::size_t m = 0; m < members_.size(); ++m) {
+      const NetworkNumbers::Layer& layer = members_[m]->layers[0];
+      for (std::size_t o = 0; o < layer.outputs; ++o) {
+        std::vector<float> row(mean_.size());
+        const float* from = layer.weights.data() + o * layer.inputs;
+        std::copy_n(from, shared_, row.data());
+        std::copy_n(from + shared_, own, row.data() + shared_ + m * own);
+        parts_[0].weights.insert(parts_[0].weights.end(), row.begin(), row.end());
+      }
+    }
+  }
+
+  std::size_t shared_;
+  std::vector<const NetworkNumbers*> members_;
+  std::vector<float> mean_;
+  std::vector<float> scale_;
+  std::vector<Layer> parts_;
+};
+
+/// Each from -`bound` to `bound`.
+void run(const gpu::Network& network, std::span<const float> inputs, float bound, std::span<float> outputs) {
+  const Status ran = network.run({inputs, inputs.size() / network.inputs(), network.inputs()}, outputs);
   CAIRN_CHECK_MSG(ran.ok(), ran.to_string());  // shapes fit
   // Huge weights may lead beyond what a float holds. Then nothing can be said.
   for (float& value : outputs) value = std::isfinite(value) ? std::clamp(value, -bound, bound) : 0.0F;
 }
 
-Result<SecondStage> SecondStage::create(const RankerNetwork& network, const Options& options) {
-  std::vector<Member> members;
-  for (const RankerNetwork::Member& member : network.members) {
-    CAIRN_ASSIGN_OR_RETURN(auto visits,
-                           ScaledNetwork::create(member.visits, options.precision, options.instruction_set));
-    CAIRN_ASSIGN_OR_RETURN(auto places,
-                           ScaledNetwork::create(member.places, options.precision, options.instruction_set));
-    members.push_back({std::move(visits), std::move(places)});
+}  // namespace
+
+Result<SecondStage::Crew> SecondStage::join(std::span<const RankerNetwork::Member> members, const Options& options) {
+  JoinedNetwork visits(members[0].visits, visit_input_names().size());
+  JoinedNetwork places(members[0].places, place_input_names().size());
+  for (const RankerNetwork::Member& member : members) {
+    visits.add(member.visits);
+    places.add(member.places);
   }
-  return SecondStage(std::move(members));
+  CAIRN_ASSIGN_OR_RETURN(auto of_visits, visits.make(options));
+  CAIRN_ASSIGN_OR_RETURN(auto of_places, places.make(options));
+  return Crew{std::move(of_visits), std::move(of_places)};
+}
+
+Result<SecondStage> SecondStage::create(const RankerNetwork& network, const Options& options) {
+  std::vector<Crew> crews;
+  const std::span<const RankerNetwork::Member> members = network.members;
+  for (std::size_t first = 0; first < members.size();) {
+    std::size_t count = 1;
+    while (first + count < members.size() && alike(members[first], members[first + count])) ++count;
+    CAIRN_ASSIGN_OR_RETURN(Crew crew, join(members.subspan(first, count), options));
+    crews.push_back(std::move(crew));
+    first += count;
+  }
+  return SecondStage(std::move(crews), members.size());
 }
 
 std::vector<float> gather_heads(std::span<const float> numbers, std::size_t heads,
@@ -74,7 +149,7 @@ std::vector<float> gather_heads(std::span<const float> numbers, std::size_t head
 }
 
 std::vector<float> SecondStage::score(const QuestionFacts& question, std::span<const PlaceIndex::Near> candidates,
-                                      std::span<const float> scores) const {
+                                      std::span<const float> scores, std::span<const float> features) const {
   std::vector<float> added(candidates.size());
   if (candidates.empty()) return added;
   // What all members read is computed once.
@@ -83,15 +158,14 @@ std::vector<float> SecondStage::score(const QuestionFacts& question, std::span<c
   fill_visit_inputs(question, visits.visits, of_visits);
   const std::size_t own = place_input_names().size();
   std::vector<float> of_places(candidates.size() * own);
-  fill_place_inputs(question, candidates, scores, of_places);
-  const float share = 1.0F / static_cast<float>(members_.size());
+  fill_place_inputs(question, candidates, scores, features, of_places);
+  const float share = 1.0F / static_cast<float>(members_);
   std::vector<float> inputs;
   std::vector<float> outputs;
-  for (const Member& member : members_) {
-    inputs = of_visits;
-    outputs.resize(visits.visits.size() * member.visits.outputs());
-    member.visits.run(inputs, kExponentMax, outputs);
-    const std::size_t heads = member.visits.outputs();
+  for (const Crew& crew : crews_) {
+    const std::size_t heads = crew.visits.outputs();
+    outputs.resize(visits.visits.size() * heads);
+    run(crew.visits, of_visits, kExponentMax, outputs);
     const std::vector<float> gathered = gather_heads(outputs, heads, visits.candidates, candidates.size());
     inputs.resize(candidates.size() * (own + heads));
     for (std::size_t i = 0; i < candidates.size(); ++i) {
@@ -99,9 +173,10 @@ std::vector<float> SecondStage::score(const QuestionFacts& question, std::span<c
       std::copy_n(of_places.data() + i * own, own, row);
       std::copy_n(gathered.data() + i * heads, heads, row + own);
     }
-    outputs.resize(candidates.size());
-    member.places.run(inputs, kAddedMax, outputs);
-    for (std::size_t i = 0; i < added.size(); ++i) added[i] += share * outputs[i];
+    const std::size_t members = crew.places.outputs();
+    outputs.resize(candidates.size() * members);
+    run(crew.places, inputs, kAddedMax, outputs);
+    for (std::size_t i = 0; i < outputs.size(); ++i) added[i / members] += share * outputs[i];
   }
   return added;
 }

@@ -13,30 +13,6 @@
 
 namespace cairn::ranking {
 
-/// A network with its scaling, ready to be run.
-class ScaledNetwork {
- public:
-  /// Returns: what gpu::Network::make() returns.
-  [[nodiscard]] static Result<ScaledNetwork> create(const NetworkNumbers& numbers, gpu::Precision precision,
-                                                    std::optional<gpu::InstructionSet> instruction_set);
-
-  [[nodiscard]] std::size_t inputs() const noexcept { return mean_.size(); }
-  [[nodiscard]] std::size_t outputs() const noexcept { return network_.outputs(); }
-
-  /// `inputs` (rows × inputs()) are scaled where they stand: they are of this call alone. Row r gives `outputs[r *
-  /// outputs() ..]`, each from
-  /// -`bound` to `bound`.
-  void run(std::span<float> inputs, float bound, std::span<float> outputs) const;
-
- private:
-  ScaledNetwork(const NetworkNumbers& numbers, gpu::Network network)
-      : mean_(numbers.mean), scale_(numbers.scale), network_(std::move(network)) {}
-
-  std::vector<float> mean_;
-  std::vector<float> scale_;
-  gpu::Network network_;
-};
-
 /// Says of the best candidates of the linear stage how much better or worse each is, knowing what came of such
 /// situations (RankerNetwork). What it says is added to the linear score.
 ///
@@ -55,18 +31,21 @@ class SecondStage {
   [[nodiscard]] static Result<SecondStage> create(const RankerNetwork& network) { return create(network, Options()); }
 
   /// What is added to the score of each candidate. They are the best by the linear stage, best first, with its
-  /// `scores`. Requires: candidates have different rows.
+  /// `scores` and its `features`, a row a candidate. Requires: candidates have different rows.
   [[nodiscard]] std::vector<float> score(const QuestionFacts& question, std::span<const PlaceIndex::Near> candidates,
-                                         std::span<const float> scores) const;
+                                         std::span<const float> scores, std::span<const float> features) const;
 
  private:
-  struct Member {
-    ScaledNetwork visits;
-    ScaledNetwork places;
+  /// Members of one shape, which are run as one: they scale what is known of visits and places alike.
+  struct Crew {
+    gpu::Network visits;  ///< a visit ► its number for each head of each member
+    gpu::Network places;  ///< a candidate, then what it got of those ► what each member says
   };
-  explicit SecondStage(std::vector<Member> members) : members_(std::move(members)) {}
+  explicit SecondStage(std::vector<Crew> crews, std::size_t members) : crews_(std::move(crews)), members_(members) {}
+  [[nodiscard]] static Result<Crew> join(std::span<const RankerNetwork::Member> members, const Options& options);
 
-  std::vector<Member> members_;
+  std::vector<Crew> crews_;
+  std::size_t members_;
 };
 
 /// What each of `candidates` places gets of each head: ln(1 + the sum of exp(number) over its visits), a row a place.

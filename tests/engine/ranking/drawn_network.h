@@ -8,7 +8,8 @@
 
 namespace cairn::ranking::test {
 
-/// Two members of random numbers: 3 heads, and hidden layers of 9 and 8.
+/// Three members of random numbers: 3 heads, and hidden layers of 9 and 8. Two of them scale what they read alike, as
+/// members that were trained together do.
 inline RankerNetwork drawn_network(std::uint64_t seed) {
   std::mt19937_64 random(seed);
   std::normal_distribution<float> normal(0.0F, 0.6F);
@@ -26,6 +27,10 @@ inline RankerNetwork drawn_network(std::uint64_t seed) {
   for (int i = 0; i < 2; ++i) {
     network.members.push_back({{drawn(visits), drawn(visits), {layer(visits, 9), layer(9, 3)}},
                                {drawn(places), drawn(places), {layer(places, 9), layer(9, 8), layer(8, 1)}}});
+  }
+  network.members.push_back(network.members.back());
+  for (NetworkNumbers* numbers : {&network.members[2].visits, &network.members[2].places}) {
+    for (NetworkNumbers::Layer& l : numbers->layers) l = layer(l.inputs, l.outputs);
   }
   return network;
 }

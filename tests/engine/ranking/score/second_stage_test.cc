@@ -100,7 +100,7 @@ std::vector<double> by_hand(const RankerNetwork::Member& network, const Recommen
   const std::size_t place_width = ranking::place_input_names().size();
   const ranking::UserProfile& user = study.facts.user;
   std::vector<float> of_places(study.best.size() * place_width);
-  ranking::fill_place_inputs(study.facts, study.best, study.scores, of_places);
+  ranking::fill_place_inputs(study.facts, study.best, study.scores, study.features, of_places);
   std::vector<double> added;
   for (std::size_t c = 0; c < study.best.size(); ++c) {
     std::vector<double> sums(network.heads(), 1.0);
@@ -144,8 +144,8 @@ TEST_CASE("a network adds to scores what its format says") {
                 ->study(UserId(user), kHere, kNow, 1.0, false, 60,
                         [&](const Recommender::Study& study) {
                           const std::vector<double> expected = by_hand(network, study);
-                          const auto floats = exact->score(study.facts, study.best, study.scores);
-                          const auto codes = rounded->score(study.facts, study.best, study.scores);
+                          const auto floats = exact->score(study.facts, study.best, study.scores, study.features);
+                          const auto codes = rounded->score(study.facts, study.best, study.scores, study.features);
                           REQUIRE(floats.size() == expected.size());
                           double off = 0.0;
                           double all = 0.0;
@@ -174,9 +174,9 @@ TEST_CASE("what a network adds has the same bits on every instruction set") {
   }
   const auto recommender = town.recommender({});
   const auto see = [&](const Recommender::Study& study) {
-    const auto first = stages.front().score(study.facts, study.best, study.scores);
+    const auto first = stages.front().score(study.facts, study.best, study.scores, study.features);
     for (const SecondStage& stage : stages) {
-      const auto other = stage.score(study.facts, study.best, study.scores);
+      const auto other = stage.score(study.facts, study.best, study.scores, study.features);
       CHECK(std::memcmp(first.data(), other.data(), first.size() * sizeof(float)) == 0);
     }
   };
@@ -201,7 +201,7 @@ TEST_CASE("huge weights add a bounded number, or nothing") {
   REQUIRE(recommender
               ->study(UserId("u1"), kHere, kNow, 0.0, false, 50,
                       [&](const Recommender::Study& study) {
-                        for (const float value : stage->score(study.facts, study.best, study.scores)) {
+                        for (const float value : stage->score(study.facts, study.best, study.scores, study.features)) {
                           CHECK(std::abs(value) <= SecondStage::kAddedMax);
                         }
                       })
@@ -222,7 +222,7 @@ std::vector<Expected> expected_order(Town& town, const RankerNetwork& network, c
   const auto linear = town.recommender({});
   std::vector<Expected> order;
   const auto see = [&](const Recommender::Study& study) {
-    const auto added = stage->score(study.facts, study.best, study.scores);
+    const auto added = stage->score(study.facts, study.best, study.scores, study.features);
     for (std::size_t i = 0; i < added.size(); ++i) {
       order.push_back({study.facts.index.place(study.best[i].row).id.str(), study.scores[i] + added[i]});
     }
