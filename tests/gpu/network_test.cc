@@ -25,8 +25,18 @@ struct LayerValues {
   std::size_t inputs = 0;
   std::size_t outputs = 0;
   Activation activation = Activation::kNone;
+  std::size_t groups = 1;
 
-  [[nodiscard]] DenseLayer view() const { return {{weights, outputs, inputs}, biases, activation}; }
+  [[nodiscard]] DenseLayer view() const { return {{weights, outputs, inputs / groups}, biases, activation, groups}; }
+
+  /// The weights of an output for all inputs: 0 for those of other groups.
+  [[nodiscard]] std::vector<float> row(std::size_t output) const {
+    const std::size_t part = inputs / groups;
+    const std::size_t group = output / (outputs / groups);
+    std::vector<float> all(inputs);
+    std::copy_n(weights.data() + output * part, part, all.data() + group * part);
+    return all;
+  }
 };
 
 std::vector<float> random_values(std::mt19937* random, std::size_t count) {
@@ -36,13 +46,16 @@ std::vector<float> random_values(std::mt19937* random, std::size_t count) {
   return values;
 }
 
-std::vector<LayerValues> random_layers(std::mt19937* random) {
+/// With groups, each layer has so many or one.
+std::vector<LayerValues> random_layers(std::mt19937* random, std::size_t groups = 1) {
   std::vector<LayerValues> layers(1 + (*random)() % 4);
-  std::size_t width = 1 + (*random)() % 70;
+  const auto drawn_width = [&] { return groups * (1 + (*random)() % (70 / groups)); };
+  std::size_t width = drawn_width();
   for (LayerValues& layer : layers) {
     layer.inputs = width;
-    layer.outputs = width = 1 + (*random)() % 70;
-    layer.weights = random_values(random, layer.inputs * layer.outputs);
+    layer.outputs = width = drawn_width();
+    layer.groups = (*random)() % 3 == 0 ? 1 : groups;
+    layer.weights = random_values(random, layer.inputs / layer.groups * layer.outputs);
     if ((*random)() % 3 != 0) layer.biases = random_values(random, layer.outputs);
     layer.activation = static_cast<Activation>((*random)() % 3);
   }
@@ -88,8 +101,9 @@ std::vector<Bounded> oracle(const std::vector<LayerValues>& layers, const std::v
       double sum = layer.biases.empty() ? 0.0 : static_cast<double>(layer.biases[o]);
       double magnitude = std::abs(sum);
       double error = 0.0;
+      const std::vector<float> weights = layer.row(o);
       for (std::size_t i = 0; i < layer.inputs; ++i) {
-        const double weight = static_cast<double>(layer.weights[o * layer.inputs + i]);
+        const double weight = static_cast<double>(weights[i]);
         sum += weight * values[i].value;
         magnitude += std::abs(weight) * (std::abs(values[i].value) + values[i].error);
         error += std::abs(weight) * values[i].error;
@@ -123,7 +137,7 @@ std::vector<float> int8_oracle(const std::vector<LayerValues>& layers, std::vect
     const Codes inputs = coded(values);
     std::vector<float> next;
     for (std::size_t o = 0; o < layer.outputs; ++o) {
-      const Codes weights = coded(std::span(layer.weights).subspan(o * layer.inputs, layer.inputs));
+      const Codes weights = coded(layer.row(o));
       std::int64_t sum = 0;
       for (std::size_t i = 0; i < layer.inputs; ++i) sum += std::int64_t{inputs.codes[i]} * weights.codes[i];
       const float product = static_cast<float>(sum) * (inputs.scale * weights.scale);
@@ -172,6 +186,67 @@ TEST_CASE("int8 gives the integers' bits, on every instruction set") {
         CHECK(row_of(outputs, r, layers.back().outputs) ==
               int8_oracle(layers, row_of(inputs, r, layers.front().inputs)));
       }
+    }
+  }
+}
+
+TEST_CASE("outputs of a group read the inputs of that group alone, on every instruction set") {
+  for (std::uint32_t seed = 1; seed <= 40; ++seed) {
+    std::mt19937 random(seed);
+    const std::vector<LayerValues> layers = random_layers(&random, 2 + seed % 4);
+    const std::size_t rows = random() % 40;
+    const std::vector<float> inputs = random_values(&random, rows * layers.front().inputs);
+    const std::size_t width = layers.back().outputs;
+    for (const InstructionSet set : every_instruction_set()) {
+      INFO("seed ", seed, " on ", std::string(to_string(set)));
+      const auto floats = run(layers, {.instruction_set = set, .threads = 2}, inputs);
+      const auto codes = run(layers, {.precision = Precision::kInt8, .instruction_set = set}, inputs);
+      for (std::size_t r = 0; r < rows; ++r) {
+        const std::vector<float> row = row_of(inputs, r, layers.front().inputs);
+        CHECK(row_of(codes, r, width) == int8_oracle(layers, row));
+        const std::vector<Bounded> expected = oracle(layers, row);
+        for (std::size_t o = 0; o < width; ++o) {
+          CHECK(std::abs(static_cast<double>(floats[r * width + o]) - expected[o].value) <= expected[o].error);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("inputs are scaled before the first layer, and bounded") {
+  for (std::uint32_t seed = 1; seed <= 20; ++seed) {
+    std::mt19937 random(seed);
+    const std::vector<LayerValues> layers = random_layers(&random, 1 + seed % 3);
+    const std::size_t inputs = layers.front().inputs;
+    const std::vector<float> mean = random_values(&random, inputs);
+    const std::vector<float> factors = random_values(&random, inputs);
+    const std::vector<float> values = random_values(&random, 20 * inputs);
+    std::vector<float> scaled;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      scaled.push_back(std::clamp((values[i] - mean[i % inputs]) * factors[i % inputs], -1.5F, 1.5F));
+    }
+    for (const InstructionSet set : every_instruction_set()) {
+      for (const Precision precision : {Precision::kFp32, Precision::kInt8}) {
+        INFO("seed ", seed, " on ", std::string(to_string(set)));
+        NetworkOptions options{.precision = precision, .instruction_set = set};
+        const std::vector<float> expected = run(layers, options, scaled);
+        options.scaling = InputScaling{mean, factors, 1.5F};
+        CHECK(run(layers, options, values) == expected);
+      }
+    }
+  }
+}
+
+TEST_CASE("a value that is not finite stays so when inputs are scaled") {
+  const LayerValues layer{.weights = {1, 1}, .inputs = 2, .outputs = 1};
+  const std::vector<float> mean{0, 0};
+  const std::vector<float> factors{1, 1};
+  for (const InstructionSet set : every_instruction_set()) {
+    for (const Precision precision : {Precision::kFp32, Precision::kInt8}) {
+      const NetworkOptions options{
+          .precision = precision, .instruction_set = set, .scaling = InputScaling{mean, factors, 5.0F}};
+      CHECK(std::isnan(run({layer}, options, {std::nanf(""), 1})[0]));
+      CHECK(run({layer}, options, {kInfinity, 1})[0] == doctest::Approx(6.0).epsilon(0.01));
     }
   }
 }
@@ -305,6 +380,25 @@ TEST_CASE("networks that make no sense are refused") {
     CHECK(code({{{bad_two, 1, 2}, {}}}) == StatusCode::kInvalidArgument);
     CHECK(code({{{six, 2, 3}, bad_two}}) == StatusCode::kInvalidArgument);
   }
+  const std::vector<float> four{1, 2, 3, 4};
+  const auto grouped = [](std::span<const float> weights, std::size_t outputs, std::size_t inputs, std::size_t groups) {
+    return DenseLayer{{weights, outputs, inputs}, {}, Activation::kNone, groups};
+  };
+  CHECK(code({grouped(four, 4, 1, 2)}) == StatusCode::kOk);
+  CHECK(code({grouped(four, 4, 1, 2), grouped(four, 2, 2, 2)}) == StatusCode::kOk);
+  CHECK(code({grouped(four, 4, 1, 4), grouped(four, 2, 2, 2)}) == StatusCode::kInvalidArgument);
+  CHECK(code({grouped(four, 4, 1, 3)}) == StatusCode::kInvalidArgument);
+  CHECK(code({grouped(four, 4, 1, 0)}) == StatusCode::kInvalidArgument);
+  CHECK(code({grouped(four, 4, 1, 2), grouped(four, 1, 4, 1)}) == StatusCode::kOk);
+  CHECK(code({grouped(four, 4, 1, 2), grouped(four, 2, 2, 1)}) == StatusCode::kInvalidArgument);
+  const auto scaled = [&](std::span<const float> mean, std::span<const float> factors, float bound) {
+    const std::vector<DenseLayer> layers{{{two, 1, 2}, {}}};
+    return Network::make(layers, {.scaling = InputScaling{mean, factors, bound}}).status().code();
+  };
+  CHECK(scaled(two, two, 1.0F) == StatusCode::kOk);
+  CHECK(scaled(six, two, 1.0F) == StatusCode::kInvalidArgument);
+  CHECK(scaled(two, {}, 1.0F) == StatusCode::kInvalidArgument);
+  CHECK(scaled(two, two, kInfinity) == StatusCode::kInvalidArgument);
   const std::vector<float> many(131'073);
   CHECK(code({{{many, 1, 131'073}, {}}}) == StatusCode::kOk);
   CHECK(code({{{many, 1, 131'073}, {}}}, Precision::kInt8) == StatusCode::kInvalidArgument);

@@ -140,12 +140,25 @@ std::vector<float> gather_heads(std::span<const float> numbers, std::size_t head
                                 std::span<const std::uint32_t> candidate_of, std::size_t candidates) {
   std::vector<double> powers(numbers.begin(), numbers.end());
   gpu::exp_each(powers);
-  std::vector<double> sums(candidates * heads, 1.0);
+  // Most places have had no visit, and get 0. The others are summed one behind the other, as they are come by.
+  constexpr std::uint32_t kNone = 0xFFFFFFFF;
+  std::vector<std::uint32_t> place_of(candidates, kNone);
+  std::vector<double> sums;
   for (std::size_t i = 0; i < candidate_of.size(); ++i) {
-    for (std::size_t h = 0; h < heads; ++h) sums[candidate_of[i] * heads + h] += powers[i * heads + h];
+    std::uint32_t& place = place_of[candidate_of[i]];
+    if (place == kNone) {
+      place = static_cast<std::uint32_t>(sums.size());
+      sums.resize(sums.size() + heads, 1.0);
+    }
+    for (std::size_t h = 0; h < heads; ++h) sums[place + h] += powers[i * heads + h];
   }
   gpu::ln_each(sums);
-  return {sums.begin(), sums.end()};
+  std::vector<float> gathered(candidates * heads);
+  for (std::size_t i = 0; i < candidates; ++i) {
+    if (place_of[i] == kNone) continue;
+    for (std::size_t h = 0; h < heads; ++h) gathered[i * heads + h] = static_cast<float>(sums[place_of[i] + h]);
+  }
+  return gathered;
 }
 
 std::vector<float> SecondStage::score(const QuestionFacts& question, std::span<const PlaceIndex::Near> candidates,
