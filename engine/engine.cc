@@ -62,6 +62,8 @@ class EngineImpl final : public Engine {
   Status retry_consumer(const CallContext& context, const std::string& name) override;
   Status accept_gap(const CallContext& context, const std::string& name) override;
   Result<CheckpointInfo> checkpoint(const CallContext& context, const std::string& path) override;
+  Result<ModelStatus> activate_ranker(const CallContext& context, const std::string& directory,
+                                      ModelChoice choice) override;
   Result<ModelStatus> activate_model(const CallContext& context, const std::string& directory,
                                      ModelChoice choice) override;
   Status close() override;
@@ -129,7 +131,8 @@ Status EngineImpl::open_parts() {
   CAIRN_ASSIGN_OR_RETURN(
       dead_letters_, streaming::open_dead_letter_file(dead_letter_path(options_, *directory_), options_.dead_letters));
   CAIRN_ASSIGN_OR_RETURN(recommender_, ranking::Recommender::create(*state_, options_.ranking));
-  CAIRN_ASSIGN_OR_RETURN(models_, ModelSide::open(options_.model, *recommender_, clock_, options_.log));
+  CAIRN_ASSIGN_OR_RETURN(
+      models_, ModelSide::open(options_.model, options_.ranking.ranker_dir, *recommender_, clock_, options_.log));
   intake_ = std::make_unique<ingest::ApiIntake>(types_, options_.decode, options_.idempotency, clock_, *event_log_);
   feature_sink_ = std::make_unique<ingest::FeatureSink>(*state_, *dead_letters_, clock_);
   return ok_status();
@@ -234,6 +237,13 @@ Result<ModelStatus> EngineImpl::activate_model(const CallContext& context, const
                                                ModelChoice choice) {
   if (closing_.load()) return unavailable("the engine is closing");
   CAIRN_RETURN_IF_ERROR(models_->activate(context, directory, choice));
+  return models_->status();
+}
+
+Result<ModelStatus> EngineImpl::activate_ranker(const CallContext& context, const std::string& directory,
+                                                ModelChoice choice) {
+  if (closing_.load()) return unavailable("the engine is closing");
+  CAIRN_RETURN_IF_ERROR(models_->activate_ranker(context, directory, choice));
   return models_->status();
 }
 

@@ -224,7 +224,9 @@ std::string checkpoints_folder(const Config& config) {
 
 std::string models_folder(const Config& config) {
   if (!config.http.models_dir.empty()) return config.http.models_dir;
-  std::filesystem::path dir = std::filesystem::path(config.engine.model.dir).lexically_normal();
+  const EngineOptions& engine = config.engine;
+  const std::string& named = engine.model.dir.empty() ? engine.ranking.ranker_dir : engine.model.dir;
+  std::filesystem::path dir = std::filesystem::path(named).lexically_normal();
   if (dir.empty()) return {};
   if (!dir.has_filename()) dir = dir.parent_path();  // "models/a/" is "models/a"
   return dir.has_parent_path() ? dir.parent_path().string() : ".";

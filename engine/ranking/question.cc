@@ -131,7 +131,8 @@ Result<Question> QuestionReader::read(const RecommendRequest& request, const Pla
 
   CAIRN_ASSIGN_OR_RETURN(const UserRow row, user_row(request.user));
   question.row_damaged = row.damaged;
-  question.user = read_user_profile(state_.schema(), row.found.row.get(), index, habit_, question.situation.time);
+  question.user =
+      read_user_profile(state_.schema(), row.found.row.get(), index, places.ranker()->habit(), question.situation.time);
   question.tier = !question.user.known ? Tier::kNone : row.found.hit ? Tier::kMemory : Tier::kDisk;
   CAIRN_RETURN_IF_ERROR(place(request, index, &question));
   const ModelTerms terms{request.recent, request.explore, request.segment, question.situation.position};
@@ -161,7 +162,7 @@ Status QuestionReader::check_explores(const PlaceScan& places) const {
                     "is; ") +
         kRemedy);
   }
-  if (model_weighs_) return ok_status();
+  if (places.ranker()->model_weight() != 0.0) return ok_status();
   return failed_precondition(
       "explore: the weights of ranking give the feature model none; give it one, or ask without explore");
 }
@@ -191,7 +192,7 @@ Result<std::unique_ptr<const AskedModel>> QuestionReader::ask_model(const PlaceS
                                                                     const ModelTerms& terms) const {
   if (terms.explore) CAIRN_RETURN_IF_ERROR(check_explores(places));
   if (terms.segment) CAIRN_RETURN_IF_ERROR(check_segment(places, *terms.segment));
-  if (!places.model() || !model_weighs_) return std::unique_ptr<const AskedModel>();
+  if (!places.model() || places.ranker()->model_weight() == 0.0) return std::unique_ptr<const AskedModel>();
   AskedModel asked{.scores = places.model(), .explore = options_of(terms.explore)};
   asked.history = asked.scores->history(state_.schema(), row, state_.place_ids(), terms.recent);
   if (asked.history.items.empty()) ask_segments(terms, &asked);

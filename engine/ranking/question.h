@@ -11,7 +11,6 @@
 #include "cairn/options.h"
 #include "cairn/recommendation.h"
 #include "engine/ranking/model_scores.h"
-#include "engine/ranking/ranker_model.h"
 #include "engine/ranking/score/facts.h"
 #include "engine/ranking/score/place_scan.h"
 #include "engine/ranking/user_profile.h"
@@ -39,10 +38,8 @@ struct Question {
 /// Makes questions of requests. Threads: any.
 class QuestionReader {
  public:
-  /// All must outlive it. `model_weighs`: whether a model in force takes part in scores.
-  QuestionReader(const state::FeatureState& state, const RankingOptions& options, const HabitCoefficients& habit,
-                 bool model_weighs)
-      : state_(state), options_(options), habit_(habit), model_weighs_(model_weighs) {}
+  /// Both must outlive it.
+  QuestionReader(const state::FeatureState& state, const RankingOptions& options) : state_(state), options_(options) {}
 
   /// What costs nothing to check is checked before the user's row is read.
   /// Returns: INVALID_ARGUMENT; what reading the state returns.
@@ -79,8 +76,6 @@ class QuestionReader {
 
   const state::FeatureState& state_;
   const RankingOptions& options_;
-  const HabitCoefficients& habit_;
-  const bool model_weighs_;
 };
 
 }  // namespace cairn::ranking

@@ -203,6 +203,16 @@ Result<RankerModel> read_ranker(const std::string& directory) {
                       [&](const std::string& file) { return read_network(in_directory(directory, file)); });
 }
 
+bool is_ranker(const std::string& directory) {
+  if (directory.empty()) return false;
+  const std::string path = in_directory(directory, kDescription);
+  const auto text = model::read_text(path, kTextBytesMax);
+  if (!text.ok()) return false;
+  const auto document = model::parse_toml(path, *text);
+  std::string kind;
+  return document.ok() && model::TomlTable(path, *document).take("kind", &kind).ok() && kind == kKind;
+}
+
 namespace {
 
 /// The shortest text that reads back as the same number.
@@ -261,6 +271,11 @@ const RankerModel& default_ranker() {
     return *std::move(parsed);
   }();
   return kRanker;
+}
+
+Result<RankerModel> configured_ranker(const std::string& directory) {
+  if (directory.empty()) return default_ranker();
+  return read_ranker(directory);
 }
 
 std::vector<RankingFeatureInfo> ranking_features() {

@@ -79,6 +79,13 @@ using ReadNetwork = std::function<Result<RankerNetwork>(const std::string& file)
 [[nodiscard]] std::string_view default_ranker_text() noexcept;
 [[nodiscard]] std::span<const std::byte> default_ranker_network() noexcept;
 
+/// Whether model.toml of `directory` is that of a ranker, of whatever worth, and not of another model. False where
+/// there is none that can be read.
+[[nodiscard]] bool is_ranker(const std::string& directory);
+
+/// The ranker in `directory`, or where that is empty the one that ships with Cairn. Returns: as read_ranker().
+[[nodiscard]] Result<RankerModel> configured_ranker(const std::string& directory);
+
 /// Every ranking feature in order, with its weight in the default ranker.
 [[nodiscard]] std::vector<RankingFeatureInfo> ranking_features();
 

@@ -17,41 +17,27 @@
 
 namespace cairn::ranking {
 
-Recommender::Recommender(state::FeatureState& state, const RankingOptions& options, RankerModel ranker,
-                         LinearStage stage, std::optional<SecondStage> second_stage,
+Recommender::Recommender(state::FeatureState& state, const RankingOptions& options,
                          std::unique_ptr<gpu::Backend> backend)
-    : state_(state),
-      options_(options),
-      ranker_(std::move(ranker)),
-      stage_(std::move(stage)),
-      second_stage_(std::move(second_stage)),
-      backend_(std::move(backend)),
-      questions_(state_, options_, ranker_.habit, stage_.weights()[model_feature()] != 0.0),
-      signals_(state) {}
+    : state_(state), options_(options), backend_(std::move(backend)), questions_(state_, options_), signals_(state) {}
 
 Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& state, const RankingOptions& options) {
   // Read first: with a broken ranker nothing is set up.
-  RankerModel ranker = default_ranker();
-  if (!options.ranker_dir.empty()) {
-    CAIRN_ASSIGN_OR_RETURN(ranker, read_ranker(options.ranker_dir));
-  }
+  CAIRN_ASSIGN_OR_RETURN(RankerModel ranker, configured_ranker(options.ranker_dir));
   return create(state, options, std::move(ranker));
 }
 
 Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& state, const RankingOptions& options,
-                                                         RankerModel ranker) {
-  CAIRN_ASSIGN_OR_RETURN(LinearStage stage, LinearStage::create(ranker.weights, options.weights));
+                                                         RankerModel model) {
+  CAIRN_ASSIGN_OR_RETURN(auto ranker, Ranker::create(std::move(model), options.weights));
   // A question is scanned by the thread that asks it: threads are for questions that come at the same time.
   CAIRN_ASSIGN_OR_RETURN(auto backend, gpu::make_cpu_backend({.threads = 1}));
-  std::optional<SecondStage> second_stage;
-  // A network corrects the very weights that it was trained with. Weights that somebody named are the whole score.
-  if (ranker.network && options.weights.empty()) {
-    CAIRN_ASSIGN_OR_RETURN(second_stage, SecondStage::create(*ranker.network));
-  }
-  std::unique_ptr<Recommender> made(new Recommender(state, options, std::move(ranker), std::move(stage),
-                                                    std::move(second_stage), std::move(backend)));
+  std::unique_ptr<Recommender> made(new Recommender(state, options, std::move(backend)));
   // The index comes first, so that the stored rows that observing hands over find their places' categories.
-  made->refresh_index();
+  {
+    const MutexLock lock(made->rebuild_mutex_);
+    made->build_index(std::move(ranker));
+  }
   CAIRN_RETURN_IF_ERROR(state.observe_places([signals = &made->signals_](auto changes) { signals->update(changes); }));
   return made;
 }
@@ -70,27 +56,41 @@ bool Recommender::index_current() const {
 
 void Recommender::refresh_index() {
   const MutexLock one_at_a_time(rebuild_mutex_);
-  if (index_current()) return;
+  if (!index_current()) build_index(ranker());
+}
+
+void Recommender::build_index(std::shared_ptr<const Ranker> ranker) {
   // The version is read before the places: an import in between is then newer than the index says, and makes another.
   const std::uint64_t version = state_.catalog().version();
   auto index = std::make_shared<const PlaceIndex>(state_.catalog().newer_than(0), state_.category_ids(), version);
   // Totals before the index that names their categories; requests under way go on with the older index.
   signals_.recategorise(*index);
-  const auto places = this->places();
-  const auto model = places ? places->model() : nullptr;
-  replace_places(std::move(index), model ? model->model() : nullptr);
+  replace_places(std::move(index), served_model(), std::move(ranker));
 }
 
 void Recommender::serve_model(std::shared_ptr<const model::ServedModel> model) {
   const MutexLock one_at_a_time(rebuild_mutex_);
-  replace_places(index(), std::move(model));
+  replace_places(index(), std::move(model), ranker());
+}
+
+Status Recommender::serve_ranker(RankerModel model) {
+  CAIRN_ASSIGN_OR_RETURN(auto ranker, Ranker::create(std::move(model), options_.weights));
+  const MutexLock one_at_a_time(rebuild_mutex_);
+  replace_places(index(), served_model(), std::move(ranker));
+  return ok_status();
+}
+
+std::shared_ptr<const model::ServedModel> Recommender::served_model() const {
+  const auto places = this->places();
+  return places && places->model() ? places->model()->model() : nullptr;
 }
 
 void Recommender::replace_places(std::shared_ptr<const PlaceIndex> index,
-                                 std::shared_ptr<const model::ServedModel> model) {
+                                 std::shared_ptr<const model::ServedModel> model,
+                                 std::shared_ptr<const Ranker> ranker) {
   std::shared_ptr<const ModelScores> scores;
   if (model) scores = std::make_shared<const ModelScores>(index, std::move(model));
-  auto places = PlaceScan::create(std::move(index), std::move(scores), stage_, ranker_.week, *backend_);
+  auto places = PlaceScan::create(std::move(index), std::move(scores), std::move(ranker), *backend_);
   CAIRN_CHECK_MSG(places.ok(), places.status().to_string());  // the backend has no bound, and an index makes sense
   if (const auto before = this->places()) (*places)->prepare_like(*before, signals_);
   const MutexLock lock(index_mutex_);
@@ -145,6 +145,7 @@ Result<Recommendations> Recommender::recommend(const CallContext& call, const Re
 
   answer.freshness.tier = question.tier;
   answer.known_by = question.known_by;
+  answer.ranker = places->ranker()->version();
   if (question.model) answer.model = question.model->scores->model()->version();
   if (question.model) answer.segment = question.model->segment;
   if (question.model && question.model->explores()) answer.explored = request.explore->method;
@@ -152,12 +153,13 @@ Result<Recommendations> Recommender::recommend(const CallContext& call, const Re
   CAIRN_ASSIGN_OR_RETURN(const auto hour, hour_for(question, *places, ranges));
   // The lock on signals is held to the end: the scan, the scores and the reasons are of the same signals.
   const PlaceSignals::Reader signals(signals_);
-  const QuestionFacts facts(question.situation, index, signals, ranker_.week, question.model.get());
+  const Ranker& ranker = *places->ranker();
+  const QuestionFacts facts(question.situation, index, signals, ranker.week(), question.model.get());
   CAIRN_ASSIGN_OR_RETURN(const Ranked ranked, rank(call, question, facts, *places, ranges, hour.get()));
   answer.candidates = ranked.passed;
   std::vector<float> model_scores;
   if (request.explain) {
-    CAIRN_ASSIGN_OR_RETURN(model_scores, model_scores_of(question, ranked));
+    CAIRN_ASSIGN_OR_RETURN(model_scores, model_scores_of(question, ranked, ranker.model_weight()));
   }
   for (std::size_t i = 0; i < ranked.places.size(); ++i) {
     const PlaceIndex::Near& near = ranked.places[i];
@@ -167,7 +169,7 @@ Result<Recommendations> Recommender::recommend(const CallContext& call, const Re
     item.distance_meters = static_cast<double>(near.meters);
     if (request.explain) {  // for those that are answered only: sentences cost far more than scores
       item.reasons = reasons_for(CandidateFacts(facts, near, question.user.find_row(near.row), model_scores[i]),
-                                 stage_.weights(), ranked.added.empty() ? 0.0F : ranked.added[i]);
+                                 ranker.linear().weights(), ranked.added.empty() ? 0.0F : ranked.added[i]);
     }
   }
   answer.next = next_page(question, index, ranked);
@@ -176,13 +178,14 @@ Result<Recommendations> Recommender::recommend(const CallContext& call, const Re
 }
 
 /// What the model gave those that are answered, with what its bounds added.
-Result<std::vector<float>> Recommender::model_scores_of(const Question& question, const Ranked& ranked) const {
+Result<std::vector<float>> Recommender::model_scores_of(const Question& question, const Ranked& ranked,
+                                                        double model_weight) {
   std::vector<std::uint32_t> rows;
   for (const PlaceIndex::Near& near : ranked.places) rows.push_back(near.row);
   std::vector<float> scores(rows.size());
   if (!question.model) return scores;
   question.model->scores->score(question.model->query, rows, scores);
-  CAIRN_ASSIGN_OR_RETURN(const auto gains, question.model->gains(rows, stage_.weights()[model_feature()]));
+  CAIRN_ASSIGN_OR_RETURN(const auto gains, question.model->gains(rows, model_weight));
   for (std::size_t i = 0; i < rows.size(); ++i) {
     // A cap by category may let in places from behind those that were raised.
     const bool raised = std::binary_search(ranked.raised.begin(), ranked.raised.end(), rows[i]);
@@ -218,9 +221,11 @@ Result<Recommender::Ranked> Recommender::rank(const CallContext& call, const Que
                                               const QuestionFacts& facts, const PlaceScan& places,
                                               std::span<const gpu::RowRange> ranges, PlaceScan::Hour* hour) const {
   const PlaceIndex& index = places.index();
+  const Ranker& ranker = *places.ranker();
   const std::size_t pool = std::max(kSecondStage, question.limit);  // is chosen from, where places are compared
   // A cap by category may pass over many of the best: then more of them are looked for, up to all.
-  const bool reorders = second_stage_ || question.diversity > 0.0 || (question.model && question.model->has_bounds());
+  const bool reorders =
+      ranker.second() != nullptr || question.diversity > 0.0 || (question.model && question.model->has_bounds());
   std::size_t wanted = reorders ? pool : question.limit;
   if (question.max_per_category > 0) wanted = std::max(kSecondStage, 4 * question.limit);
   for (;; wanted *= 4) {
@@ -232,11 +237,11 @@ Result<Recommender::Ranked> Recommender::rank(const CallContext& call, const Que
       found = question.ranks_some ? find_some(question, index) : find_all(question, index);
       if (question.max_per_category > 0) wanted = std::max(wanted, found.passed);  // all are here: one round will do
     }
-    CAIRN_ASSIGN_OR_RETURN(Linear linear, score_all(facts, found.candidates, [&] { return call.check(); }));
+    CAIRN_ASSIGN_OR_RETURN(Linear linear, score_all(ranker, facts, found.candidates, [&] { return call.check(); }));
     std::vector<std::uint32_t> order = best_candidates(index, found.candidates, linear.scores, wanted);
-    CAIRN_RETURN_IF_ERROR(raise_to_bounds(index, question.model.get(), stage_.weights()[model_feature()],
-                                          found.candidates, pool, order, &linear.scores));
-    const Ranked best = in_order(facts, linear, order);
+    CAIRN_RETURN_IF_ERROR(raise_to_bounds(index, question.model.get(), ranker.model_weight(), found.candidates, pool,
+                                          order, &linear.scores));
+    const Ranked best = in_order(ranker, facts, linear, order);
     Ranked ranked{.passed = found.passed};
     if (question.model && question.model->has_bounds()) {
       for (const std::uint32_t i : std::span(order).first(std::min(order.size(), pool))) {
@@ -271,13 +276,14 @@ float step_back(float highest, float lowest) {
 
 }  // namespace
 
-Result<Recommender::Linear> Recommender::score_all(const QuestionFacts& facts,
+Result<Recommender::Linear> Recommender::score_all(const Ranker& ranker, const QuestionFacts& facts,
                                                    std::span<const PlaceIndex::Near> candidates,
-                                                   const std::function<Status()>& go_on) const {
+                                                   const std::function<Status()>& go_on) {
   Linear linear{.candidates = candidates};
   // Of more candidates than a scan leaves, few are among the best: their features are then computed again.
-  const bool keep = second_stage_ && candidates.size() <= kFeaturesKept;
-  CAIRN_RETURN_IF_ERROR(stage_.score(facts, candidates, go_on, &linear.scores, keep ? &linear.features : nullptr));
+  const bool keep = ranker.second() != nullptr && candidates.size() <= kFeaturesKept;
+  CAIRN_RETURN_IF_ERROR(
+      ranker.linear().score(facts, candidates, go_on, &linear.scores, keep ? &linear.features : nullptr));
   return linear;
 }
 
@@ -296,18 +302,18 @@ std::vector<float> Recommender::features_of(const QuestionFacts& facts, const Li
   return features;
 }
 
-Recommender::Ranked Recommender::in_order(const QuestionFacts& facts, const Linear& linear,
-                                          std::span<const std::uint32_t> order) const {
+Recommender::Ranked Recommender::in_order(const Ranker& ranker, const QuestionFacts& facts, const Linear& linear,
+                                          std::span<const std::uint32_t> order) {
   Ranked best;
   for (const std::uint32_t i : order) {
     best.places.push_back(linear.candidates[i]);
     best.scores.push_back(linear.scores[i]);
   }
-  if (!second_stage_ || best.places.empty()) return best;
+  if (ranker.second() == nullptr || best.places.empty()) return best;
   const std::size_t looked_at = std::min(best.places.size(), kSecondStage);
   const std::span<const PlaceIndex::Near> first = std::span(best.places).first(looked_at);
-  const std::vector<float> added = second_stage_->score(facts, first, std::span(best.scores).first(looked_at),
-                                                        features_of(facts, linear, order.first(looked_at)));
+  const std::vector<float> added = ranker.second()->score(facts, first, std::span(best.scores).first(looked_at),
+                                                          features_of(facts, linear, order.first(looked_at)));
   std::vector<float> sums;
   for (std::size_t i = 0; i < looked_at; ++i) sums.push_back(best.scores[i] + added[i]);
   Ranked ordered;
@@ -340,18 +346,19 @@ Result<Recommender::Scored> Recommender::score(const UserId& user, GeoPoint posi
   Scored scored;
   const auto places = this->places();
   scored.index = places->shared_index();
+  const Ranker& ranker = *places->ranker();
   CAIRN_ASSIGN_OR_RETURN(const auto row, questions_.user_row(user));
   const UserProfile profile =
-      read_user_profile(state_.schema(), row.found.row.get(), *scored.index, ranker_.habit, time);
+      read_user_profile(state_.schema(), row.found.row.get(), *scored.index, ranker.habit(), time);
   CAIRN_ASSIGN_OR_RETURN(const auto asked, questions_.ask_model(*places, row.found.row.get(), {.position = position}));
   const Situation situation{&profile, position, position_age_hours, time};
   // No filters and no bound: whoever measures ranking wants the score of every place in reach.
   scored.candidates = scored.index->within(position, radius_meters);
   const PlaceSignals::Reader signals(signals_);
-  const QuestionFacts facts(situation, *scored.index, signals, ranker_.week, asked.get());
-  CAIRN_ASSIGN_OR_RETURN(Linear linear, score_all(facts, scored.candidates, [] { return ok_status(); }));
-  if (second_stage_) {
-    put_best_first(facts, std::move(linear), &scored);
+  const QuestionFacts facts(situation, *scored.index, signals, ranker.week(), asked.get());
+  CAIRN_ASSIGN_OR_RETURN(Linear linear, score_all(ranker, facts, scored.candidates, [] { return ok_status(); }));
+  if (ranker.second() != nullptr) {
+    put_best_first(ranker, facts, std::move(linear), &scored);
   } else {
     scored.scores = std::move(linear.scores);
   }
@@ -362,9 +369,10 @@ Status Recommender::study(const UserId& user, GeoPoint position, EventTime time,
                           bool exclude_seen, std::size_t k, const std::function<void(const Study&)>& see) const {
   const auto places = this->places();
   const PlaceIndex& index = places->index();
+  const Ranker& ranker = *places->ranker();
   Question question;
   CAIRN_ASSIGN_OR_RETURN(const auto row, questions_.user_row(user));
-  question.user = read_user_profile(state_.schema(), row.found.row.get(), index, ranker_.habit, time);
+  question.user = read_user_profile(state_.schema(), row.found.row.get(), index, ranker.habit(), time);
   CAIRN_ASSIGN_OR_RETURN(question.model, questions_.ask_model(*places, row.found.row.get(), {}));
   question.situation = {&question.user, position, position_age_hours, time};
   question.filter.radius_meters = kEverywhereMeters;
@@ -373,13 +381,13 @@ Status Recommender::study(const UserId& user, GeoPoint position, EventTime time,
   CAIRN_ASSIGN_OR_RETURN(const auto hour, places->hour(time, index.size(), signals_));
   const auto ranges = index.ranges_around(position, kEverywhereMeters);
   const PlaceSignals::Reader signals(signals_);
-  const QuestionFacts facts(question.situation, index, signals, ranker_.week, question.model.get());
+  const QuestionFacts facts(question.situation, index, signals, ranker.week(), question.model.get());
   PlaceScan::Found found;
   if (hour != nullptr) {
     CAIRN_ASSIGN_OR_RETURN(found, places->find(facts, question.filter, ranges, k, *hour));
   }
   if (!found.by_scan) found = find_all(question, index);
-  CAIRN_ASSIGN_OR_RETURN(const Linear linear, score_all(facts, found.candidates, [] { return ok_status(); }));
+  CAIRN_ASSIGN_OR_RETURN(const Linear linear, score_all(ranker, facts, found.candidates, [] { return ok_status(); }));
   const std::vector<std::uint32_t> order = best_candidates(index, found.candidates, linear.scores, k);
   std::vector<PlaceIndex::Near> best;
   std::vector<float> best_scores;
@@ -391,9 +399,9 @@ Status Recommender::study(const UserId& user, GeoPoint position, EventTime time,
   return ok_status();
 }
 
-void Recommender::put_best_first(const QuestionFacts& facts, Linear linear, Scored* scored) const {
+void Recommender::put_best_first(const Ranker& ranker, const QuestionFacts& facts, Linear linear, Scored* scored) {
   const Ranked best =
-      in_order(facts, linear, best_candidates(facts.index, linear.candidates, linear.scores, kSecondStage));
+      in_order(ranker, facts, linear, best_candidates(facts.index, linear.candidates, linear.scores, kSecondStage));
   scored->linear = std::move(linear.scores);
   scored->scores = scored->linear;
   if (best.places.empty()) return;

@@ -18,9 +18,8 @@
 #include "engine/ranking/question.h"
 #include "engine/ranking/ranker_model.h"
 #include "engine/ranking/retrieve/place_index.h"
-#include "engine/ranking/score/linear_stage.h"
 #include "engine/ranking/score/place_scan.h"
-#include "engine/ranking/score/second_stage.h"
+#include "engine/ranking/score/ranker.h"
 #include "engine/state/feature_state.h"
 
 namespace cairn::ranking {
@@ -28,7 +27,8 @@ namespace cairn::ranking {
 /// Answers "which places, for this user, here, now" from the feature state and the place index: candidates by geofence
 /// and filters, the best of all of them found by a scan and scored exactly, the reasons written.
 ///
-/// A request sees one place index from its beginning to its end; what an import changes meanwhile is for later ones.
+/// A request sees one place index, one model and one ranker from its beginning to its end; what changes meanwhile is
+/// for later ones.
 ///
 /// Threads: any.
 class Recommender {
@@ -54,6 +54,12 @@ class Recommender {
 
   /// From here on questions are answered with this model (null: with none). Those under way end with the one before.
   void serve_model(std::shared_ptr<const model::ServedModel> model) CAIRN_EXCLUDES(rebuild_mutex_, index_mutex_);
+  /// From here on questions are answered with this ranker. Those under way end with the one before. The weights that
+  /// the options name go on to replace a ranker's.
+  /// Returns: what Ranker::create() returns; the one before then stays in force.
+  [[nodiscard]] Status serve_ranker(RankerModel model) CAIRN_EXCLUDES(rebuild_mutex_, index_mutex_);
+  /// The ranker in force.
+  [[nodiscard]] std::shared_ptr<const Ranker> ranker() const CAIRN_EXCLUDES(index_mutex_) { return places()->ranker(); }
   /// The model in force, by row of places; null: none.
   [[nodiscard]] std::shared_ptr<const ModelScores> model() const CAIRN_EXCLUDES(index_mutex_) {
     return places()->model();
@@ -99,11 +105,14 @@ class Recommender {
  private:
   [[nodiscard]] std::shared_ptr<const PlaceScan> places() const CAIRN_EXCLUDES(index_mutex_);
   [[nodiscard]] bool index_current() const;
-  /// Puts an index and a model in place, in one step.
-  void replace_places(std::shared_ptr<const PlaceIndex> index, std::shared_ptr<const model::ServedModel> model)
-      CAIRN_REQUIRES(rebuild_mutex_) CAIRN_EXCLUDES(index_mutex_);
-  Recommender(state::FeatureState& state, const RankingOptions& options, RankerModel ranker, LinearStage stage,
-              std::optional<SecondStage> second_stage, std::unique_ptr<gpu::Backend> backend);
+  /// Makes an index of the catalogue as it is.
+  void build_index(std::shared_ptr<const Ranker> ranker) CAIRN_REQUIRES(rebuild_mutex_) CAIRN_EXCLUDES(index_mutex_);
+  /// Puts an index, a model and a ranker in place, in one step.
+  void replace_places(std::shared_ptr<const PlaceIndex> index, std::shared_ptr<const model::ServedModel> model,
+                      std::shared_ptr<const Ranker> ranker) CAIRN_REQUIRES(rebuild_mutex_) CAIRN_EXCLUDES(index_mutex_);
+  /// The model in force, before it is mapped to rows; null: none.
+  [[nodiscard]] std::shared_ptr<const model::ServedModel> served_model() const CAIRN_EXCLUDES(index_mutex_);
+  Recommender(state::FeatureState& state, const RankingOptions& options, std::unique_ptr<gpu::Backend> backend);
 
   /// What is answered, best first.
   struct Ranked {
@@ -121,14 +130,15 @@ class Recommender {
   };
   /// Candidates beyond so many do not have their features kept.
   static constexpr std::size_t kFeaturesKept = 4096;
-  [[nodiscard]] Result<Linear> score_all(const QuestionFacts& facts, std::span<const PlaceIndex::Near> candidates,
-                                         const std::function<Status()>& go_on) const;
+  [[nodiscard]] static Result<Linear> score_all(const Ranker& ranker, const QuestionFacts& facts,
+                                                std::span<const PlaceIndex::Near> candidates,
+                                                const std::function<Status()>& go_on);
   /// The features of the `chosen` candidates.
   [[nodiscard]] static std::vector<float> features_of(const QuestionFacts& facts, const Linear& linear,
                                                       std::span<const std::uint32_t> chosen);
   /// The candidates of `order`, the best first, in the order of their scores when the second stage has added to them.
-  [[nodiscard]] Ranked in_order(const QuestionFacts& facts, const Linear& linear,
-                                std::span<const std::uint32_t> order) const;
+  [[nodiscard]] static Ranked in_order(const Ranker& ranker, const QuestionFacts& facts, const Linear& linear,
+                                       std::span<const std::uint32_t> order);
   /// Waits for `min_offset`, or sets `degraded`, or fails, as the request says.
   Status reach(const CallContext& call, const RecommendRequest& request, bool* degraded) const;
   /// The columns that a scan of `ranges` reads. Null where there is no scan.
@@ -138,8 +148,9 @@ class Recommender {
                                     const PlaceScan& places, std::span<const gpu::RowRange> ranges,
                                     PlaceScan::Hour* hour) const;
   /// Gives the best their order by the second stage, and all others scores below theirs.
-  void put_best_first(const QuestionFacts& facts, Linear linear, Scored* scored) const;
-  [[nodiscard]] Result<std::vector<float>> model_scores_of(const Question& question, const Ranked& ranked) const;
+  static void put_best_first(const Ranker& ranker, const QuestionFacts& facts, Linear linear, Scored* scored);
+  [[nodiscard]] static Result<std::vector<float>> model_scores_of(const Question& question, const Ranked& ranked,
+                                                                  double model_weight);
   [[nodiscard]] std::string next_page(const Question& question, const PlaceIndex& index, const Ranked& ranked) const;
   [[nodiscard]] static std::string shortfall(const Question& question, const PlaceIndex& index, std::size_t passed);
   /// The candidates among those that are to be ordered.
@@ -150,9 +161,6 @@ class Recommender {
   // Fixed after construction.
   state::FeatureState& state_;
   const RankingOptions options_;
-  const RankerModel ranker_;
-  const LinearStage stage_;
-  const std::optional<SecondStage> second_stage_;  ///< absent: the linear stage's order is that of the answer
   const std::unique_ptr<gpu::Backend> backend_;
   const QuestionReader questions_;
 
@@ -160,7 +168,8 @@ class Recommender {
 
   Mutex rebuild_mutex_;  ///< one rebuild at a time; guards no field, and is taken before index_mutex_
   mutable Mutex index_mutex_;
-  std::shared_ptr<const PlaceScan> places_ CAIRN_GUARDED_BY(index_mutex_);  ///< index and model, as scans read them
+  std::shared_ptr<const PlaceScan> places_
+      CAIRN_GUARDED_BY(index_mutex_);  ///< index, model and ranker, as scans read them
 };
 
 }  // namespace cairn::ranking

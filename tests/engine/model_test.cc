@@ -9,6 +9,8 @@
 
 #include "cairn/engine.h"
 #include "engine/model/model.h"
+#include "engine/ranking/ranker_model.h"
+#include "engine/ranking/score/ranking_features.h"
 #include "tests/engine/model/made_up.h"
 #include "tests/support/temporary_folder.h"
 
@@ -185,6 +187,99 @@ TEST_CASE("what cannot be activated leaves the model in force, and is told of wi
   CHECK(status.model.last_failure->directory == site.folder / "typo");
   CHECK(check_of(status, "model")->ok);  // nobody's slip of the keyboard degrades the engine
   CHECK(site.logged("model.refused") == 1);
+}
+
+// ---- rankers --------------------------------------------------------------------------------------------------------
+
+/// Writes a ranker that knows nothing but the distance.
+std::string save_ranker(const Site& site, const std::string& name, std::uint64_t version, double per_kilometer) {
+  ranking::RankerModel ranker = ranking::default_ranker();
+  ranker.version = version;
+  ranker.network.reset();
+  std::fill(ranker.weights.begin(), ranker.weights.end(), 0.0);
+  ranker.weights.at(ranking::find_ranking_feature("distance").value()) = per_kilometer;
+  std::filesystem::create_directories(site.folder / name);
+  REQUIRE(ranking::write_ranker(site.folder / name, ranker).ok());
+  return site.folder / name;
+}
+
+/// The places around "p0", best first, and the version of the ranker that says so.
+std::pair<std::string, std::uint64_t> answer_of(const Engine& engine) {
+  RecommendRequest request{.user = UserId("u"), .position = GeoPoint{40.0, -74.0}};
+  request.radius_meters = 50'000.0;
+  const auto answer = engine.recommend({}, request);
+  REQUIRE_MESSAGE(answer.ok(), answer.status().to_string());
+  std::string ids;
+  for (const Recommended& item : answer->items) ids += item.place.id.str();
+  return {ids, answer->ranker};
+}
+
+TEST_CASE("a ranker is put in force while the engine runs, answers say which, and a broken one changes nothing") {
+  Site site;
+  const auto engine = site.open();
+  upsert(*engine, 3);
+  const std::uint64_t shipped = ranking::default_ranker().version;
+  CHECK(answer_of(*engine).second == shipped);
+  CHECK(in_force(*engine).ranker.directory.empty());
+  CHECK(in_force(*engine).ranker.network);
+
+  // The directory says itself that it is a ranker.
+  const auto far = engine->activate_model({}, save_ranker(site, "far", 77, 1.0), ModelChoice::kForNow);
+  REQUIRE_MESSAGE(far.ok(), far.status().to_string());
+  CHECK(far->ranker.directory == site.folder / "far");
+  CHECK(far->ranker.version == 77);
+  CHECK_FALSE(far->ranker.network);
+  CHECK_FALSE(far->ranker.as_configured());
+  CHECK_FALSE(far->in_force());  // of models there is none
+  CHECK(answer_of(*engine) == std::pair(std::string("p2p1p0"), std::uint64_t{77}));
+  CHECK(site.logged("ranker.activated") == 1);
+
+  const std::string near = save_ranker(site, "near", 78, -1.0);
+  site.folder.write("near/model.toml", site.folder.read("near/model.toml") + "\n[weights.more]\n");
+  CHECK(engine->activate_model({}, near, ModelChoice::kForNow).status().code() == StatusCode::kInvalidArgument);
+  CHECK(answer_of(*engine) == std::pair(std::string("p2p1p0"), std::uint64_t{77}));
+  REQUIRE(in_force(*engine).ranker.last_failure);
+  CHECK(in_force(*engine).ranker.last_failure->directory == near);
+  CHECK(check_of(engine->status({}), "model") == nullptr);  // it was not configured: a slip of the keyboard
+  CHECK(site.logged("ranker.refused") == 1);
+
+  // What is configured and cannot be read is told of until it is mended.
+  CHECK_FALSE(engine->activate_ranker({}, near, ModelChoice::kConfigured).ok());
+  REQUIRE(check_of(engine->status({}), "model") != nullptr);
+  CHECK_FALSE(check_of(engine->status({}), "model")->ok);
+  CHECK(check_of(engine->status({}), "model")->detail.find("version 77 stays in force") != std::string::npos);
+  save_ranker(site, "near", 78, -1.0);
+  REQUIRE(engine->activate_ranker({}, near, ModelChoice::kConfigured).ok());
+  CHECK(answer_of(*engine) == std::pair(std::string("p0p1p2"), std::uint64_t{78}));
+  CHECK(in_force(*engine).ranker.as_configured());
+  CHECK(check_of(engine->status({}), "model") == nullptr);
+
+  REQUIRE(engine->activate_ranker({}, "", ModelChoice::kConfigured).ok());
+  CHECK(answer_of(*engine).second == shipped);
+  CHECK(in_force(*engine).ranker.network);
+}
+
+TEST_CASE("weights that are named outlast a change of the ranker") {
+  Site site;
+  site.options.ranking.weights = {{"distance", -1.0}};
+  const auto engine = site.open();
+  upsert(*engine, 3);
+  REQUIRE(engine->activate_model({}, save_ranker(site, "far", 77, 1.0), ModelChoice::kForNow).ok());
+  CHECK(answer_of(*engine) == std::pair(std::string("p0p1p2"), std::uint64_t{77}));
+}
+
+TEST_CASE("a model stays in force when the ranker is replaced, and a ranker when the model is") {
+  Site site;
+  site.options.model.dir = site.save("m", 10);
+  site.options.ranking.ranker_dir = save_ranker(site, "far", 77, 1.0);
+  const auto engine = site.open();
+  CHECK(in_force(*engine).ranker.as_configured());
+  REQUIRE(engine->activate_ranker({}, "", ModelChoice::kForNow).ok());
+  CHECK(in_force(*engine).directory == site.folder / "m");
+  REQUIRE(engine->activate_ranker({}, site.folder / "far", ModelChoice::kForNow).ok());
+  REQUIRE(engine->activate_model({}, site.save("n", 5), ModelChoice::kForNow).ok());
+  CHECK(in_force(*engine).items == 5);
+  CHECK(in_force(*engine).ranker.version == 77);
 }
 
 TEST_CASE("no model is in force once none is wanted, and a call that is late changes nothing") {

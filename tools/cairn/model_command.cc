@@ -35,6 +35,28 @@ std::string segments_of(const nlohmann::json& model) {
   return count == 0 ? "none: who is unknown is answered by popularity" : grouped(count) + " of users";
 }
 
+void add_failure(const nlohmann::json& model, std::string* text) {
+  if (!model.contains("last_failure") || !model["last_failure"].is_object()) return;
+  const nlohmann::json& failure = model["last_failure"];
+  *text += line("last failure", text_at(failure, "at") + " " + text_at(failure, "directory")) +
+           line("", text_at(failure, "reason"));
+}
+
+std::string ranker_summary(const nlohmann::json& ranker) {
+  const auto named = [](const std::string& directory) {
+    return directory.empty() ? std::string("the one that ships with Cairn") : directory;
+  };
+  std::string text = "places are scored by the ranker: " + named(text_at(ranker, "directory")) + "\n" +
+                     line("version", std::to_string(count_at(ranker, "version"))) +
+                     line("network", flag_at(ranker, "network") ? "corrects the order of the best" : "none");
+  if (!flag_at(ranker, "as_configured")) {
+    text += line("lasts", "until a restart or SIGHUP, which load " + named(text_at(ranker, "configured")) +
+                              "; to keep it, set [ranking] ranker");
+  }
+  add_failure(ranker, &text);
+  return text;
+}
+
 std::string summary(const nlohmann::json& model) {
   std::string text;
   if (flag_at(model, "in_force")) {
@@ -50,11 +72,8 @@ std::string summary(const nlohmann::json& model) {
     const std::string configured = text_at(model, "configured");
     text = "no model is in force\n" + (configured.empty() ? "" : line("configured", configured));
   }
-  if (model.contains("last_failure") && model["last_failure"].is_object()) {
-    const nlohmann::json& failure = model["last_failure"];
-    text += line("last failure", text_at(failure, "at") + " " + text_at(failure, "directory")) +
-            line("", text_at(failure, "reason"));
-  }
+  add_failure(model, &text);
+  if (model.contains("ranker") && model["ranker"].is_object()) text += ranker_summary(model["ranker"]);
   return text;
 }
 
@@ -82,23 +101,28 @@ void add_status(CLI::App& app, const GlobalOptions& options) {
 }
 
 void add_activate(CLI::App& app, const GlobalOptions& options) {
-  auto* command = app.add_subcommand("activate", "Load another model and put it in force, while the server runs");
+  auto* command =
+      app.add_subcommand("activate", "Load another model or ranker and put it in force, while the server runs");
   auto directory = std::make_shared<std::string>();
   command
-      ->add_option("DIR", *directory, "A model's directory on the server's disk: its name in model.root, or the path")
+      ->add_option("DIR", *directory,
+                   "A model's or ranker's directory on the server's disk: its name in model.root, or the path")
       ->required();
   command->footer(
       "All of it is read and checked first; then it replaces the one in force in one step. With any failure that one "
       "stays,\n"
       "and the reason is told here and by cairn model status. Only directories in the server's folder model.root can "
       "be\n"
-      "named; unless it is set, that is the folder in which model.dir lies.\n\n"
-      "What is activated lasts until a restart or a SIGHUP, which load model.dir again. To keep it, set model.dir, or "
-      "keep\n"
-      "model.dir a link and let it lead to the new model.\n\n" +
+      "named; unless it is set, that is the folder in which model.dir lies, or without one ranking.ranker.\n\n"
+      "What is activated lasts until a restart or a SIGHUP, which load model.dir and ranking.ranker again. To keep it, "
+      "set\n"
+      "that, or keep it a link and let it lead to the new model.\n\n" +
       examples("  cairn train --kind best --events events.ndjson --out /var/lib/cairn-models/$(date +%F)\n"
                "  cairn model activate $(date +%F)\n"
-               "  cairn model activate /var/lib/cairn-models/2024-05-01"));
+               "  cairn model activate /var/lib/cairn-models/2024-05-01\n"
+               "  cairn train --kind ranker --events events.ndjson --places places.csv --out "
+               "/var/lib/cairn-models/ranker\n"
+               "  cairn model activate ranker"));
   command->callback([&options, directory] {
     const std::string body = nlohmann::json({{"dir", *directory}}).dump();
     show(options, {.method = "POST", .target = "/v1/model/activate", .body = body, .timeout = kLoadTimeout});
@@ -108,7 +132,8 @@ void add_activate(CLI::App& app, const GlobalOptions& options) {
 }  // namespace
 
 void add_model_command(CLI::App& app, const GlobalOptions& options) {
-  auto* command = app.add_subcommand("model", "The trained model that a server serves with: which it is, and another");
+  auto* command = app.add_subcommand(
+      "model", "The trained model and the ranker that a server serves with: which they are, and others");
   command->require_subcommand(1);
   add_status(*command, options);
   add_activate(*command, options);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <future>
 #include <memory>
 #include <thread>
@@ -215,7 +216,7 @@ class Daemon {
       if (setting.live && running != report_.settings.end()) *running = setting;
     }
     log_.set_level(fresh.config.server.log_level);
-    reload_model(fresh.config.engine.model.dir);
+    reload_models(fresh.config.engine);
     if (!changes.restart.empty()) {
       logger_.warning("config.needs_restart", "these keys changed and take effect at the next start",
                       {{"keys", joined(changes.restart)}});
@@ -223,15 +224,23 @@ class Daemon {
     logger_.info("config.reloaded", "the configuration was read again", {{"applied", joined(changes.live)}});
   }
 
-  /// Loads the configured model again, whatever was activated meanwhile. Without one, before and now, there is nothing
-  /// to apply, and what was activated stays. The engine logs how it went. Loading may take longer than the watchdog
-  /// waits, so it is fed meanwhile.
-  void reload_model(const std::string& directory) {
-    const bool none_configured = directory.empty() && configured_model_.empty();
-    configured_model_ = directory;
-    if (none_configured) return;
-    const std::future<Result<ModelStatus>> loading = std::async(
-        std::launch::async, [&] { return engine_->activate_model({}, directory, ModelChoice::kConfigured); });
+  /// Loads the configured model and ranker again, whatever was activated meanwhile. Without one, before and now, there
+  /// is nothing to apply, and what was activated stays. The engine logs how it went.
+  void reload_models(const EngineOptions& fresh) {
+    const auto reload = [&](const std::string& directory, std::string* configured, auto activate) {
+      const bool none_configured = directory.empty() && configured->empty();
+      *configured = directory;
+      if (!none_configured) load(activate);
+    };
+    reload(fresh.model.dir, &configured_model_,
+           [&] { return engine_->activate_model({}, fresh.model.dir, ModelChoice::kConfigured); });
+    reload(fresh.ranking.ranker_dir, &configured_ranker_,
+           [&] { return engine_->activate_ranker({}, fresh.ranking.ranker_dir, ModelChoice::kConfigured); });
+  }
+
+  /// Loading may take longer than the watchdog waits, so it is fed meanwhile.
+  void load(const std::function<Result<ModelStatus>()>& activate) {
+    const std::future<Result<ModelStatus>> loading = std::async(std::launch::async, activate);
     while (loading.wait_for(tick()) != std::future_status::ready) {
       log_.tick();
       beat();
@@ -274,6 +283,7 @@ class Daemon {
   // Touched by the supervising thread only.
   std::string last_status_;
   std::string configured_model_ = report_.config.engine.model.dir;
+  std::string configured_ranker_ = report_.config.engine.ranking.ranker_dir;
   SteadyTime last_beat_{};
 };
 

@@ -20,7 +20,8 @@ Section model_section() {
                                 .type = KeyType::kText,
                                 .doc = "Folder whose directories may be activated through the API (cairn model "
                                        "activate NAME), until the next restart or SIGHUP: what is configured counts "
-                                       "then. Empty: the folder that model.dir lies in; without model.dir, none may.",
+                                       "then. Empty: the folder that model.dir lies in, or without one that of "
+                                       "ranking.ranker; without either, none may.",
                                 .example = "\"/var/lib/cairn-models\""}),
           }};
 }

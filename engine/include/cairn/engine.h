@@ -134,11 +134,21 @@ class Engine {
   /// stays in force, and EngineStatus::model says why. One at a time; takes as long as reading the files, and until it
   /// is done both models are in memory.
   ///
+  /// A directory that holds a ranker is put in force as one, as activate_ranker() does.
+  ///
   /// What is chosen is not stored: the next engine opens with its own ModelOptions::dir.
   /// Returns: what is in force; NOT_FOUND, INVALID_ARGUMENT naming file and line or tensor, UNIMPLEMENTED for a format
   /// of later versions, FAILED_PRECONDITION for a model that cannot answer, RESOURCE_EXHAUSTED, UNAVAILABLE.
   [[nodiscard]] virtual Result<ModelStatus> activate_model(const CallContext& context, const std::string& directory,
                                                            ModelChoice choice) = 0;
+
+  /// Reads the ranker in `directory`, and puts it in force in one step. Empty: the one that ships with Cairn. Otherwise
+  /// as activate_model(); the next engine opens with its own RankingOptions::ranker_dir. RankingOptions::weights go on
+  /// to replace the weights of any ranker.
+  /// Returns: what is in force; NOT_FOUND, INVALID_ARGUMENT naming file, line and key, UNIMPLEMENTED for a format of
+  /// later versions.
+  [[nodiscard]] virtual Result<ModelStatus> activate_ranker(const CallContext& context, const std::string& directory,
+                                                            ModelChoice choice) = 0;
 
   /// Stops in order: no new work, sources, last batch, sync, connections. Whoever waits in a call is woken and gets
   /// UNAVAILABLE. Idempotent. The state directory is given up

@@ -87,6 +87,17 @@ struct ModelFailure {
   std::string reason;
 };
 
+/// The ranker in force: the numbers that places are scored with.
+struct RankerStatus {
+  std::string configured;                    ///< directory by the configuration; empty: the one that ships with Cairn
+  std::string directory;                     ///< of the ranker in force; empty as above
+  std::uint64_t version = 0;                 ///< of its numbers, for people
+  bool network = false;                      ///< a network corrects the weighted sums of the best
+  std::optional<ModelFailure> last_failure;  ///< absent when the last attempt to put one in force succeeded
+
+  [[nodiscard]] bool as_configured() const { return directory == configured; }
+};
+
 /// The model in force, and what became of the last attempt to change it.
 struct ModelStatus {
   std::string configured;  ///< directory by the configuration; empty: none
@@ -102,6 +113,7 @@ struct ModelStatus {
   std::uint64_t memory_bytes = 0;
   EventTime loaded;
   std::optional<ModelFailure> last_failure;  ///< absent when the last attempt succeeded
+  RankerStatus ranker;                       ///< which is there with and without a model
 
   [[nodiscard]] bool in_force() const { return !directory.empty(); }
   /// Whether what is in force is what the next start would load.

@@ -91,9 +91,10 @@ struct Recommendations {
   std::size_t candidates = 0;      ///< places that passed every filter
   std::string next;                ///< RecommendRequest::cursor for the next page; empty when there is none
   UserKnownBy known_by = UserKnownBy::kNothing;
-  std::string model;                     ///< version of the model that took part; empty: none
-  std::optional<std::uint32_t> segment;  ///< that the model was asked with, or that counts most in it, as the model
-                                         ///< knows no place of the user's
+  std::uint64_t ranker = 0;               ///< version of the ranker that scored: of its numbers, for people
+  std::string model;                      ///< version of the model that took part; empty: none
+  std::optional<std::uint32_t> segment;   ///< that the model was asked with, or that counts most in it, as the model
+                                          ///< knows no place of the user's
   std::optional<ExploreMethod> explored;  ///< absent: not, also where it was asked for and the model knows no place of
                                           ///< the user's, so that there is nothing to be unsure of
   std::string shortfall;                  ///< why there are fewer than asked for; empty when there are not

@@ -106,10 +106,10 @@ PlaceScan::Distances::Distances(const QuestionFacts& question, std::span<const d
 }
 
 PlaceScan::PlaceScan(std::shared_ptr<const PlaceIndex> index, std::shared_ptr<const ModelScores> model,
-                     const LinearStage& stage, const WeekCoefficients& week)
-    : index_(std::move(index)), model_(std::move(model)), stage_(stage), week_(week) {
-  for (std::size_t i = 0; i < stage.weights().size(); ++i) {
-    const double weight = stage.weights()[i];
+                     std::shared_ptr<const Ranker> ranker)
+    : index_(std::move(index)), model_(std::move(model)), ranker_(std::move(ranker)) {
+  for (std::size_t i = 0; i < ranker_->linear().weights().size(); ++i) {
+    const double weight = ranker_->linear().weights()[i];
     if (ranking_feature_varies_by(i) == VariesBy::kHourOfPlace) hour_weight_ += weight;
     if (ranking_feature_varies_by(i) == VariesBy::kCell && weight != 0.0) cells_weigh_ = true;
   }
@@ -135,9 +135,9 @@ void PlaceScan::collect_cells() {
 }
 
 Result<std::unique_ptr<PlaceScan>> PlaceScan::create(std::shared_ptr<const PlaceIndex> index,
-                                                     std::shared_ptr<const ModelScores> model, const LinearStage& stage,
-                                                     const WeekCoefficients& week, gpu::Backend& backend) {
-  std::unique_ptr<PlaceScan> made(new PlaceScan(std::move(index), std::move(model), stage, week));
+                                                     std::shared_ptr<const ModelScores> model,
+                                                     std::shared_ptr<const Ranker> ranker, gpu::Backend& backend) {
+  std::unique_ptr<PlaceScan> made(new PlaceScan(std::move(index), std::move(model), std::move(ranker)));
   const PlaceIndex& places = *made->index_;
   gpu::ScanRows rows{.x = places.x(),
                      .y = places.y(),
@@ -145,7 +145,7 @@ Result<std::unique_ptr<PlaceScan>> PlaceScan::create(std::shared_ptr<const Place
                      .tags = made->tags_,
                      .tag_count = std::max<std::size_t>(made->row_of_tag_.size(), 1)};
   std::vector<float> vectors;
-  if (made->model_ && stage.weights()[model_feature()] != 0.0) {
+  if (made->model_ && made->ranker_->model_weight() != 0.0) {
     // Codes are read at a quarter of the cost, and what they may be wrong by is allowed for: answers are scored in
     // full.
     vectors = made->model_->place_vectors();
@@ -164,7 +164,7 @@ Result<std::unique_ptr<PlaceScan>> PlaceScan::create(std::shared_ptr<const Place
 
 PlaceScan::Known PlaceScan::known_of(const QuestionFacts& question, std::uint32_t row) const {
   const CandidateFacts place(question, {row, 0.0F}, nullptr);
-  double prior = weighted_part<VariesBy::kPlace>(place, stage_.weights());
+  double prior = weighted_part<VariesBy::kPlace>(place, ranker_->linear().weights());
   if (hour_weight_ == 0.0) return {static_cast<float>(prior), 0.0F};
   // hour_popularity is ln(visits near the hour + smoothing by category) - ln(visits + smoothing) - ln(everyone's). The
   // first needs the category's visits, which move with every event: it is left to the scan, the last to its tables.
@@ -181,7 +181,7 @@ Status PlaceScan::fill(const Situation& hour, const PlaceSignals& signals, Hour*
   for (std::size_t begin = 0; begin < prior.size() || !changes; begin += kRowsAtOnce) {
     const PlaceSignals::Reader reader(signals);
     if (!changes) changes = reader.changes();
-    const QuestionFacts question(hour, *index_, reader, week_);
+    const QuestionFacts question(hour, *index_, reader, ranker_->week());
     const std::size_t end = std::min(prior.size(), begin + kRowsAtOnce);
     for (std::size_t row = begin; row < end; ++row) {
       const Known known = known_of(question, static_cast<std::uint32_t>(row));
@@ -219,7 +219,7 @@ void PlaceScan::bring_up_to_date(const QuestionFacts& question, Hour& hour) cons
   }
   const UserProfile nobody;
   const Situation situation = at_hour(nobody, hour.tile);
-  const QuestionFacts alone(situation, *index_, question.signals, week_);
+  const QuestionFacts alone(situation, *index_, question.signals, ranker_->week());
   std::vector<float> prior;
   std::vector<float> logs;
   for (const std::uint32_t row : rows) {
@@ -329,7 +329,7 @@ void PlaceScan::fill_tables(const QuestionFacts& question, const CandidateFilter
   for (const std::uint32_t row : row_of_tag_) {
     const CandidateFacts any = CandidateFacts::blank(question, row);
     const bool passes = filter.any_category || filter.categories.contains(any.category);
-    const double sum = weighted_part<VariesBy::kCategory>(any, stage_.weights()) - everyones;
+    const double sum = weighted_part<VariesBy::kCategory>(any, ranker_->linear().weights()) - everyones;
     table->push_back(passes ? static_cast<float>(sum) : -std::numeric_limits<float>::infinity());
     logs->push_back(static_cast<float>(kHourSmoothing * any.expected_hour_share));
   }
@@ -343,7 +343,7 @@ void PlaceScan::add_cells(const QuestionFacts& question, Additions* additions) c
     auto at = std::lower_bound(cells_.begin(), cells_.end(), std::pair{cell, std::uint32_t{0}});
     if (at == cells_.end() || at->first != cell) continue;
     const CandidateFacts any = CandidateFacts::blank(question, at->second);
-    const double worth = weighted_part<VariesBy::kCell>(any, stage_.weights());
+    const double worth = weighted_part<VariesBy::kCell>(any, ranker_->linear().weights());
     additions->largest = std::max(additions->largest, std::abs(worth));
     for (; at != cells_.end() && at->first == cell; ++at) found.emplace_back(at->second, static_cast<float>(worth));
   }
@@ -356,7 +356,7 @@ void PlaceScan::add_cells(const QuestionFacts& question, Additions* additions) c
 
 /// What the model's scores are worth, for all rows, where they are not products of vectors.
 void PlaceScan::add_model(const QuestionFacts& question, Additions* additions) const {
-  const double weight = stage_.weights()[model_feature()];
+  const double weight = ranker_->model_weight();
   if (question.model == nullptr || weight == 0.0 || asks_vectors(question)) return;
   std::vector<float> values = question.model->scores->score_all(question.model->query);
   double largest = 0.0;
@@ -394,7 +394,7 @@ double PlaceScan::error_of(const gpu::ScanQuery& query, const Hour& hour, double
   }
   if (!query.vector.empty()) {
     // Codes are off by a known error, and the score in full by what each of its multiply-adds rounds.
-    const double weight = std::abs(stage_.weights()[model_feature()]);
+    const double weight = std::abs(ranker_->model_weight());
     const double product = norm_of(query.vector) * largest_norm_;
     const double rounded = static_cast<double>(query.vector.size()) * kRounding * product;
     largest += weight * product;
@@ -423,7 +423,7 @@ Result<PlaceScan::Found> PlaceScan::find(const QuestionFacts& question, const Ca
   add_model(question, &additions);
 
   const double meters_max = std::min(filter.radius_meters, kHalfWayMeters);
-  const Distances distances(question, stage_.weights(), meters_max);
+  const Distances distances(question, ranker_->linear().weights(), meters_max);
   gpu::ScanQuery query;
   query.position = gpu::fixed_point(question.situation.position.lat, question.situation.position.lon);
   query.prior = hour.prior.get();
@@ -447,7 +447,7 @@ Result<PlaceScan::Found> PlaceScan::find(const QuestionFacts& question, const Ca
 
   if (asks_vectors(question)) {
     query.vector = question.model->query.values;
-    query.vector_weight = static_cast<float>(stage_.weights()[model_feature()]);
+    query.vector_weight = static_cast<float>(ranker_->model_weight());
   }
   query.slack = static_cast<float>(2.0 * error_of(query, hour, additions.largest, distances) * (1.0 + 1e-6));
 

@@ -15,7 +15,7 @@
 #include "engine/ranking/ranker_model.h"
 #include "engine/ranking/retrieve/place_index.h"
 #include "engine/ranking/score/facts.h"
-#include "engine/ranking/score/linear_stage.h"
+#include "engine/ranking/score/ranker.h"
 #include "gpu/backend.h"
 
 namespace cairn::ranking {
@@ -53,11 +53,11 @@ struct CandidateFilter {
 /// Threads: any.
 class PlaceScan {
  public:
-  /// Keeps the index and the model's scores of its places (null: no model), and refers to `stage`, which must outlive
-  /// it. Returns: what the backend returns.
+  /// Keeps the index, the model's scores of its places (null: no model), and the ranker.
+  /// Returns: what the backend returns.
   [[nodiscard]] static Result<std::unique_ptr<PlaceScan>> create(std::shared_ptr<const PlaceIndex> index,
                                                                  std::shared_ptr<const ModelScores> model,
-                                                                 const LinearStage& stage, const WeekCoefficients& week,
+                                                                 std::shared_ptr<const Ranker> ranker,
                                                                  gpu::Backend& backend);
 
   /// The columns of one hour.
@@ -87,6 +87,7 @@ class PlaceScan {
   [[nodiscard]] const PlaceIndex& index() const noexcept { return *index_; }
   [[nodiscard]] std::shared_ptr<const PlaceIndex> shared_index() const noexcept { return index_; }
   [[nodiscard]] const std::shared_ptr<const ModelScores>& model() const noexcept { return model_; }  ///< null: none
+  [[nodiscard]] const std::shared_ptr<const Ranker>& ranker() const noexcept { return ranker_; }
   [[nodiscard]] std::size_t memory_bytes() const CAIRN_EXCLUDES(mutex_);
 
  private:
@@ -103,8 +104,8 @@ class PlaceScan {
     std::shared_ptr<Hour> hour;
   };
 
-  PlaceScan(std::shared_ptr<const PlaceIndex> index, std::shared_ptr<const ModelScores> model, const LinearStage& stage,
-            const WeekCoefficients& week);
+  PlaceScan(std::shared_ptr<const PlaceIndex> index, std::shared_ptr<const ModelScores> model,
+            std::shared_ptr<const Ranker> ranker);
   void collect_tags();
   void collect_cells();
   [[nodiscard]] Result<std::shared_ptr<Hour>> make_hour(EventTime time, const PlaceSignals& signals) const
@@ -135,8 +136,7 @@ class PlaceScan {
 
   const std::shared_ptr<const PlaceIndex> index_;
   const std::shared_ptr<const ModelScores> model_;
-  const LinearStage& stage_;
-  const WeekCoefficients week_;
+  const std::shared_ptr<const Ranker> ranker_;
   double hour_weight_ = 0.0;  ///< of CandidateFacts::hour_popularity, for a place the user has not been to
   bool cells_weigh_ = false;
   std::vector<std::uint32_t> tags_;                             ///< by row

@@ -19,6 +19,18 @@ void write_failure(json::Writer& out, const ModelFailure& failure) {
   out.end_object();
 }
 
+void write_ranker(json::Writer& out, const RankerStatus& ranker) {
+  out.begin_object();
+  out.key("configured").text(ranker.configured);
+  out.key("as_configured").boolean(ranker.as_configured());
+  out.key("directory").text(ranker.directory);
+  out.key("version").unsigned_integer(ranker.version);
+  out.key("network").boolean(ranker.network);
+  out.key("last_failure");
+  ranker.last_failure ? write_failure(out, *ranker.last_failure) : static_cast<void>(out.null());
+  out.end_object();
+}
+
 }  // namespace
 
 void write_model(json::Writer& out, const ModelStatus& model) {
@@ -42,6 +54,8 @@ void write_model(json::Writer& out, const ModelStatus& model) {
   }
   out.key("last_failure");
   model.last_failure ? write_failure(out, *model.last_failure) : static_cast<void>(out.null());
+  out.key("ranker");
+  write_ranker(out, model.ranker);
   out.end_object();
 }
 

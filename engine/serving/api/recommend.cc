@@ -126,6 +126,7 @@ std::string write_answer(const Recommendations& answer, bool explain) {
   out.end_array();
   out.key("next").text(answer.next);
   out.key("known_by").text(to_string(answer.known_by));
+  out.key("ranker").unsigned_integer(answer.ranker);
   out.key("model").text(answer.model);
   out.key("segment");
   answer.segment ? static_cast<void>(out.unsigned_integer(*answer.segment)) : static_cast<void>(out.null());

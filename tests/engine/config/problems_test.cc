@@ -49,6 +49,8 @@ TEST_CASE("the folder of models is the one that is named, else that of the model
   CHECK(folder("[model]\ndir = \"a\"\n") == ".");
   CHECK(folder("[model]\ndir = \"/srv/models/a\"\nroot = \"/elsewhere\"\n") == "/elsewhere");
   CHECK(folder("[model]\nroot = \"/elsewhere\"\n") == "/elsewhere");
+  CHECK(folder("[ranking]\nranker = \"/good/ranker\"\n") == "/good");
+  CHECK(folder("[model]\ndir = \"/srv/models/a\"\n[ranking]\nranker = \"/good/ranker\"\n") == "/srv/models");
 }
 
 TEST_CASE("every kind of value reaches its field") {

@@ -1,6 +1,7 @@
-// Questions while events come, places are imported and models are replaced, all at once.
+// Questions while events come, places are imported, and models and rankers are replaced, all at once.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <memory>
@@ -13,6 +14,7 @@
 #include "engine/model/served_model.h"
 #include "engine/ranking/builtin_views.h"
 #include "engine/ranking/recommender.h"
+#include "engine/ranking/score/ranking_features.h"
 #include "features/row.h"
 #include "gpu/backend.h"
 #include "tests/support/temporary_folder.h"
@@ -44,6 +46,17 @@ std::shared_ptr<const model::ServedModel> model_of_worth(const std::string& fold
   return *std::move(served);
 }
 
+/// One by which a score is the model's, so many times. Its version says how many.
+ranking::RankerModel ranker_of_weight(std::uint64_t weight) {
+  ranking::RankerModel ranker = ranking::default_ranker();
+  ranker.version = weight;
+  ranker.network.reset();
+  std::fill(ranker.weights.begin(), ranker.weights.end(), 0.0);
+  ranker.weights[*ranking::find_ranking_feature("model")] = static_cast<double>(weight);
+  ranker.weights[*ranking::find_ranking_feature("popularity")] = 1e-6;
+  return ranker;
+}
+
 struct City {
   std::unique_ptr<storage::StateStore> store = storage::open_memory_store(features::merge_encoded_rows);
   std::unique_ptr<state::FeatureState> state =
@@ -53,9 +66,7 @@ struct City {
 
   City() {
     import(0, kPlaces);
-    RankingOptions options;
-    options.weights = {{"model", 1.0}, {"popularity", 1e-6}};
-    recommender = *ranking::Recommender::create(*state, options);
+    recommender = *ranking::Recommender::create(*state, {}, ranker_of_weight(1));
     for (int i = 0; i < 8; ++i) happen("u", "p" + std::to_string(i));
   }
   void import(std::size_t begin, std::size_t end) {
@@ -76,7 +87,7 @@ struct City {
   }
 };
 
-TEST_CASE("an answer is of one model and fails never, while events, places and models come at once") {
+TEST_CASE("an answer is of one model and one ranker and fails never, while events, places and both come at once") {
   const test::TemporaryFolder scratch;
   City city;
   const auto first = model_of_worth(scratch / "first", 1.0F);
@@ -96,8 +107,9 @@ TEST_CASE("an answer is of one model and fails never, while events, places and m
         wrong.fetch_add(1);
         continue;
       }
-      // The user has been to 8 places: every score is 8 times the worth of the answer's own model.
-      const double worth = answer->model == first->version() ? 8.0 : 800.0;
+      // The user has been to 8 places: every score is 8 times the worth of the answer's own model, times the weight
+      // that its own ranker gives that.
+      const double worth = (answer->model == first->version() ? 8.0 : 800.0) * static_cast<double>(answer->ranker);
       for (const Recommended& item : answer->items) {
         if (std::abs(item.score - worth) > 0.01) wrong.fetch_add(1);
       }
@@ -112,6 +124,7 @@ TEST_CASE("an answer is of one model and fails never, while events, places and m
     });
     for (int round = 0; round < 200 || asked.load() < 200; ++round) {
       city.recommender->serve_model(round % 2 == 0 ? second : first);
+      if (round % 3 == 0) REQUIRE(city.recommender->serve_ranker(ranker_of_weight(round % 2 == 0 ? 10 : 1)).ok());
       if (round % 10 == 0) city.import(round % kPlaces, round % kPlaces + 3);
     }
     done.store(true);

@@ -74,7 +74,7 @@ TEST_CASE_FIXTURE(Serving, "a recommendation answer carries items, reasons and f
     "items":[{"place_id":"p1","name":"Caffe \"Reggio\"","lat":40.7303,"lon":-74.0003,"category":"cafe","score":1.25,
       "distance_meters":321.5,
       "reasons":[{"feature":"affinity","value":0.5,"contribution":1.25,"text":"visited 12 times, last 2 days ago"}]}],
-    "next":"0a1b","known_by":"recent","model":"cafe01","segment":null,"explored":"",
+    "next":"0a1b","known_by":"recent","ranker":7,"model":"cafe01","segment":null,"explored":"",
     "candidates":17,"shortfall":"only 1 place within 500 m","degraded":false,
     "freshness":{"watermarks":[{"source":"api","partition":0,"offset":42}],
       "durable":[{"source":"api","partition":0,"offset":40}],
@@ -424,7 +424,9 @@ TEST_CASE_FIXTURE(Serving, "a server without a folder of models activates none, 
 TEST_CASE_FIXTURE(Serving, "the status tells of the model in force, and of none") {
   start();
   CHECK(json_of(get(port(), "/v1/model")) ==
-        nlohmann::json::parse(R"({"in_force":false,"configured":"","as_configured":true,"last_failure":null})"));
+        nlohmann::json::parse(R"({"in_force":false,"configured":"","as_configured":true,"last_failure":null,
+          "ranker":{"configured":"","as_configured":true,"directory":"","version":0,"network":false,
+            "last_failure":null}})"));
   engine.status_answer.model = {.configured = "/m/a",
                                 .directory = "/m/b",
                                 .version = "0123456789abcdef-3",
@@ -434,12 +436,19 @@ TEST_CASE_FIXTURE(Serving, "the status tells of the model in force, and of none"
                                 .items_without_place = 4,
                                 .memory_bytes = 2048,
                                 .loaded = event_time_from_ms(1'714'564'800'000),
-                                .last_failure = {{event_time_from_ms(1'714'564'800'000), "/m/c", "it is gone"}}};
+                                .last_failure = {{event_time_from_ms(1'714'564'800'000), "/m/c", "it is gone"}},
+                                .ranker = {.configured = "/r/a",
+                                           .directory = "/r/b",
+                                           .version = 12,
+                                           .network = true,
+                                           .last_failure = {{event_time_from_ms(0), "/r/a", "it is broken"}}}};
   const auto model = json_of(get(port(), "/v1/model"));
   CHECK(model == nlohmann::json::parse(R"({"in_force":true,"configured":"/m/a","as_configured":false,
     "directory":"/m/b","version":"0123456789abcdef-3","kind":"ials","items":10,"segments":5,"items_without_place":4,
     "places_without_item":null,"memory_bytes":2048,"loaded":"2024-05-01T12:00:00Z",
-    "last_failure":{"at":"2024-05-01T12:00:00Z","directory":"/m/c","reason":"it is gone"}})"));
+    "last_failure":{"at":"2024-05-01T12:00:00Z","directory":"/m/c","reason":"it is gone"},
+    "ranker":{"configured":"/r/a","as_configured":false,"directory":"/r/b","version":12,"network":true,
+      "last_failure":{"at":null,"directory":"/r/a","reason":"it is broken"}}})"));
   CHECK(json_of(get(port(), "/v1/status"))["model"] == model);
 }
 

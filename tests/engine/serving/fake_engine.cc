@@ -137,6 +137,7 @@ Result<Recommendations> FakeEngine::recommend(const CallContext& context, const 
                           .reasons = {{"affinity", 0.5, 1.25, "visited 12 times, last 2 days ago"}}});
   answer.next = "0a1b";
   answer.known_by = UserKnownBy::kRecent;
+  answer.ranker = 7;
   answer.model = "cafe01";
   answer.segment = request.segment;
   if (request.explore) answer.explored = request.explore->method;

@@ -30,6 +30,9 @@ class FakeEngine final : public Engine {
   Result<ModelStatus> activate_model(const CallContext&, const std::string& directory, ModelChoice choice) override {
     return on_activate(directory, choice);
   }
+  Result<ModelStatus> activate_ranker(const CallContext&, const std::string& directory, ModelChoice choice) override {
+    return on_activate(directory, choice);
+  }
   Status retry_consumer(const CallContext&, const std::string& name) override { return on_consumer("retry", name); }
   Status accept_gap(const CallContext&, const std::string& name) override { return on_consumer("accept-gap", name); }
   Status close() override { return {}; }

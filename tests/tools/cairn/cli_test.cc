@@ -427,7 +427,13 @@ TEST_CASE_FIXTURE(Cli, "model status says which one is in force, for how long, a
 }
 
 TEST_CASE_FIXTURE(Cli, "without a model, model status says so, and what is configured") {
-  CHECK(run({"model", "status"}).out == "no model is in force\n");
+  CHECK(run({"model", "status"}).out ==
+        "no model is in force\nplaces are scored by the ranker: the one that ships with Cairn\n"
+        "  version        0\n  network        none\n");
+  engine.status_answer.model.ranker = {.configured = "/r/a", .directory = "/r/b", .version = 7, .network = true};
+  CHECK(mentions(run({"model", "status"}).out,
+                 "the ranker: /r/b\n  version        7\n  network        corrects the order of the best\n"
+                 "  lasts          until a restart or SIGHUP, which load /r/a; to keep it, set [ranking] ranker\n"));
   engine.status_answer.model.configured = "/m/a";
   CHECK(mentions(run({"model", "status"}).out, "configured     /m/a\n"));
   CHECK(mentions(run({"status"}).out, "model          none\n"));

@@ -7,9 +7,11 @@
 #include <unistd.h>
 
 #include <array>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <sstream>
 #include <string>
 
@@ -252,6 +254,43 @@ TEST_CASE("SIGHUP loads the configured model again; what cannot be loaded leaves
   CHECK(reload()["items"] == 7);
   models.site.configure("");
   CHECK(reload()["in_force"] == false);
+  daemon.process.signal(SIGTERM);
+  CHECK(daemon.process.wait() == 0);
+}
+
+TEST_CASE("SIGHUP reads the configured ranker again; a broken one leaves the one before in force") {
+  const Site site;
+  const cairn::test::TemporaryFolder folder;
+  const std::filesystem::path shipped = std::filesystem::path(CAIRN_SOURCE_DIR) / "engine/ranking/default_ranker";
+  std::filesystem::create_directory(folder / "r");
+  for (const auto& file : std::filesystem::directory_iterator(shipped)) {
+    std::filesystem::copy(file.path(), folder / "r");
+  }
+  const std::string text = folder.read("r/model.toml");
+  const auto renumber = [&](const std::string& version) {
+    folder.write("r/model.toml", std::regex_replace(text, std::regex("version = \\d+"), "version = " + version));
+  };
+  renumber("101");
+  site.configure("[ranking]\nranker = \"" + folder / "r" + "\"\n");
+  NotifySocket socket(site.socket());
+  Running daemon(site, with(any_port(), "NOTIFY_SOCKET", socket.address()));
+  REQUIRE_FALSE(socket.wait_for("READY=1").empty());
+  const auto reload = [&] {
+    daemon.process.signal(SIGHUP);
+    REQUIRE_FALSE(socket.wait_for("RELOADING=1").empty());
+    REQUIRE_FALSE(socket.wait_for("READY=1").empty());
+    return served_model(daemon.port())["ranker"];
+  };
+  CHECK(served_model(daemon.port())["ranker"]["version"] == 101);
+  renumber("102");
+  CHECK(reload()["version"] == 102);
+  folder.write("r/network.safetensors", "damaged");
+  const nlohmann::json kept = reload();
+  CHECK(kept["version"] == 102);
+  CHECK(kept["network"] == true);
+  REQUIRE(daemon.process.wait_for_error_text("\"config.rejected\""));  // the check finds it first
+  site.configure("");
+  CHECK(reload()["directory"] == "");
   daemon.process.signal(SIGTERM);
   CHECK(daemon.process.wait() == 0);
 }
