@@ -7,6 +7,7 @@
 
 #include "cairn/mutex.h"
 #include "engine/api_log.h"
+#include "engine/cache/answer_cache.h"
 #include "engine/ingest/api_intake.h"
 #include "engine/ingest/consumers.h"
 #include "engine/ingest/sinks.h"
@@ -56,6 +57,7 @@ class EngineImpl final : public Engine {
   Result<Place> get_place(const CallContext& context, const PlaceId& id) const override;
   Result<FeatureResponse> get_features(const CallContext& context, const FeatureRequest& request) const override;
   Result<Recommendations> recommend(const CallContext& context, const RecommendRequest& request) const override;
+  Status invalidate_answers(const CallContext& context, const AnswerTags& tags) override;
   EngineStatus status(const CallContext& context) const override;
   std::vector<FeatureViewSpec> feature_views(const CallContext& context) const override;
   Status wait_caught_up(const CallContext& context) const override;
@@ -91,6 +93,7 @@ class EngineImpl final : public Engine {
   std::unique_ptr<streaming::DeadLetters> dead_letters_;
   std::unique_ptr<ranking::Recommender> recommender_;
   std::unique_ptr<ModelSide> models_;
+  std::unique_ptr<cache::AnswerCache> answers_;
   std::unique_ptr<ingest::ApiIntake> intake_;
   std::unique_ptr<ingest::FeatureSink> feature_sink_;
   std::unique_ptr<ingest::Consumers> feature_consumers_;
@@ -133,6 +136,15 @@ Status EngineImpl::open_parts() {
   CAIRN_ASSIGN_OR_RETURN(recommender_, ranking::Recommender::create(*state_, options_.ranking));
   CAIRN_ASSIGN_OR_RETURN(
       models_, ModelSide::open(options_.model, options_.ranking.ranker_dir, *recommender_, clock_, options_.log));
+  answers_ = std::make_unique<cache::AnswerCache>(
+      options_.answers,
+      [this](const CallContext& call, const RecommendRequest& request) {
+        return recommender_->recommend(call, request, clock_.now());
+      },
+      [this] { return recommender_->generation(); });
+  if (options_.answers.memory_bytes > 0) {
+    state_->observe_interactions([this](auto interactions) { answers_->happened(interactions); });
+  }
   intake_ = std::make_unique<ingest::ApiIntake>(types_, options_.decode, options_.idempotency, clock_, *event_log_);
   feature_sink_ = std::make_unique<ingest::FeatureSink>(*state_, *dead_letters_, clock_);
   return ok_status();
@@ -182,6 +194,7 @@ Status EngineImpl::close() {
   const MutexLock one_at_a_time(close_mutex_);
   if (closing_.exchange(true)) return ok_status();
   if (state_) state_->stop_waiting();
+  if (answers_) answers_->stop();
   if (event_log_) event_log_->close();
   if (schedule_) schedule_->stop();
   if (feature_consumers_) feature_consumers_->stop();
@@ -220,7 +233,13 @@ Result<FeatureResponse> EngineImpl::get_features(const CallContext& context, con
 
 Result<Recommendations> EngineImpl::recommend(const CallContext& context, const RecommendRequest& request) const {
   recommendations_.fetch_add(1, std::memory_order_relaxed);
-  return recommender_->recommend(context, request, clock_.now());
+  return answers_->answer(context, request);
+}
+
+Status EngineImpl::invalidate_answers(const CallContext& context, const AnswerTags& tags) {
+  CAIRN_RETURN_IF_ERROR(context.check());
+  answers_->invalidate(tags);
+  return ok_status();
 }
 
 std::vector<FeatureViewSpec> EngineImpl::feature_views(const CallContext&) const {
@@ -316,6 +335,8 @@ EngineStatus EngineImpl::status(const CallContext&) const {
   status.state_bytes = store.disk_bytes;
   status.quarantined = store.quarantined_operands;
   status.recommendations = recommendations_.load(std::memory_order_relaxed);
+  status.answers = answers_->status();
+  if (status.answers.limit > 0) status.memory.push_back({"answers", status.answers.bytes, status.answers.limit});
   status.sql_rows = sql_ ? sql_->rows() : 0;
   status.compute_backend = gpu::cpu_backend();
   feature_consumers_->append_status(&status.consumers);

@@ -25,7 +25,10 @@ struct ServerConfig {
 
 /// Everything that can be configured. Default-constructed: what an empty file means.
 struct Config {
-  Config() { engine.state_dir = "/var/lib/cairn"; }
+  Config() {
+    engine.state_dir = "/var/lib/cairn";
+    engine.answers.memory_bytes = 64u << 20;
+  }
   EngineOptions engine;
   HttpOptions http;
   ServerConfig server;

@@ -35,6 +35,17 @@ void check_radius(Draft* draft) {
                              "); raise radius_max or lower radius_default");
 }
 
+/// A time to live that begins above its own bound means that one of the two is a slip.
+void check_cache(Draft* draft) {
+  const AnswerCacheOptions& answers = draft->config.engine.answers;
+  if (answers.ttl_min <= answers.ttl) return;
+  const Where* where = first_given(*draft, {"cache.ttl_min", "cache.ttl"});
+  if (where == nullptr) return;
+  draft->problem(*where, "cache.ttl_min (" + format_duration_ms(answers.ttl_min.count()) +
+                             ") is larger than cache.ttl (" + format_duration_ms(answers.ttl.count()) +
+                             "); raise ttl or lower ttl_min");
+}
+
 /// Half a source is a source that somebody forgot to finish.
 void check_kafka(Draft* draft) {
   const KafkaSourceOptions& kafka = draft->config.engine.kafka;
@@ -234,6 +245,7 @@ std::string models_folder(const Config& config) {
 
 void check_rules(const Vocabulary& vocabulary, Draft* draft) {
   check_radius(draft);
+  check_cache(draft);
   check_kafka(draft);
   check_kafka_properties(vocabulary, draft);
   check_postgres(vocabulary, draft);

@@ -93,8 +93,11 @@ void Recommender::replace_places(std::shared_ptr<const PlaceIndex> index,
   auto places = PlaceScan::create(std::move(index), std::move(scores), std::move(ranker), *backend_);
   CAIRN_CHECK_MSG(places.ok(), places.status().to_string());  // the backend has no bound, and an index makes sense
   if (const auto before = this->places()) (*places)->prepare_like(*before, signals_);
-  const MutexLock lock(index_mutex_);
-  places_ = *std::move(places);
+  {
+    const MutexLock lock(index_mutex_);
+    places_ = *std::move(places);
+  }
+  generation_.fetch_add(1, std::memory_order_acq_rel);
 }
 
 void Recommender::prepare(EventTime now) const {

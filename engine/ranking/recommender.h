@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -58,6 +59,9 @@ class Recommender {
   /// the options name go on to replace a ranker's.
   /// Returns: what Ranker::create() returns; the one before then stays in force.
   [[nodiscard]] Status serve_ranker(RankerModel model) CAIRN_EXCLUDES(rebuild_mutex_, index_mutex_);
+  /// Another number with each change of the index, the model or the ranker: what was answered under another one may not
+  /// be what would be answered now.
+  [[nodiscard]] std::uint64_t generation() const noexcept { return generation_.load(std::memory_order_acquire); }
   /// The ranker in force.
   [[nodiscard]] std::shared_ptr<const Ranker> ranker() const CAIRN_EXCLUDES(index_mutex_) { return places()->ranker(); }
   /// The model in force, by row of places; null: none.
@@ -168,6 +172,7 @@ class Recommender {
 
   Mutex rebuild_mutex_;  ///< one rebuild at a time; guards no field, and is taken before index_mutex_
   mutable Mutex index_mutex_;
+  std::atomic<std::uint64_t> generation_{0};  ///< moves after places_
   std::shared_ptr<const PlaceScan> places_
       CAIRN_GUARDED_BY(index_mutex_);  ///< index, model and ranker, as scans read them
 };

@@ -64,6 +64,7 @@ Status FeatureState::apply(const MicroBatch& micro) noexcept {
   PendingWindow& window = *version->growing;
   event_ids_.drop_repeats(micro.interactions, &window.event_ids, &included_);
   accumulator_.add(micro.interactions, included_, observers_, &window.rows);
+  if (interactions_seen_) interactions_seen_(micro.interactions);
   Counters counters = progress_.counters();
   for (const std::uint32_t i : included_) {
     counters.newest_event_ms = std::max(counters.newest_event_ms, to_ms(micro.interactions[i].time));

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -94,6 +95,12 @@ class FeatureState {
   /// by the threads that apply it. For what ranking keeps in dense arrays.
   Status observe_places(PlaceObserver observer);
 
+  /// Tells `observer` of interactions once they can be seen, and before positions say so, by the threads that apply
+  /// them. Call before anything is applied.
+  void observe_interactions(std::function<void(std::span<const Interaction>)> observer) {
+    interactions_seen_ = std::move(observer);
+  }
+
   [[nodiscard]] std::vector<SourcePosition> positions(std::string_view source) const {
     return progress_.reflected(source);
   }
@@ -164,7 +171,8 @@ class FeatureState {
   Accumulator accumulator_;
   EventIds event_ids_;
   std::vector<PlaceObserver> observers_;
-  std::vector<std::uint32_t> included_;  ///< kept for its memory
+  std::function<void(std::span<const Interaction>)> interactions_seen_;  ///< empty: nobody wants to know
+  std::vector<std::uint32_t> included_;                                  ///< kept for its memory
 
   std::atomic<std::size_t> event_ids_bytes_{0};
   mutable std::atomic<std::uint64_t> invalid_rows_{0};  ///< reads that met one

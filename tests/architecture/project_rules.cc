@@ -21,11 +21,13 @@ std::vector<Room> rooms() {
 
       // The facade: opens, wires, closes and delegates. Each folder beside it is a room of its own.
       {.folder = "engine",
-       .may_include = {"engine/upkeep", "engine/ingest", "engine/model", "engine/ranking", "engine/state", "streaming",
+       .may_include = {"engine/upkeep", "engine/cache", "engine/ingest", "engine/model", "engine/ranking", "engine/state", "streaming",
                        "sql", "storage", "features", "gpu"},
        .top_only = true},
       // Chores on a schedule. They bring what the state holds to PostgreSQL, to a checkpoint, or out of the log.
       {.folder = "engine/upkeep", .may_include = {"engine/state", "streaming", "sql", "storage"}},
+      // Kept answers. What makes them is handed in, and so is what they are made from: it knows requests and answers.
+      {.folder = "engine/cache", .may_include = {"features"}},
       {.folder = "engine/state", .may_include = {"features", "storage"}},
       {.folder = "engine/ingest", .may_include = {"engine/state", "streaming", "sql"}},
       {.folder = "engine/ranking", .may_include = {"engine/model", "engine/state", "features", "gpu"}},

@@ -62,6 +62,7 @@ void add_ingest_command(CLI::App& app, const GlobalOptions& options);
 void add_checkpoint_command(CLI::App& app, const GlobalOptions& options);
 void add_consumer_command(CLI::App& app, const GlobalOptions& options);
 void add_wait_command(CLI::App& app, const GlobalOptions& options);
+void add_cache_command(CLI::App& app, const GlobalOptions& options);
 void add_model_command(CLI::App& app, const GlobalOptions& options);
 void add_doctor_command(CLI::App& app, const GlobalOptions& options);
 void add_sql_command(CLI::App& app, const GlobalOptions& options);

@@ -100,6 +100,14 @@ std::string model_remark(const nlohmann::json& answer) {
          (explored.empty() ? "" : "explored by " + explored + ", ");
 }
 
+/// Where an answer comes from that was not computed for this question.
+std::string cache_remark(const nlohmann::json& answer) {
+  if (!answer.contains("cache") || !answer["cache"].is_object()) return "";
+  const nlohmann::json& cache = answer["cache"];
+  return "kept for " + grouped(count_at(cache, "age_ms")) + " ms in " + text_at(cache, "tier") +
+         (flag_at(cache, "stale") ? " and stale, " : ", ");
+}
+
 void print_remarks(const nlohmann::json& answer) {
   const nlohmann::json freshness = answer.value("freshness", nlohmann::json::object());
   const std::string newest = text_at(freshness, "newest_event");
@@ -112,7 +120,7 @@ void print_remarks(const nlohmann::json& answer) {
     print("\nwhat is stored of this user is damaged, and was not used; cairn doctor --deep names it\n");
   }
   print("\n" + grouped(count_at(answer, "candidates")) + " candidates, user's row from " + text_at(freshness, "tier") +
-        ", " + model_remark(answer) + (newest.empty() ? "no event seen yet" : "newest event " + newest) + "\n");
+        ", " + cache_remark(answer) + model_remark(answer) + (newest.empty() ? "no event seen yet" : "newest event " + newest) + "\n");
 }
 
 void run_recommend(const GlobalOptions& options, const RecommendArguments& arguments) {

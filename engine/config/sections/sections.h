@@ -13,6 +13,7 @@ namespace cairn::config {
 [[nodiscard]] Section kafka_section();
 [[nodiscard]] Section ranking_section();
 [[nodiscard]] Section model_section();
+[[nodiscard]] Section cache_section();
 [[nodiscard]] Section http_section();
 [[nodiscard]] Section log_section();
 [[nodiscard]] Section dead_letters_section();

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cairn/answer_cache.h"
 #include "cairn/call_context.h"
 #include "cairn/clock.h"
 #include "cairn/damage.h"
@@ -100,6 +101,10 @@ class Engine {
   /// Returns: INVALID_ARGUMENT, FAILED_PRECONDITION (kFail and not fresh enough).
   [[nodiscard]] virtual Result<Recommendations> recommend(const CallContext& context,
                                                           const RecommendRequest& request) const = 0;
+
+  /// Kept answers about any of these are not given again (AnswerCacheOptions). What events, imports and activations
+  /// make outdated need not be named.
+  [[nodiscard]] virtual Status invalidate_answers(const CallContext& context, const AnswerTags& tags) = 0;
 
   /// Answers whatever the deadline, and waits for nothing: probes need it most when all else is late.
   [[nodiscard]] virtual EngineStatus status(const CallContext& context) const = 0;

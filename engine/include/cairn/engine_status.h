@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cairn/answer_cache.h"
 #include "cairn/clock.h"
 #include "cairn/source_position.h"
 
@@ -59,7 +60,7 @@ struct ConsumerHealth {
 
 /// What one part of the engine holds in memory, about.
 struct MemoryPart {
-  std::string name;  ///< "pending", "row_cache", "dictionaries", "catalogue", "event_ids", "signals", "blocks", "model"
+  std::string name;  ///< "pending", "row_cache", "dictionaries", "catalogue", "event_ids", "signals", "blocks", "model", "answers"
   std::uint64_t bytes = 0;
   std::uint64_t limit = 0;  ///< by the configuration; 0: grows with what is kept
 };
@@ -139,6 +140,7 @@ struct EngineStatus {
   std::uint64_t quarantined = 0;          ///< changes of rows left out by this process because they make no sense
   std::uint64_t invalid_rows = 0;         ///< reads by this process that met a stored row that makes no sense
   std::uint64_t recommendations = 0;
+  AnswerCacheStatus answers;
   std::uint64_t sql_rows = 0;  ///< interactions written to PostgreSQL by this process
   EventTime newest_event;
   std::vector<Watermark> durable;  ///< how far the features are on disk

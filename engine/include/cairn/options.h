@@ -120,6 +120,16 @@ struct ModelOptions {
   std::string dir;
 };
 
+/// Answers that are kept in memory and given again (engine/cache). Off by default: every answer is then fresh to the
+/// last event.
+struct AnswerCacheOptions {
+  std::size_t memory_bytes = 0;               ///< of kept answers; 0: none is kept
+  std::chrono::milliseconds ttl{30'000};      ///< no answer is given again for longer, unless it is marked as stale
+  std::chrono::milliseconds ttl_min{2'000};   ///< what a new answer begins with, and none has less
+  std::chrono::milliseconds stale{10'000};    ///< for so long after that it may be given, marked, while it is made anew
+  std::uint64_t seed = 1;                     ///< of what is drawn, so that not all grow old at once
+};
+
 /// Everything an engine needs to open.
 struct EngineOptions {
   std::string state_dir;  ///< created when absent; one engine at a time, by lock
@@ -129,6 +139,7 @@ struct EngineOptions {
   SqlOptions sql;
   RankingOptions ranking;
   ModelOptions model;
+  AnswerCacheOptions answers;
   std::vector<FileSourceOptions> files;
   KafkaSourceOptions kafka;
   std::vector<FeatureViewSpec>

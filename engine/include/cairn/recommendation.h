@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -55,6 +56,8 @@ struct RecommendRequest {
                                    ///< fold-in vectors: FAILED_PRECONDITION
   bool explain = true;             ///< fill Recommended::reasons
   std::optional<Watermark> min_offset;  ///< the answer must reflect all before it
+  std::optional<std::chrono::milliseconds> max_staleness;  ///< a kept answer must not be older; 0: it is computed;
+                                                           ///< absent: as AnswerCacheOptions say
   OnStale on_stale = OnStale::kWait;    ///< what to do when it cannot yet
 };
 
@@ -85,6 +88,13 @@ enum class UserKnownBy : std::uint8_t {
   return kNames[static_cast<std::size_t>(known)];
 }
 
+/// Where an answer comes from that was not computed for the request.
+struct KeptAnswer {
+  Tier tier = Tier::kNone;           ///< that kept it
+  std::chrono::milliseconds age{0};  ///< since it was computed
+  bool stale = false;                ///< older than its time to live: it is being computed anew
+};
+
 struct Recommendations {
   std::vector<Recommended> items;  ///< best first; equal scores: nearer first, then by place id. With diversity: in
                                    ///< the order in which they were chosen
@@ -100,7 +110,8 @@ struct Recommendations {
   std::string shortfall;                  ///< why there are fewer than asked for; empty when there are not
   bool degraded = false;  ///< answered before min_offset was reached, as asked; or as if nothing were known of
                           ///< the user, because what is stored of them is damaged
-  Freshness freshness;
+  Freshness freshness;             ///< of what it was computed from, then
+  std::optional<KeptAnswer> kept;  ///< absent: it was computed for this request
 };
 
 /// One named function of (user, place, position, time) that ranking can weigh.

@@ -149,6 +149,8 @@ ApiResponse Handlers::status(const ApiRequest& request) const {
   for (const ReadinessCheck& check : status.checks) write_check(out, check);
   out.end_array().key("model");
   write_model(out, status.model);
+  out.key("cache");
+  write_answer_cache(out, status.answers);
   out.end_object();
   return json_response(std::move(out).take());
 }

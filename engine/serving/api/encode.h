@@ -12,6 +12,7 @@ namespace cairn::serving {
 /// {"source":"api","partition":0,"offset":12}.
 void write_watermark(json::Writer& out, const Watermark& watermark);
 void write_freshness(json::Writer& out, const Freshness& freshness);
+void write_answer_cache(json::Writer& out, const AnswerCacheStatus& answers);
 void write_model(json::Writer& out, const ModelStatus& model);
 void write_place_members(json::Writer& out, const Place& place);
 

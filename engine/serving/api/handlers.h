@@ -41,6 +41,9 @@ class Handlers {
   ApiResponse checkpoint(const ApiRequest& request) const;
   ApiResponse model(const ApiRequest& request) const;
   ApiResponse activate_model(const ApiRequest& request) const;
+  ApiResponse answer_cache(const ApiRequest& request) const;
+  ApiResponse invalidate_answers(const ApiRequest& request) const;
+  ApiResponse warm_answers(const ApiRequest& request) const;
   ApiResponse wait_caught_up(const ApiRequest& request) const;
   ApiResponse retry_consumer(const ApiRequest& request) const;
   ApiResponse accept_gap(const ApiRequest& request) const;

@@ -8,6 +8,7 @@
 namespace cairn::serving {
 namespace {
 
+constexpr std::size_t kWarmRequestsMax = 1'000;
 constexpr std::size_t kCategoriesMax = 256;
 constexpr std::size_t kPlacesMax = 10'000;
 
@@ -64,8 +65,9 @@ struct TimedRequest {
   std::chrono::milliseconds deadline = kRecommendTimeLimit.standard;
 };
 
-Result<TimedRequest> read_request(const json::Value& body) {
-  json::Fields fields(body, "");
+/// `what` names the request in messages; may be empty.
+Result<TimedRequest> read_request(const json::Value& body, const std::string& what = "") {
+  json::Fields fields(body, what);
   TimedRequest timed;
   RecommendRequest& request = timed.request;
   request.user = UserId(fields.required_id("user_id"));
@@ -94,6 +96,9 @@ Result<TimedRequest> read_request(const json::Value& body) {
   request.explain = fields.flag("explain", request.explain);
   request.min_offset = read_min_offset(fields);
   request.on_stale = read_on_stale(fields);
+  if (const auto staleness = fields.integer("max_staleness_ms", 0, INT32_MAX)) {
+    request.max_staleness = std::chrono::milliseconds(*staleness);
+  }
   timed.deadline = read_time(fields, kRecommendTimeLimit);
   CAIRN_RETURN_IF_ERROR(fields.finish());
   return timed;
@@ -136,6 +141,15 @@ std::string write_answer(const Recommendations& answer, bool explain) {
   out.key("degraded").boolean(answer.degraded);
   out.key("freshness");
   write_freshness(out, answer.freshness);
+  out.key("cache");
+  if (answer.kept) {
+    out.begin_object();
+    out.key("tier").text(to_string(answer.kept->tier));
+    out.key("age_ms").unsigned_integer(static_cast<std::uint64_t>(answer.kept->age.count()));
+    out.key("stale").boolean(answer.kept->stale).end_object();
+  } else {
+    out.null();
+  }
   out.end_object();
   return std::move(out).take();
 }
@@ -150,6 +164,43 @@ ApiResponse Handlers::recommend(const ApiRequest& request) const {
   const Result<Recommendations> answer = engine_.recommend(request.context_within(read->deadline), read->request);
   if (!answer.ok()) return error_response(answer.status());
   return json_response(write_answer(*answer, read->request.explain));
+}
+
+ApiResponse Handlers::warm_answers(const ApiRequest& request) const {
+  const Result<json::Value> body = json::parse(request.body);
+  if (!body.ok()) return error_response(body.status());
+  json::Fields fields(*body, "");
+  const json::Value* named = fields.any("requests");
+  const std::chrono::milliseconds timeout = read_time(fields, kWaitTimeLimit);
+  if (const Status status = fields.finish(); !status.ok()) return error_response(status);
+  const auto* all = named == nullptr ? nullptr : named->as<json::Value::Array>();
+  if (all == nullptr || all->empty() || all->size() > kWarmRequestsMax) {
+    return error_response(invalid_argument("requests must be a list of 1 to " + std::to_string(kWarmRequestsMax) +
+                                           " bodies, as POST /v1/recommendations takes them"));
+  }
+  // All are read before any is answered: a slip in the last one is told of at once.
+  std::vector<RecommendRequest> requests;
+  for (const json::Value& one : *all) {
+    Result<TimedRequest> read = read_request(one, "request " + std::to_string(requests.size() + 1));
+    if (!read.ok()) return error_response(read.status());
+    requests.push_back(std::move(read->request));
+  }
+  const CallContext context = request.context_within(timeout);
+  std::uint64_t warmed = 0;
+  std::string failure;
+  for (const RecommendRequest& one : requests) {
+    const Result<Recommendations> answer = engine_.recommend(context, one);
+    if (answer.ok()) {
+      ++warmed;
+    } else if (failure.empty()) {
+      failure = answer.status().message();
+    }
+  }
+  json::Writer out;
+  out.begin_object().key("warmed").unsigned_integer(warmed);
+  out.key("failed").unsigned_integer(requests.size() - warmed);
+  out.key("first_failure").text(failure).end_object();
+  return json_response(std::move(out).take());
 }
 
 }  // namespace cairn::serving

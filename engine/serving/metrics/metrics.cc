@@ -70,6 +70,17 @@ void add_counts(Snapshot& out, const EngineStatus& status) {
   counter("cairn_events_repeated_total", "Interactions dropped because their event_id had been seen",
           status.events_repeated);
   counter("cairn_row_cache_hits_total", "Rows found in memory", status.row_cache_hits);
+  counter("cairn_answer_cache_hits_total", "Requests answered with a kept answer", status.answers.hits);
+  counter("cairn_answer_cache_stale_hits_total", "Requests answered with a kept answer that had grown old",
+          status.answers.stale_hits);
+  counter("cairn_answer_cache_misses_total", "Requests computed, or that waited for who computed them",
+          status.answers.misses);
+  counter("cairn_answer_cache_waited_total", "Requests that waited for who computed them", status.answers.waited);
+  counter("cairn_answer_cache_outdated_total", "Kept answers met that something had happened to",
+          status.answers.outdated);
+  counter("cairn_answer_cache_passed_total", "Requests whose answers are not kept", status.answers.passed);
+  counter("cairn_answer_cache_refreshes_total", "Answers computed anew in the background", status.answers.refreshes);
+  counter("cairn_answer_cache_evictions_total", "Kept answers that left for want of room", status.answers.evictions);
   counter("cairn_row_cache_misses_total", "Rows read from the state store", status.row_cache_misses);
   counter("cairn_windows_written_total", "Windows of changes written to the state store by this process",
           status.windows_written);
@@ -110,9 +121,10 @@ void add_sizes(Snapshot& out, const EngineStatus& status, std::int64_t connectio
   out.gauge("cairn_http_connections", "Open HTTP connections", static_cast<double>(connections));
   out.gauge("cairn_build_info", "Always 1; what runs is in the labels", 1.0,
             {{"version", status.version}, {"compute_backend", status.compute_backend}});
-  const double looked_up = static_cast<double>(status.row_cache_hits + status.row_cache_misses);
-  out.gauge("recommendations_cache_hit_rate", "Share of row reads the tier answered, since start",
-            looked_up > 0 ? static_cast<double>(status.row_cache_hits) / looked_up : 0.0, {{"tier", "L1"}});
+  out.gauge("recommendations_cache_hit_rate", "Share of the answers that the tier gave again, since start",
+            status.answers.hit_ratio(), {{"tier", "L1"}});
+  out.gauge("cairn_answer_cache_bytes", "Kept answers in memory", static_cast<double>(status.answers.bytes));
+  out.gauge("cairn_answer_cache_entries", "Kept answers", static_cast<double>(status.answers.entries));
 }
 
 /// Of the model in force; absent without one.

@@ -34,7 +34,7 @@ TEST_CASE_FIXTURE(Serving, "a recommendation request reaches the engine field by
                                "exclude":["p1",2],"rank":["p3","p4"],"recent":["p5",18446744073709551615],
                                "cursor":"ab","max_per_category":3,"diversity":0.25,
                                "segment":3,"explore":"thompson","explore_strength":2.5,"seed":9223372036854775807,"explain":true,"min_offset":{"source":"api","partition":2,"offset":42},
-                               "on_stale":"degrade","deadline_ms":30000})");
+                               "max_staleness_ms":1500,"on_stale":"degrade","deadline_ms":30000})");
   REQUIRE(answer.code == 200);
   const RecommendRequest asked = engine.last_recommend();
   CHECK(asked.user.str() == "18446744073709551615");
@@ -62,6 +62,7 @@ TEST_CASE_FIXTURE(Serving, "a recommendation request reaches the engine field by
   CHECK(asked.min_offset->position.partition == Partition{2});
   CHECK(asked.min_offset->position.offset == Offset{42});
   CHECK(asked.on_stale == OnStale::kDegrade);
+  CHECK(asked.max_staleness == std::chrono::milliseconds(1500));
   const auto deadline = engine.last_context().deadline.value();
   CHECK(deadline > before);
   CHECK(deadline <= std::chrono::steady_clock::now() + std::chrono::milliseconds(30000));
@@ -78,7 +79,8 @@ TEST_CASE_FIXTURE(Serving, "a recommendation answer carries items, reasons and f
     "candidates":17,"shortfall":"only 1 place within 500 m","degraded":false,
     "freshness":{"watermarks":[{"source":"api","partition":0,"offset":42}],
       "durable":[{"source":"api","partition":0,"offset":40}],
-      "newest_event":"2024-05-01T12:00:00.123Z","tier":"L1"}})");
+      "newest_event":"2024-05-01T12:00:00.123Z","tier":"L1"},
+    "cache":{"tier":"L1","age_ms":1234,"stale":true}})");
   CHECK(body == expected);
   const auto bare = json_of(post(port(), "/v1/recommendations", R"({"user_id":"u1","explain":false})"));
   CHECK(!bare["items"][0].contains("reasons"));
@@ -649,11 +651,65 @@ TEST_CASE_FIXTURE(Serving, "every field that openapi.json gives a recommendation
                            {"seed", 7},
                            {"explain", true},
                            {"min_offset", {{"source", "api"}, {"partition", 0}, {"offset", 0}}},
+                           {"max_staleness_ms", 0},
                            {"on_stale", "wait"},
                            {"deadline_ms", 5000}};
   for (const auto& [name, ignored] : schema["properties"].items()) CHECK_MESSAGE(values.contains(name), name);
   CHECK(schema["properties"].size() == values.size());
   CHECK(post(port(), "/v1/recommendations", values.dump()).code == 200);
+}
+
+TEST_CASE_FIXTURE(Serving, "what is named to the cache reaches the engine, and naming nothing is refused") {
+  start();
+  const auto done = json_of(post(port(), "/v1/cache/invalidate",
+                                 R"({"users":["u",7],"places":["p"],"categories":["cafe"],"cells":["dr5rs"]})"));
+  CHECK(done == nlohmann::json::parse(R"({"invalidated":5,"all":false})"));
+  CHECK(post(port(), "/v1/cache/invalidate", R"({"all":true})").code == 200);
+  const std::vector<AnswerTags> named = engine.invalidated();
+  REQUIRE(named.size() == 2);
+  CHECK(named[0].users == std::vector<std::string>{"u", "7"});
+  CHECK(named[0].places == std::vector<std::string>{"p"});
+  CHECK(named[0].categories == std::vector<std::string>{"cafe"});
+  CHECK(named[0].cells == std::vector<std::string>{"dr5rs"});
+  CHECK(named[1].all);
+  CHECK(mentions(check_error(post(port(), "/v1/cache/invalidate", "{}"), 400, "INVALID_ARGUMENT"), "nothing is named"));
+  check_error(post(port(), "/v1/cache/invalidate", R"({"user":["u"]})"), 400, "INVALID_ARGUMENT");
+}
+
+TEST_CASE_FIXTURE(Serving, "the cache tells of itself, alone and in the status") {
+  start();
+  engine.status_answer.answers = {.bytes = 10,
+                                  .limit = 20,
+                                  .entries = 1,
+                                  .hits = 6,
+                                  .stale_hits = 2,
+                                  .misses = 2,
+                                  .waited = 1,
+                                  .outdated = 1,
+                                  .passed = 3,
+                                  .refreshes = 4,
+                                  .evictions = 5};
+  const auto cache = json_of(get(port(), "/v1/cache"));
+  CHECK(cache == nlohmann::json::parse(R"({"bytes":10,"limit":20,"entries":1,"hit_ratio":0.8,"hits":6,"stale_hits":2,
+    "misses":2,"outdated":1,"waited":1,"passed":3,"refreshes":4,"evictions":5})"));
+  CHECK(json_of(get(port(), "/v1/status"))["cache"] == cache);
+}
+
+TEST_CASE_FIXTURE(Serving, "answers are warmed by the requests that would ask for them") {
+  engine.on_recommend = [](const RecommendRequest& request) {
+    return request.user == UserId("bad") ? invalid_argument("no such user") : ok_status();
+  };
+  start();
+  const auto warmed = json_of(
+      post(port(), "/v1/cache/warm", R"({"requests":[{"user_id":"a"},{"user_id":"bad"},{"user_id":"b","limit":3}]})"));
+  CHECK(warmed == nlohmann::json::parse(R"({"warmed":2,"failed":1,"first_failure":"no such user"})"));
+  CHECK(engine.last_recommend().limit == 3);
+  CHECK(mentions(check_error(post(port(), "/v1/cache/warm", R"({"requests":[{"user_id":"a"},{"usr_id":"b"}]})"), 400,
+                             "INVALID_ARGUMENT"),
+                 "request 2"));
+  for (const char* body : {"{}", R"({"requests":[]})", R"({"requests":{}})", R"({"requests":null})"}) {
+    check_error(post(port(), "/v1/cache/warm", body), 400, "INVALID_ARGUMENT");
+  }
 }
 
 TEST_CASE_FIXTURE(Serving, "openapi.json is served") {

@@ -57,6 +57,7 @@ FakeEngine::FakeEngine()
   status_answer.events_rejected = 5;
   status_answer.places = 2;
   status_answer.state_bytes = 1'000'000;
+  status_answer.answers = {.hits = 2, .stale_hits = 1, .misses = 1};
   status_answer.row_cache_hits = 3;
   status_answer.row_cache_misses = 1;
   status_answer.newest_event = kNewest;
@@ -138,6 +139,7 @@ Result<Recommendations> FakeEngine::recommend(const CallContext& context, const 
   answer.next = "0a1b";
   answer.known_by = UserKnownBy::kRecent;
   answer.ranker = 7;
+  answer.kept = {Tier::kMemory, std::chrono::milliseconds(1234), true};
   answer.model = "cafe01";
   answer.segment = request.segment;
   if (request.explore) answer.explored = request.explore->method;

@@ -33,12 +33,21 @@ class FakeEngine final : public Engine {
   Result<ModelStatus> activate_ranker(const CallContext&, const std::string& directory, ModelChoice choice) override {
     return on_activate(directory, choice);
   }
+  Status invalidate_answers(const CallContext&, const AnswerTags& tags) override {
+    const MutexLock lock(mutex_);
+    invalidated_.push_back(tags);
+    return {};
+  }
   Status retry_consumer(const CallContext&, const std::string& name) override { return on_consumer("retry", name); }
   Status accept_gap(const CallContext&, const std::string& name) override { return on_consumer("accept-gap", name); }
   Status close() override { return {}; }
 
   std::vector<std::string> ingested() const;
   RecommendRequest last_recommend() const;
+  std::vector<AnswerTags> invalidated() const {
+    const MutexLock lock(mutex_);
+    return invalidated_;
+  }
   CallContext last_context() const;  ///< of the last recommendation
 
   // Answers. The defaults: events without "type" are rejected, one place and two users are known, all is ready.
@@ -62,6 +71,7 @@ class FakeEngine final : public Engine {
   mutable RecommendRequest last_recommend_ CAIRN_GUARDED_BY(mutex_);
   mutable CallContext last_context_ CAIRN_GUARDED_BY(mutex_);
   std::map<std::string, Place> places_ CAIRN_GUARDED_BY(mutex_);
+  std::vector<AnswerTags> invalidated_ CAIRN_GUARDED_BY(mutex_);
 };
 
 /// A door that handlers wait at until the test opens it.

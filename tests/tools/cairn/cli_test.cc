@@ -84,7 +84,7 @@ TEST_CASE_FIXTURE(Cli, "recommend shows ranked places with their reasons") {
         "\n"
         "more with --cursor 0a1b\n"
         "\n"
-        "17 candidates, user's row from L1, model cafe01, newest event 2024-05-01T12:00:00.123Z\n");
+        "17 candidates, user's row from L1, kept for 1,234 ms in L1 and stale, model cafe01, newest event 2024-05-01T12:00:00.123Z\n");
   const RecommendRequest asked = engine.last_recommend();
   CHECK(asked.position == GeoPoint{40.7, -74.0});
   CHECK(asked.categories == std::vector<std::string>{"cafe", "bar"});
@@ -437,6 +437,42 @@ TEST_CASE_FIXTURE(Cli, "without a model, model status says so, and what is confi
   engine.status_answer.model.configured = "/m/a";
   CHECK(mentions(run({"model", "status"}).out, "configured     /m/a\n"));
   CHECK(mentions(run({"status"}).out, "model          none\n"));
+}
+
+TEST_CASE_FIXTURE(Cli, "cache stats says how much is kept and how often it was given again") {
+  CHECK(mentions(run({"cache", "stats"}).out, "no answers are kept"));
+  engine.status_answer.answers = {.bytes = 2048,
+                                  .limit = 1 << 20,
+                                  .entries = 12,
+                                  .hits = 1'500,
+                                  .stale_hits = 1,
+                                  .misses = 500,
+                                  .waited = 9,
+                                  .outdated = 7,
+                                  .passed = 3};
+  const Outcome stats = run({"cache", "stats"});
+  for (const char* expected : {"12 answers, 2.0 KiB of 1.0 MiB", "1,500, and 1 marked as stale",
+                               "500, 7 as something had happened, 9 of all waited for another"}) {
+    CHECK_MESSAGE(mentions(stats.out, expected), stats.out);
+  }
+  CHECK(nlohmann::json::parse(run({"-o", "json", "cache", "stats"}).out)["hits"] == 1'500);
+}
+
+TEST_CASE_FIXTURE(Cli, "answers are invalidated by name, and warmed from a file") {
+  CHECK(mentions(run({"cache", "invalidate", "--user", "u", "--place", "p", "--place", "q"}).out, "about 3 names"));
+  REQUIRE(engine.invalidated().size() == 1);
+  CHECK(engine.invalidated()[0].places == std::vector<std::string>{"p", "q"});
+  CHECK(mentions(run({"cache", "invalidate", "--all"}).out, "all kept answers are outdated"));
+  const Outcome nothing = run({"cache", "invalidate"});
+  CHECK(nothing.exit_code == 1);
+  CHECK(mentions(nothing.err, "--all"));
+  const cairn::test::TemporaryFolder folder;
+  folder.write("requests", "{\"user_id\":\"a\"}\n\n{\"user_id\":\"b\",\"limit\":2}\n");
+  CHECK(run({"cache", "warm", folder / "requests"}).out == "2 answers are warm\n");
+  CHECK(engine.last_recommend().limit == 2);
+  folder.write("requests", "{\"user_id\":\"a\"}\nx\n");
+  CHECK(mentions(run({"cache", "warm", folder / "requests"}).err, "requests:2: is no JSON object"));
+  CHECK(run({"cache", "warm", folder / "absent"}).exit_code == 4);
 }
 
 TEST_CASE_FIXTURE(Cli, "a model is activated by its name or path, and what the server refuses is told") {

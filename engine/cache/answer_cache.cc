@@ -1,0 +1,353 @@
+#include "engine/cache/answer_cache.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <utility>
+
+#include "engine/cache/request_key.h"
+#include "features/geohash.h"
+
+namespace cairn::cache {
+
+namespace {
+
+constexpr int kCellLetters = 5;
+constexpr std::chrono::seconds kRefreshWithin{10};
+constexpr std::size_t kBytesAround = 256;  ///< of an entry, about: nodes of lists and tables, and their share of slots
+
+bool same(const TagVersions::Seen& a, const TagVersions::Seen& b) { return a.slot == b.slot && a.version == b.version; }
+
+bool reflects(const Freshness& freshness, const Watermark& wanted) {
+  return std::any_of(freshness.watermarks.begin(), freshness.watermarks.end(), [&](const Watermark& mark) {
+    return mark.source == wanted.source && mark.position.partition == wanted.position.partition &&
+           mark.position.offset >= wanted.position.offset;
+  });
+}
+
+std::size_t bytes_of(const std::string& text) { return sizeof text + text.capacity(); }
+
+std::size_t bytes_of(const Recommendations& answer) {
+  std::size_t bytes = sizeof answer + bytes_of(answer.next) + bytes_of(answer.model) + bytes_of(answer.shortfall);
+  for (const Recommended& item : answer.items) {
+    bytes += sizeof item + item.place.id.str().size() + item.place.name.capacity() + item.place.category.capacity();
+    for (const Reason& reason : item.reasons)
+      bytes += sizeof reason + reason.feature.capacity() + reason.text.capacity();
+  }
+  for (const auto* marks : {&answer.freshness.watermarks, &answer.freshness.durable}) {
+    for (const Watermark& mark : *marks) bytes += sizeof mark + mark.source.capacity();
+  }
+  return bytes;
+}
+
+bool same_places(const Recommendations& a, const Recommendations& b) {
+  return std::equal(a.items.begin(), a.items.end(), b.items.begin(), b.items.end(),
+                    [](const Recommended& x, const Recommended& y) { return x.place.id == y.place.id; });
+}
+
+}  // namespace
+
+AnswerCache::AnswerCache(const AnswerCacheOptions& options, Compute compute, std::function<std::uint64_t()> generation,
+                         Now now)
+    : options_(options), compute_(std::move(compute)), generation_(std::move(generation)), now_(std::move(now)) {
+  for (std::size_t i = 0; i < kShards; ++i) {
+    shards_.push_back(std::make_unique<Shard>(options_.memory_bytes / kShards));
+  }
+  if (options_.memory_bytes == 0) return;
+  refresher_ = std::jthread([this](const std::stop_token& stop) { refresh_until(stop); });
+}
+
+AnswerCache::~AnswerCache() { stop(); }
+
+void AnswerCache::stop() {
+  if (!refresher_.joinable()) return;
+  refresher_.request_stop();
+  refresher_.join();
+}
+
+// ---- what answers are made from -----------------------------------------------------------------------------------
+
+AnswerCache::Origin AnswerCache::origin_of(const RecommendRequest& request) const {
+  return {generation_(), epoch_.load(std::memory_order_acquire),
+          tags_.see(TagVersions::slot_of(TagKind::kUser, request.user.str()))};
+}
+
+bool AnswerCache::current(const Origin& origin) const {
+  return origin.generation == generation_() && origin.epoch == epoch_.load(std::memory_order_acquire) &&
+         !tags_.moved(origin.user);
+}
+
+bool AnswerCache::current(const Entry& entry) const {
+  return current(entry.origin) && std::none_of(entry.tags.begin(), entry.tags.end(),
+                                               [&](const TagVersions::Seen& seen) { return tags_.moved(seen); });
+}
+
+void AnswerCache::happened(std::span<const Interaction> interactions) noexcept {
+  for (const Interaction& one : interactions) tags_.move(TagVersions::slot_of(TagKind::kUser, one.user.str()));
+}
+
+void AnswerCache::invalidate(const AnswerTags& tags) noexcept {
+  invalidations_.fetch_add(1, std::memory_order_acq_rel);  // before any tag moves: see make()
+  if (tags.all) epoch_.fetch_add(1, std::memory_order_acq_rel);
+  const auto move = [&](TagKind kind, const std::vector<std::string>& names) {
+    for (const std::string& name : names) tags_.move(TagVersions::slot_of(kind, name));
+  };
+  move(TagKind::kUser, tags.users);
+  move(TagKind::kPlace, tags.places);
+  move(TagKind::kCategory, tags.categories);
+  move(TagKind::kCell, tags.cells);
+}
+
+// ---- answering ----------------------------------------------------------------------------------------------------
+
+Result<Recommendations> AnswerCache::answer(const CallContext& call, const RecommendRequest& request) {
+  const auto count = [](std::atomic<std::uint64_t>& counter) { counter.fetch_add(1, std::memory_order_relaxed); };
+  const std::optional<std::string> key = options_.memory_bytes == 0 ? std::nullopt : key_of(request);
+  if (!key) {
+    count(passed_);
+    return compute_(call, request);
+  }
+  CAIRN_RETURN_IF_ERROR(call.check());
+  const TimePoint now = now_();
+  const EntryPtr entry = find(*key);
+  const bool is_current = entry && current(*entry);
+  if (entry && !is_current) count(outdated_);
+  if (is_current && will_do(*entry, request, now)) {
+    const bool stale = now >= entry->expires;
+    count(stale ? stale_hits_ : hits_);
+    if (stale || due_early(*entry, now)) ask_for_refresh(*key, request, entry);
+    Recommendations answer = entry->answer;
+    answer.kept = {Tier::kMemory, std::chrono::duration_cast<std::chrono::milliseconds>(now - entry->made), stale};
+    return answer;
+  }
+  count(misses_);
+  // Who asks for more than what is kept can give may not be content with what another is computing, which is older.
+  const auto bound = request.max_staleness.value_or(std::chrono::milliseconds::max());
+  if (!request.min_offset && bound.count() > 0) {
+    CAIRN_ASSIGN_OR_RETURN(const EntryPtr made, fly(call, *key, request));
+    if (!request.max_staleness || now_() - made->made <= bound) return made->answer;
+  }
+  CAIRN_ASSIGN_OR_RETURN(const EntryPtr made, make(call, request, entry));
+  keep(*key, made);
+  return made->answer;
+}
+
+AnswerCache::EntryPtr AnswerCache::find(const std::string& key) {
+  Shard& shard = shard_of(key);
+  const ReaderLock lock(shard.mutex);
+  const EntryPtr* found = shard.entries.find(key);
+  return found == nullptr ? nullptr : *found;
+}
+
+bool AnswerCache::will_do(const Entry& entry, const RecommendRequest& request, TimePoint now) const {
+  if (now >= entry.expires + options_.stale) return false;
+  if (request.max_staleness && now - entry.made > *request.max_staleness) return false;
+  if (request.max_staleness && request.max_staleness->count() == 0) return false;
+  return !request.min_offset || reflects(entry.answer.freshness, *request.min_offset);
+}
+
+/// Tells those who wait how a computation ended, whatever happens to it.
+class AnswerCache::Landing {
+ public:
+  Landing(Shard& shard, const std::string& key, std::shared_ptr<Flight> flight)
+      : shard_(shard), key_(key), flight_(std::move(flight)) {}
+  Landing(const Landing&) = delete;
+  Landing& operator=(const Landing&) = delete;
+  ~Landing() {
+    {
+      const WriterLock lock(shard_.mutex);
+      const auto found = shard_.flights.find(key_);
+      if (found != shard_.flights.end() && found->second == flight_) shard_.flights.erase(found);
+    }
+    {
+      const MutexLock lock(flight_->mutex);
+      flight_->over = true;
+      flight_->entry = std::move(entry);
+      flight_->status = std::move(status);
+    }
+    flight_->landed.notify_all();
+  }
+
+  EntryPtr entry = nullptr;
+  Status status = unavailable("the computation that was waited for did not end");
+
+ private:
+  Shard& shard_;
+  const std::string& key_;
+  const std::shared_ptr<Flight> flight_;
+};
+
+Result<AnswerCache::EntryPtr> AnswerCache::fly(const CallContext& call, const std::string& key,
+                                               const RecommendRequest& request) {
+  Shard& shard = shard_of(key);
+  for (;;) {
+    CAIRN_RETURN_IF_ERROR(call.check());
+    const Origin origin = origin_of(request);
+    std::shared_ptr<Flight> flight;
+    bool leads = false;
+    {
+      const WriterLock lock(shard.mutex);
+      std::shared_ptr<Flight>& under_way = shard.flights[key];
+      // A computation that began before something happened may not know of it.
+      leads = !under_way || under_way->origin.generation != origin.generation ||
+              under_way->origin.epoch != origin.epoch || !same(under_way->origin.user, origin.user);
+      if (leads) under_way = std::make_shared<Flight>(origin);
+      flight = under_way;
+    }
+    if (leads) {
+      Landing landing(shard, key, flight);
+      Result<EntryPtr> made = make(call, request, find(key));
+      landing.status = made.status();
+      if (!made.ok()) return made;
+      landing.entry = *made;
+      keep(key, *made);
+      return made;
+    }
+    waited_.fetch_add(1, std::memory_order_relaxed);
+    MutexLock lock(flight->mutex);
+    const bool over = call.wait(flight->landed, lock, [&]() CAIRN_REQUIRES(flight->mutex) { return flight->over; });
+    if (!over) {
+      const Status gave_up = call.check();
+      return gave_up.ok() ? deadline_exceeded("the deadline passed before the answer was ready") : gave_up;
+    }
+    if (flight->entry) return flight->entry;
+    // That one gave up for reasons of its own. Of those who still want the answer another computes it.
+    const StatusCode code = flight->status.code();
+    if (code != StatusCode::kCancelled && code != StatusCode::kDeadlineExceeded) return flight->status;
+  }
+}
+
+Result<AnswerCache::EntryPtr> AnswerCache::make(const CallContext& call, const RecommendRequest& request,
+                                                const EntryPtr& before) {
+  auto entry = std::make_shared<Entry>();
+  // All versions are seen before anything is read: what happens meanwhile makes the answer outdated.
+  entry->origin = origin_of(request);
+  entry->made = now_();
+  const std::uint64_t invalidations = invalidations_.load(std::memory_order_acquire);
+  CAIRN_ASSIGN_OR_RETURN(entry->answer, compute_(call, request));
+  entry->cost = now_() - entry->made;
+  entry->lifetime = lifetime_of(entry->answer, before);
+  // Of many that are made at once, some grow old before others.
+  entry->expires = entry->made + std::chrono::duration_cast<Duration>(entry->lifetime * (0.9 + 0.2 * drawn()));
+  entry->tags = tags_of(request, entry->answer);
+  // Which places and categories it is about shows only now. Had one been named meanwhile, nobody would know.
+  entry->keeps = !entry->answer.degraded && invalidations_.load(std::memory_order_acquire) == invalidations;
+  return EntryPtr(std::move(entry));
+}
+
+std::vector<TagVersions::Seen> AnswerCache::tags_of(const RecommendRequest& request,
+                                                    const Recommendations& answer) const {
+  std::vector<TagVersions::Slot> slots;
+  for (const Recommended& item : answer.items) {
+    slots.push_back(TagVersions::slot_of(TagKind::kPlace, item.place.id.str()));
+    slots.push_back(TagVersions::slot_of(TagKind::kCategory, item.place.category));
+  }
+  for (const std::string& category : request.categories) {
+    slots.push_back(TagVersions::slot_of(TagKind::kCategory, category));
+  }
+  if (request.position) {
+    const std::string cell =
+        features::geohash_text(features::geohash_bits(*request.position, kCellLetters), kCellLetters);
+    slots.push_back(TagVersions::slot_of(TagKind::kCell, cell));
+  }
+  std::sort(slots.begin(), slots.end());
+  slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
+  std::vector<TagVersions::Seen> seen;
+  seen.reserve(slots.size());
+  for (const TagVersions::Slot slot : slots) seen.push_back(tags_.see(slot));
+  return seen;
+}
+
+void AnswerCache::keep(const std::string& key, const EntryPtr& entry) {
+  if (!entry->keeps || !current(*entry)) return;
+  const std::size_t bytes = sizeof(Entry) + bytes_of(entry->answer) + entry->tags.size() * sizeof(TagVersions::Seen) +
+                            key.size() + kBytesAround;
+  Shard& shard = shard_of(key);
+  EntryPtr kept = entry;
+  const WriterLock lock(shard.mutex);
+  shard.entries.put(key, std::move(kept), bytes);
+}
+
+// ---- time ---------------------------------------------------------------------------------------------------------
+
+AnswerCache::Duration AnswerCache::lifetime_of(const Recommendations& answer, const EntryPtr& before) const {
+  const Duration least = options_.ttl_min;
+  // Nothing is soon something, once the first place is imported.
+  if (!before || answer.items.empty()) return least;
+  const Duration next = same_places(before->answer, answer) ? before->lifetime * 2 : before->lifetime / 2;
+  return std::clamp<Duration>(next, least, options_.ttl);
+}
+
+bool AnswerCache::due_early(const Entry& entry, TimePoint now) {
+  const double ahead = static_cast<double>(entry.cost.count()) * -std::log(1.0 - drawn());
+  return static_cast<double>((entry.expires - now).count()) <= ahead;
+}
+
+double AnswerCache::drawn() {
+  // SplitMix64 (Steele et al., OOPSLA 2014) of a counter.
+  std::uint64_t z = (options_.seed + draws_.fetch_add(1, std::memory_order_relaxed)) * 0x9E3779B97F4A7C15ULL;
+  z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9ULL;
+  z = (z ^ z >> 27) * 0x94D049BB133111EBULL;
+  return static_cast<double>((z ^ z >> 31) >> 11) * 0x1p-53;
+}
+
+// ---- in the background --------------------------------------------------------------------------------------------
+
+void AnswerCache::ask_for_refresh(const std::string& key, const RecommendRequest& request, const EntryPtr& entry) {
+  if (entry->refreshing.exchange(true)) return;
+  {
+    const MutexLock lock(refresh_mutex_);
+    if (refresh_queue_.size() < kRefreshesMax) {
+      refresh_queue_.push_back({key, request, entry});
+      // What this caller is content with is not what the next one is.
+      refresh_queue_.back().request.min_offset.reset();
+      refresh_queue_.back().request.max_staleness.reset();
+    } else {
+      entry->refreshing.store(false);  // a later one may find room
+    }
+  }
+  refresh_wanted_.notify_one();
+}
+
+void AnswerCache::refresh_until(const std::stop_token& stop) {
+  for (;;) {
+    Refresh wanted;
+    {
+      MutexLock lock(refresh_mutex_);
+      const auto some = [&]() CAIRN_REQUIRES(refresh_mutex_) { return !refresh_queue_.empty(); };
+      if (!refresh_wanted_.wait(lock, stop, some) || stop.stop_requested()) return;
+      wanted = std::move(refresh_queue_.front());
+      refresh_queue_.pop_front();
+    }
+    CallContext call = CallContext::within(kRefreshWithin);
+    call.cancelled = stop;
+    const Result<EntryPtr> made = make(call, wanted.request, wanted.entry);
+    if (!made.ok()) {
+      wanted.entry->refreshing.store(false);  // whoever comes next tries again
+      continue;
+    }
+    refreshes_.fetch_add(1, std::memory_order_relaxed);
+    keep(wanted.key, *made);
+  }
+}
+
+AnswerCacheStatus AnswerCache::status() const {
+  const auto read = [](const std::atomic<std::uint64_t>& counter) { return counter.load(std::memory_order_relaxed); };
+  AnswerCacheStatus status{.limit = options_.memory_bytes,
+                           .hits = read(hits_),
+                           .stale_hits = read(stale_hits_),
+                           .misses = read(misses_),
+                           .waited = read(waited_),
+                           .outdated = read(outdated_),
+                           .passed = read(passed_),
+                           .refreshes = read(refreshes_)};
+  for (const auto& shard : shards_) {
+    const ReaderLock lock(shard->mutex);
+    status.bytes += shard->entries.bytes();
+    status.entries += shard->entries.size();
+    status.evictions += shard->entries.evictions();
+  }
+  return status;
+}
+
+}  // namespace cairn::cache

@@ -1,0 +1,163 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "cairn/answer_cache.h"
+#include "cairn/call_context.h"
+#include "cairn/interaction.h"
+#include "cairn/mutex.h"
+#include "cairn/options.h"
+#include "cairn/recommendation.h"
+#include "cairn/status.h"
+#include "engine/cache/s3_fifo.h"
+#include "engine/cache/tag_versions.h"
+
+namespace cairn::cache {
+
+/// Answers in memory (tier L1), for requests that are asked again.
+///
+/// An answer is given again until it is as old as its time to live, if nothing has happened to what it is about: the
+/// user, by an event of theirs; the catalogue, the model or the ranker, by a change of any kind; a place, category or
+/// cell, by invalidate(). What others do elsewhere shows when it has grown old. A time to live follows how fast
+/// answers change: it doubles when a new answer has the same places, and halves when not.
+///
+/// Before an answer grows old it is computed anew in the background, the earlier the longer that takes (XFetch: Vattani
+/// et al., "Optimal probabilistic cache stampede prevention", VLDB 2015). For a while afterwards it is still given,
+/// marked, while it is computed anew. Of many who ask for what is not here, one computes and the others wait.
+///
+/// Threads: any.
+class AnswerCache {
+ public:
+  using Compute = std::function<Result<Recommendations>(const CallContext&, const RecommendRequest&)>;
+  using Now = std::function<std::chrono::steady_clock::time_point()>;
+
+  /// `compute` makes answers. `generation` says which catalogue, model and ranker it makes them with: another number
+  /// with each change. Both may be called at any time until stop().
+  AnswerCache(
+      const AnswerCacheOptions& options, Compute compute, std::function<std::uint64_t()> generation,
+      Now now = [] { return std::chrono::steady_clock::now(); });
+  ~AnswerCache();
+  AnswerCache(const AnswerCache&) = delete;
+  AnswerCache& operator=(const AnswerCache&) = delete;
+
+  /// Returns: what computing returned; DEADLINE_EXCEEDED and CANCELLED while it waits for another's computation.
+  [[nodiscard]] Result<Recommendations> answer(const CallContext& call, const RecommendRequest& request);
+
+  /// Interactions can be seen now: answers to their users are outdated.
+  void happened(std::span<const Interaction> interactions) noexcept;
+  /// Answers about any of these are outdated.
+  void invalidate(const AnswerTags& tags) noexcept;
+
+  [[nodiscard]] AnswerCacheStatus status() const;
+
+  /// Ends what is done in the background. Idempotent.
+  void stop() CAIRN_EXCLUDES(refresh_mutex_);
+
+ private:
+  using TimePoint = std::chrono::steady_clock::time_point;
+  using Duration = std::chrono::steady_clock::duration;
+
+  /// What an answer is made from, as it was before it was made.
+  struct Origin {
+    std::uint64_t generation = 0;
+    std::uint64_t epoch = 0;
+    TagVersions::Seen user;
+  };
+  struct Entry {
+    Recommendations answer;
+    Origin origin;
+    std::vector<TagVersions::Seen> tags;  ///< beside the user
+    TimePoint made;
+    TimePoint expires;
+    Duration lifetime{};
+    Duration cost{};     ///< of computing it
+    bool keeps = false;  ///< it may be given to others
+    mutable std::atomic<bool> refreshing{false};
+  };
+  using EntryPtr = std::shared_ptr<const Entry>;
+
+  /// A computation that others wait for.
+  struct Flight {
+    explicit Flight(const Origin& begun_with) : origin(begun_with) {}
+    const Origin origin;
+    Mutex mutex;
+    std::condition_variable_any landed;
+    bool over CAIRN_GUARDED_BY(mutex) = false;
+    EntryPtr entry CAIRN_GUARDED_BY(mutex);  ///< null with a status that is not OK
+    Status status CAIRN_GUARDED_BY(mutex);
+  };
+  class Landing;
+  /// A part of the answers with a lock of its own, on cache lines of its own.
+  struct alignas(64) Shard {
+    explicit Shard(std::size_t bytes_max) : entries(bytes_max) {}
+    mutable SharedMutex mutex;
+    S3Fifo<EntryPtr> entries CAIRN_GUARDED_BY(mutex);
+    std::unordered_map<std::string, std::shared_ptr<Flight>> flights CAIRN_GUARDED_BY(mutex);
+  };
+  struct Refresh {
+    std::string key;
+    RecommendRequest request;
+    EntryPtr entry;
+  };
+
+  static constexpr std::size_t kShards = 16;
+  static constexpr std::size_t kRefreshesMax = 1024;  ///< that wait; of more, whoever asks computes
+
+  [[nodiscard]] Shard& shard_of(std::string_view key) { return *shards_[std::hash<std::string_view>{}(key) % kShards]; }
+  [[nodiscard]] Origin origin_of(const RecommendRequest& request) const;
+  [[nodiscard]] bool current(const Origin& origin) const;
+  [[nodiscard]] bool current(const Entry& entry) const;
+  [[nodiscard]] EntryPtr find(const std::string& key);
+  [[nodiscard]] bool will_do(const Entry& entry, const RecommendRequest& request, TimePoint now) const;
+  [[nodiscard]] Result<EntryPtr> fly(const CallContext& call, const std::string& key, const RecommendRequest& request);
+  /// `before`: what there was, or null.
+  [[nodiscard]] Result<EntryPtr> make(const CallContext& call, const RecommendRequest& request, const EntryPtr& before);
+  [[nodiscard]] std::vector<TagVersions::Seen> tags_of(const RecommendRequest& request,
+                                                       const Recommendations& answer) const;
+  void keep(const std::string& key, const EntryPtr& entry);
+  [[nodiscard]] Duration lifetime_of(const Recommendations& answer, const EntryPtr& before) const;
+  [[nodiscard]] bool due_early(const Entry& entry, TimePoint now);
+  void ask_for_refresh(const std::string& key, const RecommendRequest& request, const EntryPtr& entry)
+      CAIRN_EXCLUDES(refresh_mutex_);
+  void refresh_until(const std::stop_token& stop) CAIRN_EXCLUDES(refresh_mutex_);
+  [[nodiscard]] double drawn();
+
+  const AnswerCacheOptions options_;
+  const Compute compute_;
+  const std::function<std::uint64_t()> generation_;
+  const Now now_;
+  TagVersions tags_;
+  std::atomic<std::uint64_t> epoch_{0};  ///< moves when all answers are outdated
+  std::atomic<std::uint64_t> invalidations_{0};
+  std::vector<std::unique_ptr<Shard>> shards_;
+
+  std::atomic<std::uint64_t> draws_{0};
+  std::atomic<std::uint64_t> hits_{0};
+  std::atomic<std::uint64_t> stale_hits_{0};
+  std::atomic<std::uint64_t> misses_{0};
+  std::atomic<std::uint64_t> outdated_{0};
+  std::atomic<std::uint64_t> waited_{0};
+  std::atomic<std::uint64_t> refreshes_{0};
+  std::atomic<std::uint64_t> passed_{0};
+
+  Mutex refresh_mutex_;
+  std::condition_variable_any refresh_wanted_;
+  std::deque<Refresh> refresh_queue_ CAIRN_GUARDED_BY(refresh_mutex_);
+  std::jthread refresher_;
+};
+
+}  // namespace cairn::cache

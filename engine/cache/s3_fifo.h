@@ -1,0 +1,160 @@
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <list>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+namespace cairn::cache {
+
+/// A bounded map that keeps what is used again: S3-FIFO (Yang et al., "FIFO queues are all you need for cache
+/// eviction", SOSP 2023). What is new waits in a small queue, a tenth of the room; what was used meanwhile moves on to
+/// the main queue, the rest leaves and is remembered by its hash for a while. What comes back while it is remembered
+/// goes to the main queue at once. There, what was used goes round once more for each use, up to three.
+///
+/// A use only counts one up, so that many threads can look things up at once.
+///
+/// Threads: find() at the same time as find(); all else alone.
+template <class Value>
+class S3Fifo {
+ public:
+  explicit S3Fifo(std::size_t bytes_max) : bytes_max_(bytes_max), small_max_(bytes_max / 10) {}
+
+  /// Returns: null when it is not here. Valid until the next change.
+  [[nodiscard]] const Value* find(std::string_view key) const {
+    const auto found = by_key_.find(key);
+    if (found == by_key_.end()) return nullptr;
+    const Item& item = *found->second;
+    // Two that count at once may count one: it is a hint.
+    const std::uint8_t uses = item.uses.load(std::memory_order_relaxed);
+    if (uses < kUsesMax) item.uses.store(uses + 1, std::memory_order_relaxed);
+    return &item.value;
+  }
+
+  /// Puts a value in the place of the one there is. `bytes`: all that it takes. What is new and takes more than a quarter
+  /// of the room is not kept.
+  void put(std::string_view key, Value value, std::size_t bytes) {
+    if (const auto found = by_key_.find(key); found != by_key_.end()) {
+      Item& item = *found->second;
+      queue_of(item).bytes += bytes - item.bytes;
+      item.value = std::move(value);
+      item.bytes = bytes;
+      make_room();
+      return;
+    }
+    if (bytes > bytes_max_ / 4) return;
+    const bool remembered = forget_ghost(std::hash<std::string_view>{}(key));
+    Queue& queue = remembered ? main_ : small_;
+    queue.items.emplace_front(std::string(key), std::move(value), bytes, remembered);
+    queue.bytes += bytes;
+    by_key_.emplace(queue.items.front().key, queue.items.begin());
+    make_room();
+  }
+
+  /// Returns: whether it was here.
+  bool erase(std::string_view key) {
+    const auto found = by_key_.find(key);
+    if (found == by_key_.end()) return false;
+    const auto item = found->second;
+    by_key_.erase(found);
+    remove(item);
+    return true;
+  }
+
+  [[nodiscard]] std::size_t bytes() const noexcept { return small_.bytes + main_.bytes; }
+  [[nodiscard]] std::size_t size() const noexcept { return by_key_.size(); }
+  [[nodiscard]] std::uint64_t evictions() const noexcept { return evictions_; }
+
+ private:
+  static constexpr std::uint8_t kUsesMax = 3;
+
+  struct Item {
+    Item(std::string k, Value v, std::size_t b, bool is_main)
+        : key(std::move(k)), value(std::move(v)), bytes(b), in_main(is_main) {}
+    const std::string key;
+    Value value;
+    std::size_t bytes;
+    bool in_main;
+    mutable std::atomic<std::uint8_t> uses{0};
+  };
+  /// The newest first.
+  struct Queue {
+    std::list<Item> items;
+    std::size_t bytes = 0;
+  };
+
+  [[nodiscard]] Queue& queue_of(const Item& item) { return item.in_main ? main_ : small_; }
+
+  void remove(typename std::list<Item>::iterator item) {
+    Queue& queue = queue_of(*item);
+    queue.bytes -= item->bytes;
+    queue.items.erase(item);
+  }
+
+  void make_room() {
+    while (bytes() > bytes_max_) {
+      if (small_.bytes > small_max_ || main_.items.empty()) {
+        shorten_small();
+      } else {
+        shorten_main();
+      }
+    }
+  }
+
+  void shorten_small() {
+    const auto oldest = std::prev(small_.items.end());
+    if (oldest->uses.load(std::memory_order_relaxed) > 0) {
+      small_.bytes -= oldest->bytes;
+      main_.bytes += oldest->bytes;
+      oldest->in_main = true;
+      oldest->uses.store(0, std::memory_order_relaxed);
+      main_.items.splice(main_.items.begin(), small_.items, oldest);
+      return;
+    }
+    remember(std::hash<std::string_view>{}(oldest->key));
+    evict(oldest);
+  }
+
+  void shorten_main() {
+    const auto oldest = std::prev(main_.items.end());
+    const std::uint8_t uses = oldest->uses.load(std::memory_order_relaxed);
+    if (uses == 0) return evict(oldest);
+    oldest->uses.store(uses - 1, std::memory_order_relaxed);
+    main_.items.splice(main_.items.begin(), main_.items, oldest);
+  }
+
+  void evict(typename std::list<Item>::iterator item) {
+    by_key_.erase(item->key);
+    remove(item);
+    ++evictions_;
+  }
+
+  /// As many are remembered as there are in the main queue.
+  void remember(std::size_t hash) {
+    if (ghosts_.insert(hash).second) ghost_order_.push_back(hash);
+    while (ghost_order_.size() > std::max<std::size_t>(main_.items.size(), 16)) {
+      ghosts_.erase(ghost_order_.front());
+      ghost_order_.pop_front();
+    }
+  }
+  bool forget_ghost(std::size_t hash) { return ghosts_.erase(hash) > 0; }
+
+  const std::size_t bytes_max_;
+  const std::size_t small_max_;
+  Queue small_;
+  Queue main_;
+  std::unordered_map<std::string_view, typename std::list<Item>::iterator> by_key_;  ///< keys are the items'
+  std::unordered_set<std::size_t> ghosts_;
+  std::deque<std::size_t> ghost_order_;  ///< some of which have come back
+  std::uint64_t evictions_ = 0;
+};
+
+}  // namespace cairn::cache

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace cairn {
+
+/// What answers are about. Naming something makes all answers about it outdated.
+struct AnswerTags {
+  std::vector<std::string> users;
+  std::vector<std::string> places;      ///< that stand in answers
+  std::vector<std::string> categories;  ///< of places in answers, and those that were asked for
+  std::vector<std::string> cells;       ///< geohashes of 5 letters that answers were asked from
+  bool all = false;
+};
+
+/// Kept answers, and what became of requests since the engine opened.
+struct AnswerCacheStatus {
+  std::uint64_t bytes = 0;
+  std::uint64_t limit = 0;  ///< of bytes; 0: nothing is kept
+  std::uint64_t entries = 0;
+  std::uint64_t hits = 0;        ///< answered with a kept answer
+  std::uint64_t stale_hits = 0;  ///< with one that had grown old, marked, while it was computed anew
+  std::uint64_t misses = 0;      ///< computed, or waited for who computed it
+  std::uint64_t waited = 0;      ///< of these: waited
+  std::uint64_t outdated = 0;    ///< of the misses: something had happened to what the kept answer was about
+  std::uint64_t passed = 0;      ///< requests whose answers are not kept
+  std::uint64_t refreshes = 0;   ///< computed anew in the background
+  std::uint64_t evictions = 0;   ///< for want of room
+
+  [[nodiscard]] double hit_ratio() const {
+    const auto all = static_cast<double>(hits + stale_hits + misses);
+    return all > 0.0 ? static_cast<double>(hits + stale_hits) / all : 0.0;
+  }
+};
+
+}  // namespace cairn

@@ -1,0 +1,56 @@
+#include "engine/serving/api/encode.h"
+#include "engine/serving/api/handlers.h"
+#include "engine/serving/json/fields.h"
+
+namespace cairn::serving {
+namespace {
+
+constexpr std::size_t kTagsMax = 10'000;
+
+}  // namespace
+
+void write_answer_cache(json::Writer& out, const AnswerCacheStatus& answers) {
+  out.begin_object();
+  out.key("bytes").unsigned_integer(answers.bytes);
+  out.key("limit").unsigned_integer(answers.limit);
+  out.key("entries").unsigned_integer(answers.entries);
+  out.key("hit_ratio").number(answers.hit_ratio());
+  out.key("hits").unsigned_integer(answers.hits);
+  out.key("stale_hits").unsigned_integer(answers.stale_hits);
+  out.key("misses").unsigned_integer(answers.misses);
+  out.key("outdated").unsigned_integer(answers.outdated);
+  out.key("waited").unsigned_integer(answers.waited);
+  out.key("passed").unsigned_integer(answers.passed);
+  out.key("refreshes").unsigned_integer(answers.refreshes);
+  out.key("evictions").unsigned_integer(answers.evictions);
+  out.end_object();
+}
+
+ApiResponse Handlers::answer_cache(const ApiRequest& request) const {
+  json::Writer out;
+  write_answer_cache(out, engine_.status(request.context).answers);
+  return json_response(std::move(out).take());
+}
+
+ApiResponse Handlers::invalidate_answers(const ApiRequest& request) const {
+  const Result<json::Value> body = json::parse(request.body);
+  if (!body.ok()) return error_response(body.status());
+  json::Fields fields(*body, "");
+  AnswerTags tags{.users = fields.ids("users", kTagsMax),
+                  .places = fields.ids("places", kTagsMax),
+                  .categories = fields.texts("categories", kTagsMax),
+                  .cells = fields.texts("cells", kTagsMax),
+                  .all = fields.flag("all", false)};
+  if (const Status status = fields.finish(); !status.ok()) return error_response(status);
+  const std::size_t named = tags.users.size() + tags.places.size() + tags.categories.size() + tags.cells.size();
+  if (named == 0 && !tags.all) {
+    return error_response(
+        invalid_argument("nothing is named: give users, places, categories or cells, each a list, or \"all\": true"));
+  }
+  if (const Status done = engine_.invalidate_answers(request.context, tags); !done.ok()) return error_response(done);
+  json::Writer out;
+  out.begin_object().key("invalidated").unsigned_integer(named).key("all").boolean(tags.all).end_object();
+  return json_response(std::move(out).take());
+}
+
+}  // namespace cairn::serving

@@ -1,0 +1,174 @@
+// An engine that keeps answers: what it gives again is what it would compute, unless it says how old it is.
+#include <doctest/doctest.h>
+
+#include <random>
+#include <string>
+#include <vector>
+
+#include "cairn/engine.h"
+#include "tests/support/temporary_folder.h"
+
+namespace {
+
+using namespace cairn;
+
+struct Town {
+  test::TemporaryFolder folder;
+  ManualClock clock{event_time_from_ms(1'700'000'000'000)};
+  std::unique_ptr<Engine> engine;
+  std::mt19937 random{5};
+
+  explicit Town(std::size_t memory_bytes = 8 << 20) {
+    EngineOptions options;
+    options.state_dir = folder / "state";
+    options.state.free_bytes_min = 1 << 20;
+    options.answers.memory_bytes = memory_bytes;
+    options.answers.ttl = options.answers.ttl_min = std::chrono::hours(1);
+    auto opened = Engine::open(options, clock);
+    REQUIRE_MESSAGE(opened.ok(), opened.status().to_string());
+    engine = *std::move(opened);
+    import(0, 60);
+  }
+
+  void import(int begin, int end) {
+    std::vector<Place> places;
+    for (int i = begin; i < end; ++i) {
+      places.push_back({PlaceId("p" + std::to_string(i)),
+                        "",
+                        {40.7 + 0.001 * static_cast<double>(i % 8), -74.0 + 0.001 * static_cast<double>(i / 8)},
+                        "c" + std::to_string(i % 5)});
+    }
+    REQUIRE(engine->upsert_places({}, places).ok());
+    REQUIRE(engine->wait_caught_up({}).ok());
+  }
+  void visit(const std::string& user, int place) {
+    clock.advance(std::chrono::minutes(7));
+    const std::string one = R"({"user_id":")" + user + R"(","place_id":"p)" + std::to_string(place) +
+                            R"(","type":"visit","ts":)" + std::to_string(to_ms(clock.now())) + "}";
+    const std::vector<std::string_view> events{one};
+    REQUIRE(engine->ingest({}, events, "").ok());
+    REQUIRE(engine->wait_caught_up({}).ok());
+  }
+  [[nodiscard]] Recommendations ask(const std::string& user, bool computed = false) const {
+    RecommendRequest request{.user = UserId(user), .position = GeoPoint{40.7, -74.0}};
+    if (computed) request.max_staleness = std::chrono::milliseconds(0);
+    const auto answer = engine->recommend({}, request);
+    REQUIRE_MESSAGE(answer.ok(), answer.status().to_string());
+    return *answer;
+  }
+};
+
+std::string text_of(const Recommendations& answer) {
+  std::string text;
+  for (const Recommended& item : answer.items) text += item.place.id.str() + "=" + std::to_string(item.score) + " ";
+  return text;
+}
+
+TEST_CASE("a user's own click is in the very next answer, a thousand times") {
+  Town town;
+  for (int i = 0; i < 1'000; ++i) {
+    const std::string user = "u" + std::to_string(town.random() % 5);
+    (void)town.ask(user);
+    const int place = static_cast<int>(town.random() % 60);
+    town.visit(user, place);
+    const Recommendations answer = town.ask(user);
+    CHECK_FALSE(answer.kept);
+    CHECK(text_of(answer) == text_of(town.ask(user, true)));
+  }
+}
+
+TEST_CASE("an answer that is given again is, byte for byte, the one that was computed, as long as nothing happens") {
+  Town town;
+  town.visit("u", 3);
+  const Recommendations first = town.ask("u");
+  CHECK_FALSE(first.kept);
+  for (int i = 0; i < 3; ++i) {
+    const Recommendations again = town.ask("u");
+    REQUIRE(again.kept);
+    CHECK(text_of(again) == text_of(first));
+    CHECK(again.items[0].reasons.size() == first.items[0].reasons.size());
+    CHECK(again.freshness.watermarks.size() == first.freshness.watermarks.size());
+  }
+  const EngineStatus status = town.engine->status({});
+  CHECK(status.answers.hits == 3);
+  CHECK(status.answers.entries == 1);
+}
+
+TEST_CASE("others' events leave a user's answer in place, and it says of which offset it is") {
+  Town town;
+  town.visit("u", 3);
+  const Recommendations before = town.ask("u");
+  town.visit("v", 4);
+  const Recommendations again = town.ask("u");
+  REQUIRE(again.kept);
+  REQUIRE(again.freshness.watermarks.size() == 1);
+  CHECK(again.freshness.watermarks[0].position.offset == before.freshness.watermarks[0].position.offset);
+  // Who must know of v's event says so.
+  RecommendRequest request{.user = UserId("u"), .position = GeoPoint{40.7, -74.0}};
+  request.min_offset = town.ask("v").freshness.watermarks.at(0);
+  const auto fresh = town.engine->recommend({}, request);
+  REQUIRE(fresh.ok());
+  CHECK_FALSE(fresh->kept);
+}
+
+TEST_CASE("imported places are in everyone's next answer, and so are other rankers") {
+  Town town;
+  town.visit("u", 3);
+  const std::size_t before = town.ask("u").candidates;
+  CHECK(town.ask("u").kept);
+  town.import(60, 64);
+  CHECK(town.ask("u").candidates == before + 4);
+  CHECK(town.ask("u").kept);
+  REQUIRE(town.engine->activate_ranker({}, "", ModelChoice::kForNow).ok());
+  CHECK_FALSE(town.ask("u").kept);
+}
+
+TEST_CASE("what is invalidated by name is computed anew") {
+  Town town;
+  (void)town.ask("u");
+  (void)town.ask("v");
+  REQUIRE(town.engine->invalidate_answers({}, {.users = {"u"}}).ok());
+  CHECK_FALSE(town.ask("u").kept);
+  CHECK(town.ask("v").kept);
+}
+
+TEST_CASE("without memory for them no answers are kept") {
+  Town town(0);
+  (void)town.ask("u");
+  CHECK_FALSE(town.ask("u").kept);
+  CHECK(town.engine->status({}).answers.entries == 0);
+}
+
+TEST_CASE("random events and questions: what was computed for a question is what a fresh computation gives") {
+  Town town;
+  std::vector<std::uint64_t> events_of(4);
+  std::vector<std::optional<std::uint64_t>> seen(4);  ///< how many own events the kept answer knows of
+  for (int i = 0; i < 400; ++i) {
+    const auto user = town.random() % 4;
+    const std::string name = "u" + std::to_string(user);
+    switch (town.random() % 4) {
+      case 0:
+        town.visit(name, static_cast<int>(town.random() % 60));
+        ++events_of[user];
+        break;
+      case 1:
+        if (town.random() % 5 == 0) {
+          town.import(static_cast<int>(town.random() % 60), 60);
+          seen.assign(4, std::nullopt);
+        }
+        break;
+      default: {
+        const Recommendations answer = town.ask(name);
+        if (answer.kept) {
+          CHECK(seen[user] == events_of[user]);
+        } else {
+          CHECK(text_of(answer) == text_of(town.ask(name, true)));
+        }
+        seen[user] = events_of[user];
+      }
+    }
+  }
+  CHECK(town.engine->status({}).answers.hits > 20);
+}
+
+}  // namespace

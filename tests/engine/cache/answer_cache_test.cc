@@ -1,0 +1,372 @@
+#include "engine/cache/answer_cache.h"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using namespace cairn;
+using namespace std::chrono_literals;
+using cache::AnswerCache;
+
+/// What computes answers, counted, with a clock that a test moves.
+struct Source {
+  std::atomic<int> computed{0};
+  std::atomic<int> value{0};  ///< of the place that answers have
+  std::atomic<std::uint64_t> generation{1};
+  std::atomic<std::int64_t> now_ms{1'000'000};
+  std::function<Status(const CallContext&)> before = [](const CallContext&) { return ok_status(); };
+  std::atomic<bool> degraded{false};
+  std::atomic<bool> empty{false};
+
+  Result<Recommendations> compute(const CallContext& call, const RecommendRequest& request) {
+    // What is read is read first; what happens while it is worked on is for later answers.
+    const int read = value.load();
+    CAIRN_RETURN_IF_ERROR(before(call));
+    computed.fetch_add(1);
+    Recommendations answer;
+    answer.degraded = degraded;
+    answer.freshness.watermarks = {{"api", {Partition{0}, Offset{10}}}};
+    if (!empty) {
+      answer.items.push_back({{PlaceId("p" + std::to_string(read)), "", *request.position, "cafe"}, 1.0, 0.0, {}});
+    }
+    return answer;
+  }
+  void advance(std::chrono::milliseconds by) { now_ms += by.count(); }
+
+  std::unique_ptr<AnswerCache> cache(AnswerCacheOptions options = {}) {
+    if (options.memory_bytes == 0) options.memory_bytes = 1 << 20;
+    return std::make_unique<AnswerCache>(
+        options, [this](const CallContext& call, const RecommendRequest& request) { return compute(call, request); },
+        [this] { return generation.load(); },
+        [this] { return std::chrono::steady_clock::time_point(std::chrono::milliseconds(now_ms.load())); });
+  }
+};
+
+RecommendRequest from(const std::string& user) { return {.user = UserId(user), .position = GeoPoint{40.7, -74.0}}; }
+
+Recommendations ask(AnswerCache& cache, const RecommendRequest& request) {
+  auto answer = cache.answer({}, request);
+  REQUIRE_MESSAGE(answer.ok(), answer.status().to_string());
+  return *std::move(answer);
+}
+
+Interaction event_of(const std::string& user) {
+  return {UserId(user), PlaceId("x"), TypeIndex{2}, event_time_from_ms(1), {}, {}, {}};
+}
+
+void await(const std::function<bool()>& over) {
+  while (!over()) std::this_thread::yield();
+}
+
+TEST_CASE("the same question is answered once, and the second answer says where it comes from and how old it is") {
+  Source source;
+  const auto cache = source.cache();
+  CHECK_FALSE(ask(*cache, from("u")).kept);
+  source.advance(500ms);
+  const Recommendations again = ask(*cache, from("u"));
+  REQUIRE(again.kept);
+  CHECK(again.kept->tier == Tier::kMemory);
+  CHECK(again.kept->age == 500ms);
+  CHECK_FALSE(again.kept->stale);
+  CHECK(source.computed == 1);
+  (void)ask(*cache, from("v"));
+  CHECK(source.computed == 2);
+  const AnswerCacheStatus status = cache->status();
+  CHECK(status.hits == 1);
+  CHECK(status.misses == 2);
+  CHECK(status.entries == 2);
+  CHECK(status.bytes > 0);
+  CHECK(status.hit_ratio() == doctest::Approx(1.0 / 3.0));
+}
+
+TEST_CASE("a user's own event makes that user's answers outdated, and nobody else's") {
+  Source source;
+  const auto cache = source.cache();
+  (void)ask(*cache, from("u"));
+  (void)ask(*cache, from("v"));
+  source.value = 1;
+  const Interaction one = event_of("u");
+  cache->happened({&one, 1});
+  CHECK(ask(*cache, from("u")).items[0].place.id == PlaceId("p1"));
+  CHECK(ask(*cache, from("v")).items[0].place.id == PlaceId("p0"));
+  CHECK(cache->status().outdated == 1);
+}
+
+TEST_CASE("another catalogue, model or ranker makes all answers outdated") {
+  Source source;
+  const auto cache = source.cache();
+  (void)ask(*cache, from("u"));
+  source.generation = 2;
+  CHECK_FALSE(ask(*cache, from("u")).kept);
+  CHECK(ask(*cache, from("u")).kept);
+}
+
+TEST_CASE("naming a user, a place of an answer, its category or the cell it was asked from makes it outdated") {
+  // 40.7, -74.0 lies in dr5rs (geohash.org).
+  const std::vector<AnswerTags> naming = {
+      {.users = {"u"}}, {.places = {"p0"}}, {.categories = {"cafe"}}, {.cells = {"dr5rs"}}, {.all = true}};
+  for (const AnswerTags& tags : naming) {
+    Source source;
+    const auto cache = source.cache();
+    (void)ask(*cache, from("u"));
+    cache->invalidate({.users = {"w"}, .places = {"p7"}, .categories = {"museum"}, .cells = {"u33db"}});
+    CHECK(ask(*cache, from("u")).kept);
+    cache->invalidate(tags);
+    CHECK_FALSE(ask(*cache, from("u")).kept);
+  }
+}
+
+TEST_CASE("what happens while an answer is computed makes that answer one that is not given again") {
+  const std::vector<std::function<void(Source&, AnswerCache&)>> happenings = {
+      [](Source&, AnswerCache& cache) {
+        const Interaction one = event_of("u");
+        cache.happened({&one, 1});
+      },
+      [](Source& source, AnswerCache&) { source.generation = 2; },
+      [](Source&, AnswerCache& cache) { cache.invalidate({.places = {"p0"}}); },
+      [](Source&, AnswerCache& cache) { cache.invalidate({.all = true}); },
+  };
+  for (const auto& happen : happenings) {
+    Source source;
+    const auto cache = source.cache();
+    source.before = [&](const CallContext&) {
+      happen(source, *cache);
+      return ok_status();
+    };
+    (void)ask(*cache, from("u"));
+    source.before = [](const CallContext&) { return ok_status(); };
+    CHECK_FALSE(ask(*cache, from("u")).kept);
+    CHECK(source.computed == 2);
+  }
+}
+
+TEST_CASE("an answer lives as long as its time to live, is then marked as stale, and is gone after that") {
+  Source source;
+  const auto cache = source.cache({.ttl = 10s, .ttl_min = 10s, .stale = 5s});
+  (void)ask(*cache, from("u"));
+  source.advance(8'900ms);  // a tenth of jitter
+  CHECK_FALSE(ask(*cache, from("u")).kept->stale);
+  source.advance(2'200ms);
+  source.value = 1;
+  const Recommendations stale = ask(*cache, from("u"));
+  REQUIRE(stale.kept);
+  CHECK(stale.kept->stale);
+  CHECK(stale.items[0].place.id == PlaceId("p0"));
+  // Meanwhile it is computed anew, and given from then on.
+  await([&] { return cache->status().refreshes == 1; });
+  await([&] { return ask(*cache, from("u")).items[0].place.id == PlaceId("p1"); });
+  CHECK_FALSE(ask(*cache, from("u")).kept->stale);
+  source.advance(16'100ms);
+  CHECK_FALSE(ask(*cache, from("u")).kept);
+}
+
+TEST_CASE("a user's event is never answered with a stale answer") {
+  Source source;
+  const auto cache = source.cache({.ttl = 10s, .ttl_min = 10s, .stale = 5s});
+  (void)ask(*cache, from("u"));
+  source.advance(12s);
+  const Interaction one = event_of("u");
+  cache->happened({&one, 1});
+  CHECK_FALSE(ask(*cache, from("u")).kept);
+}
+
+TEST_CASE("a time to live doubles while the same places come again, and halves when others do") {
+  Source source;
+  const auto cache = source.cache({.ttl = 8s, .ttl_min = 1s, .stale = 0s});
+  // How long an answer is given again, in steps of a quarter of a second; computing it anew ends the search.
+  const auto lifetime = [&] {
+    std::chrono::milliseconds age = 0ms;
+    while (ask(*cache, from("u")).kept) {
+      source.advance(50ms);
+      age += 50ms;
+    }
+    return age;
+  };
+  CHECK_FALSE(ask(*cache, from("u")).kept);
+  const auto within = [](std::chrono::milliseconds age, std::chrono::milliseconds wanted) {
+    return age >= wanted * 9 / 10 && age <= wanted * 11 / 10 + 50ms;
+  };
+  CHECK(within(lifetime(), 1s));
+  CHECK(within(lifetime(), 2s));
+  CHECK(within(lifetime(), 4s));
+  CHECK(within(lifetime(), 8s));
+  source.value = 1;
+  CHECK(within(lifetime(), 8s));  // that it has changed shows when it is computed, after this
+  CHECK(within(lifetime(), 4s));
+}
+
+TEST_CASE("a caller may ask for an answer that is younger, or computed, or reflects an offset") {
+  Source source;
+  const auto cache = source.cache();
+  (void)ask(*cache, from("u"));
+  source.advance(500ms);
+  RecommendRequest request = from("u");
+  request.max_staleness = 500ms;
+  CHECK(ask(*cache, request).kept);
+  request.max_staleness = 499ms;
+  CHECK_FALSE(ask(*cache, request).kept);
+  request.max_staleness = 0ms;
+  CHECK_FALSE(ask(*cache, request).kept);
+  CHECK(ask(*cache, from("u")).kept->age == 0ms);  // what was computed for that is kept
+  request = from("u");
+  request.min_offset = Watermark{"api", {Partition{0}, Offset{10}}};
+  CHECK(ask(*cache, request).kept);
+  request.min_offset->position.offset = Offset{11};
+  CHECK_FALSE(ask(*cache, request).kept);
+  request.min_offset->source = "kafka";
+  CHECK_FALSE(ask(*cache, request).kept);
+}
+
+TEST_CASE("a thousand who ask for the same at once wait for one computation") {
+  Source source;
+  const auto cache = source.cache();
+  std::atomic<bool> go_on{false};
+  source.before = [&](const CallContext&) {
+    await([&] { return go_on.load(); });
+    return ok_status();
+  };
+  std::atomic<int> answered{0};
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 1000; ++i) {
+      threads.emplace_back([&] {
+        const auto answer = cache->answer({}, from("u"));
+        if (answer.ok() && answer->items.size() == 1) ++answered;
+      });
+    }
+    await([&] { return cache->status().waited == 999; });
+    go_on = true;
+  }
+  CHECK(answered == 1000);
+  CHECK(source.computed == 1);
+}
+
+TEST_CASE("who asks after something happened does not wait for a computation that began before") {
+  Source source;
+  const auto cache = source.cache();
+  std::atomic<int> begun{0};
+  std::atomic<bool> go_on{false};
+  source.before = [&](const CallContext&) {
+    if (begun.fetch_add(1) == 0) await([&] { return go_on.load(); });
+    return ok_status();
+  };
+  std::jthread first([&] { (void)cache->answer({}, from("u")); });
+  await([&] { return begun.load() == 1; });
+  source.value = 1;
+  const Interaction one = event_of("u");
+  cache->happened({&one, 1});
+  CHECK(ask(*cache, from("u")).items[0].place.id == PlaceId("p1"));
+  go_on = true;
+  first.join();
+  CHECK(ask(*cache, from("u")).items[0].place.id == PlaceId("p1"));
+}
+
+TEST_CASE("when the one who computes gives up, another who still waits computes") {
+  Source source;
+  const auto cache = source.cache();
+  std::atomic<int> begun{0};
+  std::stop_source gone;
+  source.before = [&](const CallContext& call) {
+    if (begun.fetch_add(1) > 0) return ok_status();
+    await([&] { return call.cancelled.stop_requested(); });
+    return call.check();
+  };
+  std::jthread first([&] { CHECK_FALSE(cache->answer({.cancelled = gone.get_token()}, from("u")).ok()); });
+  await([&] { return begun.load() == 1; });
+  std::jthread second([&] { CHECK(cache->answer({}, from("u")).ok()); });
+  await([&] { return cache->status().waited == 1; });
+  gone.request_stop();
+}
+
+TEST_CASE("who waits for another's computation gives up at the own deadline, and errors are shared and not kept") {
+  Source source;
+  const auto cache = source.cache();
+  std::atomic<bool> go_on{false};
+  std::atomic<int> begun{0};
+  source.before = [&](const CallContext&) {
+    ++begun;
+    await([&] { return go_on.load(); });
+    return invalid_argument("no such segment");
+  };
+  std::jthread first([&] { CHECK(cache->answer({}, from("u")).status().code() == StatusCode::kInvalidArgument); });
+  await([&] { return begun.load() == 1; });
+  CHECK(cache->answer(CallContext::within(1ms), from("u")).status().code() == StatusCode::kDeadlineExceeded);
+  std::jthread third([&] { CHECK(cache->answer({}, from("u")).status().code() == StatusCode::kInvalidArgument); });
+  await([&] { return cache->status().waited == 2; });
+  go_on = true;
+  first.join();
+  third.join();
+  CHECK(begun == 1);
+  source.before = [](const CallContext&) { return ok_status(); };
+  CHECK_FALSE(ask(*cache, from("u")).kept);
+}
+
+TEST_CASE("an answer before an offset was reached is not given to others, and an empty one not for long") {
+  Source source;
+  const auto cache = source.cache({.ttl = 60s, .ttl_min = 1s, .stale = 0s});
+  source.degraded = true;
+  (void)ask(*cache, from("u"));
+  CHECK_FALSE(ask(*cache, from("u")).kept);
+  source.degraded = false;
+  source.empty = true;
+  for (int i = 0; i < 5; ++i) {
+    CHECK_FALSE(ask(*cache, from("v")).kept);
+    CHECK(ask(*cache, from("v")).kept);
+    source.advance(1'200ms);
+  }
+}
+
+TEST_CASE("answers stay within their memory, and without memory none is kept") {
+  Source source;
+  const auto cache = source.cache({.memory_bytes = 200'000});
+  for (int i = 0; i < 2'000; ++i) (void)ask(*cache, from("u" + std::to_string(i)));
+  CHECK(cache->status().bytes <= 200'000);
+  CHECK(cache->status().evictions > 0);
+  AnswerCache none(
+      {}, [&](const CallContext& call, const RecommendRequest& request) { return source.compute(call, request); },
+      [] { return std::uint64_t{0}; });
+  const int before = source.computed;
+  for (int i = 0; i < 3; ++i) CHECK_FALSE(ask(none, from("u")).kept);
+  CHECK(source.computed == before + 3);
+  CHECK(none.status().passed == 3);
+}
+
+TEST_CASE("answers are right while users act, answers grow old and names are invalidated, all at once") {
+  Source source;
+  const auto cache = source.cache({.ttl = 20ms, .ttl_min = 5ms, .stale = 5ms});
+  std::atomic<bool> done{false};
+  std::atomic<int> wrong{0};
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 3; ++t) {
+      threads.emplace_back([&, t] {
+        for (int i = 0; !done.load(); ++i) {
+          const auto answer = cache->answer({}, from("u" + std::to_string((i + t) % 5)));
+          if (!answer.ok() || answer->items.size() != 1) ++wrong;
+        }
+      });
+    }
+    threads.emplace_back([&] {
+      // Only this thread changes what answers say, and so knows what one to itself must say afterwards.
+      for (int i = 1; i <= 2'000; ++i) {
+        source.value = i;
+        const Interaction one = event_of("me");
+        cache->happened({&one, 1});
+        if (i % 7 == 0) cache->invalidate({.categories = {"cafe"}});
+        const auto mine = cache->answer({}, from("me"));
+        if (!mine.ok() || mine->items[0].place.id != PlaceId("p" + std::to_string(i))) ++wrong;
+        source.advance(1ms);
+      }
+      done = true;
+    });
+  }
+  CHECK(wrong == 0);
+}
+
+}  // namespace
