@@ -97,8 +97,9 @@ void warm(const GlobalOptions& options, const std::string& path) {
         {"requests", std::vector<nlohmann::json>(requests.begin() + static_cast<std::ptrdiff_t>(begin),
                                                  requests.begin() + static_cast<std::ptrdiff_t>(end))},
         {"timeout_ms", 600'000}};
-    const nlohmann::json answer = call_json(
-        options, {.method = "POST", .target = "/v1/cache/warm", .body = body.dump(), .timeout = kWarmTimeout});
+    const std::string body = part.dump();
+    const nlohmann::json answer =
+        call_json(options, {.method = "POST", .target = "/v1/cache/warm", .body = body, .timeout = kWarmTimeout});
     warmed += count_at(answer, "warmed");
     failed += count_at(answer, "failed");
     if (first_failure.empty()) first_failure = text_at(answer, "first_failure");
