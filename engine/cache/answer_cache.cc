@@ -51,7 +51,7 @@ AnswerCache::AnswerCache(const AnswerCacheOptions& options, Compute compute, std
                          Now now)
     : options_(options), compute_(std::move(compute)), generation_(std::move(generation)), now_(std::move(now)) {
   for (std::size_t i = 0; i < kShards; ++i) {
-    shards_.push_back(std::make_unique<Shard>(options_.memory_bytes / kShards));
+    shards_.push_back(std::make_shared<Shard>(options_.memory_bytes / kShards));
   }
   if (options_.memory_bytes == 0) return;
   refresher_ = std::jthread([this](const std::stop_token& stop) { refresh_until(stop); });
@@ -117,7 +117,8 @@ Result<Recommendations> AnswerCache::answer(const CallContext& call, const Recom
     count(stale ? stale_hits_ : hits_);
     if (stale || due_early(*entry, now)) ask_for_refresh(*key, request, entry);
     Recommendations answer = entry->answer;
-    answer.kept = {Tier::kMemory, std::chrono::duration_cast<std::chrono::milliseconds>(now - entry->made), stale};
+    answer.kept = {Tier::kMemory, std::chrono::duration_cast<std::chrono::milliseconds>(now - entry->made), stale,
+                   entry->memo};
     return answer;
   }
   count(misses_);
@@ -127,7 +128,7 @@ Result<Recommendations> AnswerCache::answer(const CallContext& call, const Recom
     CAIRN_ASSIGN_OR_RETURN(const EntryPtr made, fly(call, *key, request));
     if (!request.max_staleness || now_() - made->made <= bound) return made->answer;
   }
-  CAIRN_ASSIGN_OR_RETURN(const EntryPtr made, make(call, request, entry));
+  CAIRN_ASSIGN_OR_RETURN(const auto made, make(call, request, entry));
   keep(*key, made);
   return made->answer;
 }
@@ -196,12 +197,12 @@ Result<AnswerCache::EntryPtr> AnswerCache::fly(const CallContext& call, const st
     }
     if (leads) {
       Landing landing(shard, key, flight);
-      Result<EntryPtr> made = make(call, request, find(key));
+      const auto made = make(call, request, find(key));
       landing.status = made.status();
-      if (!made.ok()) return made;
-      landing.entry = *made;
+      if (!made.ok()) return made.status();
       keep(key, *made);
-      return made;
+      landing.entry = *made;
+      return EntryPtr(*made);
     }
     waited_.fetch_add(1, std::memory_order_relaxed);
     MutexLock lock(flight->mutex);
@@ -217,8 +218,8 @@ Result<AnswerCache::EntryPtr> AnswerCache::fly(const CallContext& call, const st
   }
 }
 
-Result<AnswerCache::EntryPtr> AnswerCache::make(const CallContext& call, const RecommendRequest& request,
-                                                const EntryPtr& before) {
+Result<std::shared_ptr<AnswerCache::Entry>> AnswerCache::make(const CallContext& call, const RecommendRequest& request,
+                                                              const EntryPtr& before) {
   auto entry = std::make_shared<Entry>();
   // All versions are seen before anything is read: what happens meanwhile makes the answer outdated.
   entry->origin = origin_of(request);
@@ -232,7 +233,7 @@ Result<AnswerCache::EntryPtr> AnswerCache::make(const CallContext& call, const R
   entry->tags = tags_of(request, entry->answer);
   // Which places and categories it is about shows only now. Had one been named meanwhile, nobody would know.
   entry->keeps = !entry->answer.degraded && invalidations_.load(std::memory_order_acquire) == invalidations;
-  return EntryPtr(std::move(entry));
+  return entry;
 }
 
 std::vector<TagVersions::Seen> AnswerCache::tags_of(const RecommendRequest& request,
@@ -258,14 +259,24 @@ std::vector<TagVersions::Seen> AnswerCache::tags_of(const RecommendRequest& requ
   return seen;
 }
 
-void AnswerCache::keep(const std::string& key, const EntryPtr& entry) {
+void AnswerCache::keep(const std::string& key, const std::shared_ptr<Entry>& entry) {
   if (!entry->keeps || !current(*entry)) return;
-  const std::size_t bytes = sizeof(Entry) + bytes_of(entry->answer) + entry->tags.size() * sizeof(TagVersions::Seen) +
-                            key.size() + kBytesAround;
-  Shard& shard = shard_of(key);
+  entry->bytes = sizeof(Entry) + bytes_of(entry->answer) + entry->tags.size() * sizeof(TagVersions::Seen) + key.size() +
+                 kBytesAround;
+  const std::shared_ptr<Shard>& shard = shards_[shard_number(key)];
+  // The memo may outlive the entry, and the cache, with an answer that somebody holds.
+  entry->memo = std::make_shared<AnswerMemo>(
+      [key, of = std::weak_ptr<const Entry>(entry), in = std::weak_ptr<Shard>(shard)](std::size_t bytes) {
+        const EntryPtr grown = of.lock();
+        const std::shared_ptr<Shard> holder = in.lock();
+        if (!grown || !holder) return;
+        const WriterLock lock(holder->mutex);
+        const EntryPtr* held = holder->entries.peek(key);
+        if (held != nullptr && *held == grown) holder->entries.put(key, grown, grown->bytes + bytes);
+      });
   EntryPtr kept = entry;
-  const WriterLock lock(shard.mutex);
-  shard.entries.put(key, std::move(kept), bytes);
+  const WriterLock lock(shard->mutex);
+  shard->entries.put(key, std::move(kept), entry->bytes);
 }
 
 // ---- time ---------------------------------------------------------------------------------------------------------
@@ -321,7 +332,7 @@ void AnswerCache::refresh_until(const std::stop_token& stop) {
     }
     CallContext call = CallContext::within(kRefreshWithin);
     call.cancelled = stop;
-    const Result<EntryPtr> made = make(call, wanted.request, wanted.entry);
+    const auto made = make(call, wanted.request, wanted.entry);
     if (!made.ok()) {
       wanted.entry->refreshing.store(false);  // whoever comes next tries again
       continue;

@@ -84,7 +84,9 @@ class AnswerCache {
     TimePoint made;
     TimePoint expires;
     Duration lifetime{};
-    Duration cost{};     ///< of computing it
+    Duration cost{};  ///< of computing it
+    std::size_t bytes = 0;
+    std::shared_ptr<AnswerMemo> memo;
     bool keeps = false;  ///< it may be given to others
     mutable std::atomic<bool> refreshing{false};
   };
@@ -117,7 +119,10 @@ class AnswerCache {
   static constexpr std::size_t kShards = 16;
   static constexpr std::size_t kRefreshesMax = 1024;  ///< that wait; of more, whoever asks computes
 
-  [[nodiscard]] Shard& shard_of(std::string_view key) { return *shards_[std::hash<std::string_view>{}(key) % kShards]; }
+  [[nodiscard]] static std::size_t shard_number(std::string_view key) {
+    return std::hash<std::string_view>{}(key) % kShards;
+  }
+  [[nodiscard]] Shard& shard_of(std::string_view key) { return *shards_[shard_number(key)]; }
   [[nodiscard]] Origin origin_of(const RecommendRequest& request) const;
   [[nodiscard]] bool current(const Origin& origin) const;
   [[nodiscard]] bool current(const Entry& entry) const;
@@ -125,10 +130,12 @@ class AnswerCache {
   [[nodiscard]] bool will_do(const Entry& entry, const RecommendRequest& request, TimePoint now) const;
   [[nodiscard]] Result<EntryPtr> fly(const CallContext& call, const std::string& key, const RecommendRequest& request);
   /// `before`: what there was, or null.
-  [[nodiscard]] Result<EntryPtr> make(const CallContext& call, const RecommendRequest& request, const EntryPtr& before);
+  [[nodiscard]] Result<std::shared_ptr<Entry>> make(const CallContext& call, const RecommendRequest& request,
+                                                    const EntryPtr& before);
   [[nodiscard]] std::vector<TagVersions::Seen> tags_of(const RecommendRequest& request,
                                                        const Recommendations& answer) const;
-  void keep(const std::string& key, const EntryPtr& entry);
+  /// Requires: nobody else has the entry yet.
+  void keep(const std::string& key, const std::shared_ptr<Entry>& entry);
   [[nodiscard]] Duration lifetime_of(const Recommendations& answer, const EntryPtr& before) const;
   [[nodiscard]] bool due_early(const Entry& entry, TimePoint now);
   void ask_for_refresh(const std::string& key, const RecommendRequest& request, const EntryPtr& entry)
@@ -143,7 +150,7 @@ class AnswerCache {
   TagVersions tags_;
   std::atomic<std::uint64_t> epoch_{0};  ///< moves when all answers are outdated
   std::atomic<std::uint64_t> invalidations_{0};
-  std::vector<std::unique_ptr<Shard>> shards_;
+  std::vector<std::shared_ptr<Shard>> shards_;
 
   std::atomic<std::uint64_t> draws_{0};
   std::atomic<std::uint64_t> hits_{0};

@@ -164,9 +164,10 @@ Result<Recommendations> Recommender::recommend(const CallContext& call, const Re
   if (request.explain) {
     CAIRN_ASSIGN_OR_RETURN(model_scores, model_scores_of(question, ranked, ranker.model_weight()));
   }
+  std::vector<Recommended>& items = answer.items.edit();
   for (std::size_t i = 0; i < ranked.places.size(); ++i) {
     const PlaceIndex::Near& near = ranked.places[i];
-    Recommended& item = answer.items.emplace_back();
+    Recommended& item = items.emplace_back();
     item.place = index.place(near.row);
     item.score = static_cast<double>(ranked.scores[i]);
     item.distance_meters = static_cast<double>(near.meters);

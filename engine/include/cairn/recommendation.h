@@ -3,16 +3,21 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cairn/clock.h"
 #include "cairn/freshness.h"
 #include "cairn/geo.h"
 #include "cairn/ids.h"
+#include "cairn/mutex.h"
 #include "cairn/place.h"
+#include "cairn/shared_list.h"
 
 namespace cairn {
 
@@ -55,10 +60,10 @@ struct RecommendRequest {
   std::optional<Explore> explore;  ///< absent: answers by what is known. Where the model in force is not one set of
                                    ///< fold-in vectors: FAILED_PRECONDITION
   bool explain = true;             ///< fill Recommended::reasons
-  std::optional<Watermark> min_offset;  ///< the answer must reflect all before it
+  std::optional<Watermark> min_offset;                     ///< the answer must reflect all before it
   std::optional<std::chrono::milliseconds> max_staleness;  ///< a kept answer must not be older; 0: it is computed;
                                                            ///< absent: as AnswerCacheOptions say
-  OnStale on_stale = OnStale::kWait;    ///< what to do when it cannot yet
+  OnStale on_stale = OnStale::kWait;                       ///< what to do when it cannot yet
 };
 
 /// Why a place stands where it does: one ranking feature's share of the score.
@@ -88,18 +93,48 @@ enum class UserKnownBy : std::uint8_t {
   return kNames[static_cast<std::size_t>(known)];
 }
 
+/// Room beside a kept answer for a text that is made of it again and again, such as its JSON. What stands here counts
+/// as memory of the answer. Threads: any.
+class AnswerMemo {
+ public:
+  /// `grown` is told of the bytes of what is kept here.
+  explicit AnswerMemo(std::function<void(std::size_t)> grown) : grown_(std::move(grown)) {}
+
+  /// Null: nothing yet.
+  [[nodiscard]] std::shared_ptr<const std::string> text() const CAIRN_EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    return text_;
+  }
+  /// The first text stays.
+  void keep(std::string text) CAIRN_EXCLUDES(mutex_) {
+    const std::size_t bytes = text.capacity();
+    {
+      const MutexLock lock(mutex_);
+      if (text_) return;
+      text_ = std::make_shared<const std::string>(std::move(text));
+    }
+    grown_(bytes);
+  }
+
+ private:
+  const std::function<void(std::size_t)> grown_;
+  mutable Mutex mutex_;
+  std::shared_ptr<const std::string> text_ CAIRN_GUARDED_BY(mutex_);
+};
+
 /// Where an answer comes from that was not computed for the request.
 struct KeptAnswer {
-  Tier tier = Tier::kNone;           ///< that kept it
-  std::chrono::milliseconds age{0};  ///< since it was computed
-  bool stale = false;                ///< older than its time to live: it is being computed anew
+  Tier tier = Tier::kNone;                ///< that kept it
+  std::chrono::milliseconds age{0};       ///< since it was computed
+  bool stale = false;                     ///< older than its time to live: it is being computed anew
+  std::shared_ptr<AnswerMemo> memo = {};  ///< of the kept answer; null: there is no room for one
 };
 
 struct Recommendations {
-  std::vector<Recommended> items;  ///< best first; equal scores: nearer first, then by place id. With diversity: in
-                                   ///< the order in which they were chosen
-  std::size_t candidates = 0;      ///< places that passed every filter
-  std::string next;                ///< RecommendRequest::cursor for the next page; empty when there is none
+  SharedList<Recommended> items;  ///< best first; equal scores: nearer first, then by place id. With diversity: in
+                                  ///< the order in which they were chosen
+  std::size_t candidates = 0;     ///< places that passed every filter
+  std::string next;               ///< RecommendRequest::cursor for the next page; empty when there is none
   UserKnownBy known_by = UserKnownBy::kNothing;
   std::uint64_t ranker = 0;               ///< version of the ranker that scored: of its numbers, for people
   std::string model;                      ///< version of the model that took part; empty: none
@@ -108,8 +143,8 @@ struct Recommendations {
   std::optional<ExploreMethod> explored;  ///< absent: not, also where it was asked for and the model knows no place of
                                           ///< the user's, so that there is nothing to be unsure of
   std::string shortfall;                  ///< why there are fewer than asked for; empty when there are not
-  bool degraded = false;  ///< answered before min_offset was reached, as asked; or as if nothing were known of
-                          ///< the user, because what is stored of them is damaged
+  bool degraded = false;           ///< answered before min_offset was reached, as asked; or as if nothing were known of
+                                   ///< the user, because what is stored of them is damaged
   Freshness freshness;             ///< of what it was computed from, then
   std::optional<KeptAnswer> kept;  ///< absent: it was computed for this request
 };

@@ -1,4 +1,8 @@
 #include <cmath>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "engine/serving/api/encode.h"
 #include "engine/serving/api/handlers.h"
@@ -124,7 +128,8 @@ void write_item(json::Writer& out, const Recommended& item, bool explain) {
   out.end_object();
 }
 
-std::string write_answer(const Recommendations& answer, bool explain) {
+/// All of an answer but where it comes from, which differs each time that it is given.
+std::string write_lasting_part(const Recommendations& answer, bool explain) {
   json::Writer out;
   out.begin_object().key("items").begin_array();
   for (const Recommended& item : answer.items) write_item(out, item, explain);
@@ -141,17 +146,24 @@ std::string write_answer(const Recommendations& answer, bool explain) {
   out.key("degraded").boolean(answer.degraded);
   out.key("freshness");
   write_freshness(out, answer.freshness);
-  out.key("cache");
-  if (answer.kept) {
-    out.begin_object();
-    out.key("tier").text(to_string(answer.kept->tier));
-    out.key("age_ms").unsigned_integer(static_cast<std::uint64_t>(answer.kept->age.count()));
-    out.key("stale").boolean(answer.kept->stale).end_object();
-  } else {
-    out.null();
-  }
-  out.end_object();
   return std::move(out).take();
+}
+
+std::string write_answer(const Recommendations& answer, bool explain) {
+  if (!answer.kept) return write_lasting_part(answer, explain) + R"(,"cache":null})";
+  // Requests that have one answer agree on `explain`, so that one text will do for all of them.
+  const KeptAnswer& kept = *answer.kept;
+  std::shared_ptr<const std::string> lasting = kept.memo ? kept.memo->text() : nullptr;
+  if (!lasting) {
+    lasting = std::make_shared<const std::string>(write_lasting_part(answer, explain));
+    if (kept.memo) kept.memo->keep(*lasting);
+  }
+  json::Writer out;
+  out.begin_object();
+  out.key("tier").text(to_string(kept.tier));
+  out.key("age_ms").unsigned_integer(static_cast<std::uint64_t>(kept.age.count()));
+  out.key("stale").boolean(kept.stale).end_object();
+  return *lasting + R"(,"cache":)" + std::move(out).take() + "}";
 }
 
 }  // namespace

@@ -33,7 +33,8 @@ struct Source {
     answer.degraded = degraded;
     answer.freshness.watermarks = {{"api", {Partition{0}, Offset{10}}}};
     if (!empty) {
-      answer.items.push_back({{PlaceId("p" + std::to_string(read)), "", *request.position, "cafe"}, 1.0, 0.0, {}});
+      answer.items.edit().push_back(
+          {{PlaceId("p" + std::to_string(read)), "", *request.position, "cafe"}, 1.0, 0.0, {}});
     }
     return answer;
   }
@@ -335,6 +336,31 @@ TEST_CASE("answers stay within their memory, and without memory none is kept") {
   for (int i = 0; i < 3; ++i) CHECK_FALSE(ask(none, from("u")).kept);
   CHECK(source.computed == before + 3);
   CHECK(none.status().passed == 3);
+}
+
+TEST_CASE("a text that is made of a kept answer stands beside it, once, and counts as its memory") {
+  Source source;
+  auto cache = source.cache({.memory_bytes = 2'000'000});
+  (void)ask(*cache, from("u"));
+  const std::uint64_t before = cache->status().bytes;
+  const auto memo = ask(*cache, from("u")).kept->memo;
+  REQUIRE(memo);
+  CHECK(memo->text() == nullptr);
+  memo->keep(std::string(10'000, 'a'));
+  memo->keep("another");
+  CHECK(*ask(*cache, from("u")).kept->memo->text() == std::string(10'000, 'a'));
+  CHECK(cache->status().bytes >= before + 10'000);
+  // Of another answer it is not the text, and it may outlive its own.
+  const Interaction one = event_of("u");
+  cache->happened({&one, 1});
+  (void)ask(*cache, from("u"));
+  CHECK(ask(*cache, from("u")).kept->memo->text() == nullptr);
+  CHECK(cache->status().bytes == before);
+  (void)ask(*cache, from("v"));
+  const auto orphan = ask(*cache, from("v")).kept->memo;
+  cache.reset();
+  orphan->keep("nobody counts this");
+  CHECK(*orphan->text() == "nobody counts this");
 }
 
 TEST_CASE("answers are right while users act, answers grow old and names are invalidated, all at once") {

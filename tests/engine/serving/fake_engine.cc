@@ -132,7 +132,7 @@ Result<Recommendations> FakeEngine::recommend(const CallContext& context, const 
   CAIRN_RETURN_IF_ERROR(context.check());
   CAIRN_RETURN_IF_ERROR(on_recommend(request));
   Recommendations answer;
-  answer.items.push_back({.place = {PlaceId("p1"), "Caffe \"Reggio\"", {40.7303, -74.0003}, "cafe"},
+  answer.items.edit().push_back({.place = {PlaceId("p1"), "Caffe \"Reggio\"", {40.7303, -74.0003}, "cafe"},
                           .score = 1.25,
                           .distance_meters = 321.5,
                           .reasons = {{"affinity", 0.5, 1.25, "visited 12 times, last 2 days ago"}}});
