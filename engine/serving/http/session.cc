@@ -54,6 +54,21 @@ ApiResponse no_memory() {
                          "time, or raise http.memory_max"));
 }
 
+ApiResponse not_acceptable() {
+  return error_response(406, invalid_argument("Accept-Encoding leaves no way to answer; allow identity, or gzip where "
+                                              "http.compress is on"));
+}
+
+AcceptedCodings accepted_codings_of(const RequestHeader& header, const HttpOptions& options) {
+  auto [field, end] = header.equal_range(http::field::accept_encoding);
+  if (field == end) return {};
+  std::string value = text_of(field->value());
+  while (++field != end) value += "," + text_of(field->value());
+  AcceptedCodings accepted = read_accept_encoding(value);
+  if (!options.compress) accepted.best = Coding::kIdentity;
+  return accepted;
+}
+
 ApiResponse no_place() {
   return error_response(
       resource_exhausted("the server holds as many connections as it may, or as one address may; reuse "
@@ -219,6 +234,8 @@ void Session::on_header() {
   request_id_ = request_id_of(header);
   if (std::optional<ApiResponse> refusal = refuse_by_header(header, context_.hosts)) return refuse(std::move(*refusal));
   if (place_ == Place::kReserved && !is_probe()) return refuse(no_place());
+  accepted_ = accepted_codings_of(header, context_.options);
+  if (!accepted_.any()) return refuse(not_acceptable());
   body_.emplace(framing_, BodyLimits{context_.options.body_bytes_max, context_.options.header_bytes_max});
   if (body_->refusal()) return refuse(std::move(*body_->refusal()));
   const bool asks_first = !header[http::field::expect].empty() && !body_->done() && buffer_.size() == 0;
@@ -308,7 +325,9 @@ void Session::submit() {
   request->context.trace_id = request_id_;
   in_flight_ = request->cancel;
   handled_ = true;
-  context_.api.handle(std::move(request), [self = shared_from_this()](ApiResponse response) {
+  context_.api.handle(std::move(request), [self = shared_from_this(), accepted = accepted_](ApiResponse response) {
+    // Here, on the thread of the handler: the socket's threads have others to serve.
+    encode_content(accepted, self->context_.options, &response);
     net::post(self->stream_.get_executor(), [self, moved = std::move(response)]() mutable {
       self->guarded([&] {
         if (self->handled_) self->respond(std::move(moved));
@@ -341,6 +360,11 @@ Session::Response Session::render(ApiResponse response) const {
   rendered.set(http::field::content_type,
                beast::string_view(response.content_type.data(), response.content_type.size()));
   rendered.set(http::field::cache_control, "no-store");
+  if (!response.content_encoding.empty()) {
+    rendered.set(http::field::content_encoding,
+                 beast::string_view(response.content_encoding.data(), response.content_encoding.size()));
+  }
+  if (response.varies) rendered.set(http::field::vary, "Accept-Encoding");
   rendered.set("X-Content-Type-Options", "nosniff");
   rendered.set("X-Request-Id", request_id_.empty() ? make_request_id() : request_id_);
   if (!response.allow.empty()) rendered.set(http::field::allow, response.allow);

@@ -18,6 +18,7 @@
 #include <string>
 
 #include "engine/serving/http/body_reader.h"
+#include "engine/serving/http/content_coding.h"
 #include "engine/serving/http/memory_budget.h"
 #include "engine/serving/http/session_registry.h"
 
@@ -104,6 +105,7 @@ class Session final : public std::enable_shared_from_this<Session> {
   std::optional<Response> response_;
   std::optional<boost::beast::http::response_serializer<boost::beast::http::string_body>> serializer_;
   std::string request_id_;
+  AcceptedCodings accepted_;  // of the request at hand
   std::stop_source in_flight_{std::nostopstate};  // of the request that is being handled
   Time deadline_;                                 // for reading the request at hand
   Time body_begun_;                               // when its body was first waited for
