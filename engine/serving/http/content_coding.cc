@@ -20,7 +20,7 @@ constexpr int kGzipLevel = 4;
 constexpr int kGzipWindowBits = 15 + 16;  // 16: with gzip's header and sum
 constexpr int kGzipMemoryLevel = 8;
 #ifdef CAIRN_HAVE_BROTLI
-constexpr int kBrotliQuality = 4;
+constexpr int kBrotliQuality = 3;
 constexpr int kBrotliWindowBits = 18;
 #endif
 

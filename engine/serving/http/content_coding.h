@@ -33,7 +33,7 @@ struct AcceptedCodings {
 
 /// Compresses the body of an answer where that is of use: a success of `compress_bytes_min` or more, of a type that is
 /// text, and only when it becomes smaller. A client that forbids identity gets small ones compressed as well. Needs as
-/// much memory again as the body, and some 300 KB (gzip) or 1 MB (br) while it works.
+/// much memory again as the body, and some hundred KB while it works.
 ///
 /// Sets `content_encoding`, and `varies` where another client would get the answer in another coding.
 void encode_content(const AcceptedCodings& accepted, const HttpOptions& options, ApiResponse* response);
