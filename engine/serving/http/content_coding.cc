@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/beast/core/string.hpp>
+#include <new>
 
 #ifdef CAIRN_HAVE_BROTLI
 #include <brotli/encode.h>
@@ -90,11 +91,11 @@ bool is_text(std::string_view content_type) noexcept {
 
 /// `body` as gzip, of at most `bytes_max`; empty when it does not fit, or there is no memory.
 std::string gzipped(const std::string& body, std::size_t bytes_max) {
+  std::string out(bytes_max, '\0');  // before the stream: what throws must leave nothing behind
   z_stream stream{};
   if (deflateInit2(&stream, kGzipLevel, Z_DEFLATED, kGzipWindowBits, kGzipMemoryLevel, Z_DEFAULT_STRATEGY) != Z_OK) {
     return {};
   }
-  std::string out(bytes_max, '\0');
   // zlib's interface is older than const; it does not write here.
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(body.data()));
   stream.avail_in = static_cast<uInt>(body.size());
@@ -118,6 +119,18 @@ std::string brotlied([[maybe_unused]] const std::string& body, [[maybe_unused]] 
 #else
   return {};
 #endif
+}
+
+/// `body` in `coding`, in no more memory than it takes; empty when it does not fit `bytes_max`, or there is no memory:
+/// then an answer goes as it is, which is better than none.
+std::string coded_as(Coding coding, const std::string& body, std::size_t bytes_max) noexcept {
+  try {
+    std::string coded = coding == Coding::kGzip ? gzipped(body, bytes_max) : brotlied(body, bytes_max);
+    coded.shrink_to_fit();
+    return coded;
+  } catch (const std::bad_alloc&) {
+    return {};
+  }
 }
 
 constexpr bool has_brotli() noexcept {
@@ -161,7 +174,7 @@ AcceptedCodings read_accept_encoding(std::string_view value) noexcept {
   return accepted;
 }
 
-void encode_content(const AcceptedCodings& accepted, const HttpOptions& options, ApiResponse* response) {
+void encode_content(const AcceptedCodings& accepted, const HttpOptions& options, ApiResponse* response) noexcept {
   // What zlib counts in 32 bits is no answer of ours.
   constexpr std::size_t kBytesMax = std::size_t{1} << 30;
   const std::string& body = response->body;
@@ -174,9 +187,8 @@ void encode_content(const AcceptedCodings& accepted, const HttpOptions& options,
   if (accepted.best == Coding::kIdentity || (!large && accepted.identity)) return;
   // Where identity is allowed, what does not get smaller is not worth it.
   const std::size_t bytes_max = accepted.identity ? body.size() - 1 : body.size() + body.size() / 8 + 1024;
-  std::string coded = accepted.best == Coding::kGzip ? gzipped(body, bytes_max) : brotlied(body, bytes_max);
+  std::string coded = coded_as(accepted.best, body, bytes_max);
   if (coded.empty()) return;
-  coded.shrink_to_fit();
   response->body = std::move(coded);
   response->content_encoding = name_of(accepted.best);
   response->varies = true;

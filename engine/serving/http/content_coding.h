@@ -36,6 +36,6 @@ struct AcceptedCodings {
 /// much memory again as the body, and some hundred KB while it works.
 ///
 /// Sets `content_encoding`, and `varies` where another client would get the answer in another coding.
-void encode_content(const AcceptedCodings& accepted, const HttpOptions& options, ApiResponse* response);
+void encode_content(const AcceptedCodings& accepted, const HttpOptions& options, ApiResponse* response) noexcept;
 
 }  // namespace cairn::serving

@@ -5,6 +5,9 @@
 #include <array>
 #include <cstdio>
 #include <memory>
+#include <random>
+#include <string>
+#include <vector>
 
 #include "engine/serving/http/content_coding.h"
 #include "tests/engine/serving/server_fixture.h"
@@ -118,6 +121,24 @@ TEST_CASE("Accept-Encoding is read with its weights, as RFC 9110 has it") {
   for (const Vector& vector : vectors) {
     INFO("Accept-Encoding: ", vector.value);
     CHECK(coding_of(read_accept_encoding(vector.value)) == vector.coding);
+  }
+}
+
+TEST_CASE("whatever stands in Accept-Encoding, nothing is chosen that is not named there") {
+  constexpr std::uint32_t kSeed = 71;
+  INFO("seed ", kSeed);
+  std::mt19937 random(kSeed);
+  const std::vector<std::string> words = {"gzip", "br",  "identity", "x", ";", ",",      "=",    "q",    "Q=", "0",
+                                          "1",    "0.5", ".",        " ", "*", "0.0000", "\x01", "\xff", "\t"};
+  for (int i = 0; i < 20'000; ++i) {
+    std::string value;
+    for (auto length = random() % 12; length > 0; --length) value += words[random() % words.size()];
+    const AcceptedCodings accepted = read_accept_encoding(value);
+    INFO("Accept-Encoding: ", value);
+    const bool any = value.find('*') != std::string::npos;
+    if (accepted.best == Coding::kGzip && value.find("gzip") == std::string::npos) REQUIRE(any);
+    if (accepted.best == Coding::kBrotli && value.find("br") == std::string::npos) REQUIRE(any);
+    if (!accepted.identity && value.find("identity") == std::string::npos) REQUIRE(any);
   }
 }
 
