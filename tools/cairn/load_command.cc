@@ -62,6 +62,11 @@ std::vector<double> numbers_of(std::string_view text, std::size_t count) {
   return numbers;
 }
 
+/// Ids and names of files may be no UTF-8, which JSON has to be.
+std::string text_of(const nlohmann::json& value, int indent = -1) {
+  return value.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 bool on_earth(double lat, double lon) { return lat >= -90 && lat <= 90 && lon >= -180 && lon <= 180; }
 
 std::optional<GeoPoint> point_of(const std::string& text) {
@@ -122,7 +127,7 @@ std::vector<std::string> places_of_server(const GlobalOptions& global, const Wor
                     box.from.lon + unit(random) * (box.to.lon - box.from.lon)};
     }
     if (at) body.update({{"lat", at->lat}, {"lon", at->lon}});
-    const std::string text = body.dump();
+    const std::string text = text_of(body);
     const auto reply = try_call(global, {.method = "POST", .target = "/v1/recommendations", .body = text});
     if (!reply.ok() || reply->code != 200) continue;
     const auto answer = nlohmann::json::parse(reply->body, nullptr, false);
@@ -221,7 +226,7 @@ void run(const GlobalOptions& global, LoadArguments arguments) {
     report.steps.push_back(measure(global, server, workload, options, options.rate));
   }
   if (!arguments.svg.empty()) save(arguments.svg, to_svg(report));
-  print(global.json() ? to_json(report).dump(2) + "\n" : to_text(report, color_wanted()));
+  print(global.json() ? text_of(to_json(report), 2) + "\n" : to_text(report, color_wanted()));
   // What measured nothing at all is no result.
   const bool nothing = std::all_of(report.steps.begin(), report.steps.end(),
                                    [](const Step& step) { return step.result.tally.good == 0; });

@@ -11,6 +11,7 @@
 #include "tools/cairn/load/histogram.h"
 #include "tools/cairn/load/key_draw.h"
 #include "tools/cairn/load/ramp.h"
+#include "tools/cairn/load/report.h"
 #include "tools/cairn/load/workload.h"
 
 using namespace cairn;
@@ -303,6 +304,30 @@ TEST_CASE("the capacity is the highest rate that meets the goal, and may be more
   Step cut = step_of(200, milliseconds(1));
   cut.result.interrupted = true;
   CHECK(capacity_of({good100, cut}, goal).rate == 100.0);
+}
+
+TEST_CASE("a report tells each step in JSON, and draws it as well-formed SVG inside of its frame") {
+  LoadReport report{.url = "http://h:1", .mix = "a<b>&\"c\".ndjson", .steps = {step_of(100, milliseconds(5))}};
+  report.steps[0].result.tally.good_in_time = 900;
+  report.steps[0].result.tally.codes[200] = 1000;
+  const nlohmann::json json = to_json(report);
+  const nlohmann::json& step = json["steps"][0];
+  CHECK(step["goodput"] == 900.0);
+  CHECK(step["codes"]["200"] == 1000);
+  CHECK(step["latency"]["p99_ms"] == 5.0);  // the largest is exact
+  CHECK(step["distribution"].front()["percentile"] == 0.0);
+  CHECK(step["distribution"].back()["ms"] == 5.0);
+  CHECK_FALSE(json.contains("capacity"));
+  const std::string svg = to_svg(report);
+  CHECK(svg.find("a&lt;b>&amp;&quot;c&quot;.ndjson") != std::string::npos);
+  CHECK(svg.ends_with("</svg>\n"));
+  // All of its latencies are 5 ms, between the lines of 1 and 10 ms: log10(5) of the way up from 410 to 50.
+  CHECK(svg.find("70.0,158.4 ") != std::string::npos);
+  CHECK(svg.find("710.0,158.4 ") != std::string::npos);
+  report.goal = Goal{.p99_ms = 10.0};
+  CHECK(to_json(report)["capacity"]["rate"] == 100.0);
+  CHECK(to_json(report)["capacity"]["reached_end"] == true);
+  CHECK(to_text(report, false).find("capacity  100/s with p99 up to 10 ms") != std::string::npos);
 }
 
 TEST_CASE("a ramp is read, with steps of a ninth of its way") {
