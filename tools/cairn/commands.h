@@ -64,6 +64,8 @@ void add_consumer_command(CLI::App& app, const GlobalOptions& options);
 void add_wait_command(CLI::App& app, const GlobalOptions& options);
 void add_cache_command(CLI::App& app, const GlobalOptions& options);
 void add_model_command(CLI::App& app, const GlobalOptions& options);
+void add_load_command(CLI::App& app, const GlobalOptions& options);
+void add_capacity_command(CLI::App& app, const GlobalOptions& options);
 void add_doctor_command(CLI::App& app, const GlobalOptions& options);
 void add_sql_command(CLI::App& app, const GlobalOptions& options);
 void add_config_command(CLI::App& app, const GlobalOptions& options);

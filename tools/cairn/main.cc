@@ -52,6 +52,8 @@ void add_commands(CLI::App& app, const GlobalOptions& options) {
   add_checkpoint_command(app, options);
   add_cache_command(app, options);
   add_model_command(app, options);
+  add_load_command(app, options);
+  add_capacity_command(app, options);
   add_doctor_command(app, options);
   add_config_command(app, options);
   add_sql_command(app, options);

@@ -88,7 +88,7 @@ class Engine {
   /// Returns: INVALID_ARGUMENT naming the first bad place; RESOURCE_EXHAUSTED when the disk is nearly full.
   [[nodiscard]] virtual Status upsert_places(const CallContext& context, std::span<const Place> places) = 0;
 
-  /// Returns: NOT_FOUND.
+  /// Out of memory, without waiting for anything. Returns: NOT_FOUND.
   [[nodiscard]] virtual Result<Place> get_place(const CallContext& context, const PlaceId& id) const = 0;
 
   /// Reads features of up to 1,024 entities.

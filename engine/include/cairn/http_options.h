@@ -33,6 +33,10 @@ struct HttpOptions {
   /// Of drain_timeout, how long a stop leaves connections open that are between requests: a client may be sending one
   /// just then, and would not learn whether it was served. It is answered, with "Connection: close".
   std::chrono::milliseconds drain_idle{250};
+  /// Whether answers of `compress_bytes_min` or more go compressed (gzip; br where the build has it) to clients that
+  /// ask for it.
+  bool compress = true;
+  std::size_t compress_bytes_min = 1024;
   /// Names, without port, under which clients may call the server (the Host header; IPv6 addresses in brackets). On a
   /// loopback address "localhost", "127.0.0.1", "[::1]" and the address itself are allowed besides, so that no web page
   /// can reach the server under its own name. On any other address an empty list allows every name.

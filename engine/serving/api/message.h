@@ -43,9 +43,11 @@ struct ApiResponse {
   StatusCode status = StatusCode::kOk;
   std::string_view content_type = kJson;
   std::string body;
-  std::string allow;            ///< methods, with 405
-  int retry_after_seconds = 0;  ///< > 0 with 503
-  bool close = false;           ///< end the connection after this answer
+  std::string allow;                       ///< methods, with 405
+  int retry_after_seconds = 0;             ///< > 0 with 503
+  bool close = false;                      ///< end the connection after this answer
+  std::string_view content_encoding = {};  ///< of the body, by its name in HTTP; empty: as it is
+  bool varies = false;                     ///< whether other clients get it in another coding
 
   static constexpr std::string_view kJson = "application/json";
 };

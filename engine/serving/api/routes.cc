@@ -13,7 +13,7 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/interactions", Lane::kWrite, kUsualTimeLimit, &Handlers::ingest},
     {"POST", "/get-online-features", Lane::kRead, kUsualTimeLimit, &Handlers::get_online_features},
     {"GET", "/v1/features/{entity}/{key}", Lane::kRead, kUsualTimeLimit, &Handlers::get_features},
-    {"GET", "/v1/places/{id}", Lane::kRead, kUsualTimeLimit, &Handlers::get_place},
+    {"GET", "/v1/places/{id}", Lane::kInline, kNoTimeLimit, &Handlers::get_place},
     {"POST", "/v1/places", Lane::kWrite, kUsualTimeLimit, &Handlers::upsert_places},
     {"GET", "/v1/status", Lane::kProbe, kNoTimeLimit, &Handlers::status},
     {"POST", "/v1/checkpoint", Lane::kWait, kNoTimeLimit, &Handlers::checkpoint},

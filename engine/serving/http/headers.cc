@@ -149,13 +149,19 @@ std::string make_request_id() {
   return id;
 }
 
-std::string http_date() {
+std::string_view http_date() {
+  // Made once a second, on each thread.
+  thread_local std::time_t made_at = -1;
+  thread_local std::string date;
   const std::time_t now = std::time(nullptr);
+  if (now == made_at) return date;
   std::tm parts{};
   gmtime_r(&now, &parts);
   char text[40];
   const std::size_t length = std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts);
-  return {text, length};
+  date.assign(text, length);
+  made_at = now;
+  return date;
 }
 
 }  // namespace cairn::serving

@@ -40,7 +40,7 @@ class HostNames {
 [[nodiscard]] std::string request_id_of(const RequestHeader& header);
 [[nodiscard]] std::string make_request_id();
 
-/// The time now as HTTP writes it: "Sun, 06 Nov 1994 08:49:37 GMT".
-[[nodiscard]] std::string http_date();
+/// The time now as HTTP writes it: "Sun, 06 Nov 1994 08:49:37 GMT". Valid until this thread's next call.
+[[nodiscard]] std::string_view http_date();
 
 }  // namespace cairn::serving

@@ -186,7 +186,7 @@ class HttpServer::Impl {
   }
 
   void accept() {
-    acceptor_.async_accept(net::make_strand(io_), [this](ErrorCode error, tcp::socket socket) {
+    acceptor_.async_accept(net::make_strand(io_), [this](ErrorCode error, Session::Socket socket) {
       accepting_ = false;
       if (!error) guarded([&] { serve(std::move(socket)); });
       if (!acceptor_.is_open()) return listener_gone_.set_value();
@@ -214,7 +214,7 @@ class HttpServer::Impl {
     acceptor_.non_blocking(true, error);
     // No more than the system keeps for us, or a flood of new ones would keep the server from stopping.
     for (int i = 0; !error && i < net::socket_base::max_listen_connections; ++i) {
-      tcp::socket socket(net::make_strand(io_));
+      Session::Socket socket(net::make_strand(io_));
       acceptor_.accept(socket, error);
       if (!error) guarded([&] { serve(std::move(socket)); });
     }
@@ -242,7 +242,7 @@ class HttpServer::Impl {
     });
   }
 
-  void serve(tcp::socket socket) {
+  void serve(Session::Socket socket) {
     ErrorCode error;
     const Peer peer = peer_of(socket.remote_endpoint(error));
     if (error) return;                              // it has gone already

@@ -1,11 +1,12 @@
 #include "engine/serving/http/session.h"
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/beast/core/error.hpp>
-#include <boost/beast/http/read.hpp>
-#include <boost/beast/http/write.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/http/field.hpp>
+#include <boost/beast/http/status.hpp>
 #include <exception>
 #include <utility>
 
@@ -54,18 +55,51 @@ ApiResponse no_memory() {
                          "time, or raise http.memory_max"));
 }
 
+ApiResponse not_acceptable() {
+  return error_response(406, invalid_argument("Accept-Encoding leaves no way to answer; allow identity, or gzip where "
+                                              "http.compress is on"));
+}
+
+AcceptedCodings accepted_codings_of(const RequestHeader& header, const HttpOptions& options) {
+  auto [field, end] = header.equal_range(http::field::accept_encoding);
+  if (field == end) return {};
+  std::string value = text_of(field->value());
+  while (++field != end) value += "," + text_of(field->value());
+  AcceptedCodings accepted = read_accept_encoding(value);
+  if (!options.compress) accepted.best = Coding::kIdentity;
+  return accepted;
+}
+
 ApiResponse no_place() {
   return error_response(
       resource_exhausted("the server holds as many connections as it may, or as one address may; reuse "
                          "yours, or raise http.connections_max"));
 }
 
+/// The session that gives a request to the API on this thread just now. What is answered before that has ended needs no
+/// way through the queue of the socket's threads.
+thread_local const Session* submitting = nullptr;
+
+class Submitting {
+ public:
+  explicit Submitting(const Session* session) noexcept { submitting = session; }
+  ~Submitting() { end(); }
+  Submitting(const Submitting&) = delete;
+  Submitting& operator=(const Submitting&) = delete;
+  void end() noexcept { submitting = nullptr; }
+};
+
+void append_field(std::string* head, std::string_view name, std::string_view value) {
+  head->append(name).append(": ").append(value).append("\r\n");
+}
+
 }  // namespace
 
-Session::Session(net::ip::tcp::socket socket, SessionContext& context, Place place)
+Session::Session(Socket socket, SessionContext& context, Place place)
     : context_(context),
       place_(place),
-      stream_(std::move(socket)),
+      socket_(std::move(socket)),
+      timer_(socket_.get_executor()),
       memory_(context.memory),
       waiting_since_(steady_clock::now().time_since_epoch().count()) {
   context_.api.metrics().connection_opened();
@@ -103,7 +137,7 @@ void Session::failed(const char* what) noexcept {
   try {
     context_.options.log.error("http.exception", what, {{"request_id", request_id_}});
     // An answer can be given while none has begun. Where the request ends may be what went wrong.
-    const bool can_answer = !failed_ && !serializer_ && stream_.socket().is_open();
+    const bool can_answer = !failed_ && !writing_ && socket_.is_open();
     failed_ = true;
     handled_ = false;
     if (can_answer)
@@ -118,29 +152,31 @@ void Session::failed(const char* what) noexcept {
 void Session::start(const Peer& peer) {
   // Weak: a session lives as long as its own operations, and leaves the registry when it ends.
   context_.registry.add(this, weak_from_this(), peer, place_);
-  net::dispatch(stream_.get_executor(),
+  Error ignored;
+  socket_.non_blocking(true, ignored);
+  net::dispatch(socket_.get_executor(),
                 [self = shared_from_this()] { self->guarded([&] { self->wait_for_request(); }); });
 }
 
 void Session::drain() {
-  net::post(stream_.get_executor(), [self = shared_from_this()] {
+  net::post(socket_.get_executor(), [self = shared_from_this()] {
     self->guarded([&] {
       beast::error_code ignored;
       // Bytes that have arrived are a request that was sent while we were ready: it is still served. They may also have
       // left the socket already, in a read whose handler comes after this one: so the read is cancelled, which a
       // finished one is not, and its handler closes.
-      if (self->idle_ && self->stream_.socket().available(ignored) == 0) self->stream_.cancel();
+      if (self->idle_ && self->socket_.available(ignored) == 0) self->socket_.cancel(ignored);
     });
   });
 }
 
 void Session::abort() {
-  net::post(stream_.get_executor(), [self = shared_from_this()] { self->close(); });
+  net::post(socket_.get_executor(), [self = shared_from_this()] { self->close(); });
 }
 
 void Session::give_way() {
   context_.api.metrics().connection_displaced();
-  net::post(stream_.get_executor(), [self = shared_from_this()] {
+  net::post(socket_.get_executor(), [self = shared_from_this()] {
     self->leaving_ = true;
     if (self->waiting_since() != kNotWaiting) self->close();
   });
@@ -149,21 +185,60 @@ void Session::give_way() {
 void Session::wait_for_request() {
   request_id_.clear();
   checked_ = 0;
-  waiting_since_.store(steady_clock::now().time_since_epoch().count(), std::memory_order_relaxed);
+  const Time now = steady_clock::now();
+  waiting_since_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
   let_go();
-  if (buffer_.size() > 0) return begin_request();  // the next request was sent together with the last one
+  if (buffer_.size() > 0) return next_request();
   if (context_.phase.load() == Phase::kClosing) {
     beast::error_code ignored;
-    if (stream_.socket().available(ignored) == 0) return close();
+    if (socket_.available(ignored) == 0) return close();
   }
   idle_ = true;
-  stream_.expires_after(place_ == Place::kReserved ? kReservedPatience : context_.options.idle_timeout);
-  stream_.async_read_some(buffer_.prepare(kReadBytes), then([](Session& self, Error error, std::size_t bytes) {
-                            self.idle_ = false;
-                            if (error) return self.close();
-                            self.buffer_.commit(bytes);
-                            self.begin_request();
-                          }));
+  expires_ = now + (place_ == Place::kReserved ? kReservedPatience : context_.options.idle_timeout);
+  read_some(buffer_.prepare(kReadBytes), [](Session& self, Error error, std::size_t bytes) {
+    self.idle_ = false;
+    if (error) return self.close();
+    self.buffer_.commit(bytes);
+    self.begin_request();
+  });
+}
+
+/// Begins the next request, which was sent together with the last one: after others had their turn, and so that no
+/// number of them makes the stack grow.
+void Session::next_request() {
+  net::post(socket_.get_executor(), [self = shared_from_this()] {
+    self->guarded([&] {
+      if (self->socket_.is_open()) self->begin_request();
+    });
+  });
+}
+
+// ---- time ---------------------------------------------------------------------------------------------------------
+
+/// Reads what comes until `expires_`, and goes on with `step`.
+template <class Step>
+void Session::read_some(net::mutable_buffer room, Step step) {
+  watch_deadline();
+  socket_.async_read_some(room, then(std::move(step)));
+}
+
+/// Sees to it that the timer goes off at `expires_` or before. A deadline that moves away, as that of an idle
+/// connection does with each request, costs nothing: the timer finds it out when it goes off.
+void Session::watch_deadline() {
+  if (expires_ >= timer_set_for_) return;
+  timer_set_for_ = expires_;
+  timer_.expires_at(expires_);
+  // Weak: the timer of a connection that has ended must not keep its session.
+  timer_.async_wait([weak = weak_from_this()](Error cancelled) {
+    const auto self = weak.lock();
+    if (self && !cancelled) self->guarded([&] { self->on_timer(); });
+  });
+}
+
+void Session::on_timer() {
+  timer_set_for_ = Time::max();
+  if (steady_clock::now() < expires_) return watch_deadline();
+  close();
 }
 
 // ---- reading ------------------------------------------------------------------------------------------------------
@@ -188,12 +263,12 @@ void Session::look_for_header() {
   checked_ = buffer_.size();
   const std::size_t more = std::min(kReadBytes, limit - buffer_.size());
   if (!hold(buffer_.capacity() + more, MemoryBudget::Use::kRequest)) return refuse(no_memory());
-  stream_.expires_at(deadline_);
-  stream_.async_read_some(buffer_.prepare(more), then([](Session& self, Error error, std::size_t bytes) {
-                            if (error) return self.close();
-                            self.buffer_.commit(bytes);
-                            self.look_for_header();
-                          }));
+  expires_ = deadline_;
+  read_some(buffer_.prepare(more), [](Session& self, Error error, std::size_t bytes) {
+    if (error) return self.close();
+    self.buffer_.commit(bytes);
+    self.look_for_header();
+  });
 }
 
 void Session::parse_header(std::size_t size) {
@@ -219,6 +294,8 @@ void Session::on_header() {
   request_id_ = request_id_of(header);
   if (std::optional<ApiResponse> refusal = refuse_by_header(header, context_.hosts)) return refuse(std::move(*refusal));
   if (place_ == Place::kReserved && !is_probe()) return refuse(no_place());
+  accepted_ = accepted_codings_of(header, context_.options);
+  if (!accepted_.any()) return refuse(not_acceptable());
   body_.emplace(framing_, BodyLimits{context_.options.body_bytes_max, context_.options.header_bytes_max});
   if (body_->refusal()) return refuse(std::move(*body_->refusal()));
   const bool asks_first = !header[http::field::expect].empty() && !body_->done() && buffer_.size() == 0;
@@ -227,11 +304,11 @@ void Session::on_header() {
 
 /// A client that asks first is told to go on only now that the header has been found acceptable.
 void Session::continue_then_read_body() {
-  auto proceed = std::make_shared<http::response<http::empty_body>>(http::status::continue_, 11);
-  stream_.expires_at(deadline_);
-  http::async_write(stream_, *proceed, then([proceed](Session& self, Error error, std::size_t) {
-                      error ? self.close() : self.take_body();
-                    }));
+  static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+  expires_ = deadline_;
+  watch_deadline();
+  net::async_write(socket_, net::buffer(kContinue.data(), kContinue.size()),
+                   then([](Session& self, Error error, std::size_t) { error ? self.close() : self.take_body(); }));
 }
 
 /// Takes what has arrived, and reads more when that was not all.
@@ -248,7 +325,7 @@ void Session::take_body() {
 
 void Session::read_body() {
   if (body_begun_ == Time()) body_begun_ = steady_clock::now();
-  stream_.expires_at(body_deadline());
+  expires_ = body_deadline();
   body_->by_length() ? read_body_in_place() : read_body_to_buffer();
 }
 
@@ -256,23 +333,22 @@ void Session::read_body_in_place() {
   const std::size_t piece = std::clamp(body_->capacity(), kReadBytes, kBodyReadBytesMax);
   if (!make_room(piece)) return refuse(no_memory());
   const std::span<char> room = body_->prepare(piece);
-  stream_.async_read_some(net::buffer(room.data(), room.size()),
-                          then([](Session& self, Error error, std::size_t bytes) {
-                            if (error) return self.close();
-                            self.body_bytes_ += bytes;
-                            self.body_->commit(bytes);
-                            self.take_body();
-                          }));
+  read_some(net::buffer(room.data(), room.size()), [](Session& self, Error error, std::size_t bytes) {
+    if (error) return self.close();
+    self.body_bytes_ += bytes;
+    self.body_->commit(bytes);
+    self.take_body();
+  });
 }
 
 void Session::read_body_to_buffer() {
   const std::size_t piece = std::clamp(body_->capacity(), kReadBytes, kBodyReadBytesMax / 4);
   if (!hold(held_bytes() + piece, MemoryBudget::Use::kRequest)) return refuse(no_memory());
-  stream_.async_read_some(buffer_.prepare(piece), then([](Session& self, Error error, std::size_t bytes) {
-                            if (error) return self.close();
-                            self.buffer_.commit(bytes);
-                            self.take_body();
-                          }));
+  read_some(buffer_.prepare(piece), [](Session& self, Error error, std::size_t bytes) {
+    if (error) return self.close();
+    self.buffer_.commit(bytes);
+    self.take_body();
+  });
 }
 
 /// Makes the body's memory large enough for `bytes` more, if the server has that much.
@@ -294,7 +370,7 @@ Session::Time Session::body_deadline() const noexcept {
 
 void Session::submit() {
   waiting_since_.store(kNotWaiting, std::memory_order_relaxed);
-  stream_.expires_never();  // the handler keeps its own deadline
+  expires_ = Time::max();  // the handler keeps its own deadline
   const auto& header = parser_->get();
   auto request = std::make_shared<ApiRequest>();
   request->method = text_of(header.method_string());
@@ -308,13 +384,26 @@ void Session::submit() {
   request->context.trace_id = request_id_;
   in_flight_ = request->cancel;
   handled_ = true;
-  context_.api.handle(std::move(request), [self = shared_from_this()](ApiResponse response) {
-    net::post(self->stream_.get_executor(), [self, moved = std::move(response)]() mutable {
+  answered_inside_.reset();
+  Submitting inside(this);
+  context_.api.handle(std::move(request), [self = shared_from_this(), accepted = accepted_](ApiResponse response) {
+    // Here, on the thread of the handler: the socket's threads have others to serve.
+    encode_content(accepted, self->context_.options, &response);
+    if (submitting == self.get()) {
+      self->answered_inside_ = std::move(response);
+      return;
+    }
+    net::post(self->socket_.get_executor(), [self, moved = std::move(response)]() mutable {
       self->guarded([&] {
         if (self->handled_) self->respond(std::move(moved));
       });
     });
   });
+  inside.end();
+  if (!answered_inside_) return;
+  ApiResponse response = std::move(*answered_inside_);
+  answered_inside_.reset();
+  respond(std::move(response));
 }
 
 // ---- answering ----------------------------------------------------------------------------------------------------
@@ -334,24 +423,30 @@ bool Session::is_probe() const {
   return parser_ && serving::is_probe(std_view(parser_->get().method_string()), std_view(parser_->get().target()));
 }
 
-Session::Response Session::render(ApiResponse response) const {
-  const unsigned version = parser_ && parser_->get().version() == 10 ? 10 : 11;
-  Response rendered(static_cast<http::status>(response.http_code), version);
-  rendered.set(http::field::date, http_date());
-  rendered.set(http::field::content_type,
-               beast::string_view(response.content_type.data(), response.content_type.size()));
-  rendered.set(http::field::cache_control, "no-store");
-  rendered.set("X-Content-Type-Options", "nosniff");
-  rendered.set("X-Request-Id", request_id_.empty() ? make_request_id() : request_id_);
-  if (!response.allow.empty()) rendered.set(http::field::allow, response.allow);
-  if (response.retry_after_seconds > 0) {
-    rendered.set(http::field::retry_after, std::to_string(response.retry_after_seconds));
-  }
-  rendered.body() = std::move(response.body);
-  rendered.content_length(rendered.body().size());
+/// Writes an answer's header to `head_`, and finds out whether the connection goes on. Nothing in it comes from a
+/// stranger but the request's id, which holds no line break.
+void Session::write_head(const ApiResponse& response) {
+  const bool old = parser_ && parser_->get().version() == 10;
   const bool stays = place_ == Place::kOrdinary && !leaving_ && context_.phase.load() == Phase::kServing;
-  rendered.keep_alive(stays && !response.close && parser_ && parser_->get().keep_alive());
-  return rendered;
+  keep_ = stays && !response.close && parser_ && parser_->get().keep_alive();
+  const auto reason = http::obsolete_reason(http::int_to_status(static_cast<unsigned>(response.http_code)));
+  head_.assign(old ? "HTTP/1.0 " : "HTTP/1.1 ").append(std::to_string(response.http_code)).append(" ");
+  head_.append(reason.data(), reason.size()).append("\r\n");
+  append_field(&head_, "Date", http_date());
+  append_field(&head_, "Content-Type", response.content_type);
+  append_field(&head_, "Cache-Control", "no-store");
+  if (!response.content_encoding.empty()) append_field(&head_, "Content-Encoding", response.content_encoding);
+  if (response.varies) append_field(&head_, "Vary", "Accept-Encoding");
+  append_field(&head_, "X-Content-Type-Options", "nosniff");
+  append_field(&head_, "X-Request-Id", request_id_.empty() ? make_request_id() : request_id_);
+  if (!response.allow.empty()) append_field(&head_, "Allow", response.allow);
+  if (response.retry_after_seconds > 0) {
+    append_field(&head_, "Retry-After", std::to_string(response.retry_after_seconds));
+  }
+  append_field(&head_, "Content-Length", std::to_string(response.body.size()));
+  // What goes without saying differs between the versions (RFC 9112, section 9.3).
+  if (keep_ == old) append_field(&head_, "Connection", keep_ ? "keep-alive" : "close");
+  head_.append("\r\n");
 }
 
 void Session::respond(ApiResponse response) {
@@ -365,31 +460,38 @@ void Session::respond(ApiResponse response) {
     response = no_memory();
     response.close = close;
   }
-  response_.emplace(render(std::move(response)));
-  serializer_.emplace(*response_);
-  stream_.expires_after(context_.options.request_timeout);
+  write_head(response);
+  answer_ = std::move(response.body);
   write(is_head());
 }
 
+/// Nearly always the system takes the whole answer at once. Only a client that reads slowly is waited for.
 void Session::write(bool head_only) {
-  auto written = then([](Session& self, Error error, std::size_t) { self.on_written(error); });
-  if (head_only) {
-    http::async_write_header(stream_, *serializer_, std::move(written));
-  } else {
-    http::async_write(stream_, *serializer_, std::move(written));
-  }
+  writing_ = true;
+  const std::array<net::const_buffer, 2> parts = {net::buffer(head_),
+                                                  head_only ? net::const_buffer() : net::buffer(answer_)};
+  Error error;
+  const std::size_t sent = socket_.write_some(parts, error);
+  const std::size_t total = parts[0].size() + parts[1].size();
+  const bool wait = error == net::error::would_block || error == net::error::try_again;
+  if ((error && !wait) || sent == total) return on_written(error);
+  const std::size_t of_head = std::min(sent, parts[0].size());
+  const std::array<net::const_buffer, 2> rest = {parts[0] + of_head, parts[1] + (sent - of_head)};
+  expires_ = steady_clock::now() + context_.options.request_timeout;
+  watch_deadline();
+  net::async_write(socket_, rest, then([](Session& self, Error failed, std::size_t) { self.on_written(failed); }));
 }
 
 void Session::on_written(Error error) {
-  const bool keep = !error && response_->keep_alive();
-  serializer_.reset();
-  response_.reset();
-  if (keep) return wait_for_request();
+  writing_ = false;
+  answer_ = {};
+  if (!error && keep_) return wait_for_request();
   if (error || !unread_) return close();
   // Closing with unread bytes makes the kernel reset the connection, which can overtake the refusal.
-  stream_.socket().shutdown(net::ip::tcp::socket::shutdown_send, error);
-  waiting_since_.store(steady_clock::now().time_since_epoch().count(), std::memory_order_relaxed);
-  stream_.expires_after(kLingerTime);
+  socket_.shutdown(net::ip::tcp::socket::shutdown_send, error);
+  const Time now = steady_clock::now();
+  waiting_since_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+  expires_ = now + kLingerTime;
   buffer_.clear();
   let_go();
   linger();
@@ -397,18 +499,19 @@ void Session::on_written(Error error) {
 
 void Session::linger() {
   buffer_.clear();
-  stream_.async_read_some(buffer_.prepare(kReadBytes), then([](Session& self, Error error, std::size_t bytes) {
-                            self.lingered_bytes_ += bytes;
-                            if (error || self.lingered_bytes_ > kLingerBytes) return self.close();
-                            self.linger();
-                          }));
+  read_some(buffer_.prepare(kReadBytes), [](Session& self, Error error, std::size_t bytes) {
+    self.lingered_bytes_ += bytes;
+    if (error || self.lingered_bytes_ > kLingerBytes) return self.close();
+    self.linger();
+  });
 }
 
 void Session::close() noexcept {
   in_flight_.request_stop();  // the answer would reach nobody
   beast::error_code ignored;
-  stream_.socket().shutdown(net::ip::tcp::socket::shutdown_both, ignored);
-  stream_.close();
+  socket_.shutdown(net::ip::tcp::socket::shutdown_both, ignored);
+  socket_.close(ignored);
+  timer_.cancel(ignored);
 }
 
 // ---- memory -------------------------------------------------------------------------------------------------------

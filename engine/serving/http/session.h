@@ -1,14 +1,16 @@
 #pragma once
 
 #include <atomic>
+#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/strand.hpp>
+#include <boost/beast/core/error.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/serializer.hpp>
-#include <boost/beast/http/string_body.hpp>
 #include <chrono>
 #include <cstdint>
 #include <limits>
@@ -18,6 +20,7 @@
 #include <string>
 
 #include "engine/serving/http/body_reader.h"
+#include "engine/serving/http/content_coding.h"
 #include "engine/serving/http/memory_budget.h"
 #include "engine/serving/http/session_registry.h"
 
@@ -37,8 +40,11 @@ namespace cairn::serving {
 class Session final : public std::enable_shared_from_this<Session> {
  public:
   static constexpr std::int64_t kNotWaiting = std::numeric_limits<std::int64_t>::max();
+  // Named, because executors of any kind cost as much as a small request.
+  using Strand = boost::asio::strand<boost::asio::io_context::executor_type>;
+  using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, Strand>;
 
-  Session(boost::asio::ip::tcp::socket socket, SessionContext& context, Place place);
+  Session(Socket socket, SessionContext& context, Place place);
   ~Session();
 
   void start(const Peer& peer);
@@ -53,9 +59,10 @@ class Session final : public std::enable_shared_from_this<Session> {
   [[nodiscard]] std::int64_t waiting_since() const noexcept { return waiting_since_.load(std::memory_order_relaxed); }
 
  private:
-  using Response = boost::beast::http::response<boost::beast::http::string_body>;
   using Error = boost::beast::error_code;
-  using Time = std::chrono::steady_clock::time_point;
+  using Clock = std::chrono::steady_clock;
+  using Time = Clock::time_point;
+  using Timer = boost::asio::basic_waitable_timer<Clock, boost::asio::wait_traits<Clock>, Strand>;
 
   template <class Step>
   void guarded(Step step) noexcept;
@@ -63,7 +70,12 @@ class Session final : public std::enable_shared_from_this<Session> {
   auto then(Step step);
   void failed(const char* what) noexcept;
 
+  template <class Step>
+  void read_some(boost::asio::mutable_buffer room, Step step);
+  void watch_deadline();
+  void on_timer();
   void wait_for_request();
+  void next_request();
   void begin_request();
   void look_for_header();
   void parse_header(std::size_t size);
@@ -88,27 +100,34 @@ class Session final : public std::enable_shared_from_this<Session> {
   void let_go() noexcept;
   [[nodiscard]] Time body_deadline() const noexcept;
   [[nodiscard]] std::string_view unread() const noexcept;
-  [[nodiscard]] Response render(ApiResponse response) const;
+  void write_head(const ApiResponse& response);
   [[nodiscard]] bool is_head() const;
   [[nodiscard]] bool is_probe() const;
 
   SessionContext& context_;
   const Place place_;
-  boost::beast::tcp_stream stream_;
+  Socket socket_;
+  Timer timer_;
+  Time expires_ = Time::max();        // when what is waited for comes too late
+  Time timer_set_for_ = Time::max();  // the timer is left alone while it goes off before that, which is nearly always
   MemoryShare memory_;
   boost::beast::flat_buffer buffer_;
   std::size_t checked_ = 0;  // of the buffer: what has been searched for the header's end
   std::optional<boost::beast::http::request_parser<boost::beast::http::empty_body>> parser_;
   Framing framing_;
   std::optional<BodyReader> body_;
-  std::optional<Response> response_;
-  std::optional<boost::beast::http::response_serializer<boost::beast::http::string_body>> serializer_;
+  std::string head_;  // of the answer that is being written, and its body
+  std::string answer_;
+  std::optional<ApiResponse> answered_inside_;  // the answer, when it came before `submit` had ended
   std::string request_id_;
+  AcceptedCodings accepted_;                      // of the request at hand
   std::stop_source in_flight_{std::nostopstate};  // of the request that is being handled
   Time deadline_;                                 // for reading the request at hand
   Time body_begun_;                               // when its body was first waited for
   std::size_t body_bytes_ = 0;                    // that came, with all that surrounds chunks
   std::size_t lingered_bytes_ = 0;
+  bool writing_ = false;  // an answer has begun
+  bool keep_ = false;     // the connection goes on after it
   bool idle_ = false;     // waiting for the first byte of a request
   bool unread_ = false;   // the last request was not read to its end
   bool handled_ = false;  // the API has the request, and owes its answer

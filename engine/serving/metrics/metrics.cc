@@ -254,6 +254,7 @@ void add_lanes(Snapshot& out, std::span<const Metrics::LaneSample> lanes) {
 struct Metrics::Instruments {
   explicit Instruments(std::vector<std::string> route_labels) : routes(std::move(route_labels)) {
     routes.push_back("other");
+    counters = std::vector<std::atomic<prometheus::Counter*>>(routes.size() * kCodesMax);
     for (const std::string& route : routes) {
       request_seconds.push_back(&request_duration.Add({{"route", route}}, kSeconds));
     }
@@ -261,6 +262,20 @@ struct Metrics::Instruments {
   }
 
   [[nodiscard]] std::size_t index_of(std::size_t route) const { return std::min(route, routes.size() - 1); }
+
+  /// The counter of a route's answers with a code. Codes are the few that error_response can give. Finding one by its
+  /// labels costs as much as a small request, so each is looked up once.
+  [[nodiscard]] prometheus::Counter& answers(std::size_t route, int http_code) {
+    const auto code = static_cast<std::size_t>(std::clamp(http_code, 0, kCodesMax - 1));
+    std::atomic<prometheus::Counter*>& known = counters[route * kCodesMax + code];
+    prometheus::Counter* found = known.load(std::memory_order_acquire);
+    if (found == nullptr) {
+      // Add returns the existing counter of these labels, so two threads that come here find the same.
+      found = &requests.Add({{"route", routes[route]}, {"code", std::to_string(http_code)}});
+      known.store(found, std::memory_order_release);
+    }
+    return *found;
+  }
 
   prometheus::Registry registry;
   prometheus::Family<prometheus::Counter>& requests =
@@ -282,6 +297,10 @@ struct Metrics::Instruments {
   prometheus::Histogram& recommendation_seconds = recommendation_duration.Add({}, kSeconds);
   std::vector<std::string> routes;
   std::vector<prometheus::Histogram*> request_seconds;
+
+ private:
+  static constexpr int kCodesMax = 600;
+  std::vector<std::atomic<prometheus::Counter*>> counters;  // by route and code; null: not looked up yet
 };
 
 Metrics::Metrics(std::vector<std::string> routes) : instruments_(std::make_unique<Instruments>(std::move(routes))) {}
@@ -289,8 +308,7 @@ Metrics::~Metrics() = default;
 
 void Metrics::observe_request(std::size_t route, int http_code, std::chrono::nanoseconds took) {
   const std::size_t index = instruments_->index_of(route);
-  // Add returns the existing counter of these labels; codes are the few that error_response can give.
-  instruments_->requests.Add({{"route", instruments_->routes[index]}, {"code", std::to_string(http_code)}}).Increment();
+  instruments_->answers(index, http_code).Increment();
   instruments_->request_seconds[index]->Observe(seconds(took));
 }
 

@@ -232,6 +232,48 @@ TEST_CASE_FIXTURE(Serving, "pipelined requests are answered in order on one conn
   CHECK(client.read_answer().code == 200);
 }
 
+TEST_CASE_FIXTURE(Serving, "any number of requests that are sent at once are answered one after the other") {
+  start();
+  constexpr int kCount = 5000;
+  RawClient client(port());
+  std::string all;
+  for (int i = 0; i < kCount; ++i)
+    all += "GET /healthz HTTP/1.1\r\nHost: t\r\nX-Request-Id: " + std::to_string(i) + "\r\n\r\n";
+  std::thread sender([&] { CHECK(client.send(all)); });
+  for (int i = 0; i < kCount; ++i) {
+    const Answer answer = client.read_answer();
+    const bool next = answer.code == 200 && answer.headers.at("x-request-id") == std::to_string(i);
+    if (!next) CHECK_MESSAGE(next, "answer ", i, " has code ", answer.code);
+  }
+  sender.join();
+}
+
+TEST_CASE_FIXTURE(Serving, "who does not read his answers is cut off after the request timeout") {
+  start({.request_timeout = std::chrono::milliseconds(200)});
+  RawClient deaf(port());
+  const std::string asks = "GET /openapi.json HTTP/1.1\r\nHost: t\r\n\r\n";
+  // Until both systems' buffers are full of answers, and so of requests, there is nothing to wait for.
+  while (!deaf.is_closed()) {
+    deaf.send_some(asks);
+    std::this_thread::yield();
+  }
+  CHECK(get(port(), "/healthz").code == 200);
+}
+
+TEST_CASE_FIXTURE(Serving, "a connection of HTTP/1.0 goes on only when it was asked to, and says so") {
+  start();
+  RawClient old(port());
+  for (int i = 0; i < 2; ++i) {
+    old.send("GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    const Answer answer = old.read_answer();
+    CHECK(answer.code == 200);
+    CHECK(answer.headers.at("connection") == "keep-alive");
+  }
+  old.send("GET /healthz HTTP/1.0\r\n\r\n");
+  CHECK(old.read_answer().headers.count("connection") == 0);
+  CHECK(old.closed_by_peer());
+}
+
 TEST_CASE_FIXTURE(Serving, "a connection lives as long as both sides want it") {
   start();
   RawClient kept(port());
