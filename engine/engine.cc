@@ -30,6 +30,7 @@
 #include "gpu/select_k.h"
 #include "sql/upkeep.h"
 #include "storage/directory_owner.h"
+#include "storage/passing_store.h"
 #include "storage/state_store.h"
 #include "streaming/dead_letters.h"
 #include "streaming/event_log.h"
@@ -136,12 +137,16 @@ Status EngineImpl::open_parts() {
   CAIRN_ASSIGN_OR_RETURN(recommender_, ranking::Recommender::create(*state_, options_.ranking));
   CAIRN_ASSIGN_OR_RETURN(
       models_, ModelSide::open(options_.model, options_.ranking.ranker_dir, *recommender_, clock_, options_.log));
+  std::unique_ptr<storage::PassingStore> answers_on_disk;
+  if (options_.answers.memory_bytes > 0 && options_.answers.disk_bytes > 0) {
+    CAIRN_ASSIGN_OR_RETURN(answers_on_disk, storage::PassingStore::open(answers_options(options_, *directory_)));
+  }
   answers_ = std::make_unique<cache::AnswerCache>(
       options_.answers,
       [this](const CallContext& call, const RecommendRequest& request) {
         return recommender_->recommend(call, request, clock_.now());
       },
-      [this] { return recommender_->generation(); });
+      [this] { return recommender_->generation(); }, std::move(answers_on_disk));
   if (options_.answers.memory_bytes > 0) {
     state_->observe_interactions([this](auto interactions) { answers_->happened(interactions); });
   }

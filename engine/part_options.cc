@@ -29,6 +29,15 @@ storage::StateStoreOptions store_options(const EngineOptions& options, const sta
   return store;
 }
 
+storage::PassingStoreOptions answers_options(const EngineOptions& options, const state::StateDirectory& directory) {
+  const auto lifetime = std::chrono::duration_cast<std::chrono::seconds>(options.answers.ttl + std::chrono::seconds(1));
+  return {.path = directory.answers(),
+          .bytes_max = options.answers.disk_bytes,
+          .compression = options.answers.disk_compression,
+          .lifetime = lifetime,
+          .free_bytes_min = options.state.free_bytes_min};
+}
+
 state::FeatureState::Options state_options(const EngineOptions& options, state::Fading* fading) {
   std::vector<FeatureViewSpec> views = ranking::builtin_views();
   views.insert(views.end(), options.feature_views.begin(), options.feature_views.end());

@@ -6,6 +6,7 @@
 #include "engine/ingest/consumer.h"
 #include "engine/state/feature_state.h"
 #include "engine/state/state_directory.h"
+#include "storage/passing_store.h"
 #include "storage/state_store.h"
 #include "streaming/event_log.h"
 
@@ -19,6 +20,8 @@ namespace cairn {
 [[nodiscard]] state::FeatureState::Options state_options(const EngineOptions& options, state::Fading* fading);
 [[nodiscard]] streaming::EventLogOptions log_options(const EngineOptions& options,
                                                      const state::StateDirectory& directory);
+[[nodiscard]] storage::PassingStoreOptions answers_options(const EngineOptions& options,
+                                                           const state::StateDirectory& directory);
 [[nodiscard]] std::string dead_letter_path(const EngineOptions& options, const state::StateDirectory& directory);
 [[nodiscard]] ingest::Consumer::Options feature_consumer_options(const EngineOptions& options);
 [[nodiscard]] ingest::Consumer::Options sql_consumer_options(const EngineOptions& options);

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "engine/cache/answer_codec.h"
 #include "engine/cache/request_key.h"
 #include "features/geohash.h"
 
@@ -48,21 +49,30 @@ bool same_places(const Recommendations& a, const Recommendations& b) {
 }  // namespace
 
 AnswerCache::AnswerCache(const AnswerCacheOptions& options, Compute compute, std::function<std::uint64_t()> generation,
-                         Now now)
-    : options_(options), compute_(std::move(compute)), generation_(std::move(generation)), now_(std::move(now)) {
+                         std::unique_ptr<storage::PassingStore> disk, Now now)
+    : options_(options),
+      compute_(std::move(compute)),
+      generation_(std::move(generation)),
+      now_(std::move(now)),
+      disk_(std::move(disk)) {
+  S3Fifo<EntryPtr>::Evicted evicted;
+  if (disk_) evicted = [this](const std::string& key, const EntryPtr& entry) { spill(key, entry); };
   for (std::size_t i = 0; i < kShards; ++i) {
-    shards_.push_back(std::make_shared<Shard>(options_.memory_bytes / kShards));
+    shards_.push_back(std::make_shared<Shard>(options_.memory_bytes / kShards, evicted));
   }
   if (options_.memory_bytes == 0) return;
   refresher_ = std::jthread([this](const std::stop_token& stop) { refresh_until(stop); });
+  if (disk_) writer_ = std::jthread([this](const std::stop_token& stop) { write_until(stop); });
 }
 
 AnswerCache::~AnswerCache() { stop(); }
 
 void AnswerCache::stop() {
-  if (!refresher_.joinable()) return;
-  refresher_.request_stop();
-  refresher_.join();
+  for (std::jthread* thread : {&refresher_, &writer_}) {
+    if (!thread->joinable()) continue;
+    thread->request_stop();
+    thread->join();
+  }
 }
 
 // ---- what answers are made from -----------------------------------------------------------------------------------
@@ -120,6 +130,16 @@ Result<Recommendations> AnswerCache::answer(const CallContext& call, const Recom
     answer.kept = {Tier::kMemory, std::chrono::duration_cast<std::chrono::milliseconds>(now - entry->made), stale,
                    entry->memo};
     return answer;
+  }
+  // What is in memory, and will not do, is newer than what the disk has.
+  if (!entry) {
+    if (const EntryPtr found = find_on_disk(*key, request, now)) {
+      count(hits_);
+      Recommendations answer = found->answer;
+      answer.kept = {Tier::kDisk, std::chrono::duration_cast<std::chrono::milliseconds>(now - found->made), false,
+                     found->memo};
+      return answer;
+    }
   }
   count(misses_);
   // Who asks for more than what is kept can give may not be content with what another is computing, which is older.
@@ -272,7 +292,7 @@ void AnswerCache::keep(const std::string& key, const std::shared_ptr<Entry>& ent
         if (!grown || !holder) return;
         const WriterLock lock(holder->mutex);
         const EntryPtr* held = holder->entries.peek(key);
-        if (held != nullptr && *held == grown) holder->entries.put(key, grown, grown->bytes + bytes);
+        if (held != nullptr && *held == grown) holder->entries.resize(key, grown->bytes + bytes);
       });
   EntryPtr kept = entry;
   const WriterLock lock(shard->mutex);
@@ -300,6 +320,92 @@ double AnswerCache::drawn() {
   z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9ULL;
   z = (z ^ z >> 27) * 0x94D049BB133111EBULL;
   return static_cast<double>((z ^ z >> 31) >> 11) * 0x1p-53;
+}
+
+// ---- on disk ------------------------------------------------------------------------------------------------------
+
+void AnswerCache::spill(const std::string& key, const EntryPtr& entry) {
+  {
+    const MutexLock lock(spill_mutex_);
+    if (spill_bytes_ + entry->bytes > kSpillBytesMax) {
+      disk_dropped_.fetch_add(1, std::memory_order_relaxed);
+      return;
+    }
+    spill_bytes_ += entry->bytes;
+    spill_queue_.push_back({key, entry});
+  }
+  spill_wanted_.notify_one();
+}
+
+void AnswerCache::write_until(const std::stop_token& stop) {
+  for (;;) {
+    Spill next;
+    {
+      MutexLock lock(spill_mutex_);
+      const auto some = [&]() CAIRN_REQUIRES(spill_mutex_) { return !spill_queue_.empty(); };
+      if (!spill_wanted_.wait(lock, stop, some) || stop.stop_requested()) return;
+      next = std::move(spill_queue_.front());
+      spill_queue_.pop_front();
+      spill_bytes_ -= next.entry->bytes;
+    }
+    if (now_() >= next.entry->expires || !current(*next.entry)) continue;  // nobody would be given it
+    const bool written = disk_->put(next.key, bytes_of_entry(*next.entry)).ok();
+    (written ? disk_writes_ : disk_dropped_).fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
+std::string AnswerCache::bytes_of_entry(const Entry& entry) {
+  ByteWriter out;
+  out.number(entry.origin.generation);
+  out.number(entry.origin.epoch);
+  const auto write_seen = [&](const TagVersions::Seen& seen) {
+    out.number(seen.slot);
+    out.number(seen.version);
+  };
+  write_seen(entry.origin.user);
+  out.number(static_cast<std::uint32_t>(entry.tags.size()));
+  for (const TagVersions::Seen& seen : entry.tags) write_seen(seen);
+  out.number(entry.made.time_since_epoch().count());
+  out.number(entry.expires.time_since_epoch().count());
+  out.number(entry.lifetime.count());
+  out.number(entry.cost.count());
+  write_answer(entry.answer, &out);
+  return std::move(out).take();
+}
+
+std::shared_ptr<AnswerCache::Entry> AnswerCache::entry_of_bytes(std::string_view bytes) {
+  ByteReader in(bytes);
+  auto entry = std::make_shared<Entry>();
+  entry->origin.generation = in.number<std::uint64_t>();
+  entry->origin.epoch = in.number<std::uint64_t>();
+  const auto read_seen = [&] {
+    const auto slot = in.number<TagVersions::Slot>();
+    return TagVersions::Seen{TagVersions::bounded(slot), in.number<std::uint32_t>()};
+  };
+  entry->origin.user = read_seen();
+  const std::size_t tags = in.count();
+  for (std::size_t i = 0; i < tags && in.ok(); ++i) entry->tags.push_back(read_seen());
+  const auto read_duration = [&] { return Duration(in.number<Duration::rep>()); };
+  entry->made = TimePoint(read_duration());
+  entry->expires = TimePoint(read_duration());
+  entry->lifetime = read_duration();
+  entry->cost = read_duration();
+  entry->keeps = true;
+  return read_answer(&in, &entry->answer) && in.at_end() ? entry : nullptr;
+}
+
+AnswerCache::EntryPtr AnswerCache::find_on_disk(const std::string& key, const RecommendRequest& request,
+                                                TimePoint now) {
+  if (!disk_) return nullptr;
+  const auto bytes = disk_->get(key);
+  // What cannot be read is computed: nobody would miss it.
+  std::shared_ptr<Entry> entry;
+  if (bytes.ok() && *bytes) entry = entry_of_bytes(**bytes);
+  const bool found = entry && now < entry->expires && current(*entry) && will_do(*entry, request, now);
+  (found ? disk_hits_ : disk_misses_).fetch_add(1, std::memory_order_relaxed);
+  if (!found) return nullptr;
+  keep(key, entry);
+  return entry;
 }
 
 // ---- in the background --------------------------------------------------------------------------------------------
@@ -351,7 +457,13 @@ AnswerCacheStatus AnswerCache::status() const {
                            .waited = read(waited_),
                            .outdated = read(outdated_),
                            .passed = read(passed_),
-                           .refreshes = read(refreshes_)};
+                           .refreshes = read(refreshes_),
+                           .disk_bytes = disk_ ? disk_->stats().bytes : 0,
+                           .disk_limit = disk_ ? options_.disk_bytes : 0,
+                           .disk_hits = read(disk_hits_),
+                           .disk_misses = read(disk_misses_),
+                           .disk_writes = read(disk_writes_),
+                           .disk_dropped = read(disk_dropped_)};
   for (const auto& shard : shards_) {
     const ReaderLock lock(shard->mutex);
     status.bytes += shard->entries.bytes();

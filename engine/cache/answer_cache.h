@@ -25,10 +25,12 @@
 #include "cairn/status.h"
 #include "engine/cache/s3_fifo.h"
 #include "engine/cache/tag_versions.h"
+#include "storage/passing_store.h"
 
 namespace cairn::cache {
 
-/// Answers in memory (tier L1), for requests that are asked again.
+/// Answers in memory (tier L1), and those that memory has no room for on disk (tier L2), for requests that are asked
+/// again.
 ///
 /// An answer is given again until it is as old as its time to live, if nothing has happened to what it is about: the
 /// user, by an event of theirs; the catalogue, the model or the ranker, by a change of any kind; a place, category or
@@ -47,9 +49,10 @@ class AnswerCache {
 
   /// `compute` makes answers. `generation` says which catalogue, model and ranker it makes them with: another number
   /// with each change. Both may be called at any time until stop().
+  /// `disk` is tier L2; null: there is none.
   AnswerCache(
       const AnswerCacheOptions& options, Compute compute, std::function<std::uint64_t()> generation,
-      Now now = [] { return std::chrono::steady_clock::now(); });
+      std::unique_ptr<storage::PassingStore> disk = nullptr, Now now = [] { return std::chrono::steady_clock::now(); });
   ~AnswerCache();
   AnswerCache(const AnswerCache&) = delete;
   AnswerCache& operator=(const AnswerCache&) = delete;
@@ -65,7 +68,7 @@ class AnswerCache {
   [[nodiscard]] AnswerCacheStatus status() const;
 
   /// Ends what is done in the background. Idempotent.
-  void stop() CAIRN_EXCLUDES(refresh_mutex_);
+  void stop() CAIRN_EXCLUDES(refresh_mutex_, spill_mutex_);
 
  private:
   using TimePoint = std::chrono::steady_clock::time_point;
@@ -105,7 +108,7 @@ class AnswerCache {
   class Landing;
   /// A part of the answers with a lock of its own, on cache lines of its own.
   struct alignas(64) Shard {
-    explicit Shard(std::size_t bytes_max) : entries(bytes_max) {}
+    Shard(std::size_t bytes_max, S3Fifo<EntryPtr>::Evicted evicted) : entries(bytes_max, std::move(evicted)) {}
     mutable SharedMutex mutex;
     S3Fifo<EntryPtr> entries CAIRN_GUARDED_BY(mutex);
     std::unordered_map<std::string, std::shared_ptr<Flight>> flights CAIRN_GUARDED_BY(mutex);
@@ -116,8 +119,15 @@ class AnswerCache {
     EntryPtr entry;
   };
 
+  /// An answer on its way to the disk.
+  struct Spill {
+    std::string key;
+    EntryPtr entry;
+  };
+
   static constexpr std::size_t kShards = 16;
-  static constexpr std::size_t kRefreshesMax = 1024;  ///< that wait; of more, whoever asks computes
+  static constexpr std::size_t kSpillBytesMax = 16u << 20;  ///< that wait; what comes beyond is dropped
+  static constexpr std::size_t kRefreshesMax = 1024;        ///< that wait; of more, whoever asks computes
 
   [[nodiscard]] static std::size_t shard_number(std::string_view key) {
     return std::hash<std::string_view>{}(key) % kShards;
@@ -142,6 +152,13 @@ class AnswerCache {
       CAIRN_EXCLUDES(refresh_mutex_);
   void refresh_until(const std::stop_token& stop) CAIRN_EXCLUDES(refresh_mutex_);
   [[nodiscard]] double drawn();
+  [[nodiscard]] static std::string bytes_of_entry(const Entry& entry);
+  /// Returns: null for other bytes.
+  [[nodiscard]] static std::shared_ptr<Entry> entry_of_bytes(std::string_view bytes);
+  void spill(const std::string& key, const EntryPtr& entry) CAIRN_EXCLUDES(spill_mutex_);
+  void write_until(const std::stop_token& stop) CAIRN_EXCLUDES(spill_mutex_);
+  /// What the disk has, if it can be given; it is in memory then. Null: nothing.
+  [[nodiscard]] EntryPtr find_on_disk(const std::string& key, const RecommendRequest& request, TimePoint now);
 
   const AnswerCacheOptions options_;
   const Compute compute_;
@@ -165,6 +182,17 @@ class AnswerCache {
   std::condition_variable_any refresh_wanted_;
   std::deque<Refresh> refresh_queue_ CAIRN_GUARDED_BY(refresh_mutex_);
   std::jthread refresher_;
+
+  const std::unique_ptr<storage::PassingStore> disk_;  ///< null: there is none
+  std::atomic<std::uint64_t> disk_hits_{0};
+  std::atomic<std::uint64_t> disk_misses_{0};
+  std::atomic<std::uint64_t> disk_writes_{0};
+  std::atomic<std::uint64_t> disk_dropped_{0};
+  Mutex spill_mutex_;  ///< may be taken while a shard's mutex is held
+  std::condition_variable_any spill_wanted_;
+  std::deque<Spill> spill_queue_ CAIRN_GUARDED_BY(spill_mutex_);
+  std::size_t spill_bytes_ CAIRN_GUARDED_BY(spill_mutex_) = 0;
+  std::jthread writer_;
 };
 
 }  // namespace cairn::cache

@@ -2,49 +2,28 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <string_view>
-#include <type_traits>
+#include <utility>
 #include <vector>
+
+#include "engine/cache/bytes.h"
 
 namespace cairn::cache {
 
 namespace {
 
-/// Writes values one behind the other, so that no two sequences of values give the same bytes.
-class Bytes {
- public:
-  template <class Number>
-  void number(Number value) {
-    static_assert(std::is_arithmetic_v<Number>);
-    char bytes[sizeof value];
-    std::memcpy(bytes, &value, sizeof value);
-    text_.append(bytes, sizeof value);
-  }
-  void text(std::string_view value) {
-    number(static_cast<std::uint32_t>(value.size()));
-    text_ += value;
-  }
-  template <class Number>
-  void maybe(const std::optional<Number>& value) {
-    number(value.has_value());
-    if (value) number(*value);
-  }
-  void list(const std::vector<std::string_view>& values) {
-    number(static_cast<std::uint32_t>(values.size()));
-    for (const std::string_view value : values) text(value);
-  }
-  void set(std::vector<std::string_view> values) {
-    std::sort(values.begin(), values.end());
-    values.erase(std::unique(values.begin(), values.end()), values.end());
-    list(values);
-  }
+constexpr std::size_t kBytesMax = 4096;
 
-  [[nodiscard]] std::string take() && { return std::move(text_); }
+void write_list(const std::vector<std::string_view>& values, ByteWriter* bytes) {
+  bytes->number(static_cast<std::uint32_t>(values.size()));
+  for (const std::string_view value : values) bytes->text(value);
+}
 
- private:
-  std::string text_;
-};
+void write_set(std::vector<std::string_view> values, ByteWriter* bytes) {
+  std::sort(values.begin(), values.end());
+  values.erase(std::unique(values.begin(), values.end()), values.end());
+  write_list(values, bytes);
+}
 
 std::vector<std::string_view> texts(const std::vector<PlaceId>& ids) {
   std::vector<std::string_view> views;
@@ -57,7 +36,7 @@ std::vector<std::string_view> texts(const std::vector<PlaceId>& ids) {
 
 std::optional<std::string> key_of(const RecommendRequest& request) {
   if (request.time || request.position_time || request.explore || !request.cursor.empty()) return std::nullopt;
-  Bytes bytes;
+  ByteWriter bytes;
   bytes.text(request.user.str());
   bytes.number(request.position.has_value());
   if (request.position) {
@@ -67,16 +46,18 @@ std::optional<std::string> key_of(const RecommendRequest& request) {
   }
   bytes.number(static_cast<std::uint64_t>(request.limit));
   bytes.maybe(request.radius_meters);
-  bytes.set({request.categories.begin(), request.categories.end()});
+  write_set({request.categories.begin(), request.categories.end()}, &bytes);
   bytes.number(request.exclude_seen);
-  bytes.set(texts(request.exclude));
-  bytes.set(texts(request.rank));
-  bytes.list(texts(request.recent));
+  write_set(texts(request.exclude), &bytes);
+  write_set(texts(request.rank), &bytes);
+  write_list(texts(request.recent), &bytes);
   bytes.number(static_cast<std::uint64_t>(request.max_per_category));
   bytes.number(request.diversity);
   bytes.maybe(request.segment);
   bytes.number(request.explain);
-  return std::move(bytes).take();
+  std::string key = std::move(bytes).take();
+  if (key.size() > kBytesMax) return std::nullopt;
+  return key;
 }
 
 }  // namespace cairn::cache

@@ -26,7 +26,11 @@ namespace cairn::cache {
 template <class Value>
 class S3Fifo {
  public:
-  explicit S3Fifo(std::size_t bytes_max) : bytes_max_(bytes_max), small_max_(bytes_max / 10) {}
+  /// `evicted` is told of what leaves for want of room.
+  using Evicted = std::function<void(const std::string& key, Value& value)>;
+
+  explicit S3Fifo(std::size_t bytes_max, Evicted evicted = {})
+      : bytes_max_(bytes_max), small_max_(bytes_max / 10), evicted_(std::move(evicted)) {}
 
   /// Returns: null when it is not here. Valid until the next change.
   [[nodiscard]] const Value* find(std::string_view key) const {
@@ -63,6 +67,15 @@ class S3Fifo {
     queue.bytes += bytes;
     by_key_.emplace(queue.items.front().key, queue.items.begin());
     make_room();
+  }
+
+  /// Notes that a value takes so many bytes by now. Room for them is made by the next put().
+  void resize(std::string_view key, std::size_t bytes) {
+    const auto found = by_key_.find(key);
+    if (found == by_key_.end()) return;
+    Item& item = *found->second;
+    queue_of(item).bytes += bytes - item.bytes;
+    item.bytes = bytes;
   }
 
   /// Returns: whether it was here.
@@ -139,6 +152,7 @@ class S3Fifo {
 
   void evict(typename std::list<Item>::iterator item) {
     by_key_.erase(item->key);
+    if (evicted_) evicted_(item->key, item->value);
     remove(item);
     ++evictions_;
   }
@@ -155,6 +169,7 @@ class S3Fifo {
 
   const std::size_t bytes_max_;
   const std::size_t small_max_;
+  const Evicted evicted_;
   Queue small_;
   Queue main_;
   std::unordered_map<std::string_view, typename std::list<Item>::iterator> by_key_;  ///< keys are the items'

@@ -22,11 +22,16 @@ enum class TagKind : std::uint8_t { kUser, kPlace, kCategory, kCell };
 /// Threads: any.
 class TagVersions {
  public:
+  static constexpr std::size_t kCounters = std::size_t{1} << 18;
+
   TagVersions() : counters_(std::make_unique<Counters>()) {}
 
   /// A tag's counter.
   using Slot = std::uint32_t;
   [[nodiscard]] static Slot slot_of(TagKind kind, std::string_view name) noexcept;
+
+  /// A slot that was read from somewhere, within bounds.
+  [[nodiscard]] static Slot bounded(Slot slot) noexcept { return slot & (kCounters - 1); }
 
   struct Seen {
     Slot slot = 0;
@@ -40,7 +45,6 @@ class TagVersions {
   void move(Slot slot) noexcept { (*counters_)[slot].fetch_add(1, std::memory_order_release); }
 
  private:
-  static constexpr std::size_t kCounters = std::size_t{1} << 18;
   using Counters = std::array<std::atomic<std::uint32_t>, kCounters>;
 
   std::unique_ptr<Counters> counters_;

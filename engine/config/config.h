@@ -28,6 +28,7 @@ struct Config {
   Config() {
     engine.state_dir = "/var/lib/cairn";
     engine.answers.memory_bytes = 64u << 20;
+    engine.answers.disk_bytes = 256u << 20;
   }
   EngineOptions engine;
   HttpOptions http;

@@ -40,6 +40,7 @@ class StateDirectory {
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
   [[nodiscard]] std::string store() const { return path_ + "/state"; }
   [[nodiscard]] std::string event_log() const { return path_ + "/event-log"; }
+  [[nodiscard]] std::string answers() const { return path_ + "/answers"; }  ///< may be removed at any time
   [[nodiscard]] std::string ballast() const { return path_ + "/ballast"; }
   [[nodiscard]] std::string dead_letters() const { return path_ + "/dead-letters.ndjson"; }
 

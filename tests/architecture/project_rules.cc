@@ -27,7 +27,7 @@ std::vector<Room> rooms() {
       // Chores on a schedule. They bring what the state holds to PostgreSQL, to a checkpoint, or out of the log.
       {.folder = "engine/upkeep", .may_include = {"engine/state", "streaming", "sql", "storage"}},
       // Kept answers. What makes them is handed in, and so is what they are made from: it knows requests and answers.
-      {.folder = "engine/cache", .may_include = {"features"}},
+      {.folder = "engine/cache", .may_include = {"features", "storage"}},
       {.folder = "engine/state", .may_include = {"features", "storage"}},
       {.folder = "engine/ingest", .may_include = {"engine/state", "streaming", "sql"}},
       {.folder = "engine/ranking", .may_include = {"engine/model", "engine/state", "features", "gpu"}},

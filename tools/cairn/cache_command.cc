@@ -36,6 +36,12 @@ void show_stats(const GlobalOptions& options) {
   line("not kept", grouped(count_at(cache, "passed")) + " requests about other moments, further pages, or with a draw");
   line("refreshed", grouped(count_at(cache, "refreshes")) + " in the background");
   line("evicted", grouped(count_at(cache, "evictions")) + " for want of room");
+  if (!cache.contains("disk") || count_at(cache["disk"], "limit") == 0) return;
+  const nlohmann::json& disk = cache["disk"];
+  line("on disk", byte_text(count_at(disk, "bytes")) + " of " + byte_text(count_at(disk, "limit")) + ", " +
+                      grouped(count_at(disk, "hits")) + " hits, " + grouped(count_at(disk, "misses")) + " misses, " +
+                      grouped(count_at(disk, "writes")) + " written, " + grouped(count_at(disk, "dropped")) +
+                      " dropped");
 }
 
 struct Names {

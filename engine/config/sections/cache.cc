@@ -1,7 +1,18 @@
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "engine/config/sections/bounds.h"
 #include "engine/config/sections/sections.h"
 
 namespace cairn::config {
+namespace {
+
+std::vector<std::pair<std::string, Compression>> compression_words() {
+  return {{"none", Compression::kNone}, {"lz4", Compression::kLz4}, {"snappy", Compression::kSnappy}};
+}
+
+}  // namespace
 
 Section cache_section() {
   return {"cache",
@@ -36,6 +47,16 @@ Section cache_section() {
                                        "computed anew. 0s: never.",
                                 .min = 0,
                                 .max = 24 * 3600 * kSecond}),
+              make_key<Config>(CAIRN_AT(engine.answers.disk_bytes),
+                               {.name = "disk",
+                                .type = KeyType::kSize,
+                                .doc = "Room on the disk of state.dir for answers that memory has none for; the oldest "
+                                       "go first, and all go at a start. 0B: none.",
+                                .min = 0,
+                                .max = 4 * kTiB}),
+              make_choice<Config>(CAIRN_AT(engine.answers.disk_compression), compression_words(),
+                                  {.name = "disk_compression",
+                                   .doc = "How they are made smaller there: \"lz4\", \"snappy\" or \"none\"."}),
           }};
 }
 

@@ -27,7 +27,15 @@ struct AnswerCacheStatus {
   std::uint64_t outdated = 0;    ///< of the misses: something had happened to what the kept answer was about
   std::uint64_t passed = 0;      ///< requests whose answers are not kept
   std::uint64_t refreshes = 0;   ///< computed anew in the background
-  std::uint64_t evictions = 0;   ///< for want of room
+  std::uint64_t evictions = 0;   ///< from memory for want of room
+
+  // Of these answers on the disk (tier L2). Its hits are among the hits above.
+  std::uint64_t disk_bytes = 0;
+  std::uint64_t disk_limit = 0;    ///< of bytes; 0: there are none
+  std::uint64_t disk_hits = 0;
+  std::uint64_t disk_misses = 0;   ///< looked for there, and not found, or outdated
+  std::uint64_t disk_writes = 0;
+  std::uint64_t disk_dropped = 0;  ///< not written: too many waited, or the disk is nearly full
 
   [[nodiscard]] double hit_ratio() const {
     const auto all = static_cast<double>(hits + stale_hits + misses);

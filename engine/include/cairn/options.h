@@ -120,6 +120,9 @@ struct ModelOptions {
   std::string dir;
 };
 
+/// How values are made smaller on disk.
+enum class Compression : std::uint8_t { kNone, kLz4, kSnappy };
+
 /// Answers that are kept in memory and given again (engine/cache). Off by default: every answer is then fresh to the
 /// last event.
 struct AnswerCacheOptions {
@@ -127,7 +130,9 @@ struct AnswerCacheOptions {
   std::chrono::milliseconds ttl{30'000};      ///< no answer is given again for longer, unless it is marked as stale
   std::chrono::milliseconds ttl_min{2'000};   ///< what a new answer begins with, and none has less
   std::chrono::milliseconds stale{10'000};    ///< for so long after that it may be given, marked, while it is made anew
-  std::uint64_t seed = 1;                     ///< of what is drawn, so that not all grow old at once
+  std::uint64_t disk_bytes = 0;               ///< of answers that memory has no room for; 0: none go to the disk
+  Compression disk_compression = Compression::kLz4;
+  std::uint64_t seed = 1;                   ///< of what is drawn, so that not all grow old at once
 };
 
 /// Everything an engine needs to open.

@@ -23,6 +23,13 @@ void write_answer_cache(json::Writer& out, const AnswerCacheStatus& answers) {
   out.key("passed").unsigned_integer(answers.passed);
   out.key("refreshes").unsigned_integer(answers.refreshes);
   out.key("evictions").unsigned_integer(answers.evictions);
+  out.key("disk").begin_object();
+  out.key("bytes").unsigned_integer(answers.disk_bytes);
+  out.key("limit").unsigned_integer(answers.disk_limit);
+  out.key("hits").unsigned_integer(answers.disk_hits);
+  out.key("misses").unsigned_integer(answers.disk_misses);
+  out.key("writes").unsigned_integer(answers.disk_writes);
+  out.key("dropped").unsigned_integer(answers.disk_dropped).end_object();
   out.end_object();
 }
 

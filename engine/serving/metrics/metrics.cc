@@ -80,6 +80,12 @@ void add_counts(Snapshot& out, const EngineStatus& status) {
           status.answers.outdated);
   counter("cairn_answer_cache_passed_total", "Requests whose answers are not kept", status.answers.passed);
   counter("cairn_answer_cache_refreshes_total", "Answers computed anew in the background", status.answers.refreshes);
+  counter("cairn_answer_disk_hits_total", "Answers found on disk", status.answers.disk_hits);
+  counter("cairn_answer_disk_misses_total", "Answers looked for on disk and not found, or outdated",
+          status.answers.disk_misses);
+  counter("cairn_answer_disk_writes_total", "Answers written to disk", status.answers.disk_writes);
+  counter("cairn_answer_disk_dropped_total", "Answers that were to go to disk and did not",
+          status.answers.disk_dropped);
   counter("cairn_answer_cache_evictions_total", "Kept answers that left for want of room", status.answers.evictions);
   counter("cairn_row_cache_misses_total", "Rows read from the state store", status.row_cache_misses);
   counter("cairn_windows_written_total", "Windows of changes written to the state store by this process",
@@ -121,8 +127,14 @@ void add_sizes(Snapshot& out, const EngineStatus& status, std::int64_t connectio
   out.gauge("cairn_http_connections", "Open HTTP connections", static_cast<double>(connections));
   out.gauge("cairn_build_info", "Always 1; what runs is in the labels", 1.0,
             {{"version", status.version}, {"compute_backend", status.compute_backend}});
-  out.gauge("recommendations_cache_hit_rate", "Share of the answers that the tier gave again, since start",
-            status.answers.hit_ratio(), {{"tier", "L1"}});
+  const AnswerCacheStatus& answers = status.answers;
+  const double looked_for = static_cast<double>(answers.disk_hits + answers.disk_misses);
+  MetricFamily& rate = out.family("recommendations_cache_hit_rate",
+                                  "Share of what was looked for that the tier gave, since start", MetricType::Gauge);
+  Snapshot::add_gauge(rate, answers.hit_ratio(), {{"tier", "L1"}});
+  Snapshot::add_gauge(rate, looked_for > 0 ? static_cast<double>(answers.disk_hits) / looked_for : 0.0,
+                      {{"tier", "L2"}});
+  out.gauge("cairn_answer_disk_bytes", "Kept answers on disk", static_cast<double>(status.answers.disk_bytes));
   out.gauge("cairn_answer_cache_bytes", "Kept answers in memory", static_cast<double>(status.answers.bytes));
   out.gauge("cairn_answer_cache_entries", "Kept answers", static_cast<double>(status.answers.entries));
 }

@@ -6,7 +6,11 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
+
+#include "engine/cache/answer_codec.h"
+#include "tests/support/temporary_folder.h"
 
 namespace {
 
@@ -40,11 +44,12 @@ struct Source {
   }
   void advance(std::chrono::milliseconds by) { now_ms += by.count(); }
 
-  std::unique_ptr<AnswerCache> cache(AnswerCacheOptions options = {}) {
+  std::unique_ptr<AnswerCache> cache(AnswerCacheOptions options = {},
+                                     std::unique_ptr<storage::PassingStore> disk = nullptr) {
     if (options.memory_bytes == 0) options.memory_bytes = 1 << 20;
     return std::make_unique<AnswerCache>(
         options, [this](const CallContext& call, const RecommendRequest& request) { return compute(call, request); },
-        [this] { return generation.load(); },
+        [this] { return generation.load(); }, std::move(disk),
         [this] { return std::chrono::steady_clock::time_point(std::chrono::milliseconds(now_ms.load())); });
   }
 };
@@ -361,6 +366,102 @@ TEST_CASE("a text that is made of a kept answer stands beside it, once, and coun
   cache.reset();
   orphan->keep("nobody counts this");
   CHECK(*orphan->text() == "nobody counts this");
+}
+
+// ---- on disk --------------------------------------------------------------------------------------------------------
+
+std::unique_ptr<storage::PassingStore> disk_in(const test::TemporaryFolder& folder) {
+  auto disk = storage::PassingStore::open({.path = folder / "answers", .free_bytes_min = 1 << 20});
+  REQUIRE_MESSAGE(disk.ok(), disk.status().to_string());
+  return *std::move(disk);
+}
+
+/// More answers than memory has room for; the first are on disk then.
+std::unique_ptr<AnswerCache> overflowing(Source& source, const test::TemporaryFolder& folder) {
+  auto cache = source.cache({.memory_bytes = 100'000, .ttl = 60s, .ttl_min = 60s, .stale = 5s, .disk_bytes = 64 << 20},
+                            disk_in(folder));
+  for (int i = 0; i < 1'000; ++i) (void)ask(*cache, from("u" + std::to_string(i)));
+  await([&] {
+    const AnswerCacheStatus status = cache->status();
+    return status.disk_writes + status.disk_dropped == status.evictions;
+  });
+  CHECK(cache->status().disk_writes > 500);
+  return cache;
+}
+
+TEST_CASE("an answer that memory had no room for comes from the disk, is whole, and is in memory again") {
+  const test::TemporaryFolder folder;
+  Source source;
+  const auto cache = overflowing(source, folder);
+  const int computed = source.computed;
+  source.advance(3s);
+  const Recommendations found = ask(*cache, from("u0"));
+  REQUIRE(found.kept);
+  CHECK(found.kept->tier == Tier::kDisk);
+  CHECK(found.kept->age == 3s);
+  CHECK(found.items[0].place.id == PlaceId("p0"));
+  CHECK(found.items[0].place.category == "cafe");
+  CHECK(found.freshness.watermarks.at(0).position.offset == Offset{10});
+  CHECK(ask(*cache, from("u0")).kept->tier == Tier::kMemory);
+  CHECK(source.computed == computed);
+  CHECK(cache->status().disk_hits == 1);
+}
+
+TEST_CASE("what has happened makes answers on disk outdated as well, and none there is given when it is old") {
+  const std::vector<std::function<void(Source&, AnswerCache&)>> happenings = {
+      [](Source&, AnswerCache& cache) {
+        const Interaction one = event_of("u0");
+        cache.happened({&one, 1});
+      },
+      [](Source& source, AnswerCache&) { source.generation = 2; },
+      [](Source&, AnswerCache& cache) { cache.invalidate({.places = {"p0"}}); },
+      [](Source&, AnswerCache& cache) { cache.invalidate({.all = true}); },
+      [](Source& source, AnswerCache&) { source.advance(67s); },
+  };
+  for (const auto& happen : happenings) {
+    const test::TemporaryFolder folder;
+    Source source;
+    const auto cache = overflowing(source, folder);
+    happen(source, *cache);
+    CHECK_FALSE(ask(*cache, from("u0")).kept);
+    CHECK(cache->status().disk_misses >= 1);
+  }
+}
+
+TEST_CASE("an answer goes through bytes unchanged, and no other bytes are taken for one") {
+  Recommendations answer;
+  answer.items = {{{PlaceId("p"), "Caf\xc3\xa9", {1.5, -2.5}, "cafe"}, 0.25, 12.5, {{"habit", 1.0, 2.0, "often"}, {}}},
+                  {}};
+  answer.candidates = 7;
+  answer.next = "ab";
+  answer.known_by = UserKnownBy::kSegment;
+  answer.ranker = 3;
+  answer.model = "m-1";
+  answer.segment = 5;
+  answer.explored = ExploreMethod::kThompson;
+  answer.shortfall = "few";
+  answer.freshness = {{{"kafka", {Partition{3}, Offset{9}}}},
+                      {{"api", {Partition{0}, Offset{1}}}},
+                      event_time_from_ms(123),
+                      Tier::kDisk};
+  cache::ByteWriter out;
+  cache::write_answer(answer, &out);
+  const std::string bytes = std::move(out).take();
+  cache::ByteReader in(bytes);
+  Recommendations read;
+  REQUIRE(cache::read_answer(&in, &read));
+  CHECK(in.at_end());
+  cache::ByteWriter again;
+  cache::write_answer(read, &again);
+  CHECK(std::move(again).take() == bytes);
+  CHECK(read.items[0].place.name == "Caf\xc3\xa9");
+  CHECK(read.items[0].reasons.at(0).text == "often");
+  CHECK(read.segment == 5U);
+  CHECK(read.freshness.watermarks.at(0).position.partition == Partition{3});
+  for (std::size_t cut = 0; cut < bytes.size(); ++cut) {
+    cache::ByteReader part(std::string_view(bytes).substr(0, cut));
+    CHECK_FALSE(cache::read_answer(&part, &read));
+  }
 }
 
 TEST_CASE("answers are right while users act, answers grow old and names are invalidated, all at once") {

@@ -66,12 +66,15 @@ TEST_CASE("the order and repetition of what means a set, and what a caller is co
   CHECK(key_of(other) == key_of(some_request()));
 }
 
-TEST_CASE("answers about other moments, further pages and what is drawn have no key") {
+TEST_CASE("answers about other moments, further pages, what is drawn and long lists have no key") {
   for (const auto& change : std::vector<std::function<void(RecommendRequest*)>>{
            [](auto* r) { r->time = event_time_from_ms(1); },
            [](auto* r) { r->position_time = event_time_from_ms(1); },
            [](auto* r) { r->cursor = "ab"; },
            [](auto* r) { r->explore = Explore{}; },
+           [](auto* r) {
+             for (int i = 0; i < 1'000; ++i) r->exclude.push_back(PlaceId("place" + std::to_string(i)));
+           },
        }) {
     RecommendRequest request = some_request();
     change(&request);

@@ -688,10 +688,17 @@ TEST_CASE_FIXTURE(Serving, "the cache tells of itself, alone and in the status")
                                   .outdated = 1,
                                   .passed = 3,
                                   .refreshes = 4,
-                                  .evictions = 5};
+                                  .evictions = 5,
+                                  .disk_bytes = 11,
+                                  .disk_limit = 12,
+                                  .disk_hits = 13,
+                                  .disk_misses = 14,
+                                  .disk_writes = 15,
+                                  .disk_dropped = 16};
   const auto cache = json_of(get(port(), "/v1/cache"));
   CHECK(cache == nlohmann::json::parse(R"({"bytes":10,"limit":20,"entries":1,"hit_ratio":0.8,"hits":6,"stale_hits":2,
-    "misses":2,"outdated":1,"waited":1,"passed":3,"refreshes":4,"evictions":5})"));
+    "misses":2,"outdated":1,"waited":1,"passed":3,"refreshes":4,"evictions":5,
+    "disk":{"bytes":11,"limit":12,"hits":13,"misses":14,"writes":15,"dropped":16}})"));
   CHECK(json_of(get(port(), "/v1/status"))["cache"] == cache);
 }
 
