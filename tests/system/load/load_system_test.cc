@@ -267,6 +267,19 @@ TEST_CASE("a server that stalls once has made all wait that were due meanwhile")
   CHECK(step["send_delay"]["max_ms"].get<double>() >= 490.0);
 }
 
+TEST_CASE("more connections than the usual limit of open files are made when the process may have them") {
+  Daemon daemon;
+  const std::string program = CAIRN_PROGRAM;
+  const std::string command =
+      program + " --url " + daemon.url() + " -q -o json load --rate 100 --duration 0.5 --mix healthz --connections 100";
+  Process raised("/bin/sh", {"-c", "ulimit -S -n 60; exec " + command}, {});
+  CHECK(raised.wait() == 0);
+  CHECK(json::parse(raised.output())["steps"][0]["failed"] == 0);
+  Process held("/bin/sh", {"-c", "ulimit -n 60; exec " + command}, {});
+  CHECK(held.wait() == 1);
+  CHECK(held.error().find("ulimit -n") != std::string::npos);
+}
+
 TEST_CASE("nobody there is exit code 3, and what makes no sense is 2") {
   const std::vector<std::string> nobody = {"--url", "http://127.0.0.1:1", "load", "--duration", "1"};
   CHECK(cli_test::run_cli(nobody).exit_code == 3);

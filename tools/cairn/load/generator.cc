@@ -1,5 +1,8 @@
 #include "tools/cairn/load/generator.h"
 
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -277,10 +280,24 @@ class Run {
   std::optional<steady_clock::time_point> interrupted_at_;
 };
 
+/// Raises this process's limit of open files as far as it may itself, which for many connections is needed.
+/// Returns: INVALID_ARGUMENT when that is not enough.
+Status allow_connections(unsigned connections) {
+  constexpr rlim_t kOthers = 64;  // files, event loops, standard streams
+  const rlim_t needed = connections + kOthers;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed) return {};
+  limit.rlim_cur = std::min(needed, limit.rlim_max);
+  if (::setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur >= needed) return {};
+  return invalid_argument("this process may open " + std::to_string(limit.rlim_max) + " files, too few for " +
+                          std::to_string(connections) + " connections; raise the limit (ulimit -n) or take fewer");
+}
+
 }  // namespace
 
 Result<LoadResult> run_load(const cli::ServerAddress& server, const WorkloadOptions& workload,
                             const LoadOptions& options, const std::function<void(const LoadSecond&)>& on_second) {
+  CAIRN_RETURN_IF_ERROR(allow_connections(options.connections));
   net::io_context io;
   net::ip::tcp::resolver resolver(io);
   Error error;

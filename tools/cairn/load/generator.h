@@ -41,7 +41,8 @@ struct LoadSecond {
 /// stalls is not asked less while it does (no coordinated omission). SIGINT ends the run at once, with what was
 /// measured; a second one the program. `on_second` is called from the calling thread.
 ///
-/// Returns: UNAVAILABLE when the server's name is not known.
+/// Returns: INVALID_ARGUMENT when this process may not open so many connections; UNAVAILABLE when the server's name is
+/// not known.
 [[nodiscard]] Result<LoadResult> run_load(const cli::ServerAddress& server, const WorkloadOptions& workload,
                                           const LoadOptions& options,
                                           const std::function<void(const LoadSecond&)>& on_second);
