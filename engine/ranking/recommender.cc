@@ -51,7 +51,9 @@ Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& st
                                                     std::move(second_stage), std::move(backend)));
   // The index comes first, so that the stored rows that observing hands over find their places' categories.
   made->refresh_index();
-  CAIRN_RETURN_IF_ERROR(state.observe_places([signals = &made->signals_](auto changes) { signals->update(changes); }));
+  PlaceSignals* const signals = &made->signals_;
+  CAIRN_RETURN_IF_ERROR(state.observe_places([signals](auto changes) { signals->update(changes); },
+                                             [signals](std::uint64_t place) { signals->forget(place); }));
   return made;
 }
 
