@@ -27,6 +27,7 @@
 #include "engine/upkeep/log_trimmer.h"
 #include "engine/upkeep/memory_return.h"
 #include "engine/upkeep/schedule.h"
+#include "engine/user_side.h"
 #include "gpu/select_k.h"
 #include "sql/upkeep.h"
 #include "storage/directory_owner.h"
@@ -55,10 +56,13 @@ class EngineImpl final : public Engine {
   Result<IngestAck> ingest(const CallContext& context, std::span<const std::string_view> events,
                            std::string_view idempotency_key) override;
   Status upsert_places(const CallContext& context, std::span<const Place> places) override;
+  Status delete_places(const CallContext& context, std::span<const PlaceId> ids, PlaceHistory history) override;
   Result<Place> get_place(const CallContext& context, const PlaceId& id) const override;
   Result<FeatureResponse> get_features(const CallContext& context, const FeatureRequest& request) const override;
   Result<Recommendations> recommend(const CallContext& context, const RecommendRequest& request) const override;
   Status invalidate_answers(const CallContext& context, const AnswerTags& tags) override;
+  Result<ErasureReceipt> erase_user(const CallContext& context, const UserId& user) override;
+  Result<UserExport> export_user(const CallContext& context, const UserId& user) const override;
   EngineStatus status(const CallContext& context) const override;
   std::vector<FeatureViewSpec> feature_views(const CallContext& context) const override;
   Status wait_caught_up(const CallContext& context) const override;
@@ -73,6 +77,7 @@ class EngineImpl final : public Engine {
 
  private:
   Status open_parts();
+  void open_user_side();
   Status start_consumers();
   void start_upkeep();
   [[nodiscard]] std::vector<ReadinessCheck> checks(const EngineStatus& status, storage::StateStoreStats store) const;
@@ -100,6 +105,7 @@ class EngineImpl final : public Engine {
   std::unique_ptr<ingest::Consumers> feature_consumers_;
   std::unique_ptr<SqlSide> sql_;  ///< null without PostgreSQL
   std::unique_ptr<upkeep::LogTrimmer> trimmer_;
+  std::unique_ptr<UserSide> users_;
   std::unique_ptr<upkeep::Checkpointer> checkpointer_;
   std::unique_ptr<upkeep::Schedule> schedule_;
 
@@ -116,6 +122,8 @@ Status EngineImpl::start() {
   // What the check of a configuration finds is found before anything is opened.
   if (!options_.model.dir.empty()) CAIRN_RETURN_IF_ERROR(check_model_directory(options_.model.dir));
   CAIRN_RETURN_IF_ERROR(open_parts());
+  open_user_side();
+  CAIRN_RETURN_IF_ERROR(users_->recover());
   CAIRN_RETURN_IF_ERROR(start_consumers());
   start_upkeep();
   return ok_status();
@@ -150,9 +158,34 @@ Status EngineImpl::open_parts() {
   if (options_.answers.memory_bytes > 0) {
     state_->observe_interactions([this](auto interactions) { answers_->happened(interactions); });
   }
-  intake_ = std::make_unique<ingest::ApiIntake>(types_, options_.decode, options_.idempotency, clock_, *event_log_);
+  intake_ = std::make_unique<ingest::ApiIntake>(types_, options_.decode, options_.idempotency, clock_, *event_log_,
+                                                &state_->erased_users());
   feature_sink_ = std::make_unique<ingest::FeatureSink>(*state_, *dead_letters_, clock_);
   return ok_status();
+}
+
+void EngineImpl::open_user_side() {
+  const auto log_reached = [this] {
+    const Offset features = state_->in_files(ingest::kApiSource, Partition{0});
+    return sql_ ? std::min(features, sql_->consumers().reached(ingest::kApiSource)) : features;
+  };
+  const auto flush = [this] {
+    CAIRN_RETURN_IF_ERROR(state_->flush());
+    return store_->flush();
+  };
+  const auto keep_calls = [this](Offset begin) { return intake_->keep_calls(begin); };
+  trimmer_ = std::make_unique<upkeep::LogTrimmer>(*event_log_, log_reached, flush, keep_calls, options_.log);
+  UserSide::Parts parts{.state = *state_,
+                        .log = *event_log_,
+                        .intake = *intake_,
+                        .features = *feature_sink_,
+                        .trimmer = *trimmer_,
+                        .sql = [this] { return sql_.get(); },
+                        .has_sql = !options_.sql.dsn.empty()};
+  if (options_.answers.memory_bytes > 0 && options_.answers.disk_bytes > 0) {
+    parts.forget_answers = [this](const UserId& user) { return answers_->forget(user); };
+  }
+  users_ = std::make_unique<UserSide>(std::move(parts), directory_->erasing(), clock_, options_.log);
 }
 
 Status EngineImpl::start_consumers() {
@@ -165,16 +198,6 @@ Status EngineImpl::start_consumers() {
 }
 
 void EngineImpl::start_upkeep() {
-  const auto log_reached = [this] {
-    const Offset features = state_->in_files(ingest::kApiSource, Partition{0});
-    return sql_ ? std::min(features, sql_->consumers().reached(ingest::kApiSource)) : features;
-  };
-  const auto flush = [this] {
-    CAIRN_RETURN_IF_ERROR(state_->flush());
-    return store_->flush();
-  };
-  const auto keep_calls = [this](Offset begin) { return intake_->keep_calls(begin); };
-  trimmer_ = std::make_unique<upkeep::LogTrimmer>(*event_log_, log_reached, flush, keep_calls, options_.log);
   checkpointer_ = std::make_unique<upkeep::Checkpointer>(*directory_, *store_, *state_, *event_log_, *trimmer_);
   std::vector<upkeep::Schedule::Chore> chores;
   chores.emplace_back([this] {
@@ -188,6 +211,7 @@ void EngineImpl::start_upkeep() {
     ballast_->keep();
   });
   chores.emplace_back([this] { feature_sink_->settle_dead_letters(); });
+  chores.emplace_back([this] { users_->go_on(); });
   chores.emplace_back([this] {
     const state::Counters counters = state_->counters();
     memory_return_.round(counters.applied + counters.repeated + counters.rejected);
@@ -227,6 +251,15 @@ Status EngineImpl::upsert_places(const CallContext& context, std::span<const Pla
   return ok_status();
 }
 
+Status EngineImpl::delete_places(const CallContext& context, std::span<const PlaceId> ids, PlaceHistory history) {
+  if (closing_.load()) return unavailable("the engine is closing");
+  CAIRN_RETURN_IF_ERROR(context.check());
+  CAIRN_RETURN_IF_ERROR(state_->delete_places(ids, history, clock_.now()));
+  recommender_->refresh_index();
+  schedule_->call();
+  return ok_status();
+}
+
 Result<Place> EngineImpl::get_place(const CallContext& context, const PlaceId& id) const {
   CAIRN_RETURN_IF_ERROR(context.check());
   return state_->catalog().get(id);
@@ -245,6 +278,16 @@ Status EngineImpl::invalidate_answers(const CallContext& context, const AnswerTa
   CAIRN_RETURN_IF_ERROR(context.check());
   answers_->invalidate(tags);
   return ok_status();
+}
+
+Result<ErasureReceipt> EngineImpl::erase_user(const CallContext& context, const UserId& user) {
+  if (closing_.load()) return unavailable("the engine is closing");
+  return users_->erase(context, user);
+}
+
+Result<UserExport> EngineImpl::export_user(const CallContext& context, const UserId& user) const {
+  if (closing_.load()) return unavailable("the engine is closing");
+  return users_->export_user(context, user, clock_.now());
 }
 
 std::vector<FeatureViewSpec> EngineImpl::feature_views(const CallContext&) const {
@@ -343,6 +386,7 @@ EngineStatus EngineImpl::status(const CallContext&) const {
   status.answers = answers_->status();
   if (status.answers.limit > 0) status.memory.push_back({"answers", status.answers.bytes, status.answers.limit});
   status.sql_rows = sql_ ? sql_->rows() : 0;
+  status.erasures_pending = users_->pending();
   status.compute_backend = gpu::cpu_backend();
   feature_consumers_->append_status(&status.consumers);
   if (sql_) sql_->consumers().append_status(&status.consumers);

@@ -22,7 +22,8 @@ sql::SchemaOwner owner_of(const EngineOptions& options, const state::FeatureStat
 SqlSide::SqlSide(sql::Database database, const EngineOptions& options, state::FeatureState& state,
                  const streaming::EventLog& log, const Clock& clock)
     : database_(std::move(database)),
-      sink_(*database_.materializer, *database_.upkeep, log.identity(), log.end_offset(), options.log),
+      sink_(*database_.materializer, *database_.upkeep, log.identity(), log.end_offset(), options.log,
+            &state.erased_users()),
       upkeep_(*database_.upkeep, clock, options.log),
       places_(state.catalog(), *database_.places, options.log) {}
 

@@ -45,6 +45,12 @@ class SqlSide {
   [[nodiscard]] std::string trouble() const;
   /// What the server holds that this state does not; empty: nothing.
   [[nodiscard]] std::string remark() const { return sink_.remark(); }
+  /// See sql::UserRows::erase; what was being written meanwhile is erased too.
+  Result<std::uint64_t> erase_user(const UserId& user, EventTime until, EventTime written) {
+    sink_.wait_for_writers();
+    return database_.users->erase(user, until, written);
+  }
+  [[nodiscard]] Result<std::vector<sql::UserRow>> rows_of(const UserId& user) { return database_.users->read(user); }
   /// Interactions written by this process.
   [[nodiscard]] std::uint64_t rows() const noexcept { return sink_.rows(); }
 

@@ -11,6 +11,7 @@
 #include "sql/place_mirror.h"
 #include "sql/schema_owner.h"
 #include "sql/upkeep.h"
+#include "sql/user_rows.h"
 
 namespace cairn::sql {
 
@@ -21,6 +22,7 @@ struct Database {
   std::unique_ptr<Materializer> materializer;
   std::unique_ptr<PlaceMirror> places;
   std::unique_ptr<Upkeep> upkeep;
+  std::unique_ptr<UserRows> users;
 };
 
 /// Checks the options and builds the pool; connects when a role is first used, so a server that is down is no error

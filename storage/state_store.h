@@ -131,6 +131,13 @@ class StateStore {
   /// has it.
   virtual Status flush() = 0;
 
+  /// Takes from all files what removed keys of the family have left in them: earlier values, and the marks of removal.
+  /// Costs rewriting the table files that may hold the keys. What names the first and last keys of table files
+  /// (RocksDB's MANIFEST) is made anew when the store is closed, and when it is opened. Requires: the removals were
+  /// written. A key that was put again keeps its newest value. Returns: UNAVAILABLE while a snapshot of before a
+  /// removal is held, which may be tried again, and after an I/O error; RESOURCE_EXHAUSTED.
+  virtual Status purge(Family family, std::span<const std::string> keys) = 0;
+
   /// A number that grows with every write() of at least one operation that returned OK. It goes on where it was when
   /// the store is opened again, or lower when the end of the write-ahead log was lost with its writes. After close() it
   /// stays as it was.

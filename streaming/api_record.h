@@ -36,6 +36,16 @@ struct ApiRecord {
   std::string_view payload;  ///< the end of the record, so that what follows the record follows it too
 };
 
+/// Appends the record that stands where an event was: it says nothing of it, and is none.
+void append_erased_record(std::string* record);
+/// Whether the bytes are such a record, which may have been longer.
+[[nodiscard]] bool is_erased_record(std::string_view record);
+
+/// Makes of what a record tells of a user records of nothing, of the same lengths: accepted events of the user up to
+/// the time `until`, and refused ones that name him. In the record of a call, those events alone. Returns: how many
+/// events were erased.
+[[nodiscard]] std::size_t erase_user(std::string_view user, EventTime until, std::span<char> record);
+
 /// Reads a record. A decoded one overwrites every field of `*decoded`; a refused one leaves it alone.
 /// Returns: nothing when the bytes are not exactly what one of the two functions above writes, for one of `types`;
 /// `*decoded` is then unspecified.
@@ -74,7 +84,7 @@ void append_call_record(const ApiCall& call, std::span<const std::string_view> e
 /// Appends one record that says of calls, whose events stand elsewhere, that they were taken.
 void append_known_calls_record(std::span<const ApiCall> calls, std::string* record);
 
-/// Whether it is the record of one event, going by its first byte.
+/// Whether it is the record of one event, or of one that was erased, going by its first byte.
 [[nodiscard]] bool is_event_record(std::string_view record);
 /// The calls that a record of one call, or of known ones, tells of. `next`: the offset behind the record.
 /// Returns: nothing when it is neither.

@@ -146,9 +146,60 @@ class DeadLetterFile final : public DeadLetters {
     return ok_status();
   }
 
+  Result<std::uint64_t> erase(const Wanted& wanted) override {
+    auto erased = erase_all(wanted);
+    if (!erased.ok()) return retryable(erased.status());
+    return erased;
+  }
+
+  Status find(const Wanted& wanted, const std::function<void(std::string_view)>& see) const override {
+    for (int number = options_.files_max - 1; number >= 0; --number) {
+      CAIRN_ASSIGN_OR_RETURN(const std::string bytes, read_letters(rotated(path_, number)));
+      for_each_line(bytes, [&](std::string_view line) {
+        if (letter_has(line, wanted)) see(line);
+      });
+    }
+    return ok_status();
+  }
+
   DeadLetterCounts counts() const override { return account_.counts; }
 
  private:
+  static void for_each_line(std::string_view bytes, const std::function<void(std::string_view line)>& see) {
+    for (std::size_t end = bytes.find('\n'); end != std::string_view::npos; end = bytes.find('\n')) {
+      see(bytes.substr(0, end));
+      bytes.remove_prefix(end + 1);
+    }
+  }
+
+  /// What stands in a file; nothing, when there is none.
+  static Result<std::string> read_letters(const std::string& path) {
+    auto bytes = posix::read_file(path);
+    if (!bytes.ok() && bytes.status().code() == StatusCode::kNotFound) return std::string();
+    return bytes;
+  }
+
+  Result<std::uint64_t> erase_all(const Wanted& wanted) {
+    CAIRN_RETURN_IF_ERROR(find_end());
+    std::uint64_t erased = 0;
+    for (int number = options_.files_max - 1; number >= 0; --number) {
+      const std::string path = rotated(path_, number);
+      CAIRN_ASSIGN_OR_RETURN(const std::string bytes, read_letters(path));
+      std::string kept;
+      std::uint64_t gone = 0;
+      for_each_line(bytes, [&](std::string_view line) {
+        const bool goes = letter_has(line, wanted);
+        gone += goes ? 1 : 0;
+        goes ? append_erased(line, &kept) : static_cast<void>(kept.append(line).push_back('\n'));
+      });
+      if (gone == 0) continue;
+      CAIRN_RETURN_IF_ERROR(posix::replace_file(path, kept));
+      erased += gone;
+      if (number == 0) CAIRN_RETURN_IF_ERROR(reopen());
+    }
+    return erased;
+  }
+
   Status append_all(std::span<const DeadLetter> letters) {
     CAIRN_RETURN_IF_ERROR(find_end());
     Account next = account_;

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -57,6 +58,17 @@ class DeadLetters {
   /// Writes how many letters were left out, where that is not in the file yet, and removes files that are too old. To
   /// be called every second or so, and before the end. Returns: as append().
   virtual Status settle(EventTime now) = 0;
+
+  /// Takes the letters out whose payload or detail `wanted` says yes to, from all files: in the place of each stands a
+  /// line that counts it as not kept. Files are replaced whole, so that the old bytes are in none of them afterwards; a
+  /// crash leaves each as it was or as it is now.
+  /// Returns: how many letters went; as append(), and some files may be done then.
+  using Wanted = std::function<bool(std::string_view text)>;
+  virtual Result<std::uint64_t> erase(const Wanted& wanted) = 0;
+
+  /// Calls `see` with the line of every letter in the files whose payload or detail `wanted` says yes to, the oldest
+  /// first. Returns: UNAVAILABLE.
+  virtual Status find(const Wanted& wanted, const std::function<void(std::string_view line)>& see) const = 0;
 
   [[nodiscard]] virtual DeadLetterCounts counts() const = 0;
 };

@@ -9,6 +9,7 @@
 
 #include "cairn/rfc3339.h"
 #include "cairn/utf8.h"
+#include "streaming/mentions.h"
 
 namespace cairn::streaming {
 namespace {
@@ -136,6 +137,93 @@ class LineScan {
 
 }  // namespace
 
+namespace {
+
+/// A line, taken apart. Texts are as they stand in the file, escaped.
+struct Letter {
+  LetterPartition partition;
+  std::int64_t offset = 0;
+  Reject reason = Reject::kNone;
+  std::string_view detail;
+  EventTime seen{};
+  std::optional<std::string_view> payload;
+  std::optional<std::string_view> payload_base64;
+};
+
+std::optional<Reject> reject_of(std::string_view name) {
+  for (int i = 0; i < kRejects; ++i) {
+    if (to_string(static_cast<Reject>(i)) == name) return static_cast<Reject>(i);
+  }
+  return std::nullopt;
+}
+
+bool read_head(LineScan& scan, LetterPartition* partition, std::int64_t* offset) {
+  if (!scan.literal("{\"source\":\"")) return false;
+  const auto source = scan.escaped_text();
+  if (!source) return false;
+  partition->source = *source;
+  if (scan.literal(",\"incarnation\":\"")) {
+    const auto incarnation = scan.escaped_text();
+    if (!incarnation) return false;
+    partition->incarnation = *incarnation;
+  }
+  return scan.literal(",\"partition\":") && scan.number(&partition->partition) && scan.literal(",\"offset\":") &&
+         scan.number(offset);
+}
+
+std::optional<Letter> read_letter(std::string_view line) {
+  LineScan scan(line);
+  Letter letter;
+  if (!read_head(scan, &letter.partition, &letter.offset) || !scan.literal(",\"reason\":\"")) return std::nullopt;
+  const auto reason = scan.escaped_text();
+  const auto reject = reason ? reject_of(*reason) : std::nullopt;
+  if (!reject || !scan.literal(",\"detail\":\"")) return std::nullopt;
+  letter.reason = *reject;
+  const auto detail = scan.escaped_text();
+  if (!detail || !scan.literal(",\"seen\":\"")) return std::nullopt;
+  letter.detail = *detail;
+  const auto seen = scan.escaped_text();
+  const auto time = seen ? parse_rfc3339(*seen) : std::nullopt;
+  if (!time) return std::nullopt;
+  letter.seen = *time;
+  if (scan.literal(",\"payload\":\"")) letter.payload = scan.escaped_text();
+  if (scan.literal(",\"payload_base64\":\"")) letter.payload_base64 = scan.escaped_text();
+  return letter;
+}
+
+std::string from_base64(std::string_view text) {
+  const auto value = [](char c) -> std::uint32_t {
+    if (c >= 'A' && c <= 'Z') return static_cast<std::uint32_t>(c - 'A');
+    if (c >= 'a' && c <= 'z') return static_cast<std::uint32_t>(c - 'a' + 26);
+    if (c >= '0' && c <= '9') return static_cast<std::uint32_t>(c - '0' + 52);
+    return c == '+' ? 62 : c == '/' ? 63 : 0;
+  };
+  std::string bytes;
+  for (std::size_t i = 0; i + 4 <= text.size(); i += 4) {
+    const std::uint32_t three =
+        value(text[i]) << 18 | value(text[i + 1]) << 12 | value(text[i + 2]) << 6 | value(text[i + 3]);
+    bytes.push_back(static_cast<char>(three >> 16));
+    if (text[i + 2] != '=') bytes.push_back(static_cast<char>(three >> 8));
+    if (text[i + 3] != '=') bytes.push_back(static_cast<char>(three));
+  }
+  return bytes;
+}
+
+}  // namespace
+
+bool letter_has(std::string_view line, const DeadLetters::Wanted& wanted) {
+  const auto letter = read_letter(line);
+  if (!letter) return wanted(line);
+  if (wanted(without_escapes(letter->detail))) return true;
+  if (letter->payload) return wanted(without_escapes(*letter->payload));
+  return letter->payload_base64 && wanted(from_base64(*letter->payload_base64));
+}
+
+void append_erased(std::string_view line, std::string* out) {
+  const auto letter = read_letter(line);
+  if (letter) append_not_kept(letter->partition, letter->offset, letter->reason, 1, letter->seen, out);
+}
+
 LetterPartition partition_of(const DeadLetter& letter) {
   std::string quoted;
   append_string(letter.source, &quoted);
@@ -163,17 +251,7 @@ void note_line(std::string_view line, LettersWritten* written) {
   LineScan scan(line);
   LetterPartition key;
   std::int64_t offset = 0;
-  if (!scan.literal("{\"source\":\"")) return;
-  const auto source = scan.escaped_text();
-  if (!source) return;
-  if (scan.literal(",\"incarnation\":\"")) {
-    const auto incarnation = scan.escaped_text();
-    if (!incarnation) return;
-    key.incarnation = *incarnation;
-  }
-  if (!scan.literal(",\"partition\":") || !scan.number(&key.partition)) return;
-  if (!scan.literal(",\"offset\":") || !scan.number(&offset)) return;
-  key.source = *source;
+  if (!read_head(scan, &key, &offset)) return;
   const auto [it, fresh] = written->try_emplace(std::move(key), offset);
   if (!fresh) it->second = std::max(it->second, offset);
 }

@@ -36,6 +36,12 @@ void append_letter(const LetterPartition& partition, const DeadLetter& letter, s
 void append_not_kept(const LetterPartition& partition, std::int64_t offset, Reject reason, std::uint64_t count,
                      EventTime seen, std::string* out);
 
+/// Whether `wanted` says yes to the payload or the detail of a line's letter; of a line that is none, to all of it.
+[[nodiscard]] bool letter_has(std::string_view line, const DeadLetters::Wanted& wanted);
+
+/// Appends the line that stands for one letter whose line is given; nothing for a line that is none.
+void append_erased(std::string_view line, std::string* out);
+
 /// Notes how far a line's partition is. Lines that this writer did not make are let stand and tell nothing.
 void note_line(std::string_view line, LettersWritten* written);
 

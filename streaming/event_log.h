@@ -70,6 +70,15 @@ class EventLog {
   virtual Status read(Offset from, std::size_t records_max, std::chrono::milliseconds wait, std::string* bytes,
                       const Visit& visit) const = 0;
 
+  /// Shows every payload that is durable when the call is made, the oldest first, to `change`, which may overwrite its
+  /// bytes and says whether it did. What was changed is written anew, in segments that take the place of the old ones:
+  /// the old bytes are in no file of the log afterwards, and no offset changes. Appends go on meanwhile. A crash leaves
+  /// each segment as it was or as it is now. Requires: no copy() under way.
+  /// Returns: how many payloads changed; DATA_LOSS for a damaged record; RESOURCE_EXHAUSTED, UNAVAILABLE. With an error
+  /// some segments may be changed, and the call may be made again.
+  using Change = std::function<bool(Offset offset, std::span<char> payload)>;
+  virtual Result<std::uint64_t> rewrite(const Change& change) = 0;
+
   /// Removes whole segments that lie before `offset`.
   virtual Status trim(Offset offset) = 0;
   /// What begin_offset() would be after trim(offset).

@@ -322,6 +322,12 @@ double AnswerCache::drawn() {
   return static_cast<double>((z ^ z >> 31) >> 11) * 0x1p-53;
 }
 
+Status AnswerCache::forget(const UserId& user) {
+  const MutexLock nothing_is_written(disk_mutex_);
+  tags_.move(TagVersions::slot_of(TagKind::kUser, user.str()));
+  return disk_ ? disk_->clear() : ok_status();
+}
+
 // ---- on disk ------------------------------------------------------------------------------------------------------
 
 void AnswerCache::spill(const std::string& key, const EntryPtr& entry) {
@@ -348,6 +354,7 @@ void AnswerCache::write_until(const std::stop_token& stop) {
       spill_queue_.pop_front();
       spill_bytes_ -= next.entry->bytes;
     }
+    const MutexLock writing(disk_mutex_);
     if (now_() >= next.entry->expires || !current(*next.entry)) continue;  // nobody would be given it
     const bool written = disk_->put(next.key, bytes_of_entry(*next.entry)).ok();
     (written ? disk_writes_ : disk_dropped_).fetch_add(1, std::memory_order_relaxed);

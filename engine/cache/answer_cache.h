@@ -65,6 +65,10 @@ class AnswerCache {
   /// Answers about any of these are outdated.
   void invalidate(const AnswerTags& tags) noexcept;
 
+  /// Answers to this user are outdated, and no file holds one: the disk keeps no answers by user, so that all go from
+  /// there. Returns: what emptying it returned.
+  Status forget(const UserId& user) CAIRN_EXCLUDES(disk_mutex_);
+
   [[nodiscard]] AnswerCacheStatus status() const;
 
   /// Ends what is done in the background. Idempotent.
@@ -156,7 +160,7 @@ class AnswerCache {
   /// Returns: null for other bytes.
   [[nodiscard]] static std::shared_ptr<Entry> entry_of_bytes(std::string_view bytes);
   void spill(const std::string& key, const EntryPtr& entry) CAIRN_EXCLUDES(spill_mutex_);
-  void write_until(const std::stop_token& stop) CAIRN_EXCLUDES(spill_mutex_);
+  void write_until(const std::stop_token& stop) CAIRN_EXCLUDES(spill_mutex_, disk_mutex_);
   /// What the disk has, if it can be given; it is in memory then. Null: nothing.
   [[nodiscard]] EntryPtr find_on_disk(const std::string& key, const RecommendRequest& request, TimePoint now);
 
@@ -188,6 +192,7 @@ class AnswerCache {
   std::atomic<std::uint64_t> disk_misses_{0};
   std::atomic<std::uint64_t> disk_writes_{0};
   std::atomic<std::uint64_t> disk_dropped_{0};
+  Mutex disk_mutex_;   ///< what is written was current while it was: taken by who writes and who empties
   Mutex spill_mutex_;  ///< may be taken while a shard's mutex is held
   std::condition_variable_any spill_wanted_;
   std::deque<Spill> spill_queue_ CAIRN_GUARDED_BY(spill_mutex_);

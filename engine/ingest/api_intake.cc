@@ -33,6 +33,7 @@ struct ApiIntake::Records {
 namespace {
 
 constexpr std::size_t kKeyBytesMax = 255;
+constexpr const char* kErasedWords = "erased_user: the user was erased, and the event is of before";
 
 Watermark behind(Offset end) { return {std::string(kApiSource), {Partition{0}, end, {}}}; }
 
@@ -69,6 +70,7 @@ Result<IngestAck> ApiIntake::take(const CallContext& context, std::span<const st
 /// `call`: with a key, which then is filled in; else null.
 Result<IngestAck> ApiIntake::take_new(const CallContext& context, std::span<const std::string_view> events,
                                       streaming::ApiCall* call) {
+  const Passage::Entry taking(callers_);  // before the marks of erased users are looked at
   Records records;
   IngestAck ack = judge(events, &records);
   // The last moment at which the caller can still take it back: from here on the events are on their way to the disk.
@@ -99,7 +101,12 @@ IngestAck ApiIntake::judge(std::span<const std::string_view> events, Records* re
   for (std::size_t i = 0; i < events.size(); ++i) {
     padded.assign(events[i]).append(streaming::kPayloadPadding, '\0');
     const auto reject = decoder.decode(std::string_view(padded).substr(0, events[i].size()), &decoded);
-    if (reject == streaming::Reject::kNone) {
+    if (reject == streaming::Reject::kNone && erased_ != nullptr && erased_->refuses(decoded)) {
+      ++ack.rejected;
+      erased_->count_refused(1);
+      streaming::append_erased_record(&records->bytes);
+      if (ack.rejections.size() < kRejectionsMax) ack.rejections.push_back({i, kErasedWords});
+    } else if (reject == streaming::Reject::kNone) {
       ++ack.accepted;
       streaming::append_decoded_record(decoded, &records->bytes);
     } else {

@@ -9,6 +9,8 @@
 #include "cairn/interaction.h"
 #include "cairn/options.h"
 #include "engine/ingest/api_intake_calls.h"
+#include "engine/ingest/passage.h"
+#include "engine/state/erased_users.h"
 #include "streaming/event_log.h"
 
 namespace cairn::ingest {
@@ -20,10 +22,10 @@ namespace cairn::ingest {
 /// Threads: any.
 class ApiIntake {
  public:
-  /// All must outlive the intake.
+  /// All must outlive the intake. `erased`: whose events are refused without a trace of them; null: nobody's.
   ApiIntake(const InteractionTypes& types, const DecodeOptions& options, const IdempotencyOptions& idempotency,
-            const Clock& clock, streaming::EventLog& log)
-      : types_(types), options_(options), clock_(clock), log_(log), calls_(idempotency, clock, log) {}
+            const Clock& clock, streaming::EventLog& log, state::ErasedUsers* erased = nullptr)
+      : types_(types), options_(options), clock_(clock), log_(log), erased_(erased), calls_(idempotency, clock, log) {}
 
   /// See Engine::ingest. Once the events are on disk the call succeeds, even when its deadline has passed meanwhile.
   [[nodiscard]] Result<IngestAck> take(const CallContext& context, std::span<const std::string_view> events,
@@ -31,6 +33,9 @@ class ApiIntake {
 
   /// To be called before the log's beginning moves to `begin`: see TakenCalls::keep.
   [[nodiscard]] Status keep_calls(Offset begin) { return calls_.keep(begin); }
+
+  /// Waits for the calls that are being taken: they may hold events of a user who was erased just now.
+  void wait_for_callers() { callers_.wait_for_those_inside(); }
 
  private:
   struct Records;
@@ -43,6 +48,8 @@ class ApiIntake {
   const DecodeOptions options_;
   const Clock& clock_;
   streaming::EventLog& log_;
+  state::ErasedUsers* const erased_;
+  mutable Passage callers_;
   TakenCalls calls_;
 };
 

@@ -171,7 +171,10 @@ std::string SqlSink::name_in_sql(const std::string& source) const {
 
 Status SqlSink::apply(const std::string& source, const DecodedBatch& batch) {
   CAIRN_RETURN_IF_ERROR(migrate());
-  const auto applied = materializer_.apply(name_in_sql(source), batch.interactions, batch.before, batch.after);
+  const Passage::Entry writing(writers_);  // before the marks are looked at
+  std::vector<Interaction> copies;
+  const auto kept = erased_ ? erased_->without_erased(batch.interactions, &copies) : batch.interactions;
+  const auto applied = materializer_.apply(name_in_sql(source), kept, batch.before, batch.after);
   if (!applied.ok()) return judged(applied.status());
   rows_.fetch_add(applied->rows, std::memory_order_relaxed);
   return ok_status();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "engine/ranking/builtin_views.h"
 #include "features/value.h"
@@ -111,6 +112,20 @@ void PlaceSignals::add(const state::PlaceChange& change) {
     // As the row's own sum is added: it stops at its bounds.
     signal.rating_micros = features::saturating_add(signal.rating_micros, value.micros);
   }
+}
+
+void PlaceSignals::forget(std::uint64_t place) {
+  MutexLock turn(turn_);
+  const WriterLock lock(mutex_);
+  turn.unlock();
+  if (place >= tables_.signals.size()) return;
+  const PlaceSignal gone = std::exchange(tables_.signals[place], PlaceSignal{});
+  CategoryTotals& of_category = totals_of(tables_.category_of[place]);
+  for (CategoryTotals* totals : {&of_category, &tables_.all}) {
+    totals->visits -= gone.visits;
+    for (const auto& [hour, visits] : gone.week) totals->week[hour] -= visits;
+  }
+  remember(place);
 }
 
 std::size_t PlaceSignals::memory_bytes() const {

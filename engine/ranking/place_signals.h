@@ -57,6 +57,8 @@ class PlaceSignals {
 
   /// Adds changes of places.
   void update(std::span<const state::PlaceChange> changes) CAIRN_EXCLUDES(mutex_);
+  /// Forgets a place (dictionary id): it is as if it never had an event.
+  void forget(std::uint64_t place) CAIRN_EXCLUDES(mutex_);
   /// Recomputes the totals with the categories of `index`.
   void recategorise(const PlaceIndex& index) CAIRN_EXCLUDES(mutex_);
 

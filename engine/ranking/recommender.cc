@@ -38,7 +38,9 @@ Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& st
     const MutexLock lock(made->rebuild_mutex_);
     made->build_index(std::move(ranker));
   }
-  CAIRN_RETURN_IF_ERROR(state.observe_places([signals = &made->signals_](auto changes) { signals->update(changes); }));
+  PlaceSignals* const signals = &made->signals_;
+  CAIRN_RETURN_IF_ERROR(state.observe_places([signals](auto changes) { signals->update(changes); },
+                                             [signals](std::uint64_t place) { signals->forget(place); }));
   return made;
 }
 

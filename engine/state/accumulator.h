@@ -24,6 +24,8 @@ struct PlaceChange {
 };
 /// Told of changes of places as they are added to a window. May be called by several threads at once.
 using PlaceObserver = std::function<void(std::span<const PlaceChange>)>;
+/// Told of a place (dictionary id) of which nothing is known any more. Never while changes are told.
+using PlaceForgetter = std::function<void(std::uint64_t place)>;
 
 /// Adds batches of events to a window, with all cores: first every event is looked up and its rows are named, then the
 /// rows' changes are added, each shard of the window by one thread. The events of a row are added in the order of the

@@ -19,6 +19,10 @@ std::string encode_place(const Catalog::Stored& stored) {
   out.number(stored.place.position.lon);
   out.text(stored.place.name);
   out.text(stored.place.category);
+  if (stored.deleted) {
+    out.integer(static_cast<std::uint64_t>(to_ms(stored.deleted->at)));
+    out.integer(static_cast<std::uint8_t>(stored.deleted->history_erased));
+  }
   return bytes;
 }
 
@@ -30,6 +34,12 @@ bool decode_place(std::string_view key, std::string_view bytes, Catalog::Stored*
   stored->place.name = in.text();
   stored->place.category = in.text();
   stored->place.id = PlaceId(key);
+  if (!in.complete()) {
+    const EventTime at = event_time_from_ms(static_cast<std::int64_t>(in.integer<std::uint64_t>()));
+    const auto erased = in.integer<std::uint8_t>();
+    if (erased > 1) return false;
+    stored->deleted = {at, erased == 1};
+  }
   return in.complete() && valid_position(stored->place.position);
 }
 
@@ -76,15 +86,37 @@ Status Catalog::load() {
 Status Catalog::upsert(std::span<const Place> places) {
   for (std::size_t i = 0; i < places.size(); ++i) CAIRN_RETURN_IF_ERROR(check_place(places[i], i));
   if (places.empty()) return ok_status();
+  std::vector<Stored> stored;
+  stored.reserve(places.size());
+  for (const Place& place : places) stored.push_back({.place = place});
   const MutexLock one_at_a_time(upsert_mutex_);
-  return write(places, version() + 1);
+  return write(std::move(stored), version() + 1);
+}
+
+Status Catalog::remove(std::span<const PlaceId> ids, PlaceHistory history, EventTime now) {
+  const MutexLock one_at_a_time(upsert_mutex_);
+  CAIRN_ASSIGN_OR_RETURN(std::vector<Stored> gone, find_to_remove(ids, history));
+  for (Stored& one : gone) one.deleted = {now, history == PlaceHistory::kErase};
+  return gone.empty() ? ok_status() : write(std::move(gone), version() + 1);
+}
+
+Result<std::vector<Catalog::Stored>> Catalog::find_to_remove(std::span<const PlaceId> ids, PlaceHistory history) const {
+  const bool erased = history == PlaceHistory::kErase;
+  std::vector<Stored> found;
+  for (const PlaceId& id : ids) {
+    if (!valid_id(id.str())) return invalid_argument("a place id has 1 to 128 bytes and no NUL");
+    CAIRN_ASSIGN_OR_RETURN(Stored stored, find(id));
+    if (stored.deleted && (!erased || stored.deleted->history_erased)) {
+      return not_found("the place '" + id.str() + "' was deleted before");
+    }
+    found.push_back(std::move(stored));
+  }
+  return found;
 }
 
 Status Catalog::rise_above(std::uint64_t version) {
   const MutexLock one_at_a_time(upsert_mutex_);
-  std::vector<Place> all;
-  for (Stored& stored : newer_than(0)) all.push_back(std::move(stored.place));
-  return write(all, std::max(version, this->version()) + 1);
+  return write(newer_than(0), std::max(version, this->version()) + 1);
 }
 
 Result<std::uint64_t> Catalog::pushed_version() const {
@@ -104,12 +136,11 @@ Status Catalog::set_pushed_version(std::uint64_t version) {
   return store_.write(batch, storage::Durability::kBuffered);
 }
 
-Status Catalog::write(std::span<const Place> places, std::uint64_t version) {
-  std::vector<Stored> stored;
-  stored.reserve(places.size());
-  for (const Place& place : places) {
-    if (!place.category.empty()) category_ids_.intern(place.category);
-    stored.push_back({place_ids_.intern(place.id.str()), version, place});
+Status Catalog::write(std::vector<Stored> stored, std::uint64_t version) {
+  for (Stored& one : stored) {
+    if (!one.place.category.empty()) category_ids_.intern(one.place.category);
+    one.id = place_ids_.intern(one.place.id.str());
+    one.version = version;
   }
   storage::WriteBatch batch;
   const PendingIds place_ids(place_ids_, kPlaceIdPrefix, &batch);
@@ -130,25 +161,34 @@ void Catalog::keep(Stored stored) {
   version_ = std::max(version_, stored.version);
   if (facts_.size() <= stored.id) facts_.resize(stored.id + 1);
   Facts& facts = facts_[stored.id];
-  facts.cell = features::cell_of(stored.place.position, std::nullopt);
-  facts.category.reset();
-  if (!stored.place.category.empty()) facts.category = category_ids_.intern(stored.place.category);
+  facts = {};
+  // Of a place that is deleted nothing is known: events that still name it count as those of a place never imported.
+  if (!stored.deleted) facts.cell = features::cell_of(stored.place.position, std::nullopt);
+  if (!stored.deleted && !stored.place.category.empty()) facts.category = category_ids_.intern(stored.place.category);
   text_bytes_ += text_bytes(stored.place);
+  deleted_ += stored.deleted ? 1 : 0;
   const auto [found, added] = by_id_.try_emplace(stored.id, stored_.size());
   if (added) {
     stored_.push_back(std::move(stored));
   } else {
     text_bytes_ -= text_bytes(stored_[found->second].place);
+    deleted_ -= stored_[found->second].deleted ? 1 : 0;
     stored_[found->second] = std::move(stored);
   }
 }
 
 Result<Place> Catalog::get(const PlaceId& id) const {
+  CAIRN_ASSIGN_OR_RETURN(Stored stored, find(id));
+  if (stored.deleted) return not_found("the place '" + id.str() + "' was deleted");
+  return std::move(stored.place);
+}
+
+Result<Catalog::Stored> Catalog::find(const PlaceId& id) const {
   const auto number = place_ids_.find(id.str());
   const ReaderLock lock(mutex_);
   const auto found = number ? by_id_.find(*number) : by_id_.end();
   if (found == by_id_.end()) return not_found("no place has the id '" + id.str() + "'");
-  return stored_[found->second].place;
+  return stored_[found->second];
 }
 
 void Catalog::resolve(std::span<features::ResolvedEvent> events) const {
@@ -162,7 +202,7 @@ void Catalog::resolve(std::span<features::ResolvedEvent> events) const {
 
 std::size_t Catalog::size() const {
   const ReaderLock lock(mutex_);
-  return stored_.size();
+  return stored_.size() - deleted_;
 }
 
 std::size_t Catalog::memory_bytes() const {

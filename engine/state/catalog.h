@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "cairn/clock.h"
 #include "cairn/mutex.h"
 #include "cairn/place.h"
 #include "cairn/status.h"
@@ -19,8 +20,9 @@
 
 namespace cairn::state {
 
-/// The place catalogue: durable in the state store, whole in memory. Every upsert raises the version by one and stamps
-/// its places with it, so that PostgreSQL can be brought up to date by asking for what is newer.
+/// The place catalogue: durable in the state store, whole in memory. Every change raises the version by one and stamps
+/// its places with it, so that PostgreSQL can be brought up to date by asking for what is newer. A place that is
+/// deleted stays as a mark of that, until an upsert brings it back.
 ///
 /// Places are named by their dictionary id here, as in rows. Threads: any.
 class Catalog {
@@ -34,6 +36,15 @@ class Catalog {
 
   /// Adds or replaces; see Engine::upsert_places.
   Status upsert(std::span<const Place> places);
+
+  /// Deletes places; all or none. `history`: whether what was counted for them goes as well, which is only noted here.
+  /// Returns: INVALID_ARGUMENT for an id that is none; NOT_FOUND naming the first id that no place has. A deleted place
+  /// may be deleted again in order to erase its history.
+  Status remove(std::span<const PlaceId> ids, PlaceHistory history, EventTime now);
+  /// Whether remove() would find these places.
+  [[nodiscard]] Status check_removal(std::span<const PlaceId> ids, PlaceHistory history) const {
+    return find_to_remove(ids, history).status();
+  }
 
   /// Stamps every place anew with a version above `version`, so that all of them are newer than it.
   Status rise_above(std::uint64_t version);
@@ -51,18 +62,26 @@ class Catalog {
   [[nodiscard]] std::size_t memory_bytes() const;
   [[nodiscard]] std::uint64_t version() const;
 
+  /// That a place was deleted.
+  struct Deletion {
+    EventTime at;
+    bool history_erased = false;
+  };
   /// A place with its dictionary id and the version that wrote it.
   struct Stored {
     std::uint64_t id = 0;
     std::uint64_t version = 0;
     Place place;
+    std::optional<Deletion> deleted = std::nullopt;  ///< the place is as it was before
   };
-  /// Copies of all places newer than `version`, ascending by version.
+  /// Copies of all places newer than `version`, ascending by version, those that are deleted included.
   [[nodiscard]] std::vector<Stored> newer_than(std::uint64_t version) const;
 
  private:
-  Status write(std::span<const Place> places, std::uint64_t version) CAIRN_REQUIRES(upsert_mutex_)
-      CAIRN_EXCLUDES(mutex_);
+  /// Stamps the places with `version`, and writes them.
+  Status write(std::vector<Stored> places, std::uint64_t version) CAIRN_REQUIRES(upsert_mutex_) CAIRN_EXCLUDES(mutex_);
+  [[nodiscard]] Result<Stored> find(const PlaceId& id) const CAIRN_EXCLUDES(mutex_);
+  [[nodiscard]] Result<std::vector<Stored>> find_to_remove(std::span<const PlaceId> ids, PlaceHistory history) const;
   void keep(Stored stored) CAIRN_REQUIRES(mutex_);
 
   /// What applying an event needs to know of its place.
@@ -83,6 +102,7 @@ class Catalog {
   std::vector<Stored> stored_ CAIRN_GUARDED_BY(mutex_);
   std::vector<Facts> facts_ CAIRN_GUARDED_BY(mutex_);    ///< by dictionary id
   std::size_t text_bytes_ CAIRN_GUARDED_BY(mutex_) = 0;  ///< of what lies outside of the objects in stored_
+  std::size_t deleted_ CAIRN_GUARDED_BY(mutex_) = 0;     ///< of those in stored_
   std::uint64_t version_ CAIRN_GUARDED_BY(mutex_) = 0;
 };
 

@@ -42,6 +42,7 @@ Status FeatureState::recover() {
   CAIRN_RETURN_IF_ERROR(catalog_.load());
   CAIRN_RETURN_IF_ERROR(event_ids_.recover(store_));
   CAIRN_RETURN_IF_ERROR(recover_progress(store_, &progress_));
+  CAIRN_RETURN_IF_ERROR(erased_users_.recover(store_));
   windows_ = std::make_unique<Windows>(store_, writer_, progress_, window_options_);
   return ok_status();
 }
@@ -62,15 +63,17 @@ Status FeatureState::apply(const MicroBatch& micro) noexcept {
   const MutexLock one_at_a_time(windows_->growing_mutex());
   const auto version = windows_->current();
   PendingWindow& window = *version->growing;
-  event_ids_.drop_repeats(micro.interactions, &window.event_ids, &included_);
-  accumulator_.add(micro.interactions, included_, observers_, &window.rows);
-  if (interactions_seen_) interactions_seen_(micro.interactions);
+  const auto interactions = erased_users_.without_erased(micro.interactions, &remaining_);
+  erased_users_.count_refused(micro.interactions.size() - interactions.size());
+  event_ids_.drop_repeats(interactions, &window.event_ids, &included_);
+  accumulator_.add(interactions, included_, observers_, &window.rows);
+  if (interactions_seen_) interactions_seen_(interactions);
   Counters counters = progress_.counters();
   for (const std::uint32_t i : included_) {
-    counters.newest_event_ms = std::max(counters.newest_event_ms, to_ms(micro.interactions[i].time));
+    counters.newest_event_ms = std::max(counters.newest_event_ms, to_ms(interactions[i].time));
   }
   counters.applied += included_.size();
-  counters.repeated += micro.interactions.size() - included_.size();
+  counters.repeated += interactions.size() - included_.size();
   counters.rejected += micro.rejected;
   event_ids_bytes_.store(event_ids_.memory_bytes(), std::memory_order_relaxed);
   if (fading_ != nullptr && !included_.empty()) fading_->advance(event_time_from_ms(counters.newest_event_ms));
@@ -79,10 +82,89 @@ Status FeatureState::apply(const MicroBatch& micro) noexcept {
   return ok_status();
 }
 
-Status FeatureState::observe_places(PlaceObserver observer) {
+void FeatureState::erase_row(const std::string& key) {
+  const auto version = windows_->current();
+  // In this order: see ErasedRows::add.
+  version->growing->erased.add(key);
+  version->growing->rows.clear(key, Window::hash(key));
+  windows_->grown();
+}
+
+Status FeatureState::delete_places(std::span<const PlaceId> ids, PlaceHistory history, EventTime now) {
+  if (history == PlaceHistory::kErase) {
+    CAIRN_RETURN_IF_ERROR(catalog_.check_removal(ids, history));
+    forget_places(ids);
+    // Stored before the deletion is: a crash in between leaves places without a history, and the caller without an
+    // answer, who deletes them again.
+    CAIRN_RETURN_IF_ERROR(flush());
+  }
+  return catalog_.remove(ids, history, now);
+}
+
+void FeatureState::forget_places(std::span<const PlaceId> ids) {
+  const MutexLock no_apply(windows_->growing_mutex());
+  for (const PlaceId& id : ids) {
+    const auto place = place_ids_.find(id.str());
+    if (!place) continue;
+    std::string key;
+    append_place_key(*place, &key);
+    erase_row(key);
+    for (const PlaceForgetter& forget : forgetters_) forget(*place);
+  }
+}
+
+Result<EventTime> FeatureState::erase_user(const UserId& user, EventTime at) {
+  CAIRN_RETURN_IF_ERROR(erased_users_.ensure_key(store_));
+  std::string key;
+  append_user_key(user.str(), &key);
+  // A mark of this erasure came with the removal of the row: what is there now came since.
+  const auto marked = erased_users_.until(user);
+  if (!marked || *marked < at) CAIRN_RETURN_IF_ERROR(forget_user(user, at, key));
+  CAIRN_RETURN_IF_ERROR(flush());
+  CAIRN_RETURN_IF_ERROR(purge_row(key));
+  return erased_users_.until(user).value();
+}
+
+Status FeatureState::forget_user(const UserId& user, EventTime at, const std::string& key) {
+  {
+    const MutexLock no_apply(windows_->growing_mutex());
+    // A row that cannot be read goes like any other.
+    const auto row = this->row(EntityKind::kUser, user.str());
+    if (!row.ok() && row.status().code() != StatusCode::kDataLoss) return row.status();
+    EventTime until = at;
+    if (row.ok() && row->row) {
+      for (const features::ViewBlock& block : row->row->blocks) {
+        for (const features::Entry& entry : block.entries) {
+          until = std::max(until, event_time_from_ms(entry.value.newest_ms));
+        }
+      }
+    }
+    windows_->current()->growing->marks.push_back(erased_users_.mark(user, until));
+    erase_row(key);
+  }
+  return ok_status();
+}
+
+Status FeatureState::purge_row(const std::string& key) {
+  constexpr std::size_t kHashBytes = 8;  // behind an entity's key in that family
+  storage::WriteBatch batch;
+  std::vector<std::string> parts;
+  CAIRN_RETURN_IF_ERROR(store_.scan(Family::kQuarantine, key, [&](std::string_view part, std::string_view) {
+    if (part.size() != key.size() + kHashBytes) return true;
+    batch.remove(Family::kQuarantine, part);
+    parts.emplace_back(part);
+    return true;
+  }));
+  if (!parts.empty()) CAIRN_RETURN_IF_ERROR(store_.write(std::move(batch), storage::Durability::kSynced));
+  CAIRN_RETURN_IF_ERROR(store_.purge(Family::kState, {&key, 1}));
+  return store_.purge(Family::kQuarantine, parts);
+}
+
+Status FeatureState::observe_places(PlaceObserver observer, PlaceForgetter forget) {
   MutexLock no_apply(windows_->growing_mutex());
-  // While a window is on its way to the store, it cannot be told what of it a scan finds.
-  while (windows_->current()->full != nullptr) {
+  // While a window is on its way to the store, it cannot be told what of it a scan finds; and of a row that a window
+  // erases a scan finds what was there before.
+  while (windows_->current()->full != nullptr || windows_->current()->growing->erased.times() > 0) {
     no_apply.unlock();
     CAIRN_RETURN_IF_ERROR(flush());
     no_apply.lock();
@@ -99,6 +181,7 @@ Status FeatureState::observe_places(PlaceObserver observer) {
   }
   observer(changes);
   observers_.push_back(std::move(observer));
+  if (forget) forgetters_.push_back(std::move(forget));
   return ok_status();
 }
 
@@ -136,15 +219,30 @@ Result<RowCache::Found> FeatureState::row(EntityKind kind, std::string_view id) 
   if (!make_key(kind, id, &key)) return RowCache::Found{nullptr, true};
   const auto version = windows_->current();
   if (version->stored == nullptr) return unavailable("the state is closed");
-  const std::uint64_t hash = Window::hash(key);
   std::vector<features::DeltaRow::Flat> pending;
-  if (version->full) version->full->rows.copy(key, hash, &pending);
-  version->growing->rows.copy(key, hash, &pending);
-  CAIRN_ASSIGN_OR_RETURN(RowCache::Found found, stored_row(key, *version));
+  RowCache::Found found{nullptr, true};
+  if (!copy_pending(*version, key, &pending)) {
+    CAIRN_ASSIGN_OR_RETURN(found, stored_row(key, *version));
+  }
   if (pending.empty()) return found;
   auto row = found.row ? std::make_shared<features::Row>(*found.row) : std::make_shared<features::Row>();
   features::merge_row(row.get(), features::to_row(std::move(pending)));
   return RowCache::Found{std::move(row), found.hit};
+}
+
+bool FeatureState::copy_pending(const ReadVersion& version, const std::string& key,
+                                std::vector<features::DeltaRow::Flat>* pending) {
+  const std::uint64_t hash = Window::hash(key);
+  const PendingWindow& growing = *version.growing;
+  while (true) {
+    const std::size_t before = growing.erased.times();
+    const bool erased = growing.erased.contains(key);
+    pending->clear();
+    if (version.full && !erased) version.full->rows.copy(key, hash, pending);
+    growing.rows.copy(key, hash, pending);
+    if (growing.erased.times() != before) continue;  // what was copied may be of before and of after
+    return erased || (version.full && version.full->erased.contains(key));
+  }
 }
 
 bool FeatureState::make_key(EntityKind kind, std::string_view id, std::string* key) const {
@@ -209,6 +307,8 @@ void FeatureState::describe(EngineStatus* status) const {
   status->events_applied = totals.applied;
   status->events_rejected = totals.rejected;
   status->events_repeated = totals.repeated;
+  status->events_of_erased = erased_users_.refused();
+  status->erased_users = erased_users_.size();
   status->newest_event = event_time_from_ms(totals.newest_event_ms);
   status->durable = progress_.durable();
   status->invalid_rows = invalid_rows_.load(std::memory_order_relaxed);

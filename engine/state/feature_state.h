@@ -23,6 +23,7 @@
 #include "engine/state/accumulator.h"
 #include "engine/state/catalog.h"
 #include "engine/state/counters.h"
+#include "engine/state/erased_users.h"
 #include "engine/state/event_ids.h"
 #include "engine/state/fading.h"
 #include "engine/state/progress.h"
@@ -30,6 +31,7 @@
 #include "engine/state/row_cache.h"
 #include "engine/state/window_writer.h"
 #include "engine/state/windows.h"
+#include "features/delta_row.h"
 #include "features/dictionary.h"
 #include "features/schema.h"
 #include "storage/state_store.h"
@@ -88,12 +90,27 @@ class FeatureState {
   /// Returns: why the last window could not be written.
   Status close();
 
+  /// Deletes places from the catalogue. With PlaceHistory::kErase everything that was counted for them until now is
+  /// forgotten first, in the features and in what observers keep. Durable on return.
+  /// Returns: see Engine::delete_places.
+  Status delete_places(std::span<const PlaceId> ids, PlaceHistory history, EventTime now);
+
+  /// Forgets a user, and marks him in erased_users(), so that nothing of before is taken again: up to `at`, or to the
+  /// newest event that is known of him, if that is later. Readers miss him at once. On return the mark and the removal
+  /// are stored, by one write, and no file of the store has anything of him. An erasure of the same `at` that was cut
+  /// short is finished: what came for the user since then stays.
+  /// Returns: up to when his events are refused; what flush() and StateStore::purge return, to be tried again.
+  [[nodiscard]] Result<EventTime> erase_user(const UserId& user, EventTime at);
+  [[nodiscard]] ErasedUsers& erased_users() noexcept { return erased_users_; }
+  [[nodiscard]] const ErasedUsers& erased_users() const noexcept { return erased_users_; }
+
   /// The row of an entity: what is stored and what is pending.
   [[nodiscard]] Result<RowCache::Found> row(EntityKind kind, std::string_view id) const;
 
   /// Tells `observer` of everything that is known of places, and from now on of every change of them as it is applied,
   /// by the threads that apply it. For what ranking keeps in dense arrays.
-  Status observe_places(PlaceObserver observer);
+  /// `forget` is told of a place (its dictionary id) of which all that was known is erased.
+  Status observe_places(PlaceObserver observer, PlaceForgetter forget = nullptr);
 
   /// Tells `observer` of interactions once they can be seen, and before positions say so, by the threads that apply
   /// them. Call before anything is applied.
@@ -143,7 +160,16 @@ class FeatureState {
   FeatureState(storage::StateStore& store, const Options& options, InteractionTypes types, StoredIdentity stored);
 
   Status recover();
+  void forget_places(std::span<const PlaceId> ids);
+  Status forget_user(const UserId& user, EventTime at, const std::string& key);
+  /// Takes what is left of a row out of the store's files, and its parts that made no sense.
+  Status purge_row(const std::string& key);
+  /// Everything that the row of `key` holds is gone from here on, for readers at once.
+  void erase_row(const std::string& key) CAIRN_REQUIRES(windows_->growing_mutex());
   [[nodiscard]] bool make_key(EntityKind kind, std::string_view id, std::string* key) const;
+  /// What the windows add to a row. Returns: whether they say too that what is stored of it does not count.
+  static bool copy_pending(const ReadVersion& version, const std::string& key,
+                           std::vector<features::DeltaRow::Flat>* pending);
   [[nodiscard]] Result<RowCache::Found> stored_row(const std::string& key, const ReadVersion& version) const;
   Status tell_of_stored_places(const PlaceObserver& observer) const;
   /// A stored row that was read whole and makes no sense: counted, and said once.
@@ -162,6 +188,7 @@ class FeatureState {
   features::Dictionary place_ids_;
   features::Dictionary category_ids_;
   Catalog catalog_;
+  ErasedUsers erased_users_;
   mutable RowCache cache_;
   Progress progress_;
   WindowWriter writer_;
@@ -171,8 +198,10 @@ class FeatureState {
   Accumulator accumulator_;
   EventIds event_ids_;
   std::vector<PlaceObserver> observers_;
+  std::vector<PlaceForgetter> forgetters_;
   std::function<void(std::span<const Interaction>)> interactions_seen_;  ///< empty: nobody wants to know
   std::vector<std::uint32_t> included_;                                  ///< kept for its memory
+  std::vector<Interaction> remaining_;                                   ///< of a batch with events of erased users
 
   std::atomic<std::size_t> event_ids_bytes_{0};
   mutable std::atomic<std::uint64_t> invalid_rows_{0};  ///< reads that met one

@@ -2,8 +2,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "engine/state/counters.h"
+#include "engine/state/erased_rows.h"
+#include "engine/state/erased_users.h"
 #include "engine/state/event_ids.h"
 #include "engine/state/progress.h"
 #include "engine/state/window.h"
@@ -14,6 +17,8 @@ namespace cairn::state {
 /// What a window brings to the store: changes of rows, and all that must be stored together with them.
 struct PendingWindow {
   Window rows;
+  ErasedRows erased;
+  std::vector<ErasedUsers::Record> marks;  ///< of users; stored with the removal of their rows
   EventIdChanges event_ids;
   // Set when it no longer grows.
   Positions positions;  ///< where the sources stand behind it

@@ -18,10 +18,11 @@ enum class Owner : std::uint8_t {
 ///
 ///     DIR/state/                the state store (storage/format.md)
 ///     DIR/event-log/            what the API accepted (streaming/format.md)
+///     DIR/erasing               whom to erase, while that is not done (engine/upkeep/erasure_notes.h)
 ///     DIR/ballast               space for a start on a full disk (engine/upkeep/ballast.h)
 ///     DIR/dead-letters.ndjson   what could not be used, unless the configuration names another file
 ///
-/// A checkpoint is a directory of the same form, without the dead letters and the ballast.
+/// A checkpoint is a directory of the same form, without the dead letters, the ballast and what is being erased.
 class StateDirectory {
  public:
   /// Creates the directory, with its parents, when it is absent: open to its owner, readable for his group.
@@ -41,6 +42,7 @@ class StateDirectory {
   [[nodiscard]] std::string store() const { return path_ + "/state"; }
   [[nodiscard]] std::string event_log() const { return path_ + "/event-log"; }
   [[nodiscard]] std::string answers() const { return path_ + "/answers"; }  ///< may be removed at any time
+  [[nodiscard]] std::string erasing() const { return path_ + "/erasing"; }
   [[nodiscard]] std::string ballast() const { return path_ + "/ballast"; }
   [[nodiscard]] std::string dead_letters() const { return path_ + "/dead-letters.ndjson"; }
 

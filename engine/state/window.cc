@@ -24,6 +24,17 @@ void Window::add(std::string_view key, std::uint64_t hash, std::span<const featu
   if (grown > 0) shard.bytes.store(shard.bytes.load(std::memory_order_relaxed) + grown, std::memory_order_relaxed);
 }
 
+void Window::clear(std::string_view key, std::uint64_t hash) {
+  Shard& shard = shards_[shard_of(hash)];
+  const auto known = shard.keys.find(key, hash);
+  if (!known) return;
+  Row& row = shard.rows[*known];
+  const SpinLock lock(row.mutex);
+  shard.bytes.store(shard.bytes.load(std::memory_order_relaxed) - row.changes.memory_bytes(),
+                    std::memory_order_relaxed);
+  row.changes = {};
+}
+
 bool Window::copy(std::string_view key, std::uint64_t hash, std::vector<DeltaRow::Flat>* changes) const {
   const Shard& shard = shards_[shard_of(hash)];
   const auto number = shard.keys.find(key, hash);

@@ -37,6 +37,9 @@ class Window {
   /// Adds the changes to the row of `key`.
   void add(std::string_view key, std::uint64_t hash, std::span<const features::Change> changes);
 
+  /// Forgets the changes of the row. Requires: nobody adds meanwhile.
+  void clear(std::string_view key, std::uint64_t hash);
+
   /// Appends a copy of the row's changes. Returns: whether there are any.
   bool copy(std::string_view key, std::uint64_t hash, std::vector<features::DeltaRow::Flat>* changes) const;
 

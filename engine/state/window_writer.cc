@@ -27,6 +27,8 @@ Status WindowWriter::write(const ReadVersion& version) {
   storage::WriteBatch batch;
   updates_.clear();
   window_ = version.full;
+  // Before the rows: what the window adds to one of these is all that is known of it.
+  window_->erased.for_each([&](std::string_view key) { batch.remove(Family::kState, key); });
   add_rows(shards, &batch);
   const PendingIds place_ids(places_, kPlaceIdPrefix, &batch);
   const PendingIds category_ids(categories_, kCategoryIdPrefix, &batch);
@@ -40,12 +42,17 @@ Status WindowWriter::write(const ReadVersion& version) {
 void WindowWriter::encode(const ReadVersion& version, std::uint32_t shard, Encoded* encoded) const {
   std::string bytes;
   version.full->rows.for_each(shard, [&](std::string_view key, const features::DeltaRow& changes) {
+    const bool erased = version.full->erased.contains(key);
+    if (changes.entries().empty()) return;  // erased, and nothing came since
     const features::Row delta = features::to_row(changes.entries());
     features::encode_row(delta, &bytes);
     const std::size_t delta_bytes = bytes.size();
     Record record{key, encoded->bytes.size(), 0, shard, false};
     RowCache::Update update{key, std::nullopt};
-    if (const auto cached = cache_.peek(key, version.epoch)) {
+    if (erased) {
+      record.whole = true;
+      update.row = std::make_shared<features::Row>(delta);
+    } else if (const auto cached = cache_.peek(key, version.epoch)) {
       auto row = *cached ? std::make_shared<features::Row>(**cached) : std::make_shared<features::Row>();
       features::merge_row(row.get(), delta);
       std::string whole;
@@ -63,6 +70,8 @@ void WindowWriter::encode(const ReadVersion& version, std::uint32_t shard, Encod
 
 void WindowWriter::add_rows(std::vector<Encoded>& shards, storage::WriteBatch* batch) {
   std::vector<Record> records;
+  // The cache is told in this order too: of an erased row first that it is gone, then what came since.
+  window_->erased.for_each([&](std::string_view key) { updates_.push_back({key, RowCache::RowPtr()}); });
   for (Encoded& shard : shards) {
     records.insert(records.end(), shard.records.begin(), shard.records.end());
     std::move(shard.updates.begin(), shard.updates.end(), std::back_inserter(updates_));
@@ -86,6 +95,7 @@ void WindowWriter::add_the_rest(const PendingWindow& window, storage::WriteBatch
     batch->put(Family::kMeta, position_key(key.first, key.second), encode_position(position));
   }
   batch->put(Family::kMeta, kCountersKey, window.counters.encode());
+  for (const ErasedUsers::Record& mark : window.marks) batch->put(Family::kMeta, mark.key, mark.value);
 }
 
 void WindowWriter::advance(std::uint64_t epoch) {

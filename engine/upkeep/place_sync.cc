@@ -38,16 +38,23 @@ Result<std::uint64_t> PlaceSync::find_out() {
 
 Status PlaceSync::write(std::span<const state::Catalog::Stored> newer) {
   std::vector<Place> chunk;
+  std::vector<sql::DeletedPlace> deleted;
   for (std::size_t i = 0; i < newer.size(); ++i) {
-    chunk.push_back(newer[i].place);
+    const state::Catalog::Stored& one = newer[i];
+    if (one.deleted) {
+      deleted.push_back({one.place, one.deleted->at, one.deleted->history_erased});
+    } else {
+      chunk.push_back(one.place);
+    }
     const bool last = i + 1 == newer.size();
-    if (chunk.size() < chunk_places_max_ && !last) continue;
+    if (chunk.size() + deleted.size() < chunk_places_max_ && !last) continue;
     const bool version_ends = last || newer[i + 1].version != newer[i].version;
     const std::uint64_t version = version_ends ? newer[i].version : newer[i].version - 1;
     CAIRN_KILL_POINT("places.before_push");
-    CAIRN_RETURN_IF_ERROR(mirror_.upsert_places(chunk, version));
+    CAIRN_RETURN_IF_ERROR(mirror_.write_places(chunk, deleted, version));
     CAIRN_KILL_POINT("places.pushed");
     chunk.clear();
+    deleted.clear();
     CAIRN_RETURN_IF_ERROR(catalog_.set_pushed_version(version));
     set_written(version);
   }

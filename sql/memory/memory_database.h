@@ -47,13 +47,15 @@ class MemoryDatabase {
   /// places by id.
   [[nodiscard]] std::vector<InteractionRow> interactions() const;
   [[nodiscard]] std::vector<HourlyRow> hourly() const;
-  [[nodiscard]] std::vector<Place> places() const;
+  [[nodiscard]] std::vector<Place> places() const;  ///< deleted ones included
+  [[nodiscard]] std::vector<PlaceId> deleted_places() const;
 
  private:
   class Tables;
   class MemoryMaterializer;
   class MemoryPlaceMirror;
   class MemoryUpkeep;
+  class MemoryUserRows;
 
   std::shared_ptr<Tables> tables_;
 };

@@ -14,6 +14,7 @@
 #include "sql/postgres/pool.h"
 #include "sql/schema_owner.h"
 #include "sql/upkeep.h"
+#include "sql/user_rows.h"
 
 namespace cairn::sql {
 
@@ -37,6 +38,7 @@ struct Backend {
 [[nodiscard]] std::unique_ptr<Materializer> make_materializer(std::shared_ptr<Backend> backend,
                                                               const InteractionTypes& types, std::uint64_t dedup_ids);
 [[nodiscard]] std::unique_ptr<PlaceMirror> make_place_mirror(std::shared_ptr<Backend> backend);
+[[nodiscard]] std::unique_ptr<UserRows> make_user_rows(std::shared_ptr<Backend> backend);
 [[nodiscard]] std::unique_ptr<Upkeep> make_upkeep(std::shared_ptr<Backend> backend, int months_ahead);
 
 }  // namespace cairn::sql

@@ -12,7 +12,8 @@ Result<Database> open_database(const SqlOptions& options, const InteractionTypes
   const auto backend = std::make_shared<Backend>(std::move(settings), options, std::move(log), std::move(owner));
   return Database{.materializer = make_materializer(backend, types, dedup_ids),
                   .places = make_place_mirror(backend),
-                  .upkeep = make_upkeep(backend, options.partitions_ahead_months)};
+                  .upkeep = make_upkeep(backend, options.partitions_ahead_months),
+                  .users = make_user_rows(backend)};
 }
 
 }  // namespace cairn::sql

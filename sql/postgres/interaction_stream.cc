@@ -23,7 +23,7 @@ Status for_each_interaction(const SqlOptions& options, const std::function<void(
 Status for_each_place(const SqlOptions& options, const std::function<void(const Place&)>& take) {
   constexpr const char* kSelect =
       "SELECT place_id, name, ST_Y(location::geometry), ST_X(location::geometry), coalesce(category, '') FROM places "
-      "ORDER BY place_id";
+      "WHERE deleted_at IS NULL ORDER BY place_id";
   return for_each_row(options, "postgres: read places", kSelect, [&](const pqxx::row& row) {
     take({PlaceId(std::string(text_of(row[0]))),
           std::string(text_of(row[1])),

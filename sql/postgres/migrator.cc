@@ -98,7 +98,8 @@ void check_tables(pqxx::work& transaction) {
       "SELECT source, partition, next_offset, cursor FROM position_marks LIMIT 0; "
       "SELECT generation, fingerprint FROM seen_event_ids LIMIT 0; "
       "SELECT generation, ids, removed_generation, removed_fingerprint FROM event_id_order LIMIT 0; "
-      "SELECT place_id, name, category, location::geography, version, updated_at FROM places LIMIT 0; "
+      "SELECT place_id, name, category, location::geography, version, updated_at, deleted_at::timestamptz FROM places "
+      "LIMIT 0; "
       "SELECT key, value FROM sql_state LIMIT 0; "
       "SELECT state_id, place, shared, since FROM schema_owners LIMIT 0");
 }

@@ -14,13 +14,19 @@ class PostgresPlaceMirror final : public PlaceMirror {
  public:
   explicit PostgresPlaceMirror(std::shared_ptr<Backend> backend) : backend_(std::move(backend)) {}
 
-  Status upsert_places(std::span<const Place> places, std::uint64_t version) override {
+  Status write_places(std::span<const Place> places, std::span<const DeletedPlace> deleted,
+                      std::uint64_t version) override {
     CAIRN_RETURN_IF_ERROR(check_places(places, version).with_context("postgres: places"));
+    for (const DeletedPlace& one : deleted) {
+      CAIRN_RETURN_IF_ERROR(check_places({&one.place, 1}, version).with_context("postgres: places"));
+    }
     return backend_->pool.run("postgres: places", [&](Session& session) {
       pqxx::work transaction(session.connection());
       CAIRN_RETURN_IF_ERROR(check_owner(transaction, backend_->schema, backend_->owner));
       // Rows and version in one transaction: a version is never recorded without its places.
-      write_places(transaction, places, static_cast<std::int64_t>(version));
+      const auto stamp = static_cast<std::int64_t>(version);
+      sql::write_places(transaction, places, stamp);
+      for (const DeletedPlace& one : deleted) mark_deleted(transaction, one, stamp);
       transaction.commit();
       return ok_status();
     });

@@ -31,7 +31,7 @@ void upsert_staged(pqxx::transaction_base& transaction, std::int64_t version) {
       "INSERT INTO places AS old (place_id, name, category, location, version) "
       "SELECT place_id, name, category, location::geography, $1::bigint FROM cairn_staged_places ORDER BY place_id "
       "ON CONFLICT (place_id) DO UPDATE SET name = excluded.name, category = excluded.category, "
-      "location = excluded.location, version = excluded.version, updated_at = now() "
+      "location = excluded.location, version = excluded.version, updated_at = now(), deleted_at = NULL "
       "WHERE old.version <= excluded.version",
       version);
   transaction.exec("TRUNCATE cairn_staged_places");
@@ -53,6 +53,26 @@ void write_places(pqxx::transaction_base& transaction, std::span<const Place> pl
       "INSERT INTO sql_state AS old (key, value) VALUES ('places_version', $1::bigint) "
       "ON CONFLICT (key) DO UPDATE SET value = greatest(old.value, excluded.value)",
       version);
+}
+
+void mark_deleted(pqxx::transaction_base& transaction, const DeletedPlace& deleted, std::int64_t version) {
+  const Place& place = deleted.place;
+  const std::string& id = place.id.str();
+  const std::string at = time_text(deleted.at);
+  const pqxx::result done = transaction.exec_params(
+      "SELECT FROM places WHERE place_id = $1 AND (deleted_at = $2::timestamptz OR version > $3::bigint)", id, at,
+      version);
+  transaction.exec_params(
+      "INSERT INTO places AS old (place_id, name, category, location, version, deleted_at) "
+      "VALUES ($1, $2, nullif($3, ''), $4::geography, $5::bigint, $6::timestamptz) "
+      "ON CONFLICT (place_id) DO UPDATE SET version = excluded.version, updated_at = now(), "
+      "deleted_at = excluded.deleted_at WHERE old.version <= excluded.version",
+      id, place.name, place.category, geography_text(place.position), version, at);
+  if (!deleted.history_erased || !done.empty()) return;
+  // Locked in the order in which batches lock them (sql/README.md).
+  transaction.exec_params("SELECT FROM place_stats_hourly WHERE place_id = $1 ORDER BY place_id, hour, type FOR UPDATE",
+                          id);
+  transaction.exec_params("DELETE FROM place_stats_hourly WHERE place_id = $1", id);
 }
 
 std::int64_t read_places_version(pqxx::transaction_base& transaction) {

@@ -146,6 +146,12 @@ class MemoryStore final : public StateStore {
     return ok_status();
   }
 
+  /// There are no files.
+  Status purge(Family, std::span<const std::string>) override {
+    const ReaderLock lock(mutex_);
+    return closed_ ? closed() : ok_status();
+  }
+
   std::uint64_t last_write() const noexcept override { return last_write_; }
   std::uint64_t last_write_in_files() const noexcept override { return flushed_; }
 

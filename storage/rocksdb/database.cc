@@ -3,6 +3,7 @@
 #include <rocksdb/convenience.h>
 #include <rocksdb/env.h>
 #include <rocksdb/utilities/checkpoint.h>
+#include <rocksdb/utilities/debug.h>
 
 #include <charconv>
 #include <filesystem>
@@ -199,6 +200,48 @@ Status Database::flush() {
   CAIRN_RETURN_IF_ERROR(from_rocksdb(db_->Flush({})));
   options_.flushed->advance(written);
   return ok_status();
+}
+
+namespace {
+
+/// RocksDB's own log tells of manual compactions with their keys, which are what is to leave the files.
+class QuietLog {
+ public:
+  explicit QuietLog(std::shared_ptr<rocksdb::Logger> log) : log_(std::move(log)) {
+    if (!log_) return;
+    level_ = log_->GetInfoLogLevel();
+    log_->SetInfoLogLevel(rocksdb::WARN_LEVEL);
+  }
+  ~QuietLog() {
+    if (log_) log_->SetInfoLogLevel(level_);
+  }
+  QuietLog(const QuietLog&) = delete;
+  QuietLog& operator=(const QuietLog&) = delete;
+
+ private:
+  const std::shared_ptr<rocksdb::Logger> log_;
+  rocksdb::InfoLogLevel level_ = rocksdb::INFO_LEVEL;
+};
+
+}  // namespace
+
+Status Database::compact(const std::string& key) const {
+  const QuietLog quiet(db_->GetDBOptions().info_log);
+  rocksdb::CompactRangeOptions options;
+  // Also where the file is at the bottom already: a value that was overwritten there is still in it.
+  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
+  const rocksdb::Slice only = key;
+  return from_rocksdb(db_->CompactRange(options, &only, &only));
+}
+
+Result<bool> Database::has_remains(const std::string& key, std::uint64_t up_to) const {
+  constexpr std::size_t kVersionsMax = 1024;
+  constexpr int kPlainValue = 1;  // rocksdb::kTypeValue, which is not in a header that is installed
+  std::vector<rocksdb::KeyVersion> versions;
+  CAIRN_RETURN_IF_ERROR(from_rocksdb(rocksdb::GetAllKeyVersions(db_.get(), key, key, kVersionsMax, &versions)));
+  if (versions.size() == kVersionsMax) return true;
+  std::erase_if(versions, [&](const rocksdb::KeyVersion& one) { return one.sequence > up_to; });
+  return versions.size() > 1 || (versions.size() == 1 && versions.front().type != kPlainValue);
 }
 
 void Database::stop_background_work() const { rocksdb::CancelAllBackgroundWork(db_.get(), /*wait=*/true); }

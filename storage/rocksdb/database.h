@@ -50,6 +50,13 @@ class Database {
   /// Writes the memtables to disk and waits for it.
   [[nodiscard]] Status flush();
 
+  /// Rewrites the table files that may hold the key. Requires: nothing of it is in the memtables only.
+  [[nodiscard]] Status compact(const std::string& key) const;
+
+  /// Whether anything is there of the key from up to this write beside one plain value: earlier ones, or a mark that it
+  /// was removed. Returns: UNAVAILABLE.
+  [[nodiscard]] Result<bool> has_remains(const std::string& key, std::uint64_t up_to) const;
+
   /// RocksDB's newest sequence number: it counts the operations written.
   [[nodiscard]] std::uint64_t last_write() const noexcept;
 

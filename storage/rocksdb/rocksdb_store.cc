@@ -8,9 +8,11 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include "cairn/byte_text.h"
@@ -113,6 +115,12 @@ class RocksDbStore final : public StateStore {
       CAIRN_ASSIGN_OR_RETURN(only_here_, LastWriteMark::open(options_.path));
       only_here = only_here_->number();
     }
+    CAIRN_RETURN_IF_ERROR(open_database(only_here));
+    snapshots_ = std::make_shared<Snapshots>(&database_->db());
+    return ok_status();
+  }
+
+  Status open_database(std::uint64_t only_here) {
     CAIRN_ASSIGN_OR_RETURN(LastFlushMark last_flush, LastFlushMark::open(options_.path));
     const auto recorder = std::make_shared<FlushRecorder>(std::move(last_flush), flushed_);
     auto merge = std::make_shared<MergerOperator>(&merger_);
@@ -128,7 +136,6 @@ class RocksDbStore final : public StateStore {
                                                       .accept_loss = options_.accept_loss,
                                                       .check_recovered = check,
                                                       .log = options_.log}));
-    snapshots_ = std::make_shared<Snapshots>(&database_->db());
     return ok_status();
   }
 
@@ -198,6 +205,16 @@ class RocksDbStore final : public StateStore {
     return database_->flush();
   }
 
+  Status purge(Family family, std::span<const std::string> keys) override {
+    const InFlight::Entry call = calls_.enter();
+    if (!call) return closed();
+    purged_.store(true);
+    const std::uint64_t written = database_->last_write();
+    CAIRN_RETURN_IF_ERROR(database_->flush());
+    for (const std::string& key : keys) CAIRN_RETURN_IF_ERROR(purge_one(stored_key(family, key), written));
+    return ok_status();
+  }
+
   std::uint64_t last_write() const noexcept override {
     const InFlight::Entry call = calls_.enter();
     return call ? database_->last_write() : last_write_at_close_.load(std::memory_order_acquire);
@@ -238,6 +255,8 @@ class RocksDbStore final : public StateStore {
     if (!read.ok()) static_cast<void>(health_->note_read(read.status()));
     return read;
   }
+  Status purge_one(const std::string& key, std::uint64_t written) const;
+  void renew_manifest() CAIRN_REQUIRES(close_mutex_);
   Status check_room_to_open() const;
   Status check_recovered(std::uint64_t last_write, const std::string& end) CAIRN_EXCLUDES(only_here_mutex_);
   Status check_room_for_copy(const std::string& parent) const;
@@ -266,6 +285,7 @@ class RocksDbStore final : public StateStore {
   mutable InFlight calls_;
   const std::shared_ptr<FlushedMark> flushed_ = std::make_shared<FlushedMark>();
   std::atomic<std::uint64_t> last_write_at_close_{0};
+  std::atomic<bool> purged_{false};  ///< the MANIFEST may name keys that are gone from the tables
 
   Mutex only_here_mutex_;
   std::optional<LastWriteMark> only_here_ CAIRN_GUARDED_BY(only_here_mutex_);  ///< set by open()
@@ -385,8 +405,30 @@ Status RocksDbStore::close() {
   last_write_at_close_.store(database_->last_write(), std::memory_order_release);
   snapshots_->close();
   database_.reset();
+  if (purged_.load()) renew_manifest();
   owner_.reset();
   return status;
+}
+
+/// Compactions leave a key in files where a snapshot of before its removal is held. Readers hold theirs for moments.
+Status RocksDbStore::purge_one(const std::string& key, std::uint64_t written) const {
+  constexpr int kTries = 20;
+  constexpr std::chrono::milliseconds kWait{100};
+  for (int tries = 0; tries < kTries; ++tries) {
+    CAIRN_ASSIGN_OR_RETURN(const bool remains, database_->has_remains(key, written));
+    if (!remains) return ok_status();
+    if (tries > 0) std::this_thread::sleep_for(kWait);
+    CAIRN_RETURN_IF_ERROR(database_->compact(key));
+  }
+  return unavailable("somebody still reads the state of before the removal; try again");
+}
+
+/// Opening a database begins a MANIFEST without the history of the one before, which is removed.
+void RocksDbStore::renew_manifest() {
+  const Status opened = open_database(0);
+  if (!opened.ok())
+    options_.log.warning("storage.manifest", "it is made anew at the next start", {{"error", opened.to_string()}});
+  database_.reset();
 }
 
 // Nothing is lost when there is no flush: the log has it all. Flushes and compactions merge, so quarantine is written

@@ -1,5 +1,6 @@
 #include "streaming/api_record.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -8,6 +9,7 @@
 #include "cairn/utf8.h"
 #include "streaming/log/crc32c.h"
 #include "streaming/log/record.h"
+#include "streaming/mentions.h"
 
 namespace cairn::streaming {
 namespace {
@@ -17,6 +19,7 @@ constexpr std::uint8_t kDecoded = 1;
 constexpr std::uint8_t kRefused = 2;
 constexpr std::uint8_t kCall = 3;
 constexpr std::uint8_t kKnownCalls = 4;
+constexpr std::uint8_t kErased = 6;  // 5 is kGivenUp
 
 constexpr std::uint8_t kHasValue = 1;
 constexpr std::uint8_t kHasPosition = 2;
@@ -183,6 +186,51 @@ void append_refused_record(Reject reject, std::string_view detail, std::string_v
   record->append(detail).append(payload);
 }
 
+void append_erased_record(std::string* record) { record->push_back(static_cast<char>(kErased)); }
+
+bool is_erased_record(std::string_view record) {
+  if (record.empty() || record[0] != static_cast<char>(kErased)) return false;
+  return record.find_first_not_of('\0', 1) == std::string_view::npos;
+}
+
+namespace {
+
+/// Whether the record of one event is to go.
+bool is_of_user(std::string_view record, std::string_view user, EventTime until) {
+  Fields fields(record);
+  const std::uint8_t kind = fields.byte();
+  if (kind == kRefused) {
+    const auto refused = read_refused(fields);
+    return refused && (mentions(refused->payload, user) || mentions(refused->detail, user));
+  }
+  if (kind != kDecoded) return false;
+  const std::uint8_t flags = fields.byte();
+  fields.byte();  // the type
+  const EventTime time = event_time_from_ms(static_cast<std::int64_t>(fields.number()));
+  if ((flags & kHasValue) != 0) fields.number();
+  if ((flags & kHasPosition) != 0) fields.bytes(16);
+  return fields.id() == user && time <= until;
+}
+
+void blank(std::span<char> record) {
+  std::fill(record.begin(), record.end(), '\0');
+  record[0] = static_cast<char>(kErased);
+}
+
+}  // namespace
+
+std::size_t erase_user(std::string_view user, EventTime until, std::span<char> record) {
+  const std::string_view whole(record.data(), record.size());
+  const auto events = events_in(whole);
+  std::size_t erased = 0;
+  for (const std::string_view event : events.value_or(std::vector<std::string_view>{})) {
+    if (event.empty() || !is_of_user(event, user, until)) continue;
+    blank(record.subspan(static_cast<std::size_t>(event.data() - whole.data()), event.size()));
+    ++erased;
+  }
+  return erased;
+}
+
 CallKey call_key(std::string_view idempotency_key) noexcept {
   __extension__ using Wide = unsigned __int128;
   constexpr Wide kPrime = (Wide{1} << 88) + 0x13B;
@@ -221,7 +269,7 @@ void append_known_calls_record(std::span<const ApiCall> calls, std::string* reco
 
 bool is_event_record(std::string_view record) {
   const std::uint8_t kind = Fields(record).byte();
-  return kind == kDecoded || kind == kRefused;
+  return kind == kDecoded || kind == kRefused || kind == kErased;
 }
 
 std::optional<std::vector<ApiCall>> read_calls(std::string_view record, Offset next) {

@@ -15,6 +15,7 @@
 #include "streaming/log/acknowledged.h"
 #include "streaming/log/crc32c.h"
 #include "streaming/log/identity.h"
+#include "streaming/log/rewriting.h"
 #include "streaming/log/segment.h"
 #include "streaming/source.h"
 
@@ -60,6 +61,7 @@ class FileEventLog final : public EventLog {
   Offset end_offset() const override;
   Status read(Offset from, std::size_t records_max, std::chrono::milliseconds wait, std::string* bytes,
               const Visit& visit) const override;
+  Result<std::uint64_t> rewrite(const Change& change) override;
   Status trim(Offset offset) override;
   const LogIdentity& identity() const noexcept override { return identity_; }
   Status verify(Offset from) const override;
@@ -79,6 +81,8 @@ class FileEventLog final : public EventLog {
   Status write(const Group& group) CAIRN_EXCLUDES(mutex_);
   Status check_free(std::size_t bytes) const;
   Status roll(Offset start) CAIRN_EXCLUDES(mutex_);
+  /// What is durable now lies in segments that no append touches any more.
+  Status begin_segment() CAIRN_EXCLUDES(mutex_);
   Status undo(const Group& group, Status failure);
   void fail(Group& group, const Status& status) CAIRN_REQUIRES(mutex_);
   Result<Span> durable_from(Offset from, std::chrono::milliseconds wait) const CAIRN_EXCLUDES(mutex_);
@@ -340,6 +344,41 @@ Status FileEventLog::trim(Offset offset) {
   return removed ? posix::sync_directory(options_.path) : ok_status();
 }
 
+Result<std::uint64_t> FileEventLog::rewrite(const Change& change) {
+  const MutexLock nothing_is_removed(trim_mutex_);
+  CAIRN_RETURN_IF_ERROR(begin_segment());
+  Segments segments;
+  {
+    const MutexLock lock(mutex_);
+    segments = segments_;
+  }
+  std::uint64_t changed = 0;
+  for (std::size_t i = 0; i + 1 < segments.size(); ++i) {
+    CAIRN_ASSIGN_OR_RETURN(RewrittenSegment rewritten,
+                           rewrite_segment(*segments[i], options_.path, segments[i + 1]->start(), change));
+    if (rewritten.segment == nullptr) continue;
+    changed += rewritten.changed;
+    const MutexLock lock(mutex_);
+    std::replace(segments_.begin(), segments_.end(), segments[i], std::move(rewritten.segment));
+  }
+  return changed;
+}
+
+Status FileEventLog::begin_segment() {
+  const MutexLock lock(mutex_);
+  while (committing_) changed_.wait(mutex_);
+  if (!refusal_.ok()) return refusal_;
+  const Offset end = durable_end_;
+  committing_ = true;  // nobody else touches active_
+  mutex_.unlock();
+  Status begun = active_->start() == end ? ok_status() : check_free(0);
+  if (begun.ok() && active_->start() != end) begun = roll(end);
+  mutex_.lock();
+  committing_ = false;
+  changed_.notify_all();
+  return begun;
+}
+
 Status FileEventLog::copy(const std::string& directory) const {
   const Offset end = end_offset();
   CAIRN_RETURN_IF_ERROR(posix::make_directories(directory));
@@ -495,6 +534,7 @@ Result<LogIdentity> settle_identity(const EventLogOptions& options, std::optiona
 
 Result<std::unique_ptr<EventLog>> open_event_log(EventLogOptions options) {
   CAIRN_ASSIGN_OR_RETURN(posix::File lock, lock_directory(options.path));
+  CAIRN_RETURN_IF_ERROR(remove_unfinished_rewrites(options.path));
   CAIRN_ASSIGN_OR_RETURN(Beside beside, open_beside(options));
   auto segments = open_segments(options.path, beside);
   if (!segments.ok()) return with_remedy(std::move(segments).status());

@@ -108,12 +108,14 @@ class LogSource final : public Source {
   /// A call's events stand together in one record. They are delivered together, because a position lies between records
   /// of the log only; the offset of each is where it begins inside.
   Status take_all(Offset offset, std::string_view bytes, RecordBatch* batch) {
+    if (is_erased_record(bytes)) return ok_status();
     if (is_event_record(bytes)) return take(offset, bytes, batch);
     const auto events = events_in(bytes);
     if (!events) return no_event(offset);
     const std::size_t records = batch->records.size();
     const std::size_t decoded = decoded_;
     for (const std::string_view event : *events) {
+      if (is_erased_record(event)) continue;
       const Offset inside{offset.value + (event.data() - bytes.data())};
       if (Status taken = take(inside, event, batch); !taken.ok()) {
         batch->records.resize(records);  // all or none

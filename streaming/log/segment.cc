@@ -139,8 +139,20 @@ Status Segment::write(Offset offset, std::string_view bytes) {
 Status Segment::cut(Offset end) { return file_.truncate(kHeaderBytes + end.value - start_.value); }
 
 Status Segment::copy(const std::string& directory) const {
-  CAIRN_ASSIGN_OR_RETURN(const posix::FileInfo info, file_.info());
   CAIRN_ASSIGN_OR_RETURN(posix::File to, posix::File::open(path(directory, start_), O_WRONLY | O_CREAT | O_EXCL));
+  CAIRN_RETURN_IF_ERROR(copy_bytes(to));
+  return to.sync();
+}
+
+Status Segment::write_copy(const std::string& path, const Edit& edit) const {
+  CAIRN_ASSIGN_OR_RETURN(posix::File to, posix::File::open(path, O_WRONLY | O_CREAT | O_TRUNC));
+  CAIRN_RETURN_IF_ERROR(copy_bytes(to));
+  CAIRN_RETURN_IF_ERROR(edit(to, static_cast<std::int64_t>(kHeaderBytes)));
+  return to.sync();
+}
+
+Status Segment::copy_bytes(posix::File& to) const {
+  CAIRN_ASSIGN_OR_RETURN(const posix::FileInfo info, file_.info());
   std::string bytes;
   for (std::int64_t at = 0; at < info.size;) {
     bytes.resize(std::min(kWindowBytes, static_cast<std::size_t>(info.size - at)));
@@ -149,7 +161,7 @@ Status Segment::copy(const std::string& directory) const {
     CAIRN_RETURN_IF_ERROR(to.write_at(std::string_view(bytes).substr(0, n), at));
     at += static_cast<std::int64_t>(n);
   }
-  return to.sync();
+  return ok_status();
 }
 
 Status Segment::check_end(Offset end) const {

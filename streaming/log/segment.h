@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -53,9 +54,14 @@ class Segment {
   [[nodiscard]] Status sync() { return file_.sync(); }
   /// Copies what the file holds now into another directory, synced. Returns: RESOURCE_EXHAUSTED, UNAVAILABLE.
   [[nodiscard]] Status copy(const std::string& directory) const;
+  /// The same into the file `path`, which is replaced when it is there; `edit` may change it before it is synced.
+  using Edit = std::function<Status(posix::File& file, std::int64_t header_bytes)>;
+  [[nodiscard]] Status write_copy(const std::string& path, const Edit& edit) const;
   [[nodiscard]] Result<std::uint64_t> free_bytes() const { return file_.free_bytes(); }
 
  private:
+  [[nodiscard]] Status copy_bytes(posix::File& to) const;
+
   Segment(posix::File file, Offset start) : file_(std::move(file)), start_(start) {}
 
   posix::File file_;

@@ -78,5 +78,51 @@ TEST_CASE_TEMPLATE("a bad place is named and none is written", Twin, MemoryTwin,
   CHECK(*twin.roles.places->places_version() == 0);
 }
 
+TEST_CASE_TEMPLATE("a deleted place keeps its row, which says so until a higher version brings it back", Twin,
+                   MemoryTwin, PostgresTwin) {
+  const Twin twin;
+  const EventTime at = event_time_from_ms(1'700'000'000'123);
+  PlaceMirror& mirror = *twin.roles.places;
+  REQUIRE(mirror.upsert_places(std::vector{place("a", "1"), place("b", "1")}, 1).ok());
+  REQUIRE(
+      mirror.write_places({}, std::vector{DeletedPlace{place("a", "1"), at}, DeletedPlace{place("new", "1"), at}}, 3)
+          .ok());
+  CHECK(twin.places() == std::vector{place("a", "1"), place("b", "1"), place("new", "1")});
+  CHECK(twin.deleted_places() == std::vector{PlaceId("a"), PlaceId("new")});
+  CHECK(*mirror.places_version() == 3);
+  REQUIRE(mirror.upsert_places(std::vector{place("a", "older")}, 2).ok());
+  CHECK(twin.deleted_places() == std::vector{PlaceId("a"), PlaceId("new")});
+  REQUIRE(mirror.write_places({}, std::vector{DeletedPlace{place("b", "1"), at}}, 0).ok());  // older than b's row
+  CHECK(twin.deleted_places() == std::vector{PlaceId("a"), PlaceId("new")});
+  REQUIRE(mirror.write_places(std::vector{place("a", "back")}, std::vector{DeletedPlace{place("b", "1"), at}}, 4).ok());
+  CHECK(twin.places() == std::vector{place("a", "back"), place("b", "1"), place("new", "1")});
+  CHECK(twin.deleted_places() == std::vector{PlaceId("b"), PlaceId("new")});
+  CHECK(mirror.write_places({}, std::vector{DeletedPlace{place("", "1"), at}}, 5).code() ==
+        StatusCode::kInvalidArgument);
+}
+
+TEST_CASE_TEMPLATE("a deletion with the history takes the hours of before, once, and no interaction", Twin, MemoryTwin,
+                   PostgresTwin) {
+  const Twin twin;
+  const auto visit = [&](const char* id, std::int64_t offset) {
+    const Interaction one{UserId("u"), PlaceId(id), TypeIndex{2}, event_time_from_ms(1'700'000'000'000), {}, {}, ""};
+    const std::vector<SourcePosition> before{{Partition{0}, Offset{offset - 1}, ""}};
+    const std::vector<SourcePosition> after{{Partition{0}, Offset{offset}, ""}};
+    REQUIRE(twin.roles.materializer->apply("s", {&one, 1}, before, after).ok());
+  };
+  visit("a", 1);
+  visit("b", 2);
+  const std::vector<DeletedPlace> kept{{place("a", ""), event_time_from_ms(1)}};
+  const std::vector<DeletedPlace> erased{{place("a", ""), event_time_from_ms(2), true}};
+  REQUIRE(twin.roles.places->write_places({}, kept, 1).ok());
+  CHECK(twin.tables().stats.size() == 2);
+  REQUIRE(twin.roles.places->write_places({}, erased, 2).ok());
+  CHECK(twin.tables().stats.size() == 1);
+  CHECK(twin.tables().rows.size() == 2);
+  visit("a", 3);
+  REQUIRE(twin.roles.places->write_places({}, erased, 3).ok());  // told again, as after a crash
+  CHECK(twin.tables().stats.size() == 2);
+}
+
 }  // namespace
 }  // namespace cairn::sql

@@ -27,6 +27,7 @@ struct MemoryTwin {
 
   [[nodiscard]] Expected tables() const { return read_tables(database); }
   [[nodiscard]] std::vector<Place> places() const { return database.places(); }
+  [[nodiscard]] std::vector<PlaceId> deleted_places() const { return database.deleted_places(); }
 };
 
 struct PostgresTwin {
@@ -55,6 +56,14 @@ struct PostgresTwin {
       places.push_back({PlaceId(*row[0]), *row[1], {std::stod(*row[2]), std::stod(*row[3])}, row[4].value_or("")});
     }
     return places;
+  }
+  [[nodiscard]] std::vector<PlaceId> deleted_places() const {
+    test::PgClient client = made.client();
+    std::vector<PlaceId> ids;
+    for (const auto& row : client.query("SELECT place_id FROM places WHERE deleted_at IS NOT NULL ORDER BY place_id")) {
+      ids.emplace_back(*row[0]);
+    }
+    return ids;
   }
 };
 

@@ -339,5 +339,28 @@ TEST_CASE_TEMPLATE("closing waits for calls under way and turns later ones away"
   CHECK(surprises == 0);
 }
 
+TEST_CASE_TEMPLATE("a purge leaves what was not removed, and what was put again", Twin, MemoryTwin, RocksDbTwin) {
+  Twin twin;
+  StateStore& store = *twin.store;
+  WriteBatch batch;
+  for (const char* key : {"a", "b", "c"}) batch.merge(Family::kState, key, counter(2));
+  must(store.write(batch, Durability::kBuffered));
+  must(store.flush());
+  batch.clear();
+  batch.remove(Family::kState, "a");
+  batch.remove(Family::kState, "b");
+  batch.put(Family::kState, "b", counter(7));
+  must(store.write(batch, Durability::kBuffered));
+  must(store.purge(Family::kState, std::vector<std::string>{"a", "b", "never"}));
+  batch.clear();
+  batch.merge(Family::kState, "b", counter(1));
+  must(store.write(batch, Durability::kBuffered));
+  CHECK(must_count(store, "a") == std::nullopt);
+  CHECK(must_count(store, "b") == 8);
+  CHECK(must_count(store, "c") == 2);
+  must(store.close());
+  CHECK(store.purge(Family::kState, std::vector<std::string>{"a"}).code() == StatusCode::kUnavailable);
+}
+
 }  // namespace
 }  // namespace cairn::storage

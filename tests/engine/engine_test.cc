@@ -389,4 +389,39 @@ TEST_CASE("reading, writing and asking at once neither race nor lose") {
   CHECK(visits(*engine, "cafe") == kWriters * kEach);
 }
 
+TEST_CASE("a deleted place is gone from answers at once and after a restart, and an import brings it back") {
+  const auto recommended = [](const Engine& engine) {
+    std::set<std::string> ids;
+    const auto answer = engine.recommend({}, {.user = UserId("ann"), .position = GeoPoint{40.7, -74.0}});
+    REQUIRE_MESSAGE(answer.ok(), answer.status().to_string());
+    for (const Recommended& item : answer->items) ids.insert(item.place.id.str());
+    return ids;
+  };
+  for (const PlaceHistory history : {PlaceHistory::kKeep, PlaceHistory::kErase}) {
+    const double left = history == PlaceHistory::kKeep ? 1.0 : 0.0;
+    Folder own;
+    auto engine = open(options_in(own.path));
+    REQUIRE(engine->upsert_places({}, kPlaces).ok());
+    const std::string one = event("ann", "bar");
+    const std::vector<std::string_view> events{one};
+    REQUIRE(engine->ingest({}, events).ok());
+    REQUIRE(engine->wait_caught_up(CallContext::within(kPatience)).ok());
+    CHECK(recommended(*engine) == std::set<std::string>{"bar", "cafe"});
+    REQUIRE(engine->delete_places({}, std::vector{PlaceId("bar")}, history).ok());
+    for (int round = 0; round < 2; ++round) {
+      CHECK(recommended(*engine) == std::set<std::string>{"cafe"});
+      CHECK(engine->get_place({}, PlaceId("bar")).status().code() == StatusCode::kNotFound);
+      CHECK(engine->status({}).places == 1);
+      CHECK(visits(*engine, "bar") == left);
+      CHECK(engine->delete_places({}, std::vector{PlaceId("bar")}, history).code() == StatusCode::kNotFound);
+      engine.reset();
+      engine = open(options_in(own.path));
+    }
+    REQUIRE(engine->upsert_places({}, kPlaces).ok());
+    REQUIRE(engine->wait_caught_up(CallContext::within(kPatience)).ok());
+    CHECK(recommended(*engine) == std::set<std::string>{"bar", "cafe"});
+    CHECK(visits(*engine, "bar") == left);
+  }
+}
+
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 #include <rocksdb/db.h>
+#include <rocksdb/utilities/debug.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <limits>
 #include <thread>
 #include <utility>
@@ -310,6 +312,78 @@ TEST_CASE("stats tell the bytes on disk and of the disk") {
   CHECK(stats.disk_bytes < 100'000'000);
   CHECK(stats.free_bytes > 0);
   CHECK(stats.accepting_writes);
+}
+
+/// How many versions the database has of a key, those that nobody can read any more included.
+std::size_t versions_of(const std::string& path, const std::string& stored) {
+  rocksdb::Options options;
+  rocksdb::DB* raw = nullptr;
+  REQUIRE(rocksdb::DB::OpenForReadOnly(options, path, &raw).ok());
+  const std::unique_ptr<rocksdb::DB> db(raw);
+  std::vector<rocksdb::KeyVersion> versions;
+  REQUIRE(rocksdb::GetAllKeyVersions(db.get(), stored, stored, 100, &versions).ok());
+  return versions.size();
+}
+
+/// The files of a folder that hold these bytes.
+std::vector<std::string> files_with(const std::string& path, const std::string& bytes) {
+  std::vector<std::string> found;
+  for (const auto& file : fs::recursive_directory_iterator(path)) {
+    if (!file.is_regular_file()) continue;
+    std::ifstream in(file.path(), std::ios::binary);
+    const std::string all((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+    if (all.find(bytes) != std::string::npos) found.push_back(file.path().filename().string());
+  }
+  return found;
+}
+
+TEST_CASE("a purged key is in no file of the store, nor is a mark that it was removed") {
+  // Alone it names the ends of table files, among others it lies inside of them.
+  for (const int others : {0, 2'000}) {
+    INFO("others=", others);
+    TempDir dir;
+    const std::string key = "Somebody-who-leaves-4711";
+    auto store = open_small(dir / "state");
+    for (int round = 0; round < 3; ++round) {
+      WriteBatch batch;
+      for (int i = 0; i < others; ++i) batch.merge(Family::kState, "Z" + std::to_string(i), counter(1));
+      batch.merge(Family::kState, key, counter(1));
+      must(store->write(batch, Durability::kSynced));
+      must(store->flush());
+    }
+    CHECK_FALSE(files_with(dir / "state", key).empty());
+    WriteBatch batch;
+    batch.remove(Family::kState, key);
+    must(store->write(batch, Durability::kSynced));
+    // A reader of before keeps the old value alive; when he has gone it is a matter of another try.
+    auto reader = store->snapshot();
+    reader.reset();
+    must(store->purge(Family::kState, std::vector{key}));
+    if (others > 0) CHECK(must_count(*store, "Z7") == 3);
+    must(store->close());
+    CHECK(files_with(dir / "state", key).empty());
+    CHECK(versions_of(dir / "state", std::string(1, '\0') + key) == 0);
+    store.reset();
+    const auto again = open_small(dir / "state");
+    CHECK(must_count(*again, key) == std::nullopt);
+    if (others > 0) CHECK(must_count(*again, "Z7") == 3);
+  }
+}
+
+TEST_CASE("what a snapshot of before the removal holds cannot be purged, and the store says so") {
+  TempDir dir;
+  auto store = open_small(dir / "state");
+  WriteBatch batch;
+  batch.put(Family::kState, "k", counter(1));
+  must(store->write(batch, Durability::kBuffered));
+  auto reader = store->snapshot();
+  batch.clear();
+  batch.remove(Family::kState, "k");
+  must(store->write(batch, Durability::kBuffered));
+  CHECK(store->purge(Family::kState, std::vector<std::string>{"k"}).code() == StatusCode::kUnavailable);
+  CHECK(store->get_at(*reader, Family::kState, "k")->has_value());
+  reader.reset();
+  must(store->purge(Family::kState, std::vector<std::string>{"k"}));
 }
 
 }  // namespace

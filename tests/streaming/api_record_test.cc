@@ -11,11 +11,14 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "streaming/event_log.h"
+#include "streaming/mentions.h"
 #include "streaming/source.h"
 #include "tests/streaming/files.h"
 #include "tests/support/begin_source.h"
@@ -429,6 +432,80 @@ TEST_CASE("the source stops before a whole record that holds no event, and deliv
     CHECK(batch.records.empty());
     CHECK(batch.positions.empty());
   }
+}
+
+Interaction event_of(const std::string& user, std::int64_t ms) {
+  return {UserId(user), PlaceId("p"), TypeIndex{2}, event_time_from_ms(ms), 4.5, GeoPoint{1, 2}, "e-" + user};
+}
+
+TEST_CASE("a user's events are erased in place, up to a time, and refused ones that name him") {
+  const std::string mine = decoded_record(event_of("ann", 100));
+  const std::string later = decoded_record(event_of("ann", 101));
+  const std::string other = decoded_record(event_of("anna", 100));
+  const std::string refused = refused_record(Reject::kBadTime, "ts", R"({"user_id":"ann","ts":"x"})");
+  const std::string foreign = refused_record(Reject::kBadTime, "ts", R"({"user_id":"anna","ts":"x"})");
+  const auto erased = [](std::string record) {
+    const std::size_t size = record.size();
+    const std::size_t events = erase_user("ann", event_time_from_ms(100), std::span(record.data(), record.size()));
+    CHECK(record.size() == size);
+    return std::pair(events, record);
+  };
+  for (const std::string& gone : {mine, refused}) {
+    const auto [events, record] = erased(gone);
+    CHECK(events == 1);
+    CHECK(is_erased_record(record));
+    CHECK(is_event_record(record));
+    CHECK(record.find("ann") == std::string::npos);
+    CHECK_FALSE(read_and_write(record));  // it is no event
+  }
+  for (const std::string& stays : {later, other, foreign, std::string("no record")}) {
+    CHECK(erased(stays) == std::pair<std::size_t, std::string>(0, stays));
+  }
+  std::string call;
+  append_call_record({.accepted = 3, .rejected = 2}, std::vector<std::string_view>{mine, other, refused, later, mine},
+                     &call);
+  const auto [events, record] = erased(call);
+  CHECK(events == 3);
+  const auto inside = events_in(record);
+  REQUIRE(inside);
+  REQUIRE(inside->size() == 5);
+  for (const std::size_t i : {0, 2, 4}) CHECK(is_erased_record((*inside)[i]));
+  CHECK((*inside)[1] == other);
+  CHECK((*inside)[3] == later);
+  CHECK(read_calls(record, Offset{9})->at(0).accepted == 3);
+}
+
+TEST_CASE("the source passes over erased events, whole records and parts of calls, and its offsets go on") {
+  const test::TemporaryFolder scratch;
+  const auto log = open(scratch / "log");
+  std::string nothing;
+  append_erased_record(&nothing);
+  std::string call;
+  append_call_record({.accepted = 1, .rejected = 1}, std::vector<std::string_view>{nothing, kBare}, &call);
+  const std::string_view records[] = {kFull, nothing, call, nothing};
+  const Offset end = log->append(records).value();
+  const auto source = make_log_source("api", *log, kTypes);
+  REQUIRE(test::begin(*source).ok());
+  RecordBatch batch;
+  REQUIRE(source->poll(10, milliseconds{0}, &batch).ok());
+  CHECK(batch.records.size() == 2);
+  CHECK(batch.gap_bytes == 0);
+  CHECK(batch.positions == std::vector<SourcePosition>{{Partition{0}, end, {}}});
+  CHECK(batch.at_end);
+}
+
+TEST_CASE("a payload mentions an id that stands there alone, in plain or escaped, as text or as a number") {
+  CHECK(mentions(R"({"user_id":"u1"})", "u1"));
+  CHECK(mentions(R"({"user_id": 42, "x)", "42"));
+  CHECK(mentions("u1", "u1"));
+  CHECK(mentions(R"({"user_id":"caf\u00e9 \"x\""})", "caf\xc3\xa9 \"x\""));
+  CHECK(mentions(R"({"user_id":"\ud83d\ude42"})", "\xf0\x9f\x99\x82"));
+  CHECK(mentions(R"({"event_id":"u1-7"})", "u1"));
+  CHECK_FALSE(mentions(R"({"user_id":"u12"})", "u1"));
+  CHECK_FALSE(mentions(R"({"user_id":"au1"})", "u1"));
+  CHECK_FALSE(mentions(R"({"user_id":142})", "42"));
+  CHECK_FALSE(mentions("", "u1"));
+  CHECK(without_escapes(R"(a\u00zzb\)") == R"(a\u00zzb\)");
 }
 
 }  // namespace

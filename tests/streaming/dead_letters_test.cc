@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "streaming/mentions.h"
 #include "tests/streaming/files.h"
 #include "tests/support/disk_syncs.h"
 
@@ -444,6 +445,49 @@ TEST_CASE("many letters survive being read back in pieces") {
   REQUIRE(open(scratch / "f")->append(many).ok());
   CHECK(offsets_of(scratch / "f").size() == 60);
   CHECK(open_dead_letter_file(scratch / "no/such/folder").status().code() == StatusCode::kNotFound);
+}
+
+TEST_CASE("letters that name somebody are taken out of every file, counted as not kept, and are not written again") {
+  const test::TemporaryFolder scratch;
+  const std::string path = scratch / "f";
+  const auto names_ann = [](std::string_view text) { return mentions(text, "ann"); };
+  auto letters = std::move(open_dead_letter_file(path, {.file_bytes_max = 600, .files_max = 3})).value();
+  const std::string binary = std::string("\xff ann ") + '\0';
+  std::int64_t offset = 0;
+  const auto add = [&](std::string_view payload) {
+    const DeadLetter one = letter(++offset, payload);
+    REQUIRE(letters->append(std::span(&one, 1)).ok());
+  };
+  for (const std::string_view payload :
+       {std::string_view(R"({"user_id":"ann"})"), std::string_view(R"({"user_id":"bob"})"), std::string_view(binary),
+        std::string_view(R"({"user_id":"\u0061nn")"), std::string_view("anna"), std::string_view("of ann")}) {
+    add(payload);
+  }
+  REQUIRE(std::filesystem::exists(path + ".1"));
+  std::vector<std::string> found;
+  REQUIRE(letters->find(names_ann, [&](std::string_view line) { found.emplace_back(line); }).ok());
+  CHECK(found.size() == 4);
+  CHECK(letters->erase(names_ann).value() == 4);
+  CHECK(letters->erase(names_ann).value() == 0);
+  Offsets kept;
+  Offsets counted;
+  for (const std::string& file : {path + ".2", path + ".1", path}) {
+    if (!std::filesystem::exists(file)) continue;
+    CHECK_FALSE(std::filesystem::exists(file + ".new"));
+    for (const json& line : lines_of(file)) {
+      (line.contains("not_kept") ? counted : kept).push_back(line["offset"].get<std::int64_t>());
+      CHECK(line["reason"] == "malformed_json");
+      CHECK(line["seen"] == "2024-05-01T12:30:00.250Z");
+    }
+  }
+  CHECK(kept == Offsets{2, 5});
+  CHECK(counted == Offsets{1, 3, 4, 6});
+  add("later");
+  letters.reset();
+  letters = std::move(open_dead_letter_file(path, {.file_bytes_max = 600, .files_max = 3})).value();
+  const DeadLetter again = letter(6, "of ann");  // comes again after a crash
+  REQUIRE(letters->append(std::span(&again, 1)).ok());
+  CHECK(letters->erase(names_ann).value() == 0);
 }
 
 }  // namespace

@@ -40,6 +40,9 @@ class ForwardingStore : public storage::StateStore {
     return store_->scan(family, prefix, visit);
   }
   Status flush() override { return store_->flush(); }
+  Status purge(storage::Family family, std::span<const std::string> keys) override {
+    return store_->purge(family, keys);
+  }
   [[nodiscard]] std::uint64_t last_write() const noexcept override { return store_->last_write(); }
   [[nodiscard]] std::uint64_t last_write_in_files() const noexcept override { return store_->last_write_in_files(); }
   Status checkpoint(const std::string& path) override { return store_->checkpoint(path); }

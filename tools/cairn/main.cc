@@ -46,6 +46,7 @@ void add_commands(CLI::App& app, const GlobalOptions& options) {
   add_recommend_command(app, options);
   add_features_command(app, options);
   add_places_command(app, options);
+  add_users_command(app, options);
   add_ingest_command(app, options);
   add_wait_command(app, options);
   add_consumer_command(app, options);

@@ -1,5 +1,7 @@
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "tools/cairn/output.h"
 #include "tools/cairn/place_source.h"
@@ -90,6 +92,16 @@ void run_get(const GlobalOptions& options, const std::string& id) {
   print(table.to_string(color_wanted()));
 }
 
+void run_delete(const GlobalOptions& options, const std::vector<std::string>& ids, bool erase_history) {
+  nlohmann::json answers = nlohmann::json::array();
+  for (const std::string& id : ids) {
+    const std::string target = "/v1/places/" + percent_encode(id) + (erase_history ? "?history=erase" : "");
+    answers.push_back(call_json(options, {.method = "DELETE", .target = target}));
+  }
+  if (options.json()) return print(answers.dump() + "\n");
+  if (!options.quiet) print(grouped(ids.size()) + (ids.size() == 1 ? " place deleted\n" : " places deleted\n"));
+}
+
 }  // namespace
 
 void add_places_command(CLI::App& app, const GlobalOptions& options) {
@@ -115,6 +127,17 @@ auto id = std::make_shared<std::string>();
 get->add_option("ID", *id, "The place's id")->required();
 get->footer(examples("  cairn places get p42"));
 get->callback([&options, id] { run_get(options, *id); });
+
+auto* remove = command->add_subcommand("delete", "Delete places; an import of the same id brings one back");
+auto ids = std::make_shared<std::vector<std::string>>();
+auto erase_history = std::make_shared<bool>(false);
+remove->add_option("ID", *ids, "The places' ids; ends at the first that no place has")->required();
+remove->add_flag("--erase-history", *erase_history,
+                 "Erase what was counted for them as well: their features, their hourly aggregates");
+remove->footer(
+    examples("  cairn places delete p42\n"
+             "  cairn places delete --erase-history p42 p43"));
+remove->callback([&options, ids, erase_history] { run_delete(options, *ids, *erase_history); });
 }  // namespace cairn::cli
 
 }  // namespace cairn::cli

@@ -21,6 +21,7 @@
 #include "cairn/place.h"
 #include "cairn/recommendation.h"
 #include "cairn/status.h"
+#include "cairn/user_data.h"
 
 namespace cairn {
 
@@ -46,9 +47,9 @@ enum class ModelChoice : std::uint8_t {
 /// return DEADLINE_EXCEEDED and CANCELLED.
 ///
 /// Threads: every method may be called from any thread at any time, except that nothing may run during or after the
-/// destructor. Blocking: `ingest`, `upsert_places` and `checkpoint` wait for the disk, `recommend` for `min_offset`
-/// when asked to, `wait_caught_up` for the consumers, the rest for locks and for reads of the state. Owns its threads,
-/// its state directory (by lock) and its connections.
+/// destructor. Blocking: `ingest`, `upsert_places`, `delete_places` and `checkpoint` wait for the disk, `recommend` for
+/// `min_offset` when asked to, `wait_caught_up` for the consumers, the rest for locks and for reads of the state. Owns
+/// its threads, its state directory (by lock) and its connections.
 class Engine {
  public:
   /// Opens the state directory, recovers, starts consuming.
@@ -88,6 +89,16 @@ class Engine {
   /// Returns: INVALID_ARGUMENT naming the first bad place; RESOURCE_EXHAUSTED when the disk is nearly full.
   [[nodiscard]] virtual Status upsert_places(const CallContext& context, std::span<const Place> places) = 0;
 
+  /// Deletes places; all or none. They are in no answer from then on; in PostgreSQL their rows say soon after when they
+  /// were deleted. Events that still name such a place count for its id, as those of a place never imported. An import
+  /// of the id brings the place back, with what was counted for it, unless `history` is to be erased: then its features
+  /// and its hourly aggregates go. What users did stays theirs: their own features and the rows of user_interactions
+  /// are not touched. Durable on return; takes as long as making the index of places anew. Returns: NOT_FOUND naming
+  /// the first id that no place has; INVALID_ARGUMENT for an id that is none; RESOURCE_EXHAUSTED when the disk is
+  /// nearly full. With any error but the first two a history may be erased already.
+  [[nodiscard]] virtual Status delete_places(const CallContext& context, std::span<const PlaceId> ids,
+                                             PlaceHistory history) = 0;
+
   /// Out of memory, without waiting for anything. Returns: NOT_FOUND.
   [[nodiscard]] virtual Result<Place> get_place(const CallContext& context, const PlaceId& id) const = 0;
 
@@ -105,6 +116,25 @@ class Engine {
   /// Kept answers about any of these are not given again (AnswerCacheOptions). What events, imports and activations
   /// make outdated need not be named.
   [[nodiscard]] virtual Status invalidate_answers(const CallContext& context, const AnswerTags& tags) = 0;
+
+  /// Erases a user: his features, his events in the API's log, records of his that were refused, his rows in
+  /// PostgreSQL. What is erased is in no file of the state directory afterwards, but for the names of table files' ends
+  /// in the store's MANIFEST, which a close or a start makes anew. Counts of places, cells, hours and categories stay:
+  /// they name nobody. What sources bring again of the user, from up to the time of the erasure, is refused and counted
+  /// for ever (EngineStatus::events_of_erased), by a mark that keeps a keyed hash of the id; events of a later time are
+  /// taken, since a person may come back. Not reached are: checkpoints, topics and files that are sources, other
+  /// daemons.
+  ///
+  /// A note of what is to be done is on the disk first. What cannot be done now is told in the receipt, and tried again
+  /// until it succeeds, also after a crash. Who is not known is erased all the same: he may be in a stream. One at a
+  /// time; takes as long as rewriting the API's log.
+  /// Returns: INVALID_ARGUMENT for an id that is none; RESOURCE_EXHAUSTED, UNAVAILABLE when nothing can be noted, and
+  /// then nothing is erased.
+  [[nodiscard]] virtual Result<ErasureReceipt> erase_user(const CallContext& context, const UserId& user) = 0;
+
+  /// All that is known of a user. Takes as long as reading the API's log.
+  /// Returns: INVALID_ARGUMENT for an id that is none; UNAVAILABLE when a part cannot be read now: PostgreSQL is down.
+  [[nodiscard]] virtual Result<UserExport> export_user(const CallContext& context, const UserId& user) const = 0;
 
   /// Answers whatever the deadline, and waits for nothing: probes need it most when all else is late.
   [[nodiscard]] virtual EngineStatus status(const CallContext& context) const = 0;

@@ -129,6 +129,9 @@ struct EngineStatus {
   std::uint64_t events_rejected = 0;
   std::vector<RejectedRecords> rejected_by_reason;  ///< of the reasons that came
   std::uint64_t events_repeated = 0;                ///< dropped by event_id
+  std::uint64_t events_of_erased = 0;  ///< refused by this process: of users who were erased, from before that
+  std::uint64_t erased_users = 0;      ///< whose events of before their erasure are refused
+  std::uint64_t erasures_pending = 0;  ///< users of whom a part is still to be erased
   std::uint64_t places = 0;
   std::uint64_t state_bytes = 0;      ///< on disk
   std::uint64_t row_cache_bytes = 0;  ///< decoded rows of features in memory

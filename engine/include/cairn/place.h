@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "cairn/geo.h"
@@ -15,6 +16,12 @@ struct Place {
   std::string category;  ///< free text of the deployment's own, empty when unknown
 
   friend bool operator==(const Place&, const Place&) = default;
+};
+
+/// What becomes of what was counted for a place that is deleted.
+enum class PlaceHistory : std::uint8_t {
+  kKeep,   ///< it is there when the place is imported again
+  kErase,  ///< its features and its hourly aggregates go; a place of the same id begins anew
 };
 
 }  // namespace cairn

@@ -31,8 +31,9 @@ PlaceIndex::PlaceIndex(std::vector<state::Catalog::Stored> places, const feature
   // are settled by id, so that the same catalogue makes the same rows whatever order it was imported in.
   std::vector<std::pair<std::uint64_t, std::size_t>> order;
   order.reserve(places.size());
-  for (std::size_t i = 0; i < places.size(); ++i)
-    order.emplace_back(hilbert_key(grid_cell(places[i].place.position)), i);
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    if (!places[i].deleted) order.emplace_back(hilbert_key(grid_cell(places[i].place.position)), i);
+  }
   std::sort(order.begin(), order.end(), [&](const auto& a, const auto& b) {
     return std::tie(a.first, places[a.second].place.id) < std::tie(b.first, places[b.second].place.id);
   });

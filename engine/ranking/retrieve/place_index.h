@@ -22,7 +22,7 @@ class PlaceIndex {
   static constexpr int kCellLetters = 6;  ///< about 1.2 km x 0.6 km
   static constexpr std::uint32_t kNoCategory = std::numeric_limits<std::uint32_t>::max();
 
-  /// Equal positions stand in order of place id. `version` is the catalogue's.
+  /// Equal positions stand in order of place id; places that are deleted are left out. `version` is the catalogue's.
   PlaceIndex(std::vector<state::Catalog::Stored> places, const features::Dictionary& categories, std::uint64_t version);
 
   [[nodiscard]] std::uint32_t size() const noexcept { return static_cast<std::uint32_t>(places_.size()); }

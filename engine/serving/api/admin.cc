@@ -89,6 +89,9 @@ void write_counts(json::Writer& out, const EngineStatus& status) {
   out.key("events_applied").unsigned_integer(status.events_applied);
   out.key("events_rejected").unsigned_integer(status.events_rejected);
   out.key("events_repeated").unsigned_integer(status.events_repeated);
+  out.key("events_of_erased").unsigned_integer(status.events_of_erased);
+  out.key("erased_users").unsigned_integer(status.erased_users);
+  out.key("erasures_pending").unsigned_integer(status.erasures_pending);
   out.key("places").unsigned_integer(status.places);
   out.key("state_bytes").unsigned_integer(status.state_bytes);
   out.key("row_cache_bytes").unsigned_integer(status.row_cache_bytes);

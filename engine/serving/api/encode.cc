@@ -30,6 +30,22 @@ void write_freshness(json::Writer& out, const Freshness& freshness) {
   out.key("tier").text(to_string(freshness.tier)).end_object();
 }
 
+void write_vector(json::Writer& out, const FeatureVector& vector) {
+  out.begin_object();
+  out.key("view").text(vector.view);
+  out.key("status").text(to_string(vector.status));
+  out.key("entries").begin_array();
+  for (const FeatureEntry& entry : vector.entries) {
+    out.begin_object();
+    out.key("dimension").text(entry.dimension);
+    out.key("value").number(entry.value);
+    out.key("count").integer(entry.count);
+    out.key("newest").text(format_rfc3339(entry.newest));
+    out.end_object();
+  }
+  out.end_array().end_object();
+}
+
 void write_place_members(json::Writer& out, const Place& place) {
   out.key("place_id").text(place.id.str());
   out.key("name").text(place.name);

@@ -14,6 +14,7 @@ void write_watermark(json::Writer& out, const Watermark& watermark);
 void write_freshness(json::Writer& out, const Freshness& freshness);
 void write_answer_cache(json::Writer& out, const AnswerCacheStatus& answers);
 void write_model(json::Writer& out, const ModelStatus& model);
+void write_vector(json::Writer& out, const FeatureVector& vector);
 void write_place_members(json::Writer& out, const Place& place);
 
 /// RFC 3339; null for the epoch, which the engine uses for "none".

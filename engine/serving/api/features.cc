@@ -39,22 +39,6 @@ Result<FeatureRequest> read_request(const ApiRequest& request) {
   return read;
 }
 
-void write_vector(json::Writer& out, const FeatureVector& vector) {
-  out.begin_object();
-  out.key("view").text(vector.view);
-  out.key("status").text(to_string(vector.status));
-  out.key("entries").begin_array();
-  for (const FeatureEntry& entry : vector.entries) {
-    out.begin_object();
-    out.key("dimension").text(entry.dimension);
-    out.key("value").number(entry.value);
-    out.key("count").integer(entry.count);
-    out.key("newest").text(format_rfc3339(entry.newest));
-    out.end_object();
-  }
-  out.end_array().end_object();
-}
-
 void write_view(json::Writer& out, const FeatureViewSpec& view) {
   out.begin_object();
   out.key("name").text(view.name);

@@ -37,6 +37,9 @@ class Handlers {
   ApiResponse list_ranking_features(const ApiRequest& request) const;
   ApiResponse get_place(const ApiRequest& request) const;
   ApiResponse upsert_places(const ApiRequest& request) const;
+  ApiResponse delete_place(const ApiRequest& request) const;
+  ApiResponse erase_user(const ApiRequest& request) const;
+  ApiResponse export_user(const ApiRequest& request) const;
   ApiResponse status(const ApiRequest& request) const;
   ApiResponse checkpoint(const ApiRequest& request) const;
   ApiResponse model(const ApiRequest& request) const;

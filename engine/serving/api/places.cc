@@ -47,6 +47,32 @@ ApiResponse Handlers::get_place(const ApiRequest& request) const {
   return json_response(std::move(out).take());
 }
 
+namespace {
+
+/// ?history=keep, which is what it means when it is absent, or ?history=erase.
+Result<PlaceHistory> history_of(const ApiRequest& request) {
+  const std::vector<std::string> given = request.query_values("history");
+  if (given.empty() || given == std::vector<std::string>{"keep"}) return PlaceHistory::kKeep;
+  if (given == std::vector<std::string>{"erase"}) return PlaceHistory::kErase;
+  return invalid_argument("history must be 'keep' or 'erase', once");
+}
+
+}  // namespace
+
+ApiResponse Handlers::delete_place(const ApiRequest& request) const {
+  const std::string& id = request.path_parameters.at(0);
+  if (!valid_id(id)) return error_response(invalid_argument("a place id has 1 to 128 bytes"));
+  const Result<PlaceHistory> history = history_of(request);
+  if (!history.ok()) return error_response(history.status());
+  const PlaceId place(id);
+  if (const Status gone = engine_.delete_places(request.context, {&place, 1}, *history); !gone.ok())
+    return error_response(gone);
+  json::Writer out;
+  out.begin_object().key("deleted").boolean(true).key("place_id").text(id);
+  out.key("history").text(*history == PlaceHistory::kErase ? "erased" : "kept").end_object();
+  return json_response(std::move(out).take());
+}
+
 ApiResponse Handlers::upsert_places(const ApiRequest& request) const {
   const Result<std::vector<Place>> places = read_places(request);
   if (!places.ok()) return error_response(places.status());

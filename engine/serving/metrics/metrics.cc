@@ -69,6 +69,8 @@ void add_counts(Snapshot& out, const EngineStatus& status) {
   counter("cairn_events_rejected_total", "Interactions sent to the dead letters", status.events_rejected);
   counter("cairn_events_repeated_total", "Interactions dropped because their event_id had been seen",
           status.events_repeated);
+  counter("cairn_events_of_erased_total", "Interactions refused because their user was erased later than they happened",
+          status.events_of_erased);
   counter("cairn_row_cache_hits_total", "Rows found in memory", status.row_cache_hits);
   counter("cairn_answer_cache_hits_total", "Requests answered with a kept answer", status.answers.hits);
   counter("cairn_answer_cache_stale_hits_total", "Requests answered with a kept answer that had grown old",

@@ -428,6 +428,17 @@ TEST_CASE("what has happened makes answers on disk outdated as well, and none th
   }
 }
 
+TEST_CASE("a user who is forgotten is in no answer any more, and in no file") {
+  const test::TemporaryFolder folder;
+  Source source;
+  const auto cache = overflowing(source, folder);
+  REQUIRE(cache->forget(UserId("u0")).ok());
+  CHECK_FALSE(ask(*cache, from("u0")).kept);
+  // What is evicted from now on is not the user's answer of before.
+  for (int i = 1'000; i < 1'200; ++i) (void)ask(*cache, from("v" + std::to_string(i)));
+  CHECK(cache->status().disk_bytes == 0);
+}
+
 TEST_CASE("an answer goes through bytes unchanged, and no other bytes are taken for one") {
   Recommendations answer;
   answer.items = {{{PlaceId("p"), "Caf\xc3\xa9", {1.5, -2.5}, "cafe"}, 0.25, 12.5, {{"habit", 1.0, 2.0, "often"}, {}}},

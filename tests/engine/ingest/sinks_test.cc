@@ -40,6 +40,8 @@ class FailingLetters final : public streaming::DeadLetters {
     return ok_status();
   }
   Status settle(EventTime) override { return trouble; }
+  Result<std::uint64_t> erase(const Wanted&) override { return std::uint64_t{0}; }
+  Status find(const Wanted&, const std::function<void(std::string_view)>&) const override { return ok_status(); }
   [[nodiscard]] streaming::DeadLetterCounts counts() const override { return {}; }
 
   Status trouble;

@@ -141,4 +141,25 @@ TEST_CASE("an index is scored with signals that were counted by another one") {
   CHECK(all_finite(score(older)));
 }
 
+TEST_CASE("a place that is forgotten takes its part of every total along, and counts anew") {
+  Fixture f;
+  REQUIRE(f.state->observe_places([](auto) {}, [&](std::uint64_t place) { f.signals.forget(place); }).ok());
+  f.import("a", "Cafe");
+  f.import("b", "Cafe");
+  f.signals.recategorise(f.index());
+  for (const char* place : {"a", "a", "b"}) f.visit(place);
+  REQUIRE(f.state->delete_places(std::vector{PlaceId("a")}, PlaceHistory::kErase, kNow).ok());
+  {
+    const PlaceSignals::Reader reader(f.signals);
+    CHECK(reader.of(*f.state->place_ids().find("a")).visits == 0);
+    CHECK(reader.of(*f.state->place_ids().find("a")).week.empty());
+    CHECK(reader.all().visits == 1);
+    CHECK(reader.all().week[45] == 1);
+    CHECK(reader.categories()[*f.state->category_ids().find("Cafe")].week[45] == 1);
+  }
+  CHECK(f.visits_of("Cafe") == 1);
+  f.visit("a");
+  CHECK(PlaceSignals::Reader(f.signals).of(*f.state->place_ids().find("a")).visits == 1);
+}
+
 }  // namespace

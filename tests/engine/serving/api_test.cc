@@ -1,5 +1,6 @@
 // Each route, asked well and badly, through a real socket.
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <set>
@@ -298,6 +299,64 @@ TEST_CASE_FIXTURE(Serving, "a place is found by its percent-decoded id") {
   check_error(get(port(), "/v1/places/a%00b"), 400, "INVALID_ARGUMENT");
 }
 
+TEST_CASE_FIXTURE(Serving, "a place is deleted, with its history where that is asked for") {
+  start();
+  const auto erase = [&](const std::string& target) { return request(port(), "DELETE", target); };
+  check_error(erase("/v1/places/p1?history=gone"), 400, "INVALID_ARGUMENT");
+  check_error(erase("/v1/places/p1?history=keep&history=erase"), 400, "INVALID_ARGUMENT");
+  CHECK(json_of(erase("/v1/places/p1")) ==
+        nlohmann::json({{"deleted", true}, {"place_id", "p1"}, {"history", "kept"}}));
+  check_error(erase("/v1/places/p1"), 404, "NOT_FOUND");
+  check_error(get(port(), "/v1/places/p1"), 404, "NOT_FOUND");
+  CHECK(engine.last_history() == PlaceHistory::kKeep);
+  CHECK(json_of(erase("/v1/places/a%2Fb%20%C3%BC?history=erase"))["history"] == "erased");
+  CHECK(engine.last_history() == PlaceHistory::kErase);
+}
+
+TEST_CASE_FIXTURE(Serving, "a user is erased and gets a receipt, and one that has to wait for a part is accepted") {
+  const cairn::test::TemporaryFolder checkpoints;
+  std::filesystem::create_directory(checkpoints / "2024-05-01");
+  start({.checkpoints_dir = checkpoints.path()});
+  const Answer erased = request(port(), "DELETE", "/v1/users/a%2Fb");
+  CHECK(erased.code == 200);
+  const auto receipt = json_of(erased);
+  CHECK(receipt["user_id"] == "a/b");
+  CHECK(receipt["erased_at"] == "2024-05-01T12:00:00Z");
+  CHECK(receipt["complete"] == true);
+  CHECK(receipt["parts"] ==
+        nlohmann::json::parse(R"([{"where":"features","what":"entries","erased":3,"done":true,"detail":""}])"));
+  CHECK(receipt["kept"] == nlohmann::json(kept_without_the_person()));
+  CHECK(receipt["checkpoints"] == nlohmann::json::parse(R"(["2024-05-01"])"));
+  engine.on_erase = [](const UserId& user) {
+    return Result<ErasureReceipt>(ErasureReceipt{user, {}, {}, {{"postgres", "rows", 0, false, "it is down"}}});
+  };
+  const Answer waits = request(port(), "DELETE", "/v1/users/u1");
+  CHECK(waits.code == 202);
+  CHECK(json_of(waits)["complete"] == false);
+  engine.on_erase = [](const UserId&) { return Result<ErasureReceipt>(resource_exhausted("full")); };
+  check_error(request(port(), "DELETE", "/v1/users/u1"), 503, "RESOURCE_EXHAUSTED");
+}
+
+TEST_CASE_FIXTURE(Serving, "all that is known of a user is told as JSON") {
+  engine.on_export = [](const UserId& user) {
+    UserExport all{.user = user, .refused_until = event_time_from_ms(1'714'564'800'000)};
+    all.features = {{"user_history", FeatureStatus::kPresent, {{"p1", 1.0, 2, event_time_from_ms(1'714'564'800'000)}}}};
+    all.events = {{"postgres", event_time_from_ms(1'714'564'800'000), "p1", "rate", 4.5, GeoPoint{1, 2}, "e1", "kafka"},
+                  {.where = "event_log", .place = "p2", .type = "view", .source = "api"}};
+    all.refused_records = {R"({"source":"api"})"};
+    return Result<UserExport>(std::move(all));
+  };
+  start();
+  CHECK(json_of(get(port(), "/v1/users/u1/export")) == nlohmann::json::parse(R"({"user_id":"u1",
+    "refused_until":"2024-05-01T12:00:00Z",
+    "features":[{"view":"user_history","status":"PRESENT",
+                 "entries":[{"dimension":"p1","value":1,"count":2,"newest":"2024-05-01T12:00:00Z"}]}],
+    "events":[{"where":"postgres","ts":"2024-05-01T12:00:00Z","place_id":"p1","type":"rate","value":4.5,"lat":1,"lon":2,
+               "event_id":"e1","source":"kafka"},
+              {"where":"event_log","ts":"1970-01-01T00:00:00Z","place_id":"p2","type":"view","source":"api"}],
+    "refused_records":["{\"source\":\"api\"}"]})"));
+}
+
 TEST_CASE_FIXTURE(Serving, "places are added from an array, from lines and alone") {
   start();
   const Answer array =
@@ -515,7 +574,8 @@ TEST_CASE_FIXTURE(Serving, "an unknown path is 404, a known one asked wrongly 40
   const Answer posted = post(port(), "/metrics", "");
   check_error(posted, 405, "UNIMPLEMENTED");
   CHECK(posted.headers.at("allow") == "GET, HEAD");
-  CHECK(request(port(), "DELETE", "/v1/places/p1").code == 405);
+  CHECK(request(port(), "DELETE", "/v1/status").code == 405);
+  CHECK(request(port(), "PUT", "/v1/places/p1").headers.at("allow") == "GET, HEAD, DELETE");
 }
 
 TEST_CASE_FIXTURE(Serving, "HEAD answers with GET's header alone") {
@@ -607,7 +667,9 @@ TEST_CASE("openapi.json describes exactly the routes") {
   }
   std::set<std::string> served;
   for (const serving::Route& route : serving::routes()) {
-    served.insert((route.method == "GET" ? "get " : "post ") + std::string(route.pattern));
+    std::string method(route.method);
+    std::transform(method.begin(), method.end(), method.begin(), [](char c) { return static_cast<char>(c | 0x20); });
+    served.insert(method + " " + std::string(route.pattern));
   }
   CHECK(described == served);
 }

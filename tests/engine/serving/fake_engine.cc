@@ -14,6 +14,8 @@ Status check_kafka_property(const std::string&, const std::string&) { return {};
 std::vector<FeatureViewSpec> builtin_feature_views() { return {}; }
 std::string_view version() noexcept { return "9.8.7"; }
 
+std::vector<std::string> kept_without_the_person() { return {"counts that name nobody"}; }
+
 }  // namespace cairn
 
 namespace cairn::serving_test {
@@ -95,6 +97,20 @@ Status FakeEngine::upsert_places(const CallContext&, std::span<const Place> plac
   const MutexLock lock(mutex_);
   for (const Place& place : places) places_[place.id.str()] = place;
   return {};
+}
+
+Status FakeEngine::delete_places(const CallContext&, std::span<const PlaceId> ids, PlaceHistory history) {
+  const MutexLock lock(mutex_);
+  last_history_ = history;
+  for (const PlaceId& id : ids) {
+    if (places_.erase(id.str()) == 0) return not_found("there is no place '" + id.str() + "'");
+  }
+  return {};
+}
+
+PlaceHistory FakeEngine::last_history() const {
+  const MutexLock lock(mutex_);
+  return last_history_;
 }
 
 Result<Place> FakeEngine::get_place(const CallContext&, const PlaceId& id) const {

@@ -20,9 +20,12 @@ class FakeEngine final : public Engine {
   Result<IngestAck> ingest(const CallContext& context, std::span<const std::string_view> events,
                            std::string_view idempotency_key) override;
   Status upsert_places(const CallContext& context, std::span<const Place> places) override;
+  Status delete_places(const CallContext& context, std::span<const PlaceId> ids, PlaceHistory history) override;
   Result<Place> get_place(const CallContext& context, const PlaceId& id) const override;
   Result<FeatureResponse> get_features(const CallContext& context, const FeatureRequest& request) const override;
   Result<Recommendations> recommend(const CallContext& context, const RecommendRequest& request) const override;
+  Result<ErasureReceipt> erase_user(const CallContext&, const UserId& user) override { return on_erase(user); }
+  Result<UserExport> export_user(const CallContext&, const UserId& user) const override { return on_export(user); }
   EngineStatus status(const CallContext& context) const override;
   std::vector<FeatureViewSpec> feature_views(const CallContext&) const override { return views; }
   Status wait_caught_up(const CallContext& context) const override;
@@ -43,6 +46,7 @@ class FakeEngine final : public Engine {
   Status close() override { return {}; }
 
   std::vector<std::string> ingested() const;
+  PlaceHistory last_history() const;  ///< of the last deletion
   RecommendRequest last_recommend() const;
   std::vector<AnswerTags> invalidated() const {
     const MutexLock lock(mutex_);
@@ -61,6 +65,13 @@ class FakeEngine final : public Engine {
       [](const std::string& directory, ModelChoice) {
         return Result<ModelStatus>(ModelStatus{.directory = directory, .version = "0123456789abcdef-1"});
       };
+  std::function<Result<ErasureReceipt>(const UserId&)> on_erase = [](const UserId& user) {
+    const EventTime at = event_time_from_ms(1'714'564'800'000);
+    return Result<ErasureReceipt>(ErasureReceipt{user, at, at, {{"features", "entries", 3, true, ""}}});
+  };
+  std::function<Result<UserExport>(const UserId&)> on_export = [](const UserId& user) {
+    return Result<UserExport>(UserExport{.user = user});
+  };
   std::function<void()> on_status = [] {};
   std::function<Status(const CallContext&)> on_wait = [](const CallContext&) { return Status(); };
 
@@ -70,6 +81,7 @@ class FakeEngine final : public Engine {
   std::set<std::string> keys_ CAIRN_GUARDED_BY(mutex_);  ///< a call whose key came before says that it is repeated
   mutable RecommendRequest last_recommend_ CAIRN_GUARDED_BY(mutex_);
   mutable CallContext last_context_ CAIRN_GUARDED_BY(mutex_);
+  PlaceHistory last_history_ CAIRN_GUARDED_BY(mutex_) = PlaceHistory::kKeep;
   std::map<std::string, Place> places_ CAIRN_GUARDED_BY(mutex_);
   std::vector<AnswerTags> invalidated_ CAIRN_GUARDED_BY(mutex_);
 };

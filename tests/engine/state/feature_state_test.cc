@@ -453,6 +453,62 @@ TEST_CASE("a place may change, and rises above another catalogue's version") {
   CHECK(f.state->catalog().get(PlaceId("a"))->category == "y");
 }
 
+TEST_CASE("a deleted place is unknown until an import brings it back, with what was counted for it") {
+  Fixture f;
+  const std::vector<Place> place{{PlaceId("a"), "A", {40.7, -74.0}, "Coffee"}};
+  const std::vector<PlaceId> ids{PlaceId("a")};
+  REQUIRE(f.state->catalog().upsert(place).ok());
+  REQUIRE(f.apply({visit("u", "a", kHour)}, 1).ok());
+  CHECK(f.state->delete_places(std::vector{PlaceId("a"), PlaceId("b")}, PlaceHistory::kKeep, {}).code() ==
+        StatusCode::kNotFound);
+  CHECK(f.state->catalog().size() == 1);  // all or none
+  REQUIRE(f.state->delete_places(ids, PlaceHistory::kKeep, event_time_from_ms(77)).ok());
+  for (int round = 0; round < 2; ++round) {
+    CHECK(f.state->catalog().size() == 0);
+    CHECK(f.state->catalog().version() == 2);
+    CHECK(f.state->catalog().get(PlaceId("a")).status().code() == StatusCode::kNotFound);
+    REQUIRE(f.state->catalog().newer_than(1).size() == 1);
+    CHECK(f.state->catalog().newer_than(1)[0].deleted->at == event_time_from_ms(77));
+    CHECK(f.state->delete_places(ids, PlaceHistory::kKeep, {}).code() == StatusCode::kNotFound);
+    f.reopen();
+  }
+  REQUIRE(f.apply({visit("u", "a", 2 * kHour)}, 2).ok());  // counts for the id, as of a place that is not known
+  CHECK(f.value(EntityKind::kPlace, "a", "place_visits") == 2.0);
+  CHECK(f.value(EntityKind::kUser, "u", "user_category_affinity", "Coffee", kHour) == doctest::Approx(1.0));
+  REQUIRE(f.state->catalog().upsert(place).ok());
+  f.reopen();
+  CHECK(f.state->catalog().get(PlaceId("a"))->name == "A");
+  CHECK(f.state->catalog().size() == 1);
+  CHECK(f.value(EntityKind::kPlace, "a", "place_visits") == 2.0);
+}
+
+TEST_CASE(
+    "with its history a place loses what was counted until then, pending or stored, and nothing that comes later") {
+  const std::vector<PlaceId> ids{PlaceId("a")};
+  for (const bool stored : {false, true}) {
+    for (const bool read_before : {false, true}) {
+      INFO("stored=", stored, " read_before=", read_before);
+      Fixture f;
+      std::vector<std::uint64_t> forgotten;
+      REQUIRE(f.state->observe_places([](auto) {}, [&](std::uint64_t id) { forgotten.push_back(id); }).ok());
+      REQUIRE(f.state->catalog().upsert(std::vector<Place>{{PlaceId("a"), "A", {40.7, -74.0}, ""}}).ok());
+      REQUIRE(f.apply({visit("u", "a", kHour), visit("u", "b", kHour)}, 1).ok());
+      if (stored) REQUIRE(f.state->flush().ok());
+      if (read_before) CHECK(f.value(EntityKind::kPlace, "a", "place_visits") == 1.0);
+      REQUIRE(f.state->delete_places(ids, PlaceHistory::kErase, {}).ok());
+      CHECK(forgotten == std::vector{*f.state->place_ids().find("a")});
+      CHECK(f.state->row(EntityKind::kPlace, "a")->row == nullptr);
+      REQUIRE(f.apply({visit("u", "a", 2 * kHour)}, 2).ok());
+      for (int round = 0; round < 2; ++round) {
+        CHECK(f.value(EntityKind::kPlace, "a", "place_visits") == 1.0);
+        CHECK(f.value(EntityKind::kPlace, "b", "place_visits") == 1.0);
+        CHECK(f.value(EntityKind::kUser, "u", "user_history", "a") == 1.0);  // the user's own
+        f.reopen();
+      }
+    }
+  }
+}
+
 TEST_CASE("a catalogue is found again at its version, whatever the order of its places, and rises above its own too") {
   Fixture f;
   const auto upsert = [&](const char* id, const char* category) {

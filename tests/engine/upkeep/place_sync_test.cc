@@ -25,9 +25,10 @@ class WatchedMirror final : public sql::PlaceMirror {
  public:
   explicit WatchedMirror(sql::PlaceMirror& inner) : inner_(inner) {}
 
-  Status upsert_places(std::span<const Place> places, std::uint64_t version) override {
+  Status write_places(std::span<const Place> places, std::span<const sql::DeletedPlace> deleted,
+                      std::uint64_t version) override {
     CAIRN_RETURN_IF_ERROR(before());
-    CAIRN_RETURN_IF_ERROR(inner_.upsert_places(places, version));
+    CAIRN_RETURN_IF_ERROR(inner_.write_places(places, deleted, version));
     ++writes;
     return after();
   }
@@ -208,6 +209,28 @@ TEST_CASE("who waits for a version is woken when it is there, and told when it i
         StatusCode::kDeadlineExceeded);
   std::jthread pusher([&] { sync.push(); });
   CHECK(sync.wait_for(sync.mark(), {}).ok());
+}
+
+TEST_CASE("deletions reach PostgreSQL, also into tables that know nothing of the place, and with a whole catalogue") {
+  Fixture f;
+  f.add(0, 25);
+  PlaceSync sync(f.catalog, f.mirror, {}, 10);
+  sync.push();
+  f.add(30, 1);  // came and went between two rounds
+  REQUIRE(f.catalog.remove(std::vector{PlaceId("p3"), PlaceId("p30")}, PlaceHistory::kKeep, {}).ok());
+  sync.push();
+  CHECK(f.database.deleted_places() == std::vector{PlaceId("p3"), PlaceId("p30")});
+  f.add(3, 1, "back");
+  sync.push();
+  CHECK(f.database.deleted_places() == std::vector{PlaceId("p30")});
+  // Another database, which holds another catalogue's places: everything is written anew, at one version.
+  sql::MemoryDatabase other(kTypes, DecodeOptions{}.dedup_ids);
+  const sql::Database roles = other.roles();
+  REQUIRE(roles.upkeep->migrate().ok());
+  REQUIRE(roles.places->upsert_places(std::vector<Place>{{PlaceId("p30"), "theirs", {3, 4}, ""}}, 99).ok());
+  PlaceSync(f.catalog, *roles.places, {}, 10).push();
+  CHECK(other.places().size() == 26);
+  CHECK(other.deleted_places() == std::vector{PlaceId("p30")});
 }
 
 }  // namespace

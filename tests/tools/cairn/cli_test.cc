@@ -337,6 +337,38 @@ TEST_CASE_FIXTURE(Cli, "ingest fits its chunks to a server with a lower limit") 
   CHECK(mentions(outcome.err, "line 301: longer than the server takes"));
 }
 
+TEST_CASE_FIXTURE(Cli, "places are deleted by id, and one that nobody knows is told") {
+  start();
+  REQUIRE(engine.upsert_places({}, std::vector<Place>{{PlaceId("x/y"), "", {1, 2}, ""}, {PlaceId("z"), "", {1, 2}, ""}})
+              .ok());
+  CHECK(run({"places", "delete", "--erase-history", "x/y"}).out == "1 place deleted\n");
+  CHECK(engine.last_history() == PlaceHistory::kErase);
+  CHECK(engine.get_place({}, PlaceId("x/y")).status().code() == StatusCode::kNotFound);
+  const Outcome outcome = run({"places", "delete", "z", "nowhere"});
+  CHECK(outcome.exit_code == 4);
+  CHECK(mentions(outcome.err, "nowhere"));
+  CHECK(engine.last_history() == PlaceHistory::kKeep);
+  CHECK(engine.get_place({}, PlaceId("z")).status().code() == StatusCode::kNotFound);
+}
+
+TEST_CASE_FIXTURE(Cli, "a user is told and erased by id, and one of whom a part waits is exit code 5") {
+  start();
+  CHECK(nlohmann::json::parse(run({"users", "export", "x/y"}).out)["user_id"] == "x/y");
+  const Outcome erased = run({"users", "erase", "x/y"});
+  CHECK(erased.exit_code == 0);
+  CHECK(mentions(erased.out, "features"));
+  CHECK(mentions(erased.out, "done"));
+  CHECK(mentions(erased.out, "2024-05-01T12:00:00Z are refused"));
+  CHECK(nlohmann::json::parse(run({"-o", "json", "users", "erase", "u1"}).out)["complete"] == true);
+  engine.on_erase = [](const UserId& user) {
+    return Result<ErasureReceipt>(ErasureReceipt{user, {}, {}, {{"postgres", "rows", 0, false, "it is down"}}});
+  };
+  const Outcome waits = run({"users", "erase", "u1"});
+  CHECK(waits.exit_code == 5);
+  CHECK(mentions(waits.out, "waits: it is down"));
+  CHECK(mentions(waits.err, "tries again"));
+}
+
 TEST_CASE_FIXTURE(Cli, "places are imported from CSV, NDJSON and gzip alike") {
   const cairn::test::TemporaryFolder scratch;
   const std::string csv =
