@@ -74,6 +74,7 @@ std::vector<ForeignLibrary> libraries() {
       {"librdkafka", {"librdkafka/"}, {"streaming/kafka"}},
       {"simdjson", {"simdjson.h"}, {"streaming/simdjson"}},
       {"zlib", {"zlib.h"}, {"streaming/gzip"}},
+      {"date", {"date/"}, {"streaming/zone"}},
       {"libpqxx", {"pqxx/"}, {"sql/postgres"}},
       {"libpq", {"libpq-fe.h", "libpq/", "postgresql/"}, {"sql/postgres"}},
       {"toml++", {"toml++/"}, {"engine/config/toml"}},

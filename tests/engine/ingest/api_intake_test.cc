@@ -167,7 +167,8 @@ TEST_CASE("the dead letter of a refused event has its payload as it came, and th
       {"[1]", "not_an_object", "is an array, not an object", R"("payload":"[1]")"},
       {"{}", "missing_field", "field 'user_id': is missing", R"("payload":"{}")"},
       {R"({"user_id":"u","place_id":"p","type":"eat","ts":0})", "unknown_type",
-       "field 'type': 'eat' is no known type; declare it in the configuration",
+       "field 'type': 'eat' is no known type; there are view, click, visit, rate, save, dismiss; declare it in "
+       "[types], or map it to one",
        R"("payload":"{\"user_id\":\"u\",\"place_id\":\"p\",\"type\":\"eat\",\"ts\":0}")"},
       {R"({"user_id":"u","place_id":"p","type":"view","ts":1700086400001})", "impossible_time",
        "field 'ts': 1700086400001 lies too far in the future",
