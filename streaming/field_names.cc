@@ -20,14 +20,15 @@ struct OtherNames {
 const std::vector<OtherNames>& other_names() {
   static const std::vector<OtherNames> all = {
       {"user_id",
-       {"user", "uid", "customerid", "customer", "visitorid", "clientid", "accountid", "memberid", "personid",
-        "profileid", "actorid", "anonymousid", "userkey", "username", "deviceid", "subjectid", "reviewerid"}},
-      {"place_id", {"place",      "venueid",    "venue",     "itemid",  "item",      "poiid",        "poi",
-                    "businessid", "locationid", "location",  "shopid",  "storeid",   "restaurantid", "spotid",
-                    "contentid",  "objectid",   "productid", "hotelid", "listingid", "pid"}},
+       {"user",       "uid",       "customerid", "customer",    "visitorid", "clientid", "accountid", "memberid",
+        "personid",   "profileid", "actorid",    "anonymousid", "userkey",   "username", "deviceid",  "subjectid",
+        "reviewerid", "visitor",   "client",     "account",     "member",    "person",   "actor",     "who"}},
+      {"place_id", {"place",  "venueid",    "venue",      "where",     "itemid",  "item",      "poiid",
+                    "poi",    "businessid", "locationid", "location",  "shopid",  "storeid",   "restaurantid",
+                    "spotid", "contentid",  "objectid",   "productid", "hotelid", "listingid", "pid"}},
       {"type",
-       {"event", "eventtype", "eventname", "action", "actiontype", "kind", "interaction", "interactiontype", "activity",
-        "verb", "behavior"}},
+       {"event", "eventtype", "eventname", "action", "what", "actiontype", "kind", "interaction", "interactiontype",
+        "activity", "verb", "behavior"}},
       {"ts",
        {"timestamp", "time", "eventtime", "eventtimestamp", "datetime", "date", "createdat", "created", "occurredat",
         "happenedat", "at", "when", "visitedat", "checkintime", "utctime", "timems", "unixtime"}},
@@ -95,10 +96,11 @@ std::string_view likely_field(std::string_view name) {
 
 std::string unknown_members(std::span<const std::string_view> names, std::string_view missing) {
   constexpr std::size_t kShown = 5;
+  constexpr std::size_t kLookedAt = 32;  // bounds the work that an event can cause
   if (names.empty()) return {};
   std::string text = names.size() == 1 ? "; it has the unknown member " : "; it has the unknown members ";
   std::string_view meant;
-  for (const std::string_view name : names) {
+  for (const std::string_view name : names.first(std::min(names.size(), kLookedAt))) {
     if (likely_field(name) == missing) meant = name;
   }
   for (std::size_t i = 0; i < std::min(names.size(), kShown); ++i) text += (i ? ", " : "") + shown(names[i]);

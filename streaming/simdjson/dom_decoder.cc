@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cairn/check.h"
+#include "cairn/utf8.h"
 #include "cairn/whole_number.h"
 #include "streaming/event_times.h"
 #include "streaming/field_names.h"
@@ -108,6 +109,20 @@ std::string_view text_at(std::string_view object, std::string_view path) {
     return text_at(member.value, path.substr(dot + 1));
   }
   return {};
+}
+
+/// What simdjson says of a text, and of one that is no UTF-8 where and what to do.
+std::string words_for(simdjson::error_code error, std::string_view json) {
+  std::size_t at = 0;
+  while (at < json.size()) {
+    const std::size_t length = utf8_length(json.substr(at));
+    if (length == 0) {
+      return "byte " + std::to_string(at + 1) +
+             " is no UTF-8; send UTF-8, or convert a file (cairn ingest --encoding latin1)";
+    }
+    at += length;
+  }
+  return simdjson::error_message(error);
 }
 
 std::string joined(const InteractionTypes& types) {
@@ -228,7 +243,7 @@ Reject DomDecoder::Impl::parse(std::string_view json, dom::object* object) {
   if (json[start] != '{') return parse_what_is_no_object(json);
   dom::element root;
   if (const auto error = parse_json(json, &root)) {
-    return refuse(Reject::kMalformedJson, simdjson::error_message(error));
+    return refuse(Reject::kMalformedJson, words_for(error, json));
   }
   // simdjson takes a document whose first character is '{' and that parses for nothing but an object.
   CAIRN_CHECK(root.get(*object) == simdjson::SUCCESS);
@@ -245,7 +260,7 @@ Reject DomDecoder::Impl::parse_what_is_no_object(std::string_view json) {
   dom::element root;
   dom::array array;
   if (const auto error = parse_json(wrapped, &root)) {
-    return refuse(Reject::kMalformedJson, simdjson::error_message(error));
+    return refuse(Reject::kMalformedJson, words_for(error, json));
   }
   if (root.get(array) != simdjson::SUCCESS || array.size() != 1) {
     return refuse(Reject::kMalformedJson, "more than one JSON value");
@@ -311,6 +326,9 @@ void DomDecoder::Impl::take_mapped(dom::object object) {
   for (const Mapped& one : mapped) {
     const Field own = field_named(one.name);
     if (own != kFields && own != one.field) present.reset(own);
+    std::erase_if(unknown_keys, [&one](std::string_view key) {
+      return key == one.name || (one.name.starts_with(key) && one.name[key.size()] == '.');
+    });
   }
   for (const Mapped& one : mapped) {
     dom::element found;

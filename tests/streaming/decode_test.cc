@@ -122,7 +122,7 @@ TEST_CASE("each way of being wrong has its reason and says where") {
       {Reject::kMalformedJson, event_with("\"x\":1,"), ""},
       {Reject::kMalformedJson, event_with("x:1"), ""},
       {Reject::kMalformedJson, event_with("\"x\":\"\x01\""), ""},
-      {Reject::kMalformedJson, event_with("\"x\":\"\xff\""), ""},
+      {Reject::kMalformedJson, event_with("\"x\":\"\xff\""), "byte 69 is no UTF-8; send UTF-8"},
       {Reject::kMalformedJson, event_with("\"x\":\"\xed\xa0\x80\""), ""},  // a surrogate in UTF-8
       {Reject::kMalformedJson, event_with("\"x\":\"\xc0\x80\""), ""},      // an overlong NUL
       {Reject::kMalformedJson, event_with("\"x\":\"\\ud800\""), ""},

@@ -230,7 +230,10 @@ Status RecordMapping::refuse_unknown(const std::vector<std::string>& unknown, co
                                      const char* what) const {
   const std::string noun = kind_.noun == "event" ? "an event" : "a place";
   std::string text;
-  if (!missing.empty()) text += "there is no " + std::string(what) + " " + joined(missing);
+  if (!missing.empty()) {
+    text += missing.size() > 1 ? "there are no " + std::string(what) + "s " : "there is no " + std::string(what) + " ";
+    text += joined(missing);
+  }
   if (!unknown.empty()) {
     text += (text.empty() ? "" : "; ") + std::string("the ") + what + (unknown.size() > 1 ? "s " : " ") +
             joined(unknown) + (unknown.size() > 1 ? " are no fields of " : " is no field of ") + noun;
