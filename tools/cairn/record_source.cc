@@ -32,7 +32,8 @@ bool has_features(std::string_view object) {
 RecordFormat format_of(std::string_view text) {
   if (text.starts_with(kRecordSeparator)) return RecordFormat::kLines;
   if (text.starts_with('[')) return RecordFormat::kDocument;
-  if (!text.starts_with('{')) return RecordFormat::kCsv;
+  // A file that was cut begins inside an object: that line is refused by whoever reads it, and the rest are lines.
+  if (!text.starts_with('{')) return text.ends_with('}') ? RecordFormat::kLines : RecordFormat::kCsv;
   const auto end = streaming::json_value_end(text);
   const bool whole = end && *end == text.size();
   // An object that does not end with its line goes on in the next one; it may also be a broken line, and is refused.

@@ -45,7 +45,7 @@ Status read_places(const std::string& path, Dataset* dataset) {
     if (Fault fault = text::parse_id("place", fields[0], &id); !fault.empty()) return fault;
     if (Fault fault = text::parse_position(fields[1], fields[2], &place.position); !fault.empty()) return fault;
     place.id = PlaceId(std::move(id));
-    place.category = text::to_utf8(fields[3]);
+    if (Fault fault = text::parse_text("category", fields[3], &place.category); !fault.empty()) return fault;
     dataset->places.push_back(std::move(place));
     return {};
   });

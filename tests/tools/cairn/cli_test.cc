@@ -405,6 +405,7 @@ TEST_CASE_FIXTURE(Cli, "places come as JSON, GeoJSON and with other names, and a
       R"("geometry":{"type":"Point","coordinates":[2.5,1.5]}}]})";
   CHECK(run({"places", "import", "--map", "id=place_id", "-"}, features).exit_code == 0);
   CHECK(engine.get_place({}, PlaceId("3"))->position == GeoPoint{1.5, 2.5});
+  CHECK(mentions(run({"recommend", "-u", "Caf\xe9"}).err, "is no UTF-8"));
   const std::string latin = "place_id,lat,lon\nCaf\xe9,1,2\nCaf\xe8,3,4\n";
   const Outcome refused = run({"places", "import", "-"}, latin);
   CHECK(refused.exit_code == 1);

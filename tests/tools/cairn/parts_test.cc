@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <nlohmann/json.hpp>
+#include <random>
 
 #include "cairn/byte_text.h"
 #include "tests/support/temporary_folder.h"
@@ -76,7 +77,37 @@ TEST_CASE("records are found in every format, by content, with the lines at whic
       Records{"3:{\"i\":1}", "4:{\"i\":2}"});
   CHECK(records_of("{\"features\":[{\"i\":1}],\"type\":\"FeatureCollection\"}") == Records{"1:{\"i\":1}"});
   CHECK(records_of("\x1E{\"i\":1}\n\x1E{\"i\":2}\n") == Records{"1:{\"i\":1}", "2:{\"i\":2}"});
+  CHECK(records_of("\"b\":1}\n{\"a\":2}\n") == Records{"1:\"b\":1}", "2:{\"a\":2}"});  // a file that was cut
   CHECK(records_of("h,i\r\na,\"b\n\nc\"\r\n\r\nd,e") == Records{"2:a|b\n\nc|", "6:d|e|"});
+}
+
+TEST_CASE("the elements of an array are the same however it is laid out") {
+  const std::uint64_t seed = 11;
+  INFO("seed ", seed);
+  std::mt19937_64 random(seed);
+  const auto some = [&random](std::size_t below) { return static_cast<std::size_t>(random() % below); };
+  const std::vector<std::string> texts = {"", "a", "]", "}", "{\"", "\\", "\n", ",", "caf\u00e9", "\"features\":["};
+  for (int round = 0; round < 300; ++round) {
+    nlohmann::json array = nlohmann::json::array();
+    for (std::size_t i = 1 + some(6); i > 0; --i) {
+      nlohmann::json object = {{"n", i}};
+      object[texts[some(texts.size())]] = texts[some(texts.size())];
+      object["list"] = {texts[some(texts.size())], 1.5, nullptr, nlohmann::json::object({{"x", true}})};
+      array.push_back(object);
+    }
+    const int indent = static_cast<int>(some(4)) - 1;
+    const bool collection = some(2) == 0;
+    const std::string text =
+        collection ? nlohmann::json({{"features", array}, {"a", "}"}, {"z", {1, 2}}}).dump(indent) : array.dump(indent);
+    CAPTURE(text);
+    const auto records = records_of(text);
+    REQUIRE(records.size() == array.size());
+    for (std::size_t i = 0; i < records.size(); ++i) {
+      const std::string json = records[i].substr(records[i].find(':') + 1);
+      REQUIRE(json.find('\n') == std::string::npos);
+      REQUIRE(nlohmann::json::parse(json) == array[i]);
+    }
+  }
 }
 
 TEST_CASE("a file that is not what it looks like is refused at its line, and says what to do") {
