@@ -90,6 +90,9 @@ Result<EventTimes> EventTimes::make(const std::string& format, const std::string
   if (!zone.empty()) {
     CAIRN_ASSIGN_OR_RETURN(times.zone_, Zone::find(zone));
     times.zone_name_ = zone;
+  } else if (!times.pieces_.empty() && !times.offset_in_pattern_) {
+    return invalid_argument("time format '" + format +
+                            "' has no offset (%z), so a time zone is needed: time_zone (--time-zone)");
   }
   return times;
 }
@@ -198,9 +201,7 @@ std::optional<EventTime> EventTimes::read_field(std::string_view text) const {
 std::string EventTimes::expected() const {
   std::string words = zone_ ? "RFC 3339 (without an offset: " + zone_name_ + ")" : "RFC 3339";
   if (!pieces_.empty()) {
-    const bool lost = !zone_ && !offset_in_pattern_;
-    return words + ", '" + format_ + "'" + (lost ? " with a time zone, which is not given" : "") +
-           " or integer milliseconds since 1970";
+    return words + ", '" + format_ + "' or integer milliseconds since 1970";
   }
   constexpr std::string_view kUnits[] = {"seconds", "integer milliseconds", "integer microseconds",
                                          "integer nanoseconds"};

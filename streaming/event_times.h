@@ -18,7 +18,8 @@ class Zone;
 class EventTimes {
  public:
   /// `format`, `zone`: as MappingOptions::time_format and time_zone.
-  /// Returns: INVALID_ARGUMENT for a pattern that gives no date or names a zone by letters, and for an unknown zone.
+  /// Returns: INVALID_ARGUMENT for a pattern that gives no date, names a zone by letters or needs one, and for an
+  /// unknown zone.
   [[nodiscard]] static Result<EventTimes> make(const std::string& format, const std::string& zone);
 
   /// A time in words. RFC 3339 is always read; with a zone, also without an offset, and a day alone; with a pattern,

@@ -38,7 +38,7 @@ Status check_types(const MappingOptions& mapping, const InteractionTypes& types)
 Status check_mapping(const MappingOptions& mapping, const InteractionTypes& types) {
   CAIRN_RETURN_IF_ERROR(check_fields(mapping));
   CAIRN_RETURN_IF_ERROR(check_types(mapping, types));
-  const auto format = EventTimes::make(mapping.time_format, "");
+  const auto format = EventTimes::make(mapping.time_format, mapping.time_zone.empty() ? "" : "UTC");
   if (!format.ok()) return Status(format.status()).with_context("mapping.time_format");
   const auto zone = EventTimes::make("", mapping.time_zone);
   if (!zone.ok()) return Status(zone.status()).with_context("mapping.time_zone");

@@ -214,7 +214,8 @@ void check_mapping(const Vocabulary& vocabulary, Draft* draft) {
     check({.types = {{theirs, ours}}}, full_key("mapping.types", theirs));
   }
   check({.type = decode.mapping.type}, "mapping.type");
-  check({.time_format = decode.mapping.time_format}, "mapping.time_format");
+  const std::string zone = decode.mapping.time_zone.empty() ? "" : "UTC";  // what it is, is said below
+  check({.time_format = decode.mapping.time_format, .time_zone = zone}, "mapping.time_format");
   check({.time_zone = decode.mapping.time_zone}, "mapping.time_zone");
   if (problems > 0 || decode.mapping.fields.empty()) return;
   check({.fields = decode.mapping.fields}, full_key("mapping.fields", decode.mapping.fields.begin()->first));

@@ -96,6 +96,9 @@ TEST_CASE("a mapping that cannot be meant is refused by its key") {
   CHECK(why({.types = {{"checkin", "vist"}}}).find("mapping.types.checkin: 'vist' is no type") == 0);
   CHECK(why({.type = "vist"}).find("mapping.type: 'vist'") == 0);
   CHECK(why({.time_format = "unix"}).find("mapping.time_format: 'unix' is no time format") == 0);
+  CHECK(why({.time_format = "%Y-%m-%d"}).find("mapping.time_format: time format '%Y-%m-%d' has no offset") == 0);
+  CHECK(why({.time_format = "%Y-%m-%d", .time_zone = "UTC"}).empty());
+  CHECK(why({.time_format = "%F %T %z"}).empty());
   CHECK(why({.time_format = "%H:%M"}).find("gives no date") != std::string::npos);
   CHECK(why({.time_format = "%Y-%m-%d %Z"}).find("%Z") != std::string::npos);
   CHECK(why({.time_zone = "Europe/Berlim"}).find("mapping.time_zone: 'Europe/Berlim' is no time zone") == 0);

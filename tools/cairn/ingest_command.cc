@@ -100,13 +100,9 @@ class Ingest {
  private:
   /// A file of another kind is refused whole, instead of record by record into the server's dead letters.
   [[noreturn]] void refuse_whole(const Status& status) const {
-    progress_clear_and_say(status);
+    std::fprintf(stderr, "cairn: %s\n", status.to_string().c_str());
     std::fprintf(stderr, "cairn: nothing was sent of %s\n", arguments_.file.c_str());
     exit_with(exit_code_of(status.code()));
-  }
-
-  static void progress_clear_and_say(const Status& status) {
-    std::fprintf(stderr, "cairn: %s\n", status.to_string().c_str());
   }
 
   void read_heading(const RecordSource& source) {
@@ -157,9 +153,10 @@ class Ingest {
   }
 
   /// Lets the server judge the first events. When it would take none of them, for one and the same reason, the file is
-  /// not what it was taken for. A server that cannot say (of an earlier version, or away) is not waited for.
+  /// not what it was taken for; one that a run has read from before is. A server that cannot say (of an earlier
+  /// version, or away) is not waited for.
   void look_at(const Chunk& chunk) {
-    if (std::exchange(looked_, true) || arguments_.dry_run) return;
+    if (std::exchange(looked_, true) || arguments_.dry_run || arguments_.from_line > 1) return;
     Chunk first;
     for (std::size_t i = 0; i < std::min(chunk.size(), kLookedAt); ++i) first.add(chunk.record(i), chunk.line(i));
     const std::string body = first.body();
@@ -238,9 +235,9 @@ class Ingest {
   [[noreturn]] void give_up(const Status& status, std::uint64_t line) {
     progress_.clear();
     std::fprintf(stderr, "cairn: %s\n", status.to_string().c_str());
-    std::fprintf(stderr, "cairn: %s events were taken; go on with: cairn ingest --from-line %llu%s %s\n",
+    std::fprintf(stderr, "cairn: %s events were taken; go on with: cairn ingest --from-line %llu%s %s%s\n",
                  grouped(accepted_).c_str(), static_cast<unsigned long long>(line), arguments_.again ? " --again" : "",
-                 arguments_.file.c_str());
+                 arguments_.file.c_str(), same_options());
     if (unanswered_) {
       std::fputs(has_lasting_identity(arguments_)
                      ? "cairn: if the last part was taken without an answer, the server will know it by its key\n"
@@ -289,8 +286,13 @@ class Ingest {
   }
 
   void remark_next_line() const {
-    std::fprintf(stderr, "cairn: add what is appended later with: cairn ingest --from-line %llu %s\n",
-                 static_cast<unsigned long long>(next_line_), arguments_.file.c_str());
+    std::fprintf(stderr, "cairn: add what is appended later with: cairn ingest --from-line %llu %s%s\n",
+                 static_cast<unsigned long long>(next_line_), arguments_.file.c_str(), same_options());
+  }
+
+  [[nodiscard]] const char* same_options() const {
+    const bool others = !mapping_->plain() || arguments_.mapping.encoding != Encoding::kUtf8;
+    return others ? " (and the same options as this time)" : "";
   }
 
   void remark_nothing_sent() const {

@@ -18,7 +18,8 @@ Section mapping_section() {
                                {.name = "time_format",
                                 .type = KeyType::kText,
                                 .doc = "What times are beside RFC 3339: milliseconds since 1970 unless seconds, "
-                                       "microseconds or nanoseconds; or a pattern (strptime).",
+                                       "microseconds or nanoseconds; or a pattern (strptime), with %z or a "
+                                       "time_zone.",
                                 .example = "\"%d.%m.%Y %H:%M:%S\""}),
               make_key<Config>(CAIRN_AT(engine.decode.mapping.time_zone),
                                {.name = "time_zone",
