@@ -35,6 +35,7 @@
 #include "storage/state_store.h"
 #include "streaming/dead_letters.h"
 #include "streaming/event_log.h"
+#include "streaming/mapping.h"
 #include "streaming/source.h"
 
 namespace cairn {
@@ -55,6 +56,7 @@ class EngineImpl final : public Engine {
 
   Result<IngestAck> ingest(const CallContext& context, std::span<const std::string_view> events,
                            std::string_view idempotency_key) override;
+  Result<IngestAck> check_events(const CallContext& context, std::span<const std::string_view> events) const override;
   Status upsert_places(const CallContext& context, std::span<const Place> places) override;
   Status delete_places(const CallContext& context, std::span<const PlaceId> ids, PlaceHistory history) override;
   Result<Place> get_place(const CallContext& context, const PlaceId& id) const override;
@@ -119,6 +121,7 @@ class EngineImpl final : public Engine {
 Status EngineImpl::start() {
   CAIRN_RETURN_IF_ERROR(ingest::check_source_names(options_));
   CAIRN_ASSIGN_OR_RETURN(types_, InteractionTypes::with_declared(options_.decode.declared_types));
+  CAIRN_RETURN_IF_ERROR(streaming::check_mapping(options_.decode.mapping, types_));
   // What the check of a configuration finds is found before anything is opened.
   if (!options_.model.dir.empty()) CAIRN_RETURN_IF_ERROR(check_model_directory(options_.model.dir));
   CAIRN_RETURN_IF_ERROR(open_parts());
@@ -241,6 +244,11 @@ Result<IngestAck> EngineImpl::ingest(const CallContext& context, std::span<const
                                      std::string_view idempotency_key) {
   if (closing_.load()) return unavailable("the engine is closing");
   return intake_->take(context, events, idempotency_key);
+}
+
+Result<IngestAck> EngineImpl::check_events(const CallContext& context, std::span<const std::string_view> events) const {
+  CAIRN_RETURN_IF_ERROR(context.check());
+  return intake_->check(events);
 }
 
 Status EngineImpl::upsert_places(const CallContext& context, std::span<const Place> places) {
@@ -427,6 +435,11 @@ Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options, const Clock&
   auto engine = std::make_unique<EngineImpl>(std::move(options), clock);
   CAIRN_RETURN_IF_ERROR(engine->start());
   return std::unique_ptr<Engine>(std::move(engine));
+}
+
+Status check_mapping_options(const DecodeOptions& options) {
+  CAIRN_ASSIGN_OR_RETURN(const InteractionTypes types, InteractionTypes::with_declared(options.declared_types));
+  return streaming::check_mapping(options.mapping, types);
 }
 
 Status check_postgres_options(const SqlOptions& options) { return sql::check_options(options); }

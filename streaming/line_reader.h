@@ -18,7 +18,7 @@ class LineReader {
   LineReader& operator=(const LineReader&) = delete;
 
   /// Points `*line` at the next line, without its '\n' ('\r' stays); valid until the next call. A last line without
-  /// '\n' is a line; an empty line is a line.
+  /// '\n' is a line; an empty line is a line. A byte order mark at the file's beginning is left out.
   /// Returns: true, or false after the last line. DATA_LOSS when gzip data is cut off or damaged, after every whole
   /// line before the damage was delivered; OUT_OF_RANGE for a line longer than the bound; UNAVAILABLE when reading
   /// fails. The reader stays at a failure: the next call fails alike.

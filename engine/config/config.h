@@ -59,6 +59,8 @@ struct Vocabulary {
   /// Whether [sql] and a property of [kafka.properties] are such that a start takes them; empty: not asked. The answers
   /// hold no values, which may be secrets.
   std::function<Status(const SqlOptions& options)> check_postgres_options = {};
+  /// Whether a start takes the mapping; empty: not asked. Its messages begin with the key at fault.
+  std::function<Status(const DecodeOptions& options)> check_mapping_options = {};
   std::function<Status(const std::string& name, const std::string& value)> check_kafka_property = {};
 };
 

@@ -73,6 +73,8 @@ bool apply_open(std::string_view rest, const std::string& value, const Where& wh
       const std::string name = property_name(part);
       draft->secret_files.erase(full_key("kafka.properties", name));
       read_open_entry(table, name, node_from_text(KeyType::kText, value), where, draft);
+    } else if (table.section == "mapping") {
+      read_open_entry(table, lower(part), node_from_text(KeyType::kText, value), where, draft);
     } else {
       read_open_entry(table, lower(part), number_from_text(value), where, draft);
     }

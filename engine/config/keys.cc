@@ -6,14 +6,15 @@ namespace cairn::config {
 
 // The order is the sample file's.
 const std::vector<Section>& sections() {
-  static const std::vector<Section> all = {state_section(), decode_section(),  types_section(),       sql_section(),
-                                           kafka_section(), ranking_section(), model_section(),       cache_section(),
-                                           http_section(),  log_section(),     dead_letters_section()};
+  static const std::vector<Section> all = {
+      state_section(),   decode_section(), types_section(), mapping_section(), sql_section(), kafka_section(),
+      ranking_section(), model_section(),  cache_section(), http_section(),    log_section(), dead_letters_section()};
   return all;
 }
 
 const std::vector<OpenTable>& open_tables() {
-  static const std::vector<OpenTable> all = {kafka_properties_table(), ranking_weights_table()};
+  static const std::vector<OpenTable> all = {mapping_fields_table(), mapping_types_table(), kafka_properties_table(),
+                                             ranking_weights_table()};
   return all;
 }
 

@@ -31,6 +31,8 @@ struct OpenTable {
 };
 inline constexpr std::string_view kPropertiesTable = "properties";  ///< of [kafka]
 inline constexpr std::string_view kWeightsTable = "weights";        ///< of [ranking]
+inline constexpr std::string_view kFieldsTable = "fields";          ///< of [mapping]
+inline constexpr std::string_view kTypesTable = "types";            ///< of [mapping]
 [[nodiscard]] const std::vector<OpenTable>& open_tables();
 
 /// [[name]]: any number of records.

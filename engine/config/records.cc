@@ -139,6 +139,21 @@ void read_weight(const std::string& name, const toml::Node& node, const Where& w
   draft->config.engine.ranking.weights[name] = weight;
 }
 
+/// What their name stands for. Whether that is a field or a type is asked of the engine.
+void read_mapped(const OpenTable& table, const std::string& name, const toml::Node& node, const Where& where,
+                 std::map<std::string, std::string>* into, Draft* draft) {
+  const std::string full = full_key(full_key(table.section, table.name), name);
+  if (node.kind != toml::Node::Kind::kString || node.text.empty()) {
+    draft->problem(
+        where, full_key(full_key(table.section, table.name), printable(name)) +
+                   ": must be the name that it has here, in quotes, not " +
+                   (node.kind == toml::Node::Kind::kString ? "an empty one" : std::string(toml::kind_name(node.kind))));
+    return;
+  }
+  draft->mention(full, where);
+  (*into)[name] = node.text;
+}
+
 }  // namespace
 
 void read_files(const toml::Node& node, Draft* draft) {
@@ -165,8 +180,13 @@ void read_views(const toml::Node& node, Draft* draft) {
 
 void read_open_entry(const OpenTable& table, const std::string& name, const toml::Node& node, const Where& where,
                      Draft* draft) {
+  MappingOptions& mapping = draft->config.engine.decode.mapping;
   if (table.name == kPropertiesTable) {
     read_property(name, node, where, draft);
+  } else if (table.name == kFieldsTable) {
+    read_mapped(table, name, node, where, &mapping.fields, draft);
+  } else if (table.name == kTypesTable) {
+    read_mapped(table, name, node, where, &mapping.types, draft);
   } else {
     read_weight(name, node, where, draft);
   }

@@ -125,6 +125,15 @@ void collect_section(const Section& section, const Draft& draft, Collector* out)
       out->add(full_key("kafka.properties", name), text, shown_property(name) ? text : quote_toml(kRedacted), false);
     }
   }
+  if (section.name == "mapping") {
+    const MappingOptions& mapping = draft.config.engine.decode.mapping;
+    for (const auto& [table, names] :
+         {std::pair("mapping.fields", &mapping.fields), std::pair("mapping.types", &mapping.types)}) {
+      for (const auto& [theirs, ours] : *names) {
+        out->add(full_key(table, theirs), quote_toml(ours), quote_toml(ours), false);
+      }
+    }
+  }
   if (section.name == "ranking") {
     for (const auto& [name, weight] : draft.config.engine.ranking.weights) {
       const std::string text = format_number(weight);

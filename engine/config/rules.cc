@@ -203,6 +203,35 @@ void check_model(const Vocabulary& vocabulary, Draft* draft) {
   if (!checked.ok()) draft->problem(*where, "model.dir: " + checked.message());
 }
 
+/// One part of a mapping at a time, so that everything that is wrong is said; then all of it together.
+void check_mapping(const Vocabulary& vocabulary, Draft* draft) {
+  const DecodeOptions& decode = draft->config.engine.decode;
+  if (decode.mapping.empty() || !vocabulary.check_mapping_options) return;
+  if (!InteractionTypes::with_declared(decode.declared_types).ok()) return;  // reported at types.declared
+  std::size_t problems = 0;
+  const auto check = [&](MappingOptions part, const std::string& key) {
+    const Where* where = draft->where(key);
+    DecodeOptions one = decode;
+    one.mapping = std::move(part);
+    const Status checked = vocabulary.check_mapping_options(one);
+    if (checked.ok() || where == nullptr) return;
+    draft->problem(*where, printable(checked.message()));
+    ++problems;
+  };
+  for (const auto& [theirs, ours] : decode.mapping.fields) {
+    check({.fields = {{theirs, ours}}}, full_key("mapping.fields", theirs));
+  }
+  for (const auto& [theirs, ours] : decode.mapping.types) {
+    check({.types = {{theirs, ours}}}, full_key("mapping.types", theirs));
+  }
+  check({.type = decode.mapping.type}, "mapping.type");
+  const std::string zone = decode.mapping.time_zone.empty() ? "" : "UTC";  // what it is, is said below
+  check({.time_format = decode.mapping.time_format, .time_zone = zone}, "mapping.time_format");
+  check({.time_zone = decode.mapping.time_zone}, "mapping.time_zone");
+  if (problems > 0 || decode.mapping.fields.empty()) return;
+  check({.fields = decode.mapping.fields}, full_key("mapping.fields", decode.mapping.fields.begin()->first));
+}
+
 /// libpq is asked what it makes of the connection string.
 void check_postgres(const Vocabulary& vocabulary, Draft* draft) {
   const SqlOptions& sql = draft->config.engine.sql;
@@ -249,6 +278,7 @@ void check_rules(const Vocabulary& vocabulary, Draft* draft) {
   check_kafka(draft);
   check_kafka_properties(vocabulary, draft);
   check_postgres(vocabulary, draft);
+  check_mapping(vocabulary, draft);
   check_listen(draft);
   check_memory(draft);
   check_checkpoints(draft);

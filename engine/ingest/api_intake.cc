@@ -90,6 +90,11 @@ Result<IngestAck> ApiIntake::take_new(const CallContext& context, std::span<cons
   return ack;
 }
 
+IngestAck ApiIntake::check(std::span<const std::string_view> events) const {
+  Records records;
+  return judge(events, &records);
+}
+
 /// Decides, once and for all readers of the log, which events are refused, and tells the caller.
 IngestAck ApiIntake::judge(std::span<const std::string_view> events, Records* records) const {
   constexpr std::size_t kRejectionsMax = 100;

@@ -31,6 +31,9 @@ class ApiIntake {
   [[nodiscard]] Result<IngestAck> take(const CallContext& context, std::span<const std::string_view> events,
                                        std::string_view idempotency_key = {});
 
+  /// See Engine::check_events.
+  [[nodiscard]] IngestAck check(std::span<const std::string_view> events) const;
+
   /// To be called before the log's beginning moves to `begin`: see TakenCalls::keep.
   [[nodiscard]] Status keep_calls(Offset begin) { return calls_.keep(begin); }
 

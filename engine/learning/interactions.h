@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "cairn/clock.h"
 #include "cairn/status.h"
 #include "gpu/matrix.h"
 
@@ -80,10 +81,10 @@ class InteractionsBuilder {
   std::vector<Pair> pairs_;
 };
 
-/// Unites `files`, in the format of the LightGCN data sets: one line a user, `user item item ...`, unsigned integers
-/// between blanks. Files are plain or gzip. A user may stand in several files and lines, a pair as well; blank lines
-/// are passed over, a user without items is known. Returns: INVALID_ARGUMENT with file, line and token for anything
-/// else; NOT_FOUND and what open_line_reader() returns for files that cannot be read.
+/// Unites `files`, in the format of the LightGCN data sets: one line a user, `user item item ...`, ids between
+/// blanks, as they are. Files are plain or gzip. A user may stand in several files and lines, a pair as well; blank
+/// lines are passed over, a user without items is known. Returns: INVALID_ARGUMENT with file, line and token for
+/// anything else; NOT_FOUND and what open_line_reader() returns for files that cannot be read.
 [[nodiscard]] Result<Interactions> read_lightgcn(std::span<const std::string> files);
 
 /// How much one interaction of a type counts; types that are not named do not count.
@@ -98,6 +99,15 @@ using TypeWeights = std::map<std::string, float, std::less<>>;
 /// are those the weights name.
 /// Returns: INVALID_ARGUMENT with file and line for what a source would reject; else as read_lightgcn().
 [[nodiscard]] Result<Interactions> read_events(std::span<const std::string> files, const TypeWeights& weights);
+
+/// What users had until some instant, and from then on.
+struct SplitInteractions {
+  Interactions before;
+  Interactions after;
+};
+/// Reads events as read_events() does without weights, parted at a time: those at `at` are after it.
+/// Returns: as read_events(); INVALID_ARGUMENT when one of the parts is empty.
+[[nodiscard]] Result<SplitInteractions> read_split_events(std::span<const std::string> files, EventTime at);
 
 /// Reads the interactions that `cairnd` wrote to PostgreSQL (user_interactions in `schema`), weighed like events.
 /// Returns: what sql::for_each_interaction_count() returns.

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "cairn/interaction.h"
+#include "cairn/rfc3339.h"
 #include "engine/learning/event_stream.h"
 #include "engine/learning/interactions.h"
 #include "engine/learning/text_lines.h"
@@ -70,6 +71,24 @@ Result<Interactions> read_events(std::span<const std::string> files, const TypeW
     if (weight != 0.0F) builder.add(one.user.str(), one.place.str(), weight);
   }));
   return std::move(builder).finish();
+}
+
+Result<SplitInteractions> read_split_events(std::span<const std::string> files, EventTime at) {
+  const TypeWeights none;
+  const Weigher weigher(none);
+  const InteractionTypes types;
+  InteractionsBuilder before(weigher.repeats());
+  InteractionsBuilder after(weigher.repeats());
+  CAIRN_RETURN_IF_ERROR(for_each_event(files, types, [&](const Interaction& one) {
+    if (weigher.weight(types.name(one.type)) == 0.0F) return;
+    (one.time < at ? before : after).add(one.user.str(), one.place.str());
+  }));
+  for (const InteractionsBuilder* part : {&before, &after}) {
+    if (part->pairs() > 0) continue;
+    return invalid_argument(std::string("no event lies ") + (part == &before ? "before " : "at or after ") +
+                            format_rfc3339(at) + "; choose another time to split at");
+  }
+  return SplitInteractions{std::move(before).finish(), std::move(after).finish()};
 }
 
 Result<Interactions> read_sql(const std::string& dsn, const std::string& schema, const TypeWeights& weights) {

@@ -1,6 +1,7 @@
-#include <charconv>
 #include <functional>
 
+#include "cairn/ids.h"
+#include "cairn/utf8.h"
 #include "engine/learning/interactions.h"
 #include "engine/learning/text_lines.h"
 
@@ -19,33 +20,27 @@ std::string_view next_token(std::string_view* rest) {
   return token;
 }
 
-/// An unsigned integer as decimal text without leading zeros, in a buffer that lives as long as this.
-class Number {
- public:
-  [[nodiscard]] bool parse(std::string_view token) noexcept {
-    std::uint64_t value = 0;
-    const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), value);
-    if (error != std::errc() || end != token.data() + token.size()) return false;
-    size_ = static_cast<std::size_t>(std::to_chars(text_, text_ + sizeof text_, value).ptr - text_);
-    return true;
-  }
-  [[nodiscard]] std::string_view text() const noexcept { return {text_, size_}; }
-
- private:
-  char text_[20];
-  std::size_t size_ = 0;
-};
+/// What is wrong with an id; empty: nothing.
+LineFault fault_of(const char* what, std::string_view id) {
+  if (!is_utf8(id)) return std::string(what) + " " + shown(id) + " is no UTF-8; convert the file with iconv";
+  if (!valid_id(id)) return std::string(what) + " " + shown(id) + " is longer than 128 bytes";
+  return {};
+}
 
 LineFault take_line(std::string_view line, InteractionsBuilder* builder) {
-  Number user;
-  Number item;
-  const std::string_view first = next_token(&line);
-  if (first.empty()) return {};
-  if (!user.parse(first)) return "user " + shown(first) + " is not an unsigned integer";
-  builder->add_user(user.text());
-  for (std::string_view token = next_token(&line); !token.empty(); token = next_token(&line)) {
-    if (!item.parse(token)) return "item " + shown(token) + " is not an unsigned integer";
-    builder->add(user.text(), item.text());
+  const std::string_view user = next_token(&line);
+  if (user.empty()) return {};
+  if (user.starts_with('{') || user.starts_with('[')) {
+    return shown(user) + " begins like JSON, and a user and items between blanks are expected; events go to --events";
+  }
+  if (LineFault fault = fault_of("user", user); !fault.empty()) return fault;
+  if (user.find(',') != std::string_view::npos && line.find_first_not_of(kBlanks) == std::string_view::npos) {
+    return shown(user) + " is one word with commas; a user and items stand between blanks";
+  }
+  builder->add_user(user);
+  for (std::string_view item = next_token(&line); !item.empty(); item = next_token(&line)) {
+    if (LineFault fault = fault_of("item", item); !fault.empty()) return fault;
+    builder->add(user, item);
   }
   return {};
 }

@@ -16,6 +16,9 @@ static_assert(std::endian::native == std::endian::little, "tensors are read wher
 
 constexpr std::string_view kDtypes[] = {"U8", "I8", "F16", "F32", "I32", "U32", "I64", "U64"};
 constexpr std::size_t kDtypeBytes[] = {1, 1, 2, 4, 4, 4, 8, 8};
+/// Of the format too, and read by nobody here.
+constexpr std::pair<std::string_view, std::size_t> kOtherDtypes[] = {
+    {"BOOL", 1}, {"F8_E5M2", 1}, {"F8_E4M3", 1}, {"I16", 2}, {"U16", 2}, {"BF16", 2}, {"F64", 8}, {"C64", 8}};
 constexpr std::size_t kLengthBytes = 8;
 constexpr std::size_t kAlignment = 8;  ///< of the data's beginning
 
@@ -63,10 +66,19 @@ Result<std::string> read_header(Input* file) {
   return json;
 }
 
+/// The size of a number of any dtype. Returns: nullopt for one of later versions of the format.
+std::optional<std::size_t> number_bytes(std::string_view dtype) {
+  if (const auto known = dtype_of(dtype)) return bytes_of(*known);
+  for (const auto& [name, bytes] : kOtherDtypes) {
+    if (name == dtype) return bytes;
+  }
+  return std::nullopt;
+}
+
 /// Returns: nullopt when the product passes 2^63.
-std::optional<std::uint64_t> bytes_of_shape(Dtype dtype, std::span<const std::uint64_t> shape) {
+std::optional<std::uint64_t> bytes_of_shape(std::size_t number_bytes, std::span<const std::uint64_t> shape) {
   const bool empty = std::find(shape.begin(), shape.end(), 0U) != shape.end();
-  std::uint64_t bytes = bytes_of(dtype);
+  std::uint64_t bytes = number_bytes;
   for (const std::uint64_t size : shape) {
     if (!empty && size > (std::uint64_t{1} << 63) / bytes) return std::nullopt;
     bytes = empty ? 0 : bytes * size;
@@ -75,24 +87,21 @@ std::optional<std::uint64_t> bytes_of_shape(Dtype dtype, std::span<const std::ui
 }
 
 /// Checks an entry against the bytes [begin, data_bytes) that are not taken yet.
-Result<Dtype> check_entry(const TensorEntry& entry, std::uint64_t begin, std::uint64_t data_bytes) {
-  const auto dtype = dtype_of(entry.dtype);
-  if (!dtype)
-    return invalid_argument("has dtype " + entry.dtype + "; U8, I8, F16, F32, I32, U32, I64 and U64 are read");
-  const auto bytes = bytes_of_shape(*dtype, entry.shape);
+Status check_entry(const TensorEntry& entry, std::uint64_t begin, std::uint64_t data_bytes) {
   const std::string offsets = "[" + std::to_string(entry.begin) + ", " + std::to_string(entry.end) + "]";
   if (entry.end < entry.begin || entry.end > data_bytes) {
     return invalid_argument("has data_offsets " + offsets + " outside of the " + std::to_string(data_bytes) +
                             " bytes of data");
   }
-  if (!bytes || *bytes != entry.end - entry.begin) {
+  const auto number = number_bytes(entry.dtype);
+  if (number && bytes_of_shape(*number, entry.shape) != entry.end - entry.begin) {
     return invalid_argument("has data_offsets " + offsets + ", which is not what its shape takes");
   }
   if (entry.begin != begin) {
     return invalid_argument("begins at " + std::to_string(entry.begin) + ", not where the one before it ends, " +
                             std::to_string(begin));
   }
-  return *dtype;
+  return ok_status();
 }
 
 Status tensor_fault(const std::string& path, std::string_view name, const std::string& fault) {
@@ -106,8 +115,8 @@ Status order_and_check(const std::string& path, std::uint64_t data_bytes, Tensor
   });
   std::uint64_t begin = 0;
   for (const TensorEntry& entry : header->tensors) {
-    const auto dtype = check_entry(entry, begin, data_bytes);
-    if (!dtype.ok()) return tensor_fault(path, entry.name, dtype.status().message());
+    const Status checked = check_entry(entry, begin, data_bytes);
+    if (!checked.ok()) return tensor_fault(path, entry.name, checked.message());
     begin = entry.end;
   }
   if (begin == data_bytes) return ok_status();
@@ -142,7 +151,7 @@ TensorHeader header_of(std::span<const TensorView> tensors, const std::map<std::
                               .shape = {tensor.shape.begin(), tensor.shape.end()},
                               .begin = at,
                               .end = at + tensor.bytes.size()});
-    CAIRN_CHECK(bytes_of_shape(tensor.dtype, header.tensors.back().shape) == tensor.bytes.size());
+    CAIRN_CHECK(bytes_of_shape(bytes_of(tensor.dtype), header.tensors.back().shape) == tensor.bytes.size());
     at += tensor.bytes.size();
   }
   return header;
@@ -170,6 +179,7 @@ Result<TensorFile> TensorFile::read_from(const std::string& path, Input* input) 
   CAIRN_ASSIGN_OR_RETURN(Head head, read_head(path, input));
   file.place(std::move(head.header), head.data_bytes);
   CAIRN_RETURN_IF_ERROR(input->read(file.data_));
+  file.align();
   Digest digest;
   digest.add(std::as_bytes(std::span(head.json)));
   digest.add(file.data_);
@@ -187,12 +197,28 @@ void TensorFile::place(TensorHeader header, std::uint64_t data_bytes) {
   words_ = std::make_unique<std::uint64_t[]>(data_bytes / 8 + 1);
   data_ = std::as_writable_bytes(std::span(words_.get(), data_bytes / 8 + 1)).first(data_bytes);
   for (TensorEntry& entry : header.tensors) {
+    if (!dtype_of(entry.dtype)) {
+      unread_[std::move(entry.name)] = std::move(entry.dtype);
+      continue;
+    }
     tensors_.push_back({.name = std::move(entry.name),
                         .dtype = *dtype_of(entry.dtype),
                         .shape = {entry.shape.begin(), entry.shape.end()},
                         .bytes = data_.subspan(entry.begin, entry.end - entry.begin)});
   }
   metadata_ = std::move(header.metadata);
+}
+
+/// The format lets a tensor begin anywhere; numbers are read where they lie.
+void TensorFile::align() {
+  for (TensorView& tensor : tensors_) {
+    if (reinterpret_cast<std::uintptr_t>(tensor.bytes.data()) % bytes_of(tensor.dtype) == 0) continue;
+    auto words = std::make_unique<std::uint64_t[]>(tensor.bytes.size() / 8 + 1);
+    const auto moved = std::as_writable_bytes(std::span(words.get(), tensor.bytes.size() / 8 + 1));
+    std::copy(tensor.bytes.begin(), tensor.bytes.end(), moved.begin());
+    tensor.bytes = moved.first(tensor.bytes.size());
+    moved_.push_back(std::move(words));
+  }
 }
 
 Status TensorFile::fault(std::string_view name, const std::string& fault) const {
@@ -207,15 +233,14 @@ const TensorView* TensorFile::find(std::string_view name) const noexcept {
 
 Result<const TensorView*> TensorFile::require(std::string_view name, Dtype dtype, std::size_t rank) const {
   const TensorView* found = find(name);
+  const auto unread = unread_.find(std::string(name));
+  if (unread != unread_.end()) return fault(name, "is of " + unread->second + ", not " + std::string(to_string(dtype)));
   if (!found) return fault(name, "is not there");
   if (found->dtype != dtype) {
     return fault(name, "is of " + std::string(to_string(found->dtype)) + ", not " + std::string(to_string(dtype)));
   }
   if (found->shape.size() != rank) {
     return fault(name, "is " + shape_text(found->shape) + ", not of " + std::to_string(rank) + " dimensions");
-  }
-  if (reinterpret_cast<std::uintptr_t>(found->bytes.data()) % bytes_of(dtype) != 0) {
-    return fault(name, "does not lie at a multiple of its numbers' size");
   }
   return found;
 }

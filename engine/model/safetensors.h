@@ -63,13 +63,14 @@ template <class T>
 /// header in JSON, the numbers. It runs no code and is read whole into memory. Immutable; any thread.
 ///
 /// The format is read strictly: every name and key stands once, offsets fit dtype and shape, and tensors cover the data
-/// without overlap or gap. The header is at most kHeaderBytesMax.
+/// without overlap or gap. Tensors of dtypes that nobody here reads may be there; a tensor may begin at any byte. The
+/// header is at most kHeaderBytesMax.
 class TensorFile {
  public:
   static constexpr std::size_t kHeaderBytesMax = 100'000'000;
 
-  /// Returns: NOT_FOUND, UNAVAILABLE when it cannot be read, INVALID_ARGUMENT for what is not a safetensors file or has
-  /// a tensor of another dtype. Messages name the file, and the tensor where one is at fault.
+  /// Returns: NOT_FOUND, UNAVAILABLE when it cannot be read, INVALID_ARGUMENT for what is not a safetensors file.
+  /// Messages name the file, and the tensor where one is at fault.
   [[nodiscard]] static Result<TensorFile> read(const std::string& path);
 
   /// Reads a file that is in memory already. `name` is what messages call it.
@@ -81,7 +82,7 @@ class TensorFile {
   [[nodiscard]] static Status check_head(const std::string& path);
 
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
-  /// In the order of their bytes. Views into this file.
+  /// Those of dtypes that are read, in the order of their bytes. Views into this file.
   [[nodiscard]] std::span<const TensorView> tensors() const noexcept { return tensors_; }
   /// Returns: null when there is none of that name.
   [[nodiscard]] const TensorView* find(std::string_view name) const noexcept;
@@ -109,6 +110,7 @@ class TensorFile {
   [[nodiscard]] static Result<TensorFile> read_from(const std::string& path, Input* input);
   /// Makes room for the data and lays the views over it. Requires: the header was checked against `data_bytes`.
   void place(TensorHeader header, std::uint64_t data_bytes);
+  void align();
   [[nodiscard]] Result<const TensorView*> require(std::string_view name, Dtype dtype, std::size_t rank) const;
 
   std::string path_;
@@ -116,7 +118,9 @@ class TensorFile {
   std::map<std::string, std::string> metadata_;
   std::uint64_t digest_ = 0;
   std::unique_ptr<std::uint64_t[]> words_;
-  std::span<std::byte> data_;  ///< a part of words_; the tensors view it
+  std::span<std::byte> data_;                            ///< a part of words_; the tensors view it
+  std::vector<std::unique_ptr<std::uint64_t[]>> moved_;  ///< the tensors that were not aligned there
+  std::map<std::string, std::string> unread_;            ///< dtypes of other tensors, by name
 };
 
 /// Writes a file, whole and on disk when it returns OK; what was under the name is overwritten, so give it a name that

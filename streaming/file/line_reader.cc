@@ -52,9 +52,10 @@ class FileLineReader final : public LineReader {
   }
 
   void take(std::string_view* line, std::size_t line_end, std::size_t terminator) {
+    constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
     *line = {buffer_.get() + begin_, line_end - begin_};
     begin_ = scanned_ = line_end + terminator;
-    ++lines_;
+    if (lines_++ == 0 && line->starts_with(kByteOrderMark)) line->remove_prefix(kByteOrderMark.size());
   }
 
   /// Appends what comes next to the unfinished line, which moves to the buffer's front.

@@ -89,7 +89,11 @@ class TypeTable {
 /// rest, and gives every reason. So this one knows only what it accepts, and answers "no" to whatever it does not know.
 struct Decoder::Impl {
   Impl(const InteractionTypes& known_types, const DecodeOptions& decode_options, const Clock& wall_clock)
-      : types(known_types), options(decode_options), clock(wall_clock), type_table(known_types) {}
+      : types(known_types),
+        options(decode_options),
+        clock(wall_clock),
+        type_table(known_types),
+        mapped(!decode_options.mapping.empty()) {}
 
   bool accept(std::string_view payload, Interaction* interaction);
   bool read_type(TypeIndex* type) const;
@@ -104,6 +108,7 @@ struct Decoder::Impl {
   const DecodeOptions options;
   const Clock& clock;
   const TypeTable type_table;
+  const bool mapped;  ///< events are not in the contract's words: the other decoder knows what they mean
 
   PlainEvent event;
   std::unique_ptr<DomDecoder> dom;  ///< made when it is first needed, which may be never: its buffers are large
@@ -182,7 +187,7 @@ Decoder::Decoder(Decoder&&) noexcept = default;
 Decoder& Decoder::operator=(Decoder&&) noexcept = default;
 
 Reject Decoder::decode(std::string_view payload, Interaction* interaction) {
-  if (impl_->accept(payload, interaction)) return Reject::kNone;
+  if (!impl_->mapped && impl_->accept(payload, interaction)) return Reject::kNone;
   return impl_->judge().decode(payload, interaction);
 }
 

@@ -11,7 +11,13 @@
 #include <utility>
 #include <vector>
 
-#include "cairn/rfc3339.h"
+#include "cairn/check.h"
+#include "cairn/utf8.h"
+#include "cairn/whole_number.h"
+#include "streaming/event_times.h"
+#include "streaming/field_names.h"
+#include "streaming/json_members.h"
+#include "streaming/mapping.h"
 #include "streaming/simdjson/event_fields.h"
 #include "streaming/simdjson/json_text.h"
 #include "streaming/source.h"
@@ -27,6 +33,7 @@ static_assert(simdjson::SIMDJSON_PADDING <= kPayloadPadding, "payloads are padde
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 constexpr std::string_view kWhitespace = " \t\n\r";
+constexpr std::size_t kDeeper = SIZE_MAX;  ///< the place of a field that is no member of the event itself
 
 /// The field that `key` names, kFields when it names none. Lengths are compared first, since most keys that are none of
 /// ours differ in theirs.
@@ -92,22 +99,62 @@ std::string shown(dom::element element) {
   return "unknown";
 }
 
+/// What stands at a path of names with dots between, in the text of an object; empty where a name has escapes.
+std::string_view text_at(std::string_view object, std::string_view path) {
+  const std::size_t dot = path.find('.');
+  for (const JsonMember& member : json_members(object)) {
+    const std::string_view name = member.key.substr(1, member.key.size() - 2);
+    if (name == path) return member.value;
+    if (dot == std::string_view::npos || name != path.substr(0, dot)) continue;
+    return text_at(member.value, path.substr(dot + 1));
+  }
+  return {};
+}
+
+/// What simdjson says of a text, and of one that is no UTF-8 where and what to do.
+std::string words_for(simdjson::error_code error, std::string_view json) {
+  std::size_t at = 0;
+  while (at < json.size()) {
+    const std::size_t length = utf8_length(json.substr(at));
+    if (length == 0) {
+      return "byte " + std::to_string(at + 1) +
+             " is no UTF-8; send UTF-8, or convert a file (cairn ingest --encoding latin1)";
+    }
+    at += length;
+  }
+  return simdjson::error_message(error);
+}
+
+std::string joined(const InteractionTypes& types) {
+  std::string names;
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    names += (names.empty() ? "" : ", ") + types.name(TypeIndex{static_cast<std::uint8_t>(i)});
+  }
+  return names;
+}
+
 }  // namespace
 
 struct DomDecoder::Impl {
   Impl(const InteractionTypes& known_types, const DecodeOptions& decode_options, const Clock& wall_clock)
-      : types(known_types), options(decode_options), clock(wall_clock) {
+      : types(known_types),
+        options(decode_options),
+        clock(wall_clock),
+        times(EventTimes::make(options.mapping.time_format, options.mapping.time_zone)) {
+    CAIRN_CHECK(times.ok());  // check_mapping() was asked before
+    for (const auto& [name, field] : options.mapping.fields) mapped.push_back({name, field_named(field)});
     // Grown once here and not by every payload that is the longest so far.
     CAIRN_CHECK(parser.allocate(std::clamp<std::size_t>(options.event_bytes_max, 1 << 10, 64 << 10)) ==
                 simdjson::SUCCESS);
   }
 
-  Reject decode(std::string_view payload, Interaction* interaction);
-  Reject parse(std::string_view payload, dom::object* object);
-  Reject parse_what_is_no_object(std::string_view payload);
+  Reject decode(std::string_view whole, Interaction* interaction);
+  Reject parse(std::string_view json, dom::object* object);
+  Reject parse_what_is_no_object(std::string_view json);
   simdjson::error_code parse_json(std::string_view padded, dom::element* root);
   Reject collect(dom::object object);
   Reject check_unknown_keys();
+  void take_mapped(dom::object object);
   template <class Id>
   Reject read_id(Field field, Id* id);
   Reject read_type(TypeIndex* type);
@@ -124,9 +171,27 @@ struct DomDecoder::Impl {
   Reject refuse_field(Reject reason, Field field, std::string_view words) {
     return refuse(reason, "field '" + std::string(kFieldNames[field]) + "': " + std::string(words));
   }
-  Reject refuse_missing(Field field) { return refuse_field(Reject::kMissingField, field, "is missing"); }
+  Reject refuse_missing(Field field) {
+    return refuse_field(Reject::kMissingField, field, "is missing" + unknown_members(unknown_keys, kFieldNames[field]));
+  }
   Reject refuse_value(Reject reason, Field field, std::string_view words) {
-    return refuse_field(reason, field, shown(fields[field]) + " " + std::string(words));
+    return refuse_field(reason, field, sent(field) + " " + std::string(words));
+  }
+  /// A field as a message shows it: of a number the text that was sent.
+  [[nodiscard]] std::string sent(Field field) const {
+    const bool number = fields[field].is<double>();  // or converts to one
+    const std::string_view text = number ? raw(field) : std::string_view();
+    return text.empty() ? shown(fields[field]) : excerpt(text);
+  }
+  /// A field's value as it stands in the payload; empty where it cannot be found again.
+  [[nodiscard]] std::string_view raw(Field field) const {
+    if (places[field] == kDeeper) {
+      for (const Mapped& one : mapped) {
+        if (one.field == field) return text_at(payload, one.name);
+      }
+    }
+    const std::vector<JsonMember> members = json_members(payload);
+    return places[field] < members.size() ? members[places[field]].value : std::string_view();
   }
   /// Optional fields may be null.
   bool has_value(Field field) const { return present[field] && !fields[field].is_null(); }
@@ -135,19 +200,30 @@ struct DomDecoder::Impl {
   const InteractionTypes& types;
   const DecodeOptions options;
   const Clock& clock;
+  const Result<EventTimes> times;
+  struct Mapped {
+    std::string name;  ///< in the events
+    Field field;
+  };
+  std::vector<Mapped> mapped;
 
   dom::parser parser;
   std::string rewritten;  ///< padded copy, for the rare payloads that are not parsed where they lie
   std::string detail;
   std::array<dom::element, kFields> fields;  ///< of the payload at hand, where `present`
   std::bitset<kFields> present;
+  std::array<std::size_t, kFields> places{};  ///< which member of the object each is
+  std::string_view payload;
   std::vector<std::string_view> unknown_keys;
 };
 
-Reject DomDecoder::Impl::decode(std::string_view payload, Interaction* interaction) {
+Reject DomDecoder::Impl::decode(std::string_view whole, Interaction* interaction) {
   dom::object object;
+  payload = whole;
+  if (payload.starts_with(kByteOrderMark)) payload.remove_prefix(kByteOrderMark.size());
   if (Reject r = parse(payload, &object); r != Reject::kNone) return r;
   if (Reject r = collect(object); r != Reject::kNone) return r;
+  if (!mapped.empty()) take_mapped(object);
   if (Reject r = read_id(kUserId, &interaction->user); r != Reject::kNone) return r;
   if (Reject r = read_id(kPlaceId, &interaction->place); r != Reject::kNone) return r;
   if (Reject r = read_type(&interaction->type); r != Reject::kNone) return r;
@@ -157,17 +233,17 @@ Reject DomDecoder::Impl::decode(std::string_view payload, Interaction* interacti
   return read_event_id(&interaction->event_id);
 }
 
-Reject DomDecoder::Impl::parse(std::string_view payload, dom::object* object) {
-  if (payload.size() > options.event_bytes_max) {
-    return refuse(Reject::kOversized, std::to_string(payload.size()) + " bytes are more than the " +
+Reject DomDecoder::Impl::parse(std::string_view json, dom::object* object) {
+  if (json.size() > options.event_bytes_max) {
+    return refuse(Reject::kOversized, std::to_string(json.size()) + " bytes are more than the " +
                                           std::to_string(options.event_bytes_max) + " allowed");
   }
-  const std::size_t start = payload.find_first_not_of(kWhitespace);
+  const std::size_t start = json.find_first_not_of(kWhitespace);
   if (start == std::string_view::npos) return refuse(Reject::kMalformedJson, "empty payload");
-  if (payload[start] != '{') return parse_what_is_no_object(payload);
+  if (json[start] != '{') return parse_what_is_no_object(json);
   dom::element root;
-  if (const auto error = parse_json(payload, &root)) {
-    return refuse(Reject::kMalformedJson, simdjson::error_message(error));
+  if (const auto error = parse_json(json, &root)) {
+    return refuse(Reject::kMalformedJson, words_for(error, json));
   }
   // simdjson takes a document whose first character is '{' and that parses for nothing but an object.
   CAIRN_CHECK(root.get(*object) == simdjson::SUCCESS);
@@ -177,17 +253,14 @@ Reject DomDecoder::Impl::parse(std::string_view payload, dom::object* object) {
 /// Anything but an object is an error; which one depends on whether it is JSON. As the only element of an array it is
 /// parsed without simdjson's special way for scalars at the root, whose look past their end was mended after 3.0.1
 /// (simdjson #1981, #2045).
-Reject DomDecoder::Impl::parse_what_is_no_object(std::string_view payload) {
-  if (payload.starts_with(kByteOrderMark)) {
-    return refuse(Reject::kMalformedJson, "begins with a byte order mark; send UTF-8 without one");
-  }
+Reject DomDecoder::Impl::parse_what_is_no_object(std::string_view json) {
   std::string wrapped;
-  wrapped.reserve(payload.size() + 2 + kPayloadPadding);
-  wrapped.append("[").append(payload).append("]");
+  wrapped.reserve(json.size() + 2 + kPayloadPadding);
+  wrapped.append("[").append(json).append("]");
   dom::element root;
   dom::array array;
   if (const auto error = parse_json(wrapped, &root)) {
-    return refuse(Reject::kMalformedJson, simdjson::error_message(error));
+    return refuse(Reject::kMalformedJson, words_for(error, json));
   }
   if (root.get(array) != simdjson::SUCCESS || array.size() != 1) {
     return refuse(Reject::kMalformedJson, "more than one JSON value");
@@ -209,6 +282,7 @@ simdjson::error_code DomDecoder::Impl::parse_json(std::string_view padded, dom::
 Reject DomDecoder::Impl::collect(dom::object object) {
   present.reset();
   unknown_keys.clear();
+  std::size_t place = 0;
   for (const dom::key_value_pair& pair : object) {
     const Field field = field_named(pair.key);
     if (field == kFields) {
@@ -218,9 +292,52 @@ Reject DomDecoder::Impl::collect(dom::object object) {
     } else {
       present.set(field);
       fields[field] = pair.value;
+      places[field] = place;
     }
+    ++place;
   }
   return unknown_keys.size() < 2 ? Reject::kNone : check_unknown_keys();
+}
+
+namespace {
+
+/// Finds a member by its whole name, or by a path of names with dots between. Returns: its place in the object, that of
+/// something deeper is beyond all; nullopt where there is none, and for null.
+std::optional<std::size_t> find_member(dom::object object, std::string_view path, dom::element* found) {
+  std::size_t place = 0;
+  for (const dom::key_value_pair& pair : object) {
+    *found = pair.value;
+    if (pair.key == path) return found->is_null() ? std::nullopt : std::optional(place);
+    ++place;
+  }
+  const std::size_t dot = path.find('.');
+  if (dot == std::string_view::npos) return std::nullopt;
+  dom::element outer;
+  dom::object inner;
+  if (!find_member(object, path.substr(0, dot), &outer) || outer.get(inner) != simdjson::SUCCESS) return std::nullopt;
+  return find_member(inner, path.substr(dot + 1), found) ? std::optional(kDeeper) : std::nullopt;
+}
+
+}  // namespace
+
+/// What a mapping names counts before the contract's own names, and a name that is mapped to another field is not that
+/// of its own any more.
+void DomDecoder::Impl::take_mapped(dom::object object) {
+  for (const Mapped& one : mapped) {
+    const Field own = field_named(one.name);
+    if (own != kFields && own != one.field) present.reset(own);
+    std::erase_if(unknown_keys, [&one](std::string_view key) {
+      return key == one.name || (one.name.starts_with(key) && one.name[key.size()] == '.');
+    });
+  }
+  for (const Mapped& one : mapped) {
+    dom::element found;
+    const auto place = find_member(object, one.name, &found);
+    if (!place) continue;
+    present.set(one.field);
+    fields[one.field] = found;
+    places[one.field] = *place;
+  }
 }
 
 Reject DomDecoder::Impl::check_unknown_keys() {
@@ -242,7 +359,12 @@ Reject DomDecoder::Impl::read_id(Field field, Id* id) {
   }
   std::uint64_t number = 0;
   if (fields[field].get(number) != simdjson::SUCCESS) {
-    return refuse_value(Reject::kBadId, field, "is neither a string nor an unsigned 64-bit integer");
+    const auto whole = fields[field].is<double>() ? whole_number(raw(field)) : std::nullopt;
+    if (!whole || raw(field).empty()) {
+      return refuse_value(Reject::kBadId, field,
+                          "is neither a string nor an unsigned integer (with a point or an exponent: below 2^53)");
+    }
+    number = *whole;
   }
   char digits[20];
   const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
@@ -251,40 +373,47 @@ Reject DomDecoder::Impl::read_id(Field field, Id* id) {
 }
 
 Reject DomDecoder::Impl::read_type(TypeIndex* type) {
-  if (!present[kType]) return refuse_missing(kType);
-  std::string_view name;
-  if (fields[kType].get(name) == simdjson::SUCCESS) {
-    if (const auto found = types.find(name)) {
-      *type = *found;
-      return Reject::kNone;
-    }
+  const MappingOptions& mapping = options.mapping;
+  const bool none = !present[kType] || fields[kType].is_null();
+  if (!present[kType] && mapping.type.empty()) return refuse_missing(kType);
+  std::string_view name = mapping.type;
+  const bool given = !none || mapping.type.empty();
+  if (given && fields[kType].get(name) != simdjson::SUCCESS) name = mapping.types.empty() ? "" : raw(kType);
+  if (given && !mapping.types.empty()) {
+    const auto meant = mapping.types.find(std::string(name));
+    if (meant != mapping.types.end()) name = meant->second;
   }
-  return refuse_value(Reject::kUnknownType, kType, "is no known type; declare it in the configuration");
+  if (const auto found = types.find(name)) {
+    *type = *found;
+    return Reject::kNone;
+  }
+  return refuse_value(Reject::kUnknownType, kType,
+                      "is no known type; there are " + joined(types) + "; declare it in [types], or map it to one");
 }
 
 Reject DomDecoder::Impl::read_time(EventTime* time) {
   if (!present[kTs]) return refuse_missing(kTs);
   std::string_view text;
-  std::int64_t ms = 0;
-  if (fields[kTs].get(text) == simdjson::SUCCESS) {
-    const std::optional<EventTime> parsed = parse_rfc3339(text);
-    if (!parsed) return refuse_value(Reject::kBadTime, kTs, "is no RFC 3339 time");
-    *time = *parsed;
-  } else if (fields[kTs].get(ms) == simdjson::SUCCESS) {
-    *time = event_time_from_ms(ms);
-  } else if (fields[kTs].is<std::uint64_t>()) {
+  const bool words = fields[kTs].get(text) == simdjson::SUCCESS;
+  std::optional<EventTime> read;
+  if (words) {
+    read = times->read_text(text);
+  } else if (fields[kTs].type() == dom::element_type::INT64 || fields[kTs].type() == dom::element_type::DOUBLE) {
+    text = raw(kTs);
+    const std::string number = text.empty() ? shown(fields[kTs]) : std::string(text);
+    read = times->read_number(number);
+  } else if (fields[kTs].type() == dom::element_type::UINT64) {
     return refuse_value(Reject::kImpossibleTime, kTs, "lies too far in the future");
-  } else {
-    return refuse_value(Reject::kBadTime, kTs, "is neither RFC 3339 nor integer milliseconds since 1970");
   }
-  if (*time < options.time_min) {
-    return refuse_value(Reject::kImpossibleTime, kTs,
-                        ms >= 1'000'000'000 && ms < 10'000'000'000
-                            ? "lies before the earliest time; it looks like seconds, and milliseconds are meant"
-                            : "lies before the earliest time");
-  }
+  const auto refuse_time = [&](Reject reason, const std::string& what) {
+    const std::string hint = time_hint(text, words);
+    return refuse_value(reason, kTs, what + (hint.empty() ? "" : "; " + hint));
+  };
+  if (!read) return refuse_time(Reject::kBadTime, "is not " + times->expected());
+  *time = *read;
+  if (*time < options.time_min) return refuse_time(Reject::kImpossibleTime, "lies before the earliest time");
   if (*time > clock.now() + options.future_max) {
-    return refuse_value(Reject::kImpossibleTime, kTs, "lies too far in the future");
+    return refuse_time(Reject::kImpossibleTime, "lies too far in the future");
   }
   return Reject::kNone;
 }

@@ -77,6 +77,7 @@ std::vector<ForeignLibrary> libraries() {
       {"simdjson", {"simdjson.h"}, {"streaming/simdjson"}},
       {"zlib", {"zlib.h"}, {"streaming/gzip", "engine/serving/http"}},
       {"brotli", {"brotli/"}, {"engine/serving/http"}},
+      {"date", {"date/"}, {"streaming/zone"}},
       {"libpqxx", {"pqxx/"}, {"sql/postgres"}},
       {"libpq", {"libpq-fe.h", "libpq/", "postgresql/"}, {"sql/postgres"}},
       {"toml++", {"toml++/"}, {"engine/config/toml"}},

@@ -57,6 +57,42 @@ double visits(const Engine& engine, const std::string& place) {
 const std::vector<Place> kPlaces{{PlaceId("cafe"), "Cafe", {40.70, -74.0}, "Coffee"},
                                  {PlaceId("bar"), "Bar", {40.71, -74.0}, "Bar"}};
 
+TEST_CASE("one mapping serves files and the API, and a check writes nothing") {
+  const Folder folder;
+  const std::string file = folder.made.write(
+      "in/events.ndjson", R"({"who":"u1","shop":{"id":7.0},"what":"checkin","when":"14.11.2023 23:13"})"
+                          "\n");
+  EngineOptions options = options_in(folder.path / "state");
+  options.files = {{.name = "shop", .path = file, .follow = false}};
+  options.decode.mapping = {.fields = {{"who", "user_id"}, {"shop.id", "place_id"}, {"what", "type"}, {"when", "ts"}},
+                            .types = {{"checkin", "visit"}},
+                            .time_format = "%d.%m.%Y %H:%M",
+                            .time_zone = "+01:00"};
+  const auto engine = open(options);
+  const std::string theirs = R"({"who":"u2","shop":{"id":"7"},"what":"checkin","when":1700000000000})";
+  const std::vector<std::string_view> events = {theirs, "{}"};
+  const auto checked = engine->check_events({}, events);
+  REQUIRE(checked.ok());
+  CHECK(checked->accepted == 1);
+  CHECK(checked->rejected == 1);
+  REQUIRE(engine->wait_caught_up(CallContext::within(kPatience)).ok());
+  CHECK(visits(*engine, "7") == 1.0);
+  CHECK(engine->status({}).events_rejected == 0);
+  REQUIRE(engine->ingest({}, std::span(events).first(1)).ok());
+  REQUIRE(engine->wait_caught_up(CallContext::within(kPatience)).ok());
+  CHECK(visits(*engine, "7") == 2.0);
+}
+
+TEST_CASE("a mapping that cannot be meant keeps an engine from opening") {
+  const Folder folder;
+  EngineOptions options = options_in(folder.path);
+  options.decode.mapping.fields = {{"who", "user"}};
+  const auto engine = Engine::open(options);
+  REQUIRE_FALSE(engine.ok());
+  CHECK(engine.status().code() == StatusCode::kInvalidArgument);
+  CHECK(engine.status().message().find("mapping.fields.who: 'user' is no field of an event") == 0);
+}
+
 TEST_CASE("an event handed in is acknowledged, applied, recommended by, and still there after a restart") {
   Folder folder;
   {

@@ -1,7 +1,11 @@
 #include "tests/streaming/decode_oracle.h"
 
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <string>
 #include <variant>
@@ -12,6 +16,31 @@ namespace cairn::streaming {
 namespace {
 
 using nlohmann::json;
+
+/// The number as somebody would write it out by hand, digit by digit: nothing when a fraction is left, or 2^53 or more.
+std::optional<std::uint64_t> written_out(const std::string& text) {
+  const std::size_t e = std::min(text.find_first_of("eE"), text.size());
+  std::string digits = text.substr(0, e);
+  if (digits[0] == '-') return std::nullopt;
+  const std::size_t point = std::min(digits.find('.'), digits.size());
+  std::string fraction = digits.substr(std::min(point + 1, digits.size()));
+  digits.resize(point);
+  if ((digits + fraction).find_first_not_of('0') == std::string::npos) return 0;
+  const double exponent = e < text.size() ? std::strtod(text.c_str() + e + 1, nullptr) : 0.0;
+  if (std::abs(exponent) > 1000) return std::nullopt;  // far too large, or too small: it is not zero
+  for (int i = 0; i < static_cast<int>(exponent); ++i) {
+    digits += fraction.empty() ? '0' : fraction[0];
+    if (!fraction.empty()) fraction.erase(0, 1);
+  }
+  for (int i = 0; i > static_cast<int>(exponent); --i) {
+    fraction.insert(0, 1, digits.empty() ? '0' : digits.back());
+    if (!digits.empty()) digits.pop_back();
+  }
+  digits.erase(0, std::min(digits.find_first_not_of('0'), digits.size()));
+  if (fraction.find_first_not_of('0') != std::string::npos || digits.size() > 16) return std::nullopt;
+  const std::uint64_t number = std::stoull("0" + digits);
+  return number < 9007199254740992U ? std::optional(number) : std::nullopt;
+}
 
 /// The top level of one document, as the parser's events tell it.
 struct TopLevel final : nlohmann::json_sax<json> {
@@ -42,7 +71,11 @@ struct TopLevel final : nlohmann::json_sax<json> {
   bool boolean(bool v) override { return value(v); }
   bool number_integer(number_integer_t v) override { return value(v); }
   bool number_unsigned(number_unsigned_t v) override { return value(v); }
-  bool number_float(number_float_t v, const string_t&) override { return value(v); }
+  /// A whole number below 2^53 is an integer however it is written.
+  bool number_float(number_float_t v, const string_t& text) override {
+    const std::optional<std::uint64_t> whole = written_out(text);
+    return whole ? value(*whole) : value(v);
+  }
   bool string(string_t& v) override { return value(v); }
   bool binary(binary_t&) override { return false; }
   bool start_object(std::size_t) override { return open(true); }
@@ -129,9 +162,8 @@ Reject take_optional(const TopLevel& top, Interaction* out) {
 Reject oracle_decode(std::string_view payload, const InteractionTypes& types, const DecodeOptions& options,
                      EventTime now, Interaction* interaction) {
   if (payload.size() > options.event_bytes_max) return Reject::kOversized;
-  // This parser takes NUL for the end and skips a byte order mark; JSON allows neither anywhere.
+  // This parser takes NUL for the end; JSON allows it nowhere. It skips a byte order mark, as is wanted.
   if (payload.find('\0') != std::string_view::npos) return Reject::kMalformedJson;
-  if (payload.substr(0, 3) == "\xEF\xBB\xBF") return Reject::kMalformedJson;
   TopLevel top;
   if (!json::sax_parse(payload, &top) || top.deepest > 1000) return Reject::kMalformedJson;
   if (!top.is_object) return Reject::kNotAnObject;

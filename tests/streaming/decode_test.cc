@@ -109,7 +109,9 @@ TEST_CASE("each way of being wrong has its reason and says where") {
       {Reject::kMalformedJson, event_with("") + "x", ""},
       {Reject::kMalformedJson, event_with("") + "{}", ""},
       {Reject::kMalformedJson, event_with("") + std::string(1, '\0'), ""},
-      {Reject::kMalformedJson, "\xEF\xBB\xBF" + event_with(""), "byte order mark"},
+      {Reject::kNone, "\xEF\xBB\xBF" + event_with(""), ""},
+      {Reject::kMalformedJson, "\xEF\xBB\xBF", "empty"},
+      {Reject::kMalformedJson, " \xEF\xBB\xBF" + event_with(""), ""},
       {Reject::kMalformedJson, event_with("\"x\":tru"), ""},
       {Reject::kMalformedJson, event_with("\"x\":01"), ""},
       {Reject::kMalformedJson, event_with("\"x\":1."), ""},
@@ -120,7 +122,7 @@ TEST_CASE("each way of being wrong has its reason and says where") {
       {Reject::kMalformedJson, event_with("\"x\":1,"), ""},
       {Reject::kMalformedJson, event_with("x:1"), ""},
       {Reject::kMalformedJson, event_with("\"x\":\"\x01\""), ""},
-      {Reject::kMalformedJson, event_with("\"x\":\"\xff\""), ""},
+      {Reject::kMalformedJson, event_with("\"x\":\"\xff\""), "byte 69 is no UTF-8; send UTF-8"},
       {Reject::kMalformedJson, event_with("\"x\":\"\xed\xa0\x80\""), ""},  // a surrogate in UTF-8
       {Reject::kMalformedJson, event_with("\"x\":\"\xc0\x80\""), ""},      // an overlong NUL
       {Reject::kMalformedJson, event_with("\"x\":\"\\ud800\""), ""},
@@ -150,7 +152,12 @@ TEST_CASE("each way of being wrong has its reason and says where") {
       {Reject::kMissingField, R"({"user_id":"u","type":"view","ts":1714566600000})", "place_id"},
       {Reject::kMissingField, R"({"user_id":"u","place_id":"p","ts":1714566600000})", "type"},
       {Reject::kMissingField, R"({"user_id":"u","place_id":"p","type":"view"})", "ts"},
-      {Reject::kMissingField, R"({"USER_ID":"u","place_id":"p","type":"view","ts":1714566600000})", "user_id"},
+      {Reject::kMissingField, R"({"USER_ID":"u","place_id":"p","type":"view","ts":1714566600000})",
+       "field 'user_id': is missing; it has the unknown member 'USER_ID'; is 'USER_ID' the user_id?"},
+      {Reject::kMissingField, R"({"x":1,"customer_id":"u","place_id":"p","type":"view","ts":1714566600000})",
+       "it has the unknown members 'customer_id', 'x'; is 'customer_id' the user_id?"},
+      {Reject::kMissingField, R"({"x":1,"place_id":"p","type":"view","ts":1714566600000})",
+       "is missing; it has the unknown member 'x'"},
 
       {Reject::kNone, users("\"" + id128 + "\""), ""},
       {Reject::kBadId, users("\"" + id129 + "\""), "user_id"},
@@ -158,8 +165,14 @@ TEST_CASE("each way of being wrong has its reason and says where") {
       {Reject::kBadId, users(R"("a\u0000b")"), "NUL"},
       {Reject::kNone, users("0"), ""},
       {Reject::kBadId, users("-1"), "-1"},
-      {Reject::kBadId, users("1.0"), ""},
-      {Reject::kBadId, users("1e3"), ""},
+      {Reject::kNone, users("1.0"), ""},
+      {Reject::kNone, users("1e3"), ""},
+      {Reject::kNone, users("9007199254740991.0"), ""},                       // 2^53 - 1
+      {Reject::kBadId, users("9007199254740992.0"), "9007199254740992.0"},    // a double may have been rounded to it
+      {Reject::kBadId, users("4503599627370497.25"), "4503599627370497.25"},  // whole as a double
+      {Reject::kBadId, users("1001.5"), "field 'user_id': 1001.5 is neither"},
+      {Reject::kBadId, users("-1.0"), "-1.0"},
+      {Reject::kBadId, users("1E-3"), "1E-3"},
       {Reject::kBadId, users("18446744073709551616"), ""},
       {Reject::kBadId, users("null"), "null"},
       {Reject::kBadId, users("true"), "true"},
@@ -178,9 +191,15 @@ TEST_CASE("each way of being wrong has its reason and says where") {
       {Reject::kUnknownType, of_type("null"), "type"},
 
       {Reject::kBadTime, at("\"yesterday\""), "yesterday"},
-      {Reject::kBadTime, at("1714566600000.0"), "ts"},
+      {Reject::kNone, at("1714566600000.0"), ""},
+      {Reject::kBadTime, at("1714566600000.5"), "1714566600000.5 is not"},
+      {Reject::kBadTime, at("1714566600.25"), "it looks like seconds"},
+      {Reject::kImpossibleTime, at("1714566600000000"), "it looks like microseconds"},
+      {Reject::kImpossibleTime, at("1714566600000000000"), "it looks like nanoseconds"},
+      {Reject::kBadTime, at("\"2024-05-01 12:00:00\""), "has no offset"},
+      {Reject::kBadTime, at("\"2024-05-01T12:00\""), "has no offset"},
       {Reject::kBadTime, at("null"), "ts"},
-      {Reject::kBadTime, at("\"1714566600000\""), "ts"},
+      {Reject::kBadTime, at("\"1714566600000\""), "milliseconds in quotes"},
       {Reject::kNone, at("946684800000"), ""},  // 2000-01-01T00:00:00Z, the earliest
       {Reject::kImpossibleTime, at("946684799999"), "earliest"},
       {Reject::kImpossibleTime, at("-9223372036854775808"), "earliest"},

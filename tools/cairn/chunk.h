@@ -30,6 +30,7 @@ class Chunk {
 
   [[nodiscard]] bool empty() const noexcept { return records_.empty(); }
   [[nodiscard]] std::size_t size() const noexcept { return records_.size(); }
+  [[nodiscard]] const std::string& record(std::size_t index) const { return records_.at(index).text; }
   [[nodiscard]] std::uint64_t line(std::size_t index) const { return records_.at(index).line; }
   [[nodiscard]] std::uint64_t first_line() const { return records_.front().line; }
   [[nodiscard]] std::uint64_t last_line() const { return records_.back().line; }

@@ -5,6 +5,7 @@
 #include <CLI/Formatter.hpp>
 #include <CLI/Validators.hpp>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -52,6 +53,16 @@ template <class T>
 
 /// Checks an option that counts from 1: CLI11's own range would write the largest number out.
 [[nodiscard]] CLI::Validator from_one();
+
+/// The value that a word of an option stands for; ends with a usage error that names the words when it is none of them.
+template <class Value>
+[[nodiscard]] Value choice(const std::string& option, std::string word, const std::map<std::string, Value>& words) {
+  word = CLI::detail::to_lower(word);
+  if (const auto found = words.find(word); found != words.end()) return found->second;
+  std::string known;
+  for (const auto& [name, value] : words) known += (known.empty() ? "" : ", ") + name;
+  throw CLI::ValidationError(option, "'" + word + "' is none of its words, which are " + known);
+}
 
 /// Each adds one command to `app`; `options` must outlive it.
 void add_status_command(CLI::App& app, const GlobalOptions& options);

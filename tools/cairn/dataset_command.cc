@@ -146,9 +146,10 @@ void add_convert(CLI::App* parent, const GlobalOptions& options) {
       ->required()
       ->check(CLI::IsMember({"foursquare", "gowalla"}));
   command
-      ->add_option("--data", arguments->data,
-                   "Folder with dataset_TSMC2014_NYC.txt or loc-gowalla_totalCheckins.txt.gz as published, or with a "
-                   "subset in foursquare_nyc/ or gowalla_nyc/")
+      ->add_option(
+          "--data", arguments->data,
+          "Folder with dataset_TSMC2014_NYC.txt and dataset_TSMC2014_TKY.txt, or "
+          "loc-gowalla_totalCheckins.txt.gz, as published, or with a subset in foursquare_nyc/ or gowalla_nyc/")
       ->required();
   add_out_option(command, &arguments->out);
   command->footer(

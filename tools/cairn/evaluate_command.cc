@@ -179,7 +179,8 @@ void add_evaluate_command(CLI::App& app, const GlobalOptions& options) {
                "  cairn evaluate --dataset foursquare --data ~/check-ins --ask-from 0.8 -o json\n"
                "  cairn evaluate --dataset foursquare --data ~/check-ins --ranker auto\n"
                "  cairn evaluate --dataset gowalla --data ~/check-ins --answers answers.csv\n"
-               "  cairn evaluate --model model --train train.txt.gz --test test.txt.gz -o json"));
+               "  cairn evaluate --model model --train train.txt.gz --test test.txt.gz -o json\n"
+               "  cairn evaluate --model model --events events.ndjson.gz --split-at 2024-05-01T00:00:00Z"));
   command->callback([arguments, held_out, &options] {
     held_out->model.empty() ? run_replay(*arguments, options) : run_held_out(*held_out, options);
   });

@@ -4,8 +4,11 @@
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
+#include "cairn/rfc3339.h"
 #include "engine/learning/evaluate/held_out.h"
+#include "engine/learning/interactions.h"
 #include "tools/cairn/output.h"
 
 namespace cairn::cli {
@@ -41,6 +44,22 @@ void print_table(const model::Model& measured, const learning::HeldOutReport& re
   print(table.to_string(color_wanted()));
 }
 
+learning::SplitInteractions read_parts(const HeldOutArguments& arguments) {
+  if (arguments.events.empty()) {
+    if (arguments.train.empty() || arguments.test.empty()) {
+      throw CLI::ValidationError("--model", "needs --train and --test, or --events and --split-at");
+    }
+    return {value_or_fail(learning::read_lightgcn(arguments.train)),
+            value_or_fail(learning::read_lightgcn(arguments.test))};
+  }
+  const std::optional<EventTime> at = parse_rfc3339(arguments.split_at);
+  if (!at) {
+    throw CLI::ValidationError("--split-at",
+                               "'" + arguments.split_at + "' is no time; write it like 2024-05-01T00:00:00Z");
+  }
+  return value_or_fail(learning::read_split_events(arguments.events, *at));
+}
+
 }  // namespace
 
 CLI::Option* add_held_out_options(CLI::App* command, HeldOutArguments* arguments) {
@@ -56,7 +75,22 @@ CLI::Option* add_held_out_options(CLI::App* command, HeldOutArguments* arguments
   CLI::Option* test = command->add_option("--test", arguments->test, "With --model: what they had later, to be found")
                           ->type_name("FILE")
                           ->needs(model);
-  model->needs(train)->needs(test);
+  CLI::Option* events =
+      command
+          ->add_option("--events", arguments->events,
+                       "With --model, instead of --train and --test: NDJSON interactions, parted at --split-at")
+          ->type_name("FILE")
+          ->needs(model)
+          ->excludes(train)
+          ->excludes(test);
+  CLI::Option* split_at =
+      command
+          ->add_option("--split-at", arguments->split_at,
+                       "With --events: what lies before this RFC 3339 time is what users had, the rest is to be found. "
+                       "Train the model on what lies before it as well")
+          ->type_name("TIME")
+          ->needs(events);
+  events->needs(split_at);
   command->add_option("--threads", arguments->threads, "With --model: 0: every processor")
       ->capture_default_str()
       ->needs(model);
@@ -65,9 +99,8 @@ CLI::Option* add_held_out_options(CLI::App* command, HeldOutArguments* arguments
 
 void run_held_out(const HeldOutArguments& arguments, const GlobalOptions& global) {
   const auto started = std::chrono::steady_clock::now();
+  const auto [train, test] = read_parts(arguments);
   const model::Model measured = value_or_fail(model::load_model(arguments.model));
-  const learning::Interactions train = value_or_fail(learning::read_lightgcn(arguments.train));
-  const learning::Interactions test = value_or_fail(learning::read_lightgcn(arguments.test));
   Progress progress("users ranked for", global.quiet);
   const learning::HeldOutOptions options{.threads = arguments.threads,
                                          .progress = [&](std::size_t done, std::size_t) { progress.update(done); }};

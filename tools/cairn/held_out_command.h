@@ -14,10 +14,12 @@ struct HeldOutArguments {
   std::string model;
   std::vector<std::string> train;
   std::vector<std::string> test;
+  std::vector<std::string> events;  ///< instead of the two: parted at a time
+  std::string split_at;
   std::size_t threads = 0;
 };
 
-/// Adds --model, --train, --test and --threads to the command.
+/// Adds --model, --train, --test, --events, --split-at and --threads to the command.
 /// Returns: the option --model.
 CLI::Option* add_held_out_options(CLI::App* command, HeldOutArguments* arguments);
 

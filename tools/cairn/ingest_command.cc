@@ -3,13 +3,15 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
+#include <utility>
 
 #include "streaming/api_record.h"
-#include "tools/cairn/first_line.h"
-#include "tools/cairn/line_source.h"
 #include "tools/cairn/output.h"
+#include "tools/cairn/record_mapping.h"
+#include "tools/cairn/record_source.h"
 #include "tools/cairn/upload.h"
 
 namespace cairn::cli {
@@ -31,7 +33,12 @@ struct IngestArguments {
   std::uint64_t from_line = 1;
   bool strict = false;
   bool again = false;
+  bool dry_run = false;
+  MappingArguments mapping;
 };
+
+/// How many of the first events are judged before any is sent.
+constexpr std::size_t kLookedAt = 10;
 
 std::string random_identity() {
   std::random_device random;
@@ -74,62 +81,120 @@ class Ingest {
       : options_(options),
         arguments_(arguments),
         identity_(identity_of(arguments)),
-        progress_("events sent", options.quiet) {}
+        progress_(arguments.dry_run ? "events judged" : "events sent", options.quiet) {}
 
   void run() {
-    Result<LineSource> source = LineSource::open(arguments_.file);
-    if (!source.ok()) fail(source.status());
-    send_lines(*source);
+    auto mapping = RecordMapping::make(event_kind(), arguments_.mapping);
+    if (!mapping.ok()) fail(Status(mapping.status()));
+    mapping_.emplace(*std::move(mapping));
+    auto source = RecordSource::open(arguments_.file, arguments_.mapping.encoding);
+    if (!source.ok()) refuse_whole(source.status());
+    if (source->format() == RecordFormat::kCsv) read_heading(*source);
+    send_records(*source);
     progress_.clear();
-    next_line_ = source->number() + 1;
+    next_line_ = source->lines_read() + 1;
     report();
     if (rejected_ > 0 && (arguments_.strict || accepted_ == 0)) exit_with(kExitFailed);
   }
 
  private:
+  /// A file of another kind is refused whole, instead of record by record into the server's dead letters.
+  [[noreturn]] void refuse_whole(const Status& status) const {
+    std::fprintf(stderr, "cairn: %s\n", status.to_string().c_str());
+    std::fprintf(stderr, "cairn: nothing was sent of %s\n", arguments_.file.c_str());
+    exit_with(exit_code_of(status.code()));
+  }
+
+  void read_heading(const RecordSource& source) {
+    const Status heading = mapping_->set_heading(source.heading());
+    if (heading.ok()) return;
+    refuse_whole(Status(heading).with_context("line " + std::to_string(source.heading_line())));
+  }
+
+  /// The record as the server is to have it. Lines of JSON that nothing was said about stay as they are.
+  [[nodiscard]] Result<std::string> event_of(const RecordSource& source, const Record& record) const {
+    if (source.format() == RecordFormat::kCsv) return mapping_->from_fields(record.fields);
+    if (mapping_->plain() && record.json.find("\"Feature\"") == std::string::npos) return record.json;
+    Result<std::string> mapped = mapping_->from_json(record.json);
+    // One that cannot be read is the server's to refuse, as any other line is.
+    if (!mapped.ok() && source.format() == RecordFormat::kLines) return record.json;
+    return mapped;
+  }
+
   /// Parts begin at the same lines wherever a run begins, so that the server knows all of them but the first again.
-  void send_lines(LineSource& source) {
+  void send_records(RecordSource& source) {
     Chunk chunk;
-    std::string_view line;
-    for (;;) {
-      const Result<bool> more = source.next(&line);
-      if (!more.ok()) {
-        if (!chunk.empty()) send_part(chunk);         // what was read before the fault is good
-        give_up(more.status(), source.number() + 1);  // the line that could not be read whole
-      }
+    for (Record record;;) {
+      const Result<bool> more = source.next(&record);
+      if (!more.ok()) stop_at(chunk, more.status(), record.line);
       if (!*more) break;
-      if (source.number() < arguments_.from_line) continue;
-      if (lines_ == 0) look_at(line, source.number());
+      if (record.line < arguments_.from_line || trimmed(record.json).empty() == record.fields.empty()) continue;
+      const Result<std::string> event = event_of(source, record);
       ++lines_;
-      if (!chunk.fits(line.size()) || !chunk.reaches(source.number())) {
+      if (!event.ok()) {
+        if (lines_ == 1) refuse_whole(Status(event.status()).with_context("line " + std::to_string(record.line)));
+        reject(record.line, event.status().message());
+        continue;
+      }
+      if (!chunk.fits(event->size()) || !chunk.reaches(record.line)) {
         send_part(chunk);
         chunk = Chunk();
       }
-      chunk.add(line, source.number());
+      chunk.add(*event, record.line);
     }
     if (!chunk.empty()) send_part(chunk);
   }
 
-  /// A file of another kind is refused whole, instead of line by line into the server's dead letters.
-  void look_at(std::string_view line, std::uint64_t number) {
-    const std::string trouble = trouble_of_first_line(line, arguments_.file);
-    if (trouble.empty()) return;
-    fail(invalid_argument("line " + std::to_string(number) + " of " + arguments_.file +
-                          " is no JSON object: " + trouble + "; nothing was sent"));
+  /// The file cannot be read on: what was read before is good.
+  [[noreturn]] void stop_at(const Chunk& chunk, const Status& status, std::uint64_t line) {
+    if (lines_ <= kLookedAt && !looked_) refuse_whole(status);  // what is wrong so early is wrong with all of it
+    if (!chunk.empty()) send_part(chunk);
+    give_up(status, line);
+  }
+
+  /// Lets the server judge the first events. When it would take none of them, for one and the same reason, the file is
+  /// not what it was taken for; one that a run has read from before is. A server that cannot say (of an earlier
+  /// version, or away) is not waited for.
+  void look_at(const Chunk& chunk) {
+    if (std::exchange(looked_, true) || arguments_.dry_run || arguments_.from_line > 1) return;
+    Chunk first;
+    for (std::size_t i = 0; i < std::min(chunk.size(), kLookedAt); ++i) first.add(chunk.record(i), chunk.line(i));
+    const std::string body = first.body();
+    const auto reply = try_call(
+        options_,
+        {.method = "POST", .target = "/v1/interactions/check", .body = body, .content_type = "application/x-ndjson"});
+    if (!reply.ok() || reply->code != 200) return;
+    const auto judged = nlohmann::json::parse(reply->body, nullptr, false);
+    const auto& rejections = list_at(judged, "rejections");
+    if (rejections.size() < first.size() || rejections.empty()) return;
+    const auto kind = [](const std::string& reason) { return reason.substr(0, reason.find(':')); };
+    const std::string reason = text_at(rejections.front(), "reason");
+    for (const auto& one : rejections) {
+      if (kind(text_at(one, "reason")) != kind(reason)) return;
+    }
+    const std::string count =
+        first.size() == 1 ? "the only event" : "the first " + std::to_string(first.size()) + " events";
+    refuse_whole(invalid_argument("line " + std::to_string(first.first_line()) + ": " + reason + "; " + count +
+                                  " would be refused for this (--from-line goes past them)"));
   }
 
   void send_part(const Chunk& part) {
     part_line_ = part.first_line();
+    look_at(part);
     send(part);
   }
 
   void send(const Chunk& chunk) {
     const Result<HttpReply> reply =
-        post_chunk(options_, "/v1/interactions", chunk, key_of(identity_, chunk), &unanswered_);
+        arguments_.dry_run ? post_chunk(options_, "/v1/interactions/check", chunk)
+                           : post_chunk(options_, "/v1/interactions", chunk, key_of(identity_, chunk), &unanswered_);
     if (!reply.ok()) give_up(reply.status(), again_from(chunk));
     if (reply->code == 413) return send_smaller(chunk);
-    if (reply->code >= 400) give_up(error_of(*reply), again_from(chunk));
-    account(nlohmann::json::parse(reply->body, nullptr, false), chunk);
+    const auto ack = nlohmann::json::parse(reply->body, nullptr, false);
+    // An answer of 400 with counts says that the server took none of the chunk's events, and why.
+    const bool counted = reply->code == 400 && ack.is_object() && ack.contains("rejections");
+    if (reply->code >= 400 && !counted) give_up(error_of(*reply), again_from(chunk));
+    account(ack, chunk);
     progress_.update(accepted_ + rejected_);
   }
 
@@ -170,9 +235,9 @@ class Ingest {
   [[noreturn]] void give_up(const Status& status, std::uint64_t line) {
     progress_.clear();
     std::fprintf(stderr, "cairn: %s\n", status.to_string().c_str());
-    std::fprintf(stderr, "cairn: %s events were taken; go on with: cairn ingest --from-line %llu%s %s\n",
+    std::fprintf(stderr, "cairn: %s events were taken; go on with: cairn ingest --from-line %llu%s %s%s\n",
                  grouped(accepted_).c_str(), static_cast<unsigned long long>(line), arguments_.again ? " --again" : "",
-                 arguments_.file.c_str());
+                 arguments_.file.c_str(), same_options());
     if (unanswered_) {
       std::fputs(has_lasting_identity(arguments_)
                      ? "cairn: if the last part was taken without an answer, the server will know it by its key\n"
@@ -193,6 +258,8 @@ class Ingest {
                                 {"repeated", repeated_},
                                 {"rejections", rejections_},
                                 {"reflected_at", reflected_at_}};
+      if (arguments_.dry_run)
+        summary = {{"would_accept", accepted_}, {"would_reject", rejected_}, {"rejections", rejections_}};
       if (is_regular_file(arguments_.file)) summary["next_line"] = next_line_;
       return print(summary.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
     }
@@ -204,6 +271,10 @@ class Ingest {
       std::fprintf(stderr, "and %s more\n", grouped(rejected_ - rejections_.size()).c_str());
     }
     if (options_.quiet) return;
+    if (arguments_.dry_run) {
+      return print(grouped(accepted_) + " events would be taken, " + grouped(rejected_) +
+                   " rejected; nothing was taken\n");
+    }
     print(grouped(accepted_) + " events taken, " + grouped(rejected_) + " rejected" +
           (rejected_ > 0 ? "; they are in the server's dead letters" : "") + "\n");
     if (repeated_ > 0) {
@@ -215,8 +286,13 @@ class Ingest {
   }
 
   void remark_next_line() const {
-    std::fprintf(stderr, "cairn: add what is appended later with: cairn ingest --from-line %llu %s\n",
-                 static_cast<unsigned long long>(next_line_), arguments_.file.c_str());
+    std::fprintf(stderr, "cairn: add what is appended later with: cairn ingest --from-line %llu %s%s\n",
+                 static_cast<unsigned long long>(next_line_), arguments_.file.c_str(), same_options());
+  }
+
+  [[nodiscard]] const char* same_options() const {
+    const bool others = !mapping_->plain() || arguments_.mapping.encoding != Encoding::kUtf8;
+    return others ? " (and the same options as this time)" : "";
   }
 
   void remark_nothing_sent() const {
@@ -237,7 +313,9 @@ class Ingest {
   std::uint64_t lines_ = 0;      ///< read so far from `from_line` on, without blank ones
   std::uint64_t part_line_ = 0;  ///< where the part that is being sent begins
   std::uint64_t next_line_ = 0;  ///< behind the file's last line
-  bool unanswered_ = false;      ///< the newest request may have been read without an answer
+  bool looked_ = false;          ///< the first events were judged
+  std::optional<RecordMapping> mapping_;
+  bool unanswered_ = false;  ///< the newest request may have been read without an answer
   nlohmann::json rejections_ = nlohmann::json::array();
   nlohmann::json reflected_at_;
 };
@@ -245,9 +323,16 @@ class Ingest {
 }  // namespace
 
 void add_ingest_command(CLI::App& app, const GlobalOptions& options) {
-  auto* command = app.add_subcommand("ingest", "Send a file of interactions to the server, one JSON object a line");
+  auto* command = app.add_subcommand("ingest", "Send a file of interactions to the server");
   auto arguments = std::make_shared<IngestArguments>();
-  command->add_option("FILE", arguments->file, "NDJSON, plain or gzip; - for standard input")->required();
+  command
+      ->add_option("FILE", arguments->file,
+                   "NDJSON, a JSON array, or CSV (also with ; or tabs) under a heading of user_id, place_id, type, ts "
+                   "and optionally "
+                   "value, lat, lon, event_id; plain or gzip; - for standard input")
+      ->required();
+  add_mapping_options(command, &arguments->mapping, true);
+  command->add_flag("--dry-run", arguments->dry_run, "Let the server judge every event, and take none");
   command
       ->add_option("--from-line", arguments->from_line,
                    "Leave out the lines before this one, and go on from it: what was appended to a file")
@@ -257,9 +342,11 @@ void add_ingest_command(CLI::App& app, const GlobalOptions& options) {
   command->add_flag("--again", arguments->again, "Count events anew that were taken from this very file before");
   command->footer(
       std::string(kTakenOnce) +
-      examples("  cairn ingest events.ndjson.gz\n"
-               "  echo '{\"user_id\":\"u1\",\"place_id\":\"p1\",\"type\":\"visit\",\"ts\":\"2024-05-01T12:00:00Z\"}' "
-               "| cairn ingest -"));
+      examples(
+          "  cairn ingest events.ndjson.gz\n"
+          "  cairn ingest --map customer_id=user_id,when=ts --time-format seconds --type-map checkin=visit log.csv\n"
+          "  echo '{\"user_id\":\"u1\",\"place_id\":\"p1\",\"type\":\"visit\",\"ts\":\"2024-05-01T12:00:00Z\"}' "
+          "| cairn ingest -"));
   command->callback([&options, arguments] { Ingest(options, *arguments).run(); });
 }
 

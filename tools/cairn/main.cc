@@ -1,11 +1,15 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <map>
+#include <string>
+#include <vector>
 
 #include "cairn/engine.h"
+#include "engine/config/nearest.h"
 #include "tools/cairn/commands.h"
 
 namespace {
@@ -35,8 +39,10 @@ constexpr const char* kFooter =
 void add_global_options(CLI::App& app, GlobalOptions& options) {
   const std::map<std::string, OutputFormat> formats = {{"table", OutputFormat::kTable}, {"json", OutputFormat::kJson}};
   app.add_option("--url", options.url, "Server to talk to")->envname("CAIRN_URL")->capture_default_str();
-  app.add_option("-o,--output", options.output, "table for people, json for programs")
-      ->transform(CLI::CheckedTransformer(formats, CLI::ignore_case))
+  app.add_option_function<std::string>(
+         "-o,--output",
+         [&options, formats](const std::string& word) { options.output = choice("--output", word, formats); },
+         "table for people, json for programs")
       ->option_text("table|json");
   app.add_flag("-q,--quiet", options.quiet, "No progress and no remarks, only the result");
 }
@@ -67,9 +73,38 @@ void add_commands(CLI::App& app, const GlobalOptions& options) {
 #ifdef CAIRN_CLI_DATASET
   add_dataset_command(app, options);
 #endif
-  app.add_subcommand("version", "Say which version this is")->callback([] {
-    std::printf("cairn %s\n", std::string(version()).c_str());
+  app.add_subcommand("version", "Say which version this is")->callback([&options] {
+    const std::string text(version());
+    std::printf(options.json() ? "{\"version\":\"%s\"}\n" : "cairn %s\n", text.c_str());
   });
+}
+
+std::vector<std::string> names_of_commands(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    names.push_back(command->get_name());
+  }
+  return names;
+}
+
+/// The first word of the command line that is no command where one has to stand, and what it was probably meant to be;
+/// empty when there is no such word.
+std::string unknown_command(const CLI::App& app, const std::vector<std::string>& words) {
+  const CLI::App* parent = &app;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::string& word = words[i];
+    if (word == "-o" || word == "--output" || word == "--url") ++i;  // and its value
+    if (word.starts_with('-')) continue;
+    const auto names = names_of_commands(*parent);
+    if (names.empty()) return {};
+    if (std::find(names.begin(), names.end(), word) == names.end()) {
+      const std::string meant = config::did_you_mean(word, names);
+      return "there is no command '" + config::printable(word) + "'" +
+             (meant.empty() ? "; there are " + config::joined(names) : meant);
+    }
+    parent = parent->get_subcommand(word);
+  }
+  return {};
 }
 
 int run(int argc, char** argv) {
@@ -86,6 +121,13 @@ int run(int argc, char** argv) {
   } catch (const CLI::RuntimeError& ended) {
     return ended.get_exit_code();
   } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() != 0) {
+      const std::string unknown = unknown_command(app, std::vector<std::string>(argv + 1, argv + argc));
+      if (!unknown.empty()) {
+        std::fprintf(stderr, "cairn: %s\ncairn: `cairn --help` tells what each does\n", unknown.c_str());
+        return kExitUsage;
+      }
+    }
     return app.exit(error) == 0 ? kExitOk : kExitUsage;
   }
   return kExitOk;

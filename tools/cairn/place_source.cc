@@ -1,52 +1,78 @@
 #include "tools/cairn/place_source.h"
 
+#include <nlohmann/json.hpp>
 #include <utility>
 
-namespace cairn::cli {
+#include "cairn/geo.h"
+#include "cairn/ids.h"
+#include "cairn/whole_number.h"
+#include "streaming/json_members.h"
 
+namespace cairn::cli {
 namespace {
 
-// A quote that is never closed would otherwise take the rest of the file.
-constexpr std::size_t kRecordBytesMax = 64 * 1024;
+Status at_line(const Status& status, std::uint64_t line) {
+  return Status(status).with_context("line " + std::to_string(line));
+}
+
+/// An id as the server reads it. Returns: empty for what is none.
+std::string id_of(std::string_view value) {
+  if (value.starts_with('"')) return nlohmann::json::parse(value).get<std::string>();
+  const nlohmann::json number = nlohmann::json::parse(value, nullptr, false);
+  if (number.is_number_unsigned()) return std::to_string(number.get<std::uint64_t>());
+  if (!number.is_number_float()) return {};
+  const auto whole = whole_number(value);
+  return whole ? std::to_string(*whole) : std::string();
+}
 
 }  // namespace
 
-Result<PlaceSource> PlaceSource::open(const std::string& path) {
-  CAIRN_ASSIGN_OR_RETURN(LineSource lines, LineSource::open(path));
-  return PlaceSource(std::move(lines));
+Result<PlaceSource> PlaceSource::open(const std::string& path, const MappingArguments& arguments) {
+  CAIRN_ASSIGN_OR_RETURN(RecordMapping mapping, RecordMapping::make(place_kind(), arguments));
+  CAIRN_ASSIGN_OR_RETURN(RecordSource records, RecordSource::open(path, arguments.encoding));
+  if (records.format() == RecordFormat::kCsv) {
+    if (const Status heading = mapping.set_heading(records.heading()); !heading.ok()) {
+      return at_line(heading, records.heading_line());
+    }
+  }
+  return PlaceSource(std::move(records), std::move(mapping));
 }
 
 Result<bool> PlaceSource::next(std::string* json) {
-  std::string_view line;
-  CAIRN_ASSIGN_OR_RETURN(const bool more, next_line(&line));
+  CAIRN_ASSIGN_OR_RETURN(const bool more, records_.next(&record_));
   if (!more) return false;
-  if (!csv_) {
-    *json = std::string(line);
-    return true;
-  }
-  std::string record(line);
-  Result<std::string> place = csv_->to_json(record);
-  while (!place.ok() && place.status().code() == StatusCode::kOutOfRange && record.size() < kRecordBytesMax) {
-    CAIRN_ASSIGN_OR_RETURN(const bool continued, lines_.next(&line));
-    if (!continued) break;
-    record += '\n';
-    record += line;
-    place = csv_->to_json(record);
-  }
-  CAIRN_ASSIGN_OR_RETURN(*json, std::move(place));
+  if (const Status text = check_utf8(record_.json); !text.ok()) return at_line(text, record_.line);
+  auto place =
+      records_.format() == RecordFormat::kCsv ? mapping_.from_fields(record_.fields) : mapping_.from_json(record_.json);
+  if (!place.ok()) return at_line(place.status(), record_.line);
+  *json = *std::move(place);
   return true;
 }
 
-Result<bool> PlaceSource::next_line(std::string_view* line) {
-  CAIRN_ASSIGN_OR_RETURN(bool more, lines_.next(line));
-  const bool first = !started_;
-  started_ = true;
-  if (more && first && !line->starts_with('{')) {
-    CAIRN_ASSIGN_OR_RETURN(csv_, PlaceCsv::from_header(*line));
-    CAIRN_ASSIGN_OR_RETURN(more, lines_.next(line));
+Result<Place> place_of(std::string_view text) {
+  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+  if (!json.is_object()) return invalid_argument("is no JSON object of a place");
+  Place place;
+  for (const streaming::JsonMember& member : streaming::json_members(text)) {
+    if (member.key == "\"place_id\"") place.id = PlaceId(id_of(member.value));
   }
-  first_line_ = lines_.number();
-  return more;
+  if (!valid_id(place.id.str())) {
+    return invalid_argument("place_id must be a string of 1 to 128 bytes without NUL, or an unsigned integer");
+  }
+  const auto is = [&](const char* name, bool (nlohmann::json::*kind)() const noexcept) {
+    return json.contains(name) && (json.at(name).*kind)();
+  };
+  if (!is("lat", &nlohmann::json::is_number) || !is("lon", &nlohmann::json::is_number)) {
+    return invalid_argument("lat and lon must be numbers");
+  }
+  place.position = {json.at("lat").get<double>(), json.at("lon").get<double>()};
+  if (!valid_position(place.position)) return invalid_argument("lat must be from -90 to 90 and lon from -180 to 180");
+  for (const auto& [name, field] : {std::pair("name", &place.name), std::pair("category", &place.category)}) {
+    if (!json.contains(name) || json.at(name).is_null()) continue;
+    if (!json.at(name).is_string()) return invalid_argument(std::string(name) + " must be a string");
+    *field = json.at(name).get<std::string>();
+  }
+  return place;
 }
 
 }  // namespace cairn::cli

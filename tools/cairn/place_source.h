@@ -1,36 +1,40 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 
+#include "cairn/place.h"
 #include "cairn/status.h"
-#include "tools/cairn/csv.h"
-#include "tools/cairn/line_source.h"
+#include "tools/cairn/record_mapping.h"
+#include "tools/cairn/record_source.h"
 
 namespace cairn::cli {
 
-/// The places of a file as JSON, one at a time. CSV is told from NDJSON by the first line. One thread.
+/// The places of a file as JSON in Cairn's words, one at a time: NDJSON, JSON, GeoJSON or CSV, told by content. One
+/// thread.
 class PlaceSource {
  public:
-  /// "-" is standard input. Returns: what LineSource::open() returns.
-  [[nodiscard]] static Result<PlaceSource> open(const std::string& path);
+  /// "-" is standard input. Returns: what RecordSource and RecordMapping return, CSV's heading included.
+  [[nodiscard]] static Result<PlaceSource> open(const std::string& path, const MappingArguments& arguments = {});
 
   /// The next place in `*json`, or false after the last.
-  /// Returns: what LineSource and PlaceCsv return.
-  Result<bool> next(std::string* json);
+  /// Returns: INVALID_ARGUMENT "line N: ...".
+  [[nodiscard]] Result<bool> next(std::string* json);
   /// The line at which the last place began.
-  [[nodiscard]] std::uint64_t first_line() const noexcept { return first_line_; }
+  [[nodiscard]] std::uint64_t first_line() const noexcept { return record_.line; }
 
  private:
-  explicit PlaceSource(LineSource lines) : lines_(std::move(lines)) {}
-  Result<bool> next_line(std::string_view* line);
+  PlaceSource(RecordSource records, RecordMapping mapping)
+      : records_(std::move(records)), mapping_(std::move(mapping)) {}
 
-  LineSource lines_;
-  bool started_ = false;
-  std::optional<PlaceCsv> csv_;
-  std::uint64_t first_line_ = 1;
+  RecordSource records_;
+  RecordMapping mapping_;
+  Record record_;
 };
+
+/// A place out of the JSON that a PlaceSource gives, judged as the server judges it.
+/// Returns: INVALID_ARGUMENT.
+[[nodiscard]] Result<Place> place_of(std::string_view json);
 
 }  // namespace cairn::cli

@@ -10,25 +10,54 @@
 namespace cairn::cli {
 namespace {
 
+struct ImportArguments {
+  std::string file;
+  MappingArguments mapping;
+  bool dry_run = false;
+};
+
 class Import {
  public:
-  Import(const GlobalOptions& options, const std::string& file)
-      : options_(options), file_(file), progress_("places imported", options.quiet) {}
+  Import(const GlobalOptions& options, const ImportArguments& arguments)
+      : options_(options),
+        arguments_(arguments),
+        progress_(arguments.dry_run ? "places read" : "places imported", options.quiet) {}
 
   void run() {
-    send_all(value_or_fail(PlaceSource::open(file_)));
+    auto source = PlaceSource::open(arguments_.file, arguments_.mapping);
+    if (!source.ok()) fail(Status(source.status()));
+    arguments_.dry_run ? read_all(*std::move(source)) : send_all(*std::move(source));
     progress_.clear();
-    if (options_.json()) return print(nlohmann::json({{"imported", imported_}}).dump() + "\n");
-    if (!options_.quiet) print(grouped(imported_) + " places imported\n");
+    if (options_.json()) {
+      const char* key = arguments_.dry_run ? "would_import" : "imported";
+      return print(nlohmann::json({{key, imported_}}).dump() + "\n");
+    }
+    if (options_.quiet) return;
+    print(grouped(imported_) +
+          (arguments_.dry_run ? " places would be imported; nothing was sent\n" : " places imported\n"));
   }
 
  private:
+  /// Judges every place as the server would, and sends none.
+  void read_all(PlaceSource source) {
+    for (std::string place;;) {
+      const Result<bool> more = source.next(&place);
+      if (!more.ok()) fail(more.status());
+      if (!*more) return;
+      if (const auto judged = place_of(place); !judged.ok()) {
+        fail(Status(judged.status()).with_context("line " + std::to_string(source.first_line())));
+      }
+      if (imported_++ == 0 && !options_.quiet && !options_.json()) print("the first one: " + place + "\n");
+      progress_.update(imported_);
+    }
+  }
+
   void send_all(PlaceSource source) {
     Chunk chunk;
     std::string place;
     for (;;) {
       const Result<bool> more = source.next(&place);
-      if (!more.ok()) give_up(Status(more.status()).with_context("line " + std::to_string(source.first_line())));
+      if (!more.ok()) give_up(more.status());
       if (!*more) break;
       if (!chunk.fits(place.size())) {
         send(chunk);
@@ -76,7 +105,7 @@ class Import {
   }
 
   const GlobalOptions& options_;
-  const std::string& file_;
+  const ImportArguments& arguments_;
   Progress progress_;
   std::uint64_t imported_ = 0;
 };
@@ -109,17 +138,21 @@ void add_places_command(CLI::App& app, const GlobalOptions& options) {
   command->require_subcommand(1);
 
   auto* import = command->add_subcommand("import", "Add or replace the places of a file");
-  auto file = std::make_shared<std::string>();
+  auto arguments = std::make_shared<ImportArguments>();
   import
       ->add_option(
-          "FILE", *file,
-          "NDJSON, or CSV under a heading of place_id, lat, lon and optionally name, category; plain or gzip; - "
-          "for standard input")
+          "FILE", arguments->file,
+          "NDJSON, a JSON array, GeoJSON points, or CSV (also with ; or tabs) under a heading of place_id, lat, "
+          "lon and optionally name, category; plain or gzip; - for standard input")
       ->required();
-  import->footer(
-      examples("  cairn places import places.csv\n"
-               "  zcat places.ndjson.gz | cairn places import -"));
-  import->callback([&options, file] { Import(options, *file).run();
+  add_mapping_options(import, &arguments->mapping, false);
+  import->add_flag("--dry-run", arguments->dry_run, "Read and judge the whole file, and send nothing");
+  import->footer(examples(
+      "  cairn places import places.csv\n"
+      "  cairn places import --map id=place_id,title=name,latitude=lat,longitude=lon --ignore-extra shops.csv\n"
+      "  cairn places import --dry-run --encoding latin1 cafes.geojson\n"
+      "  zcat places.ndjson.gz | cairn places import -"));
+  import->callback([&options, arguments] { Import(options, *arguments).run();
 });
 
 auto* get = command->add_subcommand("get", "One place");

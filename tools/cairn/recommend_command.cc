@@ -60,7 +60,12 @@ std::string body_of(const RecommendArguments& arguments) {
   if (!arguments.explore.empty()) body["explore"] = arguments.explore;
   if (arguments.explore_strength) body["explore_strength"] = *arguments.explore_strength;
   if (arguments.seed) body["seed"] = *arguments.seed;
-  return body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  try {
+    return body.dump();
+  } catch (const nlohmann::json::exception&) {
+    // Another id, with the bytes replaced, is another user.
+    fail(invalid_argument("an id or category on the command line is no UTF-8; is the terminal's encoding UTF-8?"));
+  }
 }
 
 /// The first few reasons. Features of the same events say the same, which is said once.

@@ -176,7 +176,7 @@ void add_sources(CLI::App* command, TrainArguments* arguments) {
       ->add_option("--lightgcn", arguments->lightgcn,
                    "Text files, plain or gzip, one line a user: USER ITEM ITEM ...; several are united")
       ->type_name("FILE");
-  sources->add_option("--events", arguments->events, "NDJSON files of interactions, as `cairn ingest` takes them")
+  sources->add_option("--events", arguments->events, "NDJSON files of interactions in Cairn's own words")
       ->type_name("FILE");
   sources->add_option("--sql", arguments->sql, "PostgreSQL that cairnd writes to, as libpq connection string")
       ->type_name("DSN");

@@ -13,6 +13,7 @@ namespace cairn::cli {
   words.check_ranker = check_ranker;
   words.check_model = check_model_directory;
   words.check_postgres_options = check_postgres_options;
+  words.check_mapping_options = check_mapping_options;
   words.check_kafka_property = check_kafka_property;
   return words;
 }

@@ -20,6 +20,7 @@ config::Vocabulary engine_vocabulary() {
   vocabulary.check_ranker = check_ranker;
   vocabulary.check_model = check_model_directory;
   vocabulary.check_postgres_options = check_postgres_options;
+  vocabulary.check_mapping_options = check_mapping_options;
   vocabulary.check_kafka_property = check_kafka_property;
   return vocabulary;
 }

@@ -9,6 +9,7 @@ namespace cairn::config {
 [[nodiscard]] Section state_section();
 [[nodiscard]] Section decode_section();
 [[nodiscard]] Section types_section();
+[[nodiscard]] Section mapping_section();
 [[nodiscard]] Section sql_section();
 [[nodiscard]] Section kafka_section();
 [[nodiscard]] Section ranking_section();
@@ -18,6 +19,8 @@ namespace cairn::config {
 [[nodiscard]] Section log_section();
 [[nodiscard]] Section dead_letters_section();
 
+[[nodiscard]] OpenTable mapping_fields_table();
+[[nodiscard]] OpenTable mapping_types_table();
 [[nodiscard]] OpenTable kafka_properties_table();
 [[nodiscard]] OpenTable ranking_weights_table();
 

@@ -84,6 +84,10 @@ class Engine {
   [[nodiscard]] virtual Result<IngestAck> ingest(const CallContext& context, std::span<const std::string_view> events,
                                                  std::string_view idempotency_key = {}) = 0;
 
+  /// Judges events as `ingest` would, and takes none: nothing is written and nothing counted.
+  [[nodiscard]] virtual Result<IngestAck> check_events(const CallContext& context,
+                                                       std::span<const std::string_view> events) const = 0;
+
   /// Adds or replaces places in the catalogue; all or none. Durable on return; in answers and in PostgreSQL
   /// soon after: wait_caught_up waits for both.
   /// Returns: INVALID_ARGUMENT naming the first bad place; RESOURCE_EXHAUSTED when the disk is nearly full.
@@ -208,6 +212,10 @@ class Engine {
 
 /// The views that ranking itself reads; always present.
 [[nodiscard]] std::vector<FeatureViewSpec> builtin_feature_views();
+
+/// Whether an engine would open with this mapping of events.
+/// Returns: INVALID_ARGUMENT, beginning with the key at fault as the configuration names it.
+[[nodiscard]] Status check_mapping_options(const DecodeOptions& options);
 
 /// Whether an engine would open with these options for PostgreSQL; asks no server.
 /// Returns: INVALID_ARGUMENT, without anything of the connection string.

@@ -9,6 +9,7 @@
 
 #include "cairn/feature_view.h"
 #include "cairn/log.h"
+#include "cairn/mapping.h"
 
 namespace cairn {
 
@@ -49,6 +50,7 @@ struct DecodeOptions {
   /// Event ids remembered, in the order they came: a repeat changes nothing while at most half as many newer ids have
   /// come, and counts when as many have.
   std::uint64_t dedup_ids = 4'000'000;
+  MappingOptions mapping;  ///< of events in other words than the contract's, from whatever source
 };
 
 /// How long calls of Engine::ingest are known by their idempotency keys.
@@ -105,7 +107,7 @@ inline constexpr double kRankingWeightMax = 1e6;
 struct RankingOptions {
   std::string ranker_dir;  ///< directory of a ranker, whose numbers replace those that ship with Cairn; empty: these
   std::map<std::string, double>
-      weights;                ///< by ranking feature, -1e6 to 1e6; absent ones weigh nothing; empty: the ranker's
+      weights;  ///< by ranking feature, -1e6 to 1e6; absent ones weigh nothing; empty: the ranker's
   double radius_meters_default = 50'000;
   double radius_meters_max = 500'000;
   std::size_t limit_max = 1'000;           ///< most places per answer

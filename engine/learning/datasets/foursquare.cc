@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <iterator>
 #include <unordered_map>
+#include <utility>
 
 #include "engine/learning/datasets/text_fields.h"
 #include "engine/learning/datasets/traces.h"
@@ -10,7 +12,8 @@ namespace {
 using text::Fault;
 
 constexpr TypeIndex kVisit{2};
-constexpr char kSubfolder[] = "foursquare_nyc";
+constexpr char kSubset[] = "foursquare_nyc";
+constexpr char kPublished[] = "dataset_tsmc2014";  ///< the folder in the published archive
 
 Interaction make_visit(std::string user, std::string place, EventTime time) {
   return {.user = UserId(std::move(user)),
@@ -42,7 +45,7 @@ Status read_places(const std::string& path, Dataset* dataset) {
     if (Fault fault = text::parse_id("place", fields[0], &id); !fault.empty()) return fault;
     if (Fault fault = text::parse_position(fields[1], fields[2], &place.position); !fault.empty()) return fault;
     place.id = PlaceId(std::move(id));
-    place.category = text::to_utf8(fields[3]);
+    if (Fault fault = text::parse_text("category", fields[3], &place.category); !fault.empty()) return fault;
     dataset->places.push_back(std::move(place));
     return {};
   });
@@ -118,21 +121,60 @@ Status read_published(const std::string& path, Dataset* dataset) {
   return ok_status();
 }
 
-}  // namespace
+std::optional<std::string> published(const std::string& dir, const std::string& city) {
+  const std::string name = "dataset_TSMC2014_" + city + ".txt";
+  const auto beside = text::find_file(dir, kSubset, {name, name + ".gz"});
+  return beside ? beside : text::find_file(dir, kPublished, {name, name + ".gz"});
+}
 
-Result<Dataset> load_foursquare(const std::string& dir) {
+/// New York, as the subset where there is one, else as published. Returns: NOT_FOUND where there is neither.
+Result<Dataset> load_new_york(const std::string& dir) {
   Dataset dataset{.name = "foursquare", .places = {}, .interactions = {}};
-  const auto checkins = text::find_file(dir, kSubfolder, {"checkins.csv.gz", "checkins.csv"});
-  const auto places = text::find_file(dir, kSubfolder, {"places.csv.gz", "places.csv"});
-  const auto published = text::find_file(dir, kSubfolder, {"dataset_TSMC2014_NYC.txt", "dataset_TSMC2014_NYC.txt.gz"});
+  const auto checkins = text::find_file(dir, kSubset, {"checkins.csv.gz", "checkins.csv"});
+  const auto places = text::find_file(dir, kSubset, {"places.csv.gz", "places.csv"});
+  const auto whole = published(dir, "NYC");
   if (checkins && places) {
     CAIRN_RETURN_IF_ERROR(read_places(*places, &dataset));
     CAIRN_RETURN_IF_ERROR(read_checkins(*checkins, &dataset));
-  } else if (published) {
-    CAIRN_RETURN_IF_ERROR(read_published(*published, &dataset));
+  } else if (whole) {
+    CAIRN_RETURN_IF_ERROR(read_published(*whole, &dataset));
   } else {
-    return not_found("no Foursquare trace in '" + dir + "' or its folder " + kSubfolder +
-                     ": looked for checkins.csv[.gz] with places.csv[.gz], and for dataset_TSMC2014_NYC.txt[.gz]");
+    return not_found("");
+  }
+  return dataset;
+}
+
+/// Users are numbered from 1 in each city: the same number is another person.
+void name_users_by_city(const std::string& city, Dataset* dataset) {
+  for (Interaction& event : dataset->interactions) event.user = UserId(city + "-" + event.user.str());
+}
+
+void append(Dataset&& more, Dataset* dataset) {
+  std::move(more.places.begin(), more.places.end(), std::back_inserter(dataset->places));
+  std::move(more.interactions.begin(), more.interactions.end(), std::back_inserter(dataset->interactions));
+}
+
+}  // namespace
+
+Result<Dataset> load_foursquare(const std::string& dir) {
+  Result<Dataset> new_york = load_new_york(dir);
+  if (!new_york.ok() && new_york.status().code() != StatusCode::kNotFound) return new_york;
+  const auto tokyo = published(dir, "TKY");
+  if (!new_york.ok() && !tokyo) {
+    return not_found("no Foursquare trace in '" + dir + "' or its folders " + kSubset + " and " + kPublished +
+                     ": looked for checkins.csv[.gz] with places.csv[.gz], and for dataset_TSMC2014_NYC.txt[.gz] and "
+                     "dataset_TSMC2014_TKY.txt[.gz]");
+  }
+  Dataset dataset{.name = "foursquare", .places = {}, .interactions = {}};
+  if (new_york.ok()) dataset = *std::move(new_york);
+  if (tokyo) {
+    Dataset more{.name = {}, .places = {}, .interactions = {}};
+    CAIRN_RETURN_IF_ERROR(read_published(*tokyo, &more));
+    if (!dataset.interactions.empty()) {
+      name_users_by_city("NYC", &dataset);
+      name_users_by_city("TKY", &more);
+    }
+    append(std::move(more), &dataset);
   }
   sort_by_time(&dataset.interactions);
   return dataset;

@@ -21,7 +21,7 @@ Status read_venues(const std::string& path, Dataset* dataset) {
     if (Fault fault = text::parse_id("place", fields[0], &id); !fault.empty()) return fault;
     if (Fault fault = text::parse_position(fields[2], fields[3], &place.position); !fault.empty()) return fault;
     place.id = PlaceId(std::move(id));
-    place.name = text::to_utf8(fields[1]);
+    if (Fault fault = text::parse_text("name", fields[1], &place.name); !fault.empty()) return fault;
     dataset->places.push_back(std::move(place));
     return {};
   });

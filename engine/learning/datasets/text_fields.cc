@@ -102,7 +102,14 @@ Fault parse_position(std::string_view lat, std::string_view lon, GeoPoint* posit
 
 Fault parse_id(std::string_view what, std::string_view text, std::string* id) {
   if (!valid_id(text)) return std::string(what) + " id " + quoted(text) + " must have 1 to 128 bytes";
+  if (!is_utf8(text)) return std::string(what) + " id " + quoted(text) + " is no UTF-8";
   *id = text;
+  return {};
+}
+
+Fault parse_text(std::string_view what, std::string_view text, std::string* value) {
+  if (!is_utf8(text)) return std::string(what) + " " + quoted(text) + " is no UTF-8; convert the file with iconv";
+  *value = text;
   return {};
 }
 

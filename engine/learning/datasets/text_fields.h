@@ -36,12 +36,15 @@ void split(std::string_view line, char separator, std::vector<std::string_view>*
 /// Returns: a fault naming the field, or none after `*position` was set.
 [[nodiscard]] Fault parse_position(std::string_view lat, std::string_view lon, GeoPoint* position);
 [[nodiscard]] Fault parse_id(std::string_view what, std::string_view text, std::string* id);
+/// Any text that is UTF-8.
+[[nodiscard]] Fault parse_text(std::string_view what, std::string_view text, std::string* value);
 /// "2012-04-03T18:00:00Z".
 [[nodiscard]] Fault parse_time(std::string_view text, EventTime* time);
 /// "Tue Apr 03 18:00:09 +0000 2012", the form of ctime() with an offset.
 [[nodiscard]] Fault parse_ctime(std::string_view text, EventTime* time);
 
-/// `text` as it is when it is UTF-8; otherwise each of its bytes read as Latin-1.
+/// `text` as it is when it is UTF-8; otherwise each of its bytes read as Latin-1: for files that are published so, and
+/// for messages.
 [[nodiscard]] std::string to_utf8(std::string_view text);
 
 }  // namespace cairn::datasets::text

@@ -8,7 +8,7 @@ namespace cairn::model {
 namespace {
 
 constexpr const char* kMetadata = "__metadata__";
-constexpr std::size_t kRankMax = 8;
+constexpr std::size_t kRankMax = 64;
 
 /// Receives nlohmann's events and fills a TensorHeader; what the format has no place for ends the parsing. Every method
 /// returns whether to go on.

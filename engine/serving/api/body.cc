@@ -18,11 +18,49 @@ std::vector<std::string_view> split_lines(std::string_view body) {
   return lines;
 }
 
-/// Whether an object ends with its line and the next line begins another, which is nowhere so within one JSON value.
+/// Where the object at the front of `text` ends, by its brackets; 0 when it does not.
+std::size_t object_end(std::string_view text) {
+  std::size_t depth = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      if (c == '"') in_string = false;
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '{' || c == '[') {
+      ++depth;
+    } else if ((c == '}' || c == ']') && --depth == 0) {
+      return i + 1;
+    }
+  }
+  return 0;
+}
+
+/// Objects one after the other, with white space between or nothing. Returns: none when it is anything else.
+std::vector<std::string_view> split_objects(std::string_view body) {
+  std::vector<std::string_view> objects;
+  while (!body.empty()) {
+    const std::size_t end = body.front() == '{' ? object_end(body) : 0;
+    if (end == 0) return {};
+    objects.push_back(body.substr(0, end));
+    body = json::trim(body.substr(end));
+  }
+  return objects;
+}
+
+/// Whether a line that looks like an object is followed by another, which is nowhere so within one JSON value.
 bool holds_lines_of_objects(std::string_view body) {
   const std::size_t end = body.find('\n');
   return end != std::string_view::npos && json::trim(body.substr(0, end)).ends_with('}') &&
          json::trim(body.substr(end)).starts_with('{');
+}
+
+/// One object, or several. Lines are told from objects by their brackets, so that one that is broken costs itself only.
+std::vector<std::string_view> split_object_body(std::string_view body) {
+  if (auto objects = split_objects(body); !objects.empty()) return objects;
+  return holds_lines_of_objects(body) ? split_lines(body) : std::vector{body};
 }
 
 }  // namespace
@@ -34,20 +72,23 @@ bool is_ndjson(const ApiRequest& request) {
 }
 
 Result<std::vector<std::string_view>> split_records(const ApiRequest& request) {
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   std::vector<std::string_view> records;
-  const std::string_view body = json::trim(request.body);
+  std::string_view body = json::trim(request.body);
+  if (body.starts_with(kByteOrderMark)) body = json::trim(body.substr(kByteOrderMark.size()));
   if (is_ndjson(request)) {
-    records = split_lines(body);
+    // Lines that are one array together are meant as one; a line among others that begins like one costs itself only.
+    if (body.starts_with('[')) {
+      if (auto array = json::split_array(body); array.ok()) records = *std::move(array);
+    }
+    if (records.empty()) records = split_lines(body);
   } else if (body.starts_with('[')) {
     CAIRN_ASSIGN_OR_RETURN(records, json::split_array(body));
-  } else if (body.starts_with('{') && holds_lines_of_objects(body)) {
-    return invalid_argument(
-        "the body holds several lines of objects; send them with Content-Type: application/x-ndjson");
   } else if (body.starts_with('{')) {
-    records.push_back(body);
+    records = split_object_body(body);
   } else {
-    return invalid_argument(
-        "a JSON object or array is expected, or lines of objects with Content-Type: application/x-ndjson");
+    return invalid_argument("a JSON object, an array of objects, or lines of objects are expected" +
+                            std::string(body.empty() ? ", and the body is empty" : ""));
   }
   if (records.empty()) return invalid_argument("the body holds no record");
   return records;

@@ -21,6 +21,13 @@ void append_list(std::vector<std::string>& list, std::string_view text) {
   }
 }
 
+/// RFC 3339. The plus of "+02:00" is a space when it stands in an address as it is, and no other time has one there.
+std::optional<EventTime> read_instant(std::string text) {
+  constexpr std::size_t kOffsetBytes = 6;
+  if (text.size() > kOffsetBytes && text[text.size() - kOffsetBytes] == ' ') text[text.size() - kOffsetBytes] = '+';
+  return parse_rfc3339(text);
+}
+
 Result<FeatureRequest> read_request(const ApiRequest& request) {
   const std::optional<EntityKind> entity = entity_of(request.path_parameters.at(0));
   if (!entity) return invalid_argument("the entity must be user, place or cell");
@@ -30,8 +37,10 @@ Result<FeatureRequest> read_request(const ApiRequest& request) {
     if (name == "views") {
       append_list(read.views, value);
     } else if (name == "as_of") {
-      read.as_of = parse_rfc3339(value);
-      if (!read.as_of) return invalid_argument("as_of must be RFC 3339 such as 2024-05-01T12:00:00Z");
+      read.as_of = read_instant(value);
+      if (!read.as_of) {
+        return invalid_argument("as_of must be RFC 3339 such as 2024-05-01T12:00:00Z or 2024-05-01T14:00:00+02:00");
+      }
     } else {
       return invalid_argument("unknown query parameter '" + name + "'; there are views and as_of");
     }

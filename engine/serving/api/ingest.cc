@@ -8,9 +8,7 @@
 namespace cairn::serving {
 namespace {
 
-std::string write_ack(const IngestAck& ack) {
-  json::Writer out;
-  out.begin_object();
+void write_rejections(json::Writer& out, const IngestAck& ack) {
   out.key("accepted").unsigned_integer(ack.accepted);
   out.key("rejected").unsigned_integer(ack.rejected);
   out.key("repeated").boolean(ack.repeated);
@@ -21,10 +19,33 @@ std::string write_ack(const IngestAck& ack) {
     out.key("reason").text(rejection.reason);
     out.end_object();
   }
-  out.end_array().key("reflected_at");
+  out.end_array();
+}
+
+std::string why_nothing_was_taken(const IngestAck& ack) {
+  const std::string count = ack.rejected == 1 ? "the event" : "none of the " + std::to_string(ack.rejected) + " events";
+  const std::string first = ack.rejections.empty() ? std::string() : ": " + ack.rejections.front().reason;
+  return count + (ack.rejected == 1 ? " was not taken" : " was taken") + first;
+}
+
+/// 202; and 400 when there was nothing to take, for a caller who looks at the code alone.
+ApiResponse ack_response(const IngestAck& ack) {
+  const bool nothing = ack.accepted == 0;
+  json::Writer out;
+  out.begin_object();
+  if (nothing) {
+    out.key("error").begin_object();
+    out.key("code").text(to_string(StatusCode::kInvalidArgument));
+    out.key("message").text(why_nothing_was_taken(ack));
+    out.end_object();
+  }
+  write_rejections(out, ack);
+  out.key("reflected_at");
   write_watermark(out, ack.reflected_at);
   out.end_object();
-  return std::move(out).take();
+  ApiResponse response = json_response(std::move(out).take(), nothing ? 400 : 202);
+  if (nothing) response.status = StatusCode::kInvalidArgument;
+  return response;
 }
 
 /// The key without the quotes that a structured field (RFC 9651) has; empty when there is no such header.
@@ -47,7 +68,19 @@ ApiResponse Handlers::ingest(const ApiRequest& request) const {
   if (!events.ok()) return error_response(events.status());
   const Result<IngestAck> ack = engine_.ingest(request.context, *events, *key);
   if (!ack.ok()) return error_response(ack.status());
-  return json_response(write_ack(*ack), 202);
+  return ack_response(*ack);
+}
+
+ApiResponse Handlers::check_events(const ApiRequest& request) const {
+  const Result<std::vector<std::string_view>> events = split_records(request);
+  if (!events.ok()) return error_response(events.status());
+  const Result<IngestAck> judged = engine_.check_events(request.context, *events);
+  if (!judged.ok()) return error_response(judged.status());
+  json::Writer out;
+  out.begin_object();
+  write_rejections(out, *judged);
+  out.end_object();
+  return json_response(std::move(out).take());
 }
 
 }  // namespace cairn::serving

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "cairn/rfc3339.h"
 #include "engine/serving/api/encode.h"
@@ -20,6 +21,7 @@ struct EntityColumn {
   std::string_view join_key;
   EntityKind kind;
   std::vector<std::string> keys = {};  // empty: not asked for
+  std::vector<bool> numbers = {};      // of each key whether it was asked for as an integer, and is answered as one
 };
 
 struct FeatureColumn {
@@ -51,6 +53,7 @@ Status read_keys(json::Fields& fields, EntityColumn& column) {
     std::optional<std::string> key = json::id_of(element);
     if (!key) return invalid_argument(name + " holds something that is no key: strings of 1 to 128 bytes, or integers");
     column.keys.push_back(std::move(*key));
+    column.numbers.push_back(element.as<std::string>() == nullptr);
   }
   return {};
 }
@@ -70,7 +73,8 @@ Status read_entities(const json::Value& value, OnlineRequest& request) {
   return {};
 }
 
-/// "view" or "view:aggregate"; answered under the view's name, or as Feast does under the feature's.
+/// "view:aggregate", answered under the feature's name, or as "view__aggregate" with full names, which is Feast's rule;
+/// or "view", which has the one feature, answered under the view's name instead of the feature's.
 Result<FeatureColumn> read_feature(const std::string& reference, const std::vector<FeatureViewSpec>& views,
                                    bool full_names) {
   const std::size_t colon = reference.find(':');
@@ -84,11 +88,12 @@ Result<FeatureColumn> read_feature(const std::string& reference, const std::vect
         "unknown feature view '" + view_name.substr(0, 64) + "'" +
         (nearest.empty() ? "; GET /v1/feature-views lists them" : "; did you mean '" + nearest + "'?"));
   }
-  if (colon == std::string::npos) return FeatureColumn{view_name, *view};
+  const std::string aggregate(name_of(view->aggregate));
+  if (colon == std::string::npos) return FeatureColumn{full_names ? view_name + "__" + aggregate : view_name, *view};
   const std::string feature = reference.substr(colon + 1);
-  if (feature != name_of(view->aggregate)) {
-    return invalid_argument("feature view '" + view_name + "' has the one feature '" +
-                            std::string(name_of(view->aggregate)) + "', not '" + feature.substr(0, 64) + "'");
+  if (feature != aggregate) {
+    return invalid_argument("feature view '" + view_name + "' has the one feature '" + aggregate + "', not '" +
+                            feature.substr(0, 64) + "'");
   }
   return FeatureColumn{full_names ? view_name + "__" + feature : feature, *view};
 }
@@ -118,6 +123,8 @@ Result<OnlineRequest> read_request(std::string_view body, const std::vector<Feat
   const std::vector<std::string> references = fields.texts("features", kFeaturesMax);
   const json::Value* entities = fields.any("entities");
   const bool full_names = fields.flag("full_feature_names", false);
+  // Feast's clients send it with every request, null where features are named.
+  if (fields.any("feature_service")) fields.fail("feature_service: there are none here; name views in features");
   if (!entities) fields.fail("entities is required");
   CAIRN_RETURN_IF_ERROR(fields.finish());
   OnlineRequest request;
@@ -179,9 +186,19 @@ EventTime newest_of(const FeatureVector& vector) {
   return newest;
 }
 
+/// As it was asked for: whoever joins the answer to a table of integers finds integers.
+void write_key(json::Writer& out, const std::string& key, bool number) {
+  std::uint64_t value = 0;
+  if (!number || std::from_chars(key.data(), key.data() + key.size(), value).ec != std::errc()) {
+    out.text(key);
+  } else {
+    out.unsigned_integer(value);
+  }
+}
+
 void write_entity_column(json::Writer& out, const EntityColumn& column) {
   out.begin_object().key("values").begin_array();
-  for (const std::string& key : column.keys) out.text(key);
+  for (std::size_t row = 0; row < column.keys.size(); ++row) write_key(out, column.keys[row], column.numbers[row]);
   out.end_array().key("statuses").begin_array();
   for (std::size_t row = 0; row < column.keys.size(); ++row) out.text(to_string(FeatureStatus::kPresent));
   out.end_array().key("event_timestamps").begin_array();

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "cairn/whole_number.h"
 #include "engine/serving/json/value.h"
 
 namespace cairn::serving::json {
@@ -16,7 +17,11 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
     if (value <= static_cast<number_unsigned_t>(INT64_MAX)) return add(Value{static_cast<std::int64_t>(value)});
     return add(Value{std::uint64_t{value}});
   }
-  bool number_float(number_float_t value, const string_t&) override { return add(Value{value}); }
+  /// A whole number is an integer however it is written (1001.0), as in JSON Schema.
+  bool number_float(number_float_t value, const string_t& text) override {
+    if (const auto whole = whole_number(text)) return add(Value{static_cast<std::int64_t>(*whole)});
+    return add(Value{value});
+  }
   bool string(string_t& value) override {
     if (value.find('\0') != std::string::npos) return refuse("a string holds the NUL character");
     return add(Value{std::move(value)});

@@ -14,7 +14,8 @@ namespace cairn::serving::json {
 struct Member;
 
 /// One parsed JSON value. Members keep their order; a name stands once (`parse` refuses repeats, which parsers resolve
-/// differently and attackers use). Integers stay integers: an id of 2^63 is not rounded through a double.
+/// differently and attackers use). Integers stay integers: an id of 2^63 is not rounded through a double; a whole
+/// number below 2^53 is one with a point or an exponent, too (1001.0).
 struct Value {
   using Array = std::vector<Value>;
   using Object = std::vector<Member>;

@@ -167,13 +167,16 @@ TEST_CASE("the dead letter of a refused event has its payload as it came, and th
       {"[1]", "not_an_object", "is an array, not an object", R"("payload":"[1]")"},
       {"{}", "missing_field", "field 'user_id': is missing", R"("payload":"{}")"},
       {R"({"user_id":"u","place_id":"p","type":"eat","ts":0})", "unknown_type",
-       "field 'type': 'eat' is no known type; declare it in the configuration",
+       "field 'type': 'eat' is no known type; there are view, click, visit, rate, save, dismiss; declare it in "
+       "[types], or map it to one",
        R"("payload":"{\"user_id\":\"u\",\"place_id\":\"p\",\"type\":\"eat\",\"ts\":0}")"},
       {R"({"user_id":"u","place_id":"p","type":"view","ts":1700086400001})", "impossible_time",
        "field 'ts': 1700086400001 lies too far in the future",
        R"("payload":"{\"user_id\":\"u\",\"place_id\":\"p\",\"type\":\"view\",\"ts\":1700086400001}")"},
       // printf '\xff\xfe\x00' | base64
-      {std::string("\xFF\xFE\0", 3), "malformed_json", "The input is not valid UTF-8", R"("payload_base64":"//4A")"},
+      {std::string("\xFF\xFE\0", 3), "malformed_json",
+       "byte 1 is no UTF-8; send UTF-8, or convert a file (cairn ingest --encoding latin1)",
+       R"("payload_base64":"//4A")"},
       {long_text, "oversized", "70000 bytes are more than the 65536 allowed",
        R"("payload":")" + long_text.substr(0, 65'536) + R"(","payload_bytes":70000)"},
   };

@@ -25,7 +25,8 @@ Interactions lightgcn(const TemporaryFolder& scratch, const std::vector<std::str
   return *std::move(read);
 }
 
-void check_fault(const Result<Interactions>& read, StatusCode code, const std::string& where) {
+template <class Value>
+void check_fault(const Result<Value>& read, StatusCode code, const std::string& where) {
   REQUIRE(!read.ok());
   INFO(read.status().to_string());
   CHECK(read.status().code() == code);
@@ -43,10 +44,36 @@ TEST_CASE("LightGCN lines of several files become one matrix, rows in the order 
   const TemporaryFolder scratch;
   const Interactions read = lightgcn(scratch, {"10 5 7\n2 100 5 5 \n\n", "2\t7  5\r\n3\n10 007 6"});
   CHECK(read.users == Ids{"2", "3", "10"});
-  CHECK(read.items == Ids{"5", "6", "7", "100"});
-  CHECK(read.offsets == std::vector<std::uint64_t>{0, 3, 3, 6});
-  CHECK(read.columns == std::vector<std::uint32_t>{0, 2, 3, 0, 1, 2});
+  CHECK(read.items == Ids{"5", "6", "7", "100", "007"});  // ids are what is written
+  CHECK(read.offsets == std::vector<std::uint64_t>{0, 3, 3, 7});
+  CHECK(read.columns == std::vector<std::uint32_t>{0, 2, 3, 0, 1, 2, 4});
   CHECK(read.values.empty());
+}
+
+TEST_CASE("ids of LightGCN lines may be any words") {
+  const TemporaryFolder scratch;
+  const Interactions read = lightgcn(scratch, {"u1 p232 caf\u00e9\n18446744073709551616 -2 p232\n"});
+  CHECK(read.users == Ids{"18446744073709551616", "u1"});
+  CHECK(read.items == Ids{"-2", "caf\u00e9", "p232"});
+}
+
+TEST_CASE("events are parted at a time, which is after it") {
+  const TemporaryFolder scratch;
+  const auto at = [](const char* user, const char* place, const char* ts) {
+    return std::string(R"({"user_id":")") + user + R"(","place_id":")" + place + R"(","type":"visit","ts":")" + ts +
+           "\"}\n";
+  };
+  const std::string file =
+      scratch.write("e.ndjson", at("a", "p232", "2024-05-01T11:59:59.999Z") + at("b", "p1", "2024-05-01T12:00:00Z") +
+                                    event("a", "gone", "dismiss"));
+  const EventTime noon = event_time_from_ms(1'714'564'800'000);
+  const auto split = read_split_events(Ids{file}, noon);
+  REQUIRE_MESSAGE(split.ok(), split.status().to_string());
+  CHECK(split->before.items == Ids{"p232"});
+  CHECK(split->after.users == Ids{"b"});
+  CHECK(split->after.items == Ids{"p1"});
+  check_fault(read_split_events(Ids{file}, noon + std::chrono::hours(1)), StatusCode::kInvalidArgument,
+              "no event lies at or after 2024-05-01T13:00:00Z");
 }
 
 TEST_CASE("the order of files and lines changes nothing") {
@@ -61,7 +88,9 @@ TEST_CASE("the order of files and lines changes nothing") {
 
 TEST_CASE("a bad token is named with its file and line") {
   const TemporaryFolder scratch;
-  for (const char* line : {"1 2 x", "1 -2", "1 2.5", "u 2", "1 18446744073709551616", "1 2,3", "+1 2"}) {
+  const std::string long_id(129, 'x');
+  for (const std::string& line : {std::string("1 2 \xff"), "1 " + long_id, long_id + " 1",
+                                  std::string("{\"user_id\": 1}"), std::string("[1, 2]"), std::string("u1,i1,i2")}) {
     INFO(line);
     const std::string file = scratch.write("bad", std::string("0 1 2\n\n") + line + "\n3 4\n");
     check_fault(read_lightgcn(Ids{file}), StatusCode::kInvalidArgument, file + ":3: ");

@@ -205,18 +205,47 @@ TEST_CASE_FIXTURE(Serving, "a body without events is refused") {
   CHECK(engine.ingested().empty());
 }
 
-TEST_CASE_FIXTURE(Serving, "several lines that do not say they are NDJSON are refused with the header that says so") {
+TEST_CASE_FIXTURE(Serving, "lines are recognised whatever they say they are, also without their ends") {
   start();
-  const std::string lines = "{\"user_id\":\"u\",\"type\":\"view\"}\n";
-  for (const std::string& body : {lines + lines, lines + " \r\n\t" + lines}) {
-    const Answer answer = post(port(), "/v1/interactions", body);
-    CHECK(answer.code == 400);
-    CHECK(mentions(answer.body, "Content-Type: application/x-ndjson"));
+  const std::string line = "{\"user_id\":\"}{\\\"\",\"type\":\"view\"}";
+  const auto taken = [&](const std::string& body, const std::string& type) {
+    const Answer answer = request(port(), "POST", "/v1/interactions", body, "Content-Type: " + type + "\r\n");
+    return std::to_string(answer.code) + " " + json_of(answer)["accepted"].dump();
+  };
+  // curl's own type, with the line ends (--data-binary) and without them (-d @FILE).
+  for (const char* type : {"application/json", "application/x-www-form-urlencoded", "text/plain"}) {
+    CAPTURE(type);
+    CHECK(taken(line + "\n" + line + "\n", type) == "202 2");
+    CHECK(taken("\xEF\xBB\xBF" + line + " \r\n\t" + line, type) == "202 2");
+    CHECK(taken(line + line + line, type) == "202 3");
+    CHECK(taken(line + "\n{\"type\":\n" + line, type) == "202 3");  // the broken line is the engine's to refuse
   }
-  CHECK(engine.ingested().empty());
+  CHECK(taken("[" + line + ",\n" + line + "]", "application/x-ndjson") == "202 2");
+  const std::size_t before = engine.ingested().size();
   // One object over several lines, some of which end or begin with a brace, is one event.
   CHECK(post(port(), "/v1/interactions", "{\"type\":\"view\",\"a\":{\"b\":{}\n},\n\"c\":[{},\n{}]}\n").code == 202);
-  CHECK(engine.ingested().size() == 1);
+  CHECK(engine.ingested().size() == before + 1);
+}
+
+TEST_CASE_FIXTURE(Serving, "a call of which nothing was taken is an error that says why, and carries the counts") {
+  start();
+  const Answer answer = post(port(), "/v1/interactions", "[{},{\"a\":1}]");
+  check_error(answer, 400, "INVALID_ARGUMENT");
+  const auto body = json_of(answer);
+  CHECK(body["error"]["message"] == "none of the 2 events was taken: type is required");
+  CHECK(body["accepted"] == 0);
+  CHECK(body["rejected"] == 2);
+  CHECK(body["rejections"][1]["index"] == 1);
+  CHECK(body["reflected_at"]["offset"] == 2);
+}
+
+TEST_CASE_FIXTURE(Serving, "a check judges events and takes none") {
+  start();
+  const Answer answer = post_lines(port(), "/v1/interactions/check", "{\"type\":\"view\"}\n{}\n");
+  CHECK(answer.code == 200);
+  CHECK(json_of(answer) == nlohmann::json::parse(R"({"accepted":1,"rejected":1,"repeated":false,
+    "rejections":[{"index":1,"reason":"type is required"}]})"));
+  CHECK(engine.ingested().empty());
 }
 
 TEST_CASE_FIXTURE(Serving, "online features come in Feast's shape with every status") {
@@ -245,9 +274,22 @@ TEST_CASE_FIXTURE(Serving, "online features of two kinds of entity are columns o
     "entities":{"place_id":["p1",7],"user_id":["u1","nobody"]}})"));
   CHECK(body["metadata"]["feature_names"].dump() ==
         R"(["user_id","place_id","place_total__count","user_total__count"])");
-  CHECK(body["results"][1]["values"].dump() == R"(["p1","7"])");
+  CHECK(body["results"][1]["values"].dump() == R"(["p1",7])");
   CHECK(body["results"][2]["values"].dump() == "[7,7]");
   CHECK(body["results"][3]["values"].dump() == "[7,null]");
+}
+
+TEST_CASE_FIXTURE(Serving, "what Feast's clients send is understood: no feature service, integer keys, full names") {
+  start();
+  const auto body = json_of(post(port(), "/get-online-features", R"({"feature_service":null,"full_feature_names":true,
+    "features":["user_total","user_place:decayed_sum"],
+    "entities":{"user_id":[1001,1001.0,"1001",18446744073709551615]}})"));
+  CHECK(body["metadata"]["feature_names"].dump() == R"(["user_id","user_total__count","user_place__decayed_sum"])");
+  CHECK(body["results"][0]["values"].dump() == R"([1001,1001,"1001",18446744073709551615])");
+  CHECK(mentions(check_error(post(port(), "/get-online-features",
+                                  R"({"feature_service":"f","features":["user_total"],"entities":{"user_id":[1]}})"),
+                             400, "INVALID_ARGUMENT"),
+                 "there are none here; name views in features"));
 }
 
 TEST_CASE_FIXTURE(Serving, "online features that cannot be answered are refused by name") {
@@ -280,6 +322,13 @@ TEST_CASE_FIXTURE(Serving, "plain features carry counts and times") {
       "newest_event":"2024-05-01T12:00:00.123Z","tier":"L2"}})"));
   CHECK(json_of(get(port(), "/v1/features/user/u1?views=user_total,user_place"))["features"].size() == 2);
   CHECK(json_of(get(port(), "/v1/features/place/p1?as_of=2024-05-01T00:00:00Z"))["features"].size() == 1);
+  // The plus of an offset, encoded or as it is, which an address's reader takes for a space.
+  for (const char* as_of : {"2024-05-01T02:00:00%2B02:00", "2024-05-01T02:00:00+02:00", "2024-05-01+02:00:00.5+02:00",
+                            "2024-05-01T02:00:00-02:00"}) {
+    CAPTURE(as_of);
+    CHECK(get(port(), "/v1/features/place/p1?as_of=" + std::string(as_of)).code == 200);
+  }
+  check_error(get(port(), "/v1/features/place/p1?as_of=2024-05-01T02:00+02:00"), 400, "INVALID_ARGUMENT");
   check_error(get(port(), "/v1/features/users/u1"), 400, "INVALID_ARGUMENT");
   check_error(get(port(), "/v1/features/user/u1?views=none"), 400, "INVALID_ARGUMENT");
   check_error(get(port(), "/v1/features/user/u1?view=user_total"), 400, "INVALID_ARGUMENT");

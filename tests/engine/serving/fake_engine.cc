@@ -10,6 +10,7 @@ std::vector<RankingFeatureInfo> ranking_features() {
 Status check_ranker(const std::string&) { return {}; }
 Status check_model_directory(const std::string&) { return {}; }
 Status check_postgres_options(const SqlOptions&) { return {}; }
+Status check_mapping_options(const DecodeOptions&) { return {}; }
 Status check_kafka_property(const std::string&, const std::string&) { return {}; }
 std::vector<FeatureViewSpec> builtin_feature_views() { return {}; }
 std::string_view version() noexcept { return "9.8.7"; }
@@ -74,12 +75,10 @@ FakeEngine::FakeEngine()
   places_["a/b ü"] = {PlaceId("a/b ü"), "odd id", {1.0, 2.0}, ""};
 }
 
-Result<IngestAck> FakeEngine::ingest(const CallContext&, std::span<const std::string_view> events,
-                                     std::string_view idempotency_key) {
-  CAIRN_RETURN_IF_ERROR(on_ingest());
-  const MutexLock lock(mutex_);
+namespace {
+
+IngestAck judged(std::span<const std::string_view> events) {
   IngestAck ack;
-  ack.repeated = !idempotency_key.empty() && !keys_.insert(std::string(idempotency_key)).second;
   for (std::size_t i = 0; i < events.size(); ++i) {
     if (events[i].find("\"type\"") == std::string_view::npos) {
       ++ack.rejected;
@@ -87,8 +86,23 @@ Result<IngestAck> FakeEngine::ingest(const CallContext&, std::span<const std::st
     } else {
       ++ack.accepted;
     }
-    ingested_.emplace_back(events[i]);
   }
+  return ack;
+}
+
+}  // namespace
+
+Result<IngestAck> FakeEngine::check_events(const CallContext&, std::span<const std::string_view> events) const {
+  return judged(events);
+}
+
+Result<IngestAck> FakeEngine::ingest(const CallContext&, std::span<const std::string_view> events,
+                                     std::string_view idempotency_key) {
+  CAIRN_RETURN_IF_ERROR(on_ingest());
+  const MutexLock lock(mutex_);
+  IngestAck ack = judged(events);
+  ack.repeated = !idempotency_key.empty() && !keys_.insert(std::string(idempotency_key)).second;
+  for (const std::string_view event : events) ingested_.emplace_back(event);
   ack.reflected_at = {"api", {Partition{0}, Offset{static_cast<std::int64_t>(ingested_.size())}, {}}};
   return ack;
 }

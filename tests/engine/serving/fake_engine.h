@@ -19,6 +19,7 @@ class FakeEngine final : public Engine {
 
   Result<IngestAck> ingest(const CallContext& context, std::span<const std::string_view> events,
                            std::string_view idempotency_key) override;
+  Result<IngestAck> check_events(const CallContext& context, std::span<const std::string_view> events) const override;
   Status upsert_places(const CallContext& context, std::span<const Place> places) override;
   Status delete_places(const CallContext& context, std::span<const PlaceId> ids, PlaceHistory history) override;
   Result<Place> get_place(const CallContext& context, const PlaceId& id) const override;

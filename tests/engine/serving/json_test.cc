@@ -54,13 +54,16 @@ TEST_CASE("nesting and members are bounded") {
 }
 
 TEST_CASE("integers keep every digit") {
-  const Result<Value> parsed = parse("[9007199254740993, -9223372036854775808, 18446744073709551615, 1.0]");
+  const Result<Value> parsed =
+      parse("[9007199254740993, -9223372036854775808, 18446744073709551615, 1.5, 1001.0, 4503599627370497.25]");
   REQUIRE(parsed.ok());
   const auto& array = *parsed->as<Value::Array>();
   CHECK(*array[0].as<std::int64_t>() == 9007199254740993);
   CHECK(*array[1].as<std::int64_t>() == INT64_MIN);
   CHECK(*array[2].as<std::uint64_t>() == UINT64_MAX);
-  CHECK(*array[3].as<double>() == 1.0);
+  CHECK(*array[3].as<double>() == 1.5);
+  CHECK(*array[4].as<std::int64_t>() == 1001);  // however it is written
+  CHECK(array[5].as<double>() != nullptr);      // whole only as a double
 }
 
 TEST_CASE("an array's elements are cut out byte for byte") {

@@ -291,6 +291,50 @@ TEST_CASE_FIXTURE(Cli, "ingest from a line that is none is refused, and from one
   CHECK(mentions(behind.err, "nothing was sent: " + file + " has no event from line 999999 on; its last line is 8"));
 }
 
+TEST_CASE_FIXTURE(Cli, "events are ingested from CSV, JSON arrays and other words alike") {
+  const cairn::test::TemporaryFolder scratch;
+  const std::string csv = scratch.write("e.csv",
+                                        "when;who;place_id;type;shop\r\n1714564800;\"u;1\";p1;checkin;x\r\n"
+                                        "1714564801;u2;p2;save;y\r\n");
+  const std::vector<std::string> words = {"ingest",  "--map",      "who=user_id,when=ts", "--time-format",
+                                          "seconds", "--type-map", "checkin=visit",       csv};
+  const Outcome extra = run(words);
+  CHECK(extra.exit_code == 1);
+  CHECK(mentions(extra.err, "line 1: the column 'shop' is no field of an event"));
+  CHECK(mentions(extra.err, "--ignore-extra"));
+  CHECK(engine.ingested().empty());
+  std::vector<std::string> ignoring = words;
+  ignoring.insert(ignoring.begin() + 1, "--ignore-extra");
+  CHECK(run(ignoring).out == "2 events taken, 0 rejected\n");
+  CHECK(engine.ingested().at(0) == R"({"ts":"2024-05-01T12:00:00Z","user_id":"u;1","place_id":"p1","type":"visit"})");
+  CHECK(run({"ingest", "-"}, "[\n" + std::string(R"({"type":"view","n":1},)") + "\n{\"type\":\n\"view\"}]").out ==
+        "2 events taken, 0 rejected\n");
+  CHECK(engine.ingested().back() == "{\"type\": \"view\"}");
+}
+
+TEST_CASE_FIXTURE(Cli, "a row that is no event does not keep the rows after it from being taken") {
+  const Outcome outcome = run({"ingest", "-"}, "user_id,place_id,type,ts\nu,p,view,1714564800000\nu,p\nu,p,view,x\n");
+  CHECK(outcome.out == "2 events taken, 1 rejected; they are in the server's dead letters\n");
+  CHECK(mentions(outcome.err, "line 3: there are 2 fields for 4 columns"));
+}
+
+TEST_CASE_FIXTURE(Cli, "a dry run says what would be and takes nothing") {
+  const cairn::test::TemporaryFolder scratch;
+  const Outcome ingest = run({"ingest", "--dry-run", "-"}, events(3) + "{}\n");
+  CHECK(ingest.exit_code == 0);
+  CHECK(ingest.out == "3 events would be taken, 1 rejected; nothing was taken\n");
+  CHECK(mentions(ingest.err, "line 4: type is required"));
+  CHECK(engine.ingested().empty());
+  const std::string csv = scratch.write("p.csv", "place_id,lat,lon\nx1,1,2\nx2,3,4\n");
+  const Outcome places = run({"places", "import", "--dry-run", csv});
+  CHECK(places.out ==
+        "the first one: {\"place_id\":\"x1\",\"lat\":1.0,\"lon\":2.0}\n2 places would be imported; nothing was sent\n");
+  CHECK(run({"places", "get", "x1"}).exit_code == 4);
+  const Outcome wrong = run({"places", "import", "--dry-run", "-"}, "place_id,lat,lon\nx1,1,2\nx2,93,4\n");
+  CHECK(wrong.exit_code == 1);
+  CHECK(mentions(wrong.err, "line 3: lat must be from -90 to 90"));
+}
+
 TEST_CASE_FIXTURE(Cli, "ingest of what is no NDJSON sends nothing and says what to do") {
   const cairn::test::TemporaryFolder scratch;
   const auto refused = [&](const std::string& text, const std::string& hint) {
@@ -300,15 +344,15 @@ TEST_CASE_FIXTURE(Cli, "ingest of what is no NDJSON sends nothing and says what 
     CHECK_MESSAGE(mentions(outcome.err, hint), outcome.err);
     CHECK(mentions(outcome.err, "nothing was sent"));
   };
-  refused("user_id,place_id,ts\nu,p,1\n", "`cairn dataset convert`");
-  refused("{\n  \"user_id\": \"u\"\n}\n", "jq -c . ");
-  refused("[\n" + events(1) + "]\n", "jq -c '.[]' ");
+  refused("user_id,place_id,ts\nu,p,1\n", "line 1: there is no column 'type'");
+  refused("{\n  \"user_id\": \"u\"\n}\n", "line 1: type is required; the only event would be refused");
+  refused("hello world\n", "line 1: the first line of a CSV has to name its columns");
+  refused("{}\n{}\n{}\n", "the first 3 events would be refused for this");
   refused(std::string("\xFF\xFE{\0}\0\n\0", 8), "iconv -f UTF-16");
   refused(std::string("{\0}\0\n\0", 6), "iconv -f UTF-16");
   CHECK(engine.ingested().empty());
   // A bad line among others is the server's to refuse.
   CHECK(run({"ingest", "-"}, " " + events(1) + "u,p,1\n").exit_code == 0);
-  CHECK(run({"ingest", "--from-line", "2", "-"}, "u,p,1\n" + events(1)).exit_code == 0);
 }
 
 TEST_CASE_FIXTURE(Cli, "an ingest that nobody answers warns of what may have been taken only when something was sent") {
@@ -380,6 +424,40 @@ TEST_CASE_FIXTURE(Cli, "places are imported from CSV, NDJSON and gzip alike") {
   CHECK(run({"-q", "places", "import", lines}).out.empty());
   REQUIRE(std::system(("gzip -k " + lines).c_str()) == 0);
   CHECK(run({"-o", "json", "places", "import", lines + ".gz"}).out == "{\"imported\":1}\n");
+}
+
+TEST_CASE_FIXTURE(Cli, "places come as JSON, GeoJSON and with other names, and as text that is named") {
+  const std::string array = R"([{"place_id":"a1","lat":1,"lon":2}])";
+  CHECK(run({"places", "import", "-"}, array).out == "1 places imported\n");
+  CHECK(
+      run({"places", "import", "-"}, "\n \n" + std::string(R"( {"place_id":"a2","lat":1,"lon":2})") + "\n").exit_code ==
+      0);
+  const std::string features =
+      R"({"type":"FeatureCollection","features":[{"type":"Feature","properties":{"id":3,"name":"n"},)"
+      R"("geometry":{"type":"Point","coordinates":[2.5,1.5]}}]})";
+  CHECK(run({"places", "import", "--map", "id=place_id", "-"}, features).exit_code == 0);
+  CHECK(engine.get_place({}, PlaceId("3"))->position == GeoPoint{1.5, 2.5});
+  CHECK(mentions(run({"recommend", "-u", "Caf\xe9"}).err, "is no UTF-8"));
+  const std::string latin = "place_id,lat,lon\nCaf\xe9,1,2\nCaf\xe8,3,4\n";
+  const Outcome refused = run({"places", "import", "-"}, latin);
+  CHECK(refused.exit_code == 1);
+  CHECK(mentions(refused.err, "line 2: byte 4 of the line, 0xE9, is no UTF-8"));
+  CHECK(mentions(refused.err, "--encoding latin1"));
+  CHECK(run({"places", "import", "--encoding", "latin1", "-"}, latin).out == "2 places imported\n");
+  CHECK(engine.get_place({}, PlaceId("Caf\u00e9")).ok());
+  CHECK(engine.get_place({}, PlaceId("Caf\u00e8")).ok());
+  CHECK(run({"places", "import", "--encoding", "latin-7", "-"}, latin).exit_code == 2);
+}
+
+TEST_CASE_FIXTURE(
+    Cli, "a command that there is not is answered with the one that was meant, and words with the words there are") {
+  const Outcome typo = run({"-o", "json", "recomend", "-u", "u"});
+  CHECK(typo.exit_code == 2);
+  CHECK(mentions(typo.err, "there is no command 'recomend'; did you mean 'recommend'?"));
+  CHECK(mentions(run({"places", "imprt", "x"}).err, "did you mean 'import'?"));
+  CHECK(mentions(run({"frobnicate"}).err, "there are status, recommend"));
+  CHECK(mentions(run({"-o", "yaml", "status"}).err, "'yaml' is none of its words, which are json, table"));
+  CHECK(run({"-o", "json", "version"}).out == "{\"version\":\"" + run({"version"}).out.substr(6, 5) + "\"}\n");
 }
 
 TEST_CASE_FIXTURE(Cli, "a bad place is reported by its line, and what to do after it") {

@@ -135,6 +135,22 @@ TEST_CASE("Foursquare's published file is read, Latin-1 and local times included
   CHECK(loaded->interactions[2].time == at(2012, 4, 3, 18, 0, 25));
 }
 
+TEST_CASE("both cities of the Foursquare data set are read, and their users told apart") {
+  const TemporaryFolder folder;
+  const std::string row = "\tv\tc\tBar\t40.7\t-74.0\t-240\tTue Apr 03 18:00:09 +0000 2012\n";
+  folder.write("dataset_tsmc2014/dataset_TSMC2014_TKY.txt", "1" + row);
+  const auto tokyo = load_foursquare(folder.path());
+  REQUIRE_MESSAGE(tokyo.ok(), tokyo.status().to_string());
+  CHECK(tokyo->interactions.at(0).user == UserId("1"));
+  folder.write("dataset_TSMC2014_NYC.txt", "1\tw\tc\tBar\t40.7\t-74.0\t-240\tTue Apr 03 18:00:10 +0000 2012\n");
+  const auto both = load_foursquare(folder.path());
+  REQUIRE_MESSAGE(both.ok(), both.status().to_string());
+  REQUIRE(both->interactions.size() == 2);
+  CHECK(both->interactions[0].user == UserId("TKY-1"));
+  CHECK(both->interactions[1].user == UserId("NYC-1"));
+  CHECK(both->places.size() == 2);
+}
+
 TEST_CASE("Gowalla's events bring the places that its venues lack, where they were first seen") {
   const TemporaryFolder folder;
   folder.write("venues.tsv", "5\tConference House Park\t40.5\t-74.25\n");
