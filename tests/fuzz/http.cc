@@ -51,7 +51,7 @@ class Connection {
     std::array<int, 2> ends{};
     check(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) == 0, "no sockets");
     client_ = ends[0];
-    net::ip::tcp::socket socket(net::make_strand(io_));
+    Session::Socket socket(net::make_strand(io_));
     socket.assign(net::ip::tcp::v4(), ends[1]);
     std::make_shared<Session>(std::move(socket), context_, serving::Place::kOrdinary)->start({});
   }
