@@ -109,8 +109,8 @@ std::string unknown_members(std::span<const std::string_view> names, std::string
   const std::string field(missing);
   const std::string quoted = shown(meant);
   const std::string name = quoted.substr(1, quoted.size() - 2);
-  return text + "; is " + quoted + " the " + field + "? Rename it, or map it: fields." + name + " = \"" + field +
-         "\" in [mapping] (--map " + name + "=" + field + ")";
+  return text + "; " + quoted + ": did you mean '" + field + "'? Rename it, or map it: fields." + name + " = \"" +
+         field + "\" in [mapping] (--map " + name + "=" + field + ")";
 }
 
 }  // namespace cairn::streaming

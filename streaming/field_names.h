@@ -12,7 +12,8 @@ namespace cairn::streaming {
 [[nodiscard]] std::string_view likely_field(std::string_view name);
 
 /// What a message says of the members of an event that the contract does not know, where `missing` is not there:
-/// "; it has the unknown members 'a' and 'customer_id': did you mean 'user_id'? ...". Empty when there are none.
+/// "; it has the unknown members 'a', 'customer_id'; 'customer_id': did you mean 'user_id'? ...". Empty when there are
+/// none.
 [[nodiscard]] std::string unknown_members(std::span<const std::string_view> names, std::string_view missing);
 
 }  // namespace cairn::streaming

@@ -153,9 +153,9 @@ TEST_CASE("each way of being wrong has its reason and says where") {
       {Reject::kMissingField, R"({"user_id":"u","place_id":"p","ts":1714566600000})", "type"},
       {Reject::kMissingField, R"({"user_id":"u","place_id":"p","type":"view"})", "ts"},
       {Reject::kMissingField, R"({"USER_ID":"u","place_id":"p","type":"view","ts":1714566600000})",
-       "field 'user_id': is missing; it has the unknown member 'USER_ID'; is 'USER_ID' the user_id?"},
+       "field 'user_id': is missing; it has the unknown member 'USER_ID'; 'USER_ID': did you mean 'user_id'?"},
       {Reject::kMissingField, R"({"x":1,"customer_id":"u","place_id":"p","type":"view","ts":1714566600000})",
-       "it has the unknown members 'customer_id', 'x'; is 'customer_id' the user_id?"},
+       "it has the unknown members 'customer_id', 'x'; 'customer_id': did you mean 'user_id'?"},
       {Reject::kMissingField, R"({"x":1,"place_id":"p","type":"view","ts":1714566600000})",
        "is missing; it has the unknown member 'x'"},
 

@@ -84,7 +84,7 @@ TEST_CASE("what a mapped event lacks or has wrong is refused like any other") {
   CHECK(bench.decode(R"({"event":"checkin","venue":{"id":1},"customer_id":"c","when":null})") == Reject::kMissingField);
   CHECK(bench.decode(R"({"event":"checkin","event":"x"})") == Reject::kDuplicateKey);
   CHECK(bench.decode(R"({"event":"checkin","venue":{"id":1},"client":"c","when":1})") == Reject::kMissingField);
-  CHECK(bench.decoder.detail().find("it has the unknown member 'client'; is 'client' the user_id?") !=
+  CHECK(bench.decoder.detail().find("it has the unknown member 'client'; 'client': did you mean 'user_id'?") !=
         std::string::npos);  // what is mapped is known
 }
 

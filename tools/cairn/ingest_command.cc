@@ -24,7 +24,8 @@ constexpr const char* kTakenOnce =
     "where 1 MB is full. A part whose lines the server took from this file before counts once, in any later run, as\n"
     "long as its key is known (state.idempotency_keys, state.idempotency_age). A part that has changed is new, with "
     "all\n"
-    "its lines: the last one of a file that has grown, and the first one of a run that begins within it. So add what\n"
+    "its lines: the last one of a file that has grown, and the first one of a run that begins within it; so is one\n"
+    "that other options (--map, --type-map, --time-format, --time-zone, --encoding) make other events of. So add what\n"
     "was appended with the --from-line that the run before told, and do not begin earlier. An event with an event_id\n"
     "counts once however it comes again (decode.dedup_ids). Standard input and --again know nothing again.\n\n";
 
