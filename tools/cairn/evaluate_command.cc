@@ -168,12 +168,14 @@ void add_evaluate_command(CLI::App& app, const GlobalOptions& options) {
       ->check(from_one())
       ->type_name("N")
       ->capture_default_str();
-  command
-      ->add_option("--objective", arguments->objective,
-                   "ask for every next place (next), or only for a user's first visits to places, among places that "
-                   "the user has not been to (new)")
-      ->check(CLI::IsMember({"next", "new"}))
-      ->capture_default_str();
+  CLI::Option* objective =
+      command
+          ->add_option(
+              "--objective", arguments->objective,
+              "ask for every next place (next), or only for a user's first visits to places, among places that "
+              "the user has not been to (new)")
+          ->check(CLI::IsMember({"next", "new"}))
+          ->capture_default_str();
   command->add_option("--seed", arguments->seed, "which city is made up")->type_name("N")->capture_default_str();
   command
       ->add_option(
@@ -188,7 +190,7 @@ void add_evaluate_command(CLI::App& app, const GlobalOptions& options) {
                    "its linear stage alone, the row 'item_model' that model alone. Default: the one that ships")
       ->type_name("DIR|auto")
       ->check(CLI::Validator([](std::string& text) { return std::string(text.empty() ? "is empty" : ""); }, ""));
-  add_held_out_options(command, held_out.get())->excludes(dataset);
+  add_held_out_options(command, held_out.get())->excludes(dataset)->excludes(objective);
   command->footer(
       examples("  cairn evaluate\n"
                "  cairn evaluate --dataset foursquare --data ~/check-ins --ask-from 0.8 -o json\n"
