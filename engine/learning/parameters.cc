@@ -48,6 +48,11 @@ void Parameters::take(const std::string& name, bool* value) {
   used_[name] = *value ? "true" : "false";
 }
 
+void Parameters::take(const std::string& name, std::string* value) {
+  if (const std::string* text = find(name)) *value = *text;
+  used_[name] = *value;
+}
+
 Status Parameters::check() const {
   if (!fault_.ok()) return fault_;
   for (const auto& [name, value] : given_) {

@@ -20,6 +20,7 @@ class Parameters {
   void take(const std::string& name, float* value);
   void take(const std::string& name, std::size_t* value);
   void take(const std::string& name, bool* value);
+  void take(const std::string& name, std::string* value);
 
   /// Returns: INVALID_ARGUMENT for a value of another kind, or for names that were not taken, listing those that were.
   [[nodiscard]] Status check() const;

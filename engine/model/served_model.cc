@@ -42,6 +42,14 @@ Result<std::shared_ptr<const ServedModel>> ServedModel::load(const std::string& 
   return resource_exhausted(folder + ": memory does not suffice to load it beside what is in memory already");
 }
 
+Result<std::shared_ptr<const ServedModel>> ServedModel::create(Model model, gpu::Backend& backend, EventTime now) try {
+  const std::shared_ptr<ServedModel> made(new ServedModel({}, {.model = std::move(model)}, now));
+  CAIRN_RETURN_IF_ERROR(made->prepare(backend));
+  return std::shared_ptr<const ServedModel>(made);
+} catch (const std::bad_alloc&) {
+  return resource_exhausted("memory does not suffice to serve the model beside what is in memory already");
+}
+
 Status ServedModel::prepare(gpu::Backend& backend) {
   CAIRN_ASSIGN_OR_RETURN(ranker_, ItemRanker::create(model(), backend, {.threads = 1}));
   const gpu::ItemMatrix* matrix = ranker_->matrix();

@@ -30,6 +30,10 @@ class ServedModel {
   /// one item fails, or has a score that is not finite; RESOURCE_EXHAUSTED when memory does not suffice.
   [[nodiscard]] static Result<std::shared_ptr<const ServedModel>> load(const std::string& folder, gpu::Backend& backend,
                                                                        EventTime now);
+  /// The same of a model that is in memory already, such as one that has just been trained; its directory() and
+  /// version() are empty. Returns: as load(), but for what reading returns.
+  [[nodiscard]] static Result<std::shared_ptr<const ServedModel>> create(Model model, gpu::Backend& backend,
+                                                                         EventTime now);
   ServedModel(const ServedModel&) = delete;
   ServedModel& operator=(const ServedModel&) = delete;
 

@@ -150,11 +150,23 @@ Status read_head(model::TomlTable* root, RankerModel* ranker) {
   return root->take("version", &ranker->version);
 }
 
+/// Whether it names something in the ranker's directory itself.
+bool is_plain_name(const std::string& name) {
+  return !name.empty() && name.find('/') == std::string::npos && !name.starts_with('.');
+}
+
+Status read_items(model::TomlTable* root, std::string* items) {
+  if (!root->has("items")) return ok_status();
+  CAIRN_RETURN_IF_ERROR(root->take("items", items));
+  if (is_plain_name(*items)) return ok_status();
+  return root->fault("items", "items must be the name of a folder in this directory, such as 'items'");
+}
+
 /// A network's file lies beside model.toml.
 Status read_network(model::TomlTable table, const ReadNetwork& network, std::optional<RankerNetwork>* read) {
   std::string file;
   CAIRN_RETURN_IF_ERROR(table.take("file", &file));
-  if (file.empty() || file.find('/') != std::string::npos || file.starts_with('.')) {
+  if (!is_plain_name(file)) {
     return table.fault("file", "file must be the name of a file in this directory, such as 'network.safetensors'");
   }
   CAIRN_RETURN_IF_ERROR(table.refuse_others());
@@ -177,6 +189,7 @@ Result<RankerModel> parse_ranker(const std::string& name, std::string_view text,
   RankerModel ranker;
   model::TomlTable root(name, document);
   CAIRN_RETURN_IF_ERROR(read_head(&root, &ranker));
+  CAIRN_RETURN_IF_ERROR(read_items(&root, &ranker.items));
   CAIRN_ASSIGN_OR_RETURN(model::TomlTable weights, take_table(name, &root, "weights"));
   CAIRN_RETURN_IF_ERROR(read_weights(std::move(weights), &ranker.weights));
   CAIRN_ASSIGN_OR_RETURN(model::TomlTable habit, take_table(name, &root, "habit_kernel"));
@@ -232,7 +245,9 @@ void add_fields(const Field<Coefficients> (&fields)[count], const Coefficients& 
 std::string render(const RankerModel& ranker, const std::string& network_file) {
   std::string text = "# Numbers that places are scored with: engine/ranking/format.md of Cairn says what each is.\n";
   text += "format = " + std::to_string(kFormat) + "\nkind = \"" + std::string(kKind) + "\"\n";
-  text += "version = " + std::to_string(ranker.version) + "\n\n[weights]\n";
+  text += "version = " + std::to_string(ranker.version) + "\n";
+  if (!ranker.items.empty()) text += "items = \"" + ranker.items + "\"\n";
+  text += "\n[weights]\n";
   for (std::size_t i = 0; i < ranker.weights.size(); ++i) {
     text += std::string(ranking_feature_name(i)) + " = " + number_text(ranker.weights[i]) + "\n";
   }

@@ -55,6 +55,9 @@ struct RankerModel {
   HabitCoefficients habit;
   WeekCoefficients week;
   std::optional<RankerNetwork> network;  ///< absent: places are ranked by the weighted sum of their features alone
+  /// The folder, in the ranker's directory, of the model of items that the weight of `model` was fitted with; empty: it
+  /// was fitted with none. Nobody serves that model by reading this.
+  std::string items;
 };
 
 /// Reads the ranker in a directory.

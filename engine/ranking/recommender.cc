@@ -348,7 +348,8 @@ std::string Recommender::next_page(const Question& question, const PlaceIndex& i
 }
 
 Result<Recommender::Scored> Recommender::score(const UserId& user, GeoPoint position, EventTime time,
-                                               double position_age_hours, double radius_meters) const {
+                                               double position_age_hours, double radius_meters,
+                                               bool exclude_seen) const {
   Scored scored;
   const auto places = this->places();
   scored.index = places->shared_index();
@@ -360,6 +361,10 @@ Result<Recommender::Scored> Recommender::score(const UserId& user, GeoPoint posi
   const Situation situation{&profile, position, position_age_hours, time};
   // No filters and no bound: whoever measures ranking wants the score of every place in reach.
   scored.candidates = scored.index->within(position, radius_meters);
+  if (exclude_seen) {
+    std::erase_if(scored.candidates, [&](const auto& near) { return profile.find_row(near.row) != nullptr; });
+  }
+  if (asked) scored.model = asked->score(scored.candidates);
   const PlaceSignals::Reader signals(signals_);
   const QuestionFacts facts(situation, *scored.index, signals, ranker.week(), asked.get());
   CAIRN_ASSIGN_OR_RETURN(Linear linear, score_all(ranker, facts, scored.candidates, [] { return ok_status(); }));

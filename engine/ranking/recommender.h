@@ -76,9 +76,11 @@ class Recommender {
     std::vector<PlaceIndex::Near> candidates;  ///< ascending by row
     std::vector<float> scores;                 ///< by candidate
     std::vector<float> linear;                 ///< those of the linear stage; empty: there is no other
+    std::vector<float> model;                  ///< what the model in force gives each; empty: none takes part
   };
+  /// `exclude_seen`: places that the user has been to are no candidates, as in study().
   [[nodiscard]] Result<Scored> score(const UserId& user, GeoPoint position, EventTime time, double position_age_hours,
-                                     double radius_meters) const;
+                                     double radius_meters, bool exclude_seen = false) const;
 
   /// What a question looks like before the second stage, for who learns from it.
   struct Study {

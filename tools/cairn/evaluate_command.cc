@@ -24,12 +24,14 @@ struct ReplayArguments {
   std::uint64_t seed = 1;
   std::string answers;
   std::string ranker;
+  std::string objective = "next";
 };
 
-void print_json(const learning::ReplayReport& report) {
-  nlohmann::ordered_json json = {{"dataset", report.dataset}, {"interactions", report.interactions},
-                                 {"warm_up", report.warm_up}, {"questions", report.questions},
-                                 {"places", report.places},   {"seconds", report.seconds}};
+void print_json(const learning::ReplayReport& report, const std::string& objective) {
+  nlohmann::ordered_json json = {
+      {"dataset", report.dataset}, {"objective", objective},        {"interactions", report.interactions},
+      {"warm_up", report.warm_up}, {"questions", report.questions}, {"places", report.places},
+      {"seconds", report.seconds}};
   for (const learning::NextPlaceMetrics& one : report.metrics) {
     json[one.method] = {{"acc@1", one.acc_at_1},
                         {"acc@1_interval", {one.acc_at_1_interval.low, one.acc_at_1_interval.high}},
@@ -105,23 +107,29 @@ class AnswersFile {
   std::ofstream out_;
 };
 
-/// "auto" is trained on what lies before the first question, so that it knows nothing of the answers.
-std::optional<ranking::RankerModel> ranker_of(const ReplayArguments& arguments, const datasets::Dataset& dataset,
-                                              const learning::ReplayOptions& options, const GlobalOptions& global) {
-  if (arguments.ranker.empty()) return std::nullopt;
+/// "auto" is trained on what lies before the first question, so that it knows nothing of the answers; and so is its
+/// model of items.
+learning::RankerWithItems ranker_of(const ReplayArguments& arguments, const datasets::Dataset& dataset,
+                                    const learning::ReplayOptions& options, const GlobalOptions& global) {
   if (arguments.ranker != "auto") return value_or_fail(learning::load_ranker(arguments.ranker));
   const std::size_t end = learning::first_asked(dataset, options);
   const learning::Stream before{dataset.places, std::span(dataset.interactions).first(end)};
-  return train_ranker_on(before, {.seed = arguments.seed}, global).ranker;
+  auto trained = train_ranker_on(before, {.objective = options.objective, .seed = arguments.seed}, global);
+  return value_or_fail(learning::serve_ranker(std::move(trained)));
 }
 
 void run_replay(const ReplayArguments& arguments, const GlobalOptions& global) {
   learning::ReplayOptions options;
   options.ask_every = arguments.ask_every;
+  options.objective = objective_of(arguments.objective);
   if (const Status set = learning::set_ask_from(arguments.ask_from, &options); !set.ok()) fail(set);
   const auto dataset = load_dataset(arguments.dataset, arguments.data, arguments.seed);
   if (!dataset.ok()) fail(dataset.status());
-  options.ranker = ranker_of(arguments, *dataset, options, global);
+  if (!arguments.ranker.empty()) {
+    learning::RankerWithItems served = ranker_of(arguments, *dataset, options, global);
+    options.ranker = std::move(served.ranker);
+    options.items = std::move(served.items);
+  }
   Progress progress("interactions of " + grouped(dataset->interactions.size()) + " replayed", global.quiet);
   options.progress = [&progress](std::size_t done, std::size_t) { progress.update(done); };
   std::optional<AnswersFile> answers;
@@ -135,7 +143,7 @@ void run_replay(const ReplayArguments& arguments, const GlobalOptions& global) {
   if (answers) {
     if (const Status closed = answers->close(); !closed.ok()) fail(closed);
   }
-  global.json() ? print_json(*report) : print_table(*report);
+  global.json() ? print_json(*report, arguments.objective) : print_table(*report);
 }
 
 }  // namespace
@@ -160,6 +168,14 @@ void add_evaluate_command(CLI::App& app, const GlobalOptions& options) {
       ->check(from_one())
       ->type_name("N")
       ->capture_default_str();
+  CLI::Option* objective =
+      command
+          ->add_option(
+              "--objective", arguments->objective,
+              "ask for every next place (next), or only for a user's first visits to places, among places that "
+              "the user has not been to (new)")
+          ->check(CLI::IsMember({"next", "new"}))
+          ->capture_default_str();
   command->add_option("--seed", arguments->seed, "which city is made up")->type_name("N")->capture_default_str();
   command
       ->add_option(
@@ -170,14 +186,16 @@ void add_evaluate_command(CLI::App& app, const GlobalOptions& options) {
   command
       ->add_option("--ranker", arguments->ranker,
                    "score with the ranker in this directory, or with one that is trained on what lies before the first "
-                   "question (auto); the row 'linear' is its linear stage alone. Default: the one that ships")
+                   "question (auto), and with the model of items that it was trained with, if any; the row 'linear' is "
+                   "its linear stage alone, the row 'item_model' that model alone. Default: the one that ships")
       ->type_name("DIR|auto")
       ->check(CLI::Validator([](std::string& text) { return std::string(text.empty() ? "is empty" : ""); }, ""));
-  add_held_out_options(command, held_out.get())->excludes(dataset);
+  add_held_out_options(command, held_out.get())->excludes(dataset)->excludes(objective);
   command->footer(
       examples("  cairn evaluate\n"
                "  cairn evaluate --dataset foursquare --data ~/check-ins --ask-from 0.8 -o json\n"
                "  cairn evaluate --dataset foursquare --data ~/check-ins --ranker auto\n"
+               "  cairn evaluate --dataset foursquare --data ~/check-ins --objective new --ranker auto\n"
                "  cairn evaluate --dataset gowalla --data ~/check-ins --answers answers.csv\n"
                "  cairn evaluate --model model --train train.txt.gz --test test.txt.gz -o json\n"
                "  cairn evaluate --model model --events events.ndjson.gz --split-at 2024-05-01T00:00:00Z"));

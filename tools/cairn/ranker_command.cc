@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "engine/learning/evaluate/replay.h"
 #include "engine/learning/event_stream.h"
 #include "engine/learning/parameters.h"
+#include "engine/learning/train.h"
 #include "tools/cairn/output.h"
 #include "tools/cairn/streams.h"
 
@@ -35,10 +37,34 @@ datasets::Dataset read_stream(const RankerArguments& arguments) {
   return dataset;
 }
 
+/// Takes out what has names that begin so, without that beginning.
+std::map<std::string, std::string> take_prefixed(const std::string& prefix, std::map<std::string, std::string>* from) {
+  std::map<std::string, std::string> taken;
+  for (auto at = from->lower_bound(prefix); at != from->end() && at->first.starts_with(prefix); at = from->erase(at)) {
+    taken.emplace(at->first.substr(prefix.size()), at->second);
+  }
+  return taken;
+}
+
+/// A mistyped kind is refused before the stream is read.
+void check_item_model(const std::string& kind) {
+  std::string known = "none";
+  for (const learning::TrainingKind& one : learning::training_kinds()) {
+    if (kind == one.name) return;
+    known += ", " + std::string(one.name);
+  }
+  if (kind.empty() || kind == "none") return;
+  fail(invalid_argument("item_model = '" + kind + "' is no kind of model; there are: " + known));
+}
+
 learning::RankerTrainOptions options_of(const RankerArguments& arguments) {
-  learning::RankerTrainOptions options{.seed = arguments.seed, .threads = arguments.threads};
-  options.objective = arguments.objective == "new" ? learning::Objective::kNew : learning::Objective::kNext;
-  learning::Parameters parameters(arguments.parameters);
+  learning::RankerTrainOptions options{
+      .objective = objective_of(arguments.objective), .seed = arguments.seed, .threads = arguments.threads};
+  std::map<std::string, std::string> given = arguments.parameters;
+  options.item_parameters = take_prefixed("items.", &given);
+  learning::Parameters parameters(std::move(given));
+  parameters.take("item_model", &options.item_model);
+  parameters.take("item_model_share", &options.item_model_share);
   parameters.take("epochs", &options.network.epochs);
   parameters.take("hidden", &options.network.hidden);
   parameters.take("visit_hidden", &options.network.visit_hidden);
@@ -51,6 +77,7 @@ learning::RankerTrainOptions options_of(const RankerArguments& arguments) {
   parameters.take("questions_max", &options.questions_max);
   parameters.take("fit_linear", &options.fit_linear);
   if (const Status status = parameters.check(); !status.ok()) fail(status);
+  check_item_model(options.item_model);
   return options;
 }
 
@@ -66,18 +93,39 @@ nlohmann::ordered_json json_of(const learning::Foresight& foresight) {
   return {{"loss", foresight.loss}, {"acc@1", foresight.acc_at_1}, {"mrr", foresight.mrr}};
 }
 
+nlohmann::ordered_json json_of(const model::Model& items, const RankerArguments& arguments) {
+  return {{"kind", items.kind},
+          {"directory", learning::items_directory(arguments.out)},
+          {"users", items.users},
+          {"items", items.items.size()},
+          {"interactions", items.interactions}};
+}
+
+void print_how_to_serve(const learning::TrainedRanker& trained, const RankerArguments& arguments) {
+  if (!trained.items) {
+    return print("put it in force: ranker = \"" + arguments.out + "\" under [ranking] in the configuration\n");
+  }
+  const std::string items = learning::items_directory(arguments.out);
+  print(items + ": " + trained.items->kind + ", the model of items whose score it weighs, of " +
+        grouped(trained.items->interactions) + " visits of " + grouped(trained.items->users) + " users to " +
+        grouped(trained.items->items.size()) + " places\n");
+  print("put both in force: ranker = \"" + arguments.out + "\" under [ranking] and dir = \"" + items +
+        "\" under [model] in the configuration\n");
+}
+
 void print_outcome(const learning::TrainedRanker& trained, double seconds, const RankerArguments& arguments,
                    const GlobalOptions& global) {
   const learning::NetworkFit& network = trained.network;
   if (global.json()) {
-    const nlohmann::ordered_json json = {{"kind", kRankerKind},
-                                         {"version", trained.ranker.version},
-                                         {"questions", trained.questions},
-                                         {"measured", trained.measured},
-                                         {"epochs", network.epochs},
-                                         {"linear", json_of(network.before)},
-                                         {"network", json_of(network.after)},
-                                         {"seconds", seconds}};
+    nlohmann::ordered_json json = {{"kind", kRankerKind},
+                                   {"version", trained.ranker.version},
+                                   {"questions", trained.questions},
+                                   {"measured", trained.measured},
+                                   {"epochs", network.epochs},
+                                   {"linear", json_of(network.before)},
+                                   {"network", json_of(network.after)},
+                                   {"seconds", seconds}};
+    if (trained.items) json["items"] = json_of(*trained.items, arguments);
     return print(json.dump() + "\n");
   }
   print(arguments.out + ": ranker, version " + std::to_string(trained.ranker.version) + ", learned from " +
@@ -90,10 +138,14 @@ void print_outcome(const learning::TrainedRanker& trained, double seconds, const
   if (trained.measured > 0 && network.epochs == 0) {
     print("by likelihood the network was never better than without it, and was left out\n");
   }
-  print("put it in force: ranker = \"" + arguments.out + "\" under [ranking] in the configuration\n");
+  print_how_to_serve(trained, arguments);
 }
 
 }  // namespace
+
+learning::Objective objective_of(const std::string& text) {
+  return text == "new" ? learning::Objective::kNew : learning::Objective::kNext;
+}
 
 void prepare_folder(const std::string& folder) {
   std::error_code error;

@@ -29,7 +29,10 @@ struct RankerArguments {
 /// Trains, writes the directory and prints.
 void run_train_ranker(const RankerArguments& arguments, const GlobalOptions& global);
 
-/// Trains a ranker with the default options on a stream, with progress and remarks on standard error.
+/// Reads "next" and "new".
+[[nodiscard]] learning::Objective objective_of(const std::string& text);
+
+/// Trains a ranker on a stream, with progress and remarks on standard error.
 [[nodiscard]] learning::TrainedRanker train_ranker_on(const learning::Stream& stream,
                                                       learning::RankerTrainOptions options,
                                                       const GlobalOptions& global);

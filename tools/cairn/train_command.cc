@@ -217,12 +217,17 @@ void add_options(CLI::App* command, TrainArguments* arguments) {
       ->type_name("SHARE|TIME");
   command
       ->add_option("--objective", arguments->ranker.objective,
-                   "With --kind ranker: foresee the next place (next), or the next that the user has not been to (new)")
+                   "With --kind ranker: foresee the next place (next), or the next that the user has not been to "
+                   "(new), which a model of items is trained for as well, into DIR/items")
       ->check(CLI::IsMember({"next", "new"}))
       ->capture_default_str();
   command->add_option("--dim", arguments->dim, "Numbers in a vector (ials, graph, best)")->type_name("N");
   command->add_option("--epochs", arguments->epochs, "Passes over the interactions (ials, best)")->type_name("N");
-  command->add_option("--set", arguments->set, "Any other parameter of the kind; a wrong name lists them")
+  command
+      ->add_option(
+          "--set", arguments->set,
+          "Any other parameter of the kind; a wrong name lists them. Of a ranker: item_model, the kind of model "
+          "whose score it weighs, or none; items.NAME, a parameter of that one")
       ->type_name("NAME=VALUE");
   command->add_option("--seed", arguments->seed, "Another seed, another model")->capture_default_str();
   command->add_option("--threads", arguments->threads, "0: every processor")->capture_default_str();
@@ -286,6 +291,8 @@ void add_train_command(CLI::App& app, const GlobalOptions& options) {
                "  cairn train --kind ials --set segments=16 --events events.ndjson.gz --out model\n"
                "  cairn train --kind ranker --events events.ndjson.gz --places places.csv --out ranker\n"
                "  cairn train --kind ranker --dataset foursquare --data ~/check-ins --until 0.8 --out ranker\n"
+               "  cairn train --kind ranker --objective new --set item_model=ials --set items.dim=64 "
+               "--events events.ndjson.gz --places places.csv --out ranker\n"
                "  cairn train --kind ease --set regularization=100 --sql 'dbname=app user=cairn' --out model"));
   command->callback([command, arguments, &options] {
     check_options(*command, *arguments);

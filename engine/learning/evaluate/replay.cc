@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "cairn/rfc3339.h"
@@ -113,15 +114,19 @@ class Replay {
   Status ask(const Interaction& truth, const ReplayEngine::Previous& previous);
   /// What the baselines know: kept here in plain counts, apart from the engine's features.
   void remember(const Interaction& one);
+  /// Whether this is a question, whoever it is of.
+  [[nodiscard]] bool may_ask(const Interaction& one) const;
 
   const datasets::Dataset& dataset_;
   const ReplayOptions& options_;
   std::unique_ptr<ReplayEngine> engine_;
   std::unordered_map<std::string, std::unordered_map<std::uint32_t, float>> own_visits_;  ///< by user, by row
   std::vector<float> visits_;                                                             ///< by row
+  std::unordered_map<std::string, std::unordered_set<std::uint32_t>> been_;               ///< rows by user; with kNew
   std::unordered_map<std::string, std::size_t> users_;  ///< those that were asked about, in the order of that
   Tally cairn_{"cairn"};
   Tally linear_{"linear"};
+  Tally items_{"item_model"};
   Tally popular_{"popular_nearby"};
   Tally nearest_{"nearest"};
   Tally own_{"own_history"};
@@ -134,6 +139,15 @@ void Replay::remember(const Interaction& one) {
   if (row == gpu::kNoRow) return;
   ++own_visits_[one.user.str()][row];
   ++visits_[row];
+  if (options_.objective == Objective::kNew && is_visit(one)) been_[one.user.str()].insert(row);
+}
+
+bool Replay::may_ask(const Interaction& one) const {
+  if (options_.objective == Objective::kNext) return true;
+  const std::uint32_t row = engine_->row_of(one.place);
+  if (row == gpu::kNoRow || !is_visit(one)) return false;
+  const auto been = been_.find(one.user.str());
+  return been == been_.end() || !been->second.contains(row);
 }
 
 Status Replay::learn(std::span<const Interaction> interactions) {
@@ -156,27 +170,37 @@ Status Replay::ask(const Interaction& truth, const ReplayEngine::Previous& previ
   const ranking::Recommender& recommender = engine_->recommender();
   const GeoPoint here = recommender.index()->position(previous.row);
   const double hours = hours_between(previous.time, truth.time);
-  CAIRN_ASSIGN_OR_RETURN(const auto scored, recommender.score(truth.user, here, truth.time, hours, kEverywhereMeters));
-  // Every place is a candidate, ascending by row, so a candidate's index is its row.
-  CAIRN_CHECK(scored.candidates.size() == scored.index->size());
-  const double rank = expected_rank(scored.scores, truth_row);
+  const bool only_new = options_.objective == Objective::kNew;
+  CAIRN_ASSIGN_OR_RETURN(const auto scored,
+                         recommender.score(truth.user, here, truth.time, hours, kEverywhereMeters, only_new));
+  const auto found =
+      std::lower_bound(scored.candidates.begin(), scored.candidates.end(), truth_row,
+                       [](const ranking::PlaceIndex::Near& near, std::uint32_t row) { return near.row < row; });
+  // Every place that is asked about is a candidate: one in a user's row was visited, and visits are remembered.
+  CAIRN_CHECK(found != scored.candidates.end() && found->row == truth_row);
+  const auto truth_at = static_cast<std::size_t>(found - scored.candidates.begin());
+  const double rank = expected_rank(scored.scores, truth_at);
   const std::size_t user = users_.try_emplace(truth.user.str(), users_.size()).first->second;
   cairn_.add(user, rank);
-  if (!scored.linear.empty()) linear_.add(user, expected_rank(scored.linear, truth_row));
-  if (options_.answered) CAIRN_RETURN_IF_ERROR(options_.answered({truth, rank, scored.scores[truth_row]}));
+  if (!scored.linear.empty()) linear_.add(user, expected_rank(scored.linear, truth_at));
+  if (!scored.model.empty()) items_.add(user, expected_rank(scored.model, truth_at));
+  if (options_.answered) CAIRN_RETURN_IF_ERROR(options_.answered({truth, rank, scored.scores[truth_at]}));
 
   scores_.resize(scored.candidates.size());
   for (std::size_t i = 0; i < scores_.size(); ++i) scores_[i] = -scored.candidates[i].meters;
-  nearest_.add(user, expected_rank(scores_, truth_row));
+  nearest_.add(user, expected_rank(scores_, truth_at));
   for (std::size_t i = 0; i < scores_.size(); ++i) {
     const bool nearby = static_cast<double>(scored.candidates[i].meters) <= kNearbyMeters;
-    scores_[i] = nearby ? visits_[i] + 1.0F : 0.0F;
+    scores_[i] = nearby ? visits_[scored.candidates[i].row] + 1.0F : 0.0F;
   }
-  popular_.add(user, expected_rank(scores_, truth_row));
-  std::fill(scores_.begin(), scores_.end(), 0.0F);
-  for (const auto& [row, visits] : own_visits_[truth.user.str()]) scores_[row] = visits;
-  own_.add(user, expected_rank(scores_, truth_row));
+  popular_.add(user, expected_rank(scores_, truth_at));
   ++questions_;
+  if (only_new) return ok_status();  // own_history has nothing to say
+  std::fill(scores_.begin(), scores_.end(), 0.0F);
+  // All places are candidates, so that a candidate's number is its row.
+  CAIRN_CHECK(scored.candidates.size() == scored.index->size());
+  for (const auto& [row, visits] : own_visits_[truth.user.str()]) scores_[row] = visits;
+  own_.add(user, expected_rank(scores_, truth_at));
   return ok_status();
 }
 
@@ -185,12 +209,14 @@ Result<ReplayReport> Replay::run() {
   const std::span<const Interaction> all(dataset_.interactions);
   const std::size_t first = first_asked(dataset_, options_);
   CAIRN_ASSIGN_OR_RETURN(engine_, ReplayEngine::open(dataset_.places, options_.ranking, options_.ranker));
+  engine_->serve_model(options_.items);
   visits_.resize(engine_->recommender().index()->size());
   CAIRN_RETURN_IF_ERROR(warm_up(std::min(first, all.size())));
   std::size_t turn = 0;
   for (std::size_t i = first; i < all.size(); ++i) {
     const ReplayEngine::Previous* previous = engine_->previous(all[i].user);
-    if (previous != nullptr && turn++ % options_.ask_every == 0) CAIRN_RETURN_IF_ERROR(ask(all[i], *previous));
+    const bool asks = previous != nullptr && may_ask(all[i]);
+    if (asks && turn++ % options_.ask_every == 0) CAIRN_RETURN_IF_ERROR(ask(all[i], *previous));
     CAIRN_RETURN_IF_ERROR(learn(all.subspan(i, 1)));
     if (options_.progress && i % 200 == 0) options_.progress(i, all.size());
   }
@@ -202,8 +228,9 @@ Result<ReplayReport> Replay::run() {
   report.questions = questions_;
   report.places = dataset_.places.size();
   report.metrics = {cairn_.mean()};
-  if (!linear_.empty()) report.metrics.push_back(linear_.mean());
-  for (const Tally* baseline : {&popular_, &nearest_, &own_}) report.metrics.push_back(baseline->mean());
+  for (const Tally* other : {&linear_, &items_, &popular_, &nearest_, &own_}) {
+    if (!other->empty()) report.metrics.push_back(other->mean());
+  }
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   return report;
 }

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +12,8 @@
 #include "cairn/options.h"
 #include "cairn/status.h"
 #include "engine/learning/datasets/dataset.h"
+#include "engine/learning/objective.h"
+#include "engine/model/served_model.h"
 #include "engine/ranking/ranker_model.h"
 
 namespace cairn::learning {
@@ -25,7 +28,7 @@ struct Interval {
 /// How well one method foresaw what came next. Ranks are expected ranks: among equals the truth stands in the
 /// middle, so that ties flatter nobody.
 struct NextPlaceMetrics {
-  std::string method;  ///< "cairn", "linear", "popular_nearby", "nearest", "own_history"
+  std::string method;  ///< "cairn", "linear", "item_model", "popular_nearby", "nearest", "own_history"
   double acc_at_1 = 0.0;
   double acc_at_5 = 0.0;
   double acc_at_10 = 0.0;
@@ -46,8 +49,10 @@ struct ReplayOptions {
   double ask_from_fraction = 0.8;          ///< share of the interactions that only warm up
   std::optional<EventTime> ask_from_time;  ///< instead: interactions before this only warm up
   std::size_t ask_every = 1;               ///< ask one in so many
+  Objective objective = Objective::kNext;
   RankingOptions ranking;
   std::optional<ranking::RankerModel> ranker;           ///< absent: the one that `ranking` names
+  std::shared_ptr<const model::ServedModel> items;      ///< the model in force; null: none
   std::function<Status(const ReplayAnswer&)> answered;  ///< told of each question; its first failure ends the replay
   std::function<void(std::size_t done, std::size_t total)> progress;  ///< called now and then, with interactions
 };
@@ -66,8 +71,8 @@ struct ReplayReport {
   std::size_t questions = 0;
   std::size_t places = 0;
   double seconds = 0.0;
-  std::vector<NextPlaceMetrics>
-      metrics;  ///< "cairn" first, "linear" where its ranker has a network, then the baselines
+  std::vector<NextPlaceMetrics> metrics;  ///< "cairn" first, "linear" where its ranker has a network, "item_model"
+                                          ///< where one takes part, then the baselines
 };
 
 /// Replays the interactions in time order through the engine's own feature state and ranking. From `ask_from` on, each
@@ -75,8 +80,11 @@ struct ReplayReport {
 /// and place and time of the user's previous interaction; users without one are not asked about. What was asked is
 /// then learned like everything else.
 ///
+/// With Objective::kNew only a user's first visits to places are asked for, and places that the user has been to are no
+/// candidates. (A place behind the 512 newest visits of the user's row is one again, as it is for an engine.)
+///
 /// Baselines: popular_nearby (visits so far, among places within 2 km of the previous one), nearest (to the previous
-/// one), own_history (the user's visits so far).
+/// one), own_history (the user's visits so far; not with kNew). item_model is the model in force by itself.
 /// Returns: INVALID_ARGUMENT when nothing is left to ask; what `answered` returned.
 [[nodiscard]] Result<ReplayReport> replay(const datasets::Dataset& dataset, const ReplayOptions& options);
 

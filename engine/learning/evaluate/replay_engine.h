@@ -8,12 +8,14 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "cairn/interaction.h"
 #include "cairn/options.h"
 #include "cairn/place.h"
 #include "cairn/status.h"
+#include "engine/model/served_model.h"
 #include "engine/ranking/ranker_model.h"
 #include "engine/ranking/recommender.h"
 #include "engine/state/feature_state.h"
@@ -30,6 +32,10 @@ class ReplayEngine {
   [[nodiscard]] static Result<std::unique_ptr<ReplayEngine>> open(std::span<const Place> places,
                                                                   const RankingOptions& options,
                                                                   std::optional<ranking::RankerModel> ranker);
+
+  /// From here on this model's scores are the ranking feature `model` (null: 0). Users are folded in from their rows,
+  /// as these are when a question is asked.
+  void serve_model(std::shared_ptr<const model::ServedModel> model) { recommender_->serve_model(std::move(model)); }
 
   /// What is learned is known to every question after it.
   [[nodiscard]] Status learn(std::span<const Interaction> interactions);

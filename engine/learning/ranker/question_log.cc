@@ -114,6 +114,11 @@ class Logger {
     std::unordered_set<std::uint32_t> taken;
     for (const PlaceIndex::Near& near : study.best) taken.insert(near.row);
     taken.insert(truth_row);
+    if (plan_.objective == Objective::kNew) {  // the user's own places are no candidates
+      for (const ranking::VisitedPlace& own : study.facts.user.visited) {
+        if (own.row != gpu::kNoRow) taken.insert(own.row);
+      }
+    }
     const auto take = [&](std::uint32_t row, double stands_for) {
       const double meters = distance_meters(study.facts.situation.position, index.position(row));
       choice->others.push_back({row, static_cast<float>(meters)});

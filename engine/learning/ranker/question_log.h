@@ -10,14 +10,9 @@
 #include "cairn/place.h"
 #include "cairn/status.h"
 #include "engine/learning/evaluate/replay_engine.h"
+#include "engine/learning/objective.h"
 
 namespace cairn::learning {
-
-/// What a ranker is to foresee.
-enum class Objective : std::uint8_t {
-  kNext,  ///< the place that a user goes to next
-  kNew,   ///< the next place that the user has not been to, among those
-};
 
 /// Questions that a stream has answered: of each some candidates with all that a network reads of them
 /// (ranking/score/network_inputs.h), and which of them came true. Numbers are kept as halves.

@@ -2,19 +2,30 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "engine/learning/ranker/fit_linear.h"
+#include "engine/learning/ranker/item_model.h"
+#include "engine/ranking/score/ranking_features.h"
+#include "gpu/backend.h"
 
 namespace cairn::learning {
 
 namespace {
 
-constexpr std::size_t kLinearQuestions = 30'000;  ///< as many as a few dozen numbers need
+constexpr std::size_t kMostLinear = 30'000;  ///< as many as a few dozen numbers need
 
-/// Shares of the whole work, for the progress: two replays and two fits.
-constexpr double kParts[] = {0.2, 0.05, 0.45, 0.3};
+constexpr const char* kItemsFolder = "items";  ///< in a ranker's directory
+constexpr std::string_view kNoItems = "none";
+
+/// The whole work, in its order: two models of items, two replays and two fits.
+enum Part : std::uint8_t { kItemsBefore, kLinearQuestions, kLinearFit, kNetworkQuestions, kNetworkFit, kAllItems };
+/// Shares of it, for the progress.
+constexpr double kParts[] = {0.0, 0.2, 0.05, 0.45, 0.3, 0.0};
+constexpr double kPartsWithItems[] = {0.1, 0.15, 0.05, 0.35, 0.2, 0.15};
 
 std::string number_text(double value) {
   char text[32];
@@ -22,11 +33,18 @@ std::string number_text(double value) {
   return text;
 }
 
+std::string kind_of_items(const RankerTrainOptions& options) {
+  if (!options.item_model.empty()) return options.item_model;
+  return options.objective == Objective::kNew ? "ease" : std::string(kNoItems);
+}
+
 class Training {
  public:
-  Training(std::span<const Stream> streams, const RankerTrainOptions& options) : streams_(streams), options_(options) {
+  Training(std::span<const Stream> streams, const RankerTrainOptions& options)
+      : streams_(streams), options_(options), item_kind_(kind_of_items(options)) {
+    const float silent = has_items() ? std::max(options.warm_up, options.item_model_share) : options.warm_up;
     for (const Stream& stream : streams) {
-      first_.push_back(share_of(stream, options.warm_up));
+      first_.push_back(share_of(stream, silent));
       measured_from_.push_back(share_of(stream, 1.0F - options.measured));
       learnable_ += measured_from_.back() - std::min(first_.back(), measured_from_.back());
     }
@@ -41,21 +59,28 @@ class Training {
     std::size_t measured = 0;  ///< the first of these
   };
 
+  [[nodiscard]] bool has_items() const noexcept { return item_kind_ != kNoItems; }
   static std::size_t share_of(const Stream& stream, float share) {
     return static_cast<std::size_t>(static_cast<double>(share) * static_cast<double>(stream.interactions.size()));
   }
 
+  [[nodiscard]] Result<model::Model> train_items(std::span<const std::span<const Interaction>> streams, Part part,
+                                                 std::size_t done, std::size_t total) const;
+  /// Models of what comes before the questions, one a stream.
+  Status prepare_items();
+  Status train_all_items(TrainedRanker* trained) const;
   Result<Log> ask(const ranking::RankerModel& ranker, const CandidatePlan& candidates, std::size_t questions_max,
-                  int part);
+                  Part part);
   Status fit_the_linear_stage(TrainedRanker* trained);
   Status fit_the_network(TrainedRanker* trained);
   /// A progress for one part of the work.
-  [[nodiscard]] bool report(int part, double done) const {
+  [[nodiscard]] bool report(Part part, double done) const {
+    const auto& parts = has_items() ? kPartsWithItems : kParts;
     double before = 0.0;
-    for (int i = 0; i < part; ++i) before += kParts[i];
-    return !options_.progress || options_.progress(before + kParts[part] * done);
+    for (std::size_t i = 0; i < part; ++i) before += parts[i];
+    return !options_.progress || options_.progress(std::min(1.0, before + parts[part] * done));
   }
-  [[nodiscard]] auto progress_of(int part) const {
+  [[nodiscard]] auto progress_of(Part part) const {
     return [this, part](std::size_t done, std::size_t total) {
       return report(part, static_cast<double>(done) / static_cast<double>(std::max<std::size_t>(1, total)));
     };
@@ -66,9 +91,11 @@ class Training {
 
   const std::span<const Stream> streams_;
   const RankerTrainOptions& options_;
-  std::vector<std::size_t> first_;          ///< by stream
-  std::vector<std::size_t> measured_from_;  ///< by stream
-  std::size_t learnable_ = 0;               ///< interactions that may be asked about and learned from
+  const std::string item_kind_;
+  std::vector<std::shared_ptr<const model::ServedModel>> items_;  ///< by stream; empty: none takes part
+  std::vector<std::size_t> first_;                                ///< by stream
+  std::vector<std::size_t> measured_from_;                        ///< by stream
+  std::size_t learnable_ = 0;  ///< interactions that may be asked about and learned from
 };
 
 void append(const QuestionLog& from, std::size_t begin, std::size_t end, QuestionLog* to) {
@@ -96,8 +123,46 @@ void append(const QuestionLog& from, std::size_t begin, std::size_t end, Questio
   add(from.candidate_of, &to->candidate_of, visits, last_visit, 1);
 }
 
+Result<model::Model> Training::train_items(std::span<const std::span<const Interaction>> streams, Part part,
+                                           std::size_t done, std::size_t total) const {
+  const auto progress = [&](double fraction) {
+    return report(part, (static_cast<double>(done) + fraction) / static_cast<double>(total));
+  };
+  return train_item_model(streams, {.kind = item_kind_,
+                                    .parameters = options_.item_parameters,
+                                    .seed = options_.seed,
+                                    .threads = options_.threads,
+                                    .progress = progress,
+                                    .remark = options_.remark});
+}
+
+Status Training::prepare_items() {
+  if (!has_items()) return ok_status();
+  CAIRN_ASSIGN_OR_RETURN(const auto backend, gpu::make_cpu_backend({.threads = 1}));
+  for (std::size_t i = 0; i < streams_.size(); ++i) {
+    // No answer may be in what the model learns from: it would be an answer that it remembers, and does not foresee.
+    const auto before = streams_[i].interactions.first(first_[i]);
+    CAIRN_ASSIGN_OR_RETURN(model::Model items, train_items({&before, 1}, kItemsBefore, i, streams_.size()));
+    remark("model of items (" + item_kind_ + "): " + std::to_string(items.interactions) + " pairs of " +
+           std::to_string(items.users) + " users with " + std::to_string(items.items.size()) +
+           " places, before the first question");
+    CAIRN_ASSIGN_OR_RETURN(auto served, model::ServedModel::create(std::move(items), *backend, EventTime{}));
+    items_.push_back(std::move(served));
+  }
+  return ok_status();
+}
+
+Status Training::train_all_items(TrainedRanker* trained) const {
+  if (!has_items()) return ok_status();
+  std::vector<std::span<const Interaction>> all;
+  for (const Stream& stream : streams_) all.push_back(stream.interactions);
+  CAIRN_ASSIGN_OR_RETURN(trained->items, train_items(all, kAllItems, 0, 1));
+  trained->ranker.items = kItemsFolder;
+  return ok_status();
+}
+
 Result<Training::Log> Training::ask(const ranking::RankerModel& ranker, const CandidatePlan& candidates,
-                                    std::size_t questions_max, int part) {
+                                    std::size_t questions_max, Part part) {
   std::vector<QuestionLog> logs;
   std::vector<std::size_t> measured;
   std::size_t total = 0;
@@ -107,6 +172,7 @@ Result<Training::Log> Training::ask(const ranking::RankerModel& ranker, const Ca
   for (std::size_t i = 0; i < streams_.size(); ++i) {
     const Stream& stream = streams_[i];
     CAIRN_ASSIGN_OR_RETURN(const auto engine, ReplayEngine::open(stream.places, {}, ranker));
+    if (has_items()) engine->serve_model(items_[i]);
     const double share = static_cast<double>(questions_max) / static_cast<double>(std::max<std::size_t>(1, learnable_));
     QuestionPlan plan{.objective = options_.objective,
                       .first = first_[i],
@@ -149,10 +215,11 @@ Result<Training::Log> Training::ask(const ranking::RankerModel& ranker, const Ca
 
 Status Training::fit_the_linear_stage(TrainedRanker* trained) {
   CAIRN_ASSIGN_OR_RETURN(const Log log, ask(trained->ranker, {.best = 32, .middle = 16, .rest = 32},
-                                            std::min(kLinearQuestions, options_.questions_max), 0));
-  CAIRN_ASSIGN_OR_RETURN(LinearFit fit,
-                         fit_linear(log.questions, log.measured, trained->ranker,
-                                    {.seed = options_.seed, .threads = options_.threads, .progress = progress_of(1)}));
+                                            std::min(kMostLinear, options_.questions_max), kLinearQuestions));
+  CAIRN_ASSIGN_OR_RETURN(
+      LinearFit fit,
+      fit_linear(log.questions, log.measured, trained->ranker,
+                 {.seed = options_.seed, .threads = options_.threads, .progress = progress_of(kLinearFit)}));
   trained->linear_loss_before = fit.loss_before;
   trained->linear_loss_after = fit.loss_after;
   trained->ranker.weights = std::move(fit.ranker.weights);
@@ -163,13 +230,13 @@ Status Training::fit_the_linear_stage(TrainedRanker* trained) {
 }
 
 Status Training::fit_the_network(TrainedRanker* trained) {
-  CAIRN_ASSIGN_OR_RETURN(const Log log, ask(trained->ranker, {}, options_.questions_max, 2));
+  CAIRN_ASSIGN_OR_RETURN(const Log log, ask(trained->ranker, {}, options_.questions_max, kNetworkQuestions));
   trained->questions = log.measured;
   trained->measured = log.questions.questions.size() - log.measured;
   NetworkFitOptions network = options_.network;
   network.seed = options_.seed;
   network.threads = options_.threads;
-  network.progress = progress_of(3);
+  network.progress = progress_of(kNetworkFit);
   network.measured = [&](std::size_t epoch, const Foresight& foresight) {
     remark("network: epoch " + std::to_string(epoch) + " loss " + number_text(foresight.loss) + ", Acc@1 " +
            number_text(foresight.acc_at_1) + ", MRR " + number_text(foresight.mrr));
@@ -187,13 +254,20 @@ Status Training::fit_the_network(TrainedRanker* trained) {
 Result<TrainedRanker> Training::run(const ranking::RankerModel& start) {
   TrainedRanker trained{.ranker = start};
   trained.ranker.network.reset();
+  trained.ranker.items.clear();
+  // What weighs nothing is not asked, and its weight would stay 0.
+  double& model_weight = trained.ranker.weights[ranking::model_feature()];
+  if (has_items() && model_weight == 0.0) model_weight = 1.0;
   EventTime last{};
   for (const Stream& stream : streams_) {
     if (!stream.interactions.empty()) last = std::max(last, stream.interactions.back().time);
   }
   trained.ranker.version = static_cast<std::uint64_t>(std::max<std::int64_t>(0, to_ms(last) / 1000));
+  CAIRN_RETURN_IF_ERROR(prepare_items());
   if (options_.fit_linear) CAIRN_RETURN_IF_ERROR(fit_the_linear_stage(&trained));
   if (options_.network.epochs > 0) CAIRN_RETURN_IF_ERROR(fit_the_network(&trained));
+  items_.clear();
+  CAIRN_RETURN_IF_ERROR(train_all_items(&trained));
   return trained;
 }
 
@@ -204,6 +278,10 @@ Status check(const RankerTrainOptions& options) {
   };
   if (!(options.warm_up >= 0.0F && options.measured > 0.0F && options.warm_up + options.measured < 1.0F)) {
     return invalid_argument("warm_up must be 0 or more, measured above 0, and both together below 1");
+  }
+  const bool has_items = kind_of_items(options) != kNoItems;
+  if (has_items && !(options.item_model_share > 0.0F && options.item_model_share + options.measured < 1.0F)) {
+    return invalid_argument("item_model_share must be above 0, and together with measured below 1");
   }
   if (options.questions_max == 0) return invalid_argument("questions_max must be at least 1");
   if (!between(network.hidden, 1, 4096) || !between(network.visit_hidden, 1, 4096)) {
@@ -232,10 +310,32 @@ Result<TrainedRanker> train_ranker(std::span<const Stream> streams, const Ranker
   return train_ranker(streams, ranking::default_ranker(), options);
 }
 
-Result<ranking::RankerModel> load_ranker(const std::string& directory) { return ranking::read_ranker(directory); }
+Result<RankerWithItems> load_ranker(const std::string& directory) {
+  RankerWithItems loaded;
+  CAIRN_ASSIGN_OR_RETURN(loaded.ranker, ranking::read_ranker(directory));
+  if (loaded.ranker.items.empty()) return loaded;
+  CAIRN_ASSIGN_OR_RETURN(const auto backend, gpu::make_cpu_backend({.threads = 1}));
+  const std::string folder = (std::filesystem::path(directory) / loaded.ranker.items).string();
+  CAIRN_ASSIGN_OR_RETURN(loaded.items, model::ServedModel::load(folder, *backend, EventTime{}));
+  return loaded;
+}
+
+Result<RankerWithItems> serve_ranker(TrainedRanker trained) {
+  RankerWithItems served{.ranker = std::move(trained.ranker)};
+  if (!trained.items) return served;
+  CAIRN_ASSIGN_OR_RETURN(const auto backend, gpu::make_cpu_backend({.threads = 1}));
+  CAIRN_ASSIGN_OR_RETURN(served.items, model::ServedModel::create(*std::move(trained.items), *backend, EventTime{}));
+  return served;
+}
 
 Status save_ranker(const std::string& directory, const TrainedRanker& trained) {
+  // The ranker that names the model comes last: who finds it finds the model as well.
+  if (trained.items) CAIRN_RETURN_IF_ERROR(model::save_model(*trained.items, items_directory(directory)));
   return ranking::write_ranker(directory, trained.ranker);
+}
+
+std::string items_directory(const std::string& directory) {
+  return (std::filesystem::path(directory) / kItemsFolder).string();
 }
 
 }  // namespace cairn::learning

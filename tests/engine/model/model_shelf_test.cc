@@ -107,6 +107,34 @@ TEST_CASE("what a served model says of itself is what its directory holds") {
   CHECK(made->memory_bytes() > kItems * kDim * sizeof(float) * 3);
 }
 
+TEST_CASE("a model in memory is served as its directory would be, and refused for the same reasons") {
+  const TemporaryFolder scratch;
+  const auto processor = backend();
+  const Model model = model_of_all_kinds(kItems, kDim, 3);
+  save(model, scratch / "m");
+  const auto made = ServedModel::create(model, *processor, event_time_from_ms(7));
+  REQUIRE_MESSAGE(made.ok(), made.status().to_string());
+  CHECK((*made)->directory().empty());
+  CHECK((*made)->version().empty());
+  CHECK((*made)->loaded() == event_time_from_ms(7));
+  const std::uint64_t offsets[] = {0, 3};
+  const std::uint32_t columns[] = {1, 4, 6};
+  const gpu::SparseView history{.offsets = offsets, .columns = columns, .width = kItems};
+  std::vector<float> in_memory;
+  std::vector<float> from_disk;
+  REQUIRE((*made)->ranker().score(history, &in_memory).ok());
+  REQUIRE(served(scratch / "m")->ranker().score(history, &from_disk).ok());
+  CHECK(in_memory == from_disk);
+
+  Model wrong = model;
+  wrong.items[2] = wrong.items[3];
+  CHECK(ServedModel::create(wrong, *processor, {}).status().code() == StatusCode::kInvalidArgument);
+  Model endless = only_component(kEmbedding, 7);  // finite numbers whose products are not
+  for (float& value : endless.components[0].item_vectors) value = 1e38F;
+  endless.components[0].history_vectors.clear();
+  CHECK(ServedModel::create(endless, *processor, {}).status().code() == StatusCode::kFailedPrecondition);
+}
+
 TEST_CASE("where a score is one dot product, the vectors give the bits that the ranker answers") {
   const TemporaryFolder scratch;
   for (const std::size_t component : {kEmbedding, kFoldIn}) {

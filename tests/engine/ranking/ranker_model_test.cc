@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -157,6 +158,9 @@ TEST_CASE("a ranker that is wrong is refused with file, line and key") {
       {"reach_hours = 4", "reach_hours = 0.5", "r:56: reach_hours is not an integer of 0 or more"},
       {"reach_hours = 4\n", "", "r:55: the number 'reach_hours' is missing"},
       {"[week_kernel]", "[weak_kernel]", "r:1: the table [week_kernel] is missing"},
+      {"version = 1350037980\n", "version = 1\nitems = \"../items\"\n", "r:8: items must be the name of a folder"},
+      {"version = 1350037980\n", "version = 1\nitems = \"\"\n", "r:8: items must be the name of a folder"},
+      {"version = 1350037980\n", "version = 1\nitems = 1\n", "r:8: items is "},
       {"version = 1350037980\n", "version = 1\nweek_kernels = 1\n", "r:8: the key 'week_kernels' is not known here"},
       {"version = 1350037980\n", "", "r:1: the number 'version' is missing"},
       {"kind = \"linear_ranker\"\n", "", "r:1: kind must be 'linear_ranker', which is missing"},
@@ -274,6 +278,41 @@ TEST_CASE("the week kernel of a directory says which hours a place is popular at
     const double expected = is_b ? 0.0540672213 : -0.0571584138;  // ln(19/18), ln(17/18)
     CHECK(static_cast<double>(scored->scores[i]) == doctest::Approx(expected).epsilon(1e-5));
   }
+}
+
+TEST_CASE("a ranker names the model of items that it was trained with, and one that was trained with none names none") {
+  const test::TemporaryFolder folder;
+  RankerModel ranker = ranking::default_ranker();
+  CHECK(ranker.items.empty());
+  ranker.items = "items";
+  REQUIRE(ranking::write_ranker(folder.path(), ranker).ok());
+  const auto with = read_ranker(folder.path());
+  REQUIRE_MESSAGE(with.ok(), with.status().to_string());
+  CHECK(with->items == "items");
+  ranker.items.clear();
+  REQUIRE(ranking::write_ranker(folder.path(), ranker).ok());
+  CHECK(read_ranker(folder.path())->items.empty());
+}
+
+TEST_CASE("whole rankings may leave out where the user has been, as answers do") {
+  const Fixture f;  // the user has been to a
+  REQUIRE(f.state->catalog().upsert({{Place{PlaceId("b"), "", {40.7001, -74.0}, ""}}}).ok());
+  const auto recommender = Recommender::create(*f.state, {});
+  REQUIRE_MESSAGE(recommender.ok(), recommender.status().to_string());
+  const auto candidates = [&](const char* user, bool exclude_seen) {
+    const auto scored = (*recommender)->score(UserId(user), {40.7, -74.0}, f.now, 0.0, 100.0, exclude_seen);
+    REQUIRE_MESSAGE(scored.ok(), scored.status().to_string());
+    CHECK(scored->scores.size() == scored->candidates.size());
+    CHECK(scored->linear.size() == scored->candidates.size());
+    CHECK(scored->model.empty());  // none is in force
+    std::string ids;
+    for (const auto& near : scored->candidates) ids += scored->index->place(near.row).id.str();
+    std::sort(ids.begin(), ids.end());
+    return ids;
+  };
+  CHECK(candidates("u", false) == "ab");
+  CHECK(candidates("u", true) == "b");
+  CHECK(candidates("nobody", true) == "ab");
 }
 
 TEST_CASE("an engine does not open with a broken ranker") {

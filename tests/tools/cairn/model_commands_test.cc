@@ -5,8 +5,12 @@
 #include <cmath>
 
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <string>
+#include <vector>
 
 #include "tests/support/temporary_folder.h"
 #include "tests/tools/cairn/run_cli.h"
@@ -224,6 +228,72 @@ TEST_CASE("a ranker is trained from a stream and measured beside its linear stag
       run_cli({"train", "--kind", "ranker", "--dataset", "city", "--out", out, "--set", "member=1"});
   CHECK(misspelt.exit_code != 0);
   CHECK(misspelt.err.find("members") != std::string::npos);
+}
+
+TEST_CASE("a ranker for new places is trained with a model of items, and measured with it") {
+  const cairn::test::TemporaryFolder folder;
+  const std::string out = folder / "ranker";
+  const std::vector<std::string> train = {"train",
+                                          "--kind",
+                                          "ranker",
+                                          "--dataset",
+                                          "city",
+                                          "--until",
+                                          "0.04",
+                                          "--objective",
+                                          "new",
+                                          "--out",
+                                          out,
+                                          "--set",
+                                          "epochs=1",
+                                          "--set",
+                                          "members=1",
+                                          "--set",
+                                          "hidden=8",
+                                          "--set",
+                                          "questions_max=1000"};
+  const auto with = [&](std::vector<std::string> more) {
+    std::vector<std::string> all = train;
+    all.insert(all.end(), more.begin(), more.end());
+    return run_cli(all);
+  };
+  const Outcome trained = with({"-o", "json"});
+  REQUIRE_MESSAGE(trained.exit_code == 0, trained.err);
+  const auto items = nlohmann::json::parse(trained.out)["items"];
+  CHECK(items["kind"] == "ease");
+  CHECK(items["directory"] == out + "/items");
+  CHECK(items["items"].get<int>() > 100);
+  const Outcome measured =
+      run_cli({"evaluate", "--objective", "new", "--ask-every", "200", "--ranker", out, "-o", "json"});
+  REQUIRE_MESSAGE(measured.exit_code == 0, measured.err);
+  const auto figures = nlohmann::json::parse(measured.out);
+  CHECK(figures["objective"] == "new");
+  CHECK(figures["cairn"]["mrr"].get<double>() > 0.0);
+  CHECK(figures["item_model"]["mrr"].get<double>() > 0.0);
+  CHECK_FALSE(figures.contains("own_history"));
+
+  const Outcome said = with({"--set", "item_model=ials", "--set", "items.dim=8", "--set", "items.epochs=1"});
+  REQUIRE_MESSAGE(said.exit_code == 0, said.err);
+  CHECK(said.out.find("ranker = \"" + out + "\" under [ranking] and dir = \"" + out + "/items\" under [model]") !=
+        std::string::npos);
+  std::ifstream model(out + "/items/model.toml");
+  const std::string text((std::istreambuf_iterator<char>(model)), {});
+  CHECK(mentions(text, "kind = \"ials\""));
+  CHECK(mentions(text, "\"dim\" = \"8\""));
+  const Outcome none = with({"--set", "item_model=none"});
+  REQUIRE_MESSAGE(none.exit_code == 0, none.err);
+  CHECK(none.out.find("items") == std::string::npos);
+  // The directory of the training before is there still, and no longer what the ranker was trained with.
+  const Outcome alone =
+      run_cli({"evaluate", "--objective", "new", "--ask-every", "200", "--ranker", out, "-o", "json"});
+  CHECK_FALSE(nlohmann::json::parse(alone.out).contains("item_model"));
+
+  const Outcome unknown = with({"--set", "item_model=eaze"});
+  CHECK(unknown.exit_code != 0);
+  CHECK(unknown.err.find("none, popularity") != std::string::npos);
+  const Outcome misspelt = with({"--set", "items.regularisation=1"});
+  CHECK(misspelt.exit_code != 0);
+  CHECK(misspelt.err.find("regularization") != std::string::npos);
 }
 
 TEST_CASE("answers that cannot be written are an error that names the file") {

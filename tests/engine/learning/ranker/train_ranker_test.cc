@@ -137,6 +137,20 @@ TEST_CASE("what a network learns is what no sum of features can say") {
   CHECK(other->network.members[0].places.layers[1].weights != fit->network.members[0].places.layers[1].weights);
 }
 
+TEST_CASE("an input that never varied in training has no say when it does later") {
+  // So it is with the score of a model, where a ranker is trained without one and served with one.
+  const std::size_t model = input(ranking::place_input_names(), "model");
+  QuestionLog log =
+      drawn_questions(1200, 4, [](const auto& places, const auto&) { return 3.0 * static_cast<double>(places[0]); });
+  for (std::size_t c = 0; c < log.scores.size(); ++c) log.place_inputs[c * place_width() + model] = 0;
+  const auto fit = learning::fit_network(
+      log, 1000, {.epochs = 3, .hidden = 8, .visit_hidden = 4, .heads = 1, .members = 1, .rate = 0.02F});
+  REQUIRE(fit.ok());
+  REQUIRE(fit->epochs > 0);
+  CHECK(fit->network.members[0].places.scale[model] == 0.0F);
+  CHECK(fit->network.members[0].places.scale[0] > 0.0F);
+}
+
 TEST_CASE("a training that is given up ends at once") {
   const QuestionLog log = drawn_questions(200, 3, [](const auto&, const auto&) { return 0.0; });
   learning::NetworkFitOptions network;
