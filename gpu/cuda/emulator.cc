@@ -162,7 +162,7 @@ const unsigned char* exchange(const void* mine, std::size_t bytes) {
   Warp& warp = running->warps[running->position.thread / 32];
   // Two buffers in turn: nobody is two exchanges ahead of another.
   unsigned char* shown = warp.shown[warp.barrier.passed % 2];
-  std::memcpy(shown + running->position.thread % 32 * kExchangeBytes, mine, bytes);
+  if (bytes > 0) std::memcpy(shown + running->position.thread % 32 * kExchangeBytes, mine, bytes);
   arrive(warp.barrier, 32);
   return shown;
 }
