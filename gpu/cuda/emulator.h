@@ -24,8 +24,8 @@
 
 namespace cairn::gpu::cuda {
 
-/// Larger arrays are refused, as by a device that is full.
-inline constexpr std::size_t kEmulatedMemoryBytes = std::size_t{1} << 30;
+/// Larger arrays are refused, as by a device that is full. Tests may lower it while no call is in progress.
+inline std::size_t emulated_memory_bytes = std::size_t{1} << 30;
 
 namespace emulator {
 

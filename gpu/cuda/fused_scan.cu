@@ -380,7 +380,7 @@ CAIRN_DEVICE std::uint32_t append_places(std::uint32_t* count, std::uint32_t bit
 
 /// Grid: parts of the work. Shared memory: fused_scan_shared_bytes(), then the query codes if blocks copy them.
 template <ScanVectors kVectors>
-CAIRN_KERNEL void CAIRN_LAUNCH_BOUNDS(kScanThreads, 4)
+CAIRN_KERNEL void CAIRN_LAUNCH_BOUNDS(kScanThreads, 6)
     fused_scan_kernel(const CAIRN_GRID_CONSTANT ScanTableArgs table, const CAIRN_GRID_CONSTANT ScanPassArgs pass,
                       const CAIRN_GRID_CONSTANT ScanTables tables, const ScanStage stage) {
   const std::uint32_t lane = thread_index() % 32;
