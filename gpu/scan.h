@@ -42,7 +42,8 @@ struct ScanRows {
 class ScanColumn {
  public:
   virtual ~ScanColumn() = default;
-  /// Replaces the values of some rows. Requires: as many values as rows, and all rows exist.
+  /// Replaces the values of some rows. Requires: as many values as rows, all rows exist, and none comes twice. When a
+  /// device cannot set them, scans that read the column fail and say so.
   virtual void set(std::span<const std::uint32_t> rows, std::span<const float> values) = 0;
 
  protected:
@@ -148,7 +149,8 @@ class ScanTable {
   [[nodiscard]] virtual float vector_error(std::span<const float> vector) const = 0;
 
   /// Answers each query; answers have the order of queries.
-  /// Returns: INVALID_ARGUMENT saying what is wrong with which query.
+  /// Returns: INVALID_ARGUMENT saying what is wrong with which query; of a device also RESOURCE_EXHAUSTED when it has no
+  /// memory for what a scan needs beside the table, INTERNAL, and UNAVAILABLE when it is lost.
   [[nodiscard]] virtual Status scan(std::span<const ScanQuery> queries, std::vector<ScanAnswer>* answers) const = 0;
 
  protected:

@@ -8,15 +8,14 @@
 #include <atomic>
 #include <cmath>
 #include <limits>
-#include <numbers>
 #include <vector>
 
-#include "gpu/cpu/scan_numbers.h"
 #include "gpu/cpu/scan_pool.h"
 #include "gpu/cpu/scan_table.h"
 #include "gpu/finite.h"
 #include "gpu/parallel.h"
 #include "gpu/quantize.h"
+#include "gpu/scan_terms.h"
 
 namespace cairn::gpu {
 namespace {
@@ -42,18 +41,16 @@ struct Prepared {
   void (*second)(const ScoreCall&) = nullptr;  // null: nothing to add
   const float* prior = nullptr;
   const float* logs = nullptr;
-  bool has_radius = false;
-  bool has_vector = false;
+  ScanTerms terms = {};
   std::vector<float> pairs = {};         // see ScoreCall
   std::vector<std::int32_t> codes = {};  // int8: fours of codes
   std::int32_t excess = 0;
 };
 
 void prepare_vector(const CpuScanTable& table, const ScanQuery& query, Prepared* out) {
-  out->has_vector = !query.vector.empty() && query.vector_weight != 0.0F;
   out->call.dot_weight = query.vector_weight;
   const CodeTiles* tiles = table.codes();
-  if (!out->has_vector || tiles == nullptr) return;
+  if (!out->terms.has_vector || tiles == nullptr) return;
   std::vector<std::int8_t> codes(query.vector.size());
   const GroupCode code = quantize_group(query.vector, {}, kInt8CodeMax, codes);
   out->call.dot_weight = query.vector_weight * code.scale;
@@ -73,18 +70,18 @@ bool all_have_ln(const ScanQuery& query) {
 }
 
 Prepared prepare(const CpuScanTable& table, const ScanQuery& query) {
-  Prepared out{.query = &query};
+  Prepared out{.query = &query, .terms = terms_of(query)};
+  const ScanTerms& terms = out.terms;
   ScoreCall& call = out.call;
   call.query_x = query.position.x;
   call.query_y = query.position.y;
   call.query_z = query.position.z;
   out.prior = values_of(query.prior);
-  const bool has_logs = query.logs != nullptr && query.logs_weight != 0.0F;
-  if (has_logs) out.logs = values_of(query.logs);
+  if (terms.has_logs) out.logs = values_of(query.logs);
   call.tag_table = query.tag_table.data();
   call.logs_table = query.logs_table.data();
   call.logs_weight = query.logs_weight;
-  if (has_logs && !query.tag_table.empty()) {
+  if (terms.has_logs && !query.tag_table.empty()) {
     out.pairs.resize(2 * query.tag_table.size());
     for (std::size_t tag = 0; tag < query.tag_table.size(); ++tag) {
       out.pairs[2 * tag] = query.tag_table[tag];
@@ -92,29 +89,22 @@ Prepared prepare(const CpuScanTable& table, const ScanQuery& query) {
     }
     call.pairs = out.pairs.data();  // stays where it is when `out` is moved
   }
-  std::size_t log_terms = 0;
-  for (const ScanQuery::DistanceTerm& term : query.log_distance) {
-    if (term.weight == 0.0F) continue;
-    call.log_weight[log_terms] = term.weight;
-    call.log_per_unit[log_terms++] = term.per_km * kScanUnitKm;
-  }
-  const bool has_exp = query.exp_distance.weight != 0.0F;
-  call.exp_weight = query.exp_distance.weight;
-  call.exp_per_unit = query.exp_distance.per_km * -std::numbers::log2e_v<float> * kScanUnitKm;
-  call.exp_units_max = kExpLeast / call.exp_per_unit;  // infinite for 0
-  call.radius = query.radius_km / kScanUnitKm;
-  call.rim_end = query.rim_km / kScanUnitKm;
+  std::copy_n(terms.log_weight, 2, call.log_weight);
+  std::copy_n(terms.log_per_unit, 2, call.log_per_unit);
+  call.exp_weight = terms.exp_weight;
+  call.exp_per_unit = terms.exp_per_unit;
+  call.exp_units_max = terms.exp_units_max;
+  call.radius = terms.radius;
+  call.rim_end = terms.rim_end;
   prepare_vector(table, query, &out);
 
-  out.has_radius = std::isfinite(query.radius_km);
-  const bool needs_distance = log_terms > 0 || has_exp || out.has_radius;
   const bool bans = std::find(query.tag_table.begin(), query.tag_table.end(), -kInfinity) != query.tag_table.end();
   const std::size_t tables = query.tag_table.empty() ? 0 : bans ? 2 : 1;
   const ScanKernels& kernels = *table.resources().kernels;
-  const std::size_t logs = !has_logs ? 0 : all_have_ln(query) ? 1 : 2;
-  out.first = kernels.first[needs_distance ? 1 : 0][tables][logs];
-  if (log_terms > 0 || has_exp || out.has_vector) {
-    out.second = kernels.second[log_terms][has_exp ? 1 : 0][out.has_vector ? 1 : 0];
+  const std::size_t logs = !terms.has_logs ? 0 : all_have_ln(query) ? 1 : 2;
+  out.first = kernels.first[terms.needs_distance ? 1 : 0][tables][logs];
+  if (terms.log_terms > 0 || terms.has_exp || terms.has_vector) {
+    out.second = kernels.second[terms.log_terms][terms.has_exp ? 1 : 0][terms.has_vector ? 1 : 0];
   }
   return out;
 }
@@ -241,7 +231,7 @@ class ChunkScan {
       std::uint64_t* words = allowed_[q - begin];
       filter(*queries_[q].query, block, &findings_[q], words);
       some[q - begin] = std::any_of(words, words + block.tiles, [](std::uint64_t word) { return word != 0; });
-      if (some[q - begin] && queries_[q].has_vector) add_vector(queries_[q], dots_[q - begin], &dots);
+      if (some[q - begin] && queries_[q].terms.has_vector) add_vector(queries_[q], dots_[q - begin], &dots);
     }
     const ScanKernels& kernels = *table_.resources().kernels;
     if (dots.queries > 0) (table_.codes() != nullptr ? kernels.dots_int8 : kernels.dots_fp32)(dots);
@@ -274,10 +264,10 @@ class ChunkScan {
     call.rim = rim_;
     query.first(call);
     if (query.second != nullptr) query.second(call);
-    if (query.has_radius) table_.resources().kernels->radius(call);
+    if (query.terms.has_radius) table_.resources().kernels->radius(call);
     add_listed(block, q);
     for (std::size_t t = 0; t < block.tiles; ++t) inside_[t] &= allowed[t];
-    if (query.has_radius) list_rim(block, q, allowed);
+    if (query.terms.has_radius) list_rim(block, q, allowed);
     list_best(block, q);
   }
 

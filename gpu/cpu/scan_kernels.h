@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "gpu/scan_numbers.h"
+
 namespace cairn::gpu {
 
 /// Rows that are scored together: what is computed of them stays in the first cache from pass to pass.
@@ -12,9 +14,6 @@ inline constexpr std::size_t kScanBlockRows = 512;
 /// Kernels work on whole tiles; masks have a word a tile.
 inline constexpr std::size_t kScanTileRows = 64;
 inline constexpr std::size_t kScanBlockTiles = kScanBlockRows / kScanTileRows;
-/// Distances are in units of 2^-31 km, which costs the kernels an operation less than kilometres. Factors of distance
-/// and radii are scaled by powers of two, exactly.
-inline constexpr float kScanUnitKm = 0x1p-31F;
 /// Queries whose products with the vectors of a block are computed together.
 inline constexpr std::size_t kScanDotQueries = 4;
 

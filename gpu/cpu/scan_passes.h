@@ -1,7 +1,7 @@
 #pragma once
 
-// The scan's arithmetic, written once for all instruction sets. Each file of one set includes this and passes in its
-// `Lanes`, a type of its own anonymous namespace, so that nothing here is shared between files. `Lanes` has so many
+// The scan's passes over rows, written once for all instruction sets. Each file of one set includes this and passes in
+// its `Lanes`, a type of its own anonymous namespace, so that nothing here is shared between files. `Lanes` has so many
 // numbers in a register and the operations on them, each rounded once, as IEEE 754 says: the same operations in the
 // same order give the same bits on all. The files are compiled with -ffp-contract=off.
 
@@ -10,9 +10,7 @@
 #include <limits>
 
 #include "gpu/cpu/scan_kernels.h"
-#include "gpu/cpu/scan_numbers.h"
-
-#define CAIRN_SCAN_INLINE static inline __attribute__((always_inline))
+#include "gpu/scan_arithmetic.h"
 
 namespace cairn::gpu {
 
@@ -24,61 +22,22 @@ struct ScanPasses {
   static constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
   static constexpr std::size_t kParts = kScanTileRows / L::kCount;
 
-  /// c[0] + c[1] x + …
-  template <std::size_t kTerms>
-  CAIRN_SCAN_INLINE Floats polynomial(const float (&coefficients)[kTerms], Floats x) {
-    Floats sum = L::fill(coefficients[kTerms - 1]);
-#pragma GCC unroll 8
-    for (std::size_t i = kTerms - 1; i > 0; --i) sum = L::fma(sum, x, L::fill(coefficients[i - 1]));
-    return sum;
-  }
+  /// The tables as they are; each instruction set looks up in its own way.
+  struct Tables {
+    static constexpr const float (&ln_inverse)[16] = kLnInverse;
+    static constexpr const float (&ln_middle)[16] = kLnMiddle;
+    static constexpr const std::uint32_t (&exp_bits)[16] = kExpBits;
+  };
+  using Arithmetic = ScanArithmetic<L, Tables>;
 
-  /// How far some rows are from the query, in units of kScanUnitKm.
-  ///
-  /// With h = sin²(half the angle) = chord² / 4, the angle is 2 asin(√h). Beyond a quarter of the Earth's circumference
-  /// it is π - 2 asin(√(1 - h)), so that one polynomial, for up to 1/2, serves all distances. Most rows are near, and a
-  /// shorter one serves them; the longer is left out where no row of a register needs it.
   CAIRN_SCAN_INLINE Floats distance(const ScoreCall& call, std::size_t row) {
-    // Integers of 2^30 a radius. A difference of 2^31 wraps to -2^31, whose square is the same.
-    const Floats x = L::to_floats(L::subtract(L::load(call.x + row), L::fill(call.query_x)));
-    const Floats y = L::to_floats(L::subtract(L::load(call.y + row), L::fill(call.query_y)));
-    const Floats z = L::to_floats(L::subtract(L::load(call.z + row), L::fill(call.query_z)));
-    const Floats chord_squared = L::fma(x, x, L::fma(y, y, L::multiply(z, z)));
-    // The root is √h times 2^31: so the result has its unit, and h itself is not needed.
-    const Floats near = L::multiply(L::root(chord_squared), polynomial(kShortArcs, chord_squared));
-    const Mask beyond = L::greater(chord_squared, L::fill(kShortArcsUpTo));
-    if (L::bits(beyond) == 0) [[likely]]
-      return near;
-    const Floats h = L::multiply(chord_squared, L::fill(0x1p-62F));
-    // 1 - h may come out a little below 0 at the antipode.
-    const Floats other = L::maximum(L::subtract(L::fill(1.0F), h), L::fill(0.0F));
-    const Floats g = L::minimum(h, other);
-    const Floats arc = L::multiply(L::multiply(L::root(g), polynomial(kArcs, g)), L::fill(1.0F / kScanUnitKm));
-    const Floats half_turn = L::fill(kHalfTurnKm / kScanUnitKm);
-    const Floats far = L::choose(L::greater(h, L::fill(0.5F)), L::subtract(half_turn, arc), arc);
-    return L::choose(beyond, far, near);
+    return Arithmetic::distance(L::subtract(L::load(call.x + row), L::fill(call.query_x)),
+                                L::subtract(L::load(call.y + row), L::fill(call.query_y)),
+                                L::subtract(L::load(call.z + row), L::fill(call.query_z)));
   }
-
-  /// ln(x) of positive normal numbers.
-  CAIRN_SCAN_INLINE Floats ln(Floats x) {
-    const Ints interval = L::template shift_right<19>(L::bits(x));
-    const Floats f = L::fma(L::mantissa(x), L::lookup(kLnInverse, interval), L::fill(-1.0F));
-    const Floats whole = L::fma(L::exponent(x), L::fill(kLn2), L::lookup(kLnMiddle, interval));
-    const Floats rest = L::fma(f, L::fill(kLnB), L::fill(kLnA));
-    return L::fma(f, L::fma(f, rest, L::fill(1.0F)), whole);
-  }
-
-  /// exp(-per_unit · distance), where exp_per_unit is -per_unit / ln 2.
+  CAIRN_SCAN_INLINE Floats ln(Floats x) { return Arithmetic::ln(Tables{}, x); }
   CAIRN_SCAN_INLINE Floats decay(const ScoreCall& call, Floats distance) {
-    const Floats near = L::minimum(distance, L::fill(call.exp_units_max));
-    const Floats factor = L::fill(call.exp_per_unit);
-    const Floats shifted = L::fma(near, factor, L::fill(kSixteenths));
-    const Floats f = L::fma(near, factor, L::subtract(L::fill(kSixteenths), shifted));
-    const Ints sixteenths = L::bits(shifted);
-    const Floats power =
-        L::floats_of(L::add(L::template shift_left<19>(sixteenths), L::bits(L::lookup(kExpBits, sixteenths))));
-    const Floats rest = L::fma(L::fma(f, L::fill(kExpC), L::fill(kExpB)), f, L::fill(kExpA));
-    return L::fma(L::multiply(f, power), rest, power);
+    return Arithmetic::decay(Tables{}, call.exp_per_unit, call.exp_units_max, distance);
   }
 
   template <bool kDistance, std::size_t kTable, std::size_t kLogs>

@@ -13,11 +13,6 @@
 namespace cairn::gpu {
 namespace {
 
-/// The most that one rounding to float moves a number, in parts of it.
-constexpr double kUnit = 1.0 / (1 << 24);
-/// Covers the roundings of sums in double.
-constexpr double kALittleMore = 1.0 + 1e-9;
-
 std::size_t padded(std::size_t rows) { return (rows + kScanTileRows - 1) / kScanTileRows * kScanTileRows; }
 
 /// Exactly what resident_bytes() says of the table of these rows.
@@ -30,12 +25,6 @@ std::size_t bytes_needed(const ScanRows& rows) {
   // What CodeTiles keeps beside them: which rows have codes, and bounds for spans of tiles.
   const std::size_t spans = (tiles + kSpanTiles - 1) / kSpanTiles;
   return bytes + tiles * sizeof(std::uint64_t) + spans * sizeof(CodeTiles::GroupBound);
-}
-
-double norm_of(std::span<const float> values) {
-  double squares = 0.0;
-  for (const float value : values) squares += static_cast<double>(value) * static_cast<double>(value);
-  return std::sqrt(squares) * kALittleMore;
 }
 
 std::uint64_t next_id() {
@@ -117,26 +106,16 @@ void CpuScanTable::make_codes(const ScanRows& rows) {
                    std::copy_n(vector(r).begin(), values.size(), values.begin());
                    return true;
                  });
-  std::vector<double> coded(tiles(), 0.0);
-  std::vector<double> missed(tiles(), 0.0);
+  std::vector<ScanCodeError> errors(tiles());
   parallel_for(resources_.threads, tiles(), [&](std::size_t tile) {
     std::vector<float> decoded(shape_.dim);
     const std::size_t first = tile * kScanTileRows;
     for (std::size_t r = first; r < std::min(shape_.rows, first + kScanTileRows); ++r) {
       codes_->decode(r, decoded);
-      // What is decoded is a rounded product of scale and code.
-      const double norm = norm_of(decoded) * (1.0 + 2.0 * kUnit);
-      double squares = 0.0;
-      for (std::size_t j = 0; j < shape_.dim; ++j) {
-        const double error = static_cast<double>(vector(r)[j]) - static_cast<double>(decoded[j]);
-        squares += error * error;
-      }
-      coded[tile] = std::max(coded[tile], norm);
-      missed[tile] = std::max(missed[tile], std::sqrt(squares) * kALittleMore + norm * kUnit);
+      errors[tile].add(vector(r), decoded);
     }
   });
-  coded_norm_ = *std::max_element(coded.begin(), coded.end());
-  missed_norm_ = *std::max_element(missed.begin(), missed.end());
+  for (const ScanCodeError& error : errors) code_error_.add(error);
 }
 
 std::size_t CpuScanTable::resident_bytes() const noexcept {
@@ -157,20 +136,11 @@ Result<std::unique_ptr<ScanColumn>> CpuScanTable::make_column(std::span<const fl
   }
 }
 
-/// With q = q̂ + e and x = x̂ + f, codes with a hat: ⟨q, x⟩ - ⟨q̂, x̂⟩ = ⟨e, x̂⟩ + ⟨q, f⟩, and Cauchy and Schwarz bound
-/// both. The sum of codes is exact in integers; its conversion, two scales and the weight round once each.
 float CpuScanTable::vector_error(std::span<const float> vector) const {
   if (!codes_ || vector.size() != shape_.dim) return 0.0F;
   // A query with such a vector is refused.
   if (!all_finite(vector)) return std::numeric_limits<float>::infinity();
-  std::vector<std::int8_t> codes(vector.size());
-  const GroupCode code = quantize_group(vector, {}, kInt8CodeMax, codes);
-  const double query_norm = norm_of(vector);
-  const double query_missed = static_cast<double>(code.scale) * static_cast<double>(code.error_norm) * kALittleMore;
-  const double roundings = 4.0 * kUnit * (query_norm + query_missed) * coded_norm_;
-  const double error = query_missed * coded_norm_ + query_norm * missed_norm_ + roundings;
-  // The cast may round down by one part in 2^24.
-  return static_cast<float>(error * (1.0 + 2.0 * kUnit));
+  return code_error_.bound(vector);
 }
 
 Status CpuScanTable::check_column(const char* name, const ScanColumn* column) const {

@@ -13,6 +13,7 @@
 #include "gpu/cpu/scan_kernels.h"
 #include "gpu/memory_cap.h"
 #include "gpu/scan.h"
+#include "gpu/scan_code_error.h"
 
 namespace cairn::gpu {
 
@@ -109,9 +110,7 @@ class CpuScanTable final : public ScanTable {
   Buffer tags_;
   Buffer vectors_;  // fp32: see DotsCall
   std::optional<CodeTiles> codes_;
-  // The largest norms among the rows: of the vector as coded, and of what its codes miss.
-  double coded_norm_ = 0.0;
-  double missed_norm_ = 0.0;
+  ScanCodeError code_error_;
 };
 
 /// Answers queries that have been checked.

@@ -3,6 +3,7 @@
 #include "gpu/cuda/context.h"
 #include "gpu/cuda/fold_in.h"
 #include "gpu/cuda/matrix.h"
+#include "gpu/cuda/scan_table.h"
 
 namespace cairn::gpu::cuda {
 namespace {
@@ -19,9 +20,8 @@ class CudaBackend final : public Backend {
   [[nodiscard]] Result<std::unique_ptr<FoldIn>> make_fold_in(MatrixView items, const FoldInOptions& options) override {
     return make_cuda_fold_in(context_, items, options);
   }
-  [[nodiscard]] Result<std::unique_ptr<ScanTable>> make_scan_table(const ScanRows& /*rows*/) override {
-    return Status(StatusCode::kUnimplemented,
-                  "a CUDA device has no fused scan; tables for it are made on a CPU backend");
+  [[nodiscard]] Result<std::unique_ptr<ScanTable>> make_scan_table(const ScanRows& rows) override {
+    return CudaScanTable::make(context_, rows);
   }
   [[nodiscard]] std::size_t resident_bytes() const noexcept override { return context_->memory().bytes(); }
   [[nodiscard]] std::size_t memory_max_bytes() const noexcept override { return context_->memory().bytes_max(); }

@@ -162,7 +162,7 @@ const unsigned char* exchange(const void* mine, std::size_t bytes) {
   Warp& warp = running->warps[running->position.thread / 32];
   // Two buffers in turn: nobody is two exchanges ahead of another.
   unsigned char* shown = warp.shown[warp.barrier.passed % 2];
-  std::memcpy(shown + running->position.thread % 32 * kExchangeBytes, mine, bytes);
+  if (bytes > 0) std::memcpy(shown + running->position.thread % 32 * kExchangeBytes, mine, bytes);
   arrive(warp.barrier, 32);
   return shown;
 }
@@ -271,8 +271,8 @@ constexpr std::size_t kHeadBytes = 64;
 
 Result<void*> allocate_guarded(std::size_t bytes) {
   CAIRN_CHECK(bytes > 0);
-  if (bytes > kEmulatedMemoryBytes) {
-    return resource_exhausted("the emulated device has " + std::to_string(kEmulatedMemoryBytes) + " bytes, not " +
+  if (bytes > emulated_memory_bytes) {
+    return resource_exhausted("the emulated device has " + std::to_string(emulated_memory_bytes) + " bytes, not " +
                               std::to_string(bytes));
   }
   const std::size_t whole = (bytes + 63) / 64 * 64 + kHeadBytes + kGuardBytes;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -23,8 +24,8 @@
 
 namespace cairn::gpu::cuda {
 
-/// Larger arrays are refused, as by a device that is full.
-inline constexpr std::size_t kEmulatedMemoryBytes = std::size_t{1} << 30;
+/// Larger arrays are refused, as by a device that is full. Tests may lower it while no call is in progress.
+inline std::size_t emulated_memory_bytes = std::size_t{1} << 30;
 
 namespace emulator {
 
@@ -59,7 +60,7 @@ inline std::uint32_t grid_x() { return emulator::position().grid_x; }
 inline std::uint32_t grid_y() { return emulator::position().grid_y; }
 inline unsigned char* dynamic_shared() { return emulator::shared_memory(); }
 inline void sync_block() { emulator::sync_block(); }
-inline void sync_warp() {}
+inline void sync_warp() { (void)emulator::exchange(nullptr, 0); }
 
 template <class T>
 T of_lane(const unsigned char* shown, std::uint32_t lane) {
@@ -74,6 +75,24 @@ inline bool any_of_warp(bool value) {
   for (std::uint32_t lane = 0; lane < 32; ++lane) any = any || of_lane<bool>(shown, lane);
   return any;
 }
+inline std::uint32_t ballot(bool value) {
+  const unsigned char* shown = emulator::exchange(&value, sizeof(value));
+  std::uint32_t bits = 0;
+  for (std::uint32_t lane = 0; lane < 32; ++lane) bits |= (of_lane<bool>(shown, lane) ? 1U : 0U) << lane;
+  return bits;
+}
+template <class T>
+T shuffle_from(T value, std::uint32_t lane) {
+  const unsigned char* shown = emulator::exchange(&value, sizeof(value));
+  return of_lane<T>(shown, lane);
+}
+inline std::uint32_t count_bits(std::uint32_t bits) { return static_cast<std::uint32_t>(__builtin_popcount(bits)); }
+
+// Files of kernels are compiled so that a product and a sum do not become one operation.
+inline float add_rounded(float a, float b) { return a + b; }
+inline float multiply_rounded(float a, float b) { return a * b; }
+inline float root_rounded(float a) { return std::sqrt(a); }
+
 template <class T>
 T shuffle_xor(T value, int lanes) {
   const unsigned char* shown = emulator::exchange(&value, sizeof(value));
@@ -92,6 +111,7 @@ inline std::uint32_t atomic_add(std::uint32_t* to, std::uint32_t value) {
   return before;
 }
 inline void atomic_min(std::uint32_t* to, std::uint32_t value) { *to = std::min(*to, value); }
+inline void atomic_and(std::uint32_t* to, std::uint32_t value) { *to &= value; }
 
 inline void copy_async16(unsigned char* shared, const unsigned char* global) { emulator::copy_async16(shared, global); }
 inline void commit_copies() { emulator::commit_copies(); }

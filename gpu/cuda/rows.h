@@ -114,20 +114,24 @@ CAIRN_DEVICE bool passes(const FilterArgs& filter, std::uint32_t row) {
   return filter.excluded == nullptr || !contains(filter.excluded, filter.excluded_count, row);
 }
 
-/// The tile that work item `index` stands for.
-CAIRN_DEVICE std::uint32_t tile_of(const PassArgs& pass, std::uint32_t index) {
-  if (pass.runs == nullptr) return index;
+/// The tile that work item `index` stands for. Null: one run, from tile 0.
+CAIRN_DEVICE std::uint32_t tile_in_runs(const TileRun* runs, std::uint32_t count, std::uint32_t index) {
+  if (runs == nullptr) return index;
   std::uint32_t begin = 0;
-  std::uint32_t end = pass.run_count;
+  std::uint32_t end = count;
   while (end - begin > 1) {  // the last run that begins at or before the index
     const std::uint32_t middle = begin + (end - begin) / 2;
-    if (pass.runs[middle].work_begin <= index) {
+    if (runs[middle].work_begin <= index) {
       begin = middle;
     } else {
       end = middle;
     }
   }
-  return pass.runs[begin].tile_begin + (index - pass.runs[begin].work_begin);
+  return runs[begin].tile_begin + (index - runs[begin].work_begin);
+}
+
+CAIRN_DEVICE std::uint32_t tile_of(const PassArgs& pass, std::uint32_t index) {
+  return tile_in_runs(pass.runs, pass.run_count, index);
 }
 
 CAIRN_DEVICE void append_candidate(const PassArgs& pass, std::uint32_t slot, std::uint32_t row, float lower,

@@ -8,7 +8,7 @@
 
 // The words that kernels are written in. nvcc compiles them for a device; any other compiler makes them calls of the
 // emulator, so that the same kernels run, slowly, on a processor. All of a warp's lanes must take part in shuffles,
-// any_of_warp() and products of fragments; blocks have one dimension and whole warps.
+// any_of_warp(), ballot() and products of fragments; blocks have one dimension and whole warps.
 
 #if defined(__CUDACC__)
 
@@ -35,9 +35,23 @@ CAIRN_DEVICE unsigned char* dynamic_shared() {
 }
 
 CAIRN_DEVICE void sync_block() { __syncthreads(); }
-/// Brings the lanes of a warp together again after branches.
+/// Brings the lanes of a warp together again after branches. What each of them wrote before, all of them see after it.
 CAIRN_DEVICE void sync_warp() { __syncwarp(); }
 CAIRN_DEVICE bool any_of_warp(bool value) { return __any_sync(0xFFFFFFFFU, value) != 0; }
+/// Bit l is the value of lane l.
+CAIRN_DEVICE std::uint32_t ballot(bool value) { return __ballot_sync(0xFFFFFFFFU, value); }
+/// The value of one lane.
+template <class T>
+CAIRN_DEVICE T shuffle_from(T value, std::uint32_t lane) {
+  return __shfl_sync(0xFFFFFFFFU, value, static_cast<int>(lane));
+}
+CAIRN_DEVICE std::uint32_t count_bits(std::uint32_t bits) { return static_cast<std::uint32_t>(__popc(bits)); }
+
+// Operations that are rounded once each: the compiler does not make one of two of them.
+CAIRN_DEVICE float add_rounded(float a, float b) { return __fadd_rn(a, b); }
+CAIRN_DEVICE float multiply_rounded(float a, float b) { return __fmul_rn(a, b); }
+CAIRN_DEVICE float root_rounded(float a) { return __fsqrt_rn(a); }
+
 template <class T>
 CAIRN_DEVICE T shuffle_xor(T value, int lanes) {
   return __shfl_xor_sync(0xFFFFFFFFU, value, lanes);
@@ -50,6 +64,7 @@ CAIRN_DEVICE T shuffle_down(T value, int lanes) {
 
 CAIRN_DEVICE std::uint32_t atomic_add(std::uint32_t* to, std::uint32_t value) { return atomicAdd(to, value); }
 CAIRN_DEVICE void atomic_min(std::uint32_t* to, std::uint32_t value) { atomicMin(to, value); }
+CAIRN_DEVICE void atomic_and(std::uint32_t* to, std::uint32_t value) { atomicAnd(to, value); }
 
 /// Begins to copy 16 bytes from device memory to shared memory, both aligned, which the caller alone then reads.
 CAIRN_DEVICE void copy_async16(unsigned char* shared, const unsigned char* global) {

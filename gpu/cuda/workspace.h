@@ -44,6 +44,8 @@ class Workspace {
   DeviceArray<unsigned char> slot_state;
   DeviceArray<float> samples;
   DeviceArray<unsigned char> candidates;
+  // Of the fused scan, which is not recorded.
+  DeviceArray<std::uint32_t> scan_words;
 
   /// Does `record`'s work on the stream: as a graph when this shape has come often enough. `record` only gives the
   /// stream work, with arguments that the shape and this workspace's memory determine.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -16,17 +17,18 @@ namespace cairn::gpu::testing {
 /// Every backend that this machine can run: the CPU at each of its instruction sets, with one thread and with three,
 /// and CUDA where there is a device. Each is judged by the same tests. A program built for it has the CUDA backend on
 /// the emulator of its kernels, and no other. What this machine cannot run is told of, once a program.
-inline std::vector<std::unique_ptr<Backend>> all_backends() {
+inline std::vector<std::unique_ptr<Backend>> all_backends(std::size_t memory_max_bytes = kNoLimit) {
   std::vector<std::unique_ptr<Backend>> backends;
 #if defined(CAIRN_TEST_CUDA_EMULATED)
-  backends.push_back(cuda::make_cuda_backend(0, kNoLimit).value());
+  backends.push_back(cuda::make_cuda_backend(0, memory_max_bytes).value());
 #else
   for (const InstructionSet set : every_instruction_set()) {
     for (const std::size_t threads : {std::size_t{1}, std::size_t{3}}) {
-      backends.push_back(make_cpu_backend({.instruction_set = set, .threads = threads}).value());
+      backends.push_back(
+          make_cpu_backend({.instruction_set = set, .threads = threads, .memory_max_bytes = memory_max_bytes}).value());
     }
   }
-  auto cuda = open_cuda_backend({});
+  auto cuda = open_cuda_backend({.memory_max_bytes = memory_max_bytes});
   static bool told = cuda.ok();
   if (cuda.ok()) {
     backends.push_back(std::move(cuda).value());

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "cairn/geo.h"
-#include "tests/gpu/every_instruction_set.h"
+#include "tests/gpu/backends.h"
 #include "tests/gpu/scan_oracle.h"
 
 namespace {
@@ -24,16 +24,6 @@ using cairn::StatusCode;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
-
-std::vector<std::unique_ptr<Backend>> cpu_backends() {
-  std::vector<std::unique_ptr<Backend>> backends;
-  for (const InstructionSet set : every_instruction_set()) {
-    for (const std::size_t threads : {std::size_t{1}, std::size_t{3}}) {
-      backends.push_back(make_cpu_backend({.instruction_set = set, .threads = threads}).value());
-    }
-  }
-  return backends;
-}
 
 std::vector<ScanAnswer> answers_of(const ScanTable& table, std::span<const ScanQuery> queries) {
   std::vector<ScanAnswer> answers;
@@ -111,7 +101,7 @@ TEST_CASE("every score lies within the stated error of the true one, wherever pl
       const ScanWorld world = random_world(random, 1500, vectors);
       std::vector<OwnedScanQuery> queries;
       for (int i = 0; i < 4; ++i) queries.push_back(random_query(random, world, ScanFilters::kNone));
-      for (const auto& backend : cpu_backends()) {
+      for (const auto& backend : all_backends()) {
         INFO(std::string(backend->name()));
         const OnBackend on(*backend, world);
         for (const OwnedScanQuery& query : queries) check_scores(on, world, query);
@@ -120,7 +110,24 @@ TEST_CASE("every score lies within the stated error of the true one, wherever pl
   }
 }
 
-TEST_CASE("the rows that are answered are those of the definition, with the same bits on every instruction set") {
+/// What the definition selects from the scores of all rows, which the scalar kernels give without a filter.
+std::vector<ScanAnswer> expected_answers(const ScanWorld& world, std::span<const OwnedScanQuery> owned) {
+  const auto judge = make_cpu_backend({.instruction_set = InstructionSet::kScalar, .threads = 1}).value();
+  const OnBackend on(*judge, world);
+  std::vector<ScanAnswer> expected;
+  for (const OwnedScanQuery& one : owned) {
+    ScanQuery all = on.query(one);
+    all.ranges.reset();
+    all.allowed.reset();
+    all.excluded = {};
+    all.radius_km = kInfinity;
+    all.k = world.count();
+    expected.push_back(defined_answer(world, one, answers_of(*on.table, {&all, 1})[0]));
+  }
+  return expected;
+}
+
+TEST_CASE("the rows that are answered are those of the definition, with the same bits on every backend") {
   for (std::uint32_t seed = 10; seed < 58; ++seed) {
     INFO("seed ", seed);
     std::mt19937 random(seed);
@@ -130,27 +137,14 @@ TEST_CASE("the rows that are answered are those of the definition, with the same
     for (std::size_t i = 0; i < 1 + random() % 9; ++i) {
       owned.push_back(random_query(random, world, ScanFilters::kRandom));
     }
-    std::vector<ScanAnswer> expected;
-    for (const auto& backend : cpu_backends()) {
+    const std::vector<ScanAnswer> expected = expected_answers(world, owned);
+    for (const auto& backend : all_backends()) {
       INFO(std::string(backend->name()));
       const OnBackend on(*backend, world);
       std::vector<ScanQuery> queries;
       for (const OwnedScanQuery& one : owned) queries.push_back(on.query(one));
       const auto answers = answers_of(*on.table, queries);
       REQUIRE(answers.size() == queries.size());
-      if (expected.empty()) {
-        // The scalar backend, alone, gives the score of every row: the definition selects from them.
-        for (std::size_t q = 0; q < queries.size(); ++q) {
-          ScanQuery all = queries[q];
-          all.ranges.reset();
-          all.allowed.reset();
-          all.excluded = {};
-          all.radius_km = kInfinity;
-          all.k = world.count();
-          const auto scores = answers_of(*on.table, {&all, 1});
-          expected.push_back(defined_answer(world, owned[q], scores[0]));
-        }
-      }
       for (std::size_t q = 0; q < queries.size(); ++q) {
         INFO("query ", q, " k ", queries[q].k, " slack ", queries[q].slack);
         check_same(answers[q], expected[q]);
@@ -169,7 +163,7 @@ TEST_CASE("a distance of nothing, of a few metres and of half the Earth") {
   owned.position = world.positions[0];
   owned.exp_distance = {1.0F, 0.01F};
   owned.log_distance[0] = {-1.0F, 2.0F};
-  for (const auto& backend : cpu_backends()) {
+  for (const auto& backend : all_backends()) {
     INFO(std::string(backend->name()));
     check_scores(OnBackend(*backend, world), world, owned);
   }
@@ -185,7 +179,7 @@ TEST_CASE("a radius lets pass what it reaches, and the rim lists what lies betwe
   owned.radius_km = 50.0F;
   owned.rim_km = 60.0F;
   // A thousandth of a degree is 111.19493 m: rows 0 to 449 are within 50 km, and 450 to 539 within 60 km.
-  for (const auto& backend : cpu_backends()) {
+  for (const auto& backend : all_backends()) {
     const OnBackend on(*backend, world);
     const ScanQuery query = on.query(owned);
     const auto answers = answers_of(*on.table, {&query, 1});
@@ -200,7 +194,7 @@ TEST_CASE("a radius lets pass what it reaches, and the rim lists what lies betwe
 TEST_CASE("of equal scores the lower row comes first, and all that equal the k-th are answered") {
   ScanWorld world = plain_world(20000);
   world.prior[77] = 2.0F;
-  for (const auto& backend : cpu_backends()) {
+  for (const auto& backend : all_backends()) {
     const OnBackend on(*backend, world);
     const ScanQuery query{.prior = on.prior.get(), .k = 10};
     const auto answers = answers_of(*on.table, {&query, 1});
@@ -216,7 +210,7 @@ TEST_CASE("of equal scores the lower row comes first, and all that equal the k-t
 TEST_CASE("the slack answers rows that are so much worse than the k-th") {
   ScanWorld world = plain_world(3000);
   for (std::size_t i = 0; i < world.count(); ++i) world.prior[i] = static_cast<float>(i);
-  for (const auto& backend : cpu_backends()) {
+  for (const auto& backend : all_backends()) {
     const OnBackend on(*backend, world);
     const auto count = [&](std::size_t k, float slack) {
       const ScanQuery query{.prior = on.prior.get(), .k = k, .slack = slack};
@@ -239,7 +233,7 @@ TEST_CASE("a row whose score is NaN passes and is never answered; infinities are
   world.prior[3] = kNaN;
   world.prior[4] = kInfinity;
   world.prior[5] = -kInfinity;
-  for (const auto& backend : cpu_backends()) {
+  for (const auto& backend : all_backends()) {
     const OnBackend on(*backend, world);
     const ScanQuery query{.prior = on.prior.get(), .k = 1000};
     const auto answers = answers_of(*on.table, {&query, 1});
@@ -255,7 +249,7 @@ TEST_CASE("rows of a tag whose value is -infinity do not pass, and those of a Na
   world.tag_count = 3;
   for (std::size_t i = 0; i < world.count(); ++i) world.tags[i] = static_cast<std::uint32_t>(i % 3);
   const float table[] = {1.0F, -kInfinity, kNaN};
-  for (const auto& backend : cpu_backends()) {
+  for (const auto& backend : all_backends()) {
     const OnBackend on(*backend, world);
     const ScanQuery query{.position = fixed_point(45.0, 9.0), .tag_table = table, .radius_km = 1.0F, .k = 1000};
     const auto answers = answers_of(*on.table, {&query, 1});
@@ -268,7 +262,7 @@ TEST_CASE("what has no logarithm scores NaN") {
   ScanWorld world = plain_world(9);
   world.logs = {1.0F, 0.0F, -1.0F, kInfinity, kNaN, 1e-40F, -0.0F, std::numeric_limits<float>::min(), 3e38F};
   const float zeros[] = {0.0F};
-  for (const auto& backend : cpu_backends()) {
+  for (const auto& backend : all_backends()) {
     const OnBackend on(*backend, world);
     const ScanQuery query{.logs = on.logs.get(), .logs_table = zeros, .logs_weight = 1.0F, .k = 9};
     const auto answers = answers_of(*on.table, {&query, 1});
@@ -282,7 +276,7 @@ TEST_CASE("what has no logarithm scores NaN") {
 TEST_CASE("a value that has no logarithm is seen when it comes later") {
   const ScanWorld world = plain_world(5);
   const float zeros[] = {0.0F};
-  for (const auto& backend : cpu_backends()) {
+  for (const auto& backend : all_backends()) {
     const OnBackend on(*backend, world);
     const ScanQuery query{.logs = on.logs.get(), .logs_table = zeros, .logs_weight = 1.0F, .k = 5};
     CHECK(answers_of(*on.table, {&query, 1})[0].rows.size() == 5);
@@ -295,7 +289,7 @@ TEST_CASE("a value that has no logarithm is seen when it comes later") {
 
 TEST_CASE("a column that is changed is read as it is") {
   const ScanWorld world = plain_world(100);
-  for (const auto& backend : cpu_backends()) {
+  for (const auto& backend : all_backends()) {
     const OnBackend on(*backend, world);
     const std::uint32_t rows[] = {99, 5};
     const float values[] = {2.0F, 3.0F};
@@ -308,7 +302,7 @@ TEST_CASE("a column that is changed is read as it is") {
 TEST_CASE("a table without rows, and queries without a filter that lets anything pass, are answered with nothing") {
   const std::vector<RowRange> none;
   const std::vector<std::uint64_t> no_words;
-  for (const auto& backend : cpu_backends()) {
+  for (const auto& backend : all_backends()) {
     const auto empty = backend->make_scan_table({}).value();
     const ScanQuery query{.allowed = no_words, .k = 3};
     CHECK(answers_of(*empty, {&query, 1})[0].rows.empty());
@@ -331,7 +325,7 @@ TEST_CASE("products of fp32 vectors are chains of fused multiply-adds, and those
   owned.k = exact.count();
   owned.vector_weight = 1.0F;
   owned.vector.assign(exact.vectors.begin(), exact.vectors.begin() + static_cast<std::ptrdiff_t>(exact.dim));
-  for (const auto& backend : cpu_backends()) {
+  for (const auto& backend : all_backends()) {
     const OnBackend fp32(*backend, exact);
     const OnBackend int8(*backend, coded);
     CHECK(fp32.table->vector_error(owned.vector) == 0.0F);
@@ -359,117 +353,130 @@ TEST_CASE("products of fp32 vectors are chains of fused multiply-adds, and those
 TEST_CASE("answers do not depend on what else is in the batch, nor on who asks at the same time") {
   std::mt19937 random(8);
   const ScanWorld world = random_world(random, 30000, VectorKind::kInt8);
-  const auto backend = make_cpu_backend({.threads = 2}).value();
-  const OnBackend on(*backend, world);
   std::vector<OwnedScanQuery> owned;
   for (int i = 0; i < 13; ++i) owned.push_back(random_query(random, world, ScanFilters::kRandom));
-  std::vector<ScanQuery> queries;
-  for (const OwnedScanQuery& one : owned) queries.push_back(on.query(one));
-  std::vector<std::vector<ScanAnswer>> found(3);
-  {
-    std::vector<std::jthread> askers;
-    for (auto& one : found) askers.emplace_back([&] { (void)on.table->scan(queries, &one); });
-  }
-  for (std::size_t q = 0; q < queries.size(); ++q) {
-    const auto alone = answers_of(*on.table, {&queries[q], 1});
-    for (const auto& one : found) check_same(one[q], alone[0]);
+  for (const auto& backend : all_backends()) {
+    INFO(std::string(backend->name()));
+    const OnBackend on(*backend, world);
+    std::vector<ScanQuery> queries;
+    for (const OwnedScanQuery& one : owned) queries.push_back(on.query(one));
+    std::vector<std::vector<ScanAnswer>> found(3);
+    {
+      std::vector<std::jthread> askers;
+      for (auto& one : found) askers.emplace_back([&] { (void)on.table->scan(queries, &one); });
+    }
+    for (std::size_t q = 0; q < queries.size(); ++q) {
+      const auto alone = answers_of(*on.table, {&queries[q], 1});
+      for (const auto& one : found) check_same(one[q], alone[0]);
+    }
   }
 }
 
 TEST_CASE("rows that make no sense are refused") {
-  const auto backend = make_cpu_backend({}).value();
+  for (const auto& backend : all_backends()) {
+    const std::vector<std::int32_t> two = {1, 2};
+    const std::vector<std::int32_t> three = {1, 2, 3};
+    const std::vector<std::uint32_t> tags = {0, 1};
+    const std::vector<float> vectors = {1.0F, 2.0F, 3.0F, kNaN};
+    const auto code = [&](const ScanRows& rows) { return backend->make_scan_table(rows).status().code(); };
+    CHECK(code({.x = two, .y = two, .z = two, .tags = tags, .tag_count = 2}) == StatusCode::kOk);
+    CHECK(code({.x = two, .y = two, .z = three, .tags = tags, .tag_count = 2}) == StatusCode::kInvalidArgument);
+    CHECK(code({.x = two, .y = two, .z = two, .tags = {}, .tag_count = 2}) == StatusCode::kInvalidArgument);
+    CHECK(code({.x = two, .y = two, .z = two, .tags = tags, .tag_count = 1}) == StatusCode::kInvalidArgument);
+    ScanRows with{.x = two, .y = two, .z = two, .tags = tags, .tag_count = 2, .vectors = vectors, .dim = 2};
+    CHECK(code(with) == StatusCode::kInvalidArgument);
+    with.vectors = with.vectors.first(3);
+    CHECK(code(with) == StatusCode::kInvalidArgument);
+    with.vectors = {};
+    CHECK(code(with) == StatusCode::kInvalidArgument);
+  }
+}
+
+TEST_CASE("a table that is larger than the backend may hold is refused") {
   const std::vector<std::int32_t> two = {1, 2};
-  const std::vector<std::int32_t> three = {1, 2, 3};
   const std::vector<std::uint32_t> tags = {0, 1};
-  const std::vector<float> vectors = {1.0F, 2.0F, 3.0F, kNaN};
-  const auto code = [&](const ScanRows& rows) { return backend->make_scan_table(rows).status().code(); };
-  CHECK(code({.x = two, .y = two, .z = two, .tags = tags, .tag_count = 2}) == StatusCode::kOk);
-  CHECK(code({.x = two, .y = two, .z = three, .tags = tags, .tag_count = 2}) == StatusCode::kInvalidArgument);
-  CHECK(code({.x = two, .y = two, .z = two, .tags = {}, .tag_count = 2}) == StatusCode::kInvalidArgument);
-  CHECK(code({.x = two, .y = two, .z = two, .tags = tags, .tag_count = 1}) == StatusCode::kInvalidArgument);
-  ScanRows with{.x = two, .y = two, .z = two, .tags = tags, .tag_count = 2, .vectors = vectors, .dim = 2};
-  CHECK(code(with) == StatusCode::kInvalidArgument);
-  with.vectors = with.vectors.first(3);
-  CHECK(code(with) == StatusCode::kInvalidArgument);
-  with.vectors = {};
-  CHECK(code(with) == StatusCode::kInvalidArgument);
-  const auto small = make_cpu_backend({.memory_max_bytes = 1000}).value();
-  CHECK(small->make_scan_table({.x = two, .y = two, .z = two, .tags = tags, .tag_count = 2}).status().code() ==
-        StatusCode::kResourceExhausted);
+  for (const auto& backend : all_backends(500)) {
+    const auto table = backend->make_scan_table({.x = two, .y = two, .z = two, .tags = tags, .tag_count = 2});
+    CHECK(table.status().code() == StatusCode::kResourceExhausted);
+  }
 }
 
 TEST_CASE("what a table holds is what the backend counts, however vectors are kept") {
   std::mt19937 random(6);
   for (const VectorKind vectors : {VectorKind::kNone, VectorKind::kFp32, VectorKind::kInt8}) {
-    const auto backend = make_cpu_backend({}).value();
-    const auto table = backend->make_scan_table(random_world(random, 3001, vectors).rows()).value();
-    CHECK(backend->resident_bytes() == table->resident_bytes());
+    const ScanWorld world = random_world(random, 3001, vectors);
+    for (const auto& backend : all_backends()) {
+      const auto table = backend->make_scan_table(world.rows()).value();
+      CHECK(backend->resident_bytes() == table->resident_bytes());
+    }
   }
 }
 
 TEST_CASE("memory of tables and columns counts while they live") {
-  const auto backend = make_cpu_backend({.memory_max_bytes = 1300}).value();
-  {
-    const auto table = backend->make_scan_table(plain_world(64).rows()).value();
-    CHECK(backend->resident_bytes() == 1024);
-    CHECK(table->resident_bytes() == 1024);
-    const auto column = table->make_column(std::vector<float>(64)).value();
-    CHECK(backend->resident_bytes() == 1280);
-    CHECK(table->make_column(std::vector<float>(64)).status().code() == StatusCode::kResourceExhausted);
-    CHECK(table->make_column(std::vector<float>(65)).status().code() == StatusCode::kInvalidArgument);
+  for (const auto& backend : all_backends(1300)) {
+    {
+      const auto table = backend->make_scan_table(plain_world(64).rows()).value();
+      CHECK(backend->resident_bytes() == 1024);
+      CHECK(table->resident_bytes() == 1024);
+      const auto column = table->make_column(std::vector<float>(64)).value();
+      CHECK(backend->resident_bytes() == 1280);
+      CHECK(table->make_column(std::vector<float>(64)).status().code() == StatusCode::kResourceExhausted);
+      CHECK(table->make_column(std::vector<float>(65)).status().code() == StatusCode::kInvalidArgument);
+    }
+    CHECK(backend->resident_bytes() == 0);
   }
-  CHECK(backend->resident_bytes() == 0);
 }
 
 TEST_CASE("a query that makes no sense is refused by its number and what is wrong") {
   std::mt19937 random(4);
   const ScanWorld world = random_world(random, 100, VectorKind::kFp32);
-  const auto backend = make_cpu_backend({}).value();
-  const OnBackend on(*backend, world);
-  const OnBackend other(*backend, world);
-  const std::vector<float> short_table(world.tag_count - 1);
-  const std::vector<float> wrong_vector(world.dim + 1);
-  const std::vector<float> nan_vector(world.dim, kNaN);
-  const std::vector<std::uint32_t> rows = {1, 2};
-  const std::vector<std::uint32_t> twice = {2, 2};
-  const std::vector<std::uint32_t> descending = {2, 1};
-  const std::vector<std::uint32_t> beyond = {2, 100};
-  const std::vector<float> values = {1.0F, 2.0F};
-  const std::vector<std::uint64_t> words(3);
-  const std::vector<RowRange> overlapping = {{0, 10}, {9, 12}};
-  const std::vector<RowRange> past = {{0, 101}};
-  const std::vector<std::pair<std::string, ScanQuery>> wrong = {
-      {"prior", {.prior = other.prior.get()}},
-      {"logs", {.logs = other.logs.get()}},
-      {"tag_table", {.tag_table = short_table}},
-      {"logs_table", {.logs = on.logs.get()}},
-      {"logs_weight", {.logs_weight = kNaN}},
-      {"log_distance", {.log_distance = {{}, {1.0F, -1.0F}}}},
-      {"exp_distance", {.exp_distance = {kInfinity, 1.0F}}},
-      {"per_km", {.exp_distance = {1.0F, kNaN}}},
-      {"per_km", {.exp_distance = {1.0F, 1e31F}}},
-      {"dimensions", {.vector = wrong_vector}},
-      {"finite", {.vector = nan_vector}},
-      {"vector_weight", {.vector_weight = kInfinity}},
-      {"added", {.added_rows = rows}},
-      {"once", {.added_rows = twice, .added = values}},
-      {"not one of", {.added_rows = beyond, .added = values}},
-      {"overlaps", {.ranges = overlapping}},
-      {"past", {.ranges = past}},
-      {"words", {.allowed = words}},
-      {"ascending", {.excluded = descending}},
-      {"radius_km", {.radius_km = kNaN}},
-      {"rim_km", {.rim_km = -1.0F}},
-      {"slack", {.slack = kNaN}},
-  };
-  for (const auto& [word, query] : wrong) {
-    const ScanQuery queries[] = {{.k = 1}, query};
-    std::vector<ScanAnswer> answers;
-    const cairn::Status status = on.table->scan(queries, &answers);
-    INFO(word, ": ", status.message());
-    CHECK(status.code() == StatusCode::kInvalidArgument);
-    CHECK(status.message().find("query 1") != std::string::npos);
-    CHECK(status.message().find(word) != std::string::npos);
+  for (const auto& backend : all_backends()) {
+    const OnBackend on(*backend, world);
+    const OnBackend other(*backend, world);
+    const std::vector<float> short_table(world.tag_count - 1);
+    const std::vector<float> wrong_vector(world.dim + 1);
+    const std::vector<float> nan_vector(world.dim, kNaN);
+    const std::vector<std::uint32_t> rows = {1, 2};
+    const std::vector<std::uint32_t> twice = {2, 2};
+    const std::vector<std::uint32_t> descending = {2, 1};
+    const std::vector<std::uint32_t> beyond = {2, 100};
+    const std::vector<float> values = {1.0F, 2.0F};
+    const std::vector<std::uint64_t> words(3);
+    const std::vector<RowRange> overlapping = {{0, 10}, {9, 12}};
+    const std::vector<RowRange> past = {{0, 101}};
+    const std::vector<std::pair<std::string, ScanQuery>> wrong = {
+        {"prior", {.prior = other.prior.get()}},
+        {"logs", {.logs = other.logs.get()}},
+        {"tag_table", {.tag_table = short_table}},
+        {"logs_table", {.logs = on.logs.get()}},
+        {"logs_weight", {.logs_weight = kNaN}},
+        {"log_distance", {.log_distance = {{}, {1.0F, -1.0F}}}},
+        {"exp_distance", {.exp_distance = {kInfinity, 1.0F}}},
+        {"per_km", {.exp_distance = {1.0F, kNaN}}},
+        {"per_km", {.exp_distance = {1.0F, 1e31F}}},
+        {"dimensions", {.vector = wrong_vector}},
+        {"finite", {.vector = nan_vector}},
+        {"vector_weight", {.vector_weight = kInfinity}},
+        {"added", {.added_rows = rows}},
+        {"once", {.added_rows = twice, .added = values}},
+        {"not one of", {.added_rows = beyond, .added = values}},
+        {"overlaps", {.ranges = overlapping}},
+        {"past", {.ranges = past}},
+        {"words", {.allowed = words}},
+        {"ascending", {.excluded = descending}},
+        {"radius_km", {.radius_km = kNaN}},
+        {"rim_km", {.rim_km = -1.0F}},
+        {"slack", {.slack = kNaN}},
+    };
+    for (const auto& [word, query] : wrong) {
+      const ScanQuery queries[] = {{.k = 1}, query};
+      std::vector<ScanAnswer> answers;
+      const cairn::Status status = on.table->scan(queries, &answers);
+      INFO(word, ": ", status.message());
+      CHECK(status.code() == StatusCode::kInvalidArgument);
+      CHECK(status.message().find("query 1") != std::string::npos);
+      CHECK(status.message().find(word) != std::string::npos);
+    }
   }
 }
 

@@ -69,13 +69,4 @@ TEST_CASE("dimensions whose queries fit shared memory eight at a time, or not at
   }
 }
 
-TEST_CASE("a device that is full says so, and what was reserved is released") {
-  const auto backend = cuda::make_cuda_backend(0, kNoLimit).value();
-  // The emulated device has arrays of up to 128 MiB.
-  const std::vector<float> items(std::size_t{40} << 20, 0.0F);
-  const auto matrix = backend->make_matrix({items, items.size() / 64, 64}, {.scan = Precision::kFp32});
-  CHECK(matrix.status().code() == cairn::StatusCode::kResourceExhausted);
-  CHECK(backend->resident_bytes() == 0);
-}
-
 }  // namespace

@@ -1,10 +1,14 @@
 #pragma once
 
-// Read by files that are compiled for one instruction set each: numbers only, no code.
+// Read by files that are compiled for one instruction set each, and by device code: numbers only, no code.
 
 #include <cstdint>
 
 namespace cairn::gpu {
+
+/// Distances are in units of 2^-31 km, which costs the kernels an operation less than kilometres. Factors of distance
+/// and radii are scaled by powers of two, exactly.
+inline constexpr float kScanUnitKm = 0x1p-31F;
 
 /// Of asin(sqrt(g)) / sqrt(g) for g in [0, 1/2], times twice the Earth's radius in kilometres, lowest power first: a
 /// minimax polynomial of the relative error (Remez), which is 0.25 · 2^-24 before its coefficients are rounded.
