@@ -50,14 +50,15 @@ Status ErasedUsers::recover(const storage::StateStore& store) {
     if (!in.complete()) return damaged();
   }
   bool readable = true;
-  CAIRN_RETURN_IF_ERROR(store.scan(Family::kMeta, kErasedPrefix, [&](std::string_view key, std::string_view value) {
+  const auto take = [&](std::string_view key, std::string_view value) CAIRN_REQUIRES(mutex_) {
     const auto hash = hash_of(key);
     ByteReader in(value);
     const auto ms = static_cast<std::int64_t>(in.integer<std::uint64_t>());
     readable = hash && in.complete() && secret_;
     if (readable) until_ms_[*hash] = ms;
     return readable;
-  }));
+  };
+  CAIRN_RETURN_IF_ERROR(store.scan(Family::kMeta, kErasedPrefix, take));
   any_.store(!until_ms_.empty(), std::memory_order_release);
   return readable ? ok_status() : damaged();
 }

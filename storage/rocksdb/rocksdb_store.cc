@@ -210,7 +210,7 @@ class RocksDbStore final : public StateStore {
     if (!call) return closed();
     purged_.store(true);
     const std::uint64_t written = database_->last_write();
-    CAIRN_RETURN_IF_ERROR(database_->flush());
+    CAIRN_RETURN_IF_ERROR(flush());  // which says so when the disk has no room for compactions either
     for (const std::string& key : keys) CAIRN_RETURN_IF_ERROR(purge_one(stored_key(family, key), written));
     return ok_status();
   }
@@ -405,7 +405,7 @@ Status RocksDbStore::close() {
   last_write_at_close_.store(database_->last_write(), std::memory_order_release);
   snapshots_->close();
   database_.reset();
-  if (purged_.load()) renew_manifest();
+  if (purged_.load() && status.ok() && !health_->failure()) renew_manifest();
   owner_.reset();
   return status;
 }

@@ -57,7 +57,10 @@ Result<RewrittenSegment> rewrite_segment(const Segment& segment, const std::stri
     }
     return ok_status();
   };
-  CAIRN_RETURN_IF_ERROR(segment.write_copy(fresh, put_in));
+  if (Status written = segment.write_copy(fresh, put_in); !written.ok()) {
+    ::unlink(fresh.c_str());  // the disk may be full
+    return written;
+  }
   CAIRN_KILL_POINT("log.segment_rewritten");
   if (std::rename(fresh.c_str(), path.c_str()) != 0) return posix::io_error("cannot rename", fresh, errno);
   CAIRN_RETURN_IF_ERROR(posix::sync_directory(directory));
