@@ -39,8 +39,8 @@ void run_erase(const GlobalOptions& options, const std::string& id) {
 }
 
 void run_export(const GlobalOptions& options, const std::string& id) {
-  const HttpRequest request{.target = "/v1/users/" + percent_encode(id) + "/export", .timeout = kTimeout};
-  print(call(options, request).body + "\n");
+  const std::string target = "/v1/users/" + percent_encode(id) + "/export";
+  print(call(options, {.target = target, .timeout = kTimeout}).body + "\n");
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "tests/system/kill_points/workload.h"
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -30,6 +31,15 @@ std::string posted(const Trace& trace, std::size_t index) {
   std::string json = to_json(trace.check_ins[2 * index + 1]);
   json.pop_back();
   return json + R"(,"event_id":"e)" + std::to_string(index) + "\"}";
+}
+
+/// An event of somebody who is erased, with the id of another event: it is in the log, and counts nowhere. Of an hour
+/// to come, so that no erasure before it refuses it.
+std::string of_the_erased(std::size_t index) {
+  const auto soon = std::chrono::system_clock::now() + std::chrono::hours(1);
+  return R"({"user_id":"the-erased","place_id":"p1","type":"visit","ts":)" +
+         std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(soon.time_since_epoch()).count()) +
+         R"(,"event_id":"e)" + std::to_string(index) + "\"}";
 }
 
 /// How many of them were acknowledged. One post may have been taken although its answer was not seen: its event ids
@@ -68,6 +78,7 @@ void settle(const Workload& workload, const Trace& trace, Engine& engine) {
   must(engine.upsert_places(patient(), trace.places));
   must(engine.wait_caught_up(patient()));
   read_everything(engine);
+  must(engine.erase_user(patient(), UserId("the-erased")).status());
   copy_state(workload, engine);
 }
 
@@ -117,11 +128,13 @@ void run_workload(const Workload& workload, void (*look)(const Engine&, const Tr
   for (std::size_t given = acknowledged(workload); given < kCheckIns / 2; given += kPostedAtOnce) {
     std::vector<std::string> events;
     for (std::size_t i = 0; i < kPostedAtOnce; ++i) events.push_back(posted(trace, given + i));
+    events.push_back(of_the_erased(given + kPostedAtOnce - 1));
     must(engine.ingest(patient(), std::vector<std::string_view>(events.begin(), events.end())).status());
     set_acknowledged(workload, given + kPostedAtOnce);
     if (++posts % kPostsInAPart == 0) settle(workload, trace, engine);
   }
   settle(workload, trace, engine);
+  if (!engine.export_user(patient(), UserId("the-erased"))->events.empty()) throw std::runtime_error("not erased");
   if (look != nullptr) look(engine, trace);
   must(engine.close());
 }
