@@ -151,7 +151,7 @@ TEST_CASE("a threshold that samples find too low is raised by the candidates tha
 }
 
 TEST_CASE("answers and rims that are longer than the room for candidates are complete") {
-  Rows rows(7, 20'000, 0, false);
+  const Rows rows(7, 20'000, 0, false);
   const ScanQuery near{.position = fixed_point(45.0, 9.0), .radius_km = 2.0F, .k = 5};
   ScanQuery with_rim = near;
   with_rim.rim_km = 2.5F;
@@ -160,9 +160,14 @@ TEST_CASE("answers and rims that are longer than the room for candidates are com
   CHECK(answers[1].rim.size() > 0);
   CHECK(answers[1].rim.size() < 1'000);
   CHECK(answers[4].rows.size() == 20'000);
-  // Zeros of both signs are equal, and keep their signs.
-  for (std::size_t r = 0; r < rows.count(); ++r) rows.prior[r] = r % 3 == 0 ? -0.0F : 0.0F;
-  check(rows, {{.k = 1'000}, {.k = 7'000}});
+}
+
+TEST_CASE("zeros of both signs are equal and keep their signs, in short answers and in long ones") {
+  for (const std::size_t count : {300, 20'000}) {
+    Rows rows(8, count, 0, false);
+    for (std::size_t r = 0; r < rows.count(); ++r) rows.prior[r] = r % 3 == 0 ? -0.0F : 0.0F;
+    check(rows, {{.k = 100}, {.k = 7'000}});
+  }
 }
 
 }  // namespace
