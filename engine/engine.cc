@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <filesystem>
 #include <utility>
 
 #include "cairn/mutex.h"
@@ -80,6 +81,7 @@ class EngineImpl final : public Engine {
  private:
   Status open_parts();
   void open_user_side();
+  [[nodiscard]] std::unique_ptr<storage::PassingStore> open_answers_on_disk();
   Status start_consumers();
   void start_upkeep();
   [[nodiscard]] std::vector<ReadinessCheck> checks(const EngineStatus& status, storage::StateStoreStats store) const;
@@ -102,6 +104,7 @@ class EngineImpl final : public Engine {
   std::unique_ptr<ranking::Recommender> recommender_;
   std::unique_ptr<ModelSide> models_;
   std::unique_ptr<cache::AnswerCache> answers_;
+  bool answers_on_disk_ = false;
   std::unique_ptr<ingest::ApiIntake> intake_;
   std::unique_ptr<ingest::FeatureSink> feature_sink_;
   std::unique_ptr<ingest::Consumers> feature_consumers_;
@@ -148,16 +151,13 @@ Status EngineImpl::open_parts() {
   CAIRN_ASSIGN_OR_RETURN(recommender_, ranking::Recommender::create(*state_, options_.ranking));
   CAIRN_ASSIGN_OR_RETURN(
       models_, ModelSide::open(options_.model, options_.ranking.ranker_dir, *recommender_, clock_, options_.log));
-  std::unique_ptr<storage::PassingStore> answers_on_disk;
-  if (options_.answers.memory_bytes > 0 && options_.answers.disk_bytes > 0) {
-    CAIRN_ASSIGN_OR_RETURN(answers_on_disk, storage::PassingStore::open(answers_options(options_, *directory_)));
-  }
   answers_ = std::make_unique<cache::AnswerCache>(
       options_.answers,
       [this](const CallContext& call, const RecommendRequest& request) {
         return recommender_->recommend(call, request, clock_.now());
       },
-      [this] { return recommender_->generation(); }, std::move(answers_on_disk));
+      [this] { return recommender_->generation(); }, open_answers_on_disk(),
+      [] { return std::chrono::steady_clock::now(); }, options_.log);
   if (options_.answers.memory_bytes > 0) {
     state_->observe_interactions([this](auto interactions) { answers_->happened(interactions); });
   }
@@ -165,6 +165,25 @@ Status EngineImpl::open_parts() {
                                                 &state_->erased_users());
   feature_sink_ = std::make_unique<ingest::FeatureSink>(*state_, *dead_letters_, clock_);
   return ok_status();
+}
+
+/// Null: no answers go to the disk. That is no reason to refuse the start, whatever has become of their directory.
+std::unique_ptr<storage::PassingStore> EngineImpl::open_answers_on_disk() {
+  const std::string path = directory_->answers();
+  if (options_.answers.memory_bytes == 0 || options_.answers.disk_bytes == 0) {
+    // What an earlier process left there is of no use, and of users.
+    const Status removed = storage::PassingStore::remove(path);
+    if (!removed.ok()) options_.log.warning("answers.not_removed", removed.message(), {});
+    return nullptr;
+  }
+  auto opened = storage::PassingStore::open(answers_options(options_, *directory_));
+  if (!opened.ok()) {
+    options_.log.warning("answers.disk_failed", opened.status().message(),
+                         {{"effect", "answers that leave memory are computed anew"}});
+    return nullptr;
+  }
+  answers_on_disk_ = true;
+  return *std::move(opened);
 }
 
 void EngineImpl::open_user_side() {
@@ -185,8 +204,12 @@ void EngineImpl::open_user_side() {
                         .trimmer = *trimmer_,
                         .sql = [this] { return sql_.get(); },
                         .has_sql = !options_.sql.dsn.empty()};
-  if (options_.answers.memory_bytes > 0 && options_.answers.disk_bytes > 0) {
-    parts.forget_answers = [this](const UserId& user) { return answers_->forget(user); };
+  std::error_code ignored;
+  if (std::filesystem::exists(directory_->answers(), ignored)) {
+    parts.forget_answers = [this](const UserId& user) {
+      if (!answers_on_disk_) CAIRN_RETURN_IF_ERROR(storage::PassingStore::remove(directory_->answers()));
+      return answers_->forget(user);
+    };
   }
   users_ = std::make_unique<UserSide>(std::move(parts), directory_->erasing(), clock_, options_.log);
 }
@@ -284,8 +307,7 @@ Result<Recommendations> EngineImpl::recommend(const CallContext& context, const 
 
 Status EngineImpl::invalidate_answers(const CallContext& context, const AnswerTags& tags) {
   CAIRN_RETURN_IF_ERROR(context.check());
-  answers_->invalidate(tags);
-  return ok_status();
+  return answers_->invalidate(tags);
 }
 
 Result<ErasureReceipt> EngineImpl::erase_user(const CallContext& context, const UserId& user) {

@@ -35,6 +35,8 @@ class PassingStore {
  public:
   /// Returns: INVALID_ARGUMENT for an empty path; UNAVAILABLE.
   [[nodiscard]] static Result<std::unique_ptr<PassingStore>> open(const PassingStoreOptions& options);
+  /// Removes what a store has left in a directory, and that. Returns: UNAVAILABLE.
+  static Status remove(const std::string& path);
   virtual ~PassingStore() = default;
 
   /// Returns: nullopt when it is not here (any more); DATA_LOSS, UNAVAILABLE.

@@ -15,6 +15,7 @@ namespace {
 
 constexpr int kCellLetters = 5;
 constexpr std::chrono::seconds kRefreshWithin{10};
+constexpr std::chrono::seconds kDiskRetryEvery{10};
 constexpr std::size_t kBytesAround = 256;  ///< of an entry, about: nodes of lists and tables, and their share of slots
 
 bool same(const TagVersions::Seen& a, const TagVersions::Seen& b) { return a.slot == b.slot && a.version == b.version; }
@@ -49,11 +50,12 @@ bool same_places(const Recommendations& a, const Recommendations& b) {
 }  // namespace
 
 AnswerCache::AnswerCache(const AnswerCacheOptions& options, Compute compute, std::function<std::uint64_t()> generation,
-                         std::unique_ptr<storage::PassingStore> disk, Now now)
+                         std::unique_ptr<storage::PassingStore> disk, Now now, Logger log)
     : options_(options),
       compute_(std::move(compute)),
       generation_(std::move(generation)),
       now_(std::move(now)),
+      log_(std::move(log)),
       disk_(std::move(disk)) {
   S3Fifo<EntryPtr>::Evicted evicted;
   if (disk_) evicted = [this](const std::string& key, const EntryPtr& entry) { spill(key, entry); };
@@ -96,7 +98,16 @@ void AnswerCache::happened(std::span<const Interaction> interactions) noexcept {
   for (const Interaction& one : interactions) tags_.move(TagVersions::slot_of(TagKind::kUser, one.user.str()));
 }
 
-void AnswerCache::invalidate(const AnswerTags& tags) noexcept {
+Status AnswerCache::invalidate(const AnswerTags& tags) {
+  std::vector<std::string> cells;
+  for (const std::string& cell : tags.cells) {
+    std::string lower = cell;
+    for (char& letter : lower) letter = letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
+    if (lower.size() < kCellLetters || !features::parse_geohash(lower)) {
+      return invalid_argument("'" + cell + "' is no geohash of " + std::to_string(kCellLetters) + " letters or more");
+    }
+    cells.push_back(lower.substr(0, kCellLetters));
+  }
   invalidations_.fetch_add(1, std::memory_order_acq_rel);  // before any tag moves: see make()
   if (tags.all) epoch_.fetch_add(1, std::memory_order_acq_rel);
   const auto move = [&](TagKind kind, const std::vector<std::string>& names) {
@@ -105,7 +116,8 @@ void AnswerCache::invalidate(const AnswerTags& tags) noexcept {
   move(TagKind::kUser, tags.users);
   move(TagKind::kPlace, tags.places);
   move(TagKind::kCategory, tags.categories);
-  move(TagKind::kCell, tags.cells);
+  move(TagKind::kCell, cells);
+  return ok_status();
 }
 
 // ---- answering ----------------------------------------------------------------------------------------------------
@@ -279,7 +291,7 @@ std::vector<TagVersions::Seen> AnswerCache::tags_of(const RecommendRequest& requ
   return seen;
 }
 
-void AnswerCache::keep(const std::string& key, const std::shared_ptr<Entry>& entry) {
+void AnswerCache::keep(const std::string& key, const std::shared_ptr<Entry>& entry, From from) {
   if (!entry->keeps || !current(*entry)) return;
   entry->bytes = sizeof(Entry) + bytes_of(entry->answer) + entry->tags.size() * sizeof(TagVersions::Seen) + key.size() +
                  kBytesAround;
@@ -294,9 +306,12 @@ void AnswerCache::keep(const std::string& key, const std::shared_ptr<Entry>& ent
         const EntryPtr* held = holder->entries.peek(key);
         if (held != nullptr && *held == grown) holder->entries.resize(key, grown->bytes + bytes);
       });
-  EntryPtr kept = entry;
-  const WriterLock lock(shard->mutex);
-  shard->entries.put(key, std::move(kept), entry->bytes);
+  bool in_memory = false;
+  {
+    const WriterLock lock(shard->mutex);
+    in_memory = shard->entries.put(key, entry, entry->bytes);
+  }
+  if (!in_memory && disk_ && from == From::kComputed) spill(key, entry);
 }
 
 // ---- time ---------------------------------------------------------------------------------------------------------
@@ -356,9 +371,27 @@ void AnswerCache::write_until(const std::stop_token& stop) {
     }
     const MutexLock writing(disk_mutex_);
     if (now_() >= next.entry->expires || !current(*next.entry)) continue;  // nobody would be given it
-    const bool written = disk_->put(next.key, bytes_of_entry(*next.entry)).ok();
-    (written ? disk_writes_ : disk_dropped_).fetch_add(1, std::memory_order_relaxed);
+    const Status written = disk_->put(next.key, bytes_of_entry(*next.entry));
+    (written.ok() ? disk_writes_ : disk_dropped_).fetch_add(1, std::memory_order_relaxed);
+    tell_of_disk(written);
   }
+}
+
+void AnswerCache::tell_of_disk(const Status& written) {
+  if (written.ok()) {
+    if (!disk_trouble_.empty()) log_.info("answers.disk_writes", "answers go to the disk again", {});
+    disk_trouble_.clear();
+    return;
+  }
+  if (disk_trouble_ != written.message()) {
+    disk_trouble_ = written.message();
+    log_.warning("answers.disk_failed", disk_trouble_, {{"effect", "answers that leave memory are computed anew"}});
+  }
+  // A full disk has room again some time. A store that has failed otherwise goes on only when it is opened anew, empty.
+  const TimePoint now = now_();
+  if (written.code() == StatusCode::kResourceExhausted || now < disk_retry_) return;
+  disk_retry_ = now + kDiskRetryEvery;
+  static_cast<void>(disk_->clear());
 }
 
 std::string AnswerCache::bytes_of_entry(const Entry& entry) {
@@ -411,7 +444,7 @@ AnswerCache::EntryPtr AnswerCache::find_on_disk(const std::string& key, const Re
   const bool found = entry && now < entry->expires && current(*entry) && will_do(*entry, request, now);
   (found ? disk_hits_ : disk_misses_).fetch_add(1, std::memory_order_relaxed);
   if (!found) return nullptr;
-  keep(key, entry);
+  keep(key, entry, From::kDisk);
   return entry;
 }
 
@@ -470,7 +503,12 @@ AnswerCacheStatus AnswerCache::status() const {
                            .disk_hits = read(disk_hits_),
                            .disk_misses = read(disk_misses_),
                            .disk_writes = read(disk_writes_),
-                           .disk_dropped = read(disk_dropped_)};
+                           .disk_dropped = read(disk_dropped_),
+                           .disk_trouble = {}};
+  {
+    const MutexLock lock(disk_mutex_);
+    status.disk_trouble = disk_trouble_;
+  }
   for (const auto& shard : shards_) {
     const ReaderLock lock(shard->mutex);
     status.bytes += shard->entries.bytes();

@@ -19,6 +19,7 @@
 #include "cairn/answer_cache.h"
 #include "cairn/call_context.h"
 #include "cairn/interaction.h"
+#include "cairn/log.h"
 #include "cairn/mutex.h"
 #include "cairn/options.h"
 #include "cairn/recommendation.h"
@@ -52,7 +53,8 @@ class AnswerCache {
   /// `disk` is tier L2; null: there is none.
   AnswerCache(
       const AnswerCacheOptions& options, Compute compute, std::function<std::uint64_t()> generation,
-      std::unique_ptr<storage::PassingStore> disk = nullptr, Now now = [] { return std::chrono::steady_clock::now(); });
+      std::unique_ptr<storage::PassingStore> disk = nullptr, Now now = [] { return std::chrono::steady_clock::now(); },
+      Logger log = {});
   ~AnswerCache();
   AnswerCache(const AnswerCache&) = delete;
   AnswerCache& operator=(const AnswerCache&) = delete;
@@ -62,14 +64,15 @@ class AnswerCache {
 
   /// Interactions can be seen now: answers to their users are outdated.
   void happened(std::span<const Interaction> interactions) noexcept;
-  /// Answers about any of these are outdated.
-  void invalidate(const AnswerTags& tags) noexcept;
+  /// Answers about any of these are outdated. A cell may be finer than those that answers are noted by.
+  /// Returns: INVALID_ARGUMENT for a cell that is no geohash of 5 letters or more, and then nothing is outdated.
+  Status invalidate(const AnswerTags& tags);
 
   /// Answers to this user are outdated, and no file holds one: the disk keeps no answers by user, so that all go from
   /// there. Returns: what emptying it returned.
   Status forget(const UserId& user) CAIRN_EXCLUDES(disk_mutex_);
 
-  [[nodiscard]] AnswerCacheStatus status() const;
+  [[nodiscard]] AnswerCacheStatus status() const CAIRN_EXCLUDES(disk_mutex_);
 
   /// Ends what is done in the background. Idempotent.
   void stop() CAIRN_EXCLUDES(refresh_mutex_, spill_mutex_);
@@ -148,8 +151,10 @@ class AnswerCache {
                                                     const EntryPtr& before);
   [[nodiscard]] std::vector<TagVersions::Seen> tags_of(const RecommendRequest& request,
                                                        const Recommendations& answer) const;
+  enum class From : std::uint8_t { kComputed, kDisk };
   /// Requires: nobody else has the entry yet.
-  void keep(const std::string& key, const std::shared_ptr<Entry>& entry);
+  void keep(const std::string& key, const std::shared_ptr<Entry>& entry, From from = From::kComputed);
+  void tell_of_disk(const Status& written) CAIRN_REQUIRES(disk_mutex_);
   [[nodiscard]] Duration lifetime_of(const Recommendations& answer, const EntryPtr& before) const;
   [[nodiscard]] bool due_early(const Entry& entry, TimePoint now);
   void ask_for_refresh(const std::string& key, const RecommendRequest& request, const EntryPtr& entry)
@@ -187,12 +192,15 @@ class AnswerCache {
   std::deque<Refresh> refresh_queue_ CAIRN_GUARDED_BY(refresh_mutex_);
   std::jthread refresher_;
 
+  const Logger log_;
   const std::unique_ptr<storage::PassingStore> disk_;  ///< null: there is none
   std::atomic<std::uint64_t> disk_hits_{0};
   std::atomic<std::uint64_t> disk_misses_{0};
   std::atomic<std::uint64_t> disk_writes_{0};
   std::atomic<std::uint64_t> disk_dropped_{0};
-  Mutex disk_mutex_;   ///< what is written was current while it was: taken by who writes and who empties
+  mutable Mutex disk_mutex_;  ///< what is written was current while it was: taken by who writes and who empties
+  std::string disk_trouble_ CAIRN_GUARDED_BY(disk_mutex_);  ///< why the last write failed; empty: it did not
+  TimePoint disk_retry_ CAIRN_GUARDED_BY(disk_mutex_);
   Mutex spill_mutex_;  ///< may be taken while a shard's mutex is held
   std::condition_variable_any spill_wanted_;
   std::deque<Spill> spill_queue_ CAIRN_GUARDED_BY(spill_mutex_);

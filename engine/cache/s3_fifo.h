@@ -51,22 +51,24 @@ class S3Fifo {
 
   /// Puts a value in the place of the one there is. `bytes`: all that it takes. What is new and takes more than a
   /// quarter of the room is not kept.
-  void put(std::string_view key, Value value, std::size_t bytes) {
+  /// Returns: whether it is kept.
+  bool put(std::string_view key, Value value, std::size_t bytes) {
     if (const auto found = by_key_.find(key); found != by_key_.end()) {
       Item& item = *found->second;
       queue_of(item).bytes += bytes - item.bytes;
       item.value = std::move(value);
       item.bytes = bytes;
       make_room();
-      return;
+      return true;
     }
-    if (bytes > bytes_max_ / 4) return;
+    if (bytes > bytes_max_ / 4) return false;
     const bool remembered = forget_ghost(std::hash<std::string_view>{}(key));
     Queue& queue = remembered ? main_ : small_;
     queue.items.emplace_front(std::string(key), std::move(value), bytes, remembered);
     queue.bytes += bytes;
     by_key_.emplace(queue.items.front().key, queue.items.begin());
     make_room();
+    return true;
   }
 
   /// Notes that a value takes so many bytes by now. Room for them is made by the next put().

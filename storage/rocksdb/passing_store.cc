@@ -59,9 +59,14 @@ rocksdb::Options options_of(const PassingStoreOptions& options) {
 
 /// A new database in an emptied directory.
 Result<std::unique_ptr<rocksdb::DB>> open_empty(const PassingStoreOptions& options) {
+  CAIRN_RETURN_IF_ERROR(PassingStore::remove(options.path));
   std::error_code error;
-  std::filesystem::remove_all(options.path, error);
-  if (!error) std::filesystem::create_directories(options.path, error);
+  std::filesystem::create_directories(options.path, error);
+  // Nobody else has a business there.
+  using Permissions = std::filesystem::perms;
+  if (!error)
+    std::filesystem::permissions(options.path,
+                                 Permissions::owner_all | Permissions::group_read | Permissions::group_exec, error);
   if (error) return unavailable(options.path + ": " + error.message());
   rocksdb::DB* db = nullptr;
   const rocksdb::Status status = rocksdb::DB::Open(options_of(options), options.path, &db);
@@ -128,6 +133,12 @@ class RocksPassingStore final : public PassingStore {
 };
 
 }  // namespace
+
+Status PassingStore::remove(const std::string& path) {
+  std::error_code error;
+  std::filesystem::remove_all(path, error);
+  return error ? unavailable(path + ": cannot be removed: " + error.message()) : ok_status();
+}
 
 Result<std::unique_ptr<PassingStore>> PassingStore::open(const PassingStoreOptions& options) {
   if (options.path.empty()) return invalid_argument("a store needs a path");

@@ -1,6 +1,8 @@
 // An engine that keeps answers: what it gives again is what it would compute, unless it says how old it is.
 #include <doctest/doctest.h>
 
+#include <filesystem>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -15,19 +17,24 @@ using namespace cairn;
 struct Town {
   test::TemporaryFolder folder;
   ManualClock clock{event_time_from_ms(1'700'000'000'000)};
+  EngineOptions options;
   std::unique_ptr<Engine> engine;
   std::mt19937 random{5};
 
   explicit Town(std::size_t memory_bytes = 8 << 20) {
-    EngineOptions options;
+    options.answers.memory_bytes = memory_bytes;
+    open();
+    import(0, 60);
+  }
+
+  void open() {
+    engine.reset();
     options.state_dir = folder / "state";
     options.state.free_bytes_min = 1 << 20;
-    options.answers.memory_bytes = memory_bytes;
     options.answers.ttl = options.answers.ttl_min = std::chrono::hours(1);
     auto opened = Engine::open(options, clock);
     REQUIRE_MESSAGE(opened.ok(), opened.status().to_string());
     engine = *std::move(opened);
-    import(0, 60);
   }
 
   void import(int begin, int end) {
@@ -137,6 +144,20 @@ TEST_CASE("without memory for them no answers are kept") {
   (void)town.ask("u");
   CHECK_FALSE(town.ask("u").kept);
   CHECK(town.engine->status({}).answers.entries == 0);
+}
+
+TEST_CASE("what an earlier engine left on the disk is gone at a start, also when nothing is to go there any more") {
+  for (const bool still_used : {true, false}) {
+    Town town;
+    town.options.answers.disk_bytes = 1 << 20;
+    town.open();
+    CHECK(std::filesystem::exists(town.folder / "state/answers"));
+    town.folder.write("state/answers/left", "ann");
+    town.options.answers.disk_bytes = still_used ? 1 << 20 : 0;
+    town.open();
+    CHECK_FALSE(std::filesystem::exists(town.folder / "state/answers/left"));
+    CHECK(std::filesystem::exists(town.folder / "state/answers") == still_used);
+  }
 }
 
 TEST_CASE("random events and questions: what was computed for a question is what a fresh computation gives") {

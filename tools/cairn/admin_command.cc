@@ -129,7 +129,7 @@ void add_wait_command(CLI::App& app, const GlobalOptions& options) {
   auto* command = app.add_subcommand("wait", "Wait until everything the sources hold now has been applied");
   auto timeout = std::make_shared<double>(30.0);
   command->add_option("--timeout", *timeout, "Seconds to wait at most; exit code 5 past it")
-      ->check(CLI::Range(0.0, 600.0))
+      ->check(between(0.0, 600.0))
       ->capture_default_str();
   command->footer(examples("  cairn ingest events.ndjson && cairn wait --timeout 60 && cairn status"));
   command->callback([&options, timeout] { run_wait(options, *timeout); });

@@ -1,3 +1,4 @@
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <memory>
@@ -42,6 +43,7 @@ void show_stats(const GlobalOptions& options) {
                       grouped(count_at(disk, "hits")) + " hits, " + grouped(count_at(disk, "misses")) + " misses, " +
                       grouped(count_at(disk, "writes")) + " written, " + grouped(count_at(disk, "dropped")) +
                       " dropped");
+  if (!text_at(disk, "trouble").empty()) line("disk trouble", text_at(disk, "trouble"));
 }
 
 struct Names {
@@ -88,12 +90,15 @@ nlohmann::json read_requests(std::istream& in, const std::string& name) {
 void warm(const GlobalOptions& options, const std::string& path) {
   std::ifstream file;
   if (path != "-") {
+    std::error_code ignored;
+    if (std::filesystem::is_directory(path, ignored)) fail(invalid_argument(path + ": is a directory"));
     file.open(path);
     if (!file) fail(not_found(path + ": cannot be opened"));
   }
   const nlohmann::json requests = read_requests(path == "-" ? std::cin : file, path);
   if (requests.empty()) fail(invalid_argument(path + ": has no requests"));
   std::uint64_t warmed = 0;
+  std::uint64_t not_kept = 0;
   std::uint64_t failed = 0;
   std::string first_failure;
   Progress progress("requests answered", options.quiet);
@@ -107,15 +112,21 @@ void warm(const GlobalOptions& options, const std::string& path) {
     const nlohmann::json answer =
         call_json(options, {.method = "POST", .target = "/v1/cache/warm", .body = body, .timeout = kWarmTimeout});
     warmed += count_at(answer, "warmed");
+    not_kept += count_at(answer, "not_kept");
     failed += count_at(answer, "failed");
     if (first_failure.empty()) first_failure = text_at(answer, "first_failure");
     progress.update(end);
   }
   progress.clear();
   if (options.json()) {
-    print(nlohmann::json({{"warmed", warmed}, {"failed", failed}, {"first_failure", first_failure}}).dump() + "\n");
+    print(nlohmann::json(
+              {{"warmed", warmed}, {"not_kept", not_kept}, {"failed", failed}, {"first_failure", first_failure}})
+              .dump() +
+          "\n");
   } else {
-    print(grouped(warmed) + " answers are warm" + (failed > 0 ? ", " + grouped(failed) + " failed" : "") + "\n");
+    print(grouped(warmed) + " answers are warm" +
+          (not_kept > 0 ? ", " + grouped(not_kept) + " were answered and are not kept" : "") +
+          (failed > 0 ? ", " + grouped(failed) + " failed" : "") + "\n");
   }
   if (failed == 0) return;
   fail(failed_precondition("the first failure: " + first_failure));

@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -21,6 +22,10 @@ struct CapacityArguments {
 nlohmann::json read_report(const std::string& path) {
   std::ifstream file;
   if (path != "-") {
+    std::error_code ignored;
+    if (std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored)) {
+      fail(invalid_argument(path + " is no regular file; name what cairn -o json load --ramp wrote"));
+    }
     file.open(path, std::ios::binary);
     if (!file) fail(not_found("cannot read " + path));
   }
@@ -100,13 +105,13 @@ void add_capacity_command(CLI::App& app, const GlobalOptions& options) {
   command->add_option("report", arguments->report, "What cairn -o json load --ramp printed; - is standard input")
       ->required();
   command->add_option("--target-rate", question.target_rate, "Requests a second that are to be served")
-      ->check(CLI::Range(0.001, 1e12))
+      ->check(between(0.001, 1e12))
       ->required();
   command
       ->add_option("--headroom", question.headroom,
                    "Share of what a machine bears that is left free: for bursts, "
                    "rebuilds, growth")
-      ->check(CLI::Range(0.0, 0.95))
+      ->check(between(0.0, 0.95))
       ->capture_default_str();
   command->add_option("--spare", question.spare, "Machines that may be gone at the same time (N+1: 1)")
       ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1'000'000}))
@@ -115,7 +120,7 @@ void add_capacity_command(CLI::App& app, const GlobalOptions& options) {
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000}))
       ->capture_default_str();
   command->add_option("--cost-per-hour", question.cost_per_hour, "Of one machine, in any currency")
-      ->check(CLI::Range(0.0, 1e9));
+      ->check(between(0.0, 1e9));
   command->footer(
       examples("  cairn -o json load --ramp 500..10000 --step 500 --target-p99 25 > ramp.json\n"
                "  cairn capacity ramp.json --target-rate 60000 --headroom 0.3 --cost-per-hour 0.34"));

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include <CLI/Error.hpp>
+#include <CLI/TypeTools.hpp>
 #include <CLI/Validators.hpp>
 
 namespace cairn::cli {
@@ -34,6 +35,21 @@ CLI::Validator from_one() {
             return natural ? std::string() : "'" + text + "' is no whole number from 1 on";
           },
           "1 to N"};
+}
+
+CLI::Validator between(double low, double high) {
+  const auto text_of = [](double number) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.10g", number);
+    return std::string(text);
+  };
+  const std::string range = text_of(low) + " to " + text_of(high);
+  return {[=](const std::string& text) {
+            double number = 0.0;
+            const bool in_range = CLI::detail::lexical_cast(text, number) && number >= low && number <= high;
+            return in_range ? std::string() : "'" + text + "' is no number from " + range;
+          },
+          range};
 }
 
 std::string examples(std::string_view lines) { return "Examples:\n" + std::string(lines); }

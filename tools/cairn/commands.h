@@ -53,6 +53,8 @@ template <class T>
 
 /// Checks an option that counts from 1: CLI11's own range would write the largest number out.
 [[nodiscard]] CLI::Validator from_one();
+/// A number from `low` to `high`, and not NaN, which CLI::Range lets pass.
+[[nodiscard]] CLI::Validator between(double low, double high);
 
 /// The value that a word of an option stands for; ends with a usage error that names the words when it is none of them.
 template <class Value>

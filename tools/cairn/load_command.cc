@@ -237,16 +237,16 @@ void add_rate_options(CLI::App& command, LoadArguments& arguments) {
   const std::map<std::string, Arrivals> arrivals = {{"poisson", Arrivals::kPoisson}, {"constant", Arrivals::kConstant}};
   LoadOptions& options = arguments.options;
   auto* rate = command.add_option("--rate", options.rate, "Requests a second, whatever the server does")
-                   ->check(CLI::Range(0.001, 1e7))
+                   ->check(between(0.001, 1e7))
                    ->capture_default_str();
   command.add_option("--arrivals", options.arrivals, "poisson: independent of one another; constant: equal gaps")
       ->transform(CLI::CheckedTransformer(arrivals, CLI::ignore_case))
       ->option_text("poisson|constant");
   command.add_option("--duration", arguments.duration_seconds, "Seconds to measure; of a ramp: at each rate")
-      ->check(CLI::Range(0.1, 86'400.0))
+      ->check(between(0.1, 86'400.0))
       ->capture_default_str();
   command.add_option("--warm-up", arguments.warm_up_seconds, "Seconds before it that are not counted")
-      ->check(CLI::Range(0.0, 3600.0))
+      ->check(between(0.0, 3600.0))
       ->capture_default_str();
   command.add_option("--connections", options.connections, "Connections, each kept, with one request at a time")
       ->check(CLI::Range(1, 65'536))
@@ -255,7 +255,7 @@ void add_rate_options(CLI::App& command, LoadArguments& arguments) {
       ->check(CLI::Range(1, 256))
       ->capture_default_str();
   command.add_option("--timeout", arguments.timeout_seconds, "Seconds after which a request has failed")
-      ->check(CLI::Range(0.01, 3600.0))
+      ->check(between(0.01, 3600.0))
       ->capture_default_str();
   command.add_option("--seed", options.seed, "Of all that is drawn: the same seed sends the same requests")
       ->capture_default_str();
@@ -264,18 +264,18 @@ void add_rate_options(CLI::App& command, LoadArguments& arguments) {
                                "FROM..TO requests a second: goes up until two rates in a row miss the goal")
                    ->excludes(rate);
   command.add_option("--step", arguments.step, "By how much a ramp goes up; default: a ninth of the way")
-      ->check(CLI::Range(0.001, 1e7))
+      ->check(between(0.001, 1e7))
       ->needs(ramp);
   command.add_option("--target-p99", arguments.goal.p99_ms, "Goal of a ramp: milliseconds that 99 % may take")
-      ->check(CLI::Range(0.001, 1e7))
+      ->check(between(0.001, 1e7))
       ->capture_default_str();
   command
       .add_option("--max-failed", arguments.goal.failed_share,
                   "Goal of a ramp: share of requests that may fail or never be sent")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(between(0.0, 1.0))
       ->capture_default_str();
   command.add_option("--max-refused", arguments.goal.refused_share, "Goal of a ramp: share that may be refused")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(between(0.0, 1.0))
       ->capture_default_str();
 }
 

@@ -125,7 +125,8 @@ void print_remarks(const nlohmann::json& answer) {
     print("\nwhat is stored of this user is damaged, and was not used; cairn doctor --deep names it\n");
   }
   print("\n" + grouped(count_at(answer, "candidates")) + " candidates, user's row from " + text_at(freshness, "tier") +
-        ", " + cache_remark(answer) + model_remark(answer) + (newest.empty() ? "no event seen yet" : "newest event " + newest) + "\n");
+        ", " + cache_remark(answer) + model_remark(answer) +
+        (newest.empty() ? "no event seen yet" : "newest event " + newest) + "\n");
 }
 
 void run_recommend(const GlobalOptions& options, const RecommendArguments& arguments) {
@@ -164,7 +165,7 @@ void add_recommend_command(CLI::App& app, const GlobalOptions& options) {
   command
       ->add_option("--diversity", arguments->diversity,
                    "How much to avoid places that are alike: 0, not at all, to 1, whatever they score")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(between(0.0, 1.0))
       ->capture_default_str();
   command->add_option(
       "--segment", arguments->segment,
@@ -178,7 +179,7 @@ void add_recommend_command(CLI::App& app, const GlobalOptions& options) {
   command
       ->add_option("--explore-strength", arguments->explore_strength,
                    "How much, from 0, not at all, to 100; default: 1")
-      ->check(CLI::Range(0.0, 100.0))
+      ->check(between(0.0, 100.0))
       ->needs(explore);
   command->add_option("--seed", arguments->seed, "Of --explore thompson: a new one for each answer")
       ->check(CLI::NonNegativeNumber)

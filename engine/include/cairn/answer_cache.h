@@ -11,7 +11,7 @@ struct AnswerTags {
   std::vector<std::string> users;
   std::vector<std::string> places;      ///< that stand in answers
   std::vector<std::string> categories;  ///< of places in answers, and those that were asked for
-  std::vector<std::string> cells;       ///< geohashes of 5 letters that answers were asked from
+  std::vector<std::string> cells;       ///< geohashes of 5 letters or more, from around which answers were asked
   bool all = false;
 };
 
@@ -36,6 +36,7 @@ struct AnswerCacheStatus {
   std::uint64_t disk_misses = 0;   ///< looked for there, and not found, or outdated
   std::uint64_t disk_writes = 0;
   std::uint64_t disk_dropped = 0;  ///< not written: too many waited, or the disk is nearly full
+  std::string disk_trouble = {};   ///< why the last write failed; empty: it did not
 
   [[nodiscard]] double hit_ratio() const {
     const auto all = static_cast<double>(hits + stale_hits + misses);

@@ -29,7 +29,8 @@ void write_answer_cache(json::Writer& out, const AnswerCacheStatus& answers) {
   out.key("hits").unsigned_integer(answers.disk_hits);
   out.key("misses").unsigned_integer(answers.disk_misses);
   out.key("writes").unsigned_integer(answers.disk_writes);
-  out.key("dropped").unsigned_integer(answers.disk_dropped).end_object();
+  out.key("dropped").unsigned_integer(answers.disk_dropped);
+  out.key("trouble").text(answers.disk_trouble).end_object();
   out.end_object();
 }
 

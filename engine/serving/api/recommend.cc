@@ -199,18 +199,28 @@ ApiResponse Handlers::warm_answers(const ApiRequest& request) const {
   }
   const CallContext context = request.context_within(timeout);
   std::uint64_t warmed = 0;
+  std::uint64_t failed = 0;
   std::string failure;
-  for (const RecommendRequest& one : requests) {
+  for (RecommendRequest& one : requests) {
+    one.max_staleness.reset();  // a kept answer will do
     const Result<Recommendations> answer = engine_.recommend(context, one);
-    if (answer.ok()) {
-      ++warmed;
-    } else if (failure.empty()) {
-      failure = answer.status().message();
+    if (!answer.ok()) {
+      ++failed;
+      if (failure.empty()) failure = answer.status().message();
+      continue;
     }
+    // Whether an answer is kept shows when it is asked for once more.
+    if (answer->kept) {
+      ++warmed;
+      continue;
+    }
+    const Result<Recommendations> again = engine_.recommend(context, one);
+    if (again.ok() && again->kept) ++warmed;
   }
   json::Writer out;
   out.begin_object().key("warmed").unsigned_integer(warmed);
-  out.key("failed").unsigned_integer(requests.size() - warmed);
+  out.key("not_kept").unsigned_integer(requests.size() - warmed - failed);
+  out.key("failed").unsigned_integer(failed);
   out.key("first_failure").text(failure).end_object();
   return json_response(std::move(out).take());
 }

@@ -115,17 +115,27 @@ TEST_CASE("another catalogue, model or ranker makes all answers outdated") {
 
 TEST_CASE("naming a user, a place of an answer, its category or the cell it was asked from makes it outdated") {
   // 40.7, -74.0 lies in dr5rs (geohash.org).
-  const std::vector<AnswerTags> naming = {
-      {.users = {"u"}}, {.places = {"p0"}}, {.categories = {"cafe"}}, {.cells = {"dr5rs"}}, {.all = true}};
+  const std::vector<AnswerTags> naming = {{.users = {"u"}},     {.places = {"p0"}},      {.categories = {"cafe"}},
+                                          {.cells = {"dr5rs"}}, {.cells = {"DR5RS7zz"}}, {.all = true}};
   for (const AnswerTags& tags : naming) {
     Source source;
     const auto cache = source.cache();
     (void)ask(*cache, from("u"));
-    cache->invalidate({.users = {"w"}, .places = {"p7"}, .categories = {"museum"}, .cells = {"u33db"}});
+    CHECK(cache->invalidate({.users = {"w"}, .places = {"p7"}, .categories = {"museum"}, .cells = {"u33db"}}).ok());
     CHECK(ask(*cache, from("u")).kept);
-    cache->invalidate(tags);
+    CHECK(cache->invalidate(tags).ok());
     CHECK_FALSE(ask(*cache, from("u")).kept);
   }
+}
+
+TEST_CASE("what is no cell is refused, and then nothing is outdated") {
+  Source source;
+  const auto cache = source.cache();
+  (void)ask(*cache, from("u"));
+  for (const char* cell : {"", "x", "dr5r", "aaaaa", "dr5r!"}) {
+    CHECK(cache->invalidate({.users = {"u"}, .cells = {cell}}).code() == StatusCode::kInvalidArgument);
+  }
+  CHECK(ask(*cache, from("u")).kept);
 }
 
 TEST_CASE("what happens while an answer is computed makes that answer one that is not given again") {
@@ -135,8 +145,8 @@ TEST_CASE("what happens while an answer is computed makes that answer one that i
         cache.happened({&one, 1});
       },
       [](Source& source, AnswerCache&) { source.generation = 2; },
-      [](Source&, AnswerCache& cache) { cache.invalidate({.places = {"p0"}}); },
-      [](Source&, AnswerCache& cache) { cache.invalidate({.all = true}); },
+      [](Source&, AnswerCache& cache) { CHECK(cache.invalidate({.places = {"p0"}}).ok()); },
+      [](Source&, AnswerCache& cache) { CHECK(cache.invalidate({.all = true}).ok()); },
   };
   for (const auto& happen : happenings) {
     Source source;
@@ -414,8 +424,8 @@ TEST_CASE("what has happened makes answers on disk outdated as well, and none th
         cache.happened({&one, 1});
       },
       [](Source& source, AnswerCache&) { source.generation = 2; },
-      [](Source&, AnswerCache& cache) { cache.invalidate({.places = {"p0"}}); },
-      [](Source&, AnswerCache& cache) { cache.invalidate({.all = true}); },
+      [](Source&, AnswerCache& cache) { CHECK(cache.invalidate({.places = {"p0"}}).ok()); },
+      [](Source&, AnswerCache& cache) { CHECK(cache.invalidate({.all = true}).ok()); },
       [](Source& source, AnswerCache&) { source.advance(67s); },
   };
   for (const auto& happen : happenings) {
@@ -426,6 +436,58 @@ TEST_CASE("what has happened makes answers on disk outdated as well, and none th
     CHECK_FALSE(ask(*cache, from("u0")).kept);
     CHECK(cache->status().disk_misses >= 1);
   }
+}
+
+TEST_CASE("an answer that is too large for memory goes to the disk, once") {
+  const test::TemporaryFolder folder;
+  Source source;
+  const auto cache =
+      source.cache({.memory_bytes = 16'000, .ttl = 60s, .ttl_min = 60s, .disk_bytes = 64 << 20}, disk_in(folder));
+  (void)ask(*cache, from("u"));
+  await([&] { return cache->status().disk_writes == 1; });
+  CHECK(cache->status().entries == 0);
+  for (int i = 0; i < 3; ++i) CHECK(ask(*cache, from("u")).kept->tier == Tier::kDisk);
+  CHECK(cache->status().disk_writes == 1);
+  CHECK(source.computed == 1);
+}
+
+/// Fails to write until it is cleared.
+class FailingStore final : public storage::PassingStore {
+ public:
+  Result<std::optional<std::string>> get(std::string_view) override { return std::optional<std::string>(); }
+  Status put(std::string_view, std::string_view) override {
+    return failing ? unavailable("the disk is gone") : Status();
+  }
+  Status clear() override {
+    failing = false;
+    return {};
+  }
+  Status flush() override { return {}; }
+  [[nodiscard]] storage::PassingStoreStats stats() const override { return {}; }
+
+  std::atomic<bool> failing{true};
+};
+
+TEST_CASE("a disk that fails is told of, and tried again anew") {
+  Source source;
+  std::atomic<int> warnings{0};
+  std::atomic<int> remarks{0};
+  const Logger log([&](LogLevel level, std::string_view, std::string_view, std::initializer_list<LogField>) {
+    ++(level == LogLevel::kWarning ? warnings : remarks);
+  });
+  AnswerCache cache(
+      {.memory_bytes = 16'000, .disk_bytes = 1 << 20},
+      [&](const CallContext& call, const RecommendRequest& request) { return source.compute(call, request); },
+      [] { return std::uint64_t{1}; }, std::make_unique<FailingStore>(),
+      [] { return std::chrono::steady_clock::now(); }, log);
+  (void)ask(cache, from("u"));
+  await([&] { return cache.status().disk_dropped == 1; });
+  await([&] { return cache.status().disk_trouble == "the disk is gone"; });
+  CHECK(warnings == 1);
+  (void)ask(cache, from("v"));  // the store has been made anew
+  await([&] { return cache.status().disk_writes == 1; });
+  await([&] { return cache.status().disk_trouble.empty(); });
+  CHECK(remarks == 1);
 }
 
 TEST_CASE("a user who is forgotten is in no answer any more, and in no file") {
@@ -496,7 +558,7 @@ TEST_CASE("answers are right while users act, answers grow old and names are inv
         source.value = i;
         const Interaction one = event_of("me");
         cache->happened({&one, 1});
-        if (i % 7 == 0) cache->invalidate({.categories = {"cafe"}});
+        if (i % 7 == 0) CHECK(cache->invalidate({.categories = {"cafe"}}).ok());
         const auto mine = cache->answer({}, from("me"));
         if (!mine.ok() || mine->items[0].place.id != PlaceId("p" + std::to_string(i))) ++wrong;
         source.advance(1ms);

@@ -805,11 +805,12 @@ TEST_CASE_FIXTURE(Serving, "the cache tells of itself, alone and in the status")
                                   .disk_hits = 13,
                                   .disk_misses = 14,
                                   .disk_writes = 15,
-                                  .disk_dropped = 16};
+                                  .disk_dropped = 16,
+                                  .disk_trouble = "full"};
   const auto cache = json_of(get(port(), "/v1/cache"));
   CHECK(cache == nlohmann::json::parse(R"({"bytes":10,"limit":20,"entries":1,"hit_ratio":0.8,"hits":6,"stale_hits":2,
     "misses":2,"outdated":1,"waited":1,"passed":3,"refreshes":4,"evictions":5,
-    "disk":{"bytes":11,"limit":12,"hits":13,"misses":14,"writes":15,"dropped":16}})"));
+    "disk":{"bytes":11,"limit":12,"hits":13,"misses":14,"writes":15,"dropped":16,"trouble":"full"}})"));
   CHECK(json_of(get(port(), "/v1/status"))["cache"] == cache);
 }
 
@@ -820,7 +821,7 @@ TEST_CASE_FIXTURE(Serving, "answers are warmed by the requests that would ask fo
   start();
   const auto warmed = json_of(
       post(port(), "/v1/cache/warm", R"({"requests":[{"user_id":"a"},{"user_id":"bad"},{"user_id":"b","limit":3}]})"));
-  CHECK(warmed == nlohmann::json::parse(R"({"warmed":2,"failed":1,"first_failure":"no such user"})"));
+  CHECK(warmed == nlohmann::json::parse(R"({"warmed":2,"not_kept":0,"failed":1,"first_failure":"no such user"})"));
   CHECK(engine.last_recommend().limit == 3);
   CHECK(mentions(check_error(post(port(), "/v1/cache/warm", R"({"requests":[{"user_id":"a"},{"usr_id":"b"}]})"), 400,
                              "INVALID_ARGUMENT"),

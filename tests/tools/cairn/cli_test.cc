@@ -84,7 +84,8 @@ TEST_CASE_FIXTURE(Cli, "recommend shows ranked places with their reasons") {
         "\n"
         "more with --cursor 0a1b\n"
         "\n"
-        "17 candidates, user's row from L1, kept for 1,234 ms in L1 and stale, model cafe01, newest event 2024-05-01T12:00:00.123Z\n");
+        "17 candidates, user's row from L1, kept for 1,234 ms in L1 and stale, model cafe01, newest event "
+        "2024-05-01T12:00:00.123Z\n");
   const RecommendRequest asked = engine.last_recommend();
   CHECK(asked.position == GeoPoint{40.7, -74.0});
   CHECK(asked.categories == std::vector<std::string>{"cafe", "bar"});
@@ -549,6 +550,23 @@ TEST_CASE_FIXTURE(Cli, "without a model, model status says so, and what is confi
   CHECK(mentions(run({"status"}).out, "model          none\n"));
 }
 
+TEST_CASE_FIXTURE(Cli, "what is no number is refused wherever one is asked for") {
+  for (const std::vector<std::string>& command : {std::vector<std::string>{"load", "--rate", "nan"},
+                                                  {"load", "--duration", "nan"},
+                                                  {"load", "--ramp", "1..2", "--step", "nan"},
+                                                  {"capacity", "x", "--target-rate", "nan"},
+                                                  {"recommend", "-u", "u", "--diversity", "nan"},
+                                                  {"wait", "--timeout", "nan"}}) {
+    const Outcome refused = run(command);
+    CHECK_MESSAGE(refused.exit_code == 2, command[0], " ", command[1], " ", refused.err);
+    CHECK(mentions(refused.err, "nan"));
+  }
+  const cairn::test::TemporaryFolder folder;
+  const Outcome directory = run({"capacity", folder.path(), "--target-rate", "10"});
+  CHECK(directory.exit_code == 1);
+  CHECK(mentions(directory.err, "is no regular file"));
+}
+
 TEST_CASE_FIXTURE(Cli, "cache stats says how much is kept and how often it was given again") {
   CHECK(mentions(run({"cache", "stats"}).out, "no answers are kept"));
   engine.status_answer.answers = {.bytes = 2048,
@@ -580,6 +598,7 @@ TEST_CASE_FIXTURE(Cli, "answers are invalidated by name, and warmed from a file"
   folder.write("requests", "{\"user_id\":\"a\"}\n\n{\"user_id\":\"b\",\"limit\":2}\n");
   CHECK(run({"cache", "warm", folder / "requests"}).out == "2 answers are warm\n");
   CHECK(engine.last_recommend().limit == 2);
+  CHECK(run({"cache", "warm", folder.path()}).exit_code == 1);
   folder.write("requests", "{\"user_id\":\"a\"}\nx\n");
   CHECK(mentions(run({"cache", "warm", folder / "requests"}).err, "requests:2: is no JSON object"));
   CHECK(run({"cache", "warm", folder / "absent"}).exit_code == 4);

@@ -27,6 +27,7 @@ Status for_lines(const std::string& path, const std::function<Status(std::string
 }
 
 Result<std::string> id_of(std::string_view line, const char* name) {
+  if (line.ends_with('\r')) line.remove_suffix(1);
   if (!line.starts_with('{')) return std::string(line);
   const auto object = nlohmann::json::parse(line, nullptr, false);
   const auto found = object.is_object() ? object.find(name) : object.end();
