@@ -1,6 +1,7 @@
 #include "engine/ranking/ranker_model.h"
 
 #include <charconv>
+#include <cstdio>
 #include <filesystem>
 
 #include "cairn/options.h"
@@ -162,6 +163,13 @@ Status read_items(model::TomlTable* root, std::string* items) {
   return root->fault("items", "items must be the name of a folder in this directory, such as 'items'");
 }
 
+/// 16 hexadecimal digits.
+std::string digest_text(std::uint64_t digest) {
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(digest));
+  return text;
+}
+
 /// A network's file lies beside model.toml.
 Status read_network(model::TomlTable table, const ReadNetwork& network, std::optional<RankerNetwork>* read) {
   std::string file;
@@ -169,9 +177,13 @@ Status read_network(model::TomlTable table, const ReadNetwork& network, std::opt
   if (!is_plain_name(file)) {
     return table.fault("file", "file must be the name of a file in this directory, such as 'network.safetensors'");
   }
+  std::string digest;
+  if (table.has("digest")) CAIRN_RETURN_IF_ERROR(table.take("digest", &digest));
   CAIRN_RETURN_IF_ERROR(table.refuse_others());
   CAIRN_ASSIGN_OR_RETURN(*read, network(file));
-  return ok_status();
+  if (digest.empty() || digest == digest_text((*read)->digest)) return ok_status();
+  return table.fault("digest", "'" + file + "' is the network of another ranker: its digest is " +
+                                   digest_text((*read)->digest) + "; was the directory replaced meanwhile?");
 }
 
 Result<model::TomlTable> take_table(const std::string& name, model::TomlTable* root, const char* key) {
@@ -223,7 +235,9 @@ bool is_ranker(const std::string& directory) {
   if (!text.ok()) return false;
   const auto document = model::parse_toml(path, *text);
   std::string kind;
-  return document.ok() && model::TomlTable(path, *document).take("kind", &kind).ok() && kind == kKind;
+  // What is broken is still told by its kind: the failure to read it is a ranker's.
+  if (!document.ok()) return text->find('"' + std::string(kKind) + '"') != std::string::npos;
+  return model::TomlTable(path, *document).take("kind", &kind).ok() && kind == kKind;
 }
 
 namespace {
@@ -242,7 +256,7 @@ void add_fields(const Field<Coefficients> (&fields)[count], const Coefficients& 
   }
 }
 
-std::string render(const RankerModel& ranker, const std::string& network_file) {
+std::string render(const RankerModel& ranker, const std::string& network_file, std::uint64_t digest) {
   std::string text = "# Numbers that places are scored with: engine/ranking/format.md of Cairn says what each is.\n";
   text += "format = " + std::to_string(kFormat) + "\nkind = \"" + std::string(kKind) + "\"\n";
   text += "version = " + std::to_string(ranker.version) + "\n";
@@ -255,7 +269,9 @@ std::string render(const RankerModel& ranker, const std::string& network_file) {
   add_fields(kHabitFields, ranker.habit, &text);
   text += "\n[week_kernel]\nreach_hours = " + std::to_string(ranker.week.reach_hours) + "\n";
   add_fields(kWeekFields, ranker.week, &text);
-  if (ranker.network) text += "\n[network]\nfile = \"" + network_file + "\"\n";
+  if (ranker.network) {
+    text += "\n[network]\nfile = \"" + network_file + "\"\ndigest = \"" + digest_text(digest) + "\"\n";
+  }
   return text;
 }
 
@@ -269,8 +285,13 @@ Status write_ranker(const std::string& directory, const RankerModel& ranker) {
   const auto before = model::read_text(path, kTextBytesMax);
   const bool first_taken = before.ok() && before->find('"' + first + '"') != std::string::npos;
   const std::string& file = first_taken ? second : first;
-  if (ranker.network) CAIRN_RETURN_IF_ERROR(write_network(in_directory(directory, file), *ranker.network));
-  CAIRN_RETURN_IF_ERROR(model::replace_text(path, render(ranker, file)));
+  std::uint64_t digest = 0;
+  if (ranker.network) {
+    CAIRN_RETURN_IF_ERROR(write_network(in_directory(directory, file), *ranker.network));
+    CAIRN_ASSIGN_OR_RETURN(const RankerNetwork written, read_network(in_directory(directory, file)));
+    digest = written.digest;
+  }
+  CAIRN_RETURN_IF_ERROR(model::replace_text(path, render(ranker, file, digest)));
   std::error_code ignored;  // what no description names any more
   std::filesystem::remove(in_directory(directory, first_taken ? first : second), ignored);
   return ok_status();

@@ -90,7 +90,7 @@ Result<RankerNetwork::Member> read_member(const model::TensorFile& file, const s
 Result<RankerNetwork> read_tensors(const model::TensorFile& file) {
   CAIRN_RETURN_IF_ERROR(check_inputs(file, "visit_inputs", visit_input_names()));
   CAIRN_RETURN_IF_ERROR(check_inputs(file, "place_inputs", place_input_names()));
-  RankerNetwork network;
+  RankerNetwork network{.digest = file.digest()};
   for (std::size_t i = 0; i == 0 || file.find(std::to_string(i) + ".visits.mean") != nullptr; ++i) {
     if (i == RankerNetwork::kMembersMax) return invalid_argument(file.path() + ": at most 16 members are allowed");
     CAIRN_ASSIGN_OR_RETURN(RankerNetwork::Member member, read_member(file, std::to_string(i)));

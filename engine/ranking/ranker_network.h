@@ -44,6 +44,7 @@ struct RankerNetwork {
     [[nodiscard]] std::size_t heads() const noexcept { return visits.outputs(); }
   };
   std::vector<Member> members = {};  ///< at least one
+  std::uint64_t digest = 0;          ///< of the bytes that it was read from
 };
 
 inline constexpr const char* kNetworkFile = "network.safetensors";

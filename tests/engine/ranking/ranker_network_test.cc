@@ -153,4 +153,33 @@ TEST_CASE("a ranker names a network beside it and no other file") {
   }
 }
 
+TEST_CASE("a ranker whose network was replaced by another one is refused, and one that was written whole is not") {
+  const test::TemporaryFolder folder;
+  for (const char* name : {"a", "b"}) {
+    ranking::RankerModel ranker = ranking::default_ranker();
+    ranker.network = drawn_network(name[0] == 'a' ? 1 : 2);
+    std::filesystem::create_directory(folder / name);
+    REQUIRE(ranking::write_ranker(folder / name, ranker).ok());
+    REQUIRE(ranking::read_ranker(folder / name).ok());
+  }
+  std::filesystem::copy_file(folder / "b/network.safetensors", folder / "a/network.safetensors",
+                             std::filesystem::copy_options::overwrite_existing);
+  const Status mixed = ranking::read_ranker(folder / "a").status();
+  CHECK(mixed.code() == StatusCode::kInvalidArgument);
+  CHECK(mixed.message().find("is the network of another ranker") != std::string::npos);
+}
+
+TEST_CASE("a directory is known for a ranker's by its kind, also when its description is broken") {
+  const test::TemporaryFolder folder;
+  std::filesystem::create_directory(folder / "r");
+  CHECK_FALSE(ranking::is_ranker(folder / "r"));
+  CHECK_FALSE(ranking::is_ranker(""));
+  REQUIRE(ranking::write_ranker(folder / "r", ranking::default_ranker()).ok());
+  CHECK(ranking::is_ranker(folder / "r"));
+  folder.write("r/model.toml", folder.read("r/model.toml") + "\n[broken");
+  CHECK(ranking::is_ranker(folder / "r"));
+  folder.write("r/model.toml", "kind = \"ials\"\n");
+  CHECK_FALSE(ranking::is_ranker(folder / "r"));
+}
+
 }  // namespace
