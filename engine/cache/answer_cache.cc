@@ -378,14 +378,18 @@ void AnswerCache::write_until(const std::stop_token& stop) {
 }
 
 void AnswerCache::tell_of_disk(const Status& written) {
+  const std::string trouble = written.ok() ? std::string() : written.message();
+  std::string before;
+  {
+    const MutexLock lock(trouble_mutex_);
+    before = std::exchange(disk_trouble_, trouble);
+  }
   if (written.ok()) {
-    if (!disk_trouble_.empty()) log_.info("answers.disk_writes", "answers go to the disk again", {});
-    disk_trouble_.clear();
+    if (!before.empty()) log_.info("answers.disk_writes", "answers go to the disk again", {});
     return;
   }
-  if (disk_trouble_ != written.message()) {
-    disk_trouble_ = written.message();
-    log_.warning("answers.disk_failed", disk_trouble_, {{"effect", "answers that leave memory are computed anew"}});
+  if (before != trouble) {
+    log_.warning("answers.disk_failed", trouble, {{"effect", "answers that leave memory are computed anew"}});
   }
   // A full disk has room again some time. A store that has failed otherwise goes on only when it is opened anew, empty.
   const TimePoint now = now_();
@@ -506,7 +510,7 @@ AnswerCacheStatus AnswerCache::status() const {
                            .disk_dropped = read(disk_dropped_),
                            .disk_trouble = {}};
   {
-    const MutexLock lock(disk_mutex_);
+    const MutexLock lock(trouble_mutex_);
     status.disk_trouble = disk_trouble_;
   }
   for (const auto& shard : shards_) {

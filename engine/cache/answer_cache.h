@@ -72,7 +72,8 @@ class AnswerCache {
   /// there. Returns: what emptying it returned.
   Status forget(const UserId& user) CAIRN_EXCLUDES(disk_mutex_);
 
-  [[nodiscard]] AnswerCacheStatus status() const CAIRN_EXCLUDES(disk_mutex_);
+  /// Waits for no disk.
+  [[nodiscard]] AnswerCacheStatus status() const CAIRN_EXCLUDES(trouble_mutex_);
 
   /// Ends what is done in the background. Idempotent.
   void stop() CAIRN_EXCLUDES(refresh_mutex_, spill_mutex_);
@@ -154,7 +155,7 @@ class AnswerCache {
   enum class From : std::uint8_t { kComputed, kDisk };
   /// Requires: nobody else has the entry yet.
   void keep(const std::string& key, const std::shared_ptr<Entry>& entry, From from = From::kComputed);
-  void tell_of_disk(const Status& written) CAIRN_REQUIRES(disk_mutex_);
+  void tell_of_disk(const Status& written) CAIRN_REQUIRES(disk_mutex_) CAIRN_EXCLUDES(trouble_mutex_);
   [[nodiscard]] Duration lifetime_of(const Recommendations& answer, const EntryPtr& before) const;
   [[nodiscard]] bool due_early(const Entry& entry, TimePoint now);
   void ask_for_refresh(const std::string& key, const RecommendRequest& request, const EntryPtr& entry)
@@ -198,8 +199,9 @@ class AnswerCache {
   std::atomic<std::uint64_t> disk_misses_{0};
   std::atomic<std::uint64_t> disk_writes_{0};
   std::atomic<std::uint64_t> disk_dropped_{0};
-  mutable Mutex disk_mutex_;  ///< what is written was current while it was: taken by who writes and who empties
-  std::string disk_trouble_ CAIRN_GUARDED_BY(disk_mutex_);  ///< why the last write failed; empty: it did not
+  Mutex disk_mutex_;             ///< what is written was current while it was: taken by who writes and who empties
+  mutable Mutex trouble_mutex_;  ///< is taken after disk_mutex_
+  std::string disk_trouble_ CAIRN_GUARDED_BY(trouble_mutex_);  ///< why the last write failed; empty: it did not
   TimePoint disk_retry_ CAIRN_GUARDED_BY(disk_mutex_);
   Mutex spill_mutex_;  ///< may be taken while a shard's mutex is held
   std::condition_variable_any spill_wanted_;
