@@ -46,10 +46,11 @@ struct NetworkOptions {
 /// kFp32: sums run in float, from the bias on, in the order of the inputs; instruction sets differ by rounding.
 ///
 /// kInt8: weights are kept, and the inputs of each layer rounded, as 8-bit codes, code = round(127 · value / m) with m
-/// the largest |value| of the row of weights or of inputs; products are summed as integers and scaled back:
+/// the largest |value| of the row of weights, or of those inputs of a row that a group reads; products are summed as
+/// integers and scaled back:
 ///     output = activation(float(sum) · (m_inputs / 127 · (m_weights / 127)) + bias).
-/// All instruction sets give the same bits. A row whose largest value is below 1e-30 counts as zeros. An input row with
-/// a value that is not finite gives NaN, in every output before the activation.
+/// All instruction sets give the same bits. Values whose largest is below 1e-30 count as zeros. One that is not finite
+/// gives NaN, in every output that reads what stands with it, before the activation.
 ///
 /// A row's outputs do not depend on the rows it is run with. NaN passes through every activation.
 /// Threads: any number may call any method at once.

@@ -11,10 +11,11 @@ enum class InstructionSet : std::uint8_t;
 /// bits.
 /// Counts are multiples of 16.
 struct CodeKernels {
-  /// Rounds the values of each row to codes = round(127 · value / m), with m the largest |value| of the row, of `count`
-  /// values. scales[r] becomes m / 127; 0, with codes of 0, where all values of the row count as zeros; NaN, with codes
-  /// of 0, where one is not finite.
-  void (*encode)(const float* values, std::size_t rows, std::size_t count, std::int8_t* codes, float* scales);
+  /// Rounds `count` values of each row, which begin `stride` values apart, to codes = round(127 · value / m), with m
+  /// the largest |value| of them; codes stand without gaps. scales[r] becomes m / 127; 0, with codes of 0, where all
+  /// values of the row count as zeros; NaN, with codes of 0, where one is not finite.
+  void (*encode)(const float* values, std::size_t stride, std::size_t rows, std::size_t count, std::int8_t* codes,
+                 float* scales);
   /// out[i] = float(sums[i]) · (scale · scales[i]) + biases[i]; with `relu` 0 where that is below 0.
   void (*decode)(const std::int32_t* sums, std::size_t count, float scale, const float* scales, const float* biases,
                  bool relu, float* out);

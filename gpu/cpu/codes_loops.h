@@ -76,15 +76,15 @@ inline void encode_row(const float* __restrict values, std::size_t count, float 
   }
 }
 
-inline void encode_loop(const float* __restrict values, std::size_t rows, std::size_t count,
+inline void encode_loop(const float* __restrict values, std::size_t stride, std::size_t rows, std::size_t count,
                         std::int8_t* __restrict codes, float* __restrict scales) {
   // What is largest is looked for in all rows before any is divided by it: so no row waits for another.
-  for (std::size_t r = 0; r < rows; ++r) scales[r] = largest_of(values + r * count, count);
+  for (std::size_t r = 0; r < rows; ++r) scales[r] = largest_of(values + r * stride, count);
   for (std::size_t r = 0; r < rows; ++r) {
     const float largest = scales[r];
     const bool finite = largest <= std::numeric_limits<float>::max();
     if (finite && largest >= kSmallest) {
-      encode_row(values + r * count, count, kCodeMax / largest, codes + r * count);
+      encode_row(values + r * stride, count, kCodeMax / largest, codes + r * count);
       scales[r] = largest / kCodeMax;
     } else {
       std::memset(codes + r * count, 0, count);

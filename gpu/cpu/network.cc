@@ -93,7 +93,7 @@ void pack_codes(const DenseLayer& from, Layer* layer) {
     place_weights(from, *layer, o, row);
     std::int8_t* panel = layer->codes.data() + at / kTile * row.size() * kTile;
     // Every table gives the same.
-    kCodesScalar.encode(row.data(), 1, row.size(), codes.data(), &layer->scales[at]);
+    kCodesScalar.encode(row.data(), row.size(), 1, row.size(), codes.data(), &layer->scales[at]);
     for (std::size_t i = 0; i < row.size(); ++i) panel[(i / 4 * kTile + at % kTile) * 4 + i % 4] = codes[i];
   }
 }
@@ -126,12 +126,11 @@ void run_int8(const DenseKernels& kernels, const CodeKernels& codes, const Layer
   const std::size_t read = layer.read();
   const std::size_t panels = layer.panels_of_group();
   const std::size_t given = panels * kTile;
-  const std::size_t width = layer.in.width;
-  float input_scales[kTile];  // NaN marks a row with a value that is not finite, and spreads to all its outputs
-  codes.encode(work->block.data(), kTile, width, work->codes.data(), input_scales);
+  float input_scales[kTile];  // NaN marks a value that is not finite, and spreads to all outputs that read it
   for (std::size_t group = 0; group < layer.groups; ++group) {
     const std::size_t first = group * given;
-    kernels.multiply_int8(work->codes.data() + group * read, width, layer.codes.data() + first * read, read / 4, panels,
+    codes.encode(work->block.data() + group * read, layer.in.width, kTile, read, work->codes.data(), input_scales);
+    kernels.multiply_int8(work->codes.data(), read, layer.codes.data() + first * read, read / 4, panels,
                           work->sums.data());
     for (std::size_t r = 0; r < kTile; ++r) {
       codes.decode(work->sums.data() + r * given, given, input_scales[r], layer.scales.data() + first,

@@ -134,12 +134,14 @@ Codes coded(std::span<const float> values) {
 /// One row by the header's definition of kInt8, with integers of 64 bits.
 std::vector<float> int8_oracle(const std::vector<LayerValues>& layers, std::vector<float> values) {
   for (const LayerValues& layer : layers) {
-    const Codes inputs = coded(values);
+    const std::size_t part = layer.inputs / layer.groups;
     std::vector<float> next;
     for (std::size_t o = 0; o < layer.outputs; ++o) {
-      const Codes weights = coded(layer.row(o));
+      const std::size_t group = o / (layer.outputs / layer.groups);
+      const Codes inputs = coded(std::span(values).subspan(group * part, part));
+      const Codes weights = coded(std::span(layer.weights).subspan(o * part, part));
       std::int64_t sum = 0;
-      for (std::size_t i = 0; i < layer.inputs; ++i) sum += std::int64_t{inputs.codes[i]} * weights.codes[i];
+      for (std::size_t i = 0; i < part; ++i) sum += std::int64_t{inputs.codes[i]} * weights.codes[i];
       const float product = static_cast<float>(sum) * (inputs.scale * weights.scale);
       next.push_back(activated(layer.activation, product + (layer.biases.empty() ? 0.0F : layer.biases[o])));
     }
