@@ -19,6 +19,7 @@
 
 #include "cairn/engine.h"
 #include "tests/support/environment_number.h"
+#include "tests/support/files_with.h"
 #include "tests/support/temporary_folder.h"
 
 namespace {
@@ -69,18 +70,6 @@ std::int64_t events_in(const Engine& engine, EntityKind kind, const std::string&
   std::int64_t events = 0;
   for (const FeatureEntry& entry : answer->entities.at(0).vectors.at(0).entries) events += entry.count;
   return events;
-}
-
-/// The files below a folder that hold these bytes.
-std::vector<std::string> files_with(const std::string& folder, const std::string& bytes) {
-  std::vector<std::string> found;
-  for (const auto& file : fs::recursive_directory_iterator(folder)) {
-    if (!file.is_regular_file()) continue;
-    std::ifstream in(file.path(), std::ios::binary);
-    const std::string all((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-    if (all.find(bytes) != std::string::npos) found.push_back(file.path().string());
-  }
-  return found;
 }
 
 std::string in_hex(std::string_view bytes) {
@@ -136,8 +125,9 @@ TEST_CASE("an erased user is in no answer and in no byte of the state directory,
     CHECK(events_in(*engine, EntityKind::kPlace, "cafe", "place_visits") == 2);
     REQUIRE(engine->close().ok());
     engine.reset();
-    CHECK(files_with(folder / "state", kAnn) == std::vector<std::string>{});
-    CHECK(files_with(folder / "state", in_hex(kAnn)) == std::vector<std::string>{});  // RocksDB's log writes keys so
+    CHECK(test::files_with(folder / "state", kAnn) == std::vector<std::string>{});
+    CHECK(test::files_with(folder / "state", in_hex(kAnn)) ==
+          std::vector<std::string>{});  // RocksDB's log writes keys so
     CHECK_FALSE(fs::exists(folder / "state/erasing"));
     engine = open(options_in(folder / "state"));
     catch_up(*engine);
@@ -178,7 +168,7 @@ TEST_CASE("a source that is read again brings nothing back of an erased user but
   CHECK(engine->export_user({}, UserId(kAnn))->events.size() == 2);
   REQUIRE(engine->erase_user({}, UserId(kAnn))->complete());
   engine.reset();
-  CHECK(files_with(folder / "state", kAnn).empty());
+  CHECK(test::files_with(folder / "state", kAnn).empty());
 }
 
 TEST_CASE("a user whom nobody knows is erased too, and an id that is none is refused") {
@@ -210,7 +200,7 @@ TEST_CASE("events that are taken while their user is erased are there as a whole
   catch_up(*engine);
   CHECK(events_in(*engine, EntityKind::kUser, kAnn, "user_history") == 0);
   engine.reset();
-  CHECK(files_with(folder / "state", kAnn).empty());
+  CHECK(test::files_with(folder / "state", kAnn).empty());
 }
 
 TEST_CASE("a process that is killed while it erases a user has him erased after the next start") {
@@ -257,7 +247,7 @@ TEST_CASE("a process that is killed while it erases a user has him erased after 
     CHECK(events_in(*engine, EntityKind::kUser, "bob", "user_history") == 2);
     CHECK(events_in(*engine, EntityKind::kPlace, "bar", "place_visits") == 81);
     engine.reset();
-    CHECK(files_with(folder / "state", kAnn) == std::vector<std::string>{});
+    CHECK(test::files_with(folder / "state", kAnn) == std::vector<std::string>{});
   }
 }
 

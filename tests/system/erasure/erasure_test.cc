@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cairn/engine.h"
+#include "tests/support/files_with.h"
 #include "tests/support/postgres.h"
 #include "tests/support/temporary_folder.h"
 
@@ -84,17 +85,6 @@ struct Fixture {
   }
 };
 
-std::vector<std::string> files_with(const std::string& folder, const std::string& bytes) {
-  std::vector<std::string> found;
-  for (const auto& file : fs::recursive_directory_iterator(folder)) {
-    if (!file.is_regular_file()) continue;
-    std::ifstream in(file.path(), std::ios::binary);
-    const std::string all((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-    if (all.find(bytes) != std::string::npos) found.push_back(file.path().string());
-  }
-  return found;
-}
-
 TEST_CASE("an erased user is in no row of any table and in no file, the hours count on, and a replay changes nothing") {
   Fixture f;
   f.ingest({event(kAnn, "cafe", kThen + 1), event("bob", "cafe", kThen + 1)});
@@ -112,7 +102,7 @@ TEST_CASE("an erased user is in no row of any table and in no file, the hours co
     CHECK(f.value("SELECT sum(events) FROM place_stats_hourly") == std::to_string(4 + round));
     CHECK(f.value("SELECT count(*) FROM user_interactions") == std::to_string(2 + round));
     f.engine.reset();
-    CHECK(files_with(f.folder / "state", kAnn).empty());
+    CHECK(test::files_with(f.folder / "state", kAnn).empty());
     // The file is read again from its beginning.
     f.source = "again";
     f.open();
@@ -139,7 +129,7 @@ TEST_CASE("a user is erased from a database that is down as soon as it is up aga
   CHECK(f.rows_with(kAnn) == std::vector<std::string>{});
   CHECK(f.engine->export_user({}, UserId(kAnn))->events.empty());
   f.engine.reset();
-  CHECK(files_with(f.folder / "state", kAnn).empty());
+  CHECK(test::files_with(f.folder / "state", kAnn).empty());
 }
 
 TEST_CASE("a deleted place says so in PostgreSQL, loses its hours where that is wanted, and comes back") {
