@@ -28,10 +28,10 @@ struct DenseKernels {
   /// values[r] -= sum over j of panel[r][j] · x[j]; `rows` is a multiple of kTile.
   void (*subtract_dots)(const float* x, const float* panel, std::size_t rows, float* values);
   /// sums[r][p · kTile + o] = sum over q, i < 4 of inputs[r][4 q + i] · weights[p][q][o][i], for kTile rows r, panels
-  /// p and o < kTile: exact integers, the same from every table. Input rows begin `stride` bytes apart, rows of sums
-  /// are panels · kTile integers long; codes are within ±127 (-128 overflows).
-  void (*multiply_int8)(const std::int8_t* inputs, std::size_t stride, const std::int8_t* weights, std::size_t quads,
-                        std::size_t panels, std::int32_t* sums);
+  /// p and o < kTile: exact integers, the same from every table. Input rows are 4 · quads bytes long, rows of sums
+  /// panels · kTile integers; codes are within ±127 (-128 overflows).
+  void (*multiply_int8)(const std::int8_t* inputs, const std::int8_t* weights, std::size_t quads, std::size_t panels,
+                        std::int32_t* sums);
 };
 
 extern const DenseKernels kDenseScalar;

@@ -132,8 +132,8 @@ inline __attribute__((always_inline)) __m256i add_four_products(__m256i sums, __
   return _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
-void multiply_int8(const std::int8_t* inputs, std::size_t stride, const std::int8_t* weights, std::size_t quads,
-                   std::size_t panels, std::int32_t* sums) {
+void multiply_int8(const std::int8_t* inputs, const std::int8_t* weights, std::size_t quads, std::size_t panels,
+                   std::int32_t* sums) {
   for (std::size_t r = 0; r < kTile; ++r) {
     for (std::size_t p = 0; p < panels; ++p) {
       const std::int8_t* panel = weights + p * quads * kTile * 4;
@@ -142,7 +142,7 @@ void multiply_int8(const std::int8_t* inputs, std::size_t stride, const std::int
       for (std::size_t q = 0; q < quads; ++q) {
         // Copied, because the address need not be a multiple of four.
         int four;
-        __builtin_memcpy(&four, inputs + r * stride + q * 4, sizeof four);
+        __builtin_memcpy(&four, inputs + (r * quads + q) * 4, sizeof four);
         const __m256i input = _mm256_set1_epi32(four);
         low = add_four_products(low, input, panel + q * kTile * 4);
         high = add_four_products(high, input, panel + (q * kTile + kHalf) * 4);

@@ -113,10 +113,9 @@ void subtract_dots(const float* x, const float* panel, std::size_t rows, float* 
 /// VNNI multiplies unsigned by signed bytes: inputs go in as input + 128, and `excess`, 128 · weight, is subtracted
 /// again.
 template <std::size_t kRows, std::size_t kPanels>
-inline __attribute__((always_inline)) void multiply_int8_rows(const std::int8_t* inputs, std::size_t stride,
-                                                              const std::int8_t* weights, std::size_t quads,
-                                                              const __m512i* excess, std::int32_t* sums,
-                                                              std::size_t sums_stride) {
+inline __attribute__((always_inline)) void multiply_int8_rows(const std::int8_t* inputs, const std::int8_t* weights,
+                                                              std::size_t quads, const __m512i* excess,
+                                                              std::int32_t* sums, std::size_t stride) {
   const __m512i offset = _mm512_set1_epi8(static_cast<char>(0x80));
   __m512i shifted[kRows][kPanels];
 #pragma GCC unroll 16
@@ -129,7 +128,7 @@ inline __attribute__((always_inline)) void multiply_int8_rows(const std::int8_t*
     for (std::size_t r = 0; r < kRows; ++r) {
       // Copied, because the address need not be a multiple of four.
       int four;
-      __builtin_memcpy(&four, inputs + r * stride + q * 4, sizeof four);
+      __builtin_memcpy(&four, inputs + (r * quads + q) * 4, sizeof four);
       const __m512i input = _mm512_xor_si512(_mm512_set1_epi32(four), offset);
 #pragma GCC unroll 4
       for (std::size_t p = 0; p < kPanels; ++p) shifted[r][p] = _mm512_dpbusd_epi32(shifted[r][p], input, weight[p]);
@@ -139,14 +138,14 @@ inline __attribute__((always_inline)) void multiply_int8_rows(const std::int8_t*
   for (std::size_t i = 0; i < kRows * kPanels; ++i) {
     const std::size_t r = i / kPanels;
     const std::size_t p = i % kPanels;
-    _mm512_storeu_si512(sums + r * sums_stride + p * kTile, _mm512_sub_epi32(shifted[r][p], excess[p]));
+    _mm512_storeu_si512(sums + r * stride + p * kTile, _mm512_sub_epi32(shifted[r][p], excess[p]));
   }
 }
 
 /// For rows and panels that fit into the registers, as often as it takes for all rows.
 template <std::size_t kRows, std::size_t kPanels>
-void multiply_int8_panels(const std::int8_t* inputs, std::size_t stride, const std::int8_t* weights, std::size_t quads,
-                          std::int32_t* sums, std::size_t sums_stride) {
+void multiply_int8_panels(const std::int8_t* inputs, const std::int8_t* weights, std::size_t quads, std::int32_t* sums,
+                          std::size_t stride) {
   const __m512i offset = _mm512_set1_epi8(static_cast<char>(0x80));
   __m512i excess[kPanels];
 #pragma GCC unroll 4
@@ -158,24 +157,22 @@ void multiply_int8_panels(const std::int8_t* inputs, std::size_t stride, const s
     }
   }
   for (std::size_t r = 0; r < kTile; r += kRows) {
-    multiply_int8_rows<kRows, kPanels>(inputs + r * stride, stride, weights, quads, excess, sums + r * sums_stride,
-                                       sums_stride);
+    multiply_int8_rows<kRows, kPanels>(inputs + r * quads * 4, weights, quads, excess, sums + r * stride, stride);
   }
 }
 
-void multiply_int8(const std::int8_t* inputs, std::size_t stride, const std::int8_t* weights, std::size_t quads,
-                   std::size_t panels, std::int32_t* sums) {
+void multiply_int8(const std::int8_t* inputs, const std::int8_t* weights, std::size_t quads, std::size_t panels,
+                   std::int32_t* sums) {
   const std::size_t panel = quads * kTile * 4;
-  const std::size_t sums_stride = panels * kTile;
+  const std::size_t stride = panels * kTile;
   std::size_t p = 0;
   for (; p + 4 <= panels; p += 4) {
-    multiply_int8_panels<4, 4>(inputs, stride, weights + p * panel, quads, sums + p * kTile, sums_stride);
+    multiply_int8_panels<4, 4>(inputs, weights + p * panel, quads, sums + p * kTile, stride);
   }
   for (; p + 2 <= panels; p += 2) {
-    multiply_int8_panels<8, 2>(inputs, stride, weights + p * panel, quads, sums + p * kTile, sums_stride);
+    multiply_int8_panels<8, 2>(inputs, weights + p * panel, quads, sums + p * kTile, stride);
   }
-  for (; p < panels; ++p)
-    multiply_int8_panels<8, 1>(inputs, stride, weights + p * panel, quads, sums + p * kTile, sums_stride);
+  for (; p < panels; ++p) multiply_int8_panels<8, 1>(inputs, weights + p * panel, quads, sums + p * kTile, stride);
 }
 
 }  // namespace

@@ -59,10 +59,10 @@ void subtract_dots(const float* x, const float* panel, std::size_t rows, float* 
   }
 }
 
-void multiply_int8(const std::int8_t* inputs, std::size_t stride, const std::int8_t* weights, std::size_t quads,
-                   std::size_t panels, std::int32_t* sums) {
+void multiply_int8(const std::int8_t* inputs, const std::int8_t* weights, std::size_t quads, std::size_t panels,
+                   std::int32_t* sums) {
   for (std::size_t r = 0; r < kTile; ++r) {
-    const std::int8_t* input = inputs + r * stride;
+    const std::int8_t* input = inputs + r * quads * 4;
     for (std::size_t column = 0; column < panels * kTile; ++column) {
       const std::int8_t* panel = weights + column / kTile * quads * kTile * 4;
       std::int32_t sum = 0;

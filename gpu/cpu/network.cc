@@ -130,8 +130,7 @@ void run_int8(const DenseKernels& kernels, const CodeKernels& codes, const Layer
   for (std::size_t group = 0; group < layer.groups; ++group) {
     const std::size_t first = group * given;
     codes.encode(work->block.data() + group * read, layer.in.width, kTile, read, work->codes.data(), input_scales);
-    kernels.multiply_int8(work->codes.data(), read, layer.codes.data() + first * read, read / 4, panels,
-                          work->sums.data());
+    kernels.multiply_int8(work->codes.data(), layer.codes.data() + first * read, read / 4, panels, work->sums.data());
     for (std::size_t r = 0; r < kTile; ++r) {
       codes.decode(work->sums.data() + r * given, given, input_scales[r], layer.scales.data() + first,
                    layer.biases.data() + first, layer.activation == Activation::kRelu,
