@@ -138,19 +138,13 @@ Result<Recommendations> AnswerCache::answer(const CallContext& call, const Recom
     const bool stale = now >= entry->expires;
     count(stale ? stale_hits_ : hits_);
     if (stale || due_early(*entry, now)) ask_for_refresh(*key, request, entry);
-    Recommendations answer = entry->answer;
-    answer.kept = {Tier::kMemory, std::chrono::duration_cast<std::chrono::milliseconds>(now - entry->made), stale,
-                   entry->memo};
-    return answer;
+    return given(*entry, Tier::kMemory, now);
   }
   // What is in memory, and will not do, is newer than what the disk has.
   if (!entry) {
     if (const EntryPtr found = find_on_disk(*key, request, now)) {
       count(hits_);
-      Recommendations answer = found->answer;
-      answer.kept = {Tier::kDisk, std::chrono::duration_cast<std::chrono::milliseconds>(now - found->made), false,
-                     found->memo};
-      return answer;
+      return given(*found, Tier::kDisk, now);
     }
   }
   count(misses_);
@@ -163,6 +157,13 @@ Result<Recommendations> AnswerCache::answer(const CallContext& call, const Recom
   CAIRN_ASSIGN_OR_RETURN(const auto made, make(call, request, entry));
   keep(*key, made);
   return made->answer;
+}
+
+Recommendations AnswerCache::given(const Entry& entry, Tier tier, TimePoint now) {
+  Recommendations answer = entry.answer;
+  answer.kept = {tier, std::chrono::duration_cast<std::chrono::milliseconds>(now - entry.made), now >= entry.expires,
+                 entry.memo};
+  return answer;
 }
 
 AnswerCache::EntryPtr AnswerCache::find(const std::string& key) {

@@ -145,6 +145,8 @@ class AnswerCache {
   [[nodiscard]] bool current(const Origin& origin) const;
   [[nodiscard]] bool current(const Entry& entry) const;
   [[nodiscard]] EntryPtr find(const std::string& key);
+  /// A kept answer, with where it comes from.
+  [[nodiscard]] static Recommendations given(const Entry& entry, Tier tier, TimePoint now);
   [[nodiscard]] bool will_do(const Entry& entry, const RecommendRequest& request, TimePoint now) const;
   [[nodiscard]] Result<EntryPtr> fly(const CallContext& call, const std::string& key, const RecommendRequest& request);
   /// `before`: what there was, or null.
