@@ -72,6 +72,7 @@ void add_counts(Snapshot& out, const EngineStatus& status) {
   counter("cairn_events_of_erased_total", "Interactions refused because their user was erased later than they happened",
           status.events_of_erased);
   counter("cairn_row_cache_hits_total", "Rows found in memory", status.row_cache_hits);
+  counter("cairn_row_cache_misses_total", "Rows read from the state store", status.row_cache_misses);
   counter("cairn_answer_cache_hits_total", "Requests answered with a kept answer", status.answers.hits);
   counter("cairn_answer_cache_stale_hits_total", "Requests answered with a kept answer that had grown old",
           status.answers.stale_hits);
@@ -89,7 +90,6 @@ void add_counts(Snapshot& out, const EngineStatus& status) {
   counter("cairn_answer_disk_dropped_total", "Answers that were to go to disk and did not",
           status.answers.disk_dropped);
   counter("cairn_answer_cache_evictions_total", "Kept answers that left for want of room", status.answers.evictions);
-  counter("cairn_row_cache_misses_total", "Rows read from the state store", status.row_cache_misses);
   counter("cairn_windows_written_total", "Windows of changes written to the state store by this process",
           status.windows_written);
   counter("cairn_window_rows_written_total", "Changed rows in the windows written", status.window_rows_written);
