@@ -1,12 +1,14 @@
-#include <filesystem>
-#include <fstream>
-#include <iostream>
+#include <algorithm>
+#include <chrono>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cairn/byte_text.h"
 #include "tools/cairn/api_client.h"
+#include "tools/cairn/line_source.h"
 #include "tools/cairn/output.h"
 
 namespace cairn::cli {
@@ -75,27 +77,21 @@ void invalidate(const GlobalOptions& options, const Names& names) {
                   : "kept answers about " + grouped(count_at(answer, "invalidated")) + " names are outdated\n");
 }
 
-nlohmann::json read_requests(std::istream& in, const std::string& name) {
+nlohmann::json read_requests(const std::string& path) {
+  LineSource lines = value_or_fail(LineSource::open(path));
   nlohmann::json requests = nlohmann::json::array();
-  std::string line;
-  for (std::size_t number = 1; std::getline(in, line); ++number) {
-    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+  std::string_view line;
+  while (value_or_fail(lines.next(&line))) {
+    if (trimmed(line).empty()) continue;
     nlohmann::json one = nlohmann::json::parse(line, nullptr, false);
-    if (!one.is_object()) fail(invalid_argument(name + ":" + std::to_string(number) + ": is no JSON object"));
+    if (!one.is_object()) fail(invalid_argument(path + ":" + std::to_string(lines.number()) + ": is no JSON object"));
     requests.push_back(std::move(one));
   }
   return requests;
 }
 
 void warm(const GlobalOptions& options, const std::string& path) {
-  std::ifstream file;
-  if (path != "-") {
-    std::error_code ignored;
-    if (std::filesystem::is_directory(path, ignored)) fail(invalid_argument(path + ": is a directory"));
-    file.open(path);
-    if (!file) fail(not_found(path + ": cannot be opened"));
-  }
-  const nlohmann::json requests = read_requests(path == "-" ? std::cin : file, path);
+  const nlohmann::json requests = read_requests(path);
   if (requests.empty()) fail(invalid_argument(path + ": has no requests"));
   std::uint64_t warmed = 0;
   std::uint64_t not_kept = 0;
