@@ -53,8 +53,13 @@ struct Town {
     const std::string one = R"({"user_id":")" + user + R"(","place_id":"p)" + std::to_string(place) +
                             R"(","type":"visit","ts":)" + std::to_string(to_ms(clock.now())) + "}";
     const std::vector<std::string_view> events{one};
-    REQUIRE(engine->ingest({}, events, "").ok());
-    REQUIRE(engine->wait_caught_up({}).ok());
+    const auto ack = engine->ingest({}, events, "");
+    REQUIRE(ack.ok());
+    // Seen is enough, and is told of sooner than stored.
+    RecommendRequest probe{.user = UserId("somebody else"), .position = GeoPoint{40.7, -74.0}};
+    probe.time = clock.now();  // such an answer is not kept
+    probe.min_offset = ack->reflected_at;
+    REQUIRE(engine->recommend({}, probe).ok());
   }
   [[nodiscard]] Recommendations ask(const std::string& user, bool computed = false) const {
     RecommendRequest request{.user = UserId(user), .position = GeoPoint{40.7, -74.0}};
