@@ -60,6 +60,9 @@ class EngineImpl final : public Engine {
   Result<IngestAck> check_events(const CallContext& context, std::span<const std::string_view> events) const override;
   Status upsert_places(const CallContext& context, std::span<const Place> places) override;
   Status delete_places(const CallContext& context, std::span<const PlaceId> ids, PlaceHistory history) override;
+  std::vector<Category> categories(const CallContext& context) const override;
+  Result<std::uint64_t> rename_category(const CallContext& context, const std::string& from, const std::string& to,
+                                        CategoryTarget target) override;
   Result<Place> get_place(const CallContext& context, const PlaceId& id) const override;
   Result<FeatureResponse> get_features(const CallContext& context, const FeatureRequest& request) const override;
   Result<Recommendations> recommend(const CallContext& context, const RecommendRequest& request) const override;
@@ -289,6 +292,20 @@ Status EngineImpl::delete_places(const CallContext& context, std::span<const Pla
   recommender_->refresh_index();
   schedule_->call();
   return ok_status();
+}
+
+std::vector<Category> EngineImpl::categories(const CallContext&) const { return state_->catalog().categories(); }
+
+Result<std::uint64_t> EngineImpl::rename_category(const CallContext& context, const std::string& from,
+                                                  const std::string& to, CategoryTarget target) {
+  if (closing_.load()) return unavailable("the engine is closing");
+  CAIRN_RETURN_IF_ERROR(context.check());
+  CAIRN_ASSIGN_OR_RETURN(const std::uint64_t moved, state_->catalog().rename_category(from, to, target));
+  recommender_->refresh_index();
+  // The context's deadline has no say any more: it is done.
+  CAIRN_RETURN_IF_ERROR(answers_->invalidate({.users = {}, .places = {}, .categories = {from, to}, .cells = {}}));
+  schedule_->call();
+  return moved;
 }
 
 Result<Place> EngineImpl::get_place(const CallContext& context, const PlaceId& id) const {

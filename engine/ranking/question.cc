@@ -76,7 +76,7 @@ void QuestionReader::read_filter(const RecommendRequest& request, const PlaceInd
   filter.any_category = request.categories.empty();
   for (const std::string& name : request.categories) {
     // A category that no place has is no error: it matches nothing.
-    const auto id = state_.category_ids().find(name);
+    const auto id = state_.catalog().category_named(name);
     if (id) filter.categories.insert(static_cast<std::uint32_t>(*id));
   }
   filter.excluded = rows_of(index, request.exclude);

@@ -68,6 +68,11 @@ Status check_place(const Place& place, std::size_t index) {
 }  // namespace
 
 Status Catalog::load() {
+  {
+    const WriterLock lock(mutex_);
+    CAIRN_RETURN_IF_ERROR(names_.load(store_));
+    any_renamed_.store(!names_.empty(), std::memory_order_release);
+  }
   Status damaged;
   CAIRN_RETURN_IF_ERROR(store_.scan(storage::Family::kPlaces, "", [&](std::string_view key, std::string_view value) {
     Stored stored;
@@ -90,6 +95,10 @@ Status Catalog::upsert(std::span<const Place> places) {
   stored.reserve(places.size());
   for (const Place& place : places) stored.push_back({.place = place});
   const MutexLock one_at_a_time(upsert_mutex_);
+  if (any_renamed()) {
+    const ReaderLock lock(mutex_);
+    for (Stored& one : stored) one.place.category = names_.name_now(one.place.category);
+  }
   return write(std::move(stored), version() + 1);
 }
 
@@ -114,6 +123,54 @@ Result<std::vector<Catalog::Stored>> Catalog::find_to_remove(std::span<const Pla
   return found;
 }
 
+Result<std::uint64_t> Catalog::rename_category(const std::string& from, const std::string& to, CategoryTarget target) {
+  const MutexLock one_at_a_time(upsert_mutex_);
+  std::vector<Stored> moved;
+  {
+    const ReaderLock lock(mutex_);
+    CAIRN_RETURN_IF_ERROR(names_.check(from, to, target));
+    std::copy_if(stored_.begin(), stored_.end(), std::back_inserter(moved),
+                 [&](const Stored& stored) { return stored.place.category == from; });
+  }
+  category_ids_.intern(to);
+  for (Stored& one : moved) one.place.category = to;
+  const auto count = static_cast<std::uint64_t>(
+      std::count_if(moved.begin(), moved.end(), [](const Stored& stored) { return !stored.deleted; }));
+  storage::WriteBatch batch;
+  CategoryNames::Changes changes;
+  {
+    const ReaderLock lock(mutex_);
+    changes = names_.changes(from, to);
+  }
+  CategoryNames::put(changes, &batch);
+  // The names and the places that have them are one write: a crash leaves all as it was, or all renamed.
+  CAIRN_RETURN_IF_ERROR(write(std::move(moved), version() + 1, std::move(batch), changes));
+  return count;
+}
+
+std::vector<Category> Catalog::categories() const {
+  std::vector<Category> all;
+  const ReaderLock lock(mutex_);
+  auto old_names = names_.old_names();
+  for (std::uint64_t id = 0; id < category_ids_.size(); ++id) {
+    if (names_.now(id) != id) continue;
+    all.push_back({category_ids_.name(id), id < places_of_.size() ? places_of_[id] : 0, std::move(old_names[id])});
+  }
+  std::sort(all.begin(), all.end(), [](const Category& a, const Category& b) { return a.name < b.name; });
+  return all;
+}
+
+std::optional<std::uint64_t> Catalog::category_named(const std::string& name) const {
+  const auto id = category_ids_.find(name);
+  return id ? std::optional(category_now(*id)) : std::nullopt;
+}
+
+std::uint64_t Catalog::category_now(std::uint64_t category) const {
+  if (!any_renamed()) return category;
+  const ReaderLock lock(mutex_);
+  return names_.now(category);
+}
+
 Status Catalog::rise_above(std::uint64_t version) {
   const MutexLock one_at_a_time(upsert_mutex_);
   return write(newer_than(0), std::max(version, this->version()) + 1);
@@ -136,13 +193,13 @@ Status Catalog::set_pushed_version(std::uint64_t version) {
   return store_.write(batch, storage::Durability::kBuffered);
 }
 
-Status Catalog::write(std::vector<Stored> stored, std::uint64_t version) {
+Status Catalog::write(std::vector<Stored> stored, std::uint64_t version, storage::WriteBatch batch,
+                      const CategoryNames::Changes& changes) {
   for (Stored& one : stored) {
     if (!one.place.category.empty()) category_ids_.intern(one.place.category);
     one.id = place_ids_.intern(one.place.id.str());
     one.version = version;
   }
-  storage::WriteBatch batch;
   const PendingIds place_ids(place_ids_, kPlaceIdPrefix, &batch);
   const PendingIds category_ids(category_ids_, kCategoryIdPrefix, &batch);
   for (const Stored& one : stored) batch.put(storage::Family::kPlaces, one.place.id.str(), encode_place(one));
@@ -152,6 +209,8 @@ Status Catalog::write(std::vector<Stored> stored, std::uint64_t version) {
   place_ids.confirm();
   category_ids.confirm();
   const WriterLock lock(mutex_);
+  names_.apply(changes);
+  any_renamed_.store(!names_.empty(), std::memory_order_release);
   for (Stored& one : stored) keep(std::move(one));
   version_ = version;
   return ok_status();
@@ -166,15 +225,24 @@ void Catalog::keep(Stored stored) {
   if (!stored.deleted) facts.cell = features::cell_of(stored.place.position, std::nullopt);
   if (!stored.deleted && !stored.place.category.empty()) facts.category = category_ids_.intern(stored.place.category);
   text_bytes_ += text_bytes(stored.place);
+  count_category(stored, 1);
   deleted_ += stored.deleted ? 1 : 0;
   const auto [found, added] = by_id_.try_emplace(stored.id, stored_.size());
   if (added) {
     stored_.push_back(std::move(stored));
   } else {
     text_bytes_ -= text_bytes(stored_[found->second].place);
+    count_category(stored_[found->second], -1);
     deleted_ -= stored_[found->second].deleted ? 1 : 0;
     stored_[found->second] = std::move(stored);
   }
+}
+
+void Catalog::count_category(const Stored& stored, int by) {
+  if (stored.deleted || stored.place.category.empty()) return;
+  const std::uint64_t category = category_ids_.find(stored.place.category).value();
+  if (places_of_.size() <= category) places_of_.resize(category + 1);
+  places_of_[category] += static_cast<std::uint64_t>(by);
 }
 
 Result<Place> Catalog::get(const PlaceId& id) const {

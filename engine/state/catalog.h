@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -10,10 +11,12 @@
 #include <unordered_map>
 #include <vector>
 
+#include "cairn/category.h"
 #include "cairn/clock.h"
 #include "cairn/mutex.h"
 #include "cairn/place.h"
 #include "cairn/status.h"
+#include "engine/state/category_names.h"
 #include "features/dictionary.h"
 #include "features/event_changes.h"
 #include "features/waiting.h"
@@ -30,7 +33,7 @@ class Catalog {
  public:
   /// All must outlive the catalogue.
   Catalog(storage::StateStore& store, features::Dictionary& places, features::Dictionary& categories)
-      : store_(store), place_ids_(places), category_ids_(categories) {}
+      : store_(store), place_ids_(places), category_ids_(categories), names_(categories) {}
 
   /// Reads the stored catalogue. Call once, before anything else, after the dictionaries were restored.
   Status load();
@@ -46,6 +49,18 @@ class Catalog {
   [[nodiscard]] Status check_removal(std::span<const PlaceId> ids, PlaceHistory history) const {
     return find_to_remove(ids, history).status();
   }
+
+  /// Gives a category another name, or makes one of two; see Engine::rename_category. What rows have under the old one
+  /// is read under the new one from then on. One write. Returns: how many places have the new name now that had not.
+  [[nodiscard]] Result<std::uint64_t> rename_category(const std::string& from, const std::string& to,
+                                                      CategoryTarget target);
+  /// By name.
+  [[nodiscard]] std::vector<Category> categories() const;
+  /// The dictionary id of the category that `name` means by now. Returns: nullopt when there is none.
+  [[nodiscard]] std::optional<std::uint64_t> category_named(const std::string& name) const;
+  /// Whether some category was ever renamed, and into what. The former costs one load.
+  [[nodiscard]] bool any_renamed() const noexcept { return any_renamed_.load(std::memory_order_acquire); }
+  [[nodiscard]] std::uint64_t category_now(std::uint64_t category) const;
 
   /// Stamps every place anew with a version above `version`, so that all of them are newer than it.
   Status rise_above(std::uint64_t version);
@@ -83,10 +98,12 @@ class Catalog {
 
  private:
   /// Stamps the places with `version`, and writes them.
-  Status write(std::vector<Stored> places, std::uint64_t version) CAIRN_REQUIRES(upsert_mutex_) CAIRN_EXCLUDES(mutex_);
+  Status write(std::vector<Stored> places, std::uint64_t version, storage::WriteBatch batch = {},
+               const CategoryNames::Changes& changes = {}) CAIRN_REQUIRES(upsert_mutex_) CAIRN_EXCLUDES(mutex_);
   [[nodiscard]] Result<Stored> find(const PlaceId& id) const CAIRN_EXCLUDES(mutex_);
   [[nodiscard]] Result<std::vector<Stored>> find_to_remove(std::span<const PlaceId> ids, PlaceHistory history) const;
   void keep(Stored stored) CAIRN_REQUIRES(mutex_);
+  void count_category(const Stored& stored, int by) CAIRN_REQUIRES(mutex_);
 
   /// What applying an event needs to know of its place.
   struct Facts {
@@ -107,6 +124,9 @@ class Catalog {
   std::vector<Facts> facts_ CAIRN_GUARDED_BY(mutex_);    ///< by dictionary id
   std::size_t text_bytes_ CAIRN_GUARDED_BY(mutex_) = 0;  ///< of what lies outside of the objects in stored_
   std::size_t deleted_ CAIRN_GUARDED_BY(mutex_) = 0;     ///< of those in stored_
+  CategoryNames names_ CAIRN_GUARDED_BY(mutex_);
+  std::vector<std::uint64_t> places_of_ CAIRN_GUARDED_BY(mutex_);  ///< by dictionary id of a category; not the deleted
+  std::atomic<bool> any_renamed_{false};
   std::uint64_t version_ CAIRN_GUARDED_BY(mutex_) = 0;
 };
 

@@ -7,6 +7,7 @@
 #include "features/delta_row.h"
 #include "features/geohash.h"
 #include "features/read.h"
+#include "features/renamed.h"
 #include "features/row.h"
 #include "features/waiting.h"
 
@@ -147,12 +148,16 @@ Status FeatureState::settle_cells(std::uint64_t place) {
 }
 
 RowCache::RowPtr FeatureState::settled(RowCache::RowPtr row) const {
-  if (!row || !features::any_waiting(stored_.schema, *row)) return row;
+  if (!row) return row;
   const auto facts_of = [this](std::uint64_t place) { return catalog_.facts(place); };
-  const features::Row come = features::arrived(stored_.schema, *row, facts_of);
-  if (come.blocks.empty()) return row;
+  features::Row come;
+  if (features::any_waiting(stored_.schema, *row)) come = features::arrived(stored_.schema, *row, facts_of);
+  const auto now = [this](std::uint64_t category) { return catalog_.category_now(category); };
+  const bool renamed = catalog_.any_renamed() && features::any_renamed(stored_.schema, *row, now);
+  if (come.blocks.empty() && !renamed) return row;
   auto whole = std::make_shared<features::Row>(*row);
-  features::settle_row(stored_.schema, come, facts_of, whole.get());
+  if (renamed) features::rename_categories(stored_.schema, now, whole.get());
+  if (!come.blocks.empty()) features::settle_row(stored_.schema, come, facts_of, whole.get());
   return whole;
 }
 

@@ -170,7 +170,7 @@ class FeatureState {
   [[nodiscard]] Status settle_cells(std::uint64_t place) CAIRN_REQUIRES(windows_->growing_mutex());
   /// What is stored of `key` and what is pending.
   [[nodiscard]] Result<RowCache::Found> row_of(const std::string& key) const;
-  /// The row with all that waited in it for places that are known by now.
+  /// The row with all that waited in it for places that are known by now, and categories as they are called by now.
   [[nodiscard]] RowCache::RowPtr settled(RowCache::RowPtr row) const;
   void forget_places(std::span<const PlaceId> ids);
   Status forget_user(const UserId& user, EventTime at, const std::string& key);

@@ -45,6 +45,7 @@ inline constexpr std::string_view kPlacesPushedKey = "engine/places-pushed";
 inline constexpr std::string_view kPositionPrefix = "position/";
 inline constexpr std::string_view kErasureSecretKey = "engine/erasure-secret";
 inline constexpr std::string_view kErasedPrefix = "erased/";
+inline constexpr std::string_view kCategoryNowPrefix = "category-now/";
 
 [[nodiscard]] std::string position_key(std::string_view source, Partition partition);
 /// Returns: false for a key that position_key did not make.

@@ -37,6 +37,14 @@ CLI::Validator from_one() {
           "1 to N"};
 }
 
+CLI::Validator from_zero() {
+  return {[](const std::string& text) {
+            const bool natural = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+            return natural ? std::string() : "'" + text + "' is no whole number from 0 on";
+          },
+          "0 to N"};
+}
+
 CLI::Validator between(double low, double high) {
   const auto text_of = [](double number) {
     char text[32];

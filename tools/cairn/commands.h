@@ -53,6 +53,8 @@ template <class T>
 
 /// Checks an option that counts from 1: CLI11's own range would write the largest number out.
 [[nodiscard]] CLI::Validator from_one();
+/// The same from 0: seeds, of which CLI11 would take -1 for a very large one.
+[[nodiscard]] CLI::Validator from_zero();
 /// A number from `low` to `high`, and not NaN, which CLI::Range lets pass.
 [[nodiscard]] CLI::Validator between(double low, double high);
 
@@ -71,6 +73,7 @@ void add_status_command(CLI::App& app, const GlobalOptions& options);
 void add_recommend_command(CLI::App& app, const GlobalOptions& options);
 void add_features_command(CLI::App& app, const GlobalOptions& options);
 void add_places_command(CLI::App& app, const GlobalOptions& options);
+void add_categories_command(CLI::App& app, const GlobalOptions& options);
 void add_users_command(CLI::App& app, const GlobalOptions& options);
 void add_ingest_command(CLI::App& app, const GlobalOptions& options);
 void add_checkpoint_command(CLI::App& app, const GlobalOptions& options);

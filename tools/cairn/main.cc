@@ -57,6 +57,7 @@ void add_commands(CLI::App& app, const GlobalOptions& options) {
   add_wait_command(app, options);
   add_consumer_command(app, options);
   add_checkpoint_command(app, options);
+  add_categories_command(app, options);
   add_cache_command(app, options);
   add_model_command(app, options);
   add_load_command(app, options);

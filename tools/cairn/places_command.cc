@@ -30,11 +30,17 @@ class Import {
     progress_.clear();
     if (options_.json()) {
       const char* key = arguments_.dry_run ? "would_import" : "imported";
-      return print(nlohmann::json({{key, imported_}}).dump() + "\n");
+      nlohmann::json answer = {{key, imported_}};
+      if (!renamed_.empty()) answer["renamed_categories"] = renamed_;
+      return print(answer.dump() + "\n");
     }
     if (options_.quiet) return;
     print(grouped(imported_) +
           (arguments_.dry_run ? " places would be imported; nothing was sent\n" : " places imported\n"));
+    for (const auto& [old, now] : renamed_.items()) {
+      print("category '" + old + "' is called '" + now.get<std::string>() +
+            "' now, and its places were imported under that name (cairn categories list)\n");
+    }
   }
 
  private:
@@ -78,6 +84,8 @@ class Import {
     }
     if (reply->code >= 400) give_up(with_line(error_of(*reply), chunk));
     imported_ += chunk.size();
+    const nlohmann::json answer = nlohmann::json::parse(reply->body, nullptr, false);
+    if (answer.is_object() && answer.contains("renamed_categories")) renamed_.update(answer["renamed_categories"]);
     progress_.update(imported_);
   }
 
@@ -108,6 +116,7 @@ class Import {
   const ImportArguments& arguments_;
   Progress progress_;
   std::uint64_t imported_ = 0;
+  nlohmann::json renamed_ = nlohmann::json::object();  ///< old names of categories that came, and what they are now
 };
 
 void run_get(const GlobalOptions& options, const std::string& id) {

@@ -10,6 +10,7 @@
 
 #include "cairn/answer_cache.h"
 #include "cairn/call_context.h"
+#include "cairn/category.h"
 #include "cairn/clock.h"
 #include "cairn/damage.h"
 #include "cairn/engine_status.h"
@@ -103,6 +104,20 @@ class Engine {
   /// nearly full. With any error but the first two a history may be erased already.
   [[nodiscard]] virtual Status delete_places(const CallContext& context, std::span<const PlaceId> ids,
                                              PlaceHistory history) = 0;
+
+  /// All categories, by name.
+  [[nodiscard]] virtual std::vector<Category> categories(const CallContext& context) const = 0;
+
+  /// Gives a category another name, or makes it one with another category. Nothing is lost: what was counted under the
+  /// old name counts under the new one, in features, ranking and answers at once, and in PostgreSQL soon after, where
+  /// its places get the new name. The old name goes on to mean the category, in imports and in questions. Features are
+  /// as if both had been one from the start, but for entries that FeatureViewSpec::max_entries dropped of one of the
+  /// two. Two that were made one cannot be taken apart again. Durable on return.
+  /// Returns: how many places have the new name now; NOT_FOUND for a name that no category has, or has no longer;
+  /// ALREADY_EXISTS for a new name that is taken; INVALID_ARGUMENT for a name that is none; RESOURCE_EXHAUSTED when the
+  /// disk is nearly full.
+  [[nodiscard]] virtual Result<std::uint64_t> rename_category(const CallContext& context, const std::string& from,
+                                                              const std::string& to, CategoryTarget target) = 0;
 
   /// Out of memory, without waiting for anything. Returns: NOT_FOUND.
   [[nodiscard]] virtual Result<Place> get_place(const CallContext& context, const PlaceId& id) const = 0;

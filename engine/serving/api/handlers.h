@@ -39,6 +39,9 @@ class Handlers {
   ApiResponse get_place(const ApiRequest& request) const;
   ApiResponse upsert_places(const ApiRequest& request) const;
   ApiResponse delete_place(const ApiRequest& request) const;
+  ApiResponse list_categories(const ApiRequest& request) const;
+  ApiResponse rename_category(const ApiRequest& request) const;
+  ApiResponse merge_category(const ApiRequest& request) const;
   ApiResponse erase_user(const ApiRequest& request) const;
   ApiResponse export_user(const ApiRequest& request) const;
   ApiResponse status(const ApiRequest& request) const;

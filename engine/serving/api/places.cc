@@ -1,3 +1,7 @@
+#include <map>
+#include <string>
+#include <vector>
+
 #include "engine/serving/api/body.h"
 #include "engine/serving/api/encode.h"
 #include "engine/serving/api/handlers.h"
@@ -73,13 +77,41 @@ ApiResponse Handlers::delete_place(const ApiRequest& request) const {
   return json_response(std::move(out).take());
 }
 
+namespace {
+
+/// The old names of categories among those of the places, with what they are called by now.
+std::map<std::string, std::string> renamed_among(const std::vector<Category>& categories,
+                                                 const std::vector<Place>& places) {
+  std::map<std::string, std::string> now;
+  for (const Category& category : categories) {
+    for (const std::string& old : category.old_names) now[old] = category.name;
+  }
+  std::map<std::string, std::string> renamed;
+  if (now.empty()) return renamed;
+  for (const Place& place : places) {
+    if (const auto found = now.find(place.category); found != now.end()) renamed.insert(*found);
+  }
+  return renamed;
+}
+
+void write_renamed(json::Writer& out, const std::map<std::string, std::string>& renamed) {
+  if (renamed.empty()) return;
+  out.key("renamed_categories").begin_object();
+  for (const auto& [old, now] : renamed) out.key(old).text(now);
+  out.end_object();
+}
+
+}  // namespace
+
 ApiResponse Handlers::upsert_places(const ApiRequest& request) const {
   const Result<std::vector<Place>> places = read_places(request);
   if (!places.ok()) return error_response(places.status());
   if (const Status status = engine_.upsert_places(request.context, *places); !status.ok())
     return error_response(status);
   json::Writer out;
-  out.begin_object().key("upserted").unsigned_integer(places->size()).end_object();
+  out.begin_object().key("upserted").unsigned_integer(places->size());
+  write_renamed(out, renamed_among(engine_.categories(request.context), *places));
+  out.end_object();
   return json_response(std::move(out).take());
 }
 

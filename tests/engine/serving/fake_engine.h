@@ -22,6 +22,11 @@ class FakeEngine final : public Engine {
   Result<IngestAck> check_events(const CallContext& context, std::span<const std::string_view> events) const override;
   Status upsert_places(const CallContext& context, std::span<const Place> places) override;
   Status delete_places(const CallContext& context, std::span<const PlaceId> ids, PlaceHistory history) override;
+  std::vector<Category> categories(const CallContext&) const override { return categories_answer; }
+  Result<std::uint64_t> rename_category(const CallContext&, const std::string& from, const std::string& to,
+                                        CategoryTarget target) override {
+    return on_rename(from, to, target);
+  }
   Result<Place> get_place(const CallContext& context, const PlaceId& id) const override;
   Result<FeatureResponse> get_features(const CallContext& context, const FeatureRequest& request) const override;
   Result<Recommendations> recommend(const CallContext& context, const RecommendRequest& request) const override;
@@ -73,6 +78,9 @@ class FakeEngine final : public Engine {
   std::function<Result<UserExport>(const UserId&)> on_export = [](const UserId& user) {
     return Result<UserExport>(UserExport{.user = user});
   };
+  std::vector<Category> categories_answer;
+  std::function<Result<std::uint64_t>(const std::string& from, const std::string& to, CategoryTarget)> on_rename =
+      [](const std::string&, const std::string&, CategoryTarget) { return Result<std::uint64_t>(std::uint64_t{2}); };
   std::function<void()> on_status = [] {};
   std::function<Status(const CallContext&)> on_wait = [](const CallContext&) { return Status(); };
 
