@@ -123,7 +123,9 @@ void add_generate(CLI::App* parent, const GlobalOptions& options) {
   auto arguments = std::make_shared<GenerateArguments>();
   auto dataset = std::make_shared<std::string>("city");
   command->add_option("--dataset", *dataset, "What to invent")->check(CLI::IsMember({"city"}))->capture_default_str();
-  command->add_option("--seed", arguments->city.seed, "Another seed, another city")->capture_default_str();
+  command->add_option("--seed", arguments->city.seed, "Another seed, another city")
+      ->check(from_zero())
+      ->capture_default_str();
   command->add_option("--users", arguments->city.users, "How many people")->capture_default_str();
   command->add_option("--places", arguments->city.places, "How many places")->capture_default_str();
   command->add_option("--days", arguments->city.days, "Over how many days")->capture_default_str();

@@ -176,7 +176,10 @@ void add_evaluate_command(CLI::App& app, const GlobalOptions& options) {
               "the user has not been to (new)")
           ->check(CLI::IsMember({"next", "new"}))
           ->capture_default_str();
-  command->add_option("--seed", arguments->seed, "which city is made up")->type_name("N")->capture_default_str();
+  command->add_option("--seed", arguments->seed, "which city is made up")
+      ->type_name("N")
+      ->check(from_zero())
+      ->capture_default_str();
   command
       ->add_option(
           "--answers", arguments->answers,

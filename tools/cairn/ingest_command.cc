@@ -25,7 +25,8 @@ constexpr const char* kTakenOnce =
     "long as its key is known (state.idempotency_keys, state.idempotency_age). A part that has changed is new, with "
     "all\n"
     "its lines: the last one of a file that has grown, and the first one of a run that begins within it; so is one\n"
-    "that other options (--map, --type-map, --time-format, --time-zone, --encoding) make other events of. So add what\n"
+    "that other options (--config, --map, --type-map, --time-format, --time-zone, --encoding) make other events of. So "
+    "add what\n"
     "was appended with the --from-line that the run before told, and do not begin earlier. An event with an event_id\n"
     "counts once however it comes again (decode.dedup_ids). Standard input and --again know nothing again.\n\n";
 
@@ -345,6 +346,7 @@ void add_ingest_command(CLI::App& app, const GlobalOptions& options) {
       std::string(kTakenOnce) +
       examples(
           "  cairn ingest events.ndjson.gz\n"
+          "  cairn ingest --config /etc/cairn/cairn.toml export.csv\n"
           "  cairn ingest --map customer_id=user_id,when=ts --time-format seconds --type-map checkin=visit log.csv\n"
           "  echo '{\"user_id\":\"u1\",\"place_id\":\"p1\",\"type\":\"visit\",\"ts\":\"2024-05-01T12:00:00Z\"}' "
           "| cairn ingest -"));

@@ -258,6 +258,7 @@ void add_rate_options(CLI::App& command, LoadArguments& arguments) {
       ->check(between(0.01, 3600.0))
       ->capture_default_str();
   command.add_option("--seed", options.seed, "Of all that is drawn: the same seed sends the same requests")
+      ->check(from_zero())
       ->capture_default_str();
   auto* ramp = command
                    .add_option("--ramp", arguments.ramp,

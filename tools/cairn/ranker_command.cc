@@ -155,7 +155,7 @@ void prepare_folder(const std::string& folder) {
 }
 
 learning::TrainedRanker train_ranker_on(const learning::Stream& stream, learning::RankerTrainOptions options,
-                                        const GlobalOptions& global) {
+                                        const std::string& out, const GlobalOptions& global) {
   Progress progress("% of the ranker trained", global.quiet);
   options.progress = [&](double fraction) {
     progress.update(static_cast<std::uint64_t>(100.0 * fraction));
@@ -167,16 +167,21 @@ learning::TrainedRanker train_ranker_on(const learning::Stream& stream, learning
   };
   auto trained = learning::train_ranker({&stream, 1}, options);
   progress.clear();
-  return value_or_fail(std::move(trained));
+  if (!trained.ok()) {
+    std::error_code ignored;
+    std::filesystem::remove(out, ignored);  // refused unless it is empty
+    fail(trained.status());
+  }
+  return *std::move(trained);
 }
 
 void run_train_ranker(const RankerArguments& arguments, const GlobalOptions& global) {
   const auto started = std::chrono::steady_clock::now();
   const learning::RankerTrainOptions options = options_of(arguments);
   const datasets::Dataset dataset = read_stream(arguments);
-  prepare_folder(arguments.out);
   const learning::Stream stream{dataset.places, std::span(dataset.interactions).first(end_of(arguments, dataset))};
-  const learning::TrainedRanker trained = train_ranker_on(stream, options, global);
+  prepare_folder(arguments.out);
+  const learning::TrainedRanker trained = train_ranker_on(stream, options, arguments.out, global);
   if (const Status written = learning::save_ranker(arguments.out, trained); !written.ok()) fail(written);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
   print_outcome(trained, took.count(), arguments, global);

@@ -182,7 +182,7 @@ void add_recommend_command(CLI::App& app, const GlobalOptions& options) {
       ->check(between(0.0, 100.0))
       ->needs(explore);
   command->add_option("--seed", arguments->seed, "Of --explore thompson: a new one for each answer")
-      ->check(CLI::NonNegativeNumber)
+      ->check(from_zero())
       ->needs(explore);
   command->footer(
       examples("  cairn recommend --user u1 --at 40.7128,-74.0060\n"

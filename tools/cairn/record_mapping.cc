@@ -15,6 +15,7 @@
 #include "streaming/json_members.h"
 #include "tools/cairn/commands.h"
 #include "tools/cairn/record_source.h"
+#include "tools/cairn/vocabulary.h"
 
 namespace cairn::cli {
 namespace {
@@ -104,7 +105,7 @@ Result<std::pair<std::string, std::string>> point_of(const std::string& geometry
   if (type != "Point" || !parsed.contains("coordinates")) {
     return invalid_argument("its geometry is " + (type.empty() ? "none" : "a " + type) +
                             ", and a place stands at a Point; turn areas into points first (ogr2ogr -dialect sqlite "
-                            "with ST_Centroid)");
+                            "-sql 'SELECT *, ST_PointOnSurface(geometry) FROM LAYER', which lies inside of them)");
   }
   const json& coordinates = parsed["coordinates"];
   const bool two =
@@ -153,6 +154,10 @@ void add_mapping_options(CLI::App* command, MappingArguments* arguments, bool ev
       ->option_text("utf-8|latin1|windows-1252");
   if (!events) return;
   command
+      ->add_option("--config", arguments->config,
+                   "A server's configuration, whose [mapping] says what the options below and --map do not")
+      ->type_name("FILE");
+  command
       ->add_option("--type-map", arguments->type_map,
                    "Which of the file's types is which of Cairn's, where they differ: checkin=visit,like=save")
       ->delimiter(',')
@@ -194,8 +199,35 @@ Status RecordMapping::read_pairs(const std::vector<std::string>& pairs, const ch
   return ok_status();
 }
 
-Result<RecordMapping> RecordMapping::make(const RecordKind& kind, const MappingArguments& arguments) {
+Result<ConfiguredMapping> read_configured_mapping(MappingArguments* arguments) {
+  ConfiguredMapping configured;
+  if (arguments->config.empty()) return configured;
+  const config::ConfigReport report =
+      config::check_config_file(arguments->config, config::process_environment(), vocabulary());
+  if (!report.ok()) return invalid_argument(report.problems_text());
+  const MappingOptions& mapping = report.config.engine.decode.mapping;
+  configured = {mapping.fields, mapping.types, mapping.type};
+  if (arguments->time_format.empty()) arguments->time_format = mapping.time_format;
+  if (arguments->time_zone.empty()) arguments->time_zone = mapping.time_zone;
+  return configured;
+}
+
+/// A configuration speaks of all producers at once, so that a file need not have every name. What the options say of a
+/// field goes before it.
+void RecordMapping::add_configured(const ConfiguredMapping& configured) {
+  std::set<std::string> said;
+  for (const auto& [theirs, ours] : map_) said.insert(ours);
+  for (const auto& [theirs, ours] : configured.fields) {
+    if (said.contains(ours) || !map_.emplace(theirs, ours).second) continue;
+    optional_.insert(theirs);
+  }
+  types_.insert(configured.types.begin(), configured.types.end());
+  if (!configured.type.empty()) type_ = json_text(configured.type);
+}
+
+Result<RecordMapping> RecordMapping::make(const RecordKind& kind, MappingArguments arguments) {
   RecordMapping mapping(kind);
+  CAIRN_ASSIGN_OR_RETURN(const ConfiguredMapping configured, read_configured_mapping(&arguments));
   CAIRN_RETURN_IF_ERROR(mapping.read_pairs(arguments.map, "--map", &mapping.map_));
   CAIRN_RETURN_IF_ERROR(mapping.read_pairs(arguments.type_map, "--type-map", &mapping.types_));
   std::set<std::string> taken;
@@ -208,12 +240,14 @@ Result<RecordMapping> RecordMapping::make(const RecordKind& kind, const MappingA
     }
     if (!taken.insert(ours).second) return invalid_argument("--map: '" + ours + "' has two names");
   }
+  mapping.add_configured(configured);
   auto times = streaming::EventTimes::make(arguments.time_format, arguments.time_zone);
   if (!times.ok()) return times.status();
   mapping.times_ = *std::move(times);
   mapping.times_given_ = !arguments.time_format.empty() || !arguments.time_zone.empty();
   mapping.ignore_extra_ = arguments.ignore_extra;
-  mapping.plain_ = mapping.map_.empty() && mapping.types_.empty() && !mapping.times_given_ && !arguments.ignore_extra;
+  mapping.plain_ = mapping.map_.empty() && mapping.types_.empty() && mapping.type_.empty() && !mapping.times_given_ &&
+                   !arguments.ignore_extra;
   return mapping;
 }
 
@@ -221,7 +255,9 @@ Result<RecordMapping> RecordMapping::make(const RecordKind& kind, const MappingA
 /// field's own name where another one was mapped to it.
 std::string RecordMapping::target_of(const std::string& name) const {
   if (const auto mapped = map_.find(name); mapped != map_.end()) return mapped->second;
-  const bool renamed = std::any_of(map_.begin(), map_.end(), [&](const auto& pair) { return pair.second == name; });
+  const bool renamed = std::any_of(map_.begin(), map_.end(), [&](const auto& pair) {
+    return pair.second == name && !optional_.contains(pair.first);
+  });
   return field_named(name) && !renamed ? name : std::string();
 }
 
@@ -270,9 +306,11 @@ Status RecordMapping::set_heading(const std::vector<std::string>& columns) {
     columns_.push_back(field);
   }
   for (const Field& field : kind_.fields) {
+    if (field.kind == Field::Kind::kType && !type_.empty()) continue;
     if (field.required && !seen.contains(std::string(field.name))) missing.emplace_back(field.name);
   }
   for (const auto& [theirs, ours] : map_) {
+    if (optional_.contains(theirs)) continue;
     if (std::find(columns.begin(), columns.end(), theirs) != columns.end()) continue;
     return invalid_argument("--map " + theirs + "=" + ours + ": there is no column '" + theirs + "'; there are " +
                             joined(columns));
@@ -318,11 +356,14 @@ Result<std::string> RecordMapping::from_fields(const std::vector<std::string>& f
                             std::to_string(columns_.size()) + " columns");
   }
   std::string out = "{";
+  bool typed = type_.empty();
   for (std::size_t i = 0; i < fields.size(); ++i) {
     if (!columns_[i] || fields[i].empty()) continue;
+    typed |= columns_[i]->kind == Field::Kind::kType;
     CAIRN_ASSIGN_OR_RETURN(const std::string value, field_json(*columns_[i], fields[i]));
     out += (out.size() > 1 ? "," : "") + json_text(columns_[i]->name) + ":" + value;
   }
+  if (!typed) out += (out.size() > 1 ? "," : "") + std::string("\"type\":") + type_;
   return out + "}";
 }
 
@@ -410,6 +451,7 @@ Result<std::string> RecordMapping::from_json(std::string_view text) const {
       values[member.name] = member.value;
     }
   }
+  if (!type_.empty()) values.emplace("type", type_);
   std::vector<std::string> missing;
   for (const Field& field : kind_.fields) {
     if (field.required && !values.contains(std::string(field.name))) missing.emplace_back(field.name);

@@ -5,6 +5,7 @@
 #include <CLI/Formatter.hpp>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,8 +24,20 @@ struct MappingArguments {
   std::string time_format;
   std::string time_zone;
   bool ignore_extra = false;
+  std::string config;  ///< whose [mapping] counts where the options above say nothing; empty: none
   Encoding encoding = Encoding::kUtf8;
 };
+
+/// What the [mapping] of `arguments.config` says: fields, types, the type of events without one, and times, as far as
+/// the options say nothing else.
+struct ConfiguredMapping {
+  std::map<std::string, std::string> fields;
+  std::map<std::string, std::string> types;
+  std::string type;
+};
+/// Reads it, and sets the times of `*arguments` where they are not set. Returns: INVALID_ARGUMENT with the problems of
+/// the file.
+[[nodiscard]] Result<ConfiguredMapping> read_configured_mapping(MappingArguments* arguments);
 
 /// Adds --map, --ignore-extra and --encoding, and for events --type-map, --time-format and --time-zone. `arguments`
 /// must outlive `command`.
@@ -57,7 +70,7 @@ struct RecordKind {
 class RecordMapping {
  public:
   /// `kind` must outlive the mapping. Returns: INVALID_ARGUMENT for an option that says nothing that could be meant.
-  [[nodiscard]] static Result<RecordMapping> make(const RecordKind& kind, const MappingArguments& arguments);
+  [[nodiscard]] static Result<RecordMapping> make(const RecordKind& kind, MappingArguments arguments);
 
   /// Whether nothing was said, so that a record of JSON in Cairn's own words is to stay as it is.
   [[nodiscard]] bool plain() const noexcept { return plain_; }
@@ -91,10 +104,13 @@ class RecordMapping {
   [[nodiscard]] Result<std::string> field_json(const Field& field, const std::string& text) const;
   [[nodiscard]] std::string value_json(const Field& field, const std::string& json) const;
   [[nodiscard]] std::string type_named(const std::string& type) const;
+  void add_configured(const ConfiguredMapping& configured);
 
   const RecordKind& kind_;
   std::map<std::string, std::string> map_;    ///< theirs to ours
+  std::set<std::string> optional_;            ///< names of map_ that a file need not have
   std::map<std::string, std::string> types_;  ///< theirs to ours
+  std::string type_;                          ///< of records that have none, as JSON; empty: they stay without
   std::optional<streaming::EventTimes> times_;
   bool times_given_ = false;
   bool ignore_extra_ = false;

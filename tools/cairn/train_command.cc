@@ -229,7 +229,9 @@ void add_options(CLI::App* command, TrainArguments* arguments) {
           "Any other parameter of the kind; a wrong name lists them. Of a ranker: item_model, the kind of model "
           "whose score it weighs, or none; items.NAME, a parameter of that one")
       ->type_name("NAME=VALUE");
-  command->add_option("--seed", arguments->seed, "Another seed, another model")->capture_default_str();
+  command->add_option("--seed", arguments->seed, "Another seed, another model")
+      ->check(from_zero())
+      ->capture_default_str();
   command->add_option("--threads", arguments->threads, "0: every processor")->capture_default_str();
   command->add_option("--precision", arguments->precision, "How vectors are kept: fp32, fp16, int8 or int4")
       ->check(CLI::IsMember({"fp32", "fp16", "int8", "int4"}))

@@ -567,6 +567,53 @@ TEST_CASE_FIXTURE(Cli, "what is no number is refused wherever one is asked for")
   CHECK(mentions(directory.err, "is no regular file"));
 }
 
+TEST_CASE_FIXTURE(Cli, "a seed that is no whole number from 0 on is refused as such") {
+  for (const std::vector<std::string>& command : {std::vector<std::string>{"dataset", "generate", "--out", "x"},
+                                                  {"evaluate"},
+                                                  {"load"},
+                                                  {"train", "--kind", "ials", "--out", "x"},
+                                                  {"recommend", "-u", "u", "--explore", "thompson"}}) {
+    for (const char* seed : {"-1", "1.5", "x"}) {
+      std::vector<std::string> arguments = command;
+      arguments.emplace_back(std::string("--seed=") + seed);
+      const Outcome refused = run(arguments);
+      INFO(command[0], " ", seed, " ", refused.err);
+      CHECK(refused.exit_code == 2);
+      CHECK(mentions(refused.err, "is no whole number from 0 on"));
+    }
+  }
+}
+
+TEST_CASE_FIXTURE(Cli, "categories are listed with their old names, renamed and merged") {
+  engine.categories_answer = {{"Café", 12, {"Coffee", "Coffee Shop"}}, {"Tea", 3, {}}};
+  const Outcome listed = run({"categories", "list"});
+  CHECK(mentions(listed.out, "Café"));
+  CHECK(mentions(listed.out, "Coffee, Coffee Shop"));
+  CHECK(nlohmann::json::parse(run({"-o", "json", "categories", "list"}).out)["categories"][1]["places"] == 3);
+  std::string asked;
+  engine.on_rename = [&](const std::string& from, const std::string& to, CategoryTarget target) {
+    asked = from + (target == CategoryTarget::kNewName ? " is now " : " goes into ") + to;
+    return Result<std::uint64_t>(std::uint64_t{7});
+  };
+  CHECK(mentions(run({"categories", "rename", "Tea", "Tea Room"}).out, "with 7 places"));
+  CHECK(asked == "Tea is now Tea Room");
+  CHECK(nlohmann::json::parse(run({"-o", "json", "categories", "merge", "Tea", "Café"}).out)["places"] == 7);
+  CHECK(asked == "Tea goes into Café");
+  engine.on_rename = [](const std::string&, const std::string&, CategoryTarget) {
+    return Result<std::uint64_t>(not_found("no category is called 'X'"));
+  };
+  CHECK(run({"categories", "rename", "X", "Y"}).exit_code == 4);
+}
+
+TEST_CASE_FIXTURE(Cli, "an import of places says which of their categories are called otherwise by now") {
+  engine.categories_answer = {{"Café", 12, {"Coffee"}}};
+  const cairn::test::TemporaryFolder scratch;
+  const std::string file = scratch.write("places.csv", "place_id,name,lat,lon,category\na,A,1,2,Coffee\nb,B,1,2,Tea\n");
+  CHECK(mentions(run({"places", "import", file}).out, "category 'Coffee' is called 'Café' now"));
+  const auto answer = nlohmann::json::parse(run({"-o", "json", "places", "import", file}).out);
+  CHECK(answer["renamed_categories"] == nlohmann::json({{"Coffee", "Café"}}));
+}
+
 TEST_CASE_FIXTURE(Cli, "cache stats says how much is kept and how often it was given again") {
   CHECK(mentions(run({"cache", "stats"}).out, "no answers are kept"));
   engine.status_answer.answers = {.bytes = 2048,
