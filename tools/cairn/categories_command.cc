@@ -54,7 +54,7 @@ void add_rename(CLI::App& app, const GlobalOptions& options) {
       "once and in PostgreSQL soon after (cairn wait waits for it). Files that still have the old name may be "
       "imported: "
       "it means the category, as it does in questions. A name that it had before can be given to it again.\n\n" +
-      examples("  cairn categories rename 'Coffee Shop' 'Café'"));
+      examples("  cairn categories rename 'Ice Cream Parlor' 'Gelateria'"));
   command->callback([&options, names] { change(options, "/v1/categories/rename", *names); });
 }
 
@@ -66,7 +66,7 @@ void add_merge(CLI::App& app, const GlobalOptions& options) {
   command->footer(
       "Everything is as if both had had one name from the start. They cannot be taken apart again; a checkpoint "
       "(cairn checkpoint) of before has them apart.\n\n" +
-      examples("  cairn categories merge 'Tea Room' 'Café'"));
+      examples("  cairn categories merge 'Frozen Yogurt' 'Gelateria'"));
   command->callback([&options, names] { change(options, "/v1/categories/merge", *names); });
 }
 
@@ -75,7 +75,7 @@ void add_merge(CLI::App& app, const GlobalOptions& options) {
 void add_categories_command(CLI::App& app, const GlobalOptions& options) {
   auto* command = app.add_subcommand("categories", "What categories of places are called");
   command->require_subcommand(1);
-  command->footer(examples("  cairn categories list\n  cairn categories rename 'Coffee Shop' 'Café'"));
+  command->footer(examples("  cairn categories list"));
   add_list(*command, options);
   add_rename(*command, options);
   add_merge(*command, options);

@@ -98,7 +98,7 @@ void add_features_command(CLI::App& app, const GlobalOptions& options) {
   get->add_option("-v,--view", arguments->views, "Only this view; may be repeated")->take_all();
   get->footer(
       examples("  cairn features get user u1\n"
-               "  cairn features get place p42 --view place_stats_hourly"));
+               "  cairn features get place p42 --view place_hourly"));
   get->callback([&options, arguments] { run_get(options, *arguments); });
 
   auto* views = command->add_subcommand("views", "The feature views in force");
