@@ -8,7 +8,9 @@
 
 #include "cairn/mutex.h"
 #include "engine/api_log.h"
+#include "engine/batching/batcher.h"
 #include "engine/cache/answer_cache.h"
+#include "engine/compute.h"
 #include "engine/ingest/api_intake.h"
 #include "engine/ingest/consumers.h"
 #include "engine/ingest/sinks.h"
@@ -101,8 +103,10 @@ class EngineImpl final : public Engine {
   std::unique_ptr<state::FeatureState> state_;
   std::unique_ptr<streaming::EventLog> event_log_;
   std::unique_ptr<streaming::DeadLetters> dead_letters_;
+  Compute compute_;  ///< its backend is the recommender's
   std::unique_ptr<ranking::Recommender> recommender_;
   std::unique_ptr<ModelSide> models_;
+  std::unique_ptr<batching::Batcher> batcher_;
   std::unique_ptr<cache::AnswerCache> answers_;
   bool answers_on_disk_ = false;
   std::unique_ptr<ingest::ApiIntake> intake_;
@@ -148,13 +152,16 @@ Status EngineImpl::open_parts() {
   CAIRN_ASSIGN_OR_RETURN(event_log_, open_api_log(options_, *directory_, *store_, *state_));
   CAIRN_ASSIGN_OR_RETURN(
       dead_letters_, streaming::open_dead_letter_file(dead_letter_path(options_, *directory_), options_.dead_letters));
-  CAIRN_ASSIGN_OR_RETURN(recommender_, ranking::Recommender::create(*state_, options_.ranking));
+  CAIRN_ASSIGN_OR_RETURN(compute_, open_compute(options_.compute, options_.log));
+  CAIRN_ASSIGN_OR_RETURN(recommender_,
+                         ranking::Recommender::create(*state_, options_.ranking, std::move(compute_.backend)));
   CAIRN_ASSIGN_OR_RETURN(
       models_, ModelSide::open(options_.model, options_.ranking.ranker_dir, *recommender_, clock_, options_.log));
+  batcher_ = std::make_unique<batching::Batcher>(*recommender_, options_.batching);
   answers_ = std::make_unique<cache::AnswerCache>(
       options_.answers,
       [this](const CallContext& call, const RecommendRequest& request) {
-        return recommender_->recommend(call, request, clock_.now());
+        return batcher_->answer(call, request, clock_.now());
       },
       [this] { return recommender_->generation(); }, open_answers_on_disk(),
       [] { return std::chrono::steady_clock::now(); }, options_.log);
@@ -249,6 +256,7 @@ Status EngineImpl::close() {
   const MutexLock one_at_a_time(close_mutex_);
   if (closing_.exchange(true)) return ok_status();
   if (state_) state_->stop_waiting();
+  if (batcher_) batcher_->stop();
   if (answers_) answers_->stop();
   if (event_log_) event_log_->close();
   if (schedule_) schedule_->stop();
@@ -413,11 +421,13 @@ EngineStatus EngineImpl::status(const CallContext&) const {
   status.state_bytes = store.disk_bytes;
   status.quarantined = store.quarantined_operands;
   status.recommendations = recommendations_.load(std::memory_order_relaxed);
+  status.batching = batcher_->status();
   status.answers = answers_->status();
   if (status.answers.limit > 0) status.memory.push_back({"answers", status.answers.bytes, status.answers.limit});
   status.sql_rows = sql_ ? sql_->rows() : 0;
   status.erasures_pending = users_->pending();
-  status.compute_backend = gpu::cpu_backend();
+  status.compute = compute_.status();
+  status.compute_backend = status.compute.backend;
   feature_consumers_->append_status(&status.consumers);
   if (sql_) sql_->consumers().append_status(&status.consumers);
   append_rejected(feature_sink_->dead_letter_counts(), &status);

@@ -75,6 +75,7 @@ void write_answer(const Recommendations& answer, ByteWriter* out) {
   out->maybe(answer.explored);
   out->text(answer.shortfall);
   out->number(answer.degraded);
+  out->number(answer.by_fallback);
   write_marks(answer.freshness.watermarks, out);
   write_marks(answer.freshness.durable, out);
   out->number(to_ms(answer.freshness.newest_event));
@@ -95,6 +96,7 @@ bool read_answer(ByteReader* in, Recommendations* answer) {
   answer->explored = in->maybe<ExploreMethod>();
   answer->shortfall = in->text();
   answer->degraded = in->number<bool>();
+  answer->by_fallback = in->number<bool>();
   answer->freshness.watermarks = read_marks(in);
   answer->freshness.durable = read_marks(in);
   answer->freshness.newest_event = event_time_from_ms(in->number<std::int64_t>());

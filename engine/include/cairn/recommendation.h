@@ -143,9 +143,10 @@ struct Recommendations {
   std::optional<ExploreMethod> explored;  ///< absent: not, also where it was asked for and the model knows no place of
                                           ///< the user's, so that there is nothing to be unsure of
   std::string shortfall;                  ///< why there are fewer than asked for; empty when there are not
-  bool degraded = false;           ///< answered before min_offset was reached, as asked; or as if nothing were known of
-                                   ///< the user, because what is stored of them is damaged
-  Freshness freshness;             ///< of what it was computed from, then
+  bool degraded = false;     ///< answered before min_offset was reached, as asked; or as if nothing were known of
+                             ///< the user, because what is stored of them is damaged
+  bool by_fallback = false;  ///< scanned by the processors, as the device that should have failed; the same answer
+  Freshness freshness;       ///< of what it was computed from, then
   std::optional<KeptAnswer> kept;  ///< absent: it was computed for this request
 };
 
