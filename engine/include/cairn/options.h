@@ -128,13 +128,18 @@ enum class Compression : std::uint8_t { kNone, kLz4, kSnappy };
 /// Answers that are kept in memory and given again (engine/cache). Off by default: every answer is then fresh to the
 /// last event.
 struct AnswerCacheOptions {
-  std::size_t memory_bytes = 0;               ///< of kept answers; 0: none is kept
-  std::chrono::milliseconds ttl{30'000};      ///< no answer is given again for longer, unless it is marked as stale
-  std::chrono::milliseconds ttl_min{2'000};   ///< what a new answer begins with, and none has less
-  std::chrono::milliseconds stale{10'000};    ///< for so long after that it may be given, marked, while it is made anew
-  std::uint64_t disk_bytes = 0;               ///< of answers that memory has no room for; 0: none go to the disk
+  std::size_t memory_bytes = 0;              ///< of kept answers; 0: none is kept
+  std::chrono::milliseconds ttl{30'000};     ///< no answer is given again for longer, unless it is marked as stale
+  std::chrono::milliseconds ttl_min{2'000};  ///< what a new answer begins with, and none has less
+  std::chrono::milliseconds stale{10'000};   ///< for so long after that it may be given, marked, while it is made anew
+  std::uint64_t disk_bytes = 0;              ///< of answers that memory has no room for; 0: none go to the disk
   Compression disk_compression = Compression::kLz4;
-  std::uint64_t seed = 1;                   ///< of what is drawn, so that not all grow old at once
+  int cell_letters = 6;         ///< of geohashes to whose centres positions are moved (RecommendRequest::snap), 5 to 8
+  std::size_t warm_cells = 64;  ///< the most visited ones, from which answers for nobody in particular are
+                                ///< made before they are asked for; 0: none
+  std::chrono::milliseconds warm_every{30'000};  ///< and made anew
+  std::chrono::milliseconds warm_time{10'000};   ///< a round ends after so long, whether done or not
+  std::uint64_t seed = 1;                        ///< of what is drawn, so that not all grow old at once
 };
 
 /// Everything an engine needs to open.
