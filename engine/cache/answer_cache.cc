@@ -156,12 +156,7 @@ Result<Recommendations> AnswerCache::answer_placed(const CallContext& call, cons
   const EntryPtr entry = find(*key);
   const bool is_current = entry && current(*entry);
   if (entry && !is_current) count(outdated_);
-  if (is_current && will_do(*entry, request, now)) {
-    const bool stale = now >= entry->expires;
-    count(stale ? stale_hits_ : hits_);
-    if (stale || due_early(*entry, now)) ask_for_refresh(*key, request, entry);
-    return given(*entry, Tier::kMemory, now);
-  }
+  if (is_current && will_do(*entry, request, now)) return give(*key, request, entry, now);
   if (asks_for_all(request)) {
     RecommendRequest for_all = request;
     for_all.user = UserId();
@@ -184,6 +179,30 @@ Result<Recommendations> AnswerCache::answer_placed(const CallContext& call, cons
   CAIRN_ASSIGN_OR_RETURN(const auto made, make(call, request, entry));
   keep(*key, made);
   return made->answer;
+}
+
+std::optional<Recommendations> AnswerCache::kept(const RecommendRequest& request) {
+  if (options_.memory_bytes == 0) return std::nullopt;
+  if (request.cell.empty() && !request.snap) return kept_placed(request);
+  const Result<RecommendRequest> placed = on_grid(request, options_.cell_letters);
+  return placed.ok() ? kept_placed(*placed) : std::nullopt;
+}
+
+std::optional<Recommendations> AnswerCache::kept_placed(const RecommendRequest& request) {
+  const std::optional<std::string> key = key_of(request);
+  if (!key) return std::nullopt;
+  const EntryPtr entry = find(*key);
+  const TimePoint now = now_();
+  const bool good = entry && entry->memo && entry->memo->text() && current(*entry) && will_do(*entry, request, now);
+  return good ? std::optional(give(*key, request, entry, now)) : std::nullopt;
+}
+
+Recommendations AnswerCache::give(const std::string& key, const RecommendRequest& request, const EntryPtr& entry,
+                                  TimePoint now) {
+  const bool stale = now >= entry->expires;
+  (stale ? stale_hits_ : hits_).fetch_add(1, std::memory_order_relaxed);
+  if (stale || due_early(*entry, now)) ask_for_refresh(key, request, entry);
+  return given(*entry, Tier::kMemory, now);
 }
 
 Recommendations AnswerCache::given(const Entry& entry, Tier tier, TimePoint now) {

@@ -9,6 +9,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,8 +24,8 @@
 #include "cairn/mutex.h"
 #include "cairn/options.h"
 #include "cairn/recommendation.h"
+#include "cairn/s3_fifo.h"
 #include "cairn/status.h"
-#include "engine/cache/s3_fifo.h"
 #include "engine/cache/tag_versions.h"
 #include "storage/passing_store.h"
 
@@ -64,6 +65,9 @@ class AnswerCache {
   /// Returns: what computing returned; INVALID_ARGUMENT as on_grid(); DEADLINE_EXCEEDED and CANCELLED while it waits
   /// for another's computation.
   [[nodiscard]] Result<Recommendations> answer(const CallContext& call, const RecommendRequest& request);
+
+  /// As answer(), from memory alone and when a text is beside the answer; nullopt, and not counted, when it is not.
+  [[nodiscard]] std::optional<Recommendations> kept(const RecommendRequest& request);
 
   /// Computes an answer before it is asked for, unless there is one that is good for so long. Its time to live is the
   /// longest. Counts neither as hit nor as miss.
@@ -157,6 +161,10 @@ class AnswerCache {
     return !request.cell.empty() && !request.user.str().empty() && !request.min_offset && knows_ &&
            !knows_(request.user);
   }
+  [[nodiscard]] std::optional<Recommendations> kept_placed(const RecommendRequest& request);
+  /// What is kept is given; it is computed anew in the background when it is time.
+  [[nodiscard]] Recommendations give(const std::string& key, const RecommendRequest& request, const EntryPtr& entry,
+                                     TimePoint now);
   [[nodiscard]] Origin origin_of(const RecommendRequest& request) const;
   [[nodiscard]] bool current(const Origin& origin) const;
   [[nodiscard]] bool current(const Entry& entry) const;

@@ -634,4 +634,24 @@ TEST_CASE("an answer that was warmed is given for as long as the longest, and is
   CHECK(status.misses == 0);
 }
 
+TEST_CASE("what is in memory is had at once when its text is beside it, and counts as a hit then alone") {
+  Source source;
+  const auto cache = source.cache();
+  CHECK_FALSE(cache->kept(from("u")));
+  (void)ask(*cache, from("u"));
+  CHECK_FALSE(cache->kept(from("u")));  // its text is still to be made
+  CHECK(cache->status().hits == 0);
+  ask(*cache, from("u")).kept->memo->keep("text");
+  const auto kept = cache->kept(from("u"));
+  REQUIRE(kept);
+  CHECK(*kept->kept->memo->text() == "text");
+  CHECK(cache->status().hits == 2);
+  const Interaction one = event_of("u");
+  cache->happened({&one, 1});
+  CHECK_FALSE(cache->kept(from("u")));
+  CHECK(cache->status().misses == 1);
+  CHECK_FALSE(cache->kept(in_cell("", "nowhere!")));
+  CHECK(source.computed == 1);
+}
+
 }  // namespace
