@@ -71,6 +71,7 @@ void write_answer(const Recommendations& answer, ByteWriter* out) {
   out->number(answer.known_by);
   out->number(answer.ranker);
   out->text(answer.model);
+  out->text(answer.cell);
   out->maybe(answer.segment);
   out->maybe(answer.explored);
   out->text(answer.shortfall);
@@ -92,6 +93,7 @@ bool read_answer(ByteReader* in, Recommendations* answer) {
   answer->known_by = in->number<UserKnownBy>();
   answer->ranker = in->number<std::uint64_t>();
   answer->model = in->text();
+  answer->cell = in->text();
   answer->segment = in->maybe<std::uint32_t>();
   answer->explored = in->maybe<ExploreMethod>();
   answer->shortfall = in->text();

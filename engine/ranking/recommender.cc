@@ -14,6 +14,7 @@
 #include "engine/ranking/score/network_inputs.h"
 #include "engine/ranking/score/ranking_features.h"
 #include "engine/ranking/score/upper_bounds.h"
+#include "features/geohash.h"
 
 namespace cairn::ranking {
 
@@ -105,6 +106,59 @@ void Recommender::replace_places(std::shared_ptr<const PlaceIndex> index,
   generation_.fetch_add(1, std::memory_order_acq_rel);
 }
 
+std::vector<std::string> Recommender::popular_cells(std::size_t count) const {
+  // The lock on signals is given up in between, so that events need not wait for all places.
+  constexpr std::uint32_t kRowsAtOnce = 4096;
+  const auto index = this->index();
+  struct Visits {
+    features::DecayedSum sum;
+    std::size_t places = 0;
+  };
+  std::unordered_map<std::uint64_t, Visits> by_cell;
+  for (std::uint32_t begin = 0; begin < index->size(); begin += kRowsAtOnce) {
+    const PlaceSignals::Reader signals(signals_);
+    const std::uint32_t end = std::min(index->size(), begin + kRowsAtOnce);
+    for (std::uint32_t row = begin; row < end; ++row) {
+      Visits& visits = by_cell[index->cell(row)];
+      visits.sum = features::add(visits.sum, signals.of(index->place_id(row)).visits_30d);
+      ++visits.places;
+    }
+  }
+  struct Cell {
+    std::uint64_t bits;
+    Visits visits;
+  };
+  std::vector<Cell> cells;
+  cells.reserve(by_cell.size());
+  for (const auto& [bits, visits] : by_cell) cells.push_back({bits, visits});
+  // All sums are relative to one moment, so they compare as they are.
+  const auto before = [](const Cell& a, const Cell& b) {
+    const bool a_some = a.visits.sum.mantissa > 0.0;
+    const bool b_some = b.visits.sum.mantissa > 0.0;
+    if (a_some != b_some) return a_some;
+    if (a_some && a.visits.sum.exponent != b.visits.sum.exponent) {
+      return a.visits.sum.exponent > b.visits.sum.exponent;
+    }
+    if (a_some && a.visits.sum.mantissa != b.visits.sum.mantissa) {
+      return a.visits.sum.mantissa > b.visits.sum.mantissa;
+    }
+    if (a.visits.places != b.visits.places) return a.visits.places > b.visits.places;
+    return a.bits < b.bits;
+  };
+  const std::size_t kept = std::min(count, cells.size());
+  std::partial_sort(cells.begin(), cells.begin() + static_cast<std::ptrdiff_t>(kept), cells.end(), before);
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < kept; ++i) {
+    names.push_back(features::geohash_text(cells[i].bits, PlaceIndex::kCellLetters));
+  }
+  return names;
+}
+
+std::uint32_t Recommender::segments() const {
+  const auto places = this->places();
+  return places->model() ? static_cast<std::uint32_t>(places->model()->model()->model().segments.count()) : 0;
+}
+
 void Recommender::prepare(EventTime now) const {
   constexpr std::chrono::minutes kAhead{2};
   const auto places = this->places();
@@ -163,6 +217,7 @@ Result<std::shared_ptr<Recommender::Asked>> Recommender::read(const CallContext&
 
   answer.freshness.tier = question.tier;
   answer.known_by = question.known_by;
+  answer.cell = request.cell;
   answer.ranker = places.ranker()->version();
   if (question.model) answer.model = question.model->scores->model()->version();
   if (question.model) answer.segment = question.model->segment;

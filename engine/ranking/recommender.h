@@ -122,6 +122,12 @@ class Recommender {
   /// before there was a question.
   void prepare(EventTime now) const CAIRN_EXCLUDES(index_mutex_);
 
+  /// Cells (geohashes of PlaceIndex::kCellLetters letters) with places, those with the most visits first, of which
+  /// older ones count less; where there are none, those with the most places. At most `count`. Looks at every place.
+  [[nodiscard]] std::vector<std::string> popular_cells(std::size_t count) const CAIRN_EXCLUDES(index_mutex_);
+  /// How many segments of users the model in force knows; 0 without one.
+  [[nodiscard]] std::uint32_t segments() const CAIRN_EXCLUDES(index_mutex_);
+
   /// Fills in what ranking knows of an engine's status: its memory.
   void describe(EngineStatus* status) const;
   [[nodiscard]] std::shared_ptr<const PlaceIndex> index() const { return places()->shared_index(); }

@@ -104,6 +104,8 @@ class FeatureState {
   [[nodiscard]] ErasedUsers& erased_users() noexcept { return erased_users_; }
   [[nodiscard]] const ErasedUsers& erased_users() const noexcept { return erased_users_; }
 
+  [[nodiscard]] RowCache::Stats row_cache_stats() const { return cache_.stats(); }
+
   /// The row of an entity: what is stored and what is pending.
   [[nodiscard]] Result<RowCache::Found> row(EntityKind kind, std::string_view id) const;
 

@@ -134,7 +134,12 @@ struct AnswerCacheOptions {
   std::chrono::milliseconds stale{10'000};   ///< for so long after that it may be given, marked, while it is made anew
   std::uint64_t disk_bytes = 0;              ///< of answers that memory has no room for; 0: none go to the disk
   Compression disk_compression = Compression::kLz4;
-  std::uint64_t seed = 1;  ///< of what is drawn, so that not all grow old at once
+  int cell_letters = 6;         ///< of geohashes to whose centres positions are moved (RecommendRequest::snap), 5 to 8
+  std::size_t warm_cells = 64;  ///< the most visited ones, from which answers for nobody in particular are
+                                ///< made before they are asked for; 0: none
+  std::chrono::milliseconds warm_every{30'000};  ///< and made anew
+  std::chrono::milliseconds warm_time{10'000};   ///< a round ends after so long, whether done or not
+  std::uint64_t seed = 1;                        ///< of what is drawn, so that not all grow old at once
 };
 
 /// Questions of all callers that come at the same time and are scanned together (engine/batching).
