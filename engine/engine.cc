@@ -319,7 +319,7 @@ Result<IngestAck> EngineImpl::check_events(const CallContext& context, std::span
 Status EngineImpl::upsert_places(const CallContext& context, std::span<const Place> places) {
   if (closing_.load()) return unavailable("the engine is closing");
   CAIRN_RETURN_IF_ERROR(context.check());
-  CAIRN_RETURN_IF_ERROR(state_->catalog().upsert(places));
+  CAIRN_RETURN_IF_ERROR(state_->upsert_places(places));
   schedule_->call();
   return ok_status();
 }
