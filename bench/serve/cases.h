@@ -23,5 +23,6 @@ void kernel_case(ServeRun& run);
 void request_case(ServeRun& run);
 void batch_case(ServeRun& run);
 void http_case(ServeRun& run);
+void recommendations_case(ServeRun& run);
 
 }  // namespace cairn::bench
