@@ -22,6 +22,8 @@ struct ServeRun {
 void kernel_case(ServeRun& run);
 void request_case(ServeRun& run);
 void filters_case(ServeRun& run);
+void batch_case(ServeRun& run);
 void http_case(ServeRun& run);
+void recommendations_case(ServeRun& run);
 
 }  // namespace cairn::bench
