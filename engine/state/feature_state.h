@@ -62,6 +62,7 @@ class FeatureState {
     std::chrono::milliseconds window{1000};    ///< see StateOptions
     std::size_t window_bytes = 64u << 20;      ///< see StateOptions
     std::size_t row_cache_bytes = 256u << 20;  ///< see StateOptions
+    features::AttributeRules attributes = features::AttributeRules();  ///< by which places are judged
     Fading* fading = nullptr;                  ///< told of the newest event; must outlive the state
     Logger log;
   };
@@ -108,6 +109,8 @@ class FeatureState {
   [[nodiscard]] Result<EventTime> erase_user(const UserId& user, EventTime at);
   [[nodiscard]] ErasedUsers& erased_users() noexcept { return erased_users_; }
   [[nodiscard]] const ErasedUsers& erased_users() const noexcept { return erased_users_; }
+
+  [[nodiscard]] RowCache::Stats row_cache_stats() const { return cache_.stats(); }
 
   /// The row of an entity: what is stored and what is pending.
   [[nodiscard]] Result<RowCache::Found> row(EntityKind kind, std::string_view id) const;
