@@ -6,10 +6,10 @@ namespace cairn::config {
 
 // The order is the sample file's.
 const std::vector<Section>& sections() {
-  static const std::vector<Section> all = {state_section(),       decode_section(), types_section(),  mapping_section(),
-                                           sql_section(),         kafka_section(),  places_section(), ranking_section(),
-                                           model_section(),       cache_section(),  http_section(),   log_section(),
-                                           dead_letters_section()};
+  static const std::vector<Section> all = {state_section(), decode_section(), types_section(),       mapping_section(),
+                                           sql_section(),   kafka_section(),  places_section(),      ranking_section(),
+                                           model_section(), cache_section(),  batching_section(),    compute_section(),
+                                           http_section(),  log_section(),    dead_letters_section()};
   return all;
 }
 

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "gpu/backend.h"
+#include "gpu/guarded_backend.h"
 #include "tests/gpu/every_instruction_set.h"
 #include "tests/support/skip.h"
 #if defined(CAIRN_TEST_CUDA_EMULATED)
@@ -36,6 +38,15 @@ inline std::vector<std::unique_ptr<Backend>> all_backends(std::size_t memory_max
     test::skip_part("no GPU: " + cuda.status().message());
   }
 #endif
+  return backends;
+}
+
+/// Those, and the last of them again with the processors behind it: what stands in front of a device changes no bit.
+inline std::vector<std::unique_ptr<Backend>> scan_backends() {
+  std::vector<std::unique_ptr<Backend>> backends = all_backends();
+  auto device = std::move(all_backends().back());
+  backends.push_back(std::make_unique<GuardedBackend>(std::move(device), make_cpu_backend({.threads = 1}).value(),
+                                                      GuardOptions{.time_max = std::chrono::minutes(10)}));
   return backends;
 }
 

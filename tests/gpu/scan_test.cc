@@ -138,7 +138,7 @@ TEST_CASE("the rows that are answered are those of the definition, with the same
       owned.push_back(random_query(random, world, ScanFilters::kRandom));
     }
     const std::vector<ScanAnswer> expected = expected_answers(world, owned);
-    for (const auto& backend : all_backends()) {
+    for (const auto& backend : scan_backends()) {
       INFO(std::string(backend->name()));
       const OnBackend on(*backend, world);
       std::vector<ScanQuery> queries;

@@ -104,6 +104,18 @@ void print_table(const std::vector<Finding>& findings) {
   }
 }
 
+/// What places are scanned with, and why that.
+Finding compute_finding(const nlohmann::json& told) {
+  const auto compute = told.value("compute", nlohmann::json::object());
+  const std::string what = text_at(told, "compute_backend") + ": " + text_at(compute, "reason");
+  if (!flag_at(compute, "open")) return {"server: computes on", Health::kOk, what, ""};
+  return {
+      "server: computes on", Health::kWarn,
+      what + ". It failed (" + text_at(compute, "last_failure") + "), and " + text_at(compute, "fallback") + " answers",
+      "look into the system's log for the device (nvidia-smi, dmesg); it is tried again by itself. A driver that "
+      "lost the device needs a restart of cairnd"};
+}
+
 }  // namespace
 
 std::vector<Finding> examine_server(const GlobalOptions& options) {
@@ -128,7 +140,7 @@ std::vector<Finding> examine_server(const GlobalOptions& options) {
     const auto told = nlohmann::json::parse(status->body, nullptr, false);
     append(findings, consumer_findings(told));
     append(findings, model_findings(told));
-    findings.push_back({"server: computes on", Health::kOk, text_at(told, "compute_backend"), ""});
+    findings.push_back(compute_finding(told));
   }
   return findings;
 }

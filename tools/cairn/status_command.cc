@@ -39,11 +39,27 @@ std::string model_text(const nlohmann::json& status) {
          " items; see: cairn model status";
 }
 
+std::string compute_text(const nlohmann::json& status) {
+  const auto compute = status.value("compute", nlohmann::json::object());
+  std::string text = text_at(status, "compute_backend") + " (" + text_at(compute, "reason") + ")";
+  if (!flag_at(compute, "open")) return text;
+  return text + ", which failed: " + text_at(compute, "last_failure") + "; " + text_at(compute, "fallback") +
+         " answers";
+}
+
+std::string batches_text(const nlohmann::json& status) {
+  const auto batching = status.value("batching", nlohmann::json::object());
+  return grouped(count_at(batching, "batches")) + " of " + grouped(count_at(batching, "scanned")) + " questions; " +
+         grouped(count_at(batching, "rejected")) + " refused, " + grouped(count_at(batching, "expired")) +
+         " expired, " + grouped(count_at(batching, "cancelled")) + " cancelled, " +
+         grouped(count_at(batching, "waiting")) + " wait";
+}
+
 void print_summary(const nlohmann::json& status, const std::string& url) {
   print("cairn " + text_at(status, "version") + " at " + url + ": " +
         (flag_at(status, "ready") ? "ready" : "NOT ready") + "\n");
   print_line("up since", text_at(status, "started"));
-  print_line("computes on", text_at(status, "compute_backend"));
+  print_line("computes on", compute_text(status));
   print_line("events", grouped(count_at(status, "events_applied")) + " applied, " +
                            grouped(count_at(status, "events_rejected")) + " rejected, " +
                            grouped(count_at(status, "events_repeated")) + " repeated");
@@ -55,6 +71,7 @@ void print_summary(const nlohmann::json& status, const std::string& url) {
                        " places that are not known: import them (cairn places import), and they count by category");
   }
   print_line("recommended", grouped(count_at(status, "recommendations")) + " times");
+  print_line("batches", batches_text(status));
   print_line("state", byte_text(count_at(status, "state_bytes")) + " on disk");
   print_line("pending", grouped(count_at(status, "pending_rows")) + " rows with changes not written yet");
   print_line("memory", memory_text(status));

@@ -135,6 +135,13 @@ Section http_section() {
                                                     .doc = "Threads that serve connections; handlers have their own.",
                                                     .min = 1,
                                                     .max = 256}),
+          make_key<Config>(CAIRN_AT(http.reads), {.name = "reads",
+                                                  .type = KeyType::kInteger,
+                                                  .doc = "Recommendations and features that are under way at a time, "
+                                                         "each on a thread; more of them wait. Batches "
+                                                         "([batching] size) are no larger.",
+                                                  .min = 1,
+                                                  .max = 4096}),
       }};
   for (Key<Config>& key : http_limit_keys()) section.keys.push_back(std::move(key));
   return section;

@@ -16,6 +16,8 @@ namespace cairn::config {
 [[nodiscard]] Section ranking_section();
 [[nodiscard]] Section model_section();
 [[nodiscard]] Section cache_section();
+[[nodiscard]] Section batching_section();
+[[nodiscard]] Section compute_section();
 [[nodiscard]] Section http_section();
 [[nodiscard]] Section log_section();
 [[nodiscard]] Section dead_letters_section();

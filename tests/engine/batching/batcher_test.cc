@@ -82,27 +82,29 @@ TEST_CASE("a deadline that passes and a caller that hangs up are told at once, b
   CHECK(hangs_up.code() == StatusCode::kCancelled);
   CHECK(batcher.status().waiting == 0);
 
-  // Now three of a batch whose own scan hangs: who waits leaves it at once, who leads ends with it.
+  // Now four of a batch whose own scan hangs: who waits leaves it at once, who leads ends with it.
   Batcher wide(*town.recommender, {.size = 8, .at_once = 1});
   Caller first(wide, Town::request("u0"));
   town.device->await_hanging(2);
   std::vector<std::unique_ptr<Caller>> together;
-  for (int i = 0; i < 4; ++i) {
-    together.push_back(std::make_unique<Caller>(
-        wide, Town::request("u3"), i == 1 ? std::optional(soon() + std::chrono::milliseconds(300)) : std::nullopt));
-    await_waiting(wide, static_cast<std::uint64_t>(i) + 1);
+  for (std::uint64_t i = 1; i <= 3; ++i) {
+    together.push_back(std::make_unique<Caller>(wide, Town::request("u3")));
+    await_waiting(wide, i);
   }
+  // Long enough to be taken along, as a rule. On a machine that is slow it expires before.
+  Caller short_of_time(wide, Town::request("u3"), soon() + std::chrono::seconds(1));
+  while (wide.status().waiting != 4 && wide.status().expired == 0) std::this_thread::yield();
   town.device->let_go();
   CHECK(first.code() == StatusCode::kOk);
   CHECK(leads.code() == StatusCode::kOk);
   town.device->await_hanging(1);
-  CHECK(town.device->sizes().back() == 4);
-  CHECK(together[1]->code() == StatusCode::kDeadlineExceeded);
-  together[2]->hangs_up.request_stop();
-  CHECK(together[2]->code() == StatusCode::kCancelled);
+  CHECK(town.device->sizes().back() >= 3);
+  CHECK(short_of_time.code() == StatusCode::kDeadlineExceeded);
+  together[1]->hangs_up.request_stop();
+  CHECK(together[1]->code() == StatusCode::kCancelled);
   town.device->tell(Act::kAnswer);
   CHECK(together[0]->code() == StatusCode::kOk);
-  CHECK(together[3]->code() == StatusCode::kOk);
+  CHECK(together[2]->code() == StatusCode::kOk);
   for (const Batcher* one : {&batcher, &wide}) {
     const BatchingStatus status = one->status();
     CHECK(status.expired == 1);

@@ -15,6 +15,9 @@ using namespace cairn;
 using namespace cairn::batching_test;
 using batching::Batcher;
 
+/// With a device that hangs; much longer than a scan takes, also on a machine that is busy with other things.
+constexpr std::chrono::milliseconds kPatience{2'000};
+
 /// A town whose device has the processors behind it.
 struct GuardedTown {
   gpu::GuardedBackend* guard = nullptr;
@@ -41,11 +44,12 @@ std::string places_of(Result<Recommendations> answer) {
 }
 
 TEST_CASE("whatever a device does, questions have the answer of the processors before their deadline, and it says so") {
-  constexpr std::chrono::seconds kDeadline{20};
+  constexpr std::chrono::seconds kDeadline{60};
   for (const bool hangs : {false, true}) {
     for (const StatusCode code : {StatusCode::kInternal, StatusCode::kResourceExhausted, StatusCode::kUnavailable}) {
+      if (hangs && code != StatusCode::kInternal) continue;
       CAPTURE(hangs);
-      GuardedTown guarded(hangs ? std::chrono::milliseconds(20) : std::chrono::minutes(1));
+      GuardedTown guarded(hangs ? kPatience : std::chrono::minutes(1));
       Batcher batcher(*guarded.town.recommender, {.size = 8, .at_once = 2});
       const auto well = guarded.ask(batcher, "u1", kDeadline);
       REQUIRE(well.ok());
@@ -73,7 +77,7 @@ TEST_CASE("whatever a device does, questions have the answer of the processors b
 }
 
 TEST_CASE("a whole batch is answered when the device hangs in its scan") {
-  GuardedTown guarded(std::chrono::milliseconds(300));
+  GuardedTown guarded(kPatience);
   Batcher batcher(*guarded.town.recommender, {.size = 8, .at_once = 1});
   guarded.town.device->tell(Act::kHang);
   std::vector<std::unique_ptr<Caller>> callers;
