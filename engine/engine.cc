@@ -166,7 +166,7 @@ Status EngineImpl::open_parts() {
                                                       options_.rules));
   CAIRN_ASSIGN_OR_RETURN(
       models_, ModelSide::open(options_.model, options_.ranking.ranker_dir, *recommender_, clock_, options_.log));
-  batcher_ = std::make_unique<batching::Batcher>(*recommender_, options_.batching);
+  batcher_ = std::make_unique<batching::Batcher>(*recommender_, compute_.batching(options_.batching));
   answers_ = std::make_unique<cache::AnswerCache>(
       options_.answers,
       [this](const CallContext& call, const RecommendRequest& request) {

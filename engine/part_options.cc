@@ -7,7 +7,7 @@
 #include "engine/ranking/builtin_views.h"
 #include "features/opening_hours.h"
 #include "features/row.h"
-#include "streaming/zone/zone.h"
+#include "streaming/zone.h"
 
 namespace cairn {
 

@@ -1,4 +1,4 @@
-#include "streaming/zone/zone.h"
+#include "streaming/zone.h"
 
 #include <optional>
 #include <string_view>

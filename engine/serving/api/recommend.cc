@@ -158,6 +158,7 @@ std::string write_lasting_part(const Recommendations& answer, const RecommendReq
   out.key("candidates").unsigned_integer(answer.candidates);
   out.key("shortfall").text(answer.shortfall);
   out.key("degraded").boolean(answer.degraded);
+  out.key("by_fallback").boolean(answer.by_fallback);
   out.key("freshness");
   write_freshness(out, answer.freshness);
   return std::move(out).take();
@@ -211,7 +212,8 @@ ApiResponse Handlers::warm_answers(const ApiRequest& request) const {
     if (!read.ok()) return error_response(read.status());
     requests.push_back(std::move(read->request));
   }
-  const CallContext context = request.context_within(timeout);
+  CallContext context = request.context_within(timeout);
+  context.priority = Priority::kBackground;
   std::uint64_t warmed = 0;
   std::uint64_t failed = 0;
   std::string failure;

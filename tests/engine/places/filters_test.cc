@@ -53,7 +53,7 @@ class City {
     state_ = *state::FeatureState::open(*store_, {.views = ranking::builtin_views(), .attributes = terms_.attributes},
                                         InteractionTypes());
     import(700);
-    recommender_ = *Recommender::create(*state_, options_, terms_);
+    recommender_ = *Recommender::create(*state_, options_, nullptr, terms_);
   }
 
   void import(int count) {

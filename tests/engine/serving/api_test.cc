@@ -104,7 +104,7 @@ TEST_CASE_FIXTURE(Serving, "a recommendation answer carries items, reasons and f
       "distance_meters":321.5,
       "reasons":[{"feature":"affinity","value":0.5,"contribution":1.25,"text":"visited 12 times, last 2 days ago"}]}],
     "next":"0a1b","known_by":"recent","ranker":7,"model":"cafe01","segment":null,"explored":"",
-    "candidates":17,"shortfall":"only 1 place within 500 m","degraded":false,
+    "candidates":17,"shortfall":"only 1 place within 500 m","degraded":false,"by_fallback":false,
     "freshness":{"watermarks":[{"source":"api","partition":0,"offset":42}],
       "durable":[{"source":"api","partition":0,"offset":40}],
       "newest_event":"2024-05-01T12:00:00.123Z","tier":"L1"},
@@ -845,6 +845,48 @@ TEST_CASE_FIXTURE(Serving, "the cache tells of itself, alone and in the status")
     "misses":2,"outdated":1,"waited":1,"passed":3,"refreshes":4,"evictions":5,
     "disk":{"bytes":11,"limit":12,"hits":13,"misses":14,"writes":15,"dropped":16,"trouble":"full"}})"));
   CHECK(json_of(get(port(), "/v1/status"))["cache"] == cache);
+}
+
+TEST_CASE_FIXTURE(Serving, "status tells of batches and of what scans them") {
+  BatchingStatus& batching = engine.status_answer.batching;
+  batching = {.size = 64, .at_once = 2, .queue = 1024, .admitted = 21, .completed = 6, .rejected = 5, .expired = 4};
+  batching.cancelled = 3;
+  batching.waiting = 2;
+  batching.running = 1;
+  batching.batches = 3;
+  batching.scanned = 8;
+  batching.sizes[2] = 3;
+  batching.waited[0] = 8;
+  batching.waited_seconds = 0.5;
+  engine.status_answer.compute = {.backend = "cuda/sm_90",
+                                  .reason = "there is a CUDA device",
+                                  .fallback = "cpu/avx2",
+                                  .open = true,
+                                  .scans = 10,
+                                  .fallbacks = 2,
+                                  .failures = 1,
+                                  .trials = 1,
+                                  .last_failure = "it hung"};
+  start();
+  const auto status = json_of(get(port(), "/v1/status"));
+  const auto& told = status["batching"];
+  CHECK(told["admitted"] == 21);
+  CHECK(told["admitted"] == told["completed"].get<int>() + told["rejected"].get<int>() + told["expired"].get<int>() +
+                                told["cancelled"].get<int>() + told["waiting"].get<int>() + told["running"].get<int>());
+  CHECK(told["sizes"].size() == BatchingStatus::kSizeBounds.size() + 1);
+  CHECK(told["sizes"][2] == nlohmann::json({{"up_to", 4.0}, {"count", 3}}));
+  CHECK(told["sizes"].back()["up_to"].is_null());
+  CHECK(told["waited"][0] == nlohmann::json({{"up_to", 0.0}, {"count", 8}}));
+  CHECK(status["compute"] == nlohmann::json::parse(R"({"backend":"cuda/sm_90","reason":"there is a CUDA device",
+    "fallback":"cpu/avx2","open":true,"scans":10,"fallbacks":2,"failures":1,"trials":1,"last_failure":"it hung"})"));
+  const std::string metrics = get(port(), "/metrics").body;
+  for (const char* line :
+       {"cairn_batching_questions_total{outcome=\"rejected\"} 5", "cairn_batching_waiting 2",
+        "cairn_batching_batch_size_bucket{le=\"4\"} 3", "cairn_batching_batch_size_sum 8",
+        "cairn_batching_wait_seconds_count 8", "cairn_compute_breaker_open 1", "cairn_compute_fallbacks_total 2"}) {
+    CAPTURE(line);
+    CHECK(metrics.find(std::string(line) + "\n") != std::string::npos);
+  }
 }
 
 TEST_CASE_FIXTURE(Serving, "answers are warmed by the requests that would ask for them") {
