@@ -49,7 +49,7 @@ struct Town {
     terms.attributes = features::AttributeRules({{"opening_hours", AttributeType::kHours}});
     state = *state::FeatureState::open(*store, {.views = ranking::builtin_views()}, InteractionTypes());
     import();
-    recommender = *ranking::Recommender::create(*state, {}, terms);
+    recommender = *ranking::Recommender::create(*state, {}, nullptr, terms);
     visit();
   }
 

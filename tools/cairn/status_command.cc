@@ -66,6 +66,9 @@ void print_summary(const nlohmann::json& status, const std::string& url) {
   const std::string newest = text_at(status, "newest_event");
   print_line("newest event", newest.empty() ? "none" : newest);
   print_line("places", grouped(count_at(status, "places")));
+  if (const std::uint64_t unreadable = count_at(status, "unreadable_hours"); unreadable > 0) {
+    print_line("", "of " + grouped(unreadable) + " the opening hours cannot be read, and are unknown");
+  }
   if (const auto waiting = count_at(status, "events_waiting"); waiting > 0) {
     print_line("", grouped(waiting) + " events wait for " + grouped(count_at(status, "unknown_places")) +
                        " places that are not known: import them (cairn places import), and they count by category");

@@ -33,7 +33,7 @@ std::string hours_complaint(const Value& value) {
 
 std::string cells_complaint(const Value& value) {
   for (const std::string& cell : std::get<std::vector<std::string>>(value)) {
-    if (!features::parse_geohash(cell)) return quoted(cell) + " is no geohash of 1 to 12 letters";
+    if (!features::parse_geohash(cell)) return config::quoted(cell) + " is no geohash of 1 to 12 letters";
   }
   return {};
 }
