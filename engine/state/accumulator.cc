@@ -124,6 +124,17 @@ void Accumulator::add_touches(const Chunk& chunk, std::span<const Touch> touches
   }
 }
 
+void Accumulator::for_each_row(const ResolvedEvent& event, const VisitRow& visit) const {
+  std::string key;
+  std::vector<features::Change> changes;
+  for (std::size_t group = 0; group < changes_.groups(); ++group) {
+    if (!changes_.counts(group, event.interaction->type) || !make_key(group, event, &key)) continue;
+    changes.clear();
+    changes_.append(group, event, &changes);
+    if (!changes.empty()) visit(key, changes_.group(group).kind, changes);
+  }
+}
+
 bool Accumulator::make_key(std::size_t group, const ResolvedEvent& event, std::string* key) const {
   const features::EventChanges::Group& of = changes_.group(group);
   key->clear();
