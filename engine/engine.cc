@@ -9,6 +9,7 @@
 #include "cairn/mutex.h"
 #include "engine/api_log.h"
 #include "engine/cache/answer_cache.h"
+#include "engine/correction_side.h"
 #include "engine/ingest/api_intake.h"
 #include "engine/ingest/consumers.h"
 #include "engine/ingest/sinks.h"
@@ -58,6 +59,7 @@ class EngineImpl final : public Engine {
   Result<IngestAck> ingest(const CallContext& context, std::span<const std::string_view> events,
                            std::string_view idempotency_key) override;
   Result<IngestAck> check_events(const CallContext& context, std::span<const std::string_view> events) const override;
+  Result<CorrectionAck> correct_event(const CallContext& context, const EventCorrection& correction) override;
   Status upsert_places(const CallContext& context, std::span<const Place> places) override;
   Status delete_places(const CallContext& context, std::span<const PlaceId> ids, PlaceHistory history) override;
   Result<Place> get_place(const CallContext& context, const PlaceId& id) const override;
@@ -111,6 +113,7 @@ class EngineImpl final : public Engine {
   std::unique_ptr<SqlSide> sql_;  ///< null without PostgreSQL
   std::unique_ptr<upkeep::LogTrimmer> trimmer_;
   std::unique_ptr<UserSide> users_;
+  std::unique_ptr<CorrectionSide> corrections_;
   std::unique_ptr<upkeep::Checkpointer> checkpointer_;
   std::unique_ptr<upkeep::Schedule> schedule_;
 
@@ -212,6 +215,9 @@ void EngineImpl::open_user_side() {
     };
   }
   users_ = std::make_unique<UserSide>(std::move(parts), directory_->erasing(), clock_, options_.log);
+  corrections_ = std::make_unique<CorrectionSide>(
+      CorrectionSide::Parts{*state_, *event_log_, *intake_, [this] { return sql_.get(); }, !options_.sql.dsn.empty()},
+      options_.log);
 }
 
 Status EngineImpl::start_consumers() {
@@ -238,6 +244,7 @@ void EngineImpl::start_upkeep() {
   });
   chores.emplace_back([this] { feature_sink_->settle_dead_letters(); });
   chores.emplace_back([this] { users_->go_on(); });
+  chores.emplace_back([this] { corrections_->mend(); });
   chores.emplace_back([this] {
     const state::Counters counters = state_->counters();
     memory_return_.round(counters.applied + counters.repeated + counters.rejected);
@@ -272,6 +279,11 @@ Result<IngestAck> EngineImpl::ingest(const CallContext& context, std::span<const
 Result<IngestAck> EngineImpl::check_events(const CallContext& context, std::span<const std::string_view> events) const {
   CAIRN_RETURN_IF_ERROR(context.check());
   return intake_->check(events);
+}
+
+Result<CorrectionAck> EngineImpl::correct_event(const CallContext& context, const EventCorrection& correction) {
+  if (closing_.load()) return unavailable("the engine is closing");
+  return corrections_->correct(context, correction);
 }
 
 Status EngineImpl::upsert_places(const CallContext& context, std::span<const Place> places) {
