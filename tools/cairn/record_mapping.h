@@ -32,7 +32,7 @@ void add_mapping_options(CLI::App* command, MappingArguments* arguments, bool ev
 
 /// A field that records have, and what it holds.
 struct Field {
-  enum class Kind : std::uint8_t { kText, kNumber, kTime, kType };
+  enum class Kind : std::uint8_t { kText, kNumber, kTime, kType, kFlag };
 
   std::string_view name;
   Kind kind = Kind::kText;
