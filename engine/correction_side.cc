@@ -73,7 +73,8 @@ class WantedRows {
  public:
   WantedRows(const state::InexactRows& rows, const state::FeatureState& state) : state_(state) {
     for (const auto& [key, entries] : rows) {
-      cells_ = cells_ || state::kind_of_key(key) == EntityKind::kCell;
+      const EntityKind kind = state::kind_of_key(key);
+      cells_ = cells_ || (kind != EntityKind::kUser && kind != EntityKind::kPlace);
       keys_.insert(key);
     }
   }

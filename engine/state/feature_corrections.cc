@@ -13,6 +13,15 @@ namespace cairn::state {
 
 using features::ResolvedEvent;
 
+namespace {
+
+/// Whether the key is made of the number of a place.
+bool is_by_place(std::string_view key) {
+  return place_of_key(key).has_value() || waiting_place_of_key(key).has_value();
+}
+
+}  // namespace
+
 ResolvedEvent FeatureState::resolve(const Interaction& event) const {
   ResolvedEvent resolved{&event, place_ids_.find(event.place.str()).value_or(kNoPlace), std::nullopt, std::nullopt};
   catalog_.resolve({&resolved, 1});
@@ -22,13 +31,15 @@ ResolvedEvent FeatureState::resolve(const Interaction& event) const {
 /// What is stored of the rows that the batch's retractions may change. It is read before anything of the batch is
 /// applied, because it may fail, and a batch is applied whole or not at all.
 Status FeatureState::read_retracted(std::span<const Interaction> interactions, const ReadVersion& version,
-                                    RetractedRows* rows) const {
+                                    RetractedRows* rows) {
   Status failed;
   for (std::uint32_t i = 0; i < interactions.size(); ++i) {
     if (!interactions[i].retracts) continue;
+    // What waited for a place that has come is where it belongs, before it is taken out of there.
+    if (const auto place = place_ids_.find(interactions[i].place.str())) settle({&*place, 1});
     const ResolvedEvent event = rows->events.emplace(i, resolve(interactions[i])).first->second;
-    accumulator_.for_each_row(event, [&](const std::string& key, EntityKind kind, const auto&) {
-      const bool new_place = kind == EntityKind::kPlace && event.place == kNoPlace;
+    accumulator_.for_each_row(event, [&](const std::string& key, const auto&) {
+      const bool new_place = event.place == kNoPlace && is_by_place(key);
       if (!failed.ok() || new_place || rows->stored.contains(key)) return;
       auto row = stored_row(key, version);
       if (row.ok()) {
@@ -48,7 +59,8 @@ void FeatureState::undo(std::uint32_t index, const ReadVersion& version, Retract
   // A place that came with this very batch has its number now.
   if (event.place == kNoPlace) event.place = place_ids_.find(event.interaction->place.str()).value_or(kNoPlace);
   ++totals->retracted;
-  accumulator_.for_each_row(event, [&](const std::string& key, EntityKind kind, const auto& changes) {
+  if (event.waits && waiting_.contains(event.place)) waiting_.add(event.place, ~std::uint64_t{0});  // one less
+  accumulator_.for_each_row(event, [&](const std::string& key, const auto& changes) {
     const auto found = rows.stored.try_emplace(key, RowCache::RowPtr()).first;
     if (!found->second) {
       totals->values_lost += changes.size();
@@ -60,28 +72,30 @@ void FeatureState::undo(std::uint32_t index, const ReadVersion& version, Retract
     totals->values_lost += taken.lost;
     if (taken.values == 0) return;
     note_inexact(key, taken.inexact);
-    rebase_row(key, kind, std::move(row));
+    rebase_row(key, std::move(row));
   });
   CAIRN_KILL_POINT("retraction.undone");
 }
 
-/// The row with everything that was applied to it. `stored`: as stored at `version`.
+/// The row with everything that was applied to it, and what has arrived where it belongs. `stored`: as stored at
+/// `version`.
 std::shared_ptr<features::Row> FeatureState::row_now(const std::string& key, const ReadVersion& version,
-                                                     const RowCache::RowPtr& stored) {
+                                                     const RowCache::RowPtr& stored) const {
   std::vector<features::DeltaRow::Flat> pending;
   RebasedRows::Base base;
   const bool rebased = copy_pending(version, key, &pending, &base);
   const RowCache::RowPtr& before = rebased ? base : stored;
   auto row = before ? std::make_shared<features::Row>(*before) : std::make_shared<features::Row>();
   features::merge_row(row.get(), features::to_row(std::move(pending)));
-  return row;
+  const RowCache::RowPtr whole = settled(row);
+  return whole == row ? row : std::make_shared<features::Row>(*whole);
 }
 
-void FeatureState::rebase_row(const std::string& key, EntityKind kind, std::shared_ptr<features::Row> row) {
+void FeatureState::rebase_row(const std::string& key, std::shared_ptr<features::Row> row) {
   PendingWindow& window = *windows_->current()->growing;
   const RebasedRows::Base base = row->blocks.empty() ? nullptr : std::move(row);
   window.rebased.set(key, base, [&] { window.rows.clear(key, Window::hash(key)); });
-  if (kind == EntityKind::kPlace) tell_of_place(place_of_key(key).value(), base.get());
+  if (const auto place = place_of_key(key)) tell_of_place(*place, base.get());
 }
 
 void FeatureState::tell_of_place(std::uint64_t place, const features::Row* row) const {
@@ -127,12 +141,11 @@ InexactRows FeatureState::inexact_rows() const {
 
 void FeatureState::History::add(std::span<const Interaction> events) {
   for (const Interaction& event : events) {
-    state_.accumulator_.for_each_row(state_.resolve(event),
-                                     [&](const std::string& key, EntityKind, const auto& changes) {
-                                       const auto row = rows_.find(key);
-                                       if (row == rows_.end()) return;
-                                       for (const features::Change& change : changes) row->second.add(change);
-                                     });
+    state_.accumulator_.for_each_row(state_.resolve(event), [&](const std::string& key, const auto& changes) {
+      const auto row = rows_.find(key);
+      if (row == rows_.end()) return;
+      for (const features::Change& change : changes) row->second.add(change);
+    });
   }
 }
 
@@ -148,7 +161,7 @@ Status FeatureState::mend(const History& history) {
     auto row = row_now(key, *version, stored->row);
     std::vector<features::InexactEntry> left = noted->second;
     const bool changed = features::mend(features::to_row(delta.entries()), row.get(), &left);
-    if (changed) rebase_row(key, kind_of_key(key), std::move(row));
+    if (changed) rebase_row(key, std::move(row));
     if (left.size() < noted->second.size()) set_inexact(key, std::move(left));
   }
   windows_->grown();

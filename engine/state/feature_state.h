@@ -95,6 +95,11 @@ class FeatureState {
   /// Returns: why the last window could not be written.
   Status close();
 
+  /// Adds places to the catalogue or replaces them. What events added for them before they were known counts from now
+  /// on, by category and by cell. The places are durable on return, and what they have filled is with the next window;
+  /// a crash in between fills it at the next start. Returns: see Engine::upsert_places.
+  Status upsert_places(std::span<const Place> places);
+
   /// Deletes places from the catalogue. With PlaceHistory::kErase everything that was counted for them until now is
   /// forgotten first, in the features and in what observers keep. Durable on return.
   /// Returns: see Engine::delete_places.
@@ -116,6 +121,8 @@ class FeatureState {
   /// Makes inexact values of the rows of `history` exact, where it knows of all the events that are behind them: it has
   /// as many as the state (see features::mend). Returns: see apply().
   Status mend(const History& history);
+
+  [[nodiscard]] RowCache::Stats row_cache_stats() const { return cache_.stats(); }
 
   /// The row of an entity: what is stored and what is pending.
   [[nodiscard]] Result<RowCache::Found> row(EntityKind kind, std::string_view id) const;
@@ -174,6 +181,13 @@ class FeatureState {
   FeatureState(storage::StateStore& store, const Options& options, InteractionTypes types, StoredIdentity stored);
 
   Status recover();
+  /// Moves what waited for these places (dictionary ids) to the cells, if they are known now.
+  void settle(std::span<const std::uint64_t> places) CAIRN_REQUIRES(windows_->growing_mutex());
+  [[nodiscard]] Status settle_cells(std::uint64_t place) CAIRN_REQUIRES(windows_->growing_mutex());
+  /// What is stored of `key` and what is pending.
+  [[nodiscard]] Result<RowCache::Found> row_of(const std::string& key) const;
+  /// The row with all that waited in it for places that are known by now.
+  [[nodiscard]] RowCache::RowPtr settled(RowCache::RowPtr row) const;
   void forget_places(std::span<const PlaceId> ids);
   Status forget_user(const UserId& user, EventTime at, const std::string& key);
   /// Takes what is left of a row out of the store's files, and its parts that made no sense.
@@ -194,16 +208,15 @@ class FeatureState {
   };
   static constexpr std::uint64_t kNoPlace = UINT64_MAX;  ///< for a place without a number
   [[nodiscard]] features::ResolvedEvent resolve(const Interaction& event) const;
-  Status read_retracted(std::span<const Interaction> interactions, const ReadVersion& version,
-                        RetractedRows* rows) const;
+  Status read_retracted(std::span<const Interaction> interactions, const ReadVersion& version, RetractedRows* rows)
+      CAIRN_REQUIRES(windows_->growing_mutex());
   /// Takes the event of the batch's retraction `index` out of every row.
   void undo(std::uint32_t index, const ReadVersion& version, RetractedRows& rows, Corrections* totals)
       CAIRN_REQUIRES(windows_->growing_mutex());
-  [[nodiscard]] static std::shared_ptr<features::Row> row_now(const std::string& key, const ReadVersion& version,
-                                                              const RowCache::RowPtr& stored);
+  [[nodiscard]] std::shared_ptr<features::Row> row_now(const std::string& key, const ReadVersion& version,
+                                                       const RowCache::RowPtr& stored) const;
   /// From here on the row is `row` and what comes.
-  void rebase_row(const std::string& key, EntityKind kind, std::shared_ptr<features::Row> row)
-      CAIRN_REQUIRES(windows_->growing_mutex());
+  void rebase_row(const std::string& key, std::shared_ptr<features::Row> row) CAIRN_REQUIRES(windows_->growing_mutex());
   void tell_of_place(std::uint64_t place, const features::Row* row) const;
   void note_inexact(const std::string& key, std::vector<features::InexactEntry> entries)
       CAIRN_REQUIRES(windows_->growing_mutex());
@@ -236,6 +249,7 @@ class FeatureState {
   // Guarded by windows_->growing_mutex().
   Accumulator accumulator_;
   EventIds event_ids_;
+  WaitingPlaces waiting_;
   std::vector<PlaceObserver> observers_;
   std::vector<PlaceForgetter> forgetters_;
   std::vector<PlaceReplacer> replacers_;

@@ -51,6 +51,9 @@ struct PlaceScan::Hour {
   std::unique_ptr<gpu::ScanColumn> prior;
   std::unique_ptr<gpu::ScanColumn> logs;
   float largest_prior = 0.0F;  ///< no magnitude in the column is larger
+  /// Whether anybody has been anywhere near this hour. Until then hour_popularity is 0, of which the columns hold
+  /// nothing.
+  bool has_visits = false;
 };
 
 /// A radius as a scan takes it. Who stands so near it that a float cannot tell on which side is measured again.
@@ -162,10 +165,10 @@ Result<std::unique_ptr<PlaceScan>> PlaceScan::create(std::shared_ptr<const Place
 
 // ---- columns ------------------------------------------------------------------------------------------------------
 
-PlaceScan::Known PlaceScan::known_of(const QuestionFacts& question, std::uint32_t row) const {
+PlaceScan::Known PlaceScan::known_of(const QuestionFacts& question, bool has_visits, std::uint32_t row) const {
   const CandidateFacts place(question, {row, 0.0F}, nullptr);
   double prior = weighted_part<VariesBy::kPlace>(place, ranker_->linear().weights());
-  if (hour_weight_ == 0.0) return {static_cast<float>(prior), 0.0F};
+  if (hour_weight_ == 0.0 || !has_visits) return {static_cast<float>(prior), 0.0F};
   // hour_popularity is ln(visits near the hour + smoothing by category) - ln(visits + smoothing) - ln(everyone's). The
   // first needs the category's visits, which move with every event: it is left to the scan, the last to its tables.
   prior -= hour_weight_ * std::log(static_cast<double>(place.place.visits) + kHourSmoothing);
@@ -182,9 +185,10 @@ Status PlaceScan::fill(const Situation& hour, const PlaceSignals& signals, Hour*
     const PlaceSignals::Reader reader(signals);
     if (!changes) changes = reader.changes();
     const QuestionFacts question(hour, *index_, reader, ranker_->week());
+    if (begin == 0) made->has_visits = question.hour_share_of_all > 0.0;
     const std::size_t end = std::min(prior.size(), begin + kRowsAtOnce);
     for (std::size_t row = begin; row < end; ++row) {
-      const Known known = known_of(question, static_cast<std::uint32_t>(row));
+      const Known known = known_of(question, made->has_visits, static_cast<std::uint32_t>(row));
       prior[row] = known.prior;
       if (!logs.empty()) logs[row] = known.logs;
       largest = std::max(largest, std::abs(known.prior));
@@ -207,7 +211,11 @@ void PlaceScan::bring_up_to_date(const QuestionFacts& question, Hour& hour) cons
   const std::uint64_t changes = question.signals.changes();
   if (hour.changes == changes) return;
   std::vector<std::uint32_t> rows;
-  if (const auto places = question.signals.changed_after(hour.changes)) {
+  // The first visit near an hour gives every place something that the columns have not held of any.
+  const bool has_visits = question.hour_share_of_all > 0.0;
+  const auto places = has_visits == hour.has_visits ? question.signals.changed_after(hour.changes) : std::nullopt;
+  hour.has_visits = has_visits;
+  if (places) {
     for (const std::uint64_t place : *places) {
       if (const std::uint32_t row = index_->row_of(place); row != gpu::kNoRow) rows.push_back(row);
     }
@@ -223,7 +231,7 @@ void PlaceScan::bring_up_to_date(const QuestionFacts& question, Hour& hour) cons
   std::vector<float> prior;
   std::vector<float> logs;
   for (const std::uint32_t row : rows) {
-    const Known known = known_of(alone, row);
+    const Known known = known_of(alone, hour.has_visits, row);
     prior.push_back(known.prior);
     logs.push_back(known.logs);
     hour.largest_prior = std::max(hour.largest_prior, std::abs(known.prior));
@@ -325,7 +333,9 @@ void PlaceScan::add_own_places(const QuestionFacts& question, const CandidateFil
 
 void PlaceScan::fill_tables(const QuestionFacts& question, const CandidateFilter& filter, std::vector<float>* table,
                             std::vector<float>* logs) const {
-  const double everyones = hour_weight_ == 0.0 ? 0.0 : hour_weight_ * std::log(question.hour_share_of_all);
+  const bool has_visits = question.hour_share_of_all > 0.0;
+  const double everyones =
+      has_visits && hour_weight_ != 0.0 ? hour_weight_ * std::log(question.hour_share_of_all) : 0.0;
   for (const std::uint32_t row : row_of_tag_) {
     const CandidateFacts any = CandidateFacts::blank(question, row);
     const bool passes = filter.any_category || filter.categories.contains(any.category);
@@ -403,44 +413,40 @@ double PlaceScan::error_of(const gpu::ScanQuery& query, const Hour& hour, double
   return error + largest * (by.operations + 4) * kRounding;
 }
 
-Result<PlaceScan::Found> PlaceScan::find(const QuestionFacts& question, const CandidateFilter& filter,
-                                         std::span<const gpu::RowRange> ranges, std::size_t k, Hour& hour) const {
-  Found found;
-  // As long as nobody has been anywhere near this hour, hour_popularity is 0 and not what the columns make of it.
-  if (hour_weight_ != 0.0 && !(question.hour_share_of_all > 0.0)) return found;
+std::unique_ptr<PlaceScan::Search> PlaceScan::prepare(const QuestionFacts& question, const CandidateFilter& filter,
+                                                      std::span<const gpu::RowRange> ranges, std::size_t k,
+                                                      Hour& hour) const {
   const Rim rim(filter.radius_meters);
-  if (rim.inner_km < 0.0F) return found;  // a circle of centimetres: a float cannot tell who is within
-  found.by_scan = true;
+  if (rim.inner_km < 0.0F) return nullptr;  // a circle of centimetres: a float cannot tell who is within
   bring_up_to_date(question, hour);
 
+  std::unique_ptr<Search> search(new Search(question, filter));
+  search->own.by_scan = true;
   std::vector<std::uint32_t> own;
-  add_own_places(question, filter, ranges, &own, &found);
-  std::vector<float> table;
-  std::vector<float> logs_table;
-  fill_tables(question, filter, &table, &logs_table);
-  Additions additions;
-  add_cells(question, &additions);
-  add_model(question, &additions);
+  add_own_places(question, filter, ranges, &own, &search->own);
+  fill_tables(question, filter, &search->table, &search->logs_table);
+  add_cells(question, &search->additions);
+  add_model(question, &search->additions);
 
   const double meters_max = std::min(filter.radius_meters, kHalfWayMeters);
   const Distances distances(question, ranker_->linear().weights(), meters_max);
-  gpu::ScanQuery query;
+  gpu::ScanQuery& query = search->query;
   query.position = gpu::fixed_point(question.situation.position.lat, question.situation.position.lon);
   query.prior = hour.prior.get();
-  query.tag_table = table;
-  if (hour.logs) {
+  query.tag_table = search->table;
+  if (hour.logs && question.hour_share_of_all > 0.0) {
     query.logs = hour.logs.get();
-    query.logs_table = logs_table;
+    query.logs_table = search->logs_table;
     query.logs_weight = static_cast<float>(hour_weight_);
   }
   std::copy(std::begin(distances.logarithms), std::end(distances.logarithms), query.log_distance);
   query.exp_distance = distances.exponential;
-  query.added_rows = additions.rows;
-  query.added = additions.values;
+  query.added_rows = search->additions.rows;
+  query.added = search->additions.values;
   query.ranges = ranges;
-  std::vector<std::uint32_t> excluded;
-  std::set_union(own.begin(), own.end(), filter.excluded.begin(), filter.excluded.end(), std::back_inserter(excluded));
-  query.excluded = excluded;
+  std::set_union(own.begin(), own.end(), filter.excluded.begin(), filter.excluded.end(),
+                 std::back_inserter(search->excluded));
+  query.excluded = search->excluded;
   query.k = k;
   query.radius_km = rim.inner_km;
   query.rim_km = rim.outer_km;
@@ -449,20 +455,52 @@ Result<PlaceScan::Found> PlaceScan::find(const QuestionFacts& question, const Ca
     query.vector = question.model->query.values;
     query.vector_weight = static_cast<float>(ranker_->model_weight());
   }
-  query.slack = static_cast<float>(2.0 * error_of(query, hour, additions.largest, distances) * (1.0 + 1e-6));
+  query.slack = static_cast<float>(2.0 * error_of(query, hour, search->additions.largest, distances) * (1.0 + 1e-6));
+  return search;
+}
 
+void PlaceScan::scan(std::span<Search* const> searches) const {
+  if (searches.empty()) return;
+  std::vector<gpu::ScanQuery> queries;
+  queries.reserve(searches.size());
+  for (const Search* search : searches) queries.push_back(search->query);
   std::vector<gpu::ScanAnswer> answers;
-  CAIRN_RETURN_IF_ERROR(table_->scan({&query, 1}, &answers));
-  const gpu::ScanAnswer& answer = answers.front();
+  const Status scanned = table_->scan(queries, &answers);
+  if (!scanned.ok() && searches.size() > 1) {
+    // One query that is refused refuses all of them: then each is asked for itself.
+    for (Search* search : searches) ask_alone(*search);
+    return;
+  }
+  for (std::size_t i = 0; i < searches.size(); ++i) {
+    searches[i]->found_ = scanned.ok() ? Result<Found>(found(*searches[i], answers[i])) : scanned;
+  }
+}
+
+void PlaceScan::ask_alone(Search& search) const {
+  Search* const one[] = {&search};
+  scan(one);
+}
+
+PlaceScan::Found PlaceScan::found(const Search& search, const gpu::ScanAnswer& answer) const {
+  Found found = search.own;
+  found.by_fallback = answer.by_fallback;
   found.passed += answer.passed;
   for (const std::uint32_t row : answer.rows) {
-    const double meters = distance_meters(question.situation.position, index_->position(row));
+    const double meters = distance_meters(search.question.situation.position, index_->position(row));
     found.candidates.push_back({row, static_cast<float>(meters)});
   }
-  for (const std::uint32_t row : answer.rim) add_if_within(question, filter, row, &found);
+  for (const std::uint32_t row : answer.rim) add_if_within(search.question, search.filter, row, &found);
   std::sort(found.candidates.begin(), found.candidates.end(),
             [](const PlaceIndex::Near& a, const PlaceIndex::Near& b) { return a.row < b.row; });
   return found;
+}
+
+Result<PlaceScan::Found> PlaceScan::find(const QuestionFacts& question, const CandidateFilter& filter,
+                                         std::span<const gpu::RowRange> ranges, std::size_t k, Hour& hour) const {
+  const std::unique_ptr<Search> search = prepare(question, filter, ranges, k, hour);
+  if (!search) return Found{};
+  ask_alone(*search);
+  return search->take();
 }
 
 }  // namespace cairn::ranking

@@ -311,6 +311,31 @@ TEST_CASE("who is erased has no notes of inexact values left") {
               .ok());
 }
 
+TEST_CASE("an event of a place that was not known is taken out of where it waits, or of where it has gone since") {
+  const Interaction stays = event_of("u0", "p4", "rate", 2 * kHour, 4.0, "stays");
+  const Interaction goes = event_of("u0", "p4", "rate", kHour, 3.0, "goes");
+  const std::vector<Place> place{{PlaceId("p4"), "", {40.7, -74.0}, "Cafe"}};
+  Fixture f;
+  Fixture wanted;
+  REQUIRE(f.apply({stays, goes}, 1).ok());
+  REQUIRE(wanted.apply({stays}, 1).ok());
+  SUBCASE("pending") {}
+  SUBCASE("stored") { f.close_and_open(); }
+  SUBCASE("the place has come") { REQUIRE(f.state->upsert_places(place).ok()); }
+  SUBCASE("the place has come, and all is stored") {
+    REQUIRE(f.state->upsert_places(place).ok());
+    f.close_and_open();
+  }
+  REQUIRE(f.apply({retraction(goes)}, 2).ok());
+  REQUIRE(f.state->upsert_places(place).ok());
+  REQUIRE(wanted.state->upsert_places(place).ok());
+  CHECK(f.status().retracted_values_lost == 0);
+  for (int round = 0; round < 2; ++round) {
+    check_same(f, wanted, f.status().values_inexact > 0);
+    f.close_and_open();
+  }
+}
+
 // ---- histories ----------------------------------------------------------------------------------------------------
 
 struct Story {
