@@ -12,6 +12,7 @@
 #include "engine/cache/answer_cache.h"
 #include "engine/cache/warmer.h"
 #include "engine/compute.h"
+#include "engine/correction_side.h"
 #include "engine/ingest/api_intake.h"
 #include "engine/ingest/consumers.h"
 #include "engine/ingest/sinks.h"
@@ -61,6 +62,7 @@ class EngineImpl final : public Engine {
   Result<IngestAck> ingest(const CallContext& context, std::span<const std::string_view> events,
                            std::string_view idempotency_key) override;
   Result<IngestAck> check_events(const CallContext& context, std::span<const std::string_view> events) const override;
+  Result<CorrectionAck> correct_event(const CallContext& context, const EventCorrection& correction) override;
   Status upsert_places(const CallContext& context, std::span<const Place> places) override;
   Status delete_places(const CallContext& context, std::span<const PlaceId> ids, PlaceHistory history) override;
   std::vector<Category> categories(const CallContext& context) const override;
@@ -123,6 +125,7 @@ class EngineImpl final : public Engine {
   std::unique_ptr<SqlSide> sql_;  ///< null without PostgreSQL
   std::unique_ptr<upkeep::LogTrimmer> trimmer_;
   std::unique_ptr<UserSide> users_;
+  std::unique_ptr<CorrectionSide> corrections_;
   std::unique_ptr<upkeep::Checkpointer> checkpointer_;
   std::unique_ptr<upkeep::Schedule> schedule_;
 
@@ -232,6 +235,9 @@ void EngineImpl::open_user_side() {
     };
   }
   users_ = std::make_unique<UserSide>(std::move(parts), directory_->erasing(), clock_, options_.log);
+  corrections_ = std::make_unique<CorrectionSide>(
+      CorrectionSide::Parts{*state_, *event_log_, *intake_, [this] { return sql_.get(); }, !options_.sql.dsn.empty()},
+      options_.log);
 }
 
 Status EngineImpl::start_consumers() {
@@ -259,6 +265,7 @@ void EngineImpl::start_upkeep() {
   });
   chores.emplace_back([this] { feature_sink_->settle_dead_letters(); });
   chores.emplace_back([this] { users_->go_on(); });
+  chores.emplace_back([this] { corrections_->mend(); });
   chores.emplace_back([this] {
     const state::Counters counters = state_->counters();
     memory_return_.round(counters.applied + counters.repeated + counters.rejected);
@@ -322,6 +329,11 @@ Result<IngestAck> EngineImpl::ingest(const CallContext& context, std::span<const
 Result<IngestAck> EngineImpl::check_events(const CallContext& context, std::span<const std::string_view> events) const {
   CAIRN_RETURN_IF_ERROR(context.check());
   return intake_->check(events);
+}
+
+Result<CorrectionAck> EngineImpl::correct_event(const CallContext& context, const EventCorrection& correction) {
+  if (closing_.load()) return unavailable("the engine is closing");
+  return corrections_->correct(context, correction);
 }
 
 Status EngineImpl::upsert_places(const CallContext& context, std::span<const Place> places) {

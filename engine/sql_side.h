@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -51,6 +52,9 @@ class SqlSide {
     return database_.users->erase(user, until, written);
   }
   [[nodiscard]] Result<std::vector<sql::UserRow>> rows_of(const UserId& user) { return database_.users->read(user); }
+  [[nodiscard]] Result<std::optional<sql::EventRow>> find_event(const std::string& event_id) {
+    return database_.users->find(event_id);
+  }
   /// Interactions written by this process.
   [[nodiscard]] std::uint64_t rows() const noexcept { return sink_.rows(); }
 

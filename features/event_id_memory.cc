@@ -37,6 +37,24 @@ std::optional<std::uint64_t> EventIdMemory::add(const EventFingerprint& id) {
   return newest_;
 }
 
+EventIdMemory::Judgement EventIdMemory::judge(const EventFingerprint& event, bool retracts) {
+  const EventFingerprint retraction = retraction_of(event);
+  Judgement judgement;
+  judgement.remembered = retracts ? retraction : event;
+  // Asked before anything is added: that may begin a generation, and forget the oldest.
+  const bool other_came = retracts ? contains(event) : has_retractions() && contains(retraction);
+  const auto generation = add(judgement.remembered);
+  if (!generation) return judgement;
+  judgement.generation = *generation;
+  if (retracts) {
+    retracted_in_ = generation;
+    judgement.fate = other_came ? EventFate::kUndo : EventFate::kUnmatched;
+  } else {
+    judgement.fate = other_came ? EventFate::kWithhold : EventFate::kApply;
+  }
+  return judgement;
+}
+
 void EventIdMemory::restore(std::uint64_t generation, const EventFingerprint& id) {
   CAIRN_CHECK(generation >= oldest_generation());
   advance_to(generation);

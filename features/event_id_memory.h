@@ -20,12 +20,32 @@ struct EventFingerprint {
 /// FNV-1a, 128 bits (RFC 9923).
 [[nodiscard]] EventFingerprint fingerprint(std::string_view event_id) noexcept;
 
+/// What stands for the retraction of the event with this fingerprint, among the fingerprints of ids.
+[[nodiscard]] constexpr EventFingerprint retraction_of(const EventFingerprint& event) noexcept {
+  // Any bijection without the empty slot among its results, whose results are no ids of anybody: FNV of another text
+  // that happens to be this is as unlikely as any other clash.
+  const EventFingerprint print{event.high ^ 0x9E3779B97F4A7C15u, event.low ^ 0xC2B2AE3D27D4EB4Fu};
+  return print.high == 0 && print.low == 0 ? EventFingerprint{0, 2} : print;
+}
+
+/// What is to be done with an event, or with a retraction, that has an id.
+enum class EventFate : std::uint8_t {
+  kApply,     ///< an event that is new
+  kRepeat,    ///< an event or a retraction that came before: leave it out
+  kWithhold,  ///< an event whose retraction came before it: leave it out
+  kUndo,      ///< a retraction of an event that was applied: take that one out
+  kUnmatched  ///< a retraction of an event that is not remembered: it may be yet to come, and is withheld then
+};
+
 /// Which event ids came before: the rule by which repeats are left out, wherever they are.
 ///
 /// Ids are remembered by the order in which they arrive, whatever times their events have. They fall into generations
 /// of a fixed number of ids; an id is remembered until the generation after its own is full. So a repeat is recognised
 /// when at most so many new ids came between, and perhaps when up to twice as many did; memory and disk are bounded by
 /// two generations. A repeat is not remembered anew.
+///
+/// A retraction takes a place among the ids, and so is remembered as long as they are. So the order in which an event
+/// and its retraction come does not matter, nor how often, as long as both are remembered: the event counts not.
 ///
 /// A store that keeps the ids elsewhere need not bring all of them back: restore() those that will be asked for, then
 /// resume().
@@ -54,6 +74,25 @@ class EventIdMemory {
 
   /// Remembers the id. Returns: the generation that it is in now; nullopt: it was here before, its event is a repeat.
   std::optional<std::uint64_t> add(const EventFingerprint& id);
+
+  [[nodiscard]] bool contains(const EventFingerprint& id) const noexcept {
+    return sets_[0].contains(id) || sets_[1].contains(id);
+  }
+
+  /// Decides about an event, or about a retraction of it, and remembers it. `event`: the fingerprint of its id.
+  struct Judgement {
+    EventFate fate = EventFate::kRepeat;
+    EventFingerprint remembered;   ///< what was added; meaningless for kRepeat
+    std::uint64_t generation = 0;  ///< that it is in
+  };
+  Judgement judge(const EventFingerprint& event, bool retracts);
+
+  /// Whether retractions may be remembered: without any, events are not looked up twice.
+  [[nodiscard]] bool has_retractions() const noexcept { return retracted_in_ && *retracted_in_ >= oldest_generation(); }
+  /// The newest generation with a retraction in it; nullopt: there was none. To be given to retracted_in() where ids
+  /// are restored.
+  [[nodiscard]] std::optional<std::uint64_t> retracted_in() const noexcept { return retracted_in_; }
+  void retracted_in(std::optional<std::uint64_t> generation) noexcept { retracted_in_ = generation; }
 
   /// Remembers an id that add() had put into `generation`. Generations must come ascending.
   void restore(std::uint64_t generation, const EventFingerprint& id);
@@ -94,6 +133,7 @@ class EventIdMemory {
   std::array<Set, 2> sets_;  ///< of the newest generation and the one before
   std::uint64_t newest_ = 0;
   std::uint64_t newest_ids_ = 0;  ///< those that resume() counted are not in the set
+  std::optional<std::uint64_t> retracted_in_;
 };
 
 }  // namespace cairn::features

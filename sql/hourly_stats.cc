@@ -16,7 +16,18 @@ HourlyStat stat_of(const Interaction& interaction, const InteractionTypes& types
     stat.value_count = 1;
     stat.value_sum_micros = value_micros(*interaction.value);
     stat.value_min = stat.value_max = *interaction.value;
+    stat.has_bounds = true;
   }
+  return stat;
+}
+
+/// What brings the sums back to before the interaction; a minimum and a maximum are not brought back by adding.
+HourlyStat inverse_of(const Interaction& interaction, const InteractionTypes& types) {
+  HourlyStat stat = stat_of(interaction, types);
+  stat.events = -stat.events;
+  stat.value_count = -stat.value_count;
+  stat.value_sum_micros = -stat.value_sum_micros;
+  stat.has_bounds = false;
   return stat;
 }
 
@@ -24,9 +35,10 @@ auto key(const HourlyStat& stat) { return std::tie(stat.place, stat.hour, stat.t
 
 void add(const HourlyStat& delta, HourlyStat* stat) {
   // A minimum of no values is none, not zero.
-  if (delta.value_count > 0) {
-    stat->value_min = stat->value_count > 0 ? std::min(stat->value_min, delta.value_min) : delta.value_min;
-    stat->value_max = stat->value_count > 0 ? std::max(stat->value_max, delta.value_max) : delta.value_max;
+  if (delta.has_bounds) {
+    stat->value_min = stat->has_bounds ? std::min(stat->value_min, delta.value_min) : delta.value_min;
+    stat->value_max = stat->has_bounds ? std::max(stat->value_max, delta.value_max) : delta.value_max;
+    stat->has_bounds = true;
   }
   stat->events += delta.events;
   stat->value_count += delta.value_count;
@@ -42,10 +54,12 @@ std::int64_t value_micros(double value) noexcept {
 }
 
 std::vector<HourlyStat> aggregate_hourly(std::span<const Interaction> interactions,
-                                         std::span<const std::size_t> included, const InteractionTypes& types) {
+                                         std::span<const std::size_t> included, const InteractionTypes& types,
+                                         std::span<const Interaction> taken_out) {
   std::vector<HourlyStat> stats;
-  stats.reserve(included.size());
+  stats.reserve(included.size() + taken_out.size());
   for (const std::size_t index : included) stats.push_back(stat_of(interactions[index], types));
+  for (const Interaction& interaction : taken_out) stats.push_back(inverse_of(interaction, types));
   std::sort(stats.begin(), stats.end(), [](const auto& a, const auto& b) { return key(a) < key(b); });
 
   // Equal keys stand together after sorting: the first of them takes up the others, in place.

@@ -29,8 +29,9 @@ class Materializer {
   [[nodiscard]] virtual Result<std::vector<SourcePosition>> load_positions(std::string_view source) = 0;
 
   struct Applied {
-    std::uint64_t rows = 0;      ///< interactions written
-    std::uint64_t repeated = 0;  ///< left out by event_id
+    std::uint64_t rows = 0;       ///< interactions written
+    std::uint64_t repeated = 0;   ///< left out by event_id: repeats, events retracted before, retractions of none
+    std::uint64_t retracted = 0;  ///< rows taken out again
   };
   /// Writes interactions, their hourly aggregates and the positions `after` them: all or nothing, also when the
   /// connection breaks during COMMIT (the outcome is then looked up before anything is retried).
@@ -38,6 +39,8 @@ class Materializer {
   /// `before` are the positions that the batch was read from. A partition that they do not name stands at its start:
   /// offset 0, empty cursor. When the stored positions differ, another writer has been here or the batch is already in,
   /// and nothing is written.
+  /// A retraction takes the row of its event out again, and out of the hour: counts and sums exactly, a minimum or a
+  /// maximum that the event had made where the rows that are left are those that the hour counts.
   /// Repeats of an event_id are left out by the rule of features/event_id_memory.h: ids arrive in the order in which
   /// batches are written, those of all sources in one row.
   /// Interactions in months without partitions make them, within SqlOptions::partitions_max.

@@ -23,6 +23,12 @@ struct UserRow {
   std::string source;
 };
 
+/// A row of user_interactions with its user.
+struct EventRow {
+  UserId user;
+  UserRow row;
+};
+
 /// What the tables have of one user, for those who ask for it or want it gone. Hourly aggregates name nobody and stay
 /// as they are.
 ///
@@ -37,6 +43,10 @@ class UserRows {
 
   /// All rows of the user, the oldest event first.
   [[nodiscard]] virtual Result<std::vector<UserRow>> read(const UserId& user) = 0;
+
+  /// The row of an event_id, the one that was written first where several are. No index finds it: it takes as long as
+  /// reading the table, within sql.statement_timeout.
+  [[nodiscard]] virtual Result<std::optional<EventRow>> find(const std::string& event_id) = 0;
 };
 
 }  // namespace cairn::sql

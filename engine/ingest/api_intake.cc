@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -93,6 +94,36 @@ Result<IngestAck> ApiIntake::take_new(const CallContext& context, std::span<cons
 IngestAck ApiIntake::check(std::span<const std::string_view> events) const {
   Records records;
   return judge(events, &records);
+}
+
+Result<Interaction> ApiIntake::read(std::string_view event) const {
+  streaming::Decoder decoder(types_, options_, clock_);
+  Interaction decoded;
+  const std::string padded = std::string(event).append(streaming::kPayloadPadding, '\0');
+  const auto reject = decoder.decode(std::string_view(padded).substr(0, event.size()), &decoded);
+  if (reject == streaming::Reject::kNone) return decoded;
+  return invalid_argument(std::string(streaming::to_string(reject)) + ": " + decoder.detail());
+}
+
+Result<Watermark> ApiIntake::take_read(const CallContext& context, std::span<const Interaction> events) {
+  const Passage::Entry taking(callers_);  // before the marks of erased users are looked at
+  Records records;
+  for (const Interaction& event : events) {
+    if (erased_ != nullptr && erased_->refuses(event)) return invalid_argument(kErasedWords);
+    streaming::append_decoded_record(event, &records.bytes);
+    records.ends.push_back(records.bytes.size());
+  }
+  CAIRN_RETURN_IF_ERROR(context.check());
+  // One record, so that the log has all of them or none. Its key is nobody's.
+  std::random_device random;
+  const auto word = [&random] { return std::uint64_t{random()} << 32 | random(); };
+  const streaming::ApiCall call{
+      .key = {word(), word()}, .taken = clock_.now(), .accepted = static_cast<std::uint32_t>(events.size())};
+  std::string together;
+  streaming::append_call_record(call, records.views(), &together);
+  const std::string_view payload = together;
+  CAIRN_ASSIGN_OR_RETURN(const Offset end, log_.append({&payload, 1}));
+  return behind(end);
 }
 
 /// Decides, once and for all readers of the log, which events are refused, and tells the caller.

@@ -8,6 +8,7 @@
 #include "cairn/ingest_ack.h"
 #include "cairn/interaction.h"
 #include "cairn/options.h"
+#include "cairn/source_position.h"
 #include "engine/ingest/api_intake_calls.h"
 #include "engine/ingest/passage.h"
 #include "engine/state/erased_users.h"
@@ -33,6 +34,13 @@ class ApiIntake {
 
   /// See Engine::check_events.
   [[nodiscard]] IngestAck check(std::span<const std::string_view> events) const;
+
+  /// An event that somebody handed in. Returns: INVALID_ARGUMENT, saying what is wrong with it.
+  [[nodiscard]] Result<Interaction> read(std::string_view event) const;
+
+  /// Takes events that were read before: all or none, whatever happens. Returns: INVALID_ARGUMENT for one of a user who
+  /// was erased since; what take() returns.
+  [[nodiscard]] Result<Watermark> take_read(const CallContext& context, std::span<const Interaction> events);
 
   /// To be called before the log's beginning moves to `begin`: see TakenCalls::keep.
   [[nodiscard]] Status keep_calls(Offset begin) { return calls_.keep(begin); }

@@ -15,15 +15,25 @@ namespace cairn::learning {
 Status for_each_event(std::span<const std::string> files, const InteractionTypes& types,
                       const std::function<void(const Interaction&)>& take) {
   streaming::Decoder decoder(types, DecodeOptions{}, SystemClock::instance());
-  std::unordered_set<std::string> seen;  // event ids
+  std::unordered_set<std::string> seen;  // event ids, of events and of what was retracted
   std::string padded;
   Interaction interaction;
-  const auto take_line = [&](std::string_view line) -> LineFault {
-    if (line.find_first_not_of(" \t\r") == std::string_view::npos) return {};
+  const auto read = [&](std::string_view line) {
     padded.assign(line);
     padded.append(streaming::kPayloadPadding, '\0');
-    const std::string_view payload = std::string_view(padded).substr(0, line.size());
-    if (decoder.decode(payload, &interaction) != streaming::Reject::kNone) return decoder.detail();
+    return decoder.decode(std::string_view(padded).substr(0, line.size()), &interaction);
+  };
+  // A retraction may stand behind its event, which is not to be given out: so they are looked for first.
+  const auto take_retraction = [&](std::string_view line) -> LineFault {
+    if (line.find("retract") == std::string_view::npos) return {};
+    if (read(line) == streaming::Reject::kNone && interaction.retracts) seen.insert(interaction.event_id);
+    return {};
+  };
+  for (const std::string& file : files) CAIRN_RETURN_IF_ERROR(for_each_line(file, take_retraction));
+  const auto take_line = [&](std::string_view line) -> LineFault {
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) return {};
+    if (read(line) != streaming::Reject::kNone) return decoder.detail();
+    if (interaction.retracts) return {};
     if (interaction.event_id.empty() || seen.insert(interaction.event_id).second) take(interaction);
     return {};
   };

@@ -13,7 +13,8 @@
 namespace cairn::learning {
 
 /// Reads NDJSON interactions (DESIGN's contract) of the given types from plain or gzip files and gives each to `take`,
-/// in the order of the files. A repeat of an event id is passed over. Returns: INVALID_ARGUMENT with file and line for
+/// in the order of the files. A repeat of an event id is passed over, and so is an event that
+/// was retracted. Reads the files twice. Returns: INVALID_ARGUMENT with file and line for
 /// what a source would reject; NOT_FOUND and what open_line_reader() returns for files that cannot be read.
 [[nodiscard]] Status for_each_event(std::span<const std::string> files, const InteractionTypes& types,
                                     const std::function<void(const Interaction&)>& take);

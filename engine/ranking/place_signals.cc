@@ -114,18 +114,24 @@ void PlaceSignals::add(const state::PlaceChange& change) {
   }
 }
 
-void PlaceSignals::forget(std::uint64_t place) {
+void PlaceSignals::forget(std::uint64_t place) { replace(place, {}); }
+
+void PlaceSignals::replace(std::uint64_t place, std::span<const state::PlaceChange> changes) {
   MutexLock turn(turn_);
   const WriterLock lock(mutex_);
   turn.unlock();
-  if (place >= tables_.signals.size()) return;
+  if (place < tables_.signals.size()) remove(place);
+  for (const state::PlaceChange& change : changes) add(change);
+  remember(place);
+}
+
+void PlaceSignals::remove(std::uint64_t place) {
   const PlaceSignal gone = std::exchange(tables_.signals[place], PlaceSignal{});
   CategoryTotals& of_category = totals_of(tables_.category_of[place]);
   for (CategoryTotals* totals : {&of_category, &tables_.all}) {
     totals->visits -= gone.visits;
     for (const auto& [hour, visits] : gone.week) totals->week[hour] -= visits;
   }
-  remember(place);
 }
 
 std::size_t PlaceSignals::memory_bytes() const {

@@ -59,6 +59,8 @@ class PlaceSignals {
   void update(std::span<const state::PlaceChange> changes) CAIRN_EXCLUDES(mutex_);
   /// Forgets a place (dictionary id): it is as if it never had an event.
   void forget(std::uint64_t place) CAIRN_EXCLUDES(mutex_);
+  /// Forgets a place, and learns what `changes` say of it, in one step.
+  void replace(std::uint64_t place, std::span<const state::PlaceChange> changes) CAIRN_EXCLUDES(mutex_);
   /// Recomputes the totals with the categories of `index`.
   void recategorise(const PlaceIndex& index) CAIRN_EXCLUDES(mutex_);
 
@@ -76,6 +78,7 @@ class PlaceSignals {
   };
 
   void add(const state::PlaceChange& change) CAIRN_REQUIRES(mutex_);
+  void remove(std::uint64_t place) CAIRN_REQUIRES(mutex_);
   [[nodiscard]] CategoryTotals& totals_of(std::uint32_t category) CAIRN_REQUIRES(mutex_);
   void remember(std::uint64_t place) CAIRN_REQUIRES(mutex_);
 

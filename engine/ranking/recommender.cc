@@ -51,8 +51,9 @@ Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& st
     made->build_index(std::move(ranker), std::move(rules));
   }
   PlaceSignals* const signals = &made->signals_;
-  CAIRN_RETURN_IF_ERROR(state.observe_places([signals](auto changes) { signals->update(changes); },
-                                             [signals](std::uint64_t place) { signals->forget(place); }));
+  CAIRN_RETURN_IF_ERROR(state.observe_places(
+      [signals](auto changes) { signals->update(changes); }, [signals](std::uint64_t place) { signals->forget(place); },
+      [signals](std::uint64_t place, auto changes) { signals->replace(place, changes); }));
   return made;
 }
 

@@ -138,6 +138,22 @@ void Accumulator::add_touches(const Chunk& chunk, std::span<const Touch> touches
   }
 }
 
+void Accumulator::for_each_row(const ResolvedEvent& event, const VisitRow& visit) const {
+  std::string key;
+  std::vector<features::Change> changes;
+  for (std::size_t group = 0; group < changes_.groups(); ++group) {
+    if (!changes_.counts(group, event.interaction->type) || !make_key(group, event, &key)) continue;
+    changes.clear();
+    changes_.append(group, event, &changes);
+    if (!changes.empty()) visit(key, changes);
+  }
+  if (!event.waits || !changes_.waits(event.interaction->type)) return;
+  changes.clear();
+  changes_.append_waiting(event, &changes);
+  make_key(changes_.groups(), event, &key);
+  visit(key, changes);
+}
+
 bool Accumulator::make_key(std::size_t group, const ResolvedEvent& event, std::string* key) const {
   key->clear();
   if (group == changes_.groups()) {

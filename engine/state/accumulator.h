@@ -27,6 +27,9 @@ struct PlaceChange {
 using PlaceObserver = std::function<void(std::span<const PlaceChange>)>;
 /// Told of a place (dictionary id) of which nothing is known any more. Never while changes are told.
 using PlaceForgetter = std::function<void(std::uint64_t place)>;
+/// Told of a place of which from now on is known what `changes` add up to, and nothing else. Never while changes are
+/// told.
+using PlaceReplacer = std::function<void(std::uint64_t place, std::span<const PlaceChange> changes)>;
 
 /// Adds batches of events to a window, with all cores: first every event is looked up and its rows are named, then the
 /// rows' changes are added, each shard of the window by one thread. The events of a row are added in the order of the
@@ -43,6 +46,10 @@ class Accumulator {
   /// not in the catalogue, one by one.
   void add(std::span<const Interaction> interactions, std::span<const std::uint32_t> included,
            const std::vector<PlaceObserver>& observers, WaitingPlaces* waiting, Window* window);
+
+  /// Calls `visit` for every row that the event changes, with what it adds there. Any thread.
+  using VisitRow = std::function<void(const std::string& key, const std::vector<features::Change>& changes)>;
+  void for_each_row(const features::ResolvedEvent& event, const VisitRow& visit) const;
 
  private:
   /// One row that an event changes.

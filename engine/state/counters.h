@@ -6,6 +6,7 @@
 
 #include "cairn/clock.h"
 #include "cairn/status.h"
+#include "engine/state/corrections.h"
 
 namespace cairn::state {
 
@@ -15,6 +16,7 @@ struct Counters {
   std::uint64_t rejected = 0;  ///< records in the dead letters
   std::uint64_t repeated = 0;  ///< left out by event_id
   std::int64_t newest_event_ms = 0;
+  Corrections corrections;  ///< in a record of their own
 
   [[nodiscard]] std::string encode() const;
   /// Returns: DATA_LOSS.

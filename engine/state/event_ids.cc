@@ -1,6 +1,7 @@
 #include "engine/state/event_ids.h"
 
 #include <algorithm>
+#include <atomic>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -20,43 +21,79 @@ namespace {
 constexpr std::size_t kPrefetchAhead = 16;
 constexpr std::size_t kPrintBytes = 16;
 
-/// All zero where an interaction has no id.
-void take_prints(std::span<const Interaction> interactions, std::vector<EventFingerprint>* prints) {
+/// All zero where an interaction has no id. Returns: whether there are retractions, which all have one.
+bool take_prints(std::span<const Interaction> interactions, std::vector<EventFingerprint>* prints) {
   prints->resize(interactions.size());
+  std::atomic<bool> any{false};
   for_each_chunk(interactions.size(), [&](std::size_t, std::size_t begin, std::size_t end) {
+    bool retracts = false;
     for (std::size_t i = begin; i < end; ++i) {
       const std::string& id = interactions[i].event_id;
       (*prints)[i] = id.empty() ? EventFingerprint{} : features::fingerprint(id);
+      retracts = retracts || interactions[i].retracts;
     }
+    if (retracts) any.store(true, std::memory_order_relaxed);
   });
+  return any.load(std::memory_order_relaxed);
 }
 
 }  // namespace
 
-void EventIds::drop_repeats(std::span<const Interaction> interactions, EventIdChanges* changes,
-                            std::vector<std::uint32_t>* included) {
-  const bool any = std::any_of(interactions.begin(), interactions.end(),
-                               [](const Interaction& one) { return !one.event_id.empty(); });
-  if (!any) {
-    included->resize(interactions.size());
-    std::iota(included->begin(), included->end(), 0u);
+bool EventIds::look_at(std::span<const Interaction> interactions) {
+  any_ids_ = std::any_of(interactions.begin(), interactions.end(),
+                         [](const Interaction& one) { return !one.event_id.empty(); });
+  any_retractions_ = any_ids_ && take_prints(interactions, &prints_);
+  return any_retractions_;
+}
+
+void EventIds::judge(std::span<const Interaction> interactions, EventIdChanges* changes, Judged* judged) {
+  judged->undone.clear();
+  judged->repeated = judged->withheld = judged->unmatched = 0;
+  std::vector<std::uint32_t>& included = judged->included;
+  if (!any_ids_) {
+    included.resize(interactions.size());
+    std::iota(included.begin(), included.end(), 0u);
     return;
   }
-  included->clear();
+  included.clear();
   std::uint64_t oldest = memory_.oldest_generation();
-  take_prints(interactions, &prints_);
+  const bool plain = !any_retractions_ && !memory_.has_retractions();
   for (std::uint32_t i = 0; i < interactions.size(); ++i) {
     if (i + kPrefetchAhead < prints_.size()) memory_.prefetch(prints_[i + kPrefetchAhead]);
-    if (!interactions[i].event_id.empty()) {
+    if (interactions[i].event_id.empty()) {
+      included.push_back(i);
+    } else if (plain) {
       const auto generation = memory_.add(prints_[i]);
       if (!generation) continue;
       changes->added[*generation].push_back(prints_[i]);
+      included.push_back(i);
+    } else {
+      judge_one(i, interactions[i].retracts, changes, judged);
     }
-    included->push_back(i);
   }
+  judged->repeated =
+      interactions.size() - included.size() - judged->undone.size() - judged->withheld - judged->unmatched;
   for (; oldest < memory_.oldest_generation(); ++oldest) {
     changes->added.erase(oldest);  // so many came in one window that these are forgotten already
     changes->forgotten.push_back(oldest);
+  }
+}
+
+void EventIds::judge_one(std::uint32_t index, bool retracts, EventIdChanges* changes, Judged* judged) {
+  const auto judgement = memory_.judge(prints_[index], retracts);
+  if (judgement.fate == features::EventFate::kRepeat) return;
+  changes->added[judgement.generation].push_back(judgement.remembered);
+  switch (judgement.fate) {
+    case features::EventFate::kApply:
+      return judged->included.push_back(index);
+    case features::EventFate::kUndo:
+      return judged->undone.push_back(index);
+    case features::EventFate::kWithhold:
+      ++judged->withheld;
+      break;
+    default:
+      ++judged->unmatched;
+      break;
   }
 }
 

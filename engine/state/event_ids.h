@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -30,16 +31,33 @@ class EventIds {
   /// Returns: DATA_LOSS, and what else the store says.
   [[nodiscard]] Status recover(const storage::StateStore& store);
 
-  /// Sets `*included` to the indexes of the interactions that are no repeats, and notes in `*changes` what has become
-  /// of their ids.
-  void drop_repeats(std::span<const Interaction> interactions, EventIdChanges* changes,
-                    std::vector<std::uint32_t>* included);
+  /// Looks at the ids of a batch, which judge() is to be called for next. Returns: whether there are retractions in it.
+  bool look_at(std::span<const Interaction> interactions);
+
+  /// What is to be done with the interactions of a batch, and what has become of those with which nothing is.
+  struct Judged {
+    std::vector<std::uint32_t> included;  ///< indexes of events to apply
+    std::vector<std::uint32_t> undone;    ///< indexes of retractions whose events are to be taken out
+    std::uint64_t repeated = 0;
+    std::uint64_t withheld = 0;
+    std::uint64_t unmatched = 0;
+  };
+  /// Notes in `*changes` what has become of the ids. Requires: look_at() the same interactions.
+  void judge(std::span<const Interaction> interactions, EventIdChanges* changes, Judged* judged);
+
+  /// See features::EventIdMemory.
+  [[nodiscard]] std::optional<std::uint64_t> retracted_in() const noexcept { return memory_.retracted_in(); }
+  void retracted_in(std::optional<std::uint64_t> generation) noexcept { memory_.retracted_in(generation); }
 
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return memory_.memory_bytes(); }
 
  private:
   features::EventIdMemory memory_;
+  void judge_one(std::uint32_t index, bool retracts, EventIdChanges* changes, Judged* judged);
+
   std::vector<features::EventFingerprint> prints_;  ///< of the batch; kept for its memory
+  bool any_ids_ = false;                            ///< in the batch
+  bool any_retractions_ = false;                    ///< likewise
 };
 
 /// Puts what a window has changed into its batch, under `window`, a number that grows from one window to the next.

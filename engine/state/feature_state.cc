@@ -44,6 +44,9 @@ Status FeatureState::recover() {
   CAIRN_RETURN_IF_ERROR(catalog_.load());
   CAIRN_RETURN_IF_ERROR(event_ids_.recover(store_));
   CAIRN_RETURN_IF_ERROR(recover_progress(store_, &progress_));
+  event_ids_.retracted_in(progress_.counters().corrections.retracted_in);
+  CAIRN_RETURN_IF_ERROR(recover_inexact(store_, &inexact_));
+  for (const auto& [key, entries] : inexact_) inexact_values_ += entries.size();
   CAIRN_RETURN_IF_ERROR(erased_users_.recover(store_));
   windows_ = std::make_unique<Windows>(store_, writer_, progress_, window_options_);
   const MutexLock no_apply(windows_->growing_mutex());
@@ -71,28 +74,34 @@ Status FeatureState::apply(const MicroBatch& micro) noexcept {
   PendingWindow& window = *version->growing;
   const auto interactions = erased_users_.without_erased(micro.interactions, &remaining_);
   erased_users_.count_refused(micro.interactions.size() - interactions.size());
-  event_ids_.drop_repeats(interactions, &window.event_ids, &included_);
-  accumulator_.add(interactions, included_, observers_, &waiting_, &window.rows);
+  RetractedRows retracted;
+  if (event_ids_.look_at(interactions)) CAIRN_RETURN_IF_ERROR(read_retracted(interactions, *version, &retracted));
+  event_ids_.judge(interactions, &window.event_ids, &judged_);
+  const std::vector<std::uint32_t>& included = judged_.included;
+  accumulator_.add(interactions, included, observers_, &waiting_, &window.rows);
   if (interactions_seen_) interactions_seen_(interactions);
   Counters counters = progress_.counters();
-  for (const std::uint32_t i : included_) {
+  for (const std::uint32_t i : judged_.undone) undo(i, *version, retracted, &counters.corrections);
+  counters.corrections.withheld += judged_.withheld;
+  counters.corrections.unmatched += judged_.unmatched;
+  counters.corrections.retracted_in = event_ids_.retracted_in();
+  for (const std::uint32_t i : included) {
     counters.newest_event_ms = std::max(counters.newest_event_ms, to_ms(interactions[i].time));
   }
-  counters.applied += included_.size();
-  counters.repeated += interactions.size() - included_.size();
+  counters.applied += included.size();
+  counters.repeated += judged_.repeated;
   counters.rejected += micro.rejected;
   event_ids_bytes_.store(event_ids_.memory_bytes(), std::memory_order_relaxed);
-  if (fading_ != nullptr && !included_.empty()) fading_->advance(event_time_from_ms(counters.newest_event_ms));
+  if (fading_ != nullptr && !included.empty()) fading_->advance(event_time_from_ms(counters.newest_event_ms));
   progress_.reflect(micro.source, micro.positions, counters);
   windows_->grown();
   return ok_status();
 }
 
 void FeatureState::erase_row(const std::string& key) {
-  const auto version = windows_->current();
-  // In this order: see ErasedRows::add.
-  version->growing->erased.add(key);
-  version->growing->rows.clear(key, Window::hash(key));
+  PendingWindow& window = *windows_->current()->growing;
+  window.rebased.set(key, nullptr, [&] { window.rows.clear(key, Window::hash(key)); });
+  set_inexact(key, {});
   windows_->grown();
 }
 
@@ -199,6 +208,8 @@ Result<EventTime> FeatureState::erase_user(const UserId& user, EventTime at) {
   if (!marked || *marked < at) CAIRN_RETURN_IF_ERROR(forget_user(user, at, key));
   CAIRN_RETURN_IF_ERROR(flush());
   CAIRN_RETURN_IF_ERROR(purge_row(key));
+  const std::string note = std::string(kInexactPrefix) + key;  // it names him too
+  CAIRN_RETURN_IF_ERROR(store_.purge(Family::kMeta, {&note, 1}));
   return erased_users_.until(user).value();
 }
 
@@ -237,11 +248,11 @@ Status FeatureState::purge_row(const std::string& key) {
   return store_.purge(Family::kQuarantine, parts);
 }
 
-Status FeatureState::observe_places(PlaceObserver observer, PlaceForgetter forget) {
+Status FeatureState::observe_places(PlaceObserver observer, PlaceForgetter forget, PlaceReplacer replace) {
   MutexLock no_apply(windows_->growing_mutex());
-  // While a window is on its way to the store, it cannot be told what of it a scan finds; and of a row that a window
-  // erases a scan finds what was there before.
-  while (windows_->current()->full != nullptr || windows_->current()->growing->erased.times() > 0) {
+  // While a window is on its way to the store, it cannot be told what of it a scan finds; and of a row that
+  // begins anew in a window a scan finds what was there before.
+  while (windows_->current()->full != nullptr || windows_->current()->growing->rebased.times() > 0) {
     no_apply.unlock();
     CAIRN_RETURN_IF_ERROR(flush());
     no_apply.lock();
@@ -259,6 +270,7 @@ Status FeatureState::observe_places(PlaceObserver observer, PlaceForgetter forge
   observer(changes);
   observers_.push_back(std::move(observer));
   if (forget) forgetters_.push_back(std::move(forget));
+  if (replace) replacers_.push_back(std::move(replace));
   return ok_status();
 }
 
@@ -304,7 +316,7 @@ Result<RowCache::Found> FeatureState::row_of(const std::string& key) const {
   if (version->stored == nullptr) return unavailable("the state is closed");
   std::vector<features::DeltaRow::Flat> pending;
   RowCache::Found found{nullptr, true};
-  if (!copy_pending(*version, key, &pending)) {
+  if (!copy_pending(*version, key, &pending, &found.row)) {
     CAIRN_ASSIGN_OR_RETURN(found, stored_row(key, *version));
   }
   if (pending.empty()) return found;
@@ -314,17 +326,17 @@ Result<RowCache::Found> FeatureState::row_of(const std::string& key) const {
 }
 
 bool FeatureState::copy_pending(const ReadVersion& version, const std::string& key,
-                                std::vector<features::DeltaRow::Flat>* pending) {
+                                std::vector<features::DeltaRow::Flat>* pending, RebasedRows::Base* base) {
   const std::uint64_t hash = Window::hash(key);
   const PendingWindow& growing = *version.growing;
   while (true) {
-    const std::size_t before = growing.erased.times();
-    const bool erased = growing.erased.contains(key);
+    const std::size_t before = growing.rebased.settled_times();
+    const bool rebased = growing.rebased.find(key, base);
     pending->clear();
-    if (version.full && !erased) version.full->rows.copy(key, hash, pending);
+    if (version.full && !rebased) version.full->rows.copy(key, hash, pending);
     growing.rows.copy(key, hash, pending);
-    if (growing.erased.times() != before) continue;  // what was copied may be of before and of after
-    return erased || (version.full && version.full->erased.contains(key));
+    if (growing.rebased.times() != before) continue;  // what was copied may be of before and of after
+    return rebased || (version.full && version.full->rebased.find(key, base));
   }
 }
 
@@ -390,6 +402,11 @@ void FeatureState::describe(EngineStatus* status) const {
   status->events_applied = totals.applied;
   status->events_rejected = totals.rejected;
   status->events_repeated = totals.repeated;
+  status->events_retracted = totals.corrections.retracted;
+  status->events_withheld = totals.corrections.withheld;
+  status->retractions_unmatched = totals.corrections.unmatched;
+  status->retracted_values_lost = totals.corrections.values_lost;
+  status->values_inexact = inexact_values_.load(std::memory_order_relaxed);
   status->events_of_erased = erased_users_.refused();
   status->erased_users = erased_users_.size();
   status->newest_event = event_time_from_ms(totals.newest_event_ms);

@@ -4,10 +4,13 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "cairn/call_context.h"
@@ -22,6 +25,7 @@
 #include "cairn/status.h"
 #include "engine/state/accumulator.h"
 #include "engine/state/catalog.h"
+#include "engine/state/corrections.h"
 #include "engine/state/counters.h"
 #include "engine/state/erased_users.h"
 #include "engine/state/event_ids.h"
@@ -33,6 +37,7 @@
 #include "engine/state/windows.h"
 #include "features/delta_row.h"
 #include "features/dictionary.h"
+#include "features/event_changes.h"
 #include "features/schema.h"
 #include "storage/state_store.h"
 
@@ -110,6 +115,14 @@ class FeatureState {
   [[nodiscard]] ErasedUsers& erased_users() noexcept { return erased_users_; }
   [[nodiscard]] const ErasedUsers& erased_users() const noexcept { return erased_users_; }
 
+  /// Rows with values that may still say what a retracted event said. They are told by their keys.
+  [[nodiscard]] InexactRows inexact_rows() const;
+  /// The rows of some entities, made of events that are known of them, whatever the state says of them.
+  class History;
+  /// Makes inexact values of the rows of `history` exact, where it knows of all the events that are behind them: it has
+  /// as many as the state (see features::mend). Returns: see apply().
+  Status mend(const History& history);
+
   [[nodiscard]] RowCache::Stats row_cache_stats() const { return cache_.stats(); }
 
   /// The row of an entity: what is stored and what is pending.
@@ -118,7 +131,8 @@ class FeatureState {
   /// Tells `observer` of everything that is known of places, and from now on of every change of them as it is applied,
   /// by the threads that apply it. For what ranking keeps in dense arrays.
   /// `forget` is told of a place (its dictionary id) of which all that was known is erased.
-  Status observe_places(PlaceObserver observer, PlaceForgetter forget = nullptr);
+  /// `replace` is told of a place out of which an event was taken.
+  Status observe_places(PlaceObserver observer, PlaceForgetter forget = nullptr, PlaceReplacer replace = nullptr);
 
   /// Tells `observer` of interactions once they can be seen, and before positions say so, by the threads that apply
   /// them. Call before anything is applied.
@@ -182,9 +196,33 @@ class FeatureState {
   /// Everything that the row of `key` holds is gone from here on, for readers at once.
   void erase_row(const std::string& key) CAIRN_REQUIRES(windows_->growing_mutex());
   [[nodiscard]] bool make_key(EntityKind kind, std::string_view id, std::string* key) const;
-  /// What the windows add to a row. Returns: whether they say too that what is stored of it does not count.
+  /// What the windows add to a row. Returns: whether they say too that what is stored of it does not count, and that
+  /// `*base` stands in its place.
   static bool copy_pending(const ReadVersion& version, const std::string& key,
-                           std::vector<features::DeltaRow::Flat>* pending);
+                           std::vector<features::DeltaRow::Flat>* pending, RebasedRows::Base* base);
+
+  /// What a batch's retractions need of before it.
+  struct RetractedRows {
+    std::unordered_map<std::uint32_t, features::ResolvedEvent> events;  ///< by index in the batch
+    /// By key; null: the store has none, nullopt: it cannot be read.
+    std::unordered_map<std::string, std::optional<RowCache::RowPtr>> stored;
+  };
+  static constexpr std::uint64_t kNoPlace = UINT64_MAX;  ///< for a place without a number
+  [[nodiscard]] features::ResolvedEvent resolve(const Interaction& event) const;
+  Status read_retracted(std::span<const Interaction> interactions, const ReadVersion& version, RetractedRows* rows)
+      CAIRN_REQUIRES(windows_->growing_mutex());
+  /// Takes the event of the batch's retraction `index` out of every row.
+  void undo(std::uint32_t index, const ReadVersion& version, RetractedRows& rows, Corrections* totals)
+      CAIRN_REQUIRES(windows_->growing_mutex());
+  [[nodiscard]] std::shared_ptr<features::Row> row_now(const std::string& key, const ReadVersion& version,
+                                                       const RowCache::RowPtr& stored) const;
+  /// From here on the row is `row` and what comes.
+  void rebase_row(const std::string& key, std::shared_ptr<features::Row> row) CAIRN_REQUIRES(windows_->growing_mutex());
+  void tell_of_place(std::uint64_t place, const features::Row* row) const;
+  void note_inexact(const std::string& key, std::vector<features::InexactEntry> entries)
+      CAIRN_REQUIRES(windows_->growing_mutex());
+  void set_inexact(const std::string& key, std::vector<features::InexactEntry> left)
+      CAIRN_REQUIRES(windows_->growing_mutex());
   [[nodiscard]] Result<RowCache::Found> stored_row(const std::string& key, const ReadVersion& version) const;
   Status tell_of_stored_places(const PlaceObserver& observer) const;
   /// A stored row that was read whole and makes no sense: counted, and said once.
@@ -215,12 +253,32 @@ class FeatureState {
   WaitingPlaces waiting_;
   std::vector<PlaceObserver> observers_;
   std::vector<PlaceForgetter> forgetters_;
+  std::vector<PlaceReplacer> replacers_;
+  InexactRows inexact_;
   std::function<void(std::span<const Interaction>)> interactions_seen_;  ///< empty: nobody wants to know
-  std::vector<std::uint32_t> included_;                                  ///< kept for its memory
+  EventIds::Judged judged_;                                              ///< kept for its memory
   std::vector<Interaction> remaining_;                                   ///< of a batch with events of erased users
 
   std::atomic<std::size_t> event_ids_bytes_{0};
+  std::atomic<std::uint64_t> inexact_values_{0};
   mutable std::atomic<std::uint64_t> invalid_rows_{0};  ///< reads that met one
+};
+
+class FeatureState::History {
+ public:
+  /// Of the rows of these keys. `state` must outlive it.
+  template <class Keys>
+  History(const FeatureState& state, const Keys& keys) : state_(state) {
+    for (const auto& [key, ignored] : keys) rows_.try_emplace(key);
+  }
+
+  /// Adds what the events change in those rows. None may come twice, and no retraction nor an event that one is of.
+  void add(std::span<const Interaction> events);
+
+ private:
+  friend class FeatureState;
+  const FeatureState& state_;
+  std::map<std::string, features::DeltaRow, std::less<>> rows_;
 };
 
 }  // namespace cairn::state

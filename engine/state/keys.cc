@@ -19,6 +19,8 @@ std::size_t cell_bytes(int letters) { return (static_cast<std::size_t>(letters) 
 
 }  // namespace
 
+EntityKind kind_of_key(std::string_view key) { return static_cast<EntityKind>(key.at(0)); }
+
 std::string kind_prefix(EntityKind kind) { return std::string(1, static_cast<char>(kind)); }
 
 void append_user_key(std::string_view id, std::string* key) {
@@ -26,6 +28,8 @@ void append_user_key(std::string_view id, std::string* key) {
   append_big_endian(kOnlyShard, kShardBytes, key);
   key->append(id);
 }
+
+std::string_view user_of_key(std::string_view key) { return key.substr(1 + kShardBytes); }
 
 void append_place_key(std::uint64_t number, std::string* key) {
   key->push_back(static_cast<char>(EntityKind::kPlace));

@@ -20,11 +20,15 @@ namespace cairn::state {
 
 /// The key of a user's row. `id` may be any bytes.
 void append_user_key(std::string_view id, std::string* key);
+/// The id in the key of a user's row. Requires: append_user_key() made it.
+[[nodiscard]] std::string_view user_of_key(std::string_view key);
 void append_place_key(std::uint64_t number, std::string* key);
 /// `cell`: of `letters` letters, as geohash_bits() gives it.
 void append_cell_key(std::uint64_t cell, int letters, std::string* key);
 /// Returns: the place's dictionary id; nullopt for a key that append_place_key did not make.
 [[nodiscard]] std::optional<std::uint64_t> place_of_key(std::string_view key);
+/// Of which kind a row is. Requires: a key of a row.
+[[nodiscard]] EntityKind kind_of_key(std::string_view key);
 /// The key of the row that keeps what waits for the place to be known.
 void append_waiting_key(std::uint64_t place, std::string* key);
 /// Returns: the place's dictionary id; nullopt for a key that append_waiting_key did not make.
@@ -46,6 +50,8 @@ inline constexpr std::string_view kPositionPrefix = "position/";
 inline constexpr std::string_view kErasureSecretKey = "engine/erasure-secret";
 inline constexpr std::string_view kErasedPrefix = "erased/";
 inline constexpr std::string_view kCategoryNowPrefix = "category-now/";
+inline constexpr std::string_view kCorrectionsKey = "engine/corrections";
+inline constexpr std::string_view kInexactPrefix = "inexact/";
 
 [[nodiscard]] std::string position_key(std::string_view source, Partition partition);
 /// Returns: false for a key that position_key did not make.

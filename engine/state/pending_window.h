@@ -4,11 +4,12 @@
 #include <memory>
 #include <vector>
 
+#include "engine/state/corrections.h"
 #include "engine/state/counters.h"
-#include "engine/state/erased_rows.h"
 #include "engine/state/erased_users.h"
 #include "engine/state/event_ids.h"
 #include "engine/state/progress.h"
+#include "engine/state/rebased_rows.h"
 #include "engine/state/window.h"
 #include "storage/state_store.h"
 
@@ -17,12 +18,15 @@ namespace cairn::state {
 /// What a window brings to the store: changes of rows, and all that must be stored together with them.
 struct PendingWindow {
   Window rows;
-  ErasedRows erased;
+  RebasedRows rebased;
   std::vector<ErasedUsers::Record> marks;  ///< of users; stored with the removal of their rows
   EventIdChanges event_ids;
+  InexactRows inexact;  ///< rows whose notes have changed
   // Set when it no longer grows.
   Positions positions;  ///< where the sources stand behind it
   Counters counters;
+
+  [[nodiscard]] std::size_t memory_bytes() const { return rows.memory_bytes() + rebased.memory_bytes(); }
 };
 
 /// What readers see: the stored rows at one moment, and what has come since.

@@ -96,6 +96,10 @@ Status recover_progress(const storage::StateStore& store, Progress* progress) {
   if (stored) {
     CAIRN_ASSIGN_OR_RETURN(counters, Counters::decode(*stored));
   }
+  CAIRN_ASSIGN_OR_RETURN(const auto corrections, store.get(Family::kMeta, kCorrectionsKey));
+  if (corrections) {
+    CAIRN_ASSIGN_OR_RETURN(counters.corrections, Corrections::decode(*corrections));
+  }
   progress->restore(std::move(positions), counters);
   return ok_status();
 }

@@ -28,9 +28,8 @@ Status WindowWriter::write(const ReadVersion& version) {
   updates_.clear();
   hot_.clear();
   window_ = version.full;
-  // Before the rows: what the window adds to one of these is all that is known of it.
-  window_->erased.for_each([&](std::string_view key) { batch.remove(Family::kState, key); });
   add_rows(shards, &batch);
+  add_rebased(*window_, &batch);
   const PendingIds place_ids(places_, kPlaceIdPrefix, &batch);
   const PendingIds category_ids(categories_, kCategoryIdPrefix, &batch);
   add_the_rest(*version.full, &batch);
@@ -43,17 +42,13 @@ Status WindowWriter::write(const ReadVersion& version) {
 void WindowWriter::encode(const ReadVersion& version, std::uint32_t shard, Encoded* encoded) const {
   std::string bytes;
   version.full->rows.for_each(shard, [&](std::string_view key, const features::DeltaRow& changes) {
-    const bool erased = version.full->erased.contains(key);
-    if (changes.entries().empty()) return;  // erased, and nothing came since
+    if (changes.entries().empty() || version.full->rebased.contains(key)) return;  // see add_rebased()
     const features::Row delta = features::to_row(changes.entries());
     features::encode_row(delta, &bytes);
     const std::size_t delta_bytes = bytes.size();
     Record record{key, encoded->bytes.size(), 0, shard, false};
     RowCache::Update update{key, std::nullopt};
-    if (erased) {
-      record.whole = true;
-      update.row = std::make_shared<features::Row>(delta);
-    } else if (const auto cached = cache_.peek(key, version.epoch)) {
+    if (const auto cached = cache_.peek(key, version.epoch)) {
       auto row = *cached ? std::make_shared<features::Row>(**cached) : std::make_shared<features::Row>();
       features::merge_row(row.get(), delta);
       std::string whole;
@@ -73,8 +68,6 @@ void WindowWriter::encode(const ReadVersion& version, std::uint32_t shard, Encod
 
 void WindowWriter::add_rows(std::vector<Encoded>& shards, storage::WriteBatch* batch) {
   std::vector<Record> records;
-  // The cache is told in this order too: of an erased row first that it is gone, then what came since.
-  window_->erased.for_each([&](std::string_view key) { updates_.push_back({key, RowCache::RowPtr()}); });
   for (Encoded& shard : shards) {
     records.insert(records.end(), shard.records.begin(), shard.records.end());
     std::move(shard.updates.begin(), shard.updates.end(), std::back_inserter(updates_));
@@ -93,13 +86,37 @@ void WindowWriter::add_rows(std::vector<Encoded>& shards, storage::WriteBatch* b
   }
 }
 
+/// A row that began anew is put as what it began with and what came since; one that has nothing is removed.
+void WindowWriter::add_rebased(const PendingWindow& window, storage::WriteBatch* batch) {
+  std::string bytes;
+  std::vector<features::DeltaRow::Flat> changes;
+  window.rebased.for_each([&](std::string_view key, const RebasedRows::Base& base) {
+    changes.clear();
+    window.rows.copy(key, Window::hash(key), &changes);
+    auto row = base ? std::make_shared<features::Row>(*base) : std::make_shared<features::Row>();
+    features::merge_row(row.get(), features::to_row(changes));
+    if (row->blocks.empty()) {
+      batch->remove(Family::kState, key);
+      updates_.push_back({key, RowCache::RowPtr()});
+      return;
+    }
+    features::encode_row(*row, &bytes);
+    batch->put(Family::kState, key, bytes);
+    updates_.push_back({key, std::move(row)});
+  });
+}
+
 void WindowWriter::add_the_rest(const PendingWindow& window, storage::WriteBatch* batch) const {
-  // The number of events applied names the window: it grows with every one that adds event ids.
-  put_event_ids(window.event_ids, window.counters.applied, batch);
+  const Corrections& corrections = window.counters.corrections;
+  // The number of events and retractions names the window: it grows with every one that adds event ids.
+  put_event_ids(window.event_ids,
+                window.counters.applied + corrections.retracted + corrections.withheld + corrections.unmatched, batch);
   for (const auto& [key, position] : window.positions) {
     batch->put(Family::kMeta, position_key(key.first, key.second), encode_position(position));
   }
   batch->put(Family::kMeta, kCountersKey, window.counters.encode());
+  if (!(corrections == Corrections{})) batch->put(Family::kMeta, kCorrectionsKey, corrections.encode());
+  put_inexact(window.inexact, batch);
   for (const ErasedUsers::Record& mark : window.marks) batch->put(Family::kMeta, mark.key, mark.value);
 }
 

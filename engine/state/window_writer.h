@@ -57,6 +57,7 @@ class WindowWriter {
 
   void encode(const ReadVersion& version, std::uint32_t shard, Encoded* encoded) const;
   void add_rows(std::vector<Encoded>& shards, storage::WriteBatch* batch);
+  void add_rebased(const PendingWindow& window, storage::WriteBatch* batch);
   void add_the_rest(const PendingWindow& window, storage::WriteBatch* batch) const;
 
   storage::StateStore& store_;

@@ -43,7 +43,7 @@ Status Windows::admit() {
 
 void Windows::grown() {
   has_changes_ = true;
-  const std::size_t bytes = current()->growing->rows.memory_bytes();
+  const std::size_t bytes = current()->growing->memory_bytes();
   const MutexLock lock(mutex_);
   growing_bytes_ = bytes;
   const bool first = !growing_since_.has_value();
@@ -231,7 +231,7 @@ WindowsStats Windows::stats() const {
   WindowsStats stats;
   for (const PendingWindow* window : {version->full.get(), static_cast<const PendingWindow*>(version->growing.get())}) {
     if (window == nullptr) continue;
-    stats.pending_bytes += window->rows.memory_bytes();
+    stats.pending_bytes += window->memory_bytes();
     stats.pending_rows += window->rows.rows();
   }
   const MutexLock lock(mutex_);

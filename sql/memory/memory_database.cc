@@ -42,7 +42,13 @@ class MemoryDatabase::Tables {
     if (standing_of(batch, positions_of(batch.source)) != Standing::kBefore) return aborted(batch);
     Materializer::Applied applied;
     for (const Interaction& interaction : batch.interactions) {
-      if (is_repeat(interaction)) {
+      const features::EventFate fate = fate_of(interaction);
+      if (fate == features::EventFate::kUndo) {
+        ++applied.retracted;
+        take_out(interaction);
+        continue;
+      }
+      if (fate != features::EventFate::kApply) {
         ++applied.repeated;
         continue;
       }
@@ -107,15 +113,23 @@ class MemoryDatabase::Tables {
     CAIRN_RETURN_IF_ERROR(check_migrated());
     std::vector<UserRow> rows;
     for (std::size_t i = 0; i < interactions_.size(); ++i) {
-      const Interaction& one = interactions_[i];
-      if (one.user != user || kept_[i].erased) continue;
-      rows.push_back(
-          {one.time, one.place.str(), types_.name(one.type), one.value, one.position, one.event_id, sources_[i]});
+      if (interactions_[i].user == user && !kept_[i].erased) rows.push_back(row_of(i));
     }
     std::stable_sort(rows.begin(), rows.end(), [](const UserRow& a, const UserRow& b) {
       return std::tie(a.time, a.place, a.type) < std::tie(b.time, b.place, b.type);
     });
     return rows;
+  }
+
+  Result<std::optional<EventRow>> find(const std::string& event_id) const {
+    const MutexLock lock(mutex_);
+    CAIRN_RETURN_IF_ERROR(check_migrated());
+    for (std::size_t i = 0; i < interactions_.size(); ++i) {
+      const Interaction& one = interactions_[i];
+      if (one.event_id != event_id || kept_[i].erased) continue;
+      return std::optional(EventRow{one.user, row_of(i)});
+    }
+    return std::optional<EventRow>();
   }
 
   /// Made when asked for: nothing else depends on them.
@@ -124,6 +138,7 @@ class MemoryDatabase::Tables {
     std::vector<std::size_t> all;
     for (std::size_t i = 0; i < interactions_.size(); ++i) {
       const auto erased = without_hours_.find(interactions_[i].place);
+      if (kept_[i].retracted) continue;
       if (erased == without_hours_.end() || i >= erased->second) all.push_back(i);
     }
     std::vector<HourlyRow> rows;
@@ -151,16 +166,22 @@ class MemoryDatabase::Tables {
   }
 
  private:
+  UserRow row_of(std::size_t i) const CAIRN_REQUIRES(mutex_) {
+    const Interaction& one = interactions_[i];
+    return {one.time, one.place.str(), types_.name(one.type), one.value, one.position, one.event_id, sources_[i]};
+  }
+
   struct VersionedPlace {
     Place place;
     std::uint64_t version = 0;
     std::optional<EventTime> deleted;
   };
 
-  /// When an interaction's row was written, and whether it is still there. Hours count it in any case.
+  /// When an interaction's row was written, and whether it is still there. Hours count it also when it was erased.
   struct Kept {
     EventTime written;
     bool erased = false;
+    bool retracted = false;  ///< no hour counts it
   };
 
   void mark_deleted(const DeletedPlace& deleted, std::uint64_t version) CAIRN_REQUIRES(mutex_) {
@@ -184,9 +205,19 @@ class MemoryDatabase::Tables {
     return positions;
   }
 
-  /// Remembers the id of one that is none.
-  bool is_repeat(const Interaction& interaction) CAIRN_REQUIRES(mutex_) {
-    return !interaction.event_id.empty() && !event_ids_.add(features::fingerprint(interaction.event_id));
+  features::EventFate fate_of(const Interaction& interaction) CAIRN_REQUIRES(mutex_) {
+    if (interaction.event_id.empty()) return features::EventFate::kApply;
+    return event_ids_.judge(features::fingerprint(interaction.event_id), interaction.retracts).fate;
+  }
+
+  void take_out(const Interaction& retraction) CAIRN_REQUIRES(mutex_) {
+    for (std::size_t i = 0; i < interactions_.size(); ++i) {
+      const Interaction& one = interactions_[i];
+      if (one.event_id != retraction.event_id || one.user != retraction.user || one.time != retraction.time) continue;
+      if (kept_[i].erased) continue;
+      kept_[i].erased = kept_[i].retracted = true;
+      return;
+    }
   }
 
   // Fixed after construction.
@@ -243,6 +274,7 @@ class MemoryDatabase::MemoryUserRows final : public UserRows {
     return tables_->erase_user(user, until, written);
   }
   Result<std::vector<UserRow>> read(const UserId& user) override { return tables_->rows_of(user); }
+  Result<std::optional<EventRow>> find(const std::string& event_id) override { return tables_->find(event_id); }
 
  private:
   const std::shared_ptr<Tables> tables_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 #include <string>
 #include <tuple>
 
@@ -17,6 +18,7 @@ using features::EventIdMemory;
 /// The row of event_id_order.
 struct Order {
   EventIdMemory::Newest newest;
+  std::optional<std::uint64_t> retracted_in;
   std::string removed_generation;
   std::string removed_fingerprint;
 };
@@ -31,7 +33,8 @@ std::string text(const EventFingerprint& print) { return uuid_text(print.high, p
 
 pqxx::result read_order(pqxx::transaction_base& transaction) {
   return transaction.exec(
-      "SELECT generation, ids, removed_generation, removed_fingerprint FROM event_id_order FOR UPDATE");
+      "SELECT generation, ids, removed_generation, removed_fingerprint, retracted_generation FROM event_id_order "
+      "FOR UPDATE");
 }
 
 Order lock_order(pqxx::transaction_base& transaction) {
@@ -46,14 +49,15 @@ Order lock_order(pqxx::transaction_base& transaction) {
   }
   const pqxx::row row = rows[0];
   return {.newest = {row[0].as<std::uint64_t>(), row[1].as<std::uint64_t>()},
+          .retracted_in = row[4].is_null() ? std::nullopt : std::optional(row[4].as<std::uint64_t>()),
           .removed_generation = row[2].as<std::string>(),
           .removed_fingerprint = row[3].as<std::string>()};
 }
 
 /// A memory that knows of the interactions' ids what the table knows.
 /// Requires: lock_order() gave `newest` in this transaction.
-EventIdMemory recall(pqxx::transaction_base& transaction, std::span<const EventFingerprint> prints,
-                     const EventIdMemory::Newest& newest, std::uint64_t generation_ids) {
+EventIdMemory recall(pqxx::transaction_base& transaction, std::span<const EventFingerprint> prints, const Order& order,
+                     std::uint64_t generation_ids) {
   std::vector<std::string> texts;
   texts.reserve(prints.size());
   for (const EventFingerprint& print : prints) texts.push_back(text(print));
@@ -62,10 +66,11 @@ EventIdMemory recall(pqxx::transaction_base& transaction, std::span<const EventF
       "SELECT asked.i - 1, seen.generation FROM unnest($1::uuid[]) WITH ORDINALITY AS asked (fingerprint, i), "
       "LATERAL (SELECT generation FROM seen_event_ids AS s WHERE s.fingerprint = asked.fingerprint "
       "AND s.generation IN ($2::bigint, $2::bigint - 1) LIMIT 1) AS seen ORDER BY seen.generation",
-      array_text(texts), newest.generation);
+      array_text(texts), order.newest.generation);
   EventIdMemory memory(generation_ids);
   for (const pqxx::row& row : rows) memory.restore(row[1].as<std::uint64_t>(), prints[row[0].as<std::size_t>()]);
-  memory.resume(newest);
+  memory.resume(order.newest);
+  memory.retracted_in(order.retracted_in);
   return memory;
 }
 
@@ -99,41 +104,60 @@ void remember(pqxx::transaction_base& transaction, std::span<const NewId> ids, c
   if (ids.empty()) return;
   write_ids(transaction, ids, memory.oldest_generation());
   remove_forgotten(transaction, memory.oldest_generation(), 2 * ids.size(), &order);
+  std::optional<std::string> retracted_in;
+  if (memory.retracted_in()) retracted_in = std::to_string(*memory.retracted_in());
   transaction.exec_params(
-      "UPDATE event_id_order SET generation = $1, ids = $2, removed_generation = $3, removed_fingerprint = $4",
-      memory.newest().generation, memory.newest().ids, order.removed_generation, order.removed_fingerprint);
+      "UPDATE event_id_order SET generation = $1, ids = $2, removed_generation = $3, removed_fingerprint = $4, "
+      "retracted_generation = $5",
+      memory.newest().generation, memory.newest().ids, order.removed_generation, order.removed_fingerprint,
+      retracted_in ? retracted_in->c_str() : nullptr);
+}
+
+/// What a memory must know to judge the interactions. Of an event also its retraction, where any is remembered.
+std::vector<EventFingerprint> prints_to_ask(std::span<const Interaction> interactions, const Order& order,
+                                            std::uint64_t generation_ids) {
+  EventIdMemory empty(generation_ids);
+  empty.resume(order.newest);
+  empty.retracted_in(order.retracted_in);
+  std::vector<EventFingerprint> prints;
+  for (const Interaction& interaction : interactions) {
+    if (interaction.event_id.empty()) continue;
+    prints.push_back(features::fingerprint(interaction.event_id));
+    if (!interaction.retracts && !empty.has_retractions()) continue;
+    const EventFingerprint event = prints.back();
+    prints.push_back(features::retraction_of(event));
+  }
+  return prints;
 }
 
 }  // namespace
 
-std::vector<std::size_t> leave_out_repeats(pqxx::transaction_base& transaction,
-                                           std::span<const Interaction> interactions, std::uint64_t generation_ids) {
-  std::vector<std::size_t> included;
-  std::vector<EventFingerprint> prints;  // of those that have an id, in their order
-  for (const Interaction& interaction : interactions) {
-    if (!interaction.event_id.empty()) prints.push_back(features::fingerprint(interaction.event_id));
-  }
+Judged judge_ids(pqxx::transaction_base& transaction, std::span<const Interaction> interactions,
+                 std::uint64_t generation_ids) {
+  Judged judged;
+  const bool any_ids = std::any_of(interactions.begin(), interactions.end(),
+                                   [](const Interaction& one) { return !one.event_id.empty(); });
   // Streams without event ids pay neither for the lock nor for the look-up.
-  if (prints.empty()) {
-    included.resize(interactions.size());
-    std::iota(included.begin(), included.end(), std::size_t{0});
-    return included;
+  if (!any_ids) {
+    judged.included.resize(interactions.size());
+    std::iota(judged.included.begin(), judged.included.end(), std::size_t{0});
+    return judged;
   }
   const Order order = lock_order(transaction);
-  EventIdMemory memory = recall(transaction, prints, order.newest, generation_ids);
+  EventIdMemory memory = recall(transaction, prints_to_ask(interactions, order, generation_ids), order, generation_ids);
   std::vector<NewId> new_ids;
-  auto print = prints.cbegin();
   for (std::size_t i = 0; i < interactions.size(); ++i) {
+    auto fate = features::EventFate::kApply;
     if (!interactions[i].event_id.empty()) {
-      const auto generation = memory.add(*print);
-      if (generation) new_ids.push_back({*generation, *print});
-      ++print;
-      if (!generation) continue;
+      const auto judgement = memory.judge(features::fingerprint(interactions[i].event_id), interactions[i].retracts);
+      fate = judgement.fate;
+      if (fate != features::EventFate::kRepeat) new_ids.push_back({judgement.generation, judgement.remembered});
     }
-    included.push_back(i);
+    if (fate == features::EventFate::kApply) judged.included.push_back(i);
+    if (fate == features::EventFate::kUndo) judged.undone.push_back(i);
   }
   remember(transaction, new_ids, memory, order);
-  return included;
+  return judged;
 }
 
 }  // namespace cairn::sql

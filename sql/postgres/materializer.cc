@@ -76,13 +76,16 @@ class PostgresMaterializer final : public Materializer {
     CAIRN_ASSIGN_OR_RETURN(const Standing standing, lock_positions(transaction, batch));
     if (standing != Standing::kBefore) return aborted(batch);
     CAIRN_KILL_POINT("sql.positions_locked");
-    const std::vector<std::size_t> included = leave_out_repeats(transaction, batch.interactions, generation_ids_);
+    const auto [included, undone] = judge_ids(transaction, batch.interactions, generation_ids_);
     write_interactions(transaction, batch.source, batch.interactions, included, types_);
-    add_stats(transaction, aggregate_hourly(batch.interactions, included, types_));
+    const auto taken_out = remove_interactions(transaction, batch.interactions, undone, types_);
+    add_stats(transaction, aggregate_hourly(batch.interactions, included, types_, taken_out));
+    mend_stats(transaction, taken_out, types_);
     CAIRN_KILL_POINT("sql.rows_written");
     store_positions(transaction, batch);
     applied->rows = included.size();
-    applied->repeated = batch.interactions.size() - included.size();
+    applied->retracted = undone.size();
+    applied->repeated = batch.interactions.size() - included.size() - undone.size();
     return ok_status();
   }
 

@@ -25,7 +25,7 @@ void stream_row(pqxx::stream_to& rows, const Interaction& interaction, const std
 }
 
 void stream_row(pqxx::stream_to& rows, const HourlyStat& stat) {
-  const bool valued = stat.value_count > 0;
+  const bool valued = stat.has_bounds;
   const std::string min = valued ? double_text(stat.value_min) : "";
   const std::string max = valued ? double_text(stat.value_max) : "";
   const std::string sum = micros_text(stat.value_sum_micros);
@@ -49,6 +49,50 @@ void write_interactions(pqxx::transaction_base& transaction, const std::string& 
     stream_row(rows, interactions[index], types.name(interactions[index].type), source);
   }
   rows.complete();
+}
+
+std::vector<Interaction> remove_interactions(pqxx::transaction_base& transaction,
+                                             std::span<const Interaction> interactions,
+                                             std::span<const std::size_t> undone, const InteractionTypes& types) {
+  std::vector<Interaction> removed;
+  for (const std::size_t index : undone) {
+    Interaction& event = removed.emplace_back(interactions[index]);
+    // The time is that of one month's table, in which a ctid is unique. Of several rows of one id, which came further
+    // apart than ids are remembered, one goes.
+    const pqxx::result rows = transaction.exec_params(
+        "DELETE FROM user_interactions WHERE occurred_at = $2::timestamptz AND user_id = $1 AND ctid = ("
+        "SELECT ctid FROM user_interactions WHERE user_id = $1 AND occurred_at = $2::timestamptz AND event_id = $3 "
+        "LIMIT 1) RETURNING place_id, type, value",
+        event.user.str(), time_text(event.time), event.event_id);
+    if (rows.empty()) continue;
+    // What was counted is what the row says, whatever the retraction says.
+    const auto type = types.find(rows[0][1].c_str());
+    if (type) event.type = *type;
+    event.place = PlaceId(std::string(rows[0][0].c_str()));
+    event.value = rows[0][2].is_null() ? std::nullopt : std::optional(rows[0][2].as<double>());
+  }
+  return removed;
+}
+
+void mend_stats(pqxx::transaction_base& transaction, std::span<const Interaction> taken_out,
+                const InteractionTypes& types) {
+  for (const Interaction& event : taken_out) {
+    const std::string hour = time_text(std::chrono::floor<std::chrono::hours>(event.time));
+    const std::string& type = types.name(event.type);
+    transaction.exec_params(
+        "DELETE FROM place_stats_hourly WHERE place_id = $1 AND hour = $2::timestamptz AND type = $3 AND events <= 0",
+        event.place.str(), hour, type);
+    if (!event.value) continue;
+    // Only where the rows are those that the hour counts: rows of users who were erased are gone.
+    transaction.exec_params(
+        "UPDATE place_stats_hourly AS s SET value_min = left_over.low, value_max = left_over.high FROM ("
+        "SELECT min(value) AS low, max(value) AS high, count(value) AS n FROM user_interactions "
+        "WHERE place_id = $1 AND type = $3 AND occurred_at >= $2::timestamptz "
+        "AND occurred_at < $2::timestamptz + interval '1 hour') AS left_over "
+        "WHERE s.place_id = $1 AND s.hour = $2::timestamptz AND s.type = $3 AND s.value_count = left_over.n "
+        "AND (s.value_min >= $4 OR s.value_max <= $4)",
+        event.place.str(), hour, type, *event.value);
+  }
 }
 
 void add_stats(pqxx::transaction_base& transaction, std::span<const HourlyStat> stats) {

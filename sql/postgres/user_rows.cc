@@ -24,6 +24,10 @@ UserRow read_row(const pqxx::row& row) {
   return read;
 }
 
+constexpr const char* kColumns =
+    "(extract(epoch FROM occurred_at) * 1000)::bigint, place_id, type, value, "
+    "ST_Y(location::geometry), ST_X(location::geometry), event_id, source";
+
 class PostgresUserRows final : public UserRows {
  public:
   explicit PostgresUserRows(std::shared_ptr<Backend> backend) : backend_(std::move(backend)) {}
@@ -51,15 +55,29 @@ class PostgresUserRows final : public UserRows {
     CAIRN_RETURN_IF_ERROR(backend_->pool.run("postgres: read a user", [&](Session& session) {
       rows.clear();
       pqxx::work transaction(session.connection());
-      const pqxx::result found = transaction.exec_params(
-          "SELECT (extract(epoch FROM occurred_at) * 1000)::bigint, place_id, type, value, "
-          "ST_Y(location::geometry), ST_X(location::geometry), event_id, source FROM user_interactions "
-          "WHERE user_id = $1 ORDER BY occurred_at, place_id, type",
-          user.str());
+      const pqxx::result found =
+          transaction.exec_params(std::string("SELECT ") + kColumns +
+                                      " FROM user_interactions WHERE user_id = $1 ORDER BY occurred_at, place_id, type",
+                                  user.str());
       for (const pqxx::row& row : found) rows.push_back(read_row(row));
       return ok_status();
     }));
     return rows;
+  }
+
+  Result<std::optional<EventRow>> find(const std::string& event_id) override {
+    std::optional<EventRow> found;
+    CAIRN_RETURN_IF_ERROR(backend_->pool.run("postgres: find an event", [&](Session& session) {
+      found.reset();
+      pqxx::work transaction(session.connection());
+      const pqxx::result rows = transaction.exec_params(
+          std::string("SELECT ") + kColumns +
+              ", user_id FROM user_interactions WHERE event_id = $1 ORDER BY written_at LIMIT 1",
+          event_id);
+      if (!rows.empty()) found = EventRow{UserId(std::string(rows[0][8].c_str())), read_row(rows[0])};
+      return ok_status();
+    }));
+    return found;
   }
 
  private:

@@ -23,6 +23,7 @@ constexpr std::uint8_t kErased = 6;  // 5 is kGivenUp
 
 constexpr std::uint8_t kHasValue = 1;
 constexpr std::uint8_t kHasPosition = 2;
+constexpr std::uint8_t kRetracts = 4;
 
 /// Three ids of the longest length that a byte tells, and the numbers before them.
 constexpr std::size_t kDecodedBytesMax = 3 * 256 + 64;
@@ -114,9 +115,11 @@ bool read_decoded(Fields& fields, const InteractionTypes& types, Interaction* de
   const std::string_view user = fields.id();
   const std::string_view place = fields.id();
   const std::string_view event_id = fields.id();
-  if (!fields.complete() || (flags & ~(kHasValue | kHasPosition)) != 0) return false;
+  if (!fields.complete() || (flags & ~(kHasValue | kHasPosition | kRetracts)) != 0) return false;
   if (decoded->type.value >= types.size() || !is_id(user) || !is_id(place)) return false;
   if (!event_id.empty() && !is_id(event_id)) return false;
+  decoded->retracts = (flags & kRetracts) != 0;
+  if (decoded->retracts && event_id.empty()) return false;
   if (decoded->value && !std::isfinite(*decoded->value)) return false;
   if (decoded->position && !valid_position(*decoded->position)) return false;
   decoded->user = UserId(user);
@@ -161,7 +164,8 @@ ApiCall take_call(Fields& fields) {
 void append_decoded_record(const Interaction& interaction, std::string* record) {
   DecodedBytes bytes;
   bytes.byte(kDecoded);
-  bytes.byte((interaction.value ? kHasValue : 0) | (interaction.position ? kHasPosition : 0));
+  bytes.byte((interaction.value ? kHasValue : 0) | (interaction.position ? kHasPosition : 0) |
+             (interaction.retracts ? kRetracts : 0));
   // The index and not the name: FeatureState opens only with types that begin with those it has stored.
   bytes.byte(interaction.type.value);
   bytes.number(static_cast<std::uint64_t>(to_ms(interaction.time)));

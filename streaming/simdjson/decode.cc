@@ -123,6 +123,8 @@ DomDecoder& Decoder::Impl::judge() {
 /// Returns: false when the payload is not in plain words or not to be accepted; `*interaction` is untouched then.
 bool Decoder::Impl::accept(std::string_view payload, Interaction* interaction) {
   if (payload.size() > options.event_bytes_max || !event.read(payload)) return false;
+  // Corrections are few.
+  if (event.has(kRetract)) return false;
   constexpr std::uint32_t kRequired = 1U << kUserId | 1U << kPlaceId | 1U << kType | 1U << kTs;
   if ((event.present & kRequired) != kRequired) return false;
   const auto& fields = event.fields;
@@ -148,6 +150,7 @@ bool Decoder::Impl::accept(std::string_view payload, Interaction* interaction) {
   interaction->value = valued ? std::optional(value) : std::nullopt;
   interaction->position = placed ? std::optional(point) : std::nullopt;
   interaction->event_id.assign(event_id);
+  interaction->retracts = false;
   return true;
 }
 

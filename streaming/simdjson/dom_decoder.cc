@@ -49,7 +49,7 @@ Field field_named(std::string_view key) {
     case 5:
       return is(kValue);
     case 7:
-      return is(kUserId);
+      return key == kFieldNames[kUserId] ? kUserId : is(kRetract);
     case 8:
       return key == kFieldNames[kPlaceId] ? kPlaceId : is(kEventId);
     default:
@@ -162,6 +162,7 @@ struct DomDecoder::Impl {
   Reject read_value(std::optional<double>* value);
   Reject read_position(std::optional<GeoPoint>* position);
   Reject read_event_id(std::string* event_id);
+  Reject read_retract(const Interaction& event, bool* retracts);
   Reject read_degrees(Field field, double limit, double* degrees);
 
   Reject refuse(Reject reason, std::string words) {
@@ -230,7 +231,8 @@ Reject DomDecoder::Impl::decode(std::string_view whole, Interaction* interaction
   if (Reject r = read_time(&interaction->time); r != Reject::kNone) return r;
   if (Reject r = read_value(&interaction->value); r != Reject::kNone) return r;
   if (Reject r = read_position(&interaction->position); r != Reject::kNone) return r;
-  return read_event_id(&interaction->event_id);
+  if (Reject r = read_event_id(&interaction->event_id); r != Reject::kNone) return r;
+  return read_retract(*interaction, &interaction->retracts);
 }
 
 Reject DomDecoder::Impl::parse(std::string_view json, dom::object* object) {
@@ -465,6 +467,17 @@ Reject DomDecoder::Impl::read_event_id(std::string* event_id) {
   if (!valid_id(text)) return refuse_value(Reject::kBadEventId, kEventId, "is not 1 to 128 bytes without NUL");
   event_id->assign(text);
   return Reject::kNone;
+}
+
+Reject DomDecoder::Impl::read_retract(const Interaction& event, bool* retracts) {
+  *retracts = false;
+  if (!has_value(kRetract)) return Reject::kNone;
+  if (fields[kRetract].get(*retracts) != simdjson::SUCCESS) {
+    return refuse_value(Reject::kBadRetraction, kRetract, "is neither true nor false");
+  }
+  if (!*retracts || !event.event_id.empty()) return Reject::kNone;
+  return refuse_field(Reject::kBadRetraction, kRetract,
+                      "stands without 'event_id', which names the event to take back");
 }
 
 DomDecoder::DomDecoder(const InteractionTypes& types, const DecodeOptions& options, const Clock& clock)

@@ -140,7 +140,7 @@ class FieldTable {
  private:
   // A name of zeros: keys with control characters do not come here, and the empty key is none of ours.
   static constexpr std::uint64_t kNoName = ~std::uint64_t{0};
-  static constexpr std::uint64_t kMultiplier = 0x91B7584A2265B1F5U;
+  static constexpr std::uint64_t kMultiplier = 0x8712B8BC076F3787U;
   static constexpr std::size_t slot_of(std::uint64_t word) noexcept { return (word * kMultiplier) >> 60; }
 
   struct Slot {

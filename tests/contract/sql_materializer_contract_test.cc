@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <map>
@@ -115,6 +116,106 @@ TEST_CASE_TEMPLATE("a late event lands in the tile of its own hour", Twin, Memor
   const std::map<Expected::Key, Expected::Stat> tiles{{{"p", 1 * 3600, "rate"}, {1, 1, 1'250'000}},
                                                       {{"p", 10 * 3600, "rate"}, {3, 3, 13'500'000}}};
   CHECK(twin.tables().stats == tiles);
+}
+
+Interaction retraction_of(Interaction event) {
+  event.retracts = true;
+  return event;
+}
+
+TEST_CASE_TEMPLATE("events that are retracted leave no row and no trace in the hours, whichever comes first", Twin,
+                   MemoryTwin, PostgresTwin) {
+  const std::uint64_t seed = 20261127;
+  INFO("seed ", seed);
+  std::mt19937_64 random(seed);
+  std::vector<Interaction> all = InteractionStream(seed).range(0, 900);
+  std::map<std::string, bool> retracted;
+  std::vector<Interaction> kept;
+  std::vector<Interaction> told = all;
+  std::size_t retractions = 0;
+  for (const Interaction& event : all) {
+    if (event.event_id.empty()) {
+      kept.push_back(event);
+      continue;
+    }
+    const auto [found, first] = retracted.try_emplace(event.event_id, random() % 3 == 0);
+    if (!found->second) kept.push_back(event);
+    if (!first || !found->second) continue;
+    for (std::uint64_t again = 1 + random() % 2; again > 0; --again, ++retractions) {
+      const auto at = static_cast<std::ptrdiff_t>(random() % (told.size() + 1));
+      told.insert(told.begin() + at, retraction_of(event));
+    }
+  }
+  REQUIRE(retractions > 50);
+
+  const Twin twin;
+  std::int64_t offset = 0;
+  while (offset < static_cast<std::int64_t>(told.size())) {
+    const auto size = std::min<std::int64_t>(1 + static_cast<std::int64_t>(random() % 90),
+                                             static_cast<std::int64_t>(told.size()) - offset);
+    const std::vector<Interaction> batch(told.begin() + offset, told.begin() + offset + size);
+    const std::vector<SourcePosition> before =
+        offset == 0 ? std::vector<SourcePosition>{} : std::vector{position(offset)};
+    const auto applied = twin.roles.materializer->apply("s", batch, before, std::vector{position(offset + size)});
+    REQUIRE_MESSAGE(applied.ok(), applied.status().to_string());
+    offset += size;
+  }
+  check_tables(twin, expect(kept));
+}
+
+TEST_CASE("a minimum and a maximum that a retracted event had made are found anew in the rows of the hour") {
+  const PostgresTwin twin;
+  Materializer& materializer = *twin.roles.materializer;
+  std::vector<Interaction> events;
+  for (const double value : {1.0, 2.5, 4.0}) {
+    Interaction event = interaction("p", 3'600'000 + static_cast<std::int64_t>(events.size()), TypeIndex{3});
+    event.value = value;
+    event.event_id = "e" + std::to_string(events.size());
+    events.push_back(event);
+  }
+  REQUIRE(materializer.apply("s", events, {}, std::vector{position(1)}).ok());
+  const auto bounds = [&] {
+    test::PgClient client = twin.made.client();
+    return client.value(
+        "SELECT coalesce(string_agg(concat_ws(' ', events, value_min, value_max, value_sum), ','), 'none') "
+        "FROM place_stats_hourly");
+  };
+  CHECK(bounds() == "3 1 4 7.500000");
+  REQUIRE(
+      materializer.apply("s", std::vector{retraction_of(events[2])}, std::vector{position(1)}, std::vector{position(2)})
+          .ok());
+  CHECK(bounds() == "2 1 2.5 3.500000");
+  REQUIRE(
+      materializer.apply("s", std::vector{retraction_of(events[0])}, std::vector{position(2)}, std::vector{position(3)})
+          .ok());
+  CHECK(bounds() == "1 2.5 2.5 2.500000");
+  REQUIRE(
+      materializer.apply("s", std::vector{retraction_of(events[1])}, std::vector{position(3)}, std::vector{position(4)})
+          .ok());
+  CHECK(bounds() == "none");
+}
+
+TEST_CASE_TEMPLATE("a row is found by the id of its event, until it is taken out", Twin, MemoryTwin, PostgresTwin) {
+  const Twin twin;
+  Interaction event = interaction("p", 3'600'000, TypeIndex{3});
+  event.value = 4.5;
+  event.position = GeoPoint{51.5, -0.125};
+  event.event_id = "e";
+  Materializer& materializer = *twin.roles.materializer;
+  REQUIRE(materializer.apply("s", std::vector{event}, {}, std::vector{position(1)}).ok());
+  const auto found = twin.roles.users->find("e");
+  REQUIRE(found.ok());
+  REQUIRE(found->has_value());
+  CHECK((*found)->user == event.user);
+  CHECK((*found)->row.place == "p");
+  CHECK((*found)->row.type == "rate");
+  CHECK((*found)->row.time == event.time);
+  CHECK((*found)->row.value == event.value);
+  CHECK((*found)->row.position == event.position);
+  CHECK_FALSE(twin.roles.users->find("other")->has_value());
+  REQUIRE(materializer.apply("s", std::vector{retraction_of(event)}, std::vector{position(1)}, std::vector{position(2)})
+              .ok());
+  CHECK_FALSE(twin.roles.users->find("e")->has_value());
 }
 
 TEST_CASE_TEMPLATE("before the migration every call says that it is missing", Twin, MemoryTwin, PostgresTwin) {

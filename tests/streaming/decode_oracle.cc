@@ -154,6 +154,11 @@ Reject take_optional(const TopLevel& top, Interaction* out) {
   const json event_id = optional_field(top, "event_id");
   if (!event_id.is_null() && !good_text(event_id)) return Reject::kBadEventId;
   out->event_id = event_id.is_null() ? std::string() : event_id.get<std::string>();
+
+  const json retract = optional_field(top, "retract");
+  if (!retract.is_null() && !retract.is_boolean()) return Reject::kBadRetraction;
+  out->retracts = retract.is_boolean() && retract.get<bool>();
+  if (out->retracts && out->event_id.empty()) return Reject::kBadRetraction;
   return Reject::kNone;
 }
 

@@ -291,6 +291,7 @@ TEST_CASE("generated and damaged events are judged as another parser and the con
     REQUIRE(bench.got.value == expected.value);
     REQUIRE(bench.got.position == expected.position);
     REQUIRE(bench.got.event_id == expected.event_id);
+    REQUIRE(bench.got.retracts == expected.retracts);
   }
   // The generator reaches every verdict that a decoder gives on events of this size.
   for (int r = 0; r < kRejects; ++r) {

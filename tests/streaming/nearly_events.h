@@ -92,6 +92,7 @@ class NearlyEvents {
     if (name == "ts") {
       return one_of({"\"2024-05-01T12:00:00Z\"", "1714566600000", "\"2024-05-01 12:00:00.5+02:00\"", "946684800000"});
     }
+    if (name == "retract") return one_of({"true", "false"});
     if (name == "value" || name == "lat" || name == "lon") return std::to_string(pick(180000) / 1000.0 - 90.0);
     return pick(3) == 0 ? std::to_string(random_()) : "\"id-" + std::to_string(pick(1000)) + "\"";
   }
@@ -113,6 +114,7 @@ class NearlyEvents {
       if (pick(3) == 0) names.emplace_back(optional);
     }
     if (pick(3) == 0) names.insert(names.end(), {"lat", "lon"});
+    if (pick(8) == 0) names.emplace_back("retract");
     if (pick(30) == 0) names.push_back(one_of(names));
     if (pick(30) == 0) names.erase(names.begin() + pick(static_cast<int>(names.size())));
     std::shuffle(names.begin(), names.end(), random_);

@@ -75,6 +75,7 @@ void add_features_command(CLI::App& app, const GlobalOptions& options);
 void add_places_command(CLI::App& app, const GlobalOptions& options);
 void add_categories_command(CLI::App& app, const GlobalOptions& options);
 void add_users_command(CLI::App& app, const GlobalOptions& options);
+void add_events_command(CLI::App& app, const GlobalOptions& options);
 void add_ingest_command(CLI::App& app, const GlobalOptions& options);
 void add_checkpoint_command(CLI::App& app, const GlobalOptions& options);
 void add_consumer_command(CLI::App& app, const GlobalOptions& options);

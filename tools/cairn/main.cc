@@ -53,6 +53,7 @@ void add_commands(CLI::App& app, const GlobalOptions& options) {
   add_features_command(app, options);
   add_places_command(app, options);
   add_users_command(app, options);
+  add_events_command(app, options);
   add_ingest_command(app, options);
   add_wait_command(app, options);
   add_consumer_command(app, options);

@@ -28,14 +28,15 @@ constexpr std::array<Field, 6> kPlaceFields = {{{"place_id", Field::Kind::kText,
                                                 {"lon", Field::Kind::kNumber, true},
                                                 {"category", Field::Kind::kText, false},
                                                 {"attributes", Field::Kind::kObject, false}}};
-constexpr std::array<Field, 8> kEventFields = {{{"user_id", Field::Kind::kText, true},
+constexpr std::array<Field, 9> kEventFields = {{{"user_id", Field::Kind::kText, true},
                                                 {"place_id", Field::Kind::kText, true},
                                                 {"type", Field::Kind::kType, true},
                                                 {"ts", Field::Kind::kTime, true},
                                                 {"value", Field::Kind::kNumber, false},
                                                 {"lat", Field::Kind::kNumber, false},
                                                 {"lon", Field::Kind::kNumber, false},
-                                                {"event_id", Field::Kind::kText, false}}};
+                                                {"event_id", Field::Kind::kText, false},
+                                                {"retract", Field::Kind::kFlag, false}}};
 
 std::string_view likely_place_field(std::string_view name) {
   std::string letters;
@@ -383,6 +384,8 @@ Result<std::string> RecordMapping::field_json(const Field& field, const std::str
       return invalid_argument(std::string(field.name) + " '" + text + "' is no number" +
                               (degrees ? " of degrees" : ""));
     }
+    case Field::Kind::kFlag:
+      return text == "true" || text == "false" ? text : json_text(text);
     case Field::Kind::kTime:
       if (const auto time = times_->read_field(std::string(trimmed(text)))) return time_json(*time);
       return json_text(text);

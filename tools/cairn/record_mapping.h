@@ -46,7 +46,7 @@ void add_mapping_options(CLI::App* command, MappingArguments* arguments, bool ev
 
 /// A field that records have, and what it holds.
 struct Field {
-  enum class Kind : std::uint8_t { kText, kNumber, kTime, kType, kObject };
+  enum class Kind : std::uint8_t { kText, kNumber, kTime, kType, kFlag, kObject };
 
   std::string_view name;
   Kind kind = Kind::kText;

@@ -63,6 +63,15 @@ void print_summary(const nlohmann::json& status, const std::string& url) {
   print_line("events", grouped(count_at(status, "events_applied")) + " applied, " +
                            grouped(count_at(status, "events_rejected")) + " rejected, " +
                            grouped(count_at(status, "events_repeated")) + " repeated");
+  if (count_at(status, "events_retracted") + count_at(status, "events_withheld") +
+          count_at(status, "retractions_unmatched") >
+      0) {
+    print_line("corrections", grouped(count_at(status, "events_retracted")) + " events taken back, " +
+                                  grouped(count_at(status, "events_withheld")) + " withheld, " +
+                                  grouped(count_at(status, "retractions_unmatched")) +
+                                  " retractions of unknown events, " + grouped(count_at(status, "values_inexact")) +
+                                  " values inexact");
+  }
   const std::string newest = text_at(status, "newest_event");
   print_line("newest event", newest.empty() ? "none" : newest);
   print_line("places", grouped(count_at(status, "places")));

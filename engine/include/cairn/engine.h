@@ -12,6 +12,7 @@
 #include "cairn/call_context.h"
 #include "cairn/category.h"
 #include "cairn/clock.h"
+#include "cairn/correction.h"
 #include "cairn/damage.h"
 #include "cairn/engine_status.h"
 #include "cairn/feature_view.h"
@@ -89,6 +90,21 @@ class Engine {
   /// Judges events as `ingest` would, and takes none: nothing is written and nothing counted.
   [[nodiscard]] virtual Result<IngestAck> check_events(const CallContext& context,
                                                        std::span<const std::string_view> events) const = 0;
+
+  /// Corrects an event: takes a retraction of it, and what stands in its place, through the same log as `ingest`, both
+  /// or neither. A call that is repeated changes nothing more.
+  ///
+  /// Without EventCorrection::original the event is looked up by its id: in what the API's log still holds, then in
+  /// PostgreSQL where that is configured. The first takes as long as reading the log.
+  ///
+  /// A replacement counts under an event_id of its own; without one, or with that of the event it replaces, one is made
+  /// of its contents and told in the answer.
+  ///
+  /// Returns: NOT_FOUND for an event that is in neither place: send what it said; INVALID_ARGUMENT for an event that
+  /// cannot be used, or is of another event_id; UNAVAILABLE when a place cannot be read now; RESOURCE_EXHAUSTED. With
+  /// any error nothing is taken.
+  [[nodiscard]] virtual Result<CorrectionAck> correct_event(const CallContext& context,
+                                                            const EventCorrection& correction) = 0;
 
   /// Adds or replaces places in the catalogue; all or none. Durable on return; in answers and in PostgreSQL
   /// soon after: wait_caught_up waits for both. Events that came before their place count by its category and in its

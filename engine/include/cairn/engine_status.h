@@ -171,6 +171,11 @@ struct EngineStatus {
   std::uint64_t events_rejected = 0;
   std::vector<RejectedRecords> rejected_by_reason;  ///< of the reasons that came
   std::uint64_t events_repeated = 0;                ///< dropped by event_id
+  std::uint64_t events_retracted = 0;               ///< that had been applied, and were taken out again
+  std::uint64_t events_withheld = 0;                ///< that came after their retraction, and were not applied
+  std::uint64_t retractions_unmatched = 0;          ///< that came when no event of their id was remembered
+  std::uint64_t retracted_values_lost = 0;          ///< values that no longer held what was to be taken out of them
+  std::uint64_t values_inexact = 0;    ///< that may still say what a retracted event said: a newest time, minimum, ...
   std::uint64_t events_of_erased = 0;  ///< refused by this process: of users who were erased, from before that
   std::uint64_t erased_users = 0;      ///< whose events of before their erasure are refused
   std::uint64_t erasures_pending = 0;  ///< users of whom a part is still to be erased

@@ -67,6 +67,8 @@ struct Interaction {
   std::optional<double> value;       ///< finite; a rating, seconds of dwell
   std::optional<GeoPoint> position;  ///< where it happened
   std::string event_id;              ///< empty, or a name under which a repeat is recognised
+  /// It says that the event of this event_id, which had these very contents, did not happen (cairn/correction.h).
+  bool retracts = false;
 };
 
 }  // namespace cairn

@@ -89,6 +89,11 @@ void write_counts(json::Writer& out, const EngineStatus& status) {
   out.key("events_applied").unsigned_integer(status.events_applied);
   out.key("events_rejected").unsigned_integer(status.events_rejected);
   out.key("events_repeated").unsigned_integer(status.events_repeated);
+  out.key("events_retracted").unsigned_integer(status.events_retracted);
+  out.key("events_withheld").unsigned_integer(status.events_withheld);
+  out.key("retractions_unmatched").unsigned_integer(status.retractions_unmatched);
+  out.key("retracted_values_lost").unsigned_integer(status.retracted_values_lost);
+  out.key("values_inexact").unsigned_integer(status.values_inexact);
   out.key("events_of_erased").unsigned_integer(status.events_of_erased);
   out.key("erased_users").unsigned_integer(status.erased_users);
   out.key("erasures_pending").unsigned_integer(status.erasures_pending);

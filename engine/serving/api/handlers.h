@@ -32,6 +32,8 @@ class Handlers {
   ApiResponse recommend(const ApiRequest& request) const;
   ApiResponse ingest(const ApiRequest& request) const;
   ApiResponse check_events(const ApiRequest& request) const;
+  ApiResponse retract_event(const ApiRequest& request) const;
+  ApiResponse replace_event(const ApiRequest& request) const;
   ApiResponse get_online_features(const ApiRequest& request) const;
   ApiResponse get_features(const ApiRequest& request) const;
   ApiResponse list_feature_views(const ApiRequest& request) const;

@@ -59,6 +59,18 @@ Result<std::string_view> key_of(const ApiRequest& request) {
   return invalid_argument("there may be one Idempotency-Key, of 1 to 255 printable ASCII characters");
 }
 
+ApiResponse correction_response(const std::string& event_id, const CorrectionAck& ack) {
+  json::Writer out;
+  out.begin_object();
+  out.key("event_id").text(event_id);
+  out.key("found_in").text(ack.found_in);
+  if (!ack.replaced_by.empty()) out.key("replaced_by").text(ack.replaced_by);
+  out.key("reflected_at");
+  write_watermark(out, ack.reflected_at);
+  out.end_object();
+  return json_response(std::move(out).take(), 202);
+}
+
 }  // namespace
 
 ApiResponse Handlers::ingest(const ApiRequest& request) const {
@@ -81,6 +93,34 @@ ApiResponse Handlers::check_events(const ApiRequest& request) const {
   write_rejections(out, *judged);
   out.end_object();
   return json_response(std::move(out).take());
+}
+
+/// The body, where there is one, is the event as it was sent.
+ApiResponse Handlers::retract_event(const ApiRequest& request) const {
+  EventCorrection correction{.event_id = request.path_parameters.at(0), .original = {}, .replacement = {}};
+  if (request.body.find_first_not_of(" \t\r\n") != std::string_view::npos) {
+    const Result<std::vector<std::string_view>> records = split_records(request);
+    if (!records.ok()) return error_response(records.status());
+    if (records->size() != 1) return error_response(invalid_argument("the body is the one event to retract, or empty"));
+    correction.original = records->front();
+  }
+  const Result<CorrectionAck> ack = engine_.correct_event(request.context, correction);
+  if (!ack.ok()) return error_response(ack.status());
+  return correction_response(correction.event_id, *ack);
+}
+
+/// The body is what counts instead; or two records, the event as it was sent and what counts instead.
+ApiResponse Handlers::replace_event(const ApiRequest& request) const {
+  const Result<std::vector<std::string_view>> records = split_records(request);
+  if (!records.ok()) return error_response(records.status());
+  if (records->size() > 2) {
+    return error_response(invalid_argument("the body is the new event, or the old one and the new one"));
+  }
+  EventCorrection correction{.event_id = request.path_parameters.at(0), .original = {}, .replacement = records->back()};
+  if (records->size() == 2) correction.original = records->front();
+  const Result<CorrectionAck> ack = engine_.correct_event(request.context, correction);
+  if (!ack.ok()) return error_response(ack.status());
+  return correction_response(correction.event_id, *ack);
 }
 
 }  // namespace cairn::serving

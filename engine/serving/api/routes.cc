@@ -12,6 +12,8 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/recommendations", Lane::kRead, kRecommendTimeLimit, &Handlers::recommend},
     {"POST", "/v1/interactions", Lane::kWrite, kUsualTimeLimit, &Handlers::ingest},
     {"POST", "/v1/interactions/check", Lane::kRead, kUsualTimeLimit, &Handlers::check_events},
+    {"DELETE", "/v1/interactions/{event_id}", Lane::kWait, kWaitTimeLimit, &Handlers::retract_event},
+    {"PUT", "/v1/interactions/{event_id}", Lane::kWait, kWaitTimeLimit, &Handlers::replace_event},
     {"POST", "/get-online-features", Lane::kRead, kUsualTimeLimit, &Handlers::get_online_features},
     {"GET", "/v1/features/{entity}/{key}", Lane::kRead, kUsualTimeLimit, &Handlers::get_features},
     {"GET", "/v1/places/{id}", Lane::kInline, kNoTimeLimit, &Handlers::get_place},

@@ -13,7 +13,7 @@ class Handlers;
 
 /// One line of the API. openapi.json describes exactly these.
 struct Route {
-  std::string_view method;   ///< "GET", "POST" or "DELETE"
+  std::string_view method;   ///< "GET", "POST", "PUT" or "DELETE"
   std::string_view pattern;  ///< "/v1/places/{id}"; also the metrics' `route` label
   Lane lane;
   TimeLimit time;

@@ -70,6 +70,15 @@ void add_counts(Snapshot& out, const EngineStatus& status) {
   counter("cairn_events_rejected_total", "Interactions sent to the dead letters", status.events_rejected);
   counter("cairn_events_repeated_total", "Interactions dropped because their event_id had been seen",
           status.events_repeated);
+  counter("cairn_events_retracted_total", "Interactions that had been applied and were taken out again",
+          status.events_retracted);
+  counter("cairn_events_withheld_total", "Interactions that came after their retraction", status.events_withheld);
+  counter("cairn_retractions_unmatched_total", "Retractions that came when no event of their id was remembered",
+          status.retractions_unmatched);
+  counter("cairn_retracted_values_lost_total", "Values that no longer held what was to be taken out of them",
+          status.retracted_values_lost);
+  out.gauge("cairn_values_inexact", "Values that may still say what a retracted event said",
+            static_cast<double>(status.values_inexact));
   counter("cairn_events_of_erased_total", "Interactions refused because their user was erased later than they happened",
           status.events_of_erased);
   counter("cairn_events_filled_total", "Events that waited for their place until it was imported",

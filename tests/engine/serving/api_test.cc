@@ -413,6 +413,46 @@ TEST_CASE_FIXTURE(Serving, "a user is erased and gets a receipt, and one that ha
   check_error(request(port(), "DELETE", "/v1/users/u1"), 503, "RESOURCE_EXHAUSTED");
 }
 
+TEST_CASE_FIXTURE(Serving, "an event is retracted or replaced by its id, with what it said where that is sent") {
+  start();
+  EventCorrection seen;
+  std::string original;
+  std::string replacement;
+  engine.on_correct = [&](const EventCorrection& correction) {
+    seen = correction;
+    original = correction.original;
+    replacement = correction.replacement;
+    return Result<CorrectionAck>(CorrectionAck{.reflected_at = {"api", {Partition{0}, Offset{9}, {}}},
+                                               .found_in = "event_log",
+                                               .replaced_by = replacement.empty() ? "" : "e~1"});
+  };
+  const Answer retracted = request(port(), "DELETE", "/v1/interactions/a%2Fb");
+  CHECK(retracted.code == 202);
+  CHECK(seen.event_id == "a/b");
+  CHECK(original.empty());
+  CHECK(replacement.empty());
+  CHECK(json_of(retracted)["event_id"] == "a/b");
+  CHECK(json_of(retracted)["found_in"] == "event_log");
+  CHECK_FALSE(json_of(retracted).contains("replaced_by"));
+  CHECK(json_of(retracted)["reflected_at"]["offset"] == 9);
+
+  CHECK(request(port(), "DELETE", "/v1/interactions/e", R"({"user_id":"u"})").code == 202);
+  CHECK(original == R"({"user_id":"u"})");
+  CHECK(request(port(), "PUT", "/v1/interactions/e", R"({"new":1})").code == 202);
+  CHECK(original.empty());
+  CHECK(replacement == R"({"new":1})");
+  const Answer replaced = request(port(), "PUT", "/v1/interactions/e", R"([{"old":1},{"new":1}])");
+  CHECK(original == R"({"old":1})");
+  CHECK(replacement == R"({"new":1})");
+  CHECK(json_of(replaced)["replaced_by"] == "e~1");
+
+  check_error(request(port(), "PUT", "/v1/interactions/e"), 400, "INVALID_ARGUMENT");
+  check_error(request(port(), "PUT", "/v1/interactions/e", "[{},{},{}]"), 400, "INVALID_ARGUMENT");
+  check_error(request(port(), "DELETE", "/v1/interactions/e", "[{},{}]"), 400, "INVALID_ARGUMENT");
+  engine.on_correct = [](const EventCorrection&) { return Result<CorrectionAck>(not_found("no event 'e'")); };
+  check_error(request(port(), "DELETE", "/v1/interactions/e"), 404, "NOT_FOUND");
+}
+
 TEST_CASE_FIXTURE(Serving, "all that is known of a user is told as JSON") {
   engine.on_export = [](const UserId& user) {
     UserExport all{.user = user, .refused_until = event_time_from_ms(1'714'564'800'000)};

@@ -30,6 +30,9 @@ class FakeEngine final : public Engine {
   Result<Place> get_place(const CallContext& context, const PlaceId& id) const override;
   Result<FeatureResponse> get_features(const CallContext& context, const FeatureRequest& request) const override;
   Result<Recommendations> recommend(const CallContext& context, const RecommendRequest& request) const override;
+  Result<CorrectionAck> correct_event(const CallContext&, const EventCorrection& correction) override {
+    return on_correct(correction);
+  }
   Result<ErasureReceipt> erase_user(const CallContext&, const UserId& user) override { return on_erase(user); }
   Result<UserExport> export_user(const CallContext&, const UserId& user) const override { return on_export(user); }
   EngineStatus status(const CallContext& context) const override;
@@ -72,6 +75,10 @@ class FakeEngine final : public Engine {
       [](const std::string& directory, ModelChoice) {
         return Result<ModelStatus>(ModelStatus{.directory = directory, .version = "0123456789abcdef-1"});
       };
+  std::function<Result<CorrectionAck>(const EventCorrection&)> on_correct = [](const EventCorrection&) {
+    return CorrectionAck{
+        .reflected_at = {"api", {Partition{0}, Offset{9}, {}}}, .found_in = "caller", .replaced_by = ""};
+  };
   std::function<Result<ErasureReceipt>(const UserId&)> on_erase = [](const UserId& user) {
     const EventTime at = event_time_from_ms(1'714'564'800'000);
     return Result<ErasureReceipt>(ErasureReceipt{user, at, at, {{"features", "entries", 3, true, ""}}});

@@ -42,6 +42,26 @@ std::string of_the_erased(std::size_t index) {
          R"(,"event_id":"e)" + std::to_string(index) + "\"}";
 }
 
+/// An event that should not have been, of a place and an hour that others share, and its retraction: nothing comes of
+/// the two, whichever is posted first.
+std::string wrong(std::size_t index, bool retract) {
+  const std::size_t ms = 1'700'000'000'000 + 1'000 * index;
+  return R"({"user_id":"u)" + std::to_string(index % kUsers) + R"(","place_id":"p)" + std::to_string(index % 3) +
+         R"(","type":"visit","ts":)" + std::to_string(ms) + R"(,"event_id":"wrong)" + std::to_string(index) +
+         (retract ? R"(","retract":true})" : "\"}");
+}
+
+/// With each post one event; in every second one the retractions of the event before and of the event after.
+void add_wrong(std::size_t post, std::vector<std::string>* events) {
+  if (post % 2 == 1) {
+    events->push_back(wrong(post, false));
+    events->push_back(wrong(post - 1, true));
+  } else {
+    events->push_back(wrong(post + 1, true));
+    events->push_back(wrong(post, false));
+  }
+}
+
 /// How many of them were acknowledged. One post may have been taken although its answer was not seen: its event ids
 /// are known then.
 std::size_t acknowledged(const Workload& workload) {
@@ -128,6 +148,7 @@ void run_workload(const Workload& workload, void (*look)(const Engine&, const Tr
   for (std::size_t given = acknowledged(workload); given < kCheckIns / 2; given += kPostedAtOnce) {
     std::vector<std::string> events;
     for (std::size_t i = 0; i < kPostedAtOnce; ++i) events.push_back(posted(trace, given + i));
+    add_wrong(given / kPostedAtOnce, &events);
     events.push_back(of_the_erased(given + kPostedAtOnce - 1));
     must(engine.ingest(patient(), std::vector<std::string_view>(events.begin(), events.end())).status());
     set_acknowledged(workload, given + kPostedAtOnce);

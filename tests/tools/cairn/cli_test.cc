@@ -396,6 +396,32 @@ TEST_CASE_FIXTURE(Cli, "places are deleted by id, and one that nobody knows is t
   CHECK(engine.get_place({}, PlaceId("z")).status().code() == StatusCode::kNotFound);
 }
 
+TEST_CASE_FIXTURE(Cli, "an event is retracted and replaced by its id") {
+  start();
+  std::string original;
+  std::string replacement;
+  engine.on_correct = [&](const EventCorrection& correction) {
+    original = correction.original;
+    replacement = correction.replacement;
+    return Result<CorrectionAck>(CorrectionAck{.reflected_at = {"api", {Partition{0}, Offset{9}, {}}},
+                                               .found_in = "caller",
+                                               .replaced_by = replacement.empty() ? "" : "e~1"});
+  };
+  CHECK(run({"events", "retract", "x/y"}).out == "event x/y counts no more\n");
+  CHECK(original.empty());
+  CHECK(run({"events", "retract", "e", "--original", R"({"a":1})"}).exit_code == 0);
+  CHECK(original == R"({"a":1})");
+  CHECK(run({"events", "replace", "e", "--with", R"({"b":1})"}).out == "event e counts no more; instead counts e~1\n");
+  CHECK(original.empty());
+  CHECK(replacement == R"({"b":1})");
+  const Outcome both =
+      run({"-o", "json", "events", "replace", "e", "--original", R"({"a":1})", "--with", R"({"b":1})"});
+  CHECK(nlohmann::json::parse(both.out)["replaced_by"] == "e~1");
+  CHECK(original == R"({"a":1})");
+  engine.on_correct = [](const EventCorrection&) { return Result<CorrectionAck>(not_found("no event 'e'")); };
+  CHECK(run({"events", "retract", "e"}).exit_code == 4);
+}
+
 TEST_CASE_FIXTURE(Cli, "a user is told and erased by id, and one of whom a part waits is exit code 5") {
   start();
   CHECK(nlohmann::json::parse(run({"users", "export", "x/y"}).out)["user_id"] == "x/y");

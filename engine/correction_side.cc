@@ -1,0 +1,256 @@
+#include "engine/correction_side.h"
+
+#include <cstdio>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "engine/state/keys.h"
+#include "features/event_id_memory.h"
+#include "streaming/api_record.h"
+
+namespace cairn {
+
+namespace {
+
+constexpr std::size_t kRecordsAtOnce = 10'000;
+constexpr std::size_t kEventsAtOnce = 4'096;
+constexpr std::chrono::seconds kRetryPeriod{60};
+
+struct PrintHash {
+  std::size_t operator()(const features::EventFingerprint& print) const noexcept { return print.low; }
+};
+
+/// An error says of what it is.
+template <class T>
+Result<T> about(std::string_view what, Result<T> result) {
+  if (result.ok()) return result;
+  return std::move(result).status().with_context(what);
+}
+
+/// The name under which a replacement counts that has none of its own: the same whenever the same is sent.
+std::string made_id(const std::string& replaced, const Interaction& event) {
+  std::string record;
+  streaming::append_decoded_record(event, &record);
+  char hash[18];
+  std::snprintf(hash, sizeof hash, "~%016llx", static_cast<unsigned long long>(features::fingerprint(record).low));
+  return replaced + hash;
+}
+
+/// The event of a row. Returns: nothing for a type that is not declared any more.
+std::optional<Interaction> as_interaction(const UserId& user, const sql::UserRow& row, const InteractionTypes& types) {
+  const auto type = types.find(row.type);
+  if (!type) return std::nullopt;
+  return Interaction{.user = user,
+                     .place = PlaceId(row.place),
+                     .type = *type,
+                     .time = row.time,
+                     .value = row.value,
+                     .position = row.position,
+                     .event_id = row.event_id};
+}
+
+/// Hands events on in pieces.
+class Pieces {
+ public:
+  explicit Pieces(state::FeatureState::History& history) : history_(history) {}
+  void add(Interaction event) {
+    events_.push_back(std::move(event));
+    if (events_.size() >= kEventsAtOnce) flush();
+  }
+  void flush() {
+    history_.add(events_);
+    events_.clear();
+  }
+
+ private:
+  state::FeatureState::History& history_;
+  std::vector<Interaction> events_;
+};
+
+/// Rows of which something may be known, told quickly.
+class WantedRows {
+ public:
+  WantedRows(const state::InexactRows& rows, const state::FeatureState& state) : state_(state) {
+    for (const auto& [key, entries] : rows) {
+      const EntityKind kind = state::kind_of_key(key);
+      cells_ = cells_ || (kind != EntityKind::kUser && kind != EntityKind::kPlace);
+      keys_.insert(key);
+    }
+  }
+  [[nodiscard]] bool may_be_of(const Interaction& event) const {
+    if (cells_) return true;
+    std::string key;
+    state::append_user_key(event.user.str(), &key);
+    if (keys_.contains(key)) return true;
+    const auto place = state_.place_ids().find(event.place.str());
+    if (!place) return false;
+    key.clear();
+    state::append_place_key(*place, &key);
+    return keys_.contains(key);
+  }
+
+ private:
+  const state::FeatureState& state_;
+  std::unordered_set<std::string> keys_;
+  bool cells_ = false;
+};
+
+}  // namespace
+
+// ---- correcting ---------------------------------------------------------------------------------------------------
+
+Result<CorrectionAck> CorrectionSide::correct(const CallContext& context, const EventCorrection& correction) const {
+  CAIRN_RETURN_IF_ERROR(context.check());
+  if (!valid_id(correction.event_id)) return invalid_argument("an event id has 1 to 128 bytes and no NUL");
+  std::vector<Interaction> events;
+  // What stands in its place is judged first: that takes no look-up.
+  if (!correction.replacement.empty()) {
+    CAIRN_ASSIGN_OR_RETURN(Interaction instead, replacement(correction));
+    events.push_back(std::move(instead));
+  }
+  CAIRN_ASSIGN_OR_RETURN(Original original,
+                         correction.original.empty() ? look_up(context, correction.event_id) : given(correction));
+  original.event.event_id = correction.event_id;
+  original.event.retracts = true;
+  CorrectionAck ack{.reflected_at = {},
+                    .found_in = std::move(original.found_in),
+                    .replaced_by = events.empty() ? std::string() : events.front().event_id};
+  events.insert(events.begin(), std::move(original.event));
+  CAIRN_ASSIGN_OR_RETURN(ack.reflected_at, parts_.intake.take_read(context, events));
+  return ack;
+}
+
+Result<CorrectionSide::Original> CorrectionSide::given(const EventCorrection& correction) const {
+  CAIRN_ASSIGN_OR_RETURN(Interaction event, about("the original", parts_.intake.read(correction.original)));
+  if (!event.event_id.empty() && event.event_id != correction.event_id) {
+    return invalid_argument("the original is of event_id '" + event.event_id + "' and not '" + correction.event_id +
+                            "'");
+  }
+  return Original{std::move(event), "caller"};
+}
+
+Result<Interaction> CorrectionSide::replacement(const EventCorrection& correction) const {
+  CAIRN_ASSIGN_OR_RETURN(Interaction event, about("the replacement", parts_.intake.read(correction.replacement)));
+  if (event.retracts) return invalid_argument("the replacement is a retraction; it must be an event");
+  // Under the id of what was retracted nothing counts any more.
+  if (event.event_id.empty() || event.event_id == correction.event_id) {
+    event.event_id.clear();
+    event.event_id = made_id(correction.event_id, event);
+  }
+  if (!valid_id(event.event_id)) return invalid_argument("give the replacement an event_id of its own");
+  return event;
+}
+
+Result<CorrectionSide::Original> CorrectionSide::look_up(const CallContext& context,
+                                                         const std::string& event_id) const {
+  CAIRN_ASSIGN_OR_RETURN(auto found, find_in_log(event_id));
+  if (found) return Original{*std::move(found), "event_log"};
+  CAIRN_RETURN_IF_ERROR(context.check());
+  if (parts_.has_sql) {
+    CAIRN_ASSIGN_OR_RETURN(found,
+                           about("looking the event up (not needed when what it said is sent)", find_in_sql(event_id)));
+    if (found) return Original{*std::move(found), "postgres"};
+  }
+  return not_found("event '" + event_id + "' is not in what the API's log still holds" +
+                   (parts_.has_sql ? ", nor in PostgreSQL" : "") +
+                   ": it never came, was retracted, or came by another source; send what it said");
+}
+
+Result<std::optional<Interaction>> CorrectionSide::find_in_log(const std::string& event_id) const {
+  std::optional<Interaction> found;
+  CAIRN_RETURN_IF_ERROR(for_each_logged([&](const Interaction& event) {
+    // Of those with one id the first counted.
+    if (!found && !event.retracts && event.event_id == event_id) found = event;
+  }));
+  return found;
+}
+
+Result<std::optional<Interaction>> CorrectionSide::find_in_sql(const std::string& event_id) const {
+  SqlSide* const sql = parts_.sql();
+  if (sql == nullptr) return unavailable("PostgreSQL is not open yet");
+  CAIRN_ASSIGN_OR_RETURN(const auto row, sql->find_event(event_id));
+  if (!row) return std::optional<Interaction>();
+  return as_interaction(row->user, row->row, parts_.state.types());
+}
+
+Status CorrectionSide::for_each_logged(const std::function<void(const Interaction&)>& visit) const {
+  const InteractionTypes& types = parts_.state.types();
+  const Offset end = parts_.log.end_offset();
+  Offset from = parts_.log.begin_offset();
+  std::string bytes;
+  Interaction event;
+  while (from < end) {
+    const Offset before = from;
+    const auto read = [&](Offset, Offset next, std::string_view record) {
+      from = next;
+      const auto events = streaming::events_in(record);
+      for (const std::string_view one : events.value_or(std::vector<std::string_view>{})) {
+        const auto decoded = streaming::read_api_record(one, types, &event);
+        if (decoded && decoded->reject == streaming::Reject::kNone) visit(event);
+      }
+    };
+    CAIRN_RETURN_IF_ERROR(parts_.log.read(from, kRecordsAtOnce, std::chrono::milliseconds(0), &bytes, read));
+    if (from == before) break;
+  }
+  return ok_status();
+}
+
+// ---- mending ------------------------------------------------------------------------------------------------------
+
+void CorrectionSide::mend() {
+  const state::InexactRows rows = parts_.state.inexact_rows();
+  const auto now = std::chrono::steady_clock::now();
+  if (rows.empty() || (rows == tried_ && now - tried_at_ < kRetryPeriod)) return;
+  for (const Status& status : {mend_from_sql(rows), mend_from_log(parts_.state.inexact_rows())}) {
+    if (!status.ok()) logger_.warning("corrections.mending_waits", status.to_string());
+  }
+  tried_ = parts_.state.inexact_rows();
+  tried_at_ = now;
+}
+
+/// The rows of one user after the other: an index finds them. Places and cells have none.
+Status CorrectionSide::mend_from_sql(const state::InexactRows& rows) {
+  SqlSide* const sql = parts_.sql();
+  if (sql == nullptr) return ok_status();
+  for (const auto& [key, entries] : rows) {
+    if (state::kind_of_key(key) != EntityKind::kUser) continue;
+    const UserId user{std::string(state::user_of_key(key))};
+    CAIRN_ASSIGN_OR_RETURN(const auto found, sql->rows_of(user));
+    std::vector<Interaction> events;
+    for (const sql::UserRow& row : found) {
+      auto event = as_interaction(user, row, parts_.state.types());
+      if (event) events.push_back(*std::move(event));
+    }
+    state::FeatureState::History of_user(parts_.state, state::InexactRows{{key, entries}});
+    of_user.add(events);
+    CAIRN_RETURN_IF_ERROR(parts_.state.mend(of_user));
+  }
+  return ok_status();
+}
+
+Status CorrectionSide::mend_from_log(const state::InexactRows& rows) {
+  if (rows.empty()) return ok_status();
+  using features::EventFingerprint;
+  // What counts is known when all was read: a retraction may come before or behind its event.
+  std::unordered_set<EventFingerprint, PrintHash> retracted;
+  CAIRN_RETURN_IF_ERROR(for_each_logged([&](const Interaction& event) {
+    if (event.retracts) retracted.insert(features::fingerprint(event.event_id));
+  }));
+  const WantedRows wanted(rows, parts_.state);
+  state::FeatureState::History history(parts_.state, rows);
+  Pieces pieces(history);
+  std::unordered_set<EventFingerprint, PrintHash> seen;
+  CAIRN_RETURN_IF_ERROR(for_each_logged([&](const Interaction& event) {
+    if (event.retracts || !wanted.may_be_of(event)) return;
+    if (!event.event_id.empty()) {
+      const EventFingerprint print = features::fingerprint(event.event_id);
+      if (retracted.contains(print) || !seen.insert(print).second) return;
+    }
+    pieces.add(event);
+  }));
+  pieces.flush();
+  return parts_.state.mend(history);
+}
+
+}  // namespace cairn

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cairn/call_context.h"
+#include "cairn/correction.h"
+#include "cairn/interaction.h"
+#include "cairn/log.h"
+#include "cairn/status.h"
+#include "engine/ingest/api_intake.h"
+#include "engine/sql_side.h"
+#include "engine/state/feature_state.h"
+#include "streaming/event_log.h"
+
+namespace cairn {
+
+/// Corrects events: finds what a wrong one said, hands in its retraction and what stands in its place, and afterwards
+/// makes exact what could not be taken back, from what is kept of the past.
+///
+/// Threads: correct() any; mend() one at a time.
+class CorrectionSide {
+ public:
+  struct Parts {
+    state::FeatureState& state;
+    const streaming::EventLog& log;
+    ingest::ApiIntake& intake;
+    std::function<SqlSide*()> sql;  ///< null: there is none yet
+    bool has_sql = false;           ///< there will be one
+  };
+  /// All must outlive it.
+  CorrectionSide(Parts parts, Logger log) : parts_(std::move(parts)), logger_(std::move(log)) {}
+
+  /// See Engine::correct_event.
+  [[nodiscard]] Result<CorrectionAck> correct(const CallContext& context, const EventCorrection& correction) const;
+
+  /// Tries to make inexact values exact, now and then: a user's from PostgreSQL where that is configured, all from what
+  /// the API's log still holds. A chore.
+  void mend();
+
+ private:
+  /// What a wrong event said, and from where that is known.
+  struct Original {
+    Interaction event;
+    std::string found_in;
+  };
+  [[nodiscard]] Result<Original> given(const EventCorrection& correction) const;
+  [[nodiscard]] Result<Original> look_up(const CallContext& context, const std::string& event_id) const;
+  [[nodiscard]] Result<std::optional<Interaction>> find_in_log(const std::string& event_id) const;
+  [[nodiscard]] Result<std::optional<Interaction>> find_in_sql(const std::string& event_id) const;
+  [[nodiscard]] Result<Interaction> replacement(const EventCorrection& correction) const;
+  /// Calls `visit` for every event that the log holds, retractions among them.
+  Status for_each_logged(const std::function<void(const Interaction&)>& visit) const;
+  Status mend_from_sql(const state::InexactRows& rows);
+  Status mend_from_log(const state::InexactRows& rows);
+
+  const Parts parts_;
+  const Logger logger_;
+  state::InexactRows tried_;
+  std::chrono::steady_clock::time_point tried_at_;
+};
+
+}  // namespace cairn

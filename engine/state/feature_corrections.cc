@@ -1,0 +1,171 @@
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "cairn/kill_point.h"
+#include "engine/state/feature_state.h"
+#include "engine/state/keys.h"
+#include "features/row.h"
+
+// Events that are taken out of the features again (README.md, "Corrections").
+
+namespace cairn::state {
+
+using features::ResolvedEvent;
+
+namespace {
+
+/// Whether the key is made of the number of a place.
+bool is_by_place(std::string_view key) {
+  return place_of_key(key).has_value() || waiting_place_of_key(key).has_value();
+}
+
+}  // namespace
+
+ResolvedEvent FeatureState::resolve(const Interaction& event) const {
+  ResolvedEvent resolved{&event, place_ids_.find(event.place.str()).value_or(kNoPlace), std::nullopt, std::nullopt};
+  catalog_.resolve({&resolved, 1});
+  return resolved;
+}
+
+/// What is stored of the rows that the batch's retractions may change. It is read before anything of the batch is
+/// applied, because it may fail, and a batch is applied whole or not at all.
+Status FeatureState::read_retracted(std::span<const Interaction> interactions, const ReadVersion& version,
+                                    RetractedRows* rows) {
+  Status failed;
+  for (std::uint32_t i = 0; i < interactions.size(); ++i) {
+    if (!interactions[i].retracts) continue;
+    // What waited for a place that has come is where it belongs, before it is taken out of there.
+    if (const auto place = place_ids_.find(interactions[i].place.str())) settle({&*place, 1});
+    const ResolvedEvent event = rows->events.emplace(i, resolve(interactions[i])).first->second;
+    accumulator_.for_each_row(event, [&](const std::string& key, const auto&) {
+      const bool new_place = event.place == kNoPlace && is_by_place(key);
+      if (!failed.ok() || new_place || rows->stored.contains(key)) return;
+      auto row = stored_row(key, version);
+      if (row.ok()) {
+        rows->stored.emplace(key, row->row);
+      } else if (row.status().code() == StatusCode::kDataLoss) {
+        rows->stored.emplace(key, std::nullopt);  // nothing can be taken out of what makes no sense
+      } else {
+        failed = row.status();
+      }
+    });
+  }
+  return failed;
+}
+
+void FeatureState::undo(std::uint32_t index, const ReadVersion& version, RetractedRows& rows, Corrections* totals) {
+  ResolvedEvent& event = rows.events.at(index);
+  // A place that came with this very batch has its number now.
+  if (event.place == kNoPlace) event.place = place_ids_.find(event.interaction->place.str()).value_or(kNoPlace);
+  ++totals->retracted;
+  if (event.waits && waiting_.contains(event.place)) waiting_.add(event.place, ~std::uint64_t{0});  // one less
+  accumulator_.for_each_row(event, [&](const std::string& key, const auto& changes) {
+    const auto found = rows.stored.try_emplace(key, RowCache::RowPtr()).first;
+    if (!found->second) {
+      totals->values_lost += changes.size();
+      return;
+    }
+    features::TakenOut taken;
+    auto row = row_now(key, version, *found->second);
+    features::take_out(changes, row.get(), &taken);
+    totals->values_lost += taken.lost;
+    if (taken.values == 0) return;
+    note_inexact(key, taken.inexact);
+    rebase_row(key, std::move(row));
+  });
+  CAIRN_KILL_POINT("retraction.undone");
+}
+
+/// The row with everything that was applied to it, and what has arrived where it belongs. `stored`: as stored at
+/// `version`.
+std::shared_ptr<features::Row> FeatureState::row_now(const std::string& key, const ReadVersion& version,
+                                                     const RowCache::RowPtr& stored) const {
+  std::vector<features::DeltaRow::Flat> pending;
+  RebasedRows::Base base;
+  const bool rebased = copy_pending(version, key, &pending, &base);
+  const RowCache::RowPtr& before = rebased ? base : stored;
+  auto row = before ? std::make_shared<features::Row>(*before) : std::make_shared<features::Row>();
+  features::merge_row(row.get(), features::to_row(std::move(pending)));
+  const RowCache::RowPtr whole = settled(row);
+  return whole == row ? row : std::make_shared<features::Row>(*whole);
+}
+
+void FeatureState::rebase_row(const std::string& key, std::shared_ptr<features::Row> row) {
+  PendingWindow& window = *windows_->current()->growing;
+  const RebasedRows::Base base = row->blocks.empty() ? nullptr : std::move(row);
+  window.rebased.set(key, base, [&] { window.rows.clear(key, Window::hash(key)); });
+  if (const auto place = place_of_key(key)) tell_of_place(*place, base.get());
+}
+
+void FeatureState::tell_of_place(std::uint64_t place, const features::Row* row) const {
+  if (replacers_.empty()) return;
+  std::vector<PlaceChange> changes;
+  if (row != nullptr) {
+    for (const features::ViewBlock& block : row->blocks) {
+      for (const features::Entry& entry : block.entries) changes.push_back({place, block.view, entry});
+    }
+  }
+  for (const PlaceReplacer& replace : replacers_) replace(place, changes);
+}
+
+// ---- values that cannot be taken back -----------------------------------------------------------------------------
+
+void FeatureState::note_inexact(const std::string& key, std::vector<features::InexactEntry> entries) {
+  if (entries.empty()) return;
+  auto& noted = inexact_[key];
+  const std::size_t before = noted.size();
+  noted.insert(noted.end(), entries.begin(), entries.end());
+  std::sort(noted.begin(), noted.end());
+  noted.erase(std::unique(noted.begin(), noted.end()), noted.end());
+  inexact_values_.fetch_add(noted.size() - before, std::memory_order_relaxed);
+  windows_->current()->growing->inexact[key] = noted;
+}
+
+void FeatureState::set_inexact(const std::string& key, std::vector<features::InexactEntry> left) {
+  const auto noted = inexact_.find(key);
+  if (noted == inexact_.end()) return;
+  inexact_values_.fetch_sub(noted->second.size() - left.size(), std::memory_order_relaxed);
+  windows_->current()->growing->inexact[key] = left;
+  if (left.empty()) {
+    inexact_.erase(noted);
+  } else {
+    noted->second = std::move(left);
+  }
+}
+
+InexactRows FeatureState::inexact_rows() const {
+  const MutexLock no_apply(windows_->growing_mutex());
+  return inexact_;
+}
+
+void FeatureState::History::add(std::span<const Interaction> events) {
+  for (const Interaction& event : events) {
+    state_.accumulator_.for_each_row(state_.resolve(event), [&](const std::string& key, const auto& changes) {
+      const auto row = rows_.find(key);
+      if (row == rows_.end()) return;
+      for (const features::Change& change : changes) row->second.add(change);
+    });
+  }
+}
+
+Status FeatureState::mend(const History& history) {
+  CAIRN_RETURN_IF_ERROR(windows_->admit());
+  const MutexLock no_apply(windows_->growing_mutex());
+  const auto version = windows_->current();
+  for (const auto& [key, delta] : history.rows_) {
+    const auto noted = inexact_.find(key);
+    if (noted == inexact_.end()) continue;
+    const auto stored = stored_row(key, *version);
+    if (!stored.ok()) continue;  // it stays noted
+    auto row = row_now(key, *version, stored->row);
+    std::vector<features::InexactEntry> left = noted->second;
+    const bool changed = features::mend(features::to_row(delta.entries()), row.get(), &left);
+    if (changed) rebase_row(key, std::move(row));
+    if (left.size() < noted->second.size()) set_inexact(key, std::move(left));
+  }
+  windows_->grown();
+  return ok_status();
+}
+
+}  // namespace cairn::state

@@ -1,0 +1,145 @@
+#include "features/retraction.h"
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+
+#include "features/decay.h"
+#include "features/value.h"
+
+namespace cairn::features {
+namespace {
+
+ViewBlock* find_block(Row* row, std::uint32_t view) {
+  const auto at = std::lower_bound(row->blocks.begin(), row->blocks.end(), view,
+                                   [](const ViewBlock& block, std::uint32_t id) { return block.view < id; });
+  return at != row->blocks.end() && at->view == view ? &*at : nullptr;
+}
+
+std::vector<Entry>::iterator find_entry(ViewBlock& block, const Entry& wanted) {
+  const auto before = [&](const Entry& a, const Entry& b) { return compare_keys(block.aggregate, a, b) < 0; };
+  const auto at = std::lower_bound(block.entries.begin(), block.entries.end(), wanted, before);
+  const bool found = at != block.entries.end() && compare_keys(block.aggregate, *at, wanted) == 0;
+  return found ? at : block.entries.end();
+}
+
+/// Whether the event cannot be among those that the entry is made of: it is newer than all of them, or beyond what they
+/// reach. The entry was dropped since, and came back without it.
+bool never_held(Aggregate aggregate, const Value& entry, const Value& event) noexcept {
+  if (event.newest_ms > entry.newest_ms) return true;
+  if (aggregate == Aggregate::kMin) return event.micros < entry.micros;
+  return aggregate == Aggregate::kMax && event.micros > entry.micros;
+}
+
+bool at_an_end(std::int64_t v) noexcept {
+  return v == std::numeric_limits<std::int64_t>::min() || v == std::numeric_limits<std::int64_t>::max();
+}
+
+/// Takes the event out of an entry that has more of them. Returns: whether the entry says exactly what the others say.
+bool subtract(Aggregate aggregate, const Value& event, Value* value) noexcept {
+  // Of equally new events any may be the one that goes.
+  bool exact = event.newest_ms < value->newest_ms;
+  switch (aggregate) {
+    case Aggregate::kCount:
+    case Aggregate::kSequence:
+      break;
+    case Aggregate::kSum:
+    case Aggregate::kMean:
+      exact = exact && !at_an_end(value->micros);
+      value->micros = saturating_subtract(value->micros, event.micros);
+      break;
+    case Aggregate::kMin:
+    case Aggregate::kMax:
+      exact = exact && event.micros != value->micros;
+      break;
+    case Aggregate::kLast:
+      break;  // that of the newest event, which is still there when the time is exact
+    case Aggregate::kDecayedSum: {
+      const DecayedSum left = add({value->mantissa, value->exponent}, {-event.mantissa, event.exponent});
+      value->mantissa = left.mantissa;
+      value->exponent = left.exponent;
+      break;
+    }
+  }
+  value->count -= event.count;
+  return exact;
+}
+
+/// The view's definition as the block has it: a block of another one does not hold the event.
+bool same_kind(const ViewBlock& block, const View& view) {
+  const std::int64_t half_life =
+      view.spec.aggregate == Aggregate::kDecayedSum ? std::chrono::milliseconds(view.spec.half_life).count() : 0;
+  return block.aggregate == view.spec.aggregate && block.half_life_ms == half_life;
+}
+
+void take_out_one(const Change& change, Row* row, TakenOut* taken) {
+  ViewBlock* const block = find_block(row, change.view->id);
+  if (block == nullptr || !same_kind(*block, *change.view)) {
+    ++taken->lost;
+    return;
+  }
+  const auto at = find_entry(*block, {change.dimension, change.value});
+  if (at == block->entries.end() || never_held(block->aggregate, at->value, change.value)) {
+    ++taken->lost;
+    return;
+  }
+  ++taken->values;
+  if (at->value.count <= change.value.count) {
+    block->entries.erase(at);
+    // As in a row that the event never came to.
+    if (block->entries.empty()) row->blocks.erase(row->blocks.begin() + (block - row->blocks.data()));
+    return;
+  }
+  if (block->aggregate == Aggregate::kSequence) {
+    --at->value.count;  // of identical events: the others are as new
+    return;
+  }
+  if (!subtract(block->aggregate, change.value, &at->value)) taken->inexact.push_back({block->view, change.dimension});
+}
+
+/// Whether `fresh` can be made of the very events that are behind `kept`.
+bool same_events(Aggregate aggregate, const Value& fresh, const Value& kept) noexcept {
+  if (fresh.count != kept.count || fresh.newest_ms > kept.newest_ms) return false;
+  switch (aggregate) {
+    case Aggregate::kSum:
+    case Aggregate::kMean:
+      return fresh.micros == kept.micros || at_an_end(kept.micros);
+    case Aggregate::kMin:
+      return fresh.micros >= kept.micros;
+    case Aggregate::kMax:
+      return fresh.micros <= kept.micros;
+    default:
+      return true;
+  }
+}
+
+}  // namespace
+
+void take_out(const std::vector<Change>& changes, Row* row, TakenOut* taken) {
+  for (const Change& change : changes) take_out_one(change, row, taken);
+}
+
+bool mend(const Row& fresh, Row* row, std::vector<InexactEntry>* inexact) {
+  bool changed = false;
+  const auto settled = [&](const InexactEntry& one) {
+    ViewBlock* const block = find_block(row, one.view);
+    if (block == nullptr) return true;
+    const auto kept = find_entry(*block, {one.dimension, {}});
+    if (kept == block->entries.end()) return true;
+    const ViewBlock* const from = fresh.find(one.view);
+    if (from == nullptr || from->aggregate != block->aggregate || from->half_life_ms != block->half_life_ms) {
+      return false;
+    }
+    const auto found = std::lower_bound(from->entries.begin(), from->entries.end(), one.dimension,
+                                        [](const Entry& entry, std::uint64_t d) { return entry.dimension < d; });
+    if (found == from->entries.end() || found->dimension != one.dimension) return false;
+    if (!same_events(block->aggregate, found->value, kept->value)) return false;
+    changed = changed || !(kept->value == found->value);
+    kept->value = found->value;
+    return true;
+  };
+  std::erase_if(*inexact, settled);
+  return changed;
+}
+
+}  // namespace cairn::features

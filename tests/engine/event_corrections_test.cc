@@ -1,0 +1,203 @@
+// Events that were wrong are taken back, or replaced, through the engine: the answers are those of an engine that the
+// wrong events never came to.
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "cairn/engine.h"
+#include "tests/support/temporary_folder.h"
+
+namespace {
+
+using namespace cairn;
+using namespace std::chrono_literals;
+
+constexpr auto kPatience = 60'000ms;
+constexpr std::int64_t kThen = 1'700'000'000'000;
+
+std::string event(const std::string& place, const std::string& id, std::int64_t ms = kThen,
+                  const std::string& more = "") {
+  return R"({"user_id":"ann","place_id":")" + place + R"(","type":"visit","ts":)" + std::to_string(ms) +
+         (id.empty() ? "" : R"(,"event_id":")" + id + "\"") + more + "}";
+}
+
+std::unique_ptr<Engine> open(const test::TemporaryFolder& folder, std::vector<FileSourceOptions> files = {}) {
+  EngineOptions options;
+  options.state_dir = folder / "state";
+  options.state.free_bytes_min = 0;
+  options.files = std::move(files);
+  auto engine = Engine::open(options);
+  REQUIRE_MESSAGE(engine.ok(), engine.status().to_string());
+  std::vector<Place> places;
+  for (int i = 0; i < 20; ++i) {
+    places.push_back({PlaceId("p" + std::to_string(i)), "", {40.7 + i * 0.001, -74.0}, i % 2 == 0 ? "cafe" : "bar"});
+  }
+  REQUIRE((*engine)->upsert_places({}, places).ok());
+  return *std::move(engine);
+}
+
+void ingest(Engine& engine, const std::vector<std::string>& events) {
+  const std::vector<std::string_view> views(events.begin(), events.end());
+  const auto ack = engine.ingest({}, views);
+  REQUIRE_MESSAGE(ack.ok(), ack.status().to_string());
+  REQUIRE(ack->rejected == 0);
+}
+
+void catch_up(const Engine& engine) {
+  const Status caught_up = engine.wait_caught_up(CallContext::within(kPatience));
+  REQUIRE_MESSAGE(caught_up.ok(), caught_up.to_string());
+}
+
+std::int64_t visits(const Engine& engine, const std::string& place) {
+  const auto answer = engine.get_features({}, {EntityKind::kPlace, {place}, {"place_visits"}, {}});
+  REQUIRE_MESSAGE(answer.ok(), answer.status().to_string());
+  std::int64_t events = 0;
+  for (const FeatureEntry& entry : answer->entities.at(0).vectors.at(0).entries) events += entry.count;
+  return events;
+}
+
+/// Places and scores, as somebody sees them.
+std::string recommended(const Engine& engine) {
+  RecommendRequest request{.user = UserId("ann"), .position = GeoPoint{40.71, -74.0}};
+  request.time = event_time_from_ms(kThen + 3'600'000);
+  const auto answer = engine.recommend({}, request);
+  REQUIRE_MESSAGE(answer.ok(), answer.status().to_string());
+  std::string text;
+  for (const auto& item : answer->items) {
+    char score[32];
+    std::snprintf(score, sizeof score, " %.6f\n", item.score);
+    text += item.place.id.str() + score;
+  }
+  return text;
+}
+
+TEST_CASE("an event is retracted by its id alone while the log holds it, and answers are those without it") {
+  const test::TemporaryFolder with;
+  const test::TemporaryFolder without;
+  auto engine = open(with);
+  auto wanted = open(without);
+  for (int i = 0; i < 12; ++i) {
+    ingest(*engine, {event("p" + std::to_string(i % 4), "e" + std::to_string(i), kThen + i)});
+    ingest(*wanted, {event("p" + std::to_string(i % 4), "e" + std::to_string(i), kThen + i)});
+  }
+  catch_up(*wanted);
+  const std::string fresh = recommended(*wanted);
+  for (int i = 0; i < 9; ++i) ingest(*engine, {event("p15", "wrong" + std::to_string(i), kThen + 20 + i)});
+  catch_up(*engine);
+  const std::string wrong = recommended(*engine);
+  CHECK(wrong != fresh);
+  CHECK(recommended(*engine) == wrong);  // it is kept
+  CHECK(visits(*engine, "p15") == 9);
+  for (int i = 0; i < 9; ++i) {
+    const auto ack =
+        engine->correct_event({}, {.event_id = "wrong" + std::to_string(i), .original = {}, .replacement = {}});
+    REQUIRE_MESSAGE(ack.ok(), ack.status().to_string());
+    CHECK(ack->found_in == "event_log");
+    CHECK(ack->replaced_by.empty());
+  }
+  catch_up(*engine);
+  CHECK(visits(*engine, "p15") == 0);
+  CHECK(recommended(*engine) == fresh);
+  CHECK(engine->status({}).events_retracted == 9);
+  // A call that is repeated changes nothing more.
+  REQUIRE(engine->correct_event({}, {.event_id = "wrong1", .original = {}, .replacement = {}}).ok());
+  catch_up(*engine);
+  CHECK(engine->status({}).events_retracted == 9);
+  REQUIRE(engine->close().ok());
+  engine.reset();
+  engine = open(with);
+  catch_up(*engine);
+  CHECK(recommended(*engine) == fresh);
+}
+
+TEST_CASE("an event that is in no place where it can be looked up is not found, and can be sent along") {
+  const test::TemporaryFolder folder;
+  auto engine = open(folder);
+  const auto unknown = engine->correct_event({}, {.event_id = "e", .original = {}, .replacement = {}});
+  CHECK(unknown.status().code() == StatusCode::kNotFound);
+  CHECK(unknown.status().message().find("send what it said") != std::string::npos);
+  const std::string original = event("p1", "");
+  const auto ack = engine->correct_event({}, {.event_id = "e", .original = original, .replacement = {}});
+  REQUIRE_MESSAGE(ack.ok(), ack.status().to_string());
+  CHECK(ack->found_in == "caller");
+  // It comes later than its retraction.
+  ingest(*engine, {event("p1", "e"), event("p1", "f")});
+  catch_up(*engine);
+  CHECK(visits(*engine, "p1") == 1);
+  CHECK(engine->status({}).events_withheld == 1);
+
+  const std::string other = event("p1", "g");
+  CHECK(engine->correct_event({}, {.event_id = "e", .original = other, .replacement = {}}).status().code() ==
+        StatusCode::kInvalidArgument);
+  CHECK(engine->correct_event({}, {.event_id = "", .original = original, .replacement = {}}).status().code() ==
+        StatusCode::kInvalidArgument);
+  CHECK(engine->correct_event({}, {.event_id = "f", .original = "{}", .replacement = {}}).status().code() ==
+        StatusCode::kInvalidArgument);
+}
+
+TEST_CASE("what stands in the place of an event counts once, however often it is sent") {
+  const test::TemporaryFolder folder;
+  auto engine = open(folder);
+  ingest(*engine, {event("p1", "e")});
+  const std::string instead = event("p2", "e", kThen + 5);
+  std::string made;
+  for (int again = 0; again < 2; ++again) {
+    const auto ack = engine->correct_event({}, {.event_id = "e", .original = {}, .replacement = instead});
+    REQUIRE_MESSAGE(ack.ok(), ack.status().to_string());
+    CHECK(ack->replaced_by != "e");
+    CHECK((made.empty() || made == ack->replaced_by));
+    made = ack->replaced_by;
+  }
+  catch_up(*engine);
+  CHECK(visits(*engine, "p1") == 0);
+  CHECK(visits(*engine, "p2") == 1);
+  // And it can be replaced by an event with an id of its own.
+  const std::string at_last = event("p3", "own");
+  CHECK(engine->correct_event({}, {.event_id = made, .original = {}, .replacement = at_last})->replaced_by == "own");
+  catch_up(*engine);
+  CHECK(visits(*engine, "p2") == 0);
+  CHECK(visits(*engine, "p3") == 1);
+}
+
+TEST_CASE("a stream retracts events of other sources, and what cannot be applied goes to the dead letters") {
+  const test::TemporaryFolder folder;
+  std::ofstream(folder / "events.ndjson") << event("p1", "mine", kThen, R"(,"retract":true)") << '\n'
+                                          << event("p2", "theirs", kThen, R"(,"retract":true)") << '\n'
+                                          << event("p2", "kept", kThen, R"(,"retract":false)") << '\n'
+                                          << event("p2", "", kThen, R"(,"retract":true)") << '\n'
+                                          << event("p2", "odd", kThen, R"(,"retract":"yes")") << '\n'
+                                          << event("p1", "mine") << '\n';
+  auto engine = open(folder, {{"stream", folder / "events.ndjson", true}});
+  ingest(*engine, {event("p2", "theirs")});
+  catch_up(*engine);
+  CHECK(visits(*engine, "p1") == 0);
+  CHECK(visits(*engine, "p2") == 1);
+  const EngineStatus status = engine->status({});
+  CHECK(status.events_rejected == 2);
+  REQUIRE(status.rejected_by_reason.size() == 1);
+  CHECK(status.rejected_by_reason[0].reason == "bad_retraction");
+  CHECK(status.events_retracted + status.events_withheld == 2);
+}
+
+TEST_CASE("a newest time that a retracted event had made is found anew in the log, by itself") {
+  const test::TemporaryFolder folder;
+  auto engine = open(folder);
+  ingest(*engine, {event("p1", "old", kThen), event("p1", "new", kThen + 5'000)});
+  REQUIRE(engine->correct_event({}, {.event_id = "new", .original = {}, .replacement = {}}).ok());
+  catch_up(*engine);
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (engine->status({}).values_inexact > 0 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(20ms);  // nobody is told when a chore has done it
+  }
+  CHECK(engine->status({}).values_inexact == 0);
+  const auto answer = engine->get_features({}, {EntityKind::kPlace, {"p1"}, {"place_visits"}, {}});
+  CHECK(answer->entities.at(0).vectors.at(0).entries.at(0).newest == event_time_from_ms(kThen));
+}
+
+}  // namespace

@@ -1,0 +1,133 @@
+// What a retraction takes out of a row, value by value.
+#include "features/retraction.h"
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+
+#include "features/decay.h"
+#include "features/event_id_memory.h"
+
+namespace cairn::features {
+namespace {
+
+View view_of(Aggregate aggregate) {
+  View view;
+  view.id = 7;
+  view.spec.aggregate = aggregate;
+  if (aggregate == Aggregate::kDecayedSum) view.spec.half_life = std::chrono::hours(1);
+  return view;
+}
+
+Row row_of(const View& view, const Value& value, std::uint64_t dimension = 3) {
+  Row row;
+  row.blocks.push_back({.view = view.id,
+                        .aggregate = view.spec.aggregate,
+                        .half_life_ms = std::chrono::milliseconds(view.spec.half_life).count(),
+                        .entries = {{dimension, value}}});
+  return row;
+}
+
+struct Taken {
+  Row row;
+  TakenOut out;
+};
+Taken take(const View& view, const Value& value, const Value& event, std::uint64_t dimension = 3) {
+  Taken taken{row_of(view, value), {}};
+  take_out({{&view, dimension, event}}, &taken.row, &taken.out);
+  return taken;
+}
+
+TEST_CASE("an older event leaves the newest time, an entry's last event leaves nothing") {
+  const View view = view_of(Aggregate::kSum);
+  const Taken older =
+      take(view, {.count = 3, .micros = 60, .newest_ms = 9}, {.count = 1, .micros = 10, .newest_ms = 4});
+  CHECK(older.row == row_of(view, {.count = 2, .micros = 50, .newest_ms = 9}));
+  CHECK(older.out.values == 1);
+  CHECK(older.out.inexact.empty());
+  const Taken last = take(view, {.count = 1, .micros = 10, .newest_ms = 4}, {.count = 1, .micros = 10, .newest_ms = 4});
+  CHECK(last.row.blocks.empty());
+  CHECK(last.out.inexact.empty());
+}
+
+TEST_CASE("what cannot have been in an entry is not taken out of it") {
+  const Value kept{.count = 2, .micros = 50, .newest_ms = 9};
+  for (const auto& [aggregate, event, dimension] : {
+           std::tuple{Aggregate::kSum, Value{.count = 1, .micros = 10, .newest_ms = 10}, std::uint64_t{3}},  // too new
+           std::tuple{Aggregate::kSum, Value{.count = 1, .micros = 10, .newest_ms = 9}, std::uint64_t{4}},  // elsewhere
+           std::tuple{Aggregate::kMin, Value{.count = 1, .micros = 49, .newest_ms = 9}, std::uint64_t{3}},
+           std::tuple{Aggregate::kMax, Value{.count = 1, .micros = 51, .newest_ms = 9}, std::uint64_t{3}},
+           std::tuple{Aggregate::kSequence, Value{.count = 1, .micros = 51, .newest_ms = 9}, std::uint64_t{3}},
+       }) {
+    const View view = view_of(aggregate);
+    const Taken taken = take(view, kept, event, dimension);
+    CHECK(taken.row == row_of(view, kept));
+    CHECK(taken.out.values == 0);
+    CHECK(taken.out.lost == 1);
+  }
+}
+
+TEST_CASE("a bound that the event had made stays, and is told") {
+  for (const Aggregate aggregate : {Aggregate::kMin, Aggregate::kMax}) {
+    const View view = view_of(aggregate);
+    const Value event{.count = 1, .micros = 50, .newest_ms = 4};
+    const Taken taken = take(view, {.count = 2, .micros = 50, .newest_ms = 9}, event);
+    CHECK(taken.row == row_of(view, {.count = 1, .micros = 50, .newest_ms = 9}));
+    REQUIRE(taken.out.inexact.size() == 1);
+    CHECK(taken.out.inexact[0] == InexactEntry{7, 3});
+  }
+}
+
+TEST_CASE("a decayed sum is what the other events add up to, but for rounding") {
+  const View view = view_of(Aggregate::kDecayedSum);
+  const auto sum_at = [](std::int64_t ms) { return decayed(1.0, decay_time(ms, 3'600'000)); };
+  const DecayedSum old = sum_at(0);
+  const DecayedSum event = sum_at(7'200'000);
+  const DecayedSum both = add(old, event);
+  const Taken taken =
+      take(view, {.count = 2, .mantissa = both.mantissa, .exponent = both.exponent, .newest_ms = 9'000'000},
+           {.count = 1, .mantissa = event.mantissa, .exponent = event.exponent, .newest_ms = 7'200'000});
+  const Value& left = taken.row.blocks.at(0).entries.at(0).value;
+  // The event weighed four times the other: two bits of it were rounded away.
+  CHECK(value_at({left.mantissa, left.exponent}, decay_time(0, 3'600'000)) == doctest::Approx(1.0).epsilon(1e-14));
+}
+
+TEST_CASE("a history of other events mends nothing") {
+  const View view = view_of(Aggregate::kMax);
+  const Value kept{.count = 2, .micros = 50, .newest_ms = 9};
+  const Value cases[] = {{.count = 1, .micros = 40, .newest_ms = 8},   // one is missing
+                         {.count = 2, .micros = 40, .newest_ms = 10},  // one came later
+                         {.count = 2, .micros = 60, .newest_ms = 9}};  // one is larger
+  for (const Value& fresh : cases) {
+    Row row = row_of(view, kept);
+    std::vector<InexactEntry> inexact{{7, 3}};
+    CHECK_FALSE(mend(row_of(view, fresh), &row, &inexact));
+    CHECK(row == row_of(view, kept));
+    CHECK(inexact.size() == 1);
+  }
+  Row row = row_of(view, kept);
+  std::vector<InexactEntry> inexact{{7, 3}, {7, 4}, {8, 1}};
+  CHECK(mend(row_of(view, {.count = 2, .micros = 40, .newest_ms = 8}), &row, &inexact));
+  CHECK(row == row_of(view, {.count = 2, .micros = 40, .newest_ms = 8}));
+  CHECK(inexact.empty());  // the others are not there any more
+}
+
+TEST_CASE("an event and its retraction are told apart, and remembered as long as ids are") {
+  EventIdMemory memory(2);  // ids in a generation
+  const EventFingerprint a = fingerprint("a");
+  CHECK(memory.judge(a, true).fate == EventFate::kUnmatched);
+  CHECK(memory.judge(a, true).fate == EventFate::kRepeat);
+  CHECK(memory.judge(a, false).fate == EventFate::kWithhold);
+  CHECK(memory.judge(a, false).fate == EventFate::kRepeat);
+  CHECK(memory.judge(fingerprint("b"), false).fate == EventFate::kApply);
+  CHECK(memory.judge(fingerprint("b"), true).fate == EventFate::kUndo);
+  CHECK(memory.has_retractions());
+  // Two generations later nothing of them is known.
+  for (const char* id : {"c", "d", "e", "f"}) CHECK(memory.judge(fingerprint(id), false).fate == EventFate::kApply);
+  CHECK_FALSE(memory.has_retractions());
+  CHECK(memory.judge(fingerprint("b"), true).fate == EventFate::kUnmatched);
+  CHECK(memory.judge(a, false).fate == EventFate::kApply);
+}
+
+}  // namespace
+}  // namespace cairn::features
