@@ -146,6 +146,7 @@ struct Recommendations {
   bool degraded = false;           ///< answered before min_offset was reached, as asked; or as if nothing were known of
                                    ///< the user, because what is stored of them is damaged
   Freshness freshness;             ///< of what it was computed from, then
+  std::optional<EventTime> user_event;  ///< the newest visit of the user that it knows of; absent: it knows of none
   std::optional<KeptAnswer> kept;  ///< absent: it was computed for this request
 };
 
