@@ -224,7 +224,9 @@ TEST_CASE("a user who is erased has no kept answer any more, and before the migr
   const TestDatabase database;
   const auto answers = opened(database.options);
   put(*answers, row_of({0, 1}, "of ann"));
+  database.client().query("SELECT invalidate_answers(users => '{ann,ben}')");
   REQUIRE(database.database.users->erase(UserId("ann"), {}, {}).ok());
+  CHECK(database.client().value("SELECT tags FROM answer_invalidations") == "{u:ben}");
   CHECK(text_at(*answers, {0, 1}) == "nothing");
 
   const TestDatabase empty = TestDatabase::without_schema();
