@@ -133,8 +133,7 @@ std::optional<SharedSide::Basis> SharedSide::basis_of(const RecommendRequest& re
   return basis;
 }
 
-bool SharedSide::as_new(const Freshness& freshness, std::chrono::milliseconds age) const {
-  const auto made = steady_clock::now() - age;
+bool SharedSide::as_new(const Freshness& freshness, SteadyTime made) const {
   std::map<std::pair<std::string, std::int32_t>, std::int64_t> reflected;
   for (const Watermark& mark : freshness.watermarks) {
     reflected[{mark.source, mark.position.partition.value}] = mark.position.offset.value;
@@ -159,7 +158,7 @@ Result<std::optional<SharedSide::Found>> SharedSide::find(Key key, const UserId&
                                                           std::chrono::milliseconds within) {
   CAIRN_ASSIGN_OR_RETURN(auto found, answers_->find({key.high, key.low}, user, within));
   if (!found) return std::optional<Found>();
-  return std::optional<Found>({std::move(found->answer), found->age, found->left});
+  return std::optional<Found>({std::move(found->answer), found->made, found->expires});
 }
 
 Status SharedSide::write(std::span<const Row> rows) {

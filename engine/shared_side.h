@@ -54,8 +54,7 @@ class SharedSide final : public cache::SharedTier {
   // cache::SharedTier. Those that ask for answers need shares().
   [[nodiscard]] std::optional<Basis> basis_of(const RecommendRequest& request) const override;
   [[nodiscard]] std::int64_t invalidations() const override { return serial_.load(std::memory_order_acquire); }
-  [[nodiscard]] bool as_new(const Freshness& freshness, std::chrono::milliseconds age) const override
-      CAIRN_EXCLUDES(mutex_);
+  [[nodiscard]] bool as_new(const Freshness& freshness, SteadyTime made) const override CAIRN_EXCLUDES(mutex_);
   void take_over(Recommendations* answer) const override;
   [[nodiscard]] Result<std::optional<Found>> find(Key key, const UserId& user,
                                                   std::chrono::milliseconds within) override;

@@ -281,7 +281,7 @@ Result<AnswerCache::Landed> AnswerCache::seek(const CallContext& call, const std
     // in the address.
     const Origin origin = origin_of(request);
     address = shared_->address_of(request);
-    const EntryPtr found = address ? find_shared(key, request, *address, origin) : nullptr;
+    const EntryPtr found = address ? find_shared(call, key, request, *address, origin) : nullptr;
     if (found) return Landed{found, Tier::kDatabase};
   }
   CAIRN_RETURN_IF_ERROR(call.check());
@@ -506,12 +506,13 @@ AnswerCache::EntryPtr AnswerCache::find_on_disk(const std::string& key, const Re
 
 // ---- shared -------------------------------------------------------------------------------------------------------
 
-AnswerCache::EntryPtr AnswerCache::find_shared(const std::string& key, const RecommendRequest& request,
-                                               const SharedAnswers::Address& address, const Origin& origin) {
+AnswerCache::EntryPtr AnswerCache::find_shared(const CallContext& call, const std::string& key,
+                                               const RecommendRequest& request, const SharedAnswers::Address& address,
+                                               const Origin& origin) {
   auto entry = std::make_shared<Entry>();
   entry->origin = origin;
   const std::uint64_t invalidations = invalidations_.load(std::memory_order_acquire);
-  auto kept = shared_->find(address, request.user);
+  auto kept = shared_->find(call, address, request.user);
   if (!kept) return nullptr;
   entry->answer = std::move(kept->answer);
   entry->made = kept->made;

@@ -193,7 +193,7 @@ class AnswerCache {
   /// Offers a computed answer to tier L3.
   void share(const RecommendRequest& request, const EntryPtr& entry, SharedAnswers::Address address);
   /// What tier L3 has, if it can be given; it is in memory then. Null: nothing.
-  [[nodiscard]] EntryPtr find_shared(const std::string& key, const RecommendRequest& request,
+  [[nodiscard]] EntryPtr find_shared(const CallContext& call, const std::string& key, const RecommendRequest& request,
                                      const SharedAnswers::Address& address, const Origin& origin);
   /// What the disk has, if it can be given; it is in memory then. Null: nothing.
   [[nodiscard]] EntryPtr find_on_disk(const std::string& key, const RecommendRequest& request, TimePoint now);

@@ -88,9 +88,18 @@ std::optional<SharedAnswers::Address> SharedAnswers::address_of(const RecommendR
   return address;
 }
 
-std::optional<SharedAnswers::Kept> SharedAnswers::find(const Address& address, const UserId& user) {
+std::optional<SharedAnswers::Kept> SharedAnswers::find(const CallContext& call, const Address& address,
+                                                       const UserId& user) {
   const auto began = std::chrono::steady_clock::now();
-  auto found = tier_.find(address.key, user, options_.shared_timeout);
+  std::chrono::milliseconds within = options_.shared_timeout;
+  if (call.deadline) {
+    within = std::min(within, std::chrono::duration_cast<std::chrono::milliseconds>(*call.deadline - began));
+  }
+  if (within.count() <= 0) {
+    passed_.fetch_add(1, std::memory_order_relaxed);
+    return std::nullopt;
+  }
+  auto found = tier_.find(address.key, user, within);
   const auto waited = std::chrono::steady_clock::now() - began;
   waited_us_.fetch_add(
       static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(waited).count()),
@@ -103,13 +112,12 @@ std::optional<SharedAnswers::Kept> SharedAnswers::find(const Address& address, c
   }
   if (troubled_.load(std::memory_order_relaxed)) tell_of(ok_status());
   Kept kept;
-  const bool will_do = *found && (*found)->left.count() > 0 && read_bytes((*found)->bytes, address.full, &kept) &&
-                       tier_.as_new(kept.answer.freshness, (*found)->age);
+  const bool will_do = *found && now_() < (*found)->expires && read_bytes((*found)->bytes, address.full, &kept) &&
+                       tier_.as_new(kept.answer.freshness, (*found)->made);
   (will_do ? hits_ : misses_).fetch_add(1, std::memory_order_relaxed);
   if (!will_do) return std::nullopt;
-  const TimePoint now = now_();
-  kept.made = now - (*found)->age;
-  kept.expires = now + (*found)->left;
+  kept.made = (*found)->made;
+  kept.expires = (*found)->expires;
   tier_.take_over(&kept.answer);
   return kept;
 }

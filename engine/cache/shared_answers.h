@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "cairn/answer_cache.h"
+#include "cairn/call_context.h"
 #include "cairn/log.h"
 #include "cairn/mutex.h"
 #include "cairn/options.h"
@@ -65,8 +66,10 @@ class SharedAnswers {
   /// Returns: nullopt for a request whose answer is not shared.
   [[nodiscard]] std::optional<Address> address_of(const RecommendRequest& request) const;
 
-  /// An answer that was made from the same. Returns: nullopt when there is none, or when nobody could look in time.
-  [[nodiscard]] std::optional<Kept> find(const Address& address, const UserId& user) CAIRN_EXCLUDES(trouble_mutex_);
+  /// An answer that was made from the same. Waits for the tier no longer than the options and the call allow.
+  /// Returns: nullopt when there is none, or when nobody could look in time.
+  [[nodiscard]] std::optional<Kept> find(const CallContext& call, const Address& address, const UserId& user)
+      CAIRN_EXCLUDES(trouble_mutex_);
 
   void offer(Offer offered) CAIRN_EXCLUDES(queue_mutex_);
 

@@ -39,8 +39,8 @@ class SharedTier {
   };
   struct Found {
     std::string bytes;
-    std::chrono::milliseconds age;   ///< it is no older
-    std::chrono::milliseconds left;  ///< that it lives; no longer
+    SteadyTime made;     ///< no later than it was
+    SteadyTime expires;  ///< no later than it does
   };
   struct Row {
     Key key;
@@ -59,8 +59,8 @@ class SharedTier {
   /// The last of the invalidations that this process has been told of by AnswerCache::invalidate(); -1: it does not
   /// know.
   [[nodiscard]] virtual std::int64_t invalidations() const = 0;
-  /// Whether an answer that was made `age` ago knew of all that this daemon had heard of by then.
-  [[nodiscard]] virtual bool as_new(const Freshness& freshness, std::chrono::milliseconds age) const = 0;
+  /// Whether an answer knew, when it was made, of all that this daemon had heard of by then.
+  [[nodiscard]] virtual bool as_new(const Freshness& freshness, SteadyTime made) const = 0;
   /// Puts this daemon's own words for what others cannot read: the cursor to the next page.
   virtual void take_over(Recommendations* answer) const = 0;
 

@@ -31,9 +31,9 @@ struct AnswerCacheStatus {
 
   // Of these answers on the disk (tier L2). Its hits are among the hits above.
   std::uint64_t disk_bytes = 0;
-  std::uint64_t disk_limit = 0;  ///< of bytes; 0: there are none
+  std::uint64_t disk_limit = 0;    ///< of bytes; 0: there are none
   std::uint64_t disk_hits = 0;
-  std::uint64_t disk_misses = 0;  ///< looked for there, and not found, or outdated
+  std::uint64_t disk_misses = 0;   ///< looked for there, and not found, or outdated
   std::uint64_t disk_writes = 0;
   std::uint64_t disk_dropped = 0;  ///< not written: too many waited, or the disk is nearly full
   std::string disk_trouble = {};   ///< why the last write failed; empty: it did not
@@ -41,8 +41,8 @@ struct AnswerCacheStatus {
   // Of these answers in PostgreSQL (tier L3). Its hits are among the hits above.
   bool shared = false;  ///< there are any
   std::uint64_t shared_hits = 0;
-  std::uint64_t shared_misses = 0;  ///< looked for there, and not found, or not as new as what is known here
-  std::uint64_t shared_passed = 0;  ///< not looked for: no connection was free, or none answered in time
+  std::uint64_t shared_misses = 0;   ///< looked for there, and not found, or not as new as what is known here
+  std::uint64_t shared_passed = 0;   ///< not looked for: no connection was free, or none answered in time
   std::uint64_t shared_writes = 0;
   std::uint64_t shared_dropped = 0;  ///< not written: over the budget, or PostgreSQL could not be written to
   std::uint64_t shared_expired = 0;  ///< rows that this process removed when they had grown old

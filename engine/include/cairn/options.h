@@ -128,16 +128,16 @@ enum class Compression : std::uint8_t { kNone, kLz4, kSnappy };
 /// Answers that are kept in memory and given again (engine/cache). Off by default: every answer is then fresh to the
 /// last event.
 struct AnswerCacheOptions {
-  std::size_t memory_bytes = 0;              ///< of kept answers; 0: none is kept
-  std::chrono::milliseconds ttl{30'000};     ///< no answer is given again for longer, unless it is marked as stale
-  std::chrono::milliseconds ttl_min{2'000};  ///< what a new answer begins with, and none has less
-  std::chrono::milliseconds stale{10'000};   ///< for so long after that it may be given, marked, while it is made anew
-  std::uint64_t disk_bytes = 0;              ///< of answers that memory has no room for; 0: none go to the disk
+  std::size_t memory_bytes = 0;               ///< of kept answers; 0: none is kept
+  std::chrono::milliseconds ttl{30'000};      ///< no answer is given again for longer, unless it is marked as stale
+  std::chrono::milliseconds ttl_min{2'000};   ///< what a new answer begins with, and none has less
+  std::chrono::milliseconds stale{10'000};    ///< for so long after that it may be given, marked, while it is made anew
+  std::uint64_t disk_bytes = 0;               ///< of answers that memory has no room for; 0: none go to the disk
   Compression disk_compression = Compression::kLz4;
   /// Answers are also kept in PostgreSQL (tier L3), for other daemons on its schema and for later starts. Needs
   /// SqlOptions::dsn and memory.
   bool shared = false;
-  int shared_connections = 4;  ///< that look for answers there; while all are busy nobody waits for it
+  int shared_connections = 4;                    ///< that look for answers there; while all are busy nobody waits for it
   std::chrono::milliseconds shared_timeout{25};  ///< an answer waits for PostgreSQL no longer
   std::uint32_t shared_writes_per_second = 500;  ///< more computed answers do not go there
   std::uint64_t seed = 1;                        ///< of what is drawn, so that not all grow old at once

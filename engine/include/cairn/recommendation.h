@@ -145,8 +145,8 @@ struct Recommendations {
   std::string shortfall;                  ///< why there are fewer than asked for; empty when there are not
   bool degraded = false;           ///< answered before min_offset was reached, as asked; or as if nothing were known of
                                    ///< the user, because what is stored of them is damaged
+  std::optional<EventTime> user_event;  ///< of the user's history that it knows, the newest visit; absent: it knows none
   Freshness freshness;             ///< of what it was computed from, then
-  std::optional<EventTime> user_event;  ///< the newest visit of the user that it knows of; absent: it knows of none
   std::optional<KeptAnswer> kept;  ///< absent: it was computed for this request
 };
 

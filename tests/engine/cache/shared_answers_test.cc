@@ -70,7 +70,7 @@ struct Daemon final : SharedTier {
     return Basis{std::to_string(knows.load()), true};
   }
   [[nodiscard]] std::int64_t invalidations() const override { return serial; }
-  [[nodiscard]] bool as_new(const Freshness& freshness, std::chrono::milliseconds) const override {
+  [[nodiscard]] bool as_new(const Freshness& freshness, SteadyTime) const override {
     return freshness.watermarks.at(0).position.offset.value >= offset;
   }
   void take_over(Recommendations* answer) const override { answer->next = "cursor of " + name; }
@@ -80,10 +80,7 @@ struct Daemon final : SharedTier {
     const MutexLock lock(table.mutex);
     const auto found = table.rows.find({key.high, key.low});
     if (found == table.rows.end() || found->second.expires <= table.now()) return std::optional<Found>();
-    using std::chrono::milliseconds;
-    return std::optional<Found>({found->second.bytes,
-                                 std::chrono::duration_cast<milliseconds>(table.now() - found->second.made),
-                                 std::chrono::duration_cast<milliseconds>(found->second.expires - table.now())});
+    return std::optional<Found>({found->second.bytes, found->second.made, found->second.expires});
   }
   Status write(std::span<const Row> rows) override {
     if (table.gone) return unavailable("gone");
