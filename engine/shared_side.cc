@@ -119,14 +119,18 @@ std::string SharedSide::sources() const {
 std::optional<SharedSide::Basis> SharedSide::basis_of(const RecommendRequest& request) const {
   const auto made_with = recommender_.made_with();
   if (!made_with) return std::nullopt;
-  const auto user = state_.row(EntityKind::kUser, request.user.str());
-  if (!user.ok()) return std::nullopt;
-  Basis basis{.bytes = {}, .personal = user->row != nullptr};
+  state::RowCache::RowPtr row;  // null: nothing is known, or nobody in particular asks
+  if (!request.user.str().empty()) {
+    const auto user = state_.row(EntityKind::kUser, request.user.str());
+    if (!user.ok()) return std::nullopt;
+    row = user->row;
+  }
+  Basis basis{.bytes = {}, .personal = row != nullptr};
   append_text(version(), &basis.bytes);
   append_text(*made_with, &basis.bytes);
   append_text(sources(), &basis.bytes);
   if (basis.personal) {
-    const state::Bits128 contents = state::hash_of_contents(state_, *user->row);
+    const state::Bits128 contents = state::hash_of_contents(state_, *row);
     append_number(contents.low, &basis.bytes);
     append_number(contents.high, &basis.bytes);
   }

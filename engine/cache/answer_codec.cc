@@ -71,10 +71,12 @@ void write_answer(const Recommendations& answer, ByteWriter* out) {
   out->number(answer.known_by);
   out->number(answer.ranker);
   out->text(answer.model);
+  out->text(answer.cell);
   out->maybe(answer.segment);
   out->maybe(answer.explored);
   out->text(answer.shortfall);
   out->number(answer.degraded);
+  out->number(answer.by_fallback);
   out->number(answer.user_event.has_value());
   out->number(answer.user_event ? to_ms(*answer.user_event) : std::int64_t{0});
   write_marks(answer.freshness.watermarks, out);
@@ -93,11 +95,13 @@ bool read_answer(ByteReader* in, Recommendations* answer) {
   answer->known_by = in->choice(UserKnownBy::kSegment);
   answer->ranker = in->number<std::uint64_t>();
   answer->model = in->text();
+  answer->cell = in->text();
   answer->segment = in->maybe<std::uint32_t>();
   answer->explored.reset();
   if (in->flag()) answer->explored = in->choice(ExploreMethod::kThompson);
   answer->shortfall = in->text();
   answer->degraded = in->flag();
+  answer->by_fallback = in->flag();
   answer->user_event.reset();
   const bool knows_an_event = in->flag();
   const auto user_event = in->number<std::int64_t>();

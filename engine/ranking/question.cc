@@ -34,7 +34,10 @@ gpu::ExploreOptions options_of(const std::optional<Explore>& explore) {
 }  // namespace
 
 Status QuestionReader::check(const RecommendRequest& request) const {
-  if (!valid_id(request.user.str())) return invalid_argument("user_id must have 1 to 128 bytes and no NUL");
+  const bool for_nobody = request.user.str().empty() && !request.cell.empty();
+  if (!for_nobody && !valid_id(request.user.str())) {
+    return invalid_argument("user_id must have 1 to 128 bytes and no NUL");
+  }
   if (request.limit == 0 || request.limit > options_.limit_max) {
     return invalid_argument("limit must be 1 to " + std::to_string(options_.limit_max));
   }
@@ -146,6 +149,7 @@ Result<Question> QuestionReader::read(const RecommendRequest& request, const Pla
 
 /// One damaged row is no reason to answer nothing: the user is then one of whom nothing is known.
 Result<QuestionReader::UserRow> QuestionReader::user_row(const UserId& user) const {
+  if (user.str().empty()) return UserRow{};
   auto found = state_.row(EntityKind::kUser, user.str());
   if (found.ok()) return UserRow{*std::move(found), false};
   if (found.status().code() == StatusCode::kDataLoss) return UserRow{{}, true};
