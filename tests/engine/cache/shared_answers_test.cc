@@ -49,7 +49,8 @@ struct Daemon final : SharedTier {
     options.shared = true;
     cache = std::make_unique<AnswerCache>(
         options, [this](const CallContext& call, const RecommendRequest& request) { return compute(call, request); },
-        [] { return std::uint64_t{1}; }, std::move(disk), [this] { return table.now(); }, Logger{}, {}, this);
+        [] { return std::uint64_t{1}; }, std::move(disk), [this] { return table.now(); }, Logger{},
+        AnswerCache::Knows{}, this);
   }
   ~Daemon() override { cache->stop(); }
 
