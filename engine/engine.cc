@@ -23,6 +23,7 @@
 #include "engine/ranking/ranker_model.h"
 #include "engine/ranking/recommender.h"
 #include "engine/readiness.h"
+#include "engine/shared_side.h"
 #include "engine/sql_side.h"
 #include "engine/state/feature_reads.h"
 #include "engine/state/feature_state.h"
@@ -116,6 +117,7 @@ class EngineImpl final : public Engine {
   std::unique_ptr<ranking::Recommender> recommender_;
   std::unique_ptr<ModelSide> models_;
   std::unique_ptr<batching::Batcher> batcher_;
+  std::unique_ptr<SharedSide> shared_;  ///< null without PostgreSQL, and where no answers are kept
   std::unique_ptr<cache::AnswerCache> answers_;
   bool answers_on_disk_ = false;
   std::unique_ptr<cache::Warmer> warmer_;  ///< null: nothing is warmed
@@ -172,6 +174,9 @@ Status EngineImpl::open_parts() {
                                                       options_.rules));
   CAIRN_ASSIGN_OR_RETURN(
       models_, ModelSide::open(options_.model, options_.ranking.ranker_dir, *recommender_, clock_, options_.log));
+  if (!options_.sql.dsn.empty() && options_.answers.memory_bytes > 0) {
+    CAIRN_ASSIGN_OR_RETURN(shared_, SharedSide::open(options_, *state_, *recommender_));
+  }
   batcher_ = std::make_unique<batching::Batcher>(*recommender_, compute_.batching(options_.batching));
   answers_ = std::make_unique<cache::AnswerCache>(
       options_.answers,
@@ -180,7 +185,8 @@ Status EngineImpl::open_parts() {
       },
       [this] { return recommender_->generation(); }, open_answers_on_disk(),
       [] { return std::chrono::steady_clock::now(); }, options_.log,
-      [this](const UserId& user) { return knows(user); });
+      [this](const UserId& user) { return knows(user); },
+      shared_ && shared_->shares() ? shared_.get() : nullptr);
   if (options_.answers.memory_bytes > 0) {
     state_->observe_interactions([this](auto interactions) { answers_->happened(interactions); });
   }
@@ -226,7 +232,8 @@ void EngineImpl::open_user_side() {
                         .features = *feature_sink_,
                         .trimmer = *trimmer_,
                         .sql = [this] { return sql_.get(); },
-                        .has_sql = !options_.sql.dsn.empty()};
+                        .has_sql = !options_.sql.dsn.empty(),
+                        .settle_answers = [this] { answers_->wait_for_shared_writes(); }};
   std::error_code ignored;
   if (std::filesystem::exists(directory_->answers(), ignored)) {
     parts.forget_answers = [this](const UserId& user) {
@@ -246,6 +253,12 @@ Status EngineImpl::start_consumers() {
       std::make_unique<ingest::Consumers>(feature_consumer_options(options_), sources, *feature_sink_, types_, clock_);
   if (options_.sql.dsn.empty()) return ok_status();
   CAIRN_ASSIGN_OR_RETURN(sql_, SqlSide::open(options_, types_, *state_, *event_log_, sources, clock_));
+  if (shared_) {
+    shared_->start([this](const AnswerTags& tags) {
+      // A cell that somebody has written into the table by hand, and that is none, may mean any.
+      if (!answers_->invalidate(tags).ok()) static_cast<void>(answers_->invalidate({.all = true}));
+    });
+  }
   return ok_status();
 }
 
@@ -258,6 +271,7 @@ void EngineImpl::start_upkeep() {
     recommender_->prepare(clock_.now());
   });
   if (sql_) sql_->add_chores(&chores);
+  if (shared_) chores.emplace_back([this] { shared_->run(); });
   chores.emplace_back([this] { trimmer_->trim(); });
   chores.emplace_back([this] {
     ballast_->tell_of_room();
@@ -305,6 +319,7 @@ Status EngineImpl::close() {
   if (closing_.exchange(true)) return ok_status();
   if (state_) state_->stop_waiting();
   if (warmer_) warmer_->stop();
+  if (shared_) shared_->stop();
   if (batcher_) batcher_->stop();
   if (answers_) answers_->stop();
   if (event_log_) event_log_->close();
@@ -383,7 +398,13 @@ Result<Recommendations> EngineImpl::recommend(const CallContext& context, const 
 
 Status EngineImpl::invalidate_answers(const CallContext& context, const AnswerTags& tags) {
   CAIRN_RETURN_IF_ERROR(context.check());
-  return answers_->invalidate(tags);
+  if (!shared_ || !shared_->shares()) return answers_->invalidate(tags);
+  // First of all where others read, or what they have could come back here.
+  const Status told = shared_->invalidate(tags);
+  CAIRN_RETURN_IF_ERROR(answers_->invalidate(tags));
+  return Status(told).with_context(
+      "this daemon's own answers are outdated; others were not told, so that they, and what is shared with them, may "
+      "still be given until they grow old; ask again");
 }
 
 Result<ErasureReceipt> EngineImpl::erase_user(const CallContext& context, const UserId& user) {
@@ -498,6 +519,7 @@ EngineStatus EngineImpl::status(const CallContext&) const {
   status.batching = batcher_->status();
   status.answers = answers_->status();
   if (warmer_) status.answers.warming = warmer_->status();
+  if (shared_) shared_->describe(&status.answers);
   if (status.answers.limit > 0) status.memory.push_back({"answers", status.answers.bytes, status.answers.limit});
   status.sql_rows = sql_ ? sql_->rows() : 0;
   status.erasures_pending = users_->pending();

@@ -69,8 +69,8 @@ std::vector<upkeep::UserErasure::Part> UserSide::erasure_parts() {
                      }});
   }
   if (parts_.has_sql) {
-    parts.push_back(
-        {"postgres", "rows of user_interactions", false, [this](const Note& note) { return erase_rows(note); }});
+    parts.push_back({"postgres", "rows of user_interactions, and kept answers", false,
+                     [this](const Note& note) { return erase_rows(note); }});
   }
   return parts;
 }
@@ -121,6 +121,7 @@ Result<std::uint64_t> UserSide::erase_letters(const Note& note) {
 Result<std::uint64_t> UserSide::erase_rows(const Note& note) {
   SqlSide* const sql = parts_.sql();
   if (sql == nullptr) return unavailable("PostgreSQL is not open yet");
+  parts_.settle_answers();
   return sql->erase_user(note.user, refused_until(note), note.at);
 }
 

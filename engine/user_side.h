@@ -31,6 +31,7 @@ class UserSide {
     upkeep::LogTrimmer& trimmer;
     std::function<SqlSide*()> sql;                             ///< null: there is none yet
     bool has_sql = false;                                      ///< there will be one
+    std::function<void()> settle_answers;                      ///< none of before is on its way to PostgreSQL then
     std::function<Status(const UserId&)> forget_answers = {};  ///< null: no answers are kept on disk
   };
   /// All must outlive it.

@@ -41,10 +41,11 @@ class KeptAnswers {
     std::vector<std::string> tags;   ///< of what it is about beside the user: see tags_of() in invalidations.h
     std::string answer;
   };
+  /// Moments of this machine, so that whatever is late in between takes nothing off an age.
   struct Found {
     std::string answer;
-    std::chrono::milliseconds age;   ///< it is no older
-    std::chrono::milliseconds left;  ///< until it expires; no longer
+    SteadyTime made;     ///< no later than it was
+    SteadyTime expires;  ///< no later than it does
   };
   struct Size {
     std::uint64_t removed = 0;

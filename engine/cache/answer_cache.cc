@@ -19,6 +19,15 @@ constexpr std::chrono::seconds kRefreshWithin{10};
 constexpr std::chrono::seconds kDiskRetryEvery{10};
 constexpr std::size_t kBytesAround = 256;  ///< of an entry, about: nodes of lists and tables, and their share of slots
 
+std::string cell_of(GeoPoint position) {
+  return features::geohash_text(features::geohash_bits(position, kCellLetters), kCellLetters);
+}
+
+std::uint64_t us_since(std::chrono::steady_clock::time_point began) {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - began).count());
+}
+
 bool same(const TagVersions::Seen& a, const TagVersions::Seen& b) { return a.slot == b.slot && a.version == b.version; }
 
 bool reflects(const Freshness& freshness, const Watermark& wanted) {
@@ -51,7 +60,8 @@ bool same_places(const Recommendations& a, const Recommendations& b) {
 }  // namespace
 
 AnswerCache::AnswerCache(const AnswerCacheOptions& options, Compute compute, std::function<std::uint64_t()> generation,
-                         std::unique_ptr<storage::PassingStore> disk, Now now, Logger log, Knows knows)
+                         std::unique_ptr<storage::PassingStore> disk, Now now, Logger log, Knows knows,
+                         SharedTier* shared)
     : options_(options),
       compute_(std::move(compute)),
       generation_(std::move(generation)),
@@ -67,6 +77,7 @@ AnswerCache::AnswerCache(const AnswerCacheOptions& options, Compute compute, std
   if (options_.memory_bytes == 0) return;
   refresher_ = std::jthread([this](const std::stop_token& stop) { refresh_until(stop); });
   if (disk_) writer_ = std::jthread([this](const std::stop_token& stop) { write_until(stop); });
+  if (shared != nullptr) shared_ = std::make_unique<SharedAnswers>(*shared, options_, now_, log_);
 }
 
 AnswerCache::~AnswerCache() { stop(); }
@@ -77,6 +88,7 @@ void AnswerCache::stop() {
     thread->request_stop();
     thread->join();
   }
+  if (shared_) shared_->stop();
 }
 
 // ---- what answers are made from -----------------------------------------------------------------------------------
@@ -162,22 +174,23 @@ Result<Recommendations> AnswerCache::answer_placed(const CallContext& call, cons
     for_all.user = UserId();
     return answer_placed(call, for_all);
   }
-  // What is in memory, and will not do, is newer than what the disk has.
-  if (!entry) {
-    if (const EntryPtr found = find_on_disk(*key, request, now)) {
-      count(hits_);
-      return given(*found, Tier::kDisk, now);
-    }
-  }
-  count(misses_);
   // Who asks for more than what is kept can give may not be content with what another is computing, which is older.
   const auto bound = request.max_staleness.value_or(std::chrono::milliseconds::max());
   if (!request.min_offset && bound.count() > 0) {
-    CAIRN_ASSIGN_OR_RETURN(const EntryPtr made, fly(call, *key, request));
-    if (!request.max_staleness || now_() - made->made <= bound) return made->answer;
+    auto landed = fly(call, *key, request);
+    const bool computed = !landed.ok() || landed->tier == Tier::kNone;
+    count(computed ? misses_ : hits_);
+    if (!landed.ok()) return landed.status();
+    const TimePoint then = now_();
+    if (computed && (!request.max_staleness || then - landed->entry->made <= bound)) return landed->entry->answer;
+    if (!computed && will_do(*landed->entry, request, then)) return given(*landed->entry, landed->tier, then);
+  } else {
+    // What is in memory, and will not do, is newer than what the disk has.
+    const EntryPtr found = entry ? nullptr : find_on_disk(*key, request, now);
+    count(found ? hits_ : misses_);
+    if (found) return given(*found, Tier::kDisk, now);
   }
-  CAIRN_ASSIGN_OR_RETURN(const auto made, make(call, request, entry));
-  keep(*key, made);
+  CAIRN_ASSIGN_OR_RETURN(const EntryPtr made, compute_and_keep(call, *key, request, entry, std::nullopt));
   return made->answer;
 }
 
@@ -207,8 +220,9 @@ Recommendations AnswerCache::give(const std::string& key, const RecommendRequest
 
 Recommendations AnswerCache::given(const Entry& entry, Tier tier, TimePoint now) {
   Recommendations answer = entry.answer;
-  answer.kept = {tier, std::chrono::duration_cast<std::chrono::milliseconds>(now - entry.made), now >= entry.expires,
-                 entry.memo};
+  const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now - entry.made);
+  answer.kept = {tier, age, now >= entry.expires, entry.memo};
+  age_ms_[static_cast<std::size_t>(tier)].fetch_add(static_cast<std::uint64_t>(age.count()), std::memory_order_relaxed);
   return answer;
 }
 
@@ -223,7 +237,7 @@ bool AnswerCache::will_do(const Entry& entry, const RecommendRequest& request, T
   if (now >= entry.expires + options_.stale) return false;
   if (request.max_staleness && now - entry.made > *request.max_staleness) return false;
   if (request.max_staleness && request.max_staleness->count() == 0) return false;
-  return !request.min_offset || reflects(entry.answer.freshness, *request.min_offset);
+  return !request.min_offset || (!entry.shared && reflects(entry.answer.freshness, *request.min_offset));
 }
 
 /// Tells those who wait how a computation ended, whatever happens to it.
@@ -242,13 +256,14 @@ class AnswerCache::Landing {
     {
       const MutexLock lock(flight_->mutex);
       flight_->over = true;
-      flight_->entry = std::move(entry);
+      flight_->entry = std::move(landed.entry);
+      flight_->tier = landed.tier;
       flight_->status = std::move(status);
     }
     flight_->landed.notify_all();
   }
 
-  EntryPtr entry = nullptr;
+  Landed landed = {};
   Status status = unavailable("the computation that was waited for did not end");
 
  private:
@@ -257,8 +272,8 @@ class AnswerCache::Landing {
   const std::shared_ptr<Flight> flight_;
 };
 
-Result<AnswerCache::EntryPtr> AnswerCache::fly(const CallContext& call, const std::string& key,
-                                               const RecommendRequest& request) {
+Result<AnswerCache::Landed> AnswerCache::fly(const CallContext& call, const std::string& key,
+                                             const RecommendRequest& request) {
   Shard& shard = shard_of(key);
   for (;;) {
     CAIRN_RETURN_IF_ERROR(call.check());
@@ -276,25 +291,60 @@ Result<AnswerCache::EntryPtr> AnswerCache::fly(const CallContext& call, const st
     }
     if (leads) {
       Landing landing(shard, key, flight);
-      const auto made = make(call, request, find(key));
-      landing.status = made.status();
-      if (!made.ok()) return made.status();
-      keep(key, *made);
-      landing.entry = *made;
-      return EntryPtr(*made);
+      auto found = seek(call, key, request);
+      landing.status = found.status();
+      if (found.ok()) landing.landed = *found;
+      return found;
     }
     waited_.fetch_add(1, std::memory_order_relaxed);
+    const auto began = std::chrono::steady_clock::now();
     MutexLock lock(flight->mutex);
     const bool over = call.wait(flight->landed, lock, [&]() CAIRN_REQUIRES(flight->mutex) { return flight->over; });
+    waited_us_.fetch_add(us_since(began), std::memory_order_relaxed);
     if (!over) {
       const Status gave_up = call.check();
       return gave_up.ok() ? deadline_exceeded("the deadline passed before the answer was ready") : gave_up;
     }
-    if (flight->entry) return flight->entry;
+    if (flight->entry) return Landed{flight->entry, flight->tier};
     // That one gave up for reasons of its own. Of those who still want the answer another computes it.
     const StatusCode code = flight->status.code();
     if (code != StatusCode::kCancelled && code != StatusCode::kDeadlineExceeded) return flight->status;
   }
+}
+
+Result<AnswerCache::Landed> AnswerCache::seek(const CallContext& call, const std::string& key,
+                                              const RecommendRequest& request) {
+  // Who was there before this one may have landed meanwhile.
+  const EntryPtr entry = find(key);
+  const TimePoint now = now_();
+  if (entry && now < entry->expires && current(*entry) && will_do(*entry, request, now)) {
+    return Landed{entry, Tier::kMemory};
+  }
+  // What is in memory, and will not do, is newer than what the disk has.
+  if (const EntryPtr found = entry ? nullptr : find_on_disk(key, request, now)) return Landed{found, Tier::kDisk};
+  std::optional<SharedAnswers::Address> address;
+  if (shared_) {
+    // Versions before contents: what happens from here on makes what is found outdated, and what happened before shows
+    // in the address.
+    const Origin origin = origin_of(request);
+    address = shared_->address_of(request);
+    const EntryPtr found = address ? find_shared(call, key, request, *address, origin) : nullptr;
+    if (found) return Landed{found, Tier::kDatabase};
+  }
+  CAIRN_RETURN_IF_ERROR(call.check());
+  CAIRN_ASSIGN_OR_RETURN(const EntryPtr made, compute_and_keep(call, key, request, entry, std::move(address)));
+  return Landed{made, Tier::kNone};
+}
+
+Result<AnswerCache::EntryPtr> AnswerCache::compute_and_keep(const CallContext& call, const std::string& key,
+                                                            const RecommendRequest& request, const EntryPtr& before,
+                                                            std::optional<SharedAnswers::Address> address) {
+  // What it is made from is named before anything is read: whoever writes it to tier L3 compares.
+  if (shared_ && !address) address = shared_->address_of(request);
+  CAIRN_ASSIGN_OR_RETURN(const auto made, make(call, request, before));
+  keep(key, made);
+  if (address) share(request, made, *std::move(address));
+  return EntryPtr(made);
 }
 
 Result<std::shared_ptr<AnswerCache::Entry>> AnswerCache::make(const CallContext& call, const RecommendRequest& request,
@@ -330,9 +380,7 @@ std::vector<TagVersions::Seen> AnswerCache::tags_of(const RecommendRequest& requ
     slots.push_back(TagVersions::slot_of(TagKind::kCategory, category));
   }
   if (request.position) {
-    const std::string cell =
-        features::geohash_text(features::geohash_bits(*request.position, kCellLetters), kCellLetters);
-    slots.push_back(TagVersions::slot_of(TagKind::kCell, cell));
+    slots.push_back(TagVersions::slot_of(TagKind::kCell, cell_of(*request.position)));
   }
   std::sort(slots.begin(), slots.end());
   slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
@@ -458,6 +506,7 @@ std::string AnswerCache::bytes_of_entry(const Entry& entry) {
     out.number(seen.version);
   };
   write_seen(entry.origin.user);
+  out.number(entry.shared);
   out.number(static_cast<std::uint32_t>(entry.tags.size()));
   for (const TagVersions::Seen& seen : entry.tags) write_seen(seen);
   out.number(entry.made.time_since_epoch().count());
@@ -478,6 +527,7 @@ std::shared_ptr<AnswerCache::Entry> AnswerCache::entry_of_bytes(std::string_view
     return TagVersions::Seen{TagVersions::bounded(slot), in.number<std::uint32_t>()};
   };
   entry->origin.user = read_seen();
+  entry->shared = in.flag();
   const std::size_t tags = in.count();
   for (std::size_t i = 0; i < tags && in.ok(); ++i) entry->tags.push_back(read_seen());
   const auto read_duration = [&] { return Duration(in.number<Duration::rep>()); };
@@ -492,15 +542,65 @@ std::shared_ptr<AnswerCache::Entry> AnswerCache::entry_of_bytes(std::string_view
 AnswerCache::EntryPtr AnswerCache::find_on_disk(const std::string& key, const RecommendRequest& request,
                                                 TimePoint now) {
   if (!disk_) return nullptr;
+  const auto began = std::chrono::steady_clock::now();
   const auto bytes = disk_->get(key);
   // What cannot be read is computed: nobody would miss it.
   std::shared_ptr<Entry> entry;
   if (bytes.ok() && *bytes) entry = entry_of_bytes(**bytes);
   const bool found = entry && now < entry->expires && current(*entry) && will_do(*entry, request, now);
   (found ? disk_hits_ : disk_misses_).fetch_add(1, std::memory_order_relaxed);
+  disk_waited_us_.fetch_add(us_since(began), std::memory_order_relaxed);
   if (!found) return nullptr;
-  keep(key, entry, From::kDisk);
+  keep(key, entry, From::kElsewhere);
   return entry;
+}
+
+// ---- shared -------------------------------------------------------------------------------------------------------
+
+AnswerCache::EntryPtr AnswerCache::find_shared(const CallContext& call, const std::string& key,
+                                               const RecommendRequest& request, const SharedAnswers::Address& address,
+                                               const Origin& origin) {
+  auto entry = std::make_shared<Entry>();
+  entry->origin = origin;
+  const std::uint64_t invalidations = invalidations_.load(std::memory_order_acquire);
+  auto kept = shared_->find(call, address, request.user);
+  if (!kept) return nullptr;
+  entry->answer = std::move(kept->answer);
+  entry->made = kept->made;
+  entry->expires = kept->expires;
+  entry->lifetime = std::clamp<Duration>(kept->lifetime, options_.ttl_min, options_.ttl);
+  entry->cost = kept->cost;
+  entry->tags = tags_of(request, entry->answer);
+  entry->shared = true;
+  entry->keeps = invalidations_.load(std::memory_order_acquire) == invalidations;
+  // Another daemon may let answers live for longer than this one does.
+  entry->expires = std::min(entry->expires, entry->made + std::chrono::duration_cast<Duration>(options_.ttl * 1.1));
+  const TimePoint now = now_();
+  if (!entry->keeps || now >= entry->expires || !current(*entry) || !will_do(*entry, request, now)) return nullptr;
+  keep(key, entry, From::kElsewhere);
+  return entry;
+}
+
+void AnswerCache::share(const RecommendRequest& request, const EntryPtr& entry, SharedAnswers::Address address) {
+  if (!entry->keeps || !current(*entry)) return;
+  AnswerTags tags{.categories = request.categories};
+  for (const Recommended& item : entry->answer.items) {
+    tags.places.push_back(item.place.id.str());
+    tags.categories.push_back(item.place.category);
+  }
+  std::sort(tags.categories.begin(), tags.categories.end());
+  tags.categories.erase(std::unique(tags.categories.begin(), tags.categories.end()), tags.categories.end());
+  if (request.position) tags.cells.push_back(cell_of(*request.position));
+  RecommendRequest asked = request;
+  asked.min_offset.reset();
+  asked.max_staleness.reset();
+  const std::size_t bytes = entry->bytes + address.full.size() + sizeof(RecommendRequest);
+  shared_->offer({.request = std::move(asked),
+                  .address = std::move(address),
+                  .kept = {entry->answer, entry->made, entry->expires, entry->lifetime, entry->cost},
+                  .tags = std::move(tags),
+                  .bytes = bytes,
+                  .current = [this, entry] { return current(*entry); }});
 }
 
 // ---- in the background --------------------------------------------------------------------------------------------
@@ -534,13 +634,12 @@ void AnswerCache::refresh_until(const std::stop_token& stop) {
     CallContext call = CallContext::within(kRefreshWithin);
     call.cancelled = stop;
     call.priority = Priority::kBackground;
-    const auto made = make(call, wanted.request, wanted.entry);
+    const auto made = compute_and_keep(call, wanted.key, wanted.request, wanted.entry, std::nullopt);
     if (!made.ok()) {
       wanted.entry->refreshing.store(false);  // whoever comes next tries again
       continue;
     }
     refreshes_.fetch_add(1, std::memory_order_relaxed);
-    keep(wanted.key, *made);
   }
 }
 
@@ -561,6 +660,13 @@ AnswerCacheStatus AnswerCache::status() const {
                            .disk_writes = read(disk_writes_),
                            .disk_dropped = read(disk_dropped_),
                            .disk_trouble = {}};
+  const auto age_of = [&](Tier tier) { return read(age_ms_[static_cast<std::size_t>(tier)]); };
+  status.memory_age_ms = age_of(Tier::kMemory);
+  status.disk_age_ms = age_of(Tier::kDisk);
+  status.shared_age_ms = age_of(Tier::kDatabase);
+  status.waited_us = read(waited_us_);
+  status.disk_waited_us = read(disk_waited_us_);
+  if (shared_) shared_->describe(&status);
   {
     const MutexLock lock(trouble_mutex_);
     status.disk_trouble = disk_trouble_;

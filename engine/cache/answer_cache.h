@@ -26,13 +26,14 @@
 #include "cairn/recommendation.h"
 #include "cairn/s3_fifo.h"
 #include "cairn/status.h"
+#include "engine/cache/shared_answers.h"
 #include "engine/cache/tag_versions.h"
 #include "storage/passing_store.h"
 
 namespace cairn::cache {
 
-/// Answers in memory (tier L1), and those that memory has no room for on disk (tier L2), for requests that are asked
-/// again.
+/// Answers in memory (tier L1), those that memory has no room for on disk (tier L2), and in a store that other daemons
+/// use too (tier L3), for requests that are asked again.
 ///
 /// An answer is given again until it is as old as its time to live, if nothing has happened to what it is about: the
 /// user, by an event of theirs; the catalogue, the model or the ranker, by a change of any kind; a place, category or
@@ -53,11 +54,12 @@ class AnswerCache {
 
   /// `compute` makes answers. `generation` says which catalogue, model and ranker it makes them with: another number
   /// with each change. Both may be called at any time until stop().
-  /// `disk` is tier L2; null: there is none. Without `knows`, something is known of everybody.
+  /// `disk` is tier L2; null: there is none. Without `knows`, something is known of everybody. `shared` is tier L3 and must
+  /// outlive the cache; null: there is none.
   AnswerCache(
       const AnswerCacheOptions& options, Compute compute, std::function<std::uint64_t()> generation,
       std::unique_ptr<storage::PassingStore> disk = nullptr, Now now = [] { return std::chrono::steady_clock::now(); },
-      Logger log = {}, Knows knows = {});
+      Logger log = {}, Knows knows = {}, SharedTier* shared = nullptr);
   ~AnswerCache();
   AnswerCache(const AnswerCache&) = delete;
   AnswerCache& operator=(const AnswerCache&) = delete;
@@ -84,6 +86,10 @@ class AnswerCache {
   /// Answers to this user are outdated, and no file holds one: the disk keeps no answers by user, so that all go from
   /// there. Returns: what emptying it returned.
   Status forget(const UserId& user) CAIRN_EXCLUDES(disk_mutex_);
+  /// See SharedAnswers: nothing that is known to be outdated by now is written to tier L3 after this.
+  void wait_for_shared_writes() {
+    if (shared_) shared_->wait_for_writer();
+  }
 
   /// Waits for no disk.
   [[nodiscard]] AnswerCacheStatus status() const CAIRN_EXCLUDES(trouble_mutex_);
@@ -112,6 +118,8 @@ class AnswerCache {
     std::size_t bytes = 0;
     std::shared_ptr<AnswerMemo> memo;
     bool keeps = false;  ///< it may be given to others
+    /// It comes from tier L3: its offsets may be of a log that was written anew since.
+    bool shared = false;
     mutable std::atomic<bool> refreshing{false};
   };
   using EntryPtr = std::shared_ptr<const Entry>;
@@ -124,6 +132,7 @@ class AnswerCache {
     std::condition_variable_any landed;
     bool over CAIRN_GUARDED_BY(mutex) = false;
     EntryPtr entry CAIRN_GUARDED_BY(mutex);  ///< null with a status that is not OK
+    Tier tier CAIRN_GUARDED_BY(mutex) = Tier::kNone;
     Status status CAIRN_GUARDED_BY(mutex);
   };
   class Landing;
@@ -133,6 +142,11 @@ class AnswerCache {
     mutable SharedMutex mutex;
     S3Fifo<EntryPtr> entries CAIRN_GUARDED_BY(mutex);
     std::unordered_map<std::string, std::shared_ptr<Flight>> flights CAIRN_GUARDED_BY(mutex);
+  };
+  /// An answer, and the tier that had it; kNone: it was computed.
+  struct Landed {
+    EntryPtr entry;
+    Tier tier = Tier::kNone;
   };
   struct Refresh {
     std::string key;
@@ -170,15 +184,17 @@ class AnswerCache {
   [[nodiscard]] bool current(const Entry& entry) const;
   [[nodiscard]] EntryPtr find(const std::string& key);
   /// A kept answer, with where it comes from.
-  [[nodiscard]] static Recommendations given(const Entry& entry, Tier tier, TimePoint now);
+  [[nodiscard]] Recommendations given(const Entry& entry, Tier tier, TimePoint now);
   [[nodiscard]] bool will_do(const Entry& entry, const RecommendRequest& request, TimePoint now) const;
-  [[nodiscard]] Result<EntryPtr> fly(const CallContext& call, const std::string& key, const RecommendRequest& request);
+  [[nodiscard]] Result<Landed> fly(const CallContext& call, const std::string& key, const RecommendRequest& request);
+  /// What the tiers behind memory have, or else a computed answer.
+  [[nodiscard]] Result<Landed> seek(const CallContext& call, const std::string& key, const RecommendRequest& request);
   /// `before`: what there was, or null.
   [[nodiscard]] Result<std::shared_ptr<Entry>> make(const CallContext& call, const RecommendRequest& request,
                                                     const EntryPtr& before);
   [[nodiscard]] std::vector<TagVersions::Seen> tags_of(const RecommendRequest& request,
                                                        const Recommendations& answer) const;
-  enum class From : std::uint8_t { kComputed, kDisk };
+  enum class From : std::uint8_t { kComputed, kElsewhere };
   /// Requires: nobody else has the entry yet.
   void keep(const std::string& key, const std::shared_ptr<Entry>& entry, From from = From::kComputed);
   void tell_of_disk(const Status& written) CAIRN_REQUIRES(disk_mutex_) CAIRN_EXCLUDES(trouble_mutex_);
@@ -194,6 +210,16 @@ class AnswerCache {
   [[nodiscard]] static std::shared_ptr<Entry> entry_of_bytes(std::string_view bytes);
   void spill(const std::string& key, const EntryPtr& entry) CAIRN_EXCLUDES(spill_mutex_);
   void write_until(const std::stop_token& stop) CAIRN_EXCLUDES(spill_mutex_, disk_mutex_);
+  /// Computes, and keeps what comes of it wherever it may be kept. `address`: where tier L3 may, if that was looked up
+  /// already.
+  [[nodiscard]] Result<EntryPtr> compute_and_keep(const CallContext& call, const std::string& key,
+                                                  const RecommendRequest& request, const EntryPtr& before,
+                                                  std::optional<SharedAnswers::Address> address);
+  /// Offers a computed answer to tier L3.
+  void share(const RecommendRequest& request, const EntryPtr& entry, SharedAnswers::Address address);
+  /// What tier L3 has, if it can be given; it is in memory then. Null: nothing.
+  [[nodiscard]] EntryPtr find_shared(const CallContext& call, const std::string& key, const RecommendRequest& request,
+                                     const SharedAnswers::Address& address, const Origin& origin);
   /// What the disk has, if it can be given; it is in memory then. Null: nothing.
   [[nodiscard]] EntryPtr find_on_disk(const std::string& key, const RecommendRequest& request, TimePoint now);
 
@@ -215,6 +241,9 @@ class AnswerCache {
   std::atomic<std::uint64_t> waited_{0};
   std::atomic<std::uint64_t> refreshes_{0};
   std::atomic<std::uint64_t> passed_{0};
+  std::array<std::atomic<std::uint64_t>, 4> age_ms_{};  ///< of answers that were given, by tier
+  std::atomic<std::uint64_t> waited_us_{0};
+  std::atomic<std::uint64_t> disk_waited_us_{0};
 
   Mutex refresh_mutex_;
   std::condition_variable_any refresh_wanted_;
@@ -236,6 +265,7 @@ class AnswerCache {
   std::deque<Spill> spill_queue_ CAIRN_GUARDED_BY(spill_mutex_);
   std::size_t spill_bytes_ CAIRN_GUARDED_BY(spill_mutex_) = 0;
   std::jthread writer_;
+  std::unique_ptr<SharedAnswers> shared_;  ///< null: there is none
 };
 
 }  // namespace cairn::cache

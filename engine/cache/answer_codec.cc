@@ -142,6 +142,8 @@ void write_answer(const Recommendations& answer, ByteWriter* out) {
   out->text(answer.shortfall);
   out->number(answer.degraded);
   out->number(answer.by_fallback);
+  out->number(answer.user_event.has_value());
+  out->number(answer.user_event ? to_ms(*answer.user_event) : std::int64_t{0});
   write_marks(answer.freshness.watermarks, out);
   write_marks(answer.freshness.durable, out);
   out->number(to_ms(answer.freshness.newest_event));
@@ -155,19 +157,24 @@ bool read_answer(ByteReader* in, Recommendations* answer) {
   for (std::size_t i = 0; i < items && in->ok(); ++i) to.push_back(read_item(in));
   answer->candidates = in->number<std::uint64_t>();
   answer->next = in->text();
-  answer->known_by = in->number<UserKnownBy>();
+  answer->known_by = in->choice(UserKnownBy::kSegment);
   answer->ranker = in->number<std::uint64_t>();
   answer->model = in->text();
   answer->cell = in->text();
   answer->segment = in->maybe<std::uint32_t>();
-  answer->explored = in->maybe<ExploreMethod>();
+  answer->explored.reset();
+  if (in->flag()) answer->explored = in->choice(ExploreMethod::kThompson);
   answer->shortfall = in->text();
-  answer->degraded = in->number<bool>();
-  answer->by_fallback = in->number<bool>();
+  answer->degraded = in->flag();
+  answer->by_fallback = in->flag();
+  answer->user_event.reset();
+  const bool knows_an_event = in->flag();
+  const auto user_event = in->number<std::int64_t>();
+  if (knows_an_event) answer->user_event = event_time_from_ms(user_event);
   answer->freshness.watermarks = read_marks(in);
   answer->freshness.durable = read_marks(in);
   answer->freshness.newest_event = event_time_from_ms(in->number<std::int64_t>());
-  answer->freshness.tier = in->number<Tier>();
+  answer->freshness.tier = in->choice(Tier::kDatabase);
   return in->ok();
 }
 

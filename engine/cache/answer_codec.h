@@ -5,7 +5,7 @@
 
 namespace cairn::cache {
 
-/// An answer as bytes, for a store of this process: all but where it was kept.
+/// An answer as bytes: all but where it was kept.
 void write_answer(const Recommendations& answer, ByteWriter* out);
 /// Returns: whether the bytes were those of an answer.
 [[nodiscard]] bool read_answer(ByteReader* in, Recommendations* answer);

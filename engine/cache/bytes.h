@@ -11,8 +11,8 @@
 
 namespace cairn::cache {
 
-/// Writes values one behind the other, so that no two sequences of values give the same bytes. For this process alone:
-/// numbers stand as they are in memory.
+/// Writes values one behind the other, so that no two sequences of values give the same bytes. Numbers stand as they
+/// are in memory: for this process, and for others on machines whose numbers are alike.
 class ByteWriter {
  public:
   template <class Number>
@@ -67,8 +67,17 @@ class ByteReader {
   }
   template <class Number>
   [[nodiscard]] std::optional<Number> maybe() {
-    if (!number<bool>()) return std::nullopt;
+    if (!flag()) return std::nullopt;
     return number<Number>();
+  }
+  /// Any byte but 0 is true.
+  [[nodiscard]] bool flag() { return number<std::uint8_t>() != 0; }
+  /// A value of an enum whose last one is `last`.
+  template <class Enum>
+  [[nodiscard]] Enum choice(Enum last) {
+    const auto value = number<std::underlying_type_t<Enum>>();
+    if (value > static_cast<std::underlying_type_t<Enum>>(last)) fail();
+    return ok_ ? static_cast<Enum>(value) : Enum{};
   }
   /// A number of elements, each of which takes a byte at least.
   [[nodiscard]] std::size_t count() {

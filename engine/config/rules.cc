@@ -46,6 +46,15 @@ void check_cache(Draft* draft) {
                              "); raise ttl or lower ttl_min");
 }
 
+/// Sharing needs somebody to share with.
+void check_shared_cache(Draft* draft) {
+  const EngineOptions& engine = draft->config.engine;
+  const Where* where = draft->where("cache.shared");
+  if (where == nullptr || !engine.answers.shared || draft->incomplete) return;
+  if (engine.sql.dsn.empty()) draft->problem(*where, "cache.shared = true needs PostgreSQL; name it in sql.dsn");
+  if (engine.answers.memory_bytes == 0) draft->problem(*where, "cache.shared = true needs cache.memory");
+}
+
 /// Half a source is a source that somebody forgot to finish.
 void check_kafka(Draft* draft) {
   const KafkaSourceOptions& kafka = draft->config.engine.kafka;
@@ -292,6 +301,7 @@ std::string models_folder(const Config& config) {
 
 void check_rules(const Vocabulary& vocabulary, Draft* draft) {
   check_radius(draft);
+  check_shared_cache(draft);
   check_cache(draft);
   check_kafka(draft);
   check_kafka_properties(vocabulary, draft);

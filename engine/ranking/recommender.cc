@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "engine/ranking/contents.h"
 #include "engine/ranking/explain/reasons.h"
 #include "engine/ranking/retrieve/page_cursor.h"
 #include "engine/ranking/score/best_candidates.h"
@@ -131,11 +132,37 @@ void Recommender::replace_places(std::shared_ptr<const PlaceIndex> index,
   auto places = PlaceScan::create(std::move(index), std::move(scores), std::move(ranker), *backend_, std::move(said));
   CAIRN_CHECK_MSG(places.ok(), places.status().to_string());  // the backend has no bound, and an index makes sense
   if (const auto before = this->places()) (*places)->prepare_like(*before, signals_);
+  std::shared_ptr<const std::string> made_with;
+  if (this->made_with()) made_with = std::make_shared<const std::string>(describe_contents(**places, options_));
   {
     const MutexLock lock(index_mutex_);
     places_ = *std::move(places);
+    made_with_ = std::move(made_with);
   }
   generation_.fetch_add(1, std::memory_order_acq_rel);
+}
+
+void Recommender::tell_what_answers_are_made_with() {
+  const MutexLock one_at_a_time(rebuild_mutex_);
+  auto made_with = std::make_shared<const std::string>(describe_contents(*places(), options_));
+  const MutexLock lock(index_mutex_);
+  made_with_ = std::move(made_with);
+}
+
+std::shared_ptr<const std::string> Recommender::made_with() const {
+  const MutexLock lock(index_mutex_);
+  return made_with_;
+}
+
+std::string Recommender::cursor_behind(std::span<const Recommended> items) const {
+  std::vector<std::uint64_t> had;
+  for (const Recommended& item : items) {
+    const auto id = state_.place_ids().find(item.place.id.str());
+    if (!id) return {};
+    had.push_back(*id);
+  }
+  std::sort(had.begin(), had.end());
+  return make_cursor(state_.id(), had);
 }
 
 std::vector<std::string> Recommender::popular_cells(std::size_t count) const {
@@ -255,6 +282,7 @@ Result<std::shared_ptr<Recommender::Asked>> Recommender::read(const CallContext&
 
   answer.freshness.tier = question.tier;
   answer.known_by = question.known_by;
+  if (question.user.last_place) answer.user_event = event_time_from_ms(question.user.last_ms);
   answer.cell = request.cell;
   answer.ranker = places.ranker()->version();
   if (question.model) answer.model = question.model->scores->model()->version();

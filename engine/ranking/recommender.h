@@ -91,6 +91,13 @@ class Recommender {
   /// Another number with each change of the index, the model, the ranker or the rules: what was answered under another one may not
   /// be what would be answered now.
   [[nodiscard]] std::uint64_t generation() const noexcept { return generation_.load(std::memory_order_acquire); }
+  /// From here on made_with() can tell.
+  void tell_what_answers_are_made_with() CAIRN_EXCLUDES(rebuild_mutex_, index_mutex_);
+  /// The index, the model and the ranker in force by their contents: as bytes that are the same wherever these are.
+  /// Null: nobody said that they want to know.
+  [[nodiscard]] std::shared_ptr<const std::string> made_with() const CAIRN_EXCLUDES(index_mutex_);
+  /// Recommendations::next for who has had these places and no others.
+  [[nodiscard]] std::string cursor_behind(std::span<const Recommended> items) const;
   /// The ranker in force.
   [[nodiscard]] std::shared_ptr<const Ranker> ranker() const CAIRN_EXCLUDES(index_mutex_) { return places()->ranker(); }
   /// The model in force, by row of places; null: none.
@@ -234,8 +241,9 @@ class Recommender {
 
   Mutex rebuild_mutex_;  ///< one rebuild at a time; guards no field, and is taken before index_mutex_
   mutable Mutex index_mutex_;
-  std::atomic<std::uint64_t> rules_in_force_{0};  ///< when notice_time() looked last
-  std::atomic<std::uint64_t> generation_{0};  ///< moves after places_
+  std::atomic<std::uint64_t> rules_in_force_{0};                                 ///< when notice_time() looked last
+  std::atomic<std::uint64_t> generation_{0};                                     ///< moves after places_
+  std::shared_ptr<const std::string> made_with_ CAIRN_GUARDED_BY(index_mutex_);  ///< of places_
   std::shared_ptr<const PlaceScan> places_
       CAIRN_GUARDED_BY(index_mutex_);  ///< index, model and ranker, as scans read them
 };

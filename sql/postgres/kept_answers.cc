@@ -162,12 +162,11 @@ class PostgresKeptAnswers final : public KeptAnswers {
     const PlainConnection::Value values[] = {{text}, {tag}};
     CAIRN_ASSIGN_OR_RETURN(const auto rows, connection.run_prepared(kFind, values, sent + within));
     if (PQntuples(rows.get()) == 0) return std::optional<Found>();
-    // The server looked at its clock somewhere between then and now.
-    const auto taken = std::chrono::ceil<microseconds>(steady_clock::now() - sent);
+    // The server looked at its clock after it was asked: reckoned from then, all is a little older.
     Found found;
     found.answer.assign(PQgetvalue(rows.get(), 0, 0), static_cast<std::size_t>(PQgetlength(rows.get(), 0, 0)));
-    found.age = std::chrono::ceil<milliseconds>(microseconds(read_bigint(rows.get(), 1)) + taken);
-    found.left = std::chrono::floor<milliseconds>(microseconds(read_bigint(rows.get(), 2)) - taken);
+    found.made = sent - microseconds(read_bigint(rows.get(), 1));
+    found.expires = sent + microseconds(read_bigint(rows.get(), 2));
     return std::optional(std::move(found));
   }
 

@@ -43,6 +43,10 @@ class PostgresUserRows final : public UserRows {
           user.str(), time_text(until), time_text(written));
       erased = static_cast<std::uint64_t>(gone.affected_rows());
       transaction.exec_params("DELETE FROM kept_answers WHERE user_id = $1", user.str());
+      // The serial stays, so that nobody misses what else it says.
+      transaction.exec_params(
+          "UPDATE answer_invalidations SET tags = array_remove(tags, $1::text) WHERE $1::text = ANY (tags)",
+          "u:" + user.str());
       transaction.commit();
       return ok_status();
     });

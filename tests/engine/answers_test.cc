@@ -1,6 +1,7 @@
 // An engine that keeps answers: what it gives again is what it would compute, unless it says how old it is.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <random>
@@ -134,6 +135,32 @@ TEST_CASE("imported places are in everyone's next answer, and so are other ranke
   CHECK(town.ask("u").kept);
   REQUIRE(town.engine->activate_ranker({}, "", ModelChoice::kForNow).ok());
   CHECK_FALSE(town.ask("u").kept);
+}
+
+TEST_CASE("who and what was unknown is known from the first event and the import on, however often it was asked for") {
+  Town town;
+  const FeatureRequest features{EntityKind::kUser, {"new"}, {}, {}};
+  const auto known = [&] {
+    const auto found = town.engine->get_features({}, features);
+    REQUIRE(found.ok());
+    const auto& vectors = found->entities.at(0).vectors;
+    return std::any_of(vectors.begin(), vectors.end(),
+                       [](const FeatureVector& one) { return one.status == FeatureStatus::kPresent; });
+  };
+  for (int i = 0; i < 3; ++i) {
+    CHECK(town.ask("new").known_by == UserKnownBy::kNothing);
+    CHECK_FALSE(known());
+    CHECK(town.engine->get_place({}, PlaceId("p60")).status().code() == StatusCode::kNotFound);
+  }
+  CHECK(town.ask("new").kept);
+  CHECK_FALSE(town.ask("new").user_event);
+  town.visit("new", 3);
+  const Recommendations answer = town.ask("new");
+  CHECK(answer.known_by == UserKnownBy::kHistory);
+  CHECK(answer.user_event == town.clock.now());
+  CHECK(known());
+  town.import(60, 61);
+  CHECK(town.engine->get_place({}, PlaceId("p60")).ok());
 }
 
 TEST_CASE("what is invalidated by name is computed anew") {

@@ -17,17 +17,36 @@ namespace {
 constexpr std::size_t kWarmAtOnce = 200;
 constexpr std::chrono::minutes kWarmTimeout{10};
 
+void line(const char* label, const std::string& value) {
+  std::string text = label;
+  text.resize(15, ' ');
+  print(text + value + "\n");
+}
+
+void show_disk(const nlohmann::json& disk) {
+  line("on disk", byte_text(count_at(disk, "bytes")) + " of " + byte_text(count_at(disk, "limit")) + ", " +
+                      grouped(count_at(disk, "hits")) + " hits, " + grouped(count_at(disk, "misses")) + " misses, " +
+                      grouped(count_at(disk, "writes")) + " written, " + grouped(count_at(disk, "dropped")) +
+                      " dropped");
+  if (!text_at(disk, "trouble").empty()) line("disk trouble", text_at(disk, "trouble"));
+}
+
+void show_shared(const nlohmann::json& shared) {
+  line("in PostgreSQL", "about " + grouped(count_at(shared, "rows")) + " answers, " +
+                            byte_text(count_at(shared, "bytes")) + ", " + grouped(count_at(shared, "hits")) +
+                            " hits, " + grouped(count_at(shared, "misses")) + " misses, " +
+                            grouped(count_at(shared, "passed")) + " not waited for, " +
+                            grouped(count_at(shared, "writes")) + " written, " + grouped(count_at(shared, "dropped")) +
+                            " dropped, " + grouped(count_at(shared, "expired")) + " removed as old");
+  if (!text_at(shared, "trouble").empty()) line("its trouble", text_at(shared, "trouble"));
+}
+
 void show_stats(const GlobalOptions& options) {
   if (options.json()) return print(call(options, {.target = "/v1/cache"}).body + "\n");
   const nlohmann::json cache = call_json(options, {.target = "/v1/cache"});
   if (count_at(cache, "limit") == 0) {
     return print("no answers are kept: every one is computed; [cache] memory in the configuration keeps some\n");
   }
-  const auto line = [](const char* label, const std::string& value) {
-    std::string text = label;
-    text.resize(15, ' ');
-    print(text + value + "\n");
-  };
   line("kept", grouped(count_at(cache, "entries")) + " answers, " + byte_text(count_at(cache, "bytes")) + " of " +
                    byte_text(count_at(cache, "limit")));
   line("hit ratio", number_text(number_at(cache, "hit_ratio")));
@@ -39,13 +58,9 @@ void show_stats(const GlobalOptions& options) {
   line("not kept", grouped(count_at(cache, "passed")) + " requests about other moments, further pages, or with a draw");
   line("refreshed", grouped(count_at(cache, "refreshes")) + " in the background");
   line("evicted", grouped(count_at(cache, "evictions")) + " for want of room");
-  if (!cache.contains("disk") || count_at(cache["disk"], "limit") == 0) return;
-  const nlohmann::json& disk = cache["disk"];
-  line("on disk", byte_text(count_at(disk, "bytes")) + " of " + byte_text(count_at(disk, "limit")) + ", " +
-                      grouped(count_at(disk, "hits")) + " hits, " + grouped(count_at(disk, "misses")) + " misses, " +
-                      grouped(count_at(disk, "writes")) + " written, " + grouped(count_at(disk, "dropped")) +
-                      " dropped");
-  if (!text_at(disk, "trouble").empty()) line("disk trouble", text_at(disk, "trouble"));
+  if (cache.contains("disk") && count_at(cache["disk"], "limit") > 0) show_disk(cache["disk"]);
+  if (cache.contains("shared") && cache["shared"].value("in_use", false)) show_shared(cache["shared"]);
+  if (count_at(cache, "heard") > 0) line("told by SQL", grouped(count_at(cache, "heard")) + " invalidations");
 }
 
 struct Names {

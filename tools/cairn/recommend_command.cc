@@ -1,6 +1,10 @@
 #include <algorithm>
+#include <charconv>
 #include <memory>
 #include <optional>
+#include <string>
+#include <system_error>
+#include <vector>
 
 #include "tools/cairn/api_client.h"
 #include "tools/cairn/output.h"
@@ -32,7 +36,33 @@ struct RecommendArguments {
   std::string explore;
   std::optional<double> explore_strength;
   std::optional<std::int64_t> seed;
+  std::string min_offset;
+  std::optional<std::int64_t> max_staleness_ms;
+  std::string on_stale;
 };
+
+/// "kafka:3:1042" as an object.
+nlohmann::json read_min_offset(const std::string& text) {
+  const std::size_t last = text.rfind(':');
+  const std::size_t first = last == std::string::npos || last == 0 ? last : text.rfind(':', last - 1);
+  const auto number = [&](std::size_t begin, std::size_t end) -> std::optional<std::int64_t> {
+    std::int64_t value = 0;
+    const auto [stop, error] = std::from_chars(text.data() + begin, text.data() + end, value);
+    if (error != std::errc() || stop != text.data() + end || value < 0) return std::nullopt;
+    return value;
+  };
+  if (first != std::string::npos && first > 0 && last > first) {
+    const auto partition = number(first + 1, last);
+    const auto offset = number(last + 1, text.size());
+    if (partition && offset) {
+      return {{"source", text.substr(0, first)}, {"partition", *partition}, {"offset", *offset}};
+    }
+  }
+  throw CLI::ValidationError("--min-offset",
+                             "'" + text +
+                                 "' is none; write SOURCE:PARTITION:OFFSET, such as api:0:42, as answers to "
+                                 "ingested events name it");
+}
 
 /// "40.7128,-74.0060" as two numbers.
 void add_position(nlohmann::json& body, const std::string& at) {
@@ -72,6 +102,9 @@ std::string body_of(const RecommendArguments& arguments) {
   if (!arguments.explore.empty()) body["explore"] = arguments.explore;
   if (arguments.explore_strength) body["explore_strength"] = *arguments.explore_strength;
   if (arguments.seed) body["seed"] = *arguments.seed;
+  if (!arguments.min_offset.empty()) body["min_offset"] = read_min_offset(arguments.min_offset);
+  if (arguments.max_staleness_ms) body["max_staleness_ms"] = *arguments.max_staleness_ms;
+  if (!arguments.on_stale.empty()) body["on_stale"] = arguments.on_stale;
   try {
     return body.dump();
   } catch (const nlohmann::json::exception&) {
@@ -130,20 +163,33 @@ std::string cache_remark(const nlohmann::json& answer) {
          (flag_at(cache, "stale") ? " and stale, " : ", ");
 }
 
-void print_remarks(const nlohmann::json& answer) {
+/// ", reflects api:0:42, kafka:3:7".
+std::string offsets_remark(const nlohmann::json& freshness) {
+  std::string remark;
+  for (const auto& mark : list_at(freshness, "watermarks")) {
+    remark += (remark.empty() ? ", reflects " : ", ") + text_at(mark, "source") + ":" +
+              std::to_string(count_at(mark, "partition")) + ":" + std::to_string(count_at(mark, "offset"));
+  }
+  return remark;
+}
+
+void print_remarks(const nlohmann::json& answer, bool asked_for_an_offset) {
   const nlohmann::json freshness = answer.value("freshness", nlohmann::json::object());
   const std::string newest = text_at(freshness, "newest_event");
   const std::string shortfall = text_at(answer, "shortfall");
   if (!shortfall.empty()) print("\n" + shortfall + "\n");
   const std::string next = text_at(answer, "next");
   if (!next.empty()) print("\nmore with --cursor " + next + "\n");
-  // Nobody asks for an offset here, so there is one reason left.
   if (flag_at(answer, "degraded")) {
-    print("\nwhat is stored of this user is damaged, and was not used; cairn doctor --deep names it\n");
+    const std::string damaged =
+        "what is stored of this user is damaged, and was not used; cairn doctor --deep names it";
+    print("\n" + (asked_for_an_offset ? "the offset asked for is not reached yet, or " + damaged : damaged) + "\n");
   }
+  const std::string visit = text_at(answer, "user_event");
   print("\n" + grouped(count_at(answer, "candidates")) + " candidates, user's row from " + text_at(freshness, "tier") +
         ", " + cache_remark(answer) + model_remark(answer) +
-        (newest.empty() ? "no event seen yet" : "newest event " + newest) + "\n");
+        (newest.empty() ? "no event seen yet" : "newest event " + newest) +
+        (visit.empty() ? "" : ", the user's newest visit " + visit) + offsets_remark(freshness) + "\n");
 }
 
 void run_recommend(const GlobalOptions& options, const RecommendArguments& arguments) {
@@ -152,7 +198,7 @@ void run_recommend(const GlobalOptions& options, const RecommendArguments& argum
   if (options.json()) return print(call(options, request).body + "\n");
   const nlohmann::json answer = call_json(options, request);
   print_items(answer);
-  if (!options.quiet) print_remarks(answer);
+  if (!options.quiet) print_remarks(answer, !arguments.min_offset.empty());
 }
 
 }  // namespace
@@ -218,6 +264,18 @@ void add_recommend_command(CLI::App& app, const GlobalOptions& options) {
   command->add_option("--seed", arguments->seed, "Of --explore thompson: a new one for each answer")
       ->check(from_zero())
       ->needs(explore);
+  command->add_option("--min-offset", arguments->min_offset,
+                      "SOURCE:PARTITION:OFFSET that the answer must reflect all before, such as api:0:42");
+  command
+      ->add_option("--max-staleness", arguments->max_staleness_ms,
+                   "Milliseconds that a kept answer may be old; 0: it is computed")
+      ->check(CLI::NonNegativeNumber);
+  command
+      ->add_option(
+          "--on-stale", arguments->on_stale,
+          "What to do while --min-offset is not reached: wait, degrade (answer all the same, and say so) or fail; "
+          "default: wait")
+      ->check(CLI::IsMember({"wait", "degrade", "fail"}));
   command->footer(
       examples("  cairn recommend --user u1 --at 40.7128,-74.0060\n"
                "  cairn recommend -u u1 --at 40.7128,-74.0060 --radius 800 -c cafe -c bakery\n"

@@ -57,6 +57,32 @@ Section cache_section() {
               make_choice<Config>(CAIRN_AT(engine.answers.disk_compression), compression_words(),
                                   {.name = "disk_compression",
                                    .doc = "How they are made smaller there: \"lz4\", \"snappy\" or \"none\"."}),
+              make_key<Config>(CAIRN_AT(engine.answers.shared),
+                               {.name = "shared",
+                                .type = KeyType::kBool,
+                                .doc = "Answers are also kept in PostgreSQL, for other daemons on sql.schema and for "
+                                       "later starts. An answer from there was made from the same catalogue, model, "
+                                       "ranker and history of the user as this daemon has. Needs sql.dsn and memory."}),
+              make_key<Config>(CAIRN_AT(engine.answers.shared_connections),
+                               {.name = "shared_connections",
+                                .type = KeyType::kInteger,
+                                .doc = "Connections that look for answers there, beside one that writes them. While "
+                                       "all are busy, or PostgreSQL is gone, answers are computed.",
+                                .min = 1,
+                                .max = 1000}),
+              make_key<Config>(CAIRN_AT(engine.answers.shared_timeout),
+                               {.name = "shared_timeout",
+                                .type = KeyType::kDuration,
+                                .doc = "No answer waits for PostgreSQL for longer.",
+                                .min = 1,
+                                .max = 60 * kSecond}),
+              make_key<Config>(CAIRN_AT(engine.answers.shared_writes_per_second),
+                               {.name = "shared_writes",
+                                .type = KeyType::kInteger,
+                                .doc = "At most so many computed answers a second are written there; the others stay "
+                                       "with this daemon, and are counted.",
+                                .min = 1,
+                                .max = 1'000'000}),
           }};
 }
 

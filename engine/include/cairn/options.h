@@ -144,6 +144,12 @@ struct AnswerCacheOptions {
   std::chrono::milliseconds stale{10'000};   ///< for so long after that it may be given, marked, while it is made anew
   std::uint64_t disk_bytes = 0;              ///< of answers that memory has no room for; 0: none go to the disk
   Compression disk_compression = Compression::kLz4;
+  /// Answers are also kept in PostgreSQL (tier L3), for other daemons on its schema and for later starts. Needs
+  /// SqlOptions::dsn and memory.
+  bool shared = false;
+  int shared_connections = 4;                    ///< that look for answers there; while all are busy nobody waits
+  std::chrono::milliseconds shared_timeout{25};  ///< an answer waits for PostgreSQL no longer
+  std::uint32_t shared_writes_per_second = 500;  ///< more computed answers do not go there
   int cell_letters = 6;         ///< of geohashes to whose centres positions are moved (RecommendRequest::snap), 5 to 8
   std::size_t warm_cells = 64;  ///< the most visited ones, from which answers for nobody in particular are
                                 ///< made before they are asked for; 0: none

@@ -162,6 +162,7 @@ struct Recommendations {
                              ///< the user, because what is stored of them is damaged
   bool by_fallback = false;  ///< scanned by the processors, as the device that should have failed; the same answer
   Freshness freshness;       ///< of what it was computed from, then
+  std::optional<EventTime> user_event;  ///< the newest visit of the user that it knows of; absent: it knows of none
   std::optional<KeptAnswer> kept;  ///< absent: it was computed for this request
 };
 

@@ -8,6 +8,7 @@ namespace cairn::ranking {
 
 Ranker::Ranker(const RankerModel& model, LinearStage linear, std::optional<SecondStage> second)
     : version_(model.version),
+      network_digest_(model.network && second ? model.network->digest : 0),
       habit_(model.habit),
       week_(model.week),
       linear_(std::move(linear)),

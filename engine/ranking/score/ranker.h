@@ -28,6 +28,8 @@ class Ranker {
   [[nodiscard]] const LinearStage& linear() const noexcept { return linear_; }
   /// Null: the linear stage's order is that of answers.
   [[nodiscard]] const SecondStage* second() const noexcept { return second_ ? &*second_ : nullptr; }
+  /// Of the network that second() is; 0: there is none.
+  [[nodiscard]] std::uint64_t network_digest() const noexcept { return network_digest_; }
   /// What the model in force weighs; 0: it takes no part.
   [[nodiscard]] double model_weight() const noexcept;
 
@@ -35,6 +37,7 @@ class Ranker {
   Ranker(const RankerModel& model, LinearStage linear, std::optional<SecondStage> second);
 
   std::uint64_t version_;
+  std::uint64_t network_digest_ = 0;
   HabitCoefficients habit_;
   WeekCoefficients week_;
   LinearStage linear_;

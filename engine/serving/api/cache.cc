@@ -23,6 +23,9 @@ void write_answer_cache(json::Writer& out, const AnswerCacheStatus& answers) {
   out.key("passed").unsigned_integer(answers.passed);
   out.key("refreshes").unsigned_integer(answers.refreshes);
   out.key("evictions").unsigned_integer(answers.evictions);
+  out.key("age_ms_total").unsigned_integer(answers.memory_age_ms);
+  out.key("waited_us_total").unsigned_integer(answers.waited_us);
+  out.key("heard").unsigned_integer(answers.heard);
   out.key("disk").begin_object();
   out.key("bytes").unsigned_integer(answers.disk_bytes);
   out.key("limit").unsigned_integer(answers.disk_limit);
@@ -30,7 +33,22 @@ void write_answer_cache(json::Writer& out, const AnswerCacheStatus& answers) {
   out.key("misses").unsigned_integer(answers.disk_misses);
   out.key("writes").unsigned_integer(answers.disk_writes);
   out.key("dropped").unsigned_integer(answers.disk_dropped);
+  out.key("age_ms_total").unsigned_integer(answers.disk_age_ms);
+  out.key("waited_us_total").unsigned_integer(answers.disk_waited_us);
   out.key("trouble").text(answers.disk_trouble).end_object();
+  out.key("shared").begin_object();
+  out.key("in_use").boolean(answers.shared);
+  out.key("hits").unsigned_integer(answers.shared_hits);
+  out.key("misses").unsigned_integer(answers.shared_misses);
+  out.key("passed").unsigned_integer(answers.shared_passed);
+  out.key("writes").unsigned_integer(answers.shared_writes);
+  out.key("dropped").unsigned_integer(answers.shared_dropped);
+  out.key("expired").unsigned_integer(answers.shared_expired);
+  out.key("rows").unsigned_integer(answers.shared_rows);
+  out.key("bytes").unsigned_integer(answers.shared_bytes);
+  out.key("age_ms_total").unsigned_integer(answers.shared_age_ms);
+  out.key("waited_us_total").unsigned_integer(answers.shared_waited_us);
+  out.key("trouble").text(answers.shared_trouble).end_object();
   out.end_object();
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "cairn/rfc3339.h"
 #include "engine/serving/api/encode.h"
 #include "engine/serving/api/handlers.h"
 #include "engine/serving/api/time_limit.h"
@@ -159,6 +160,8 @@ std::string write_lasting_part(const Recommendations& answer, const RecommendReq
   out.key("shortfall").text(answer.shortfall);
   out.key("degraded").boolean(answer.degraded);
   out.key("by_fallback").boolean(answer.by_fallback);
+  out.key("user_event");
+  answer.user_event ? static_cast<void>(out.text(format_rfc3339(*answer.user_event))) : static_cast<void>(out.null());
   out.key("freshness");
   write_freshness(out, answer.freshness);
   return std::move(out).take();

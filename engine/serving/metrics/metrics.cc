@@ -101,6 +101,30 @@ void add_counts(Snapshot& out, const EngineStatus& status) {
   counter("cairn_answer_disk_writes_total", "Answers written to disk", status.answers.disk_writes);
   counter("cairn_answer_disk_dropped_total", "Answers that were to go to disk and did not",
           status.answers.disk_dropped);
+  counter("cairn_answer_shared_hits_total", "Answers found in PostgreSQL", status.answers.shared_hits);
+  counter("cairn_answer_shared_misses_total", "Answers looked for in PostgreSQL and not found, or not as new",
+          status.answers.shared_misses);
+  counter("cairn_answer_shared_passed_total", "Answers not looked for in PostgreSQL, as it was busy or late",
+          status.answers.shared_passed);
+  counter("cairn_answer_shared_writes_total", "Answers written to PostgreSQL", status.answers.shared_writes);
+  counter("cairn_answer_shared_dropped_total", "Answers that were to go to PostgreSQL and did not",
+          status.answers.shared_dropped);
+  counter("cairn_answer_shared_expired_total", "Answers removed from PostgreSQL when they had grown old",
+          status.answers.shared_expired);
+  counter("cairn_answer_invalidations_heard_total", "Invalidations by SQL that were heard of", status.answers.heard);
+  const auto by_tier = [&out](const char* name, const char* help, double l1, double l2, double l3) {
+    MetricFamily& family = out.family(name, help, MetricType::Counter);
+    Snapshot::add_counter(family, l1, {{"tier", "L1"}});
+    Snapshot::add_counter(family, l2, {{"tier", "L2"}});
+    Snapshot::add_counter(family, l3, {{"tier", "L3"}});
+  };
+  by_tier("cairn_answer_age_seconds_total", "How old kept answers were when they were given, summed up",
+          static_cast<double>(status.answers.memory_age_ms) / 1e3,
+          static_cast<double>(status.answers.disk_age_ms) / 1e3,
+          static_cast<double>(status.answers.shared_age_ms) / 1e3);
+  by_tier("cairn_answer_waited_seconds_total", "How long requests waited for the tier; L1: for others' computations",
+          static_cast<double>(status.answers.waited_us) / 1e6, static_cast<double>(status.answers.disk_waited_us) / 1e6,
+          static_cast<double>(status.answers.shared_waited_us) / 1e6);
   counter("cairn_answer_cache_evictions_total", "Kept answers that left for want of room", status.answers.evictions);
   counter("cairn_windows_written_total", "Windows of changes written to the state store by this process",
           status.windows_written);
@@ -152,6 +176,12 @@ void add_sizes(Snapshot& out, const EngineStatus& status, std::int64_t connectio
   Snapshot::add_gauge(rate, answers.hit_ratio(), {{"tier", "L1"}});
   Snapshot::add_gauge(rate, looked_for > 0 ? static_cast<double>(answers.disk_hits) / looked_for : 0.0,
                       {{"tier", "L2"}});
+  const double asked = static_cast<double>(answers.shared_hits + answers.shared_misses + answers.shared_passed);
+  Snapshot::add_gauge(rate, asked > 0 ? static_cast<double>(answers.shared_hits) / asked : 0.0, {{"tier", "L3"}});
+  out.gauge("cairn_answer_shared_bytes", "The table of kept answers in PostgreSQL",
+            static_cast<double>(answers.shared_bytes));
+  out.gauge("cairn_answer_shared_rows", "Kept answers in PostgreSQL, by its estimate",
+            static_cast<double>(answers.shared_rows));
   out.gauge("cairn_answer_disk_bytes", "Kept answers on disk", static_cast<double>(status.answers.disk_bytes));
   out.gauge("cairn_answer_cache_bytes", "Kept answers in memory", static_cast<double>(status.answers.bytes));
   out.gauge("cairn_answer_cache_entries", "Kept answers", static_cast<double>(status.answers.entries));

@@ -105,6 +105,7 @@ TEST_CASE_FIXTURE(Serving, "a recommendation answer carries items, reasons and f
       "reasons":[{"feature":"affinity","value":0.5,"contribution":1.25,"text":"visited 12 times, last 2 days ago"}]}],
     "next":"0a1b","known_by":"recent","ranker":7,"model":"cafe01","segment":null,"explored":"",
     "candidates":17,"shortfall":"only 1 place within 500 m","degraded":false,"by_fallback":false,
+    "user_event":"2024-05-01T11:00:00.000Z",
     "freshness":{"watermarks":[{"source":"api","partition":0,"offset":42}],
       "durable":[{"source":"api","partition":0,"offset":40}],
       "newest_event":"2024-05-01T12:00:00.123Z","tier":"L1"},
@@ -879,11 +880,32 @@ TEST_CASE_FIXTURE(Serving, "the cache tells of itself, alone and in the status")
                                   .disk_misses = 14,
                                   .disk_writes = 15,
                                   .disk_dropped = 16,
-                                  .disk_trouble = "full"};
+                                  .disk_trouble = "full",
+                                  .shared = true,
+                                  .shared_hits = 17,
+                                  .shared_misses = 18,
+                                  .shared_passed = 19,
+                                  .shared_writes = 20,
+                                  .shared_dropped = 21,
+                                  .shared_expired = 22,
+                                  .shared_rows = 23,
+                                  .shared_bytes = 24,
+                                  .shared_trouble = "gone",
+                                  .memory_age_ms = 25,
+                                  .disk_age_ms = 26,
+                                  .shared_age_ms = 27,
+                                  .waited_us = 28,
+                                  .disk_waited_us = 29,
+                                  .shared_waited_us = 30,
+                                  .heard = 31};
   const auto cache = json_of(get(port(), "/v1/cache"));
   CHECK(cache == nlohmann::json::parse(R"({"bytes":10,"limit":20,"entries":1,"hit_ratio":0.8,"hits":6,"stale_hits":2,
     "misses":2,"outdated":1,"waited":1,"passed":3,"refreshes":4,"evictions":5,
-    "disk":{"bytes":11,"limit":12,"hits":13,"misses":14,"writes":15,"dropped":16,"trouble":"full"}})"));
+    "age_ms_total":25,"waited_us_total":28,"heard":31,
+    "disk":{"bytes":11,"limit":12,"hits":13,"misses":14,"writes":15,"dropped":16,"age_ms_total":26,
+      "waited_us_total":29,"trouble":"full"},
+    "shared":{"in_use":true,"hits":17,"misses":18,"passed":19,"writes":20,"dropped":21,"expired":22,"rows":23,
+      "bytes":24,"age_ms_total":27,"waited_us_total":30,"trouble":"gone"}})"));
   CHECK(json_of(get(port(), "/v1/status"))["cache"] == cache);
 }
 

@@ -176,6 +176,7 @@ Result<Recommendations> FakeEngine::recommend(const CallContext& context, const 
   if (request.explore) answer.explored = request.explore->method;
   answer.candidates = 17;
   answer.shortfall = "only 1 place within 500 m";
+  answer.user_event = event_time_from_ms(1'714'561'200'000);
   answer.freshness = {
       {{"api", {Partition{0}, Offset{42}, {}}}}, {{"api", {Partition{0}, Offset{40}, {}}}}, kNewest, Tier::kMemory};
   return answer;

@@ -85,7 +85,7 @@ TEST_CASE_FIXTURE(Cli, "recommend shows ranked places with their reasons") {
         "more with --cursor 0a1b\n"
         "\n"
         "17 candidates, user's row from L1, kept for 1,234 ms in L1 and stale, model cafe01, newest event "
-        "2024-05-01T12:00:00.123Z\n");
+        "2024-05-01T12:00:00.123Z, the user's newest visit 2024-05-01T11:00:00.000Z, reflects api:0:42\n");
   const RecommendRequest asked = engine.last_recommend();
   CHECK(asked.position == GeoPoint{40.7, -74.0});
   CHECK(asked.categories == std::vector<std::string>{"cafe", "bar"});
@@ -107,6 +107,21 @@ TEST_CASE_FIXTURE(Cli, "recommend names places to leave out, to order and just s
   CHECK(asked.max_per_category == 2);
   CHECK(asked.diversity == 0.25);
   CHECK(run({"recommend", "-u", "u1", "--diversity", "2"}).exit_code == 2);
+}
+
+TEST_CASE_FIXTURE(Cli, "recommend says how fresh an answer must be, and what to do when it cannot be") {
+  REQUIRE(run({"recommend", "-u", "u1", "--min-offset", "a:b:3:42", "--max-staleness", "500", "--on-stale", "degrade"})
+              .exit_code == 0);
+  const RecommendRequest asked = engine.last_recommend();
+  REQUIRE(asked.min_offset);
+  CHECK(asked.min_offset->source == "a:b");
+  CHECK(asked.min_offset->position.partition == Partition{3});
+  CHECK(asked.min_offset->position.offset == Offset{42});
+  CHECK(asked.max_staleness == std::chrono::milliseconds(500));
+  CHECK(asked.on_stale == OnStale::kDegrade);
+  for (const char* wrong : {"api", "api:0", ":0:1", "api:x:1", "api:0:-1", "api:0:1x"}) {
+    CHECK(run({"recommend", "-u", "u1", "--min-offset", wrong}).exit_code == 2);
+  }
 }
 
 TEST_CASE_FIXTURE(Cli, "recommend explores when it is told to, and says so") {
@@ -650,10 +665,16 @@ TEST_CASE_FIXTURE(Cli, "cache stats says how much is kept and how often it was g
                                   .misses = 500,
                                   .waited = 9,
                                   .outdated = 7,
-                                  .passed = 3};
+                                  .passed = 3,
+                                  .shared = true,
+                                  .shared_hits = 4,
+                                  .shared_rows = 1'234,
+                                  .shared_bytes = 3 << 20,
+                                  .shared_trouble = "gone"};
   const Outcome stats = run({"cache", "stats"});
   for (const char* expected : {"12 answers, 2.0 KiB of 1.0 MiB", "1,500, and 1 marked as stale",
-                               "500, 7 as something had happened, 9 of all waited for another"}) {
+                               "500, 7 as something had happened, 9 of all waited for another",
+                               "in PostgreSQL  about 1,234 answers, 3.0 MiB, 4 hits", "its trouble    gone"}) {
     CHECK_MESSAGE(mentions(stats.out, expected), stats.out);
   }
   CHECK(nlohmann::json::parse(run({"-o", "json", "cache", "stats"}).out)["hits"] == 1'500);
