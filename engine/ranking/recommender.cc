@@ -107,6 +107,11 @@ void Recommender::notice_time(EventTime now) {
   generation_.fetch_add(1, std::memory_order_acq_rel);
 }
 
+bool Recommender::has_rules() const {
+  const auto places = this->places();
+  return places->rules() != nullptr && !places->rules()->rules().empty();
+}
+
 void Recommender::serve_model(std::shared_ptr<const model::ServedModel> model) {
   const MutexLock one_at_a_time(rebuild_mutex_);
   replace_places(index(), std::move(model), ranker(), places()->said());
@@ -125,8 +130,8 @@ std::shared_ptr<const model::ServedModel> Recommender::served_model() const {
 }
 
 void Recommender::replace_places(std::shared_ptr<const PlaceIndex> index,
-                                 std::shared_ptr<const model::ServedModel> model,
-                                 std::shared_ptr<const Ranker> ranker, PlaceScan::Said said) {
+                                 std::shared_ptr<const model::ServedModel> model, std::shared_ptr<const Ranker> ranker,
+                                 PlaceScan::Said said) {
   std::shared_ptr<const ModelScores> scores;
   if (model) scores = std::make_shared<const ModelScores>(index, std::move(model));
   auto places = PlaceScan::create(std::move(index), std::move(scores), std::move(ranker), *backend_, std::move(said));
@@ -470,15 +475,15 @@ Result<Recommender::Ranked> Recommender::rank_tier(const CallContext& call, Aske
   const std::size_t pool = std::max(kSecondStage, limit);
   for (std::size_t wanted = wanted_first(question, limit, ranker);; wanted *= 4) {
     // The first round was scanned together with others.
-    CAIRN_ASSIGN_OR_RETURN(PlaceScan::Found found,
-                           Recommender::found(asked, std::move(asked.search), filter, wanted));
+    CAIRN_ASSIGN_OR_RETURN(PlaceScan::Found found, Recommender::found(asked, std::move(asked.search), filter, wanted));
     const bool by_fallback = found.by_fallback;
     if (!found.by_scan) {
       found = question.ranks_some ? find_some(question, filter, index) : find_all(question, filter, index);
       if (question.max_per_category > 0) wanted = std::max(wanted, found.passed);  // all are here: one round will do
     }
-    CAIRN_ASSIGN_OR_RETURN(Linear linear, score_all(ranker, facts, found.candidates, [&] { return call.check(); },
-                                                    places.rules(), places.rules()->adding(question.rules)));
+    CAIRN_ASSIGN_OR_RETURN(Linear linear, score_all(
+                                              ranker, facts, found.candidates, [&] { return call.check(); },
+                                              places.rules(), places.rules()->adding(question.rules)));
     std::vector<std::uint32_t> order = best_candidates(index, found.candidates, linear.scores, wanted);
     CAIRN_RETURN_IF_ERROR(raise_to_bounds(index, question.model.get(), ranker.model_weight(), found.candidates, pool,
                                           order, &linear.scores));

@@ -86,10 +86,11 @@ class Recommender {
   /// From here on places rise and fall by these rules. Returns: what PlaceRules::check() returns; those before then
   /// stay in force.
   [[nodiscard]] Status serve_rules(std::vector<PlaceRule> rules) CAIRN_EXCLUDES(rebuild_mutex_, index_mutex_);
+  [[nodiscard]] bool has_rules() const CAIRN_EXCLUDES(index_mutex_);
   /// Moves the generation when other rules are in force now than before. Call every second or so.
   void notice_time(EventTime now) CAIRN_EXCLUDES(index_mutex_);
-  /// Another number with each change of the index, the model, the ranker or the rules: what was answered under another one may not
-  /// be what would be answered now.
+  /// Another number with each change of the index, the model, the ranker or the rules: what was answered under another
+  /// one may not be what would be answered now.
   [[nodiscard]] std::uint64_t generation() const noexcept { return generation_.load(std::memory_order_acquire); }
   /// From here on made_with() can tell.
   void tell_what_answers_are_made_with() CAIRN_EXCLUDES(rebuild_mutex_, index_mutex_);
@@ -154,7 +155,8 @@ class Recommender {
   [[nodiscard]] std::shared_ptr<const PlaceScan> places() const CAIRN_EXCLUDES(index_mutex_);
   [[nodiscard]] bool index_current() const;
   /// Makes an index of the catalogue as it is.
-  void build_index(std::shared_ptr<const Ranker> ranker, std::vector<PlaceRule> rules) CAIRN_REQUIRES(rebuild_mutex_) CAIRN_EXCLUDES(index_mutex_);
+  void build_index(std::shared_ptr<const Ranker> ranker, std::vector<PlaceRule> rules) CAIRN_REQUIRES(rebuild_mutex_)
+      CAIRN_EXCLUDES(index_mutex_);
   /// Puts an index, a model and a ranker in place, in one step.
   void replace_places(std::shared_ptr<const PlaceIndex> index, std::shared_ptr<const model::ServedModel> model,
                       std::shared_ptr<const Ranker> ranker, PlaceScan::Said said) CAIRN_REQUIRES(rebuild_mutex_)
@@ -187,8 +189,8 @@ class Recommender {
   static constexpr std::size_t kFeaturesKept = 4096;
   [[nodiscard]] static Result<Linear> score_all(const Ranker& ranker, const QuestionFacts& facts,
                                                 std::span<const PlaceIndex::Near> candidates,
-                                                const std::function<Status()>& go_on,
-                                                const PlaceRules* rules = nullptr, PlaceRules::Set adding = 0);
+                                                const std::function<Status()>& go_on, const PlaceRules* rules = nullptr,
+                                                PlaceRules::Set adding = 0);
   /// The features of the `chosen` candidates.
   [[nodiscard]] static std::vector<float> features_of(const QuestionFacts& facts, const Linear& linear,
                                                       std::span<const std::uint32_t> chosen);
