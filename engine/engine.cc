@@ -10,6 +10,7 @@
 #include "engine/api_log.h"
 #include "engine/batching/batcher.h"
 #include "engine/cache/answer_cache.h"
+#include "engine/cache/warmer.h"
 #include "engine/compute.h"
 #include "engine/ingest/api_intake.h"
 #include "engine/ingest/consumers.h"
@@ -78,6 +79,7 @@ class EngineImpl final : public Engine {
                                       ModelChoice choice) override;
   Result<ModelStatus> activate_model(const CallContext& context, const std::string& directory,
                                      ModelChoice choice) override;
+  Status apply_rules(const CallContext& context, std::vector<PlaceRule> rules) override;
   Status close() override;
 
  private:
@@ -86,6 +88,8 @@ class EngineImpl final : public Engine {
   [[nodiscard]] std::unique_ptr<storage::PassingStore> open_answers_on_disk();
   Status start_consumers();
   void start_upkeep();
+  void start_warming();
+  [[nodiscard]] bool knows(const UserId& user) const;
   [[nodiscard]] std::vector<ReadinessCheck> checks(const EngineStatus& status, storage::StateStoreStats store) const;
   [[nodiscard]] std::vector<ConsumerHealth> consumer_health() const;
   [[nodiscard]] Result<std::vector<ingest::Consumer*>> consumers_named(const std::string& name) const;
@@ -109,6 +113,7 @@ class EngineImpl final : public Engine {
   std::unique_ptr<batching::Batcher> batcher_;
   std::unique_ptr<cache::AnswerCache> answers_;
   bool answers_on_disk_ = false;
+  std::unique_ptr<cache::Warmer> warmer_;  ///< null: nothing is warmed
   std::unique_ptr<ingest::ApiIntake> intake_;
   std::unique_ptr<ingest::FeatureSink> feature_sink_;
   std::unique_ptr<ingest::Consumers> feature_consumers_;
@@ -131,11 +136,13 @@ Status EngineImpl::start() {
   CAIRN_RETURN_IF_ERROR(streaming::check_mapping(options_.decode.mapping, types_));
   // What the check of a configuration finds is found before anything is opened.
   if (!options_.model.dir.empty()) CAIRN_RETURN_IF_ERROR(check_model_directory(options_.model.dir));
+  CAIRN_RETURN_IF_ERROR(check_place_options(options_.places, options_.rules));
   CAIRN_RETURN_IF_ERROR(open_parts());
   open_user_side();
   CAIRN_RETURN_IF_ERROR(users_->recover());
   CAIRN_RETURN_IF_ERROR(start_consumers());
   start_upkeep();
+  start_warming();
   return ok_status();
 }
 
@@ -147,14 +154,16 @@ Status EngineImpl::open_parts() {
   CAIRN_RETURN_IF_ERROR(storage::DirectoryOwner::check_free(directory_->store()));  // its ballast is not ours to remove
   ballast_ = std::make_unique<upkeep::Ballast>(directory_->ballast(), options_.state.free_bytes_min, options_.log);
   ballast_->give_up_when_full();
+  CAIRN_ASSIGN_OR_RETURN(const ranking::PlaceTerms terms, place_terms(options_.places));
   CAIRN_ASSIGN_OR_RETURN(store_, storage::open_rocksdb_store(store_options(options_, *directory_, fading_)));
-  CAIRN_ASSIGN_OR_RETURN(state_, state::FeatureState::open(*store_, state_options(options_, &fading_), types_));
+  CAIRN_ASSIGN_OR_RETURN(state_, state::FeatureState::open(*store_, state_options(options_, &fading_, terms), types_));
   CAIRN_ASSIGN_OR_RETURN(event_log_, open_api_log(options_, *directory_, *store_, *state_));
   CAIRN_ASSIGN_OR_RETURN(
       dead_letters_, streaming::open_dead_letter_file(dead_letter_path(options_, *directory_), options_.dead_letters));
   CAIRN_ASSIGN_OR_RETURN(compute_, open_compute(options_.compute, options_.log));
   CAIRN_ASSIGN_OR_RETURN(recommender_,
-                         ranking::Recommender::create(*state_, options_.ranking, std::move(compute_.backend)));
+                         ranking::Recommender::create(*state_, options_.ranking, std::move(compute_.backend), terms,
+                                                      options_.rules));
   CAIRN_ASSIGN_OR_RETURN(
       models_, ModelSide::open(options_.model, options_.ranking.ranker_dir, *recommender_, clock_, options_.log));
   batcher_ = std::make_unique<batching::Batcher>(*recommender_, compute_.batching(options_.batching));
@@ -164,7 +173,8 @@ Status EngineImpl::open_parts() {
         return batcher_->answer(call, request, clock_.now());
       },
       [this] { return recommender_->generation(); }, open_answers_on_disk(),
-      [] { return std::chrono::steady_clock::now(); }, options_.log);
+      [] { return std::chrono::steady_clock::now(); }, options_.log,
+      [this](const UserId& user) { return knows(user); });
   if (options_.answers.memory_bytes > 0) {
     state_->observe_interactions([this](auto interactions) { answers_->happened(interactions); });
   }
@@ -235,6 +245,7 @@ void EngineImpl::start_upkeep() {
   std::vector<upkeep::Schedule::Chore> chores;
   chores.emplace_back([this] {
     recommender_->refresh_index();
+    recommender_->notice_time(clock_.now());
     recommender_->prepare(clock_.now());
   });
   if (sql_) sql_->add_chores(&chores);
@@ -252,10 +263,38 @@ void EngineImpl::start_upkeep() {
   schedule_ = std::make_unique<upkeep::Schedule>(std::move(chores), kUpkeepPeriod, options_.log);
 }
 
+/// Of a row that cannot be read nobody can say that it is not there.
+bool EngineImpl::knows(const UserId& user) const {
+  const auto found = state_->row(EntityKind::kUser, user.str());
+  return !found.ok() || found->row != nullptr;
+}
+
+/// Whatever is asked by nobody in particular from where most go: with all segments together, and with each.
+void EngineImpl::start_warming() {
+  const AnswerCacheOptions& answers = options_.answers;
+  if (answers.memory_bytes == 0 || answers.warm_cells == 0) return;
+  const auto plan = [this] {
+    std::vector<RecommendRequest> requests;
+    const std::uint32_t segments = recommender_->segments();
+    for (const std::string& cell : recommender_->popular_cells(options_.answers.warm_cells)) {
+      requests.push_back({.cell = cell});
+      for (std::uint32_t i = 0; i < segments; ++i) requests.push_back({.cell = cell, .segment = i});
+    }
+    return requests;
+  };
+  const auto make = [this](const CallContext& call, const RecommendRequest& request) {
+    return answers_->warm(call, request, options_.answers.warm_every);
+  };
+  warmer_ = std::make_unique<cache::Warmer>(
+      cache::Warmer::Options{.every = answers.warm_every, .time = answers.warm_time}, plan, make,
+      [this] { return recommender_->generation(); }, options_.log);
+}
+
 Status EngineImpl::close() {
   const MutexLock one_at_a_time(close_mutex_);
   if (closing_.exchange(true)) return ok_status();
   if (state_) state_->stop_waiting();
+  if (warmer_) warmer_->stop();
   if (batcher_) batcher_->stop();
   if (answers_) answers_->stop();
   if (event_log_) event_log_->close();
@@ -285,7 +324,7 @@ Result<IngestAck> EngineImpl::check_events(const CallContext& context, std::span
 Status EngineImpl::upsert_places(const CallContext& context, std::span<const Place> places) {
   if (closing_.load()) return unavailable("the engine is closing");
   CAIRN_RETURN_IF_ERROR(context.check());
-  CAIRN_RETURN_IF_ERROR(state_->catalog().upsert(places));
+  CAIRN_RETURN_IF_ERROR(state_->upsert_places(places));
   schedule_->call();
   return ok_status();
 }
@@ -350,6 +389,12 @@ Result<ModelStatus> EngineImpl::activate_ranker(const CallContext& context, cons
   if (closing_.load()) return unavailable("the engine is closing");
   CAIRN_RETURN_IF_ERROR(models_->activate_ranker(context, directory, choice));
   return models_->status();
+}
+
+Status EngineImpl::apply_rules(const CallContext& context, std::vector<PlaceRule> rules) {
+  if (closing_.load()) return unavailable("the engine is closing");
+  CAIRN_RETURN_IF_ERROR(context.check());
+  return recommender_->serve_rules(std::move(rules));
 }
 
 Result<std::vector<ingest::Consumer*>> EngineImpl::consumers_named(const std::string& name) const {
@@ -423,6 +468,7 @@ EngineStatus EngineImpl::status(const CallContext&) const {
   status.recommendations = recommendations_.load(std::memory_order_relaxed);
   status.batching = batcher_->status();
   status.answers = answers_->status();
+  if (warmer_) status.answers.warming = warmer_->status();
   if (status.answers.limit > 0) status.memory.push_back({"answers", status.answers.bytes, status.answers.limit});
   status.sql_rows = sql_ ? sql_->rows() : 0;
   status.erasures_pending = users_->pending();
@@ -472,6 +518,11 @@ Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options, const Clock&
 Status check_mapping_options(const DecodeOptions& options) {
   CAIRN_ASSIGN_OR_RETURN(const InteractionTypes types, InteractionTypes::with_declared(options.declared_types));
   return streaming::check_mapping(options.mapping, types);
+}
+
+Status check_place_options(const PlaceOptions& options, const std::vector<PlaceRule>& rules) {
+  CAIRN_RETURN_IF_ERROR(place_terms(options).status());
+  return ranking::PlaceRules::check(rules);
 }
 
 Status check_postgres_options(const SqlOptions& options) { return sql::check_options(options); }

@@ -7,9 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "cairn/attributes.h"
 #include "cairn/feature_view.h"
 #include "cairn/log.h"
 #include "cairn/mapping.h"
+#include "cairn/place_rule.h"
 
 namespace cairn {
 
@@ -114,6 +116,14 @@ struct RankingOptions {
   std::size_t candidates_max = 2'000'000;  ///< most places scored per answer; beyond, the nearest ones are
 };
 
+/// What is known of all places alike.
+struct PlaceOptions {
+  std::vector<AttributeSpec> attributes;  ///< whose type matters; others hold what they are given
+  std::string time_zone = "UTC";          ///< of places without an attribute time_zone, and of rules
+  std::vector<std::string> public_holidays;  ///< PH of opening hours: "2026-12-25", "12-25" of each year, or "A..B"
+  std::vector<std::string> school_holidays;  ///< SH: likewise
+};
+
 /// The trained model that an engine serves with.
 struct ModelOptions {
   /// Directory of the model that is loaded when the engine opens (`cairn train` writes one; engine/model/format.md);
@@ -134,7 +144,12 @@ struct AnswerCacheOptions {
   std::chrono::milliseconds stale{10'000};   ///< for so long after that it may be given, marked, while it is made anew
   std::uint64_t disk_bytes = 0;              ///< of answers that memory has no room for; 0: none go to the disk
   Compression disk_compression = Compression::kLz4;
-  std::uint64_t seed = 1;  ///< of what is drawn, so that not all grow old at once
+  int cell_letters = 6;         ///< of geohashes to whose centres positions are moved (RecommendRequest::snap), 5 to 8
+  std::size_t warm_cells = 64;  ///< the most visited ones, from which answers for nobody in particular are
+                                ///< made before they are asked for; 0: none
+  std::chrono::milliseconds warm_every{30'000};  ///< and made anew
+  std::chrono::milliseconds warm_time{10'000};   ///< a round ends after so long, whether done or not
+  std::uint64_t seed = 1;                        ///< of what is drawn, so that not all grow old at once
 };
 
 /// Questions of all callers that come at the same time and are scanned together (engine/batching).
@@ -167,6 +182,8 @@ struct EngineOptions {
   IdempotencyOptions idempotency;
   SqlOptions sql;
   RankingOptions ranking;
+  PlaceOptions places;
+  std::vector<PlaceRule> rules;  ///< by which places rise and fall; Engine::apply_rules replaces them
   ModelOptions model;
   AnswerCacheOptions answers;
   BatchingOptions batching;

@@ -38,15 +38,27 @@ struct Explore {
 
 /// Which places, for this user, here, now.
 struct RecommendRequest {
-  UserId user;                             ///< may be unknown: the answer is then by place and distance
-  std::optional<GeoPoint> position;        ///< absent: the user's last known place; unknown too: INVALID_ARGUMENT
+  UserId user;                       ///< may be unknown: the answer is then by place and distance. Empty, which
+                                     ///< needs `cell` or `snap`: for nobody in particular
+  std::optional<GeoPoint> position;  ///< absent: the user's last known place; unknown too: INVALID_ARGUMENT
+  std::string cell = {};  ///< a geohash of 5 to 8 letters: the position is its centre, so that all who ask from there
+                          ///< ask the same. With `position`: INVALID_ARGUMENT
+  bool snap = false;      ///< moves `position` to the centre of its cell of AnswerCacheOptions::cell_letters
   std::optional<EventTime> position_time;  ///< when the position was fixed; absent: the moment asked for
   std::optional<EventTime> time;           ///< the moment asked for; absent: the clock
   std::size_t limit = 20;
   std::optional<double> radius_meters;  ///< absent: RankingOptions::radius_meters_default
   std::vector<std::string> categories;  ///< empty: any
+  std::vector<std::string> exclude_categories;  ///< leave out places of these
+  /// Only places for which this holds; empty: all. Tests of attributes joined by and, or, not and parentheses:
+  /// `price <= 20 and (cuisine in ("thai", "lao") or vegan) and not smoking`. engine/ranking/README.md has all of it.
+  std::string where;
+  std::optional<EventTime> open_at;  ///< only places that are open then, by the attribute that is declared as hours
+  bool open_now = false;             ///< the same, at the moment asked for; not together with open_at
+  bool open_unknown = false;         ///< with either: places whose hours are unknown as well
   bool exclude_seen = false;            ///< leave out places in the user's history
   std::vector<PlaceId> exclude;         ///< leave out these; unknown ones are no error
+  std::vector<PlaceId> only;            ///< leave out all but these, within the radius; empty: all places
   std::vector<PlaceId> rank;            ///< order just these, however far, unless a radius is named; empty: all places
   std::vector<PlaceId> recent;       ///< seen in this session, the latest last: known to the model beside the history,
                                      ///< and the position of who has no other
@@ -59,6 +71,7 @@ struct RecommendRequest {
                                          ///< INVALID_ARGUMENT, and where there are none FAILED_PRECONDITION
   std::optional<Explore> explore;  ///< absent: answers by what is known. Where the model in force is not one set of
                                    ///< fold-in vectors: FAILED_PRECONDITION
+  bool attributes = false;         ///< fill the attributes of the answer's places
   bool explain = true;             ///< fill Recommended::reasons
   std::optional<Watermark> min_offset;                     ///< the answer must reflect all before it
   std::optional<std::chrono::milliseconds> max_staleness;  ///< a kept answer must not be older; 0: it is computed;
@@ -132,12 +145,14 @@ struct KeptAnswer {
 
 struct Recommendations {
   SharedList<Recommended> items;  ///< best first; equal scores: nearer first, then by place id. With diversity: in
-                                  ///< the order in which they were chosen
+                                  ///< the order in which they were chosen. With rules that pin or bury: those that are
+                                  ///< pinned, all others, those that are buried, each by themselves in that order
   std::size_t candidates = 0;     ///< places that passed every filter
   std::string next;               ///< RecommendRequest::cursor for the next page; empty when there is none
   UserKnownBy known_by = UserKnownBy::kNothing;
   std::uint64_t ranker = 0;               ///< version of the ranker that scored: of its numbers, for people
   std::string model;                      ///< version of the model that took part; empty: none
+  std::string cell = {};                  ///< at whose centre it was asked; empty: at the position as it was given
   std::optional<std::uint32_t> segment;   ///< that the model was asked with, or that counts most in it, as the model
                                           ///< knows no place of the user's
   std::optional<ExploreMethod> explored;  ///< absent: not, also where it was asked for and the model knows no place of

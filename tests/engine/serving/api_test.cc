@@ -32,6 +32,8 @@ TEST_CASE_FIXTURE(Serving, "a recommendation request reaches the engine field by
                              R"({"user_id":18446744073709551615,"lat":40.7,"lon":-74,"time":"2024-05-01T12:00:00Z",
                                "position_time":"2024-05-01T11:00:00Z",
                                "limit":7,"radius_meters":500,"categories":["cafe","bar"],"exclude_seen":true,
+                               "exclude_categories":["pub"],"where":"a = \"b\"","open_at":"2024-05-01T20:00:00Z",
+                               "open_unknown":true,"only":["p9",7],"attributes":true,
                                "exclude":["p1",2],"rank":["p3","p4"],"recent":["p5",18446744073709551615],
                                "cursor":"ab","max_per_category":3,"diversity":0.25,
                                "segment":3,"explore":"thompson","explore_strength":2.5,"seed":9223372036854775807,"explain":true,"min_offset":{"source":"api","partition":2,"offset":42},
@@ -45,6 +47,13 @@ TEST_CASE_FIXTURE(Serving, "a recommendation request reaches the engine field by
   CHECK(asked.limit == 7);
   CHECK(asked.radius_meters == 500.0);
   CHECK(asked.categories == std::vector<std::string>{"cafe", "bar"});
+  CHECK(asked.exclude_categories == std::vector<std::string>{"pub"});
+  CHECK(asked.where == "a = \"b\"");
+  CHECK(to_ms(asked.open_at.value()) == 1714564800000 + 8 * 3'600'000);
+  CHECK_FALSE(asked.open_now);
+  CHECK(asked.open_unknown);
+  CHECK(asked.only == std::vector{PlaceId("p9"), PlaceId("7")});
+  CHECK(asked.attributes);
   CHECK(asked.exclude_seen);
   CHECK(asked.exclude == std::vector{PlaceId("p1"), PlaceId("2")});
   CHECK(asked.rank == std::vector{PlaceId("p3"), PlaceId("p4")});
@@ -67,6 +76,24 @@ TEST_CASE_FIXTURE(Serving, "a recommendation request reaches the engine field by
   const auto deadline = engine.last_context().deadline.value();
   CHECK(deadline > before);
   CHECK(deadline <= std::chrono::steady_clock::now() + std::chrono::milliseconds(30000));
+}
+
+TEST_CASE_FIXTURE(Serving, "attributes of places are taken as JSON has them, and given back") {
+  start();
+  const char* place = R"({"place_id":"x","name":"","lat":1.5,"lon":2.5,"category":"",
+      "attributes":{"b":true,"l":["thai",3,false],"n":18446744073709551615,"none":null,"s":"caf\u00e9","t":-1.5}})";
+  REQUIRE(post(port(), "/v1/places", place).code == 200);
+  const auto back = json_of(get(port(), "/v1/places/x"));
+  CHECK(back["attributes"] == nlohmann::json::parse(
+                                  R"({"b":true,"l":["thai",3,false],"n":1.8446744073709552e19,"s":"caf\u00e9","t":-1.5})"));
+  const auto refused = [&](const std::string& attributes) {
+    return check_error(post(port(), "/v1/places", R"({"place_id":"y","lat":1,"lon":2,"attributes":)" + attributes + "}"),
+                       400, "INVALID_ARGUMENT");
+  };
+  CHECK(mentions(refused("[1]"), "place 0: attributes must be an object, not an array"));
+  CHECK(mentions(refused(R"({"a":{"b":1}})"),
+                 "attribute 'a' holds an object; its value is a string, a number, a boolean or a list of those"));
+  CHECK(mentions(refused(R"({"a":[[1]]})"), "attribute 'a' holds an array"));
 }
 
 TEST_CASE_FIXTURE(Serving, "a recommendation answer carries items, reasons and freshness") {
@@ -340,7 +367,7 @@ TEST_CASE_FIXTURE(Serving, "a place is found by its percent-decoded id") {
   start();
   CHECK(json_of(get(port(), "/v1/places/p1")) ==
         nlohmann::json::parse(
-            R"({"place_id":"p1","name":"Caffe \"Reggio\"","lat":40.7303,"lon":-74.0003,"category":"cafe"})"));
+            R"({"place_id":"p1","name":"Caffe \"Reggio\"","lat":40.7303,"lon":-74.0003,"category":"cafe","attributes":{}})"));
   CHECK(json_of(get(port(), "/v1/places/a%2Fb%20%C3%BC"))["name"] == "odd id");
   CHECK(mentions(check_error(get(port(), "/v1/places/nowhere"), 404, "NOT_FOUND"), "nowhere"));
   check_error(get(port(), "/v1/places/%zz"), 400, "INVALID_ARGUMENT");
@@ -749,6 +776,12 @@ TEST_CASE_FIXTURE(Serving, "every field that openapi.json gives a recommendation
                            {"limit", 1},
                            {"radius_meters", 1},
                            {"categories", nlohmann::json::array()},
+                           {"exclude_categories", {"bar"}},
+                           {"where", "price < 3"},
+                           {"open_at", "now"},
+                           {"open_unknown", true},
+                           {"only", {"p1", 2}},
+                           {"attributes", true},
                            {"exclude_seen", true},
                            {"exclude", {"p1", 2}},
                            {"rank", nlohmann::json::array()},
