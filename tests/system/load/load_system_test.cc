@@ -27,7 +27,9 @@ using nlohmann::json;
 /// A daemon with small buffers and two cafés.
 class Daemon {
  public:
-  Daemon() : process_(CAIRND_PATH, {"--config", write_config()}, {{"CAIRN_HTTP__LISTEN", "127.0.0.1:0"}}) {
+  /// `more`: further sections of its configuration.
+  explicit Daemon(const std::string& more = "")
+      : process_(CAIRND_PATH, {"--config", write_config(more)}, {{"CAIRN_HTTP__LISTEN", "127.0.0.1:0"}}) {
     REQUIRE_MESSAGE(process_.wait_for_error_text("\"daemon.ready\""), process_.error());
     REQUIRE(process_.wait_for_error_text("}\n"));
     const std::string field = "\"port\":\"";
@@ -57,13 +59,15 @@ class Daemon {
   [[nodiscard]] long counted(const std::string& route, int code) const;
 
   [[nodiscard]] const test::TemporaryFolder& folder() const { return folder_; }
+  [[nodiscard]] int port() const { return port_; }
   Process& process() { return process_; }
 
  private:
-  std::string write_config() const {
+  std::string write_config(const std::string& more) const {
     return folder_.write("cairn.toml", "[state]\ndir = \"" + folder_.path() +
                                            "/state\"\nblock_cache = \"8MiB\"\nmemtable = \"4MiB\"\nrow_cache = "
-                                           "\"8MiB\"\nfree_min = \"0B\"\n[log]\nformat = \"json\"\n");
+                                           "\"8MiB\"\nfree_min = \"0B\"\n[log]\nformat = \"json\"\n" +
+                                           more);
   }
 
   test::TemporaryFolder folder_;
@@ -265,6 +269,46 @@ TEST_CASE("a server that stalls once has made all wait that were due meanwhile")
   CHECK(step["latency"]["mean_ms"].get<double>() >= 100.0);
   CHECK(step["service_time"]["max_ms"].get<double>() >= 500.0);
   CHECK(step["send_delay"]["max_ms"].get<double>() >= 490.0);
+}
+
+/// The sum of a counter's series of which a label is as wanted, by the daemon's own metrics.
+double summed(int port, const std::string& name, const std::string& label) {
+  std::istringstream lines(get(port, "/metrics"));
+  double sum = 0.0;
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with(name + "{") || line.find(label) == std::string::npos) continue;
+    sum += std::stod(line.substr(line.rfind(' ')));
+  }
+  return sum;
+}
+
+TEST_CASE(
+    "of many times as much as can be answered each request is answered or refused, counted, and it goes on after") {
+  // A queue of one question: whatever the machine can do, more come than fit.
+  Daemon daemon("[cache]\nmemory = \"0B\"\n[batching]\nsize = 2\nat_once = 1\nqueue = 1\n");
+  const json step = daemon.load({"--rate", "20000", "--duration", "2", "--connections", "96", "--at", "40,-74", "--mix",
+                                 "recommend", "--seed", "3"})["steps"][0];
+  INFO(step.dump());
+  const long sent = step["sent"].get<long>();
+  CHECK(step["good"].get<long>() > 0);
+  CHECK(step["refused"].get<long>() > 0);
+  const long answered = step["good"].get<long>() + step["refused"].get<long>() + step["failed"].get<long>();
+  CHECK(sent == answered + step["cut_off"].get<long>());
+  const auto questions = [&](const std::string& outcome) {
+    return summed(daemon.port(), "cairn_batching_questions_total", "outcome=\"" + outcome + "\"");
+  };
+  CHECK(questions("completed") >= step["good"].get<double>());
+  CHECK(questions("rejected") > 0.0);
+  CHECK(questions("admitted") ==
+        questions("completed") + questions("rejected") + questions("expired") + questions("cancelled"));
+  const auto lane = [&](const std::string& count) {
+    return summed(daemon.port(), "cairn_admission_" + count, "lane=\"read\"");
+  };
+  CHECK(lane("admitted_total") >= static_cast<double>(answered));
+  CHECK(lane("admitted_total") == lane("completed_total") + lane("rejected_total") + lane("expired_total"));
+  const json after = daemon.load({"--rate", "20", "--arrivals", "constant", "--duration", "1", "--connections", "1",
+                                  "--at", "40,-74"})["steps"][0];
+  CHECK(after["good"] == 20);
 }
 
 TEST_CASE("more connections than the usual limit of open files are made when the process may have them") {
