@@ -20,6 +20,9 @@ class Zone {
   /// that they leave out the instant at which they leave it out.
   [[nodiscard]] virtual EventTime to_utc(std::chrono::local_time<std::chrono::milliseconds> local) const = 0;
 
+  /// How far the zone's clocks are ahead of UTC at an instant.
+  [[nodiscard]] virtual std::chrono::minutes ahead_at(EventTime time) const = 0;
+
   /// "UTC", "+02:00", or a name of the IANA time zone database, which is the system's.
   /// Returns: INVALID_ARGUMENT for an unknown name.
   [[nodiscard]] static Result<std::shared_ptr<const Zone>> find(const std::string& name);
