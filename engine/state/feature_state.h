@@ -111,6 +111,8 @@ class FeatureState {
   /// by the threads that apply it. For what ranking keeps in dense arrays.
   /// `forget` is told of a place (its dictionary id) of which all that was known is erased.
   Status observe_places(PlaceObserver observer, PlaceForgetter forget = nullptr);
+  /// The same of cells, of which nothing is ever erased.
+  Status observe_cells(CellObserver observer);
 
   /// Tells `observer` of interactions once they can be seen, and before positions say so, by the threads that apply
   /// them. Call before anything is applied.
@@ -171,7 +173,11 @@ class FeatureState {
   static bool copy_pending(const ReadVersion& version, const std::string& key,
                            std::vector<features::DeltaRow::Flat>* pending);
   [[nodiscard]] Result<RowCache::Found> stored_row(const std::string& key, const ReadVersion& version) const;
+  /// Shows `see` every stored row of a kind. Returns: what the first `see` that fails returns.
+  Status for_each_stored(EntityKind kind,
+                         const std::function<Status(std::string_view key, const features::Row& row)>& see) const;
   Status tell_of_stored_places(const PlaceObserver& observer) const;
+  Status tell_of_stored_cells(const CellObserver& observer) const;
   /// A stored row that was read whole and makes no sense: counted, and said once.
   void note_invalid_row(std::string_view key, const Status& why) const;
 
@@ -197,7 +203,7 @@ class FeatureState {
   // Guarded by windows_->growing_mutex().
   Accumulator accumulator_;
   EventIds event_ids_;
-  std::vector<PlaceObserver> observers_;
+  Observers observers_;
   std::vector<PlaceForgetter> forgetters_;
   std::function<void(std::span<const Interaction>)> interactions_seen_;  ///< empty: nobody wants to know
   std::vector<std::uint32_t> included_;                                  ///< kept for its memory

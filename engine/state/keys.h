@@ -25,6 +25,8 @@ void append_place_key(std::uint64_t number, std::string* key);
 void append_cell_key(std::uint64_t cell, int letters, std::string* key);
 /// Returns: the place's dictionary id; nullopt for a key that append_place_key did not make.
 [[nodiscard]] std::optional<std::uint64_t> place_of_key(std::string_view key);
+/// Returns: the cell's geohash bits; nullopt for a key that append_cell_key did not make.
+[[nodiscard]] std::optional<std::uint64_t> cell_of_key(std::string_view key);
 /// What all keys of rows of the kind begin with.
 [[nodiscard]] std::string kind_prefix(EntityKind kind);
 
