@@ -123,7 +123,8 @@ class EngineImpl final : public Engine {
 
 Status EngineImpl::start() {
   CAIRN_RETURN_IF_ERROR(ingest::check_source_names(options_));
-  CAIRN_ASSIGN_OR_RETURN(types_, InteractionTypes::with_declared(options_.decode.declared_types));
+  CAIRN_ASSIGN_OR_RETURN(types_,
+                         InteractionTypes::with_declared(options_.decode.declared_types, options_.decode.counts_as));
   CAIRN_RETURN_IF_ERROR(streaming::check_mapping(options_.decode.mapping, types_));
   // What the check of a configuration finds is found before anything is opened.
   if (!options_.model.dir.empty()) CAIRN_RETURN_IF_ERROR(check_model_directory(options_.model.dir));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <string>
 
 #include "cairn/check.h"
@@ -62,6 +63,15 @@ class UnitSum {
   DecayedSum sum_;
 };
 
+bool adds_up(Aggregate aggregate) noexcept { return aggregate == Aggregate::kSum || aggregate == Aggregate::kMean; }
+
+/// As adding it so often would: sums stop at the ends of int64.
+std::int64_t times(std::int64_t micros, std::int64_t count) noexcept {
+  std::int64_t product = 0;
+  if (!__builtin_mul_overflow(micros, count, &product)) return product;
+  return micros < 0 ? std::numeric_limits<std::int64_t>::min() : std::numeric_limits<std::int64_t>::max();
+}
+
 }  // namespace
 
 std::optional<std::uint64_t> cell_of(const std::optional<GeoPoint>& by_catalogue,
@@ -84,7 +94,9 @@ EventChanges::EventChanges(const Schema& schema) {
     for (std::size_t type = 0; type < view.weights.size(); ++type) {
       const std::optional<Expression>& weight = view.weights[type];
       // An expression that has a value without the event's does not read it.
-      if (weight) found->by_type[type].push_back({&view, &*weight, weight->evaluate(std::nullopt), half_life_ms});
+      if (!weight) continue;
+      const std::int64_t times = type < view.times.size() ? view.times[type] : 1;
+      found->by_type[type].push_back({&view, &*weight, weight->evaluate(std::nullopt), half_life_ms, times});
     }
   }
 }
@@ -100,15 +112,21 @@ void EventChanges::append(std::size_t group, const ResolvedEvent& event, std::ve
     if (!weight) continue;
     const std::optional<std::uint64_t> dimension = dimension_of(*weighing.view, event);
     if (!dimension) continue;
-    Change& change = changes->emplace_back(Change{
-        weighing.view, *dimension, {.count = 1, .micros = 0, .mantissa = 0.0, .exponent = 0, .newest_ms = time_ms}});
+    Change& change = changes->emplace_back(
+        Change{weighing.view,
+               *dimension,
+               {.count = weighing.times, .micros = 0, .mantissa = 0.0, .exponent = 0, .newest_ms = time_ms}});
     if (weighing.half_life_ms > 0) {
-      const DecayedSum sum = *weight == 1.0 ? unit.of(weighing.half_life_ms)
-                                            : decayed(*weight, decay_time(time_ms, weighing.half_life_ms));
+      const double sum_of_all = *weight * static_cast<double>(weighing.times);
+      const DecayedSum sum = sum_of_all == 1.0 ? unit.of(weighing.half_life_ms)
+                                               : decayed(sum_of_all, decay_time(time_ms, weighing.half_life_ms));
       change.value.mantissa = sum.mantissa;
       change.value.exponent = sum.exponent;
     } else if (weighing.view->spec.aggregate != Aggregate::kCount) {
       change.value.micros = to_micros(*weight);
+      if (weighing.times > 1 && adds_up(weighing.view->spec.aggregate)) {
+        change.value.micros = times(change.value.micros, weighing.times);
+      }
     }
   }
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cairn/feature_view.h"
+#include "cairn/interaction.h"
 #include "cairn/log.h"
 #include "cairn/mapping.h"
 
@@ -46,7 +47,10 @@ struct DecodeOptions {
   std::size_t event_bytes_max = 64 * 1024;                          ///< longer events go to the dead letters
   std::chrono::hours future_max{24};                                ///< a time further ahead of the clock is impossible
   std::chrono::sys_days time_min{std::chrono::year{2000} / 1 / 1};  ///< an earlier time is impossible
-  std::vector<std::string> declared_types;                          ///< beyond the built-in ones, in stored order
+  std::vector<std::string> declared_types = {};                     ///< beyond the built-in ones, in stored order
+  /// What declared types count as in the built-in views, by name. A change is for events that are applied from then on:
+  /// what was counted stays as it was.
+  std::map<std::string, CountsAs> counts_as = {};
   /// Event ids remembered, in the order they came: a repeat changes nothing while at most half as many newer ids have
   /// come, and counts when as many have.
   std::uint64_t dedup_ids = 4'000'000;
