@@ -25,6 +25,27 @@ std::vector<Watermark> read_marks(ByteReader* in) {
   return marks;
 }
 
+void write_reasons(const std::vector<Reason>& reasons, ByteWriter* out) {
+  out->number(static_cast<std::uint32_t>(reasons.size()));
+  for (const Reason& reason : reasons) {
+    out->text(reason.feature);
+    out->number(reason.value);
+    out->number(reason.contribution);
+    out->text(reason.text);
+  }
+}
+
+std::vector<Reason> read_reasons(ByteReader* in) {
+  std::vector<Reason> reasons(in->count());
+  for (Reason& reason : reasons) {
+    reason.feature = in->text();
+    reason.value = in->number<double>();
+    reason.contribution = in->number<double>();
+    reason.text = in->text();
+  }
+  return reasons;
+}
+
 void write_item(const Recommended& item, ByteWriter* out) {
   out->text(item.place.id.str());
   out->text(item.place.name);
@@ -33,13 +54,9 @@ void write_item(const Recommended& item, ByteWriter* out) {
   out->text(item.place.category);
   out->number(item.score);
   out->number(item.distance_meters);
-  out->number(static_cast<std::uint32_t>(item.reasons.size()));
-  for (const Reason& reason : item.reasons) {
-    out->text(reason.feature);
-    out->number(reason.value);
-    out->number(reason.contribution);
-    out->text(reason.text);
-  }
+  write_reasons(item.reasons, out);
+  write_reasons(item.against, out);
+  out->text(item.because);
 }
 
 Recommended read_item(ByteReader* in) {
@@ -51,13 +68,9 @@ Recommended read_item(ByteReader* in) {
   item.place.category = in->text();
   item.score = in->number<double>();
   item.distance_meters = in->number<double>();
-  item.reasons.resize(in->count());
-  for (Reason& reason : item.reasons) {
-    reason.feature = in->text();
-    reason.value = in->number<double>();
-    reason.contribution = in->number<double>();
-    reason.text = in->text();
-  }
+  item.reasons = read_reasons(in);
+  item.against = read_reasons(in);
+  item.because = in->text();
   return item;
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <ranges>
 #include <unordered_map>
 #include <utility>
 
@@ -17,9 +18,14 @@
 
 namespace cairn::ranking {
 
-Recommender::Recommender(state::FeatureState& state, const RankingOptions& options,
-                         std::unique_ptr<gpu::Backend> backend)
-    : state_(state), options_(options), backend_(std::move(backend)), questions_(state_, options_), signals_(state) {}
+Recommender::Recommender(state::FeatureState& state, const RankingOptions& options, OwnFeatures own,
+                         Sentences sentences, std::unique_ptr<gpu::Backend> backend)
+    : state_(state),
+      options_(options),
+      sentences_(std::move(sentences)),
+      backend_(std::move(backend)),
+      signals_(state, std::move(own)),
+      questions_(state_, options_, signals_.own()) {}
 
 Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& state, const RankingOptions& options) {
   // Read first: with a broken ranker nothing is set up.
@@ -29,10 +35,13 @@ Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& st
 
 Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& state, const RankingOptions& options,
                                                          RankerModel model) {
-  CAIRN_ASSIGN_OR_RETURN(auto ranker, Ranker::create(std::move(model), options.weights));
+  CAIRN_ASSIGN_OR_RETURN(auto ranker, Ranker::create(std::move(model), options.weights, options.default_weights));
+  CAIRN_ASSIGN_OR_RETURN(OwnFeatures own, OwnFeatures::create(options.features, state.schema(), state.types()));
+  CAIRN_ASSIGN_OR_RETURN(Sentences sentences, Sentences::create(options.reasons, options.features));
   // A question is scanned by the thread that asks it: threads are for questions that come at the same time.
   CAIRN_ASSIGN_OR_RETURN(auto backend, gpu::make_cpu_backend({.threads = 1}));
-  std::unique_ptr<Recommender> made(new Recommender(state, options, std::move(backend)));
+  std::unique_ptr<Recommender> made(
+      new Recommender(state, options, std::move(own), std::move(sentences), std::move(backend)));
   // The index comes first, so that the stored rows that observing hands over find their places' categories.
   {
     const MutexLock lock(made->rebuild_mutex_);
@@ -41,6 +50,9 @@ Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& st
   PlaceSignals* const signals = &made->signals_;
   CAIRN_RETURN_IF_ERROR(state.observe_places([signals](auto changes) { signals->update(changes); },
                                              [signals](std::uint64_t place) { signals->forget(place); }));
+  if (signals->own().reads_cells()) {
+    CAIRN_RETURN_IF_ERROR(state.observe_cells([signals](auto changes) { signals->update_cells(changes); }));
+  }
   return made;
 }
 
@@ -76,7 +88,7 @@ void Recommender::serve_model(std::shared_ptr<const model::ServedModel> model) {
 }
 
 Status Recommender::serve_ranker(RankerModel model) {
-  CAIRN_ASSIGN_OR_RETURN(auto ranker, Ranker::create(std::move(model), options_.weights));
+  CAIRN_ASSIGN_OR_RETURN(auto ranker, Ranker::create(std::move(model), options_.weights, options_.default_weights));
   const MutexLock one_at_a_time(rebuild_mutex_);
   replace_places(index(), served_model(), std::move(ranker));
   return ok_status();
@@ -92,7 +104,7 @@ void Recommender::replace_places(std::shared_ptr<const PlaceIndex> index,
                                  std::shared_ptr<const Ranker> ranker) {
   std::shared_ptr<const ModelScores> scores;
   if (model) scores = std::make_shared<const ModelScores>(index, std::move(model));
-  auto places = PlaceScan::create(std::move(index), std::move(scores), std::move(ranker), *backend_);
+  auto places = PlaceScan::create(std::move(index), std::move(scores), std::move(ranker), *backend_, signals_.own());
   CAIRN_CHECK_MSG(places.ok(), places.status().to_string());  // the backend has no bound, and an index makes sense
   if (const auto before = this->places()) (*places)->prepare_like(*before, signals_);
   {
@@ -110,6 +122,20 @@ void Recommender::prepare(EventTime now) const {
     // Whoever asks makes the columns when this fails.
     (void)places->hour(time, places->index().size(), signals_);
   }
+}
+
+std::vector<RankingFeatureInfo> Recommender::features() const {
+  std::vector<RankingFeatureInfo> infos = ranking_features();
+  const auto ranker = this->ranker();
+  for (std::size_t i = 0; i < infos.size(); ++i) infos[i].weight = ranker->linear().weights()[i];
+  for (const OwnFeatures::Feature& own : signals_.own().all()) {
+    infos.push_back({.name = own.spec.name,
+                     .meaning = OwnFeatures::meaning(own),
+                     .default_weight = own.spec.weight,
+                     .weight = own.spec.weight,
+                     .own = true});
+  }
+  return infos;
 }
 
 void Recommender::describe(EngineStatus* status) const {
@@ -146,6 +172,7 @@ Result<Recommendations> Recommender::recommend(const CallContext& call, const Re
   CAIRN_ASSIGN_OR_RETURN(Question question, questions_.read(request, *places, now));
   CAIRN_RETURN_IF_ERROR(call.check());  // a row may have come from the disk
   question.situation.user = &question.user;
+  if (clock_ahead_) question.situation.clock_ahead = clock_ahead_(question.situation.time);
   answer.degraded |= question.row_damaged;
 
   answer.freshness.tier = question.tier;
@@ -166,6 +193,7 @@ Result<Recommendations> Recommender::recommend(const CallContext& call, const Re
   if (request.explain) {
     CAIRN_ASSIGN_OR_RETURN(model_scores, model_scores_of(question, ranked, ranker.model_weight()));
   }
+  const Language& language = sentences_.in(sentences_.language_of(request.language));
   std::vector<Recommended>& items = answer.items.edit();
   for (std::size_t i = 0; i < ranked.places.size(); ++i) {
     const PlaceIndex::Near& near = ranked.places[i];
@@ -174,8 +202,12 @@ Result<Recommendations> Recommender::recommend(const CallContext& call, const Re
     item.score = static_cast<double>(ranked.scores[i]);
     item.distance_meters = static_cast<double>(near.meters);
     if (request.explain) {  // for those that are answered only: sentences cost far more than scores
-      item.reasons = reasons_for(CandidateFacts(facts, near, question.user.find_row(near.row), model_scores[i]),
-                                 ranker.linear().weights(), ranked.added.empty() ? 0.0F : ranked.added[i]);
+      Explanation why = explain(CandidateFacts(facts, near, question.user.find_row(near.row), model_scores[i]),
+                                ranker.linear().weights(), ranked.added.empty() ? 0.0F : ranked.added[i],
+                                request.against ? ReasonsWanted::kAll : ReasonsWanted::kFor, language);
+      item.reasons = std::move(why.reasons);
+      item.against = std::move(why.against);
+      item.because = std::move(why.because);
     }
   }
   answer.next = next_page(question, index, ranked);
@@ -308,6 +340,40 @@ std::vector<float> Recommender::features_of(const QuestionFacts& facts, const Li
   return features;
 }
 
+/// What the network adds. It has learned to correct the ranker's own linear scores, in their order: where weights were
+/// named, or features are of a deployment's own, it is shown what these would be without.
+std::vector<float> Recommender::added_to(const Ranker& ranker, const QuestionFacts& facts,
+                                         std::span<const PlaceIndex::Near> places, std::span<const float> scores,
+                                         std::span<const float> features) {
+  const LinearStage& linear = ranker.linear();
+  if (facts.signals.own().empty() && std::ranges::equal(linear.weights(), linear.trained_weights())) {
+    return ranker.second()->score(facts, places, scores, features);
+  }
+  const std::size_t width = ranking_feature_count();
+  std::vector<float> trained(places.size());
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    double sum = 0.0;
+    for (std::size_t f = 0; f < width; ++f) {
+      sum += linear.trained_weights()[f] * static_cast<double>(features[i * width + f]);
+    }
+    trained[i] = static_cast<float>(sum);
+  }
+  const std::vector<std::uint32_t> order = best_candidates(facts.index, places, trained, places.size());
+  std::vector<PlaceIndex::Near> ordered_places;
+  std::vector<float> ordered_scores;
+  std::vector<float> ordered_features;
+  for (const std::uint32_t i : order) {
+    ordered_places.push_back(places[i]);
+    ordered_scores.push_back(trained[i]);
+    const auto row = features.subspan(i * width, width);
+    ordered_features.insert(ordered_features.end(), row.begin(), row.end());
+  }
+  const std::vector<float> ordered = ranker.second()->score(facts, ordered_places, ordered_scores, ordered_features);
+  std::vector<float> added(places.size());
+  for (std::size_t i = 0; i < order.size(); ++i) added[order[i]] = ordered[i];
+  return added;
+}
+
 Recommender::Ranked Recommender::in_order(const Ranker& ranker, const QuestionFacts& facts, const Linear& linear,
                                           std::span<const std::uint32_t> order) {
   Ranked best;
@@ -318,8 +384,8 @@ Recommender::Ranked Recommender::in_order(const Ranker& ranker, const QuestionFa
   if (ranker.second() == nullptr || best.places.empty()) return best;
   const std::size_t looked_at = std::min(best.places.size(), kSecondStage);
   const std::span<const PlaceIndex::Near> first = std::span(best.places).first(looked_at);
-  const std::vector<float> added = ranker.second()->score(facts, first, std::span(best.scores).first(looked_at),
-                                                          features_of(facts, linear, order.first(looked_at)));
+  const std::vector<float> added = added_to(ranker, facts, first, std::span(best.scores).first(looked_at),
+                                            features_of(facts, linear, order.first(looked_at)));
   std::vector<float> sums;
   for (std::size_t i = 0; i < looked_at; ++i) sums.push_back(best.scores[i] + added[i]);
   Ranked ordered;
@@ -356,7 +422,7 @@ Result<Recommender::Scored> Recommender::score(const UserId& user, GeoPoint posi
   const Ranker& ranker = *places->ranker();
   CAIRN_ASSIGN_OR_RETURN(const auto row, questions_.user_row(user));
   const UserProfile profile =
-      read_user_profile(state_.schema(), row.found.row.get(), *scored.index, ranker.habit(), time);
+      read_user_profile(state_.schema(), row.found.row.get(), *scored.index, ranker.habit(), time, signals_.own());
   CAIRN_ASSIGN_OR_RETURN(const auto asked, questions_.ask_model(*places, row.found.row.get(), {.position = position}));
   const Situation situation{&profile, position, position_age_hours, time};
   // No filters and no bound: whoever measures ranking wants the score of every place in reach.
@@ -383,7 +449,7 @@ Status Recommender::study(const UserId& user, GeoPoint position, EventTime time,
   const Ranker& ranker = *places->ranker();
   Question question;
   CAIRN_ASSIGN_OR_RETURN(const auto row, questions_.user_row(user));
-  question.user = read_user_profile(state_.schema(), row.found.row.get(), index, ranker.habit(), time);
+  question.user = read_user_profile(state_.schema(), row.found.row.get(), index, ranker.habit(), time, signals_.own());
   CAIRN_ASSIGN_OR_RETURN(question.model, questions_.ask_model(*places, row.found.row.get(), {}));
   question.situation = {&question.user, position, position_age_hours, time};
   question.filter.radius_meters = kEverywhereMeters;

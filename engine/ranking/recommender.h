@@ -14,7 +14,9 @@
 #include "cairn/mutex.h"
 #include "cairn/options.h"
 #include "cairn/recommendation.h"
+#include "engine/ranking/explain/sentences.h"
 #include "engine/ranking/model_scores.h"
+#include "engine/ranking/own_features.h"
 #include "engine/ranking/place_signals.h"
 #include "engine/ranking/question.h"
 #include "engine/ranking/ranker_model.h"
@@ -52,6 +54,13 @@ class Recommender {
   /// DEADLINE_EXCEEDED, CANCELLED; what reading the state returned.
   [[nodiscard]] Result<Recommendations> recommend(const CallContext& call, const RecommendRequest& request,
                                                   EventTime now) const;
+
+  /// Sentences speak by a clock that is so far ahead of UTC at an instant. Call before questions are asked.
+  void speak_by(std::function<std::chrono::minutes(EventTime)> clock_ahead) { clock_ahead_ = std::move(clock_ahead); }
+  /// Sentences::language_of.
+  [[nodiscard]] std::string language_of(std::string_view wanted) const { return sentences_.language_of(wanted); }
+  /// See Engine::ranking_features.
+  [[nodiscard]] std::vector<RankingFeatureInfo> features() const CAIRN_EXCLUDES(index_mutex_);
 
   /// From here on questions are answered with this model (null: with none). Those under way end with the one before.
   void serve_model(std::shared_ptr<const model::ServedModel> model) CAIRN_EXCLUDES(rebuild_mutex_, index_mutex_);
@@ -118,7 +127,8 @@ class Recommender {
                       std::shared_ptr<const Ranker> ranker) CAIRN_REQUIRES(rebuild_mutex_) CAIRN_EXCLUDES(index_mutex_);
   /// The model in force, before it is mapped to rows; null: none.
   [[nodiscard]] std::shared_ptr<const model::ServedModel> served_model() const CAIRN_EXCLUDES(index_mutex_);
-  Recommender(state::FeatureState& state, const RankingOptions& options, std::unique_ptr<gpu::Backend> backend);
+  Recommender(state::FeatureState& state, const RankingOptions& options, OwnFeatures own, Sentences sentences,
+              std::unique_ptr<gpu::Backend> backend);
 
   /// What is answered, best first.
   struct Ranked {
@@ -142,6 +152,10 @@ class Recommender {
   /// The features of the `chosen` candidates.
   [[nodiscard]] static std::vector<float> features_of(const QuestionFacts& facts, const Linear& linear,
                                                       std::span<const std::uint32_t> chosen);
+  /// What the second stage adds to the linear `scores` of `places`, which have these features.
+  [[nodiscard]] static std::vector<float> added_to(const Ranker& ranker, const QuestionFacts& facts,
+                                                   std::span<const PlaceIndex::Near> places,
+                                                   std::span<const float> scores, std::span<const float> features);
   /// The candidates of `order`, the best first, in the order of their scores when the second stage has added to them.
   [[nodiscard]] static Ranked in_order(const Ranker& ranker, const QuestionFacts& facts, const Linear& linear,
                                        std::span<const std::uint32_t> order);
@@ -167,10 +181,11 @@ class Recommender {
   // Fixed after construction.
   state::FeatureState& state_;
   const RankingOptions options_;
+  const Sentences sentences_;
+  std::function<std::chrono::minutes(EventTime)> clock_ahead_;  ///< empty: sentences speak by UTC
   const std::unique_ptr<gpu::Backend> backend_;
-  const QuestionReader questions_;
-
   PlaceSignals signals_;  ///< synchronises itself
+  const QuestionReader questions_;
 
   Mutex rebuild_mutex_;  ///< one rebuild at a time; guards no field, and is taken before index_mutex_
   mutable Mutex index_mutex_;

@@ -106,12 +106,51 @@ struct StateOptions {
 /// A weight of a ranking feature lies between this and its negative, so that every score is a number.
 inline constexpr double kRankingWeightMax = 1e6;
 
+/// What a ranking feature makes of a value of its view.
+enum class ValueTransform : std::uint8_t {
+  kNone,
+  kLog1p,  ///< ln(1 + x); of a negative x -ln(1 - x)
+  kSqrt,   ///< the square root; of a negative x that of -x, negative
+  kAny,    ///< 1 where there is a value
+};
+
+/// A ranking feature of a deployment's own: a value of a feature view, which adds to the score of a place. Where the
+/// view has no value it is 0. What is read is:
+///
+///   a view of        by                    the value of
+///   place            none; type            the place; with `key`, of the place and that type
+///   cell             none; type            the cell in which the place lies
+///   user             place, category,      the user and the place, its category, or the cell in which it lies
+///                    cell
+///
+/// Values of places and cells are as of the beginning of the hour that is asked about, those of users as of the moment.
+struct RankingFeatureSpec {
+  std::string name;  ///< [a-z][a-z0-9_]{0,62}, of no other ranking feature
+  std::string view;  ///< of FeatureViewSpec::name, built in or declared; any aggregate but a sequence
+  std::string key;   ///< an interaction type, where the view is by type, and only there
+  ValueTransform transform = ValueTransform::kNone;
+  double weight = 0.0;  ///< from -kRankingWeightMax to that
+  std::string reason;   ///< what a reason says, "{value}" being the view's value; empty: name and value
+};
+
+/// How the sentences of answers are said.
+struct ReasonOptions {
+  std::string time_zone = "UTC";  ///< whose clock sentences speak by: a name such as Europe/Berlin, or an offset
+  std::string language = "en";    ///< where a request asks for none that there is
+  /// By language, then by what is said (engine/ranking/explain/sentences.h): a template. What a language lacks is said
+  /// in English.
+  std::map<std::string, std::map<std::string, std::string>> templates = {};
+};
+
 /// How candidates are scored: score = sum of weight * ranking feature. The ranking features are named functions
 /// (`ranking_features()` lists them with their meaning).
 struct RankingOptions {
   std::string ranker_dir;  ///< directory of a ranker, whose numbers replace those that ship with Cairn; empty: these
-  std::map<std::string, double>
-      weights;  ///< by ranking feature, -1e6 to 1e6; absent ones weigh nothing; empty: the ranker's
+  std::map<std::string, double> weights;  ///< by ranking feature, -1e6 to 1e6; those that are absent are the ranker's
+  /// False: what `weights` does not name weighs nothing, and a ranker's network takes no part.
+  bool default_weights = true;
+  std::vector<RankingFeatureSpec> features = {};  ///< beside the built-in ones
+  ReasonOptions reasons = {};
   double radius_meters_default = 50'000;
   double radius_meters_max = 500'000;
   std::size_t limit_max = 1'000;           ///< most places per answer
@@ -132,35 +171,35 @@ enum class Compression : std::uint8_t { kNone, kLz4, kSnappy };
 /// Answers that are kept in memory and given again (engine/cache). Off by default: every answer is then fresh to the
 /// last event.
 struct AnswerCacheOptions {
-  std::size_t memory_bytes = 0;               ///< of kept answers; 0: none is kept
-  std::chrono::milliseconds ttl{30'000};      ///< no answer is given again for longer, unless it is marked as stale
-  std::chrono::milliseconds ttl_min{2'000};   ///< what a new answer begins with, and none has less
-  std::chrono::milliseconds stale{10'000};    ///< for so long after that it may be given, marked, while it is made anew
-  std::uint64_t disk_bytes = 0;               ///< of answers that memory has no room for; 0: none go to the disk
+  std::size_t memory_bytes = 0;              ///< of kept answers; 0: none is kept
+  std::chrono::milliseconds ttl{30'000};     ///< no answer is given again for longer, unless it is marked as stale
+  std::chrono::milliseconds ttl_min{2'000};  ///< what a new answer begins with, and none has less
+  std::chrono::milliseconds stale{10'000};   ///< for so long after that it may be given, marked, while it is made anew
+  std::uint64_t disk_bytes = 0;              ///< of answers that memory has no room for; 0: none go to the disk
   Compression disk_compression = Compression::kLz4;
-  std::uint64_t seed = 1;                   ///< of what is drawn, so that not all grow old at once
+  std::uint64_t seed = 1;  ///< of what is drawn, so that not all grow old at once
 };
 
 /// Everything an engine needs to open.
 struct EngineOptions {
-  std::string state_dir;  ///< created when absent; one engine at a time, by lock
-  StateOptions state;
-  DecodeOptions decode;
-  IdempotencyOptions idempotency;
-  SqlOptions sql;
-  RankingOptions ranking;
-  ModelOptions model;
-  AnswerCacheOptions answers;
-  std::vector<FileSourceOptions> files;
-  KafkaSourceOptions kafka;
-  std::vector<FeatureViewSpec>
-      feature_views;             ///< beside the built-in ones (`builtin_feature_views()`), which ranking reads
-  std::string dead_letter_path;  ///< empty: STATE_DIR/dead-letters.ndjson
-  DeadLetterOptions dead_letters;
+  std::string state_dir = {};  ///< created when absent; one engine at a time, by lock
+  StateOptions state = {};
+  DecodeOptions decode = {};
+  IdempotencyOptions idempotency = {};
+  SqlOptions sql = {};
+  RankingOptions ranking = {};
+  ModelOptions model = {};
+  AnswerCacheOptions answers = {};
+  std::vector<FileSourceOptions> files = {};
+  KafkaSourceOptions kafka = {};
+  std::vector<FeatureViewSpec> feature_views =
+      {};                             ///< beside the built-in ones (`builtin_feature_views()`), which ranking reads
+  std::string dead_letter_path = {};  ///< empty: STATE_DIR/dead-letters.ndjson
+  DeadLetterOptions dead_letters = {};
   std::uint64_t event_log_segment_bytes = 64u << 20;
   /// Opens although something that was acknowledged is lost, and gives it up: each loss is logged as an error.
   bool accept_log_loss = false;
-  Logger log;
+  Logger log = {};
 };
 
 }  // namespace cairn

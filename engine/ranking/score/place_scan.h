@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <unordered_set>
@@ -53,12 +54,13 @@ struct CandidateFilter {
 /// Threads: any.
 class PlaceScan {
  public:
-  /// Keeps the index, the model's scores of its places (null: no model), and the ranker.
+  /// Keeps the index, the model's scores of its places (null: no model), and the ranker. `own`: the features that the
+  /// signals of questions have.
   /// Returns: what the backend returns.
   [[nodiscard]] static Result<std::unique_ptr<PlaceScan>> create(std::shared_ptr<const PlaceIndex> index,
                                                                  std::shared_ptr<const ModelScores> model,
                                                                  std::shared_ptr<const Ranker> ranker,
-                                                                 gpu::Backend& backend);
+                                                                 gpu::Backend& backend, const OwnFeatures& own = {});
 
   /// The columns of one hour.
   struct Hour;
@@ -105,9 +107,9 @@ class PlaceScan {
   };
 
   PlaceScan(std::shared_ptr<const PlaceIndex> index, std::shared_ptr<const ModelScores> model,
-            std::shared_ptr<const Ranker> ranker);
+            std::shared_ptr<const Ranker> ranker, const OwnFeatures& own);
   void collect_tags();
-  void collect_cells();
+  void collect_cells(int letters);
   [[nodiscard]] Result<std::shared_ptr<Hour>> make_hour(EventTime time, const PlaceSignals& signals) const
       CAIRN_EXCLUDES(mutex_);
   [[nodiscard]] std::vector<std::int64_t> tiles() const CAIRN_EXCLUDES(mutex_);
@@ -128,6 +130,8 @@ class PlaceScan {
     double largest = 0.0;  ///< no magnitude is larger
   };
   void add_cells(const QuestionFacts& question, Additions* additions) const;
+  [[nodiscard]] std::vector<std::uint32_t> rows_to_patch(const QuestionFacts& question, std::uint64_t changes,
+                                                         std::uint64_t cell_changes) const;
   void add_model(const QuestionFacts& question, Additions* additions) const;
   [[nodiscard]] double error_of(const gpu::ScanQuery& query, const Hour& hour, double largest_addition,
                                 const Distances& distances) const;
@@ -139,10 +143,11 @@ class PlaceScan {
   const std::shared_ptr<const Ranker> ranker_;
   double hour_weight_ = 0.0;  ///< of CandidateFacts::hour_popularity, for a place the user has not been to
   bool cells_weigh_ = false;
-  std::vector<std::uint32_t> tags_;                             ///< by row
-  std::vector<std::uint32_t> row_of_tag_;                       ///< some row of each tag
-  std::vector<std::pair<std::uint64_t, std::uint32_t>> cells_;  ///< (cell, row), ascending; only when cells weigh
-  double largest_norm_ = 0.0;                                   ///< of the model's vectors in the table
+  std::vector<std::uint32_t> tags_;                                    ///< by row
+  std::vector<std::uint32_t> row_of_tag_;                              ///< some row of each tag
+  using Cells = std::vector<std::pair<std::uint64_t, std::uint32_t>>;  ///< (cell, row), ascending
+  std::map<int, Cells> cells_;  ///< by letters of the cells; of those whose cells weigh
+  double largest_norm_ = 0.0;   ///< of the model's vectors in the table
   std::unique_ptr<gpu::ScanTable> table_;
 
   mutable Mutex mutex_;
