@@ -17,6 +17,7 @@ namespace cairn::config {
 enum class KeyType : std::uint8_t {
   kBool,
   kInteger,
+  kNumber,
   kDuration,  ///< milliseconds in a Value
   kSize,      ///< bytes in a Value
   kDistance,  ///< meters in a Value

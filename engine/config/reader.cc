@@ -18,6 +18,8 @@ std::string_view expected_type(KeyType type) {
       return "true or false";
     case KeyType::kInteger:
       return "an integer";
+    case KeyType::kNumber:
+      return "a number";
     case KeyType::kDuration:
       return "a duration such as \"30s\" (units: ms, s, m, h, d)";
     case KeyType::kSize:
@@ -37,8 +39,8 @@ std::string_view expected_type(KeyType type) {
 
 /// A key type's word in documentation.
 std::string_view type_name(KeyType type) {
-  constexpr std::string_view kNames[] = {"Boolean", "Integer", "Duration", "Size",           "Distance",
-                                         "Date",    "String",  "One of",   "List of strings"};
+  constexpr std::string_view kNames[] = {"Boolean",  "Integer", "Number", "Duration", "Size",
+                                         "Distance", "Date",    "String", "One of",   "List of strings"};
   return kNames[static_cast<std::size_t>(type)];
 }
 
@@ -120,6 +122,8 @@ bool fits(KeyType type, toml::Node::Kind kind) {
       return kind == toml::Node::Kind::kBool;
     case KeyType::kInteger:
       return kind == toml::Node::Kind::kInteger;
+    case KeyType::kNumber:
+      return kind == toml::Node::Kind::kInteger || kind == toml::Node::Kind::kNumber;
     case KeyType::kDate:
       return kind == toml::Node::Kind::kDate || kind == toml::Node::Kind::kString;
     case KeyType::kTextList:
@@ -135,6 +139,9 @@ Result<Value> read_fitting(const KeyInfo& key, const toml::Node& node) {
       return Value(node.boolean);
     case KeyType::kInteger:
       return bounded(key, Result<std::int64_t>(node.integer));
+    case KeyType::kNumber:
+      return bounded(key, Result<double>(node.kind == toml::Node::Kind::kInteger ? static_cast<double>(node.integer)
+                                                                                 : node.number));
     case KeyType::kDuration:
       return read_duration(key, node);
     case KeyType::kSize:
@@ -215,6 +222,7 @@ toml::Node node_from_text(KeyType type, const std::string& text) {
     node.boolean = text == "true";
   }
   if (type == KeyType::kInteger && parse_all(text, &node.integer)) node.kind = toml::Node::Kind::kInteger;
+  if (type == KeyType::kNumber && parse_all(text, &node.number)) node.kind = toml::Node::Kind::kNumber;
   if (type == KeyType::kTextList) return list_from_text(text);
   return node;
 }
@@ -222,6 +230,9 @@ toml::Node node_from_text(KeyType type, const std::string& text) {
 std::string render_value(const KeyInfo& key, const Value& value) {
   if (const bool* boolean = std::get_if<bool>(&value)) return *boolean ? "true" : "false";
   if (const auto* number = std::get_if<std::int64_t>(&value)) return render_integer(key.type, *number);
+  if (const double* number = std::get_if<double>(&value); number != nullptr && key.type == KeyType::kNumber) {
+    return format_number(*number);
+  }
   if (const double* number = std::get_if<double>(&value)) return quote_toml(format_distance(*number));
   if (const auto* list = std::get_if<std::vector<std::string>>(&value)) return render_list(*list);
   return quote_toml(std::get<std::string>(value));

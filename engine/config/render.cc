@@ -134,7 +134,22 @@ void collect_section(const Section& section, const Draft& draft, Collector* out)
       }
     }
   }
+  if (section.name == "types") {
+    for (const auto& [name, counts] : draft.config.engine.decode.counts_as) {
+      const std::string text =
+          "{ as = " + quote_toml(counts.type) + ", weight = " + std::to_string(counts.weight) + " }";
+      out->add(full_key("types.counts_as", name), text, text, false);
+    }
+  }
+  if (section.name == "reasons") {
+    for (const auto& [language, templates] : draft.config.engine.ranking.reasons.templates) {
+      for (const auto& [said, text] : templates) {
+        out->add(full_key("reasons.templates", full_key(language, said)), quote_toml(text), quote_toml(text), false);
+      }
+    }
+  }
   if (section.name == "ranking") {
+    if (!draft.config.engine.ranking.default_weights) out->add("ranking.weights.defaults", "false", "false", false);
     for (const auto& [name, weight] : draft.config.engine.ranking.weights) {
       const std::string text = format_number(weight);
       out->add(full_key("ranking.weights", name), text, text, false);
@@ -162,6 +177,14 @@ void collect_views(const Draft& draft, Collector* out) {
   }
 }
 
+void collect_ranking_features(const Draft& draft, Collector* out) {
+  const std::vector<RankingFeatureSpec>& features = draft.config.engine.ranking.features;
+  for (std::size_t i = 0; i < features.size(); ++i) {
+    const std::string path = "ranking_feature[" + std::to_string(i) + "]";
+    for (const auto& key : ranking_feature_table().keys) out->add_key(key, full_key(path, key.name), features[i]);
+  }
+}
+
 std::string_view origin_name(Origin origin) {
   constexpr std::string_view kNames[] = {"default", "file", "environment"};
   return kNames[static_cast<std::size_t>(origin)];
@@ -183,6 +206,7 @@ std::vector<Setting> effective_settings(const Draft& draft) {
       collect_files(draft, &collector);
       collect_views(draft, &collector);
     }
+    if (section.name == "ranking") collect_ranking_features(draft, &collector);
   }
   return collector.take();
 }
@@ -193,6 +217,7 @@ std::string sample_config() {
   for (const Section& section : sections()) {
     out += sample_section(section);
     if (section.name == "kafka") out += sample_records(file_table()) + sample_records(view_table());
+    if (section.name == "ranking") out += sample_records(ranking_feature_table());
   }
   return out;
 }
