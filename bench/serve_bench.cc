@@ -21,12 +21,13 @@ constexpr NamedCase kCases[] = {
     {"kernel", kernel_case, "the fused scan beside this machine's limits and a loop that the compiler vectorises"},
     {"request", request_case, "whole requests beside scoring every candidate in full; a user's profile"},
     {"http", http_case, "answers a second over HTTP beside a bare Boost.Beast responder"},
+    {"recommendations", recommendations_case, "the same of recommendations that are computed each time"},
 };
 
 void print_usage() {
   std::fprintf(stderr, "usage: tools/bench serve [--quick] [--only CASE,CASE...] [--rounds N]\n\ncases:\n");
   for (const NamedCase& one : kCases) {
-    std::fprintf(stderr, "  %-8s %s\n", std::string(one.name).c_str(), std::string(one.what).c_str());
+    std::fprintf(stderr, "  %-15s %s\n", std::string(one.name).c_str(), std::string(one.what).c_str());
   }
 }
 

@@ -22,5 +22,6 @@ struct ServeRun {
 void kernel_case(ServeRun& run);
 void request_case(ServeRun& run);
 void http_case(ServeRun& run);
+void recommendations_case(ServeRun& run);
 
 }  // namespace cairn::bench

@@ -127,7 +127,7 @@ void launch_code_scan(Stream& stream, const DeviceTraits& traits, const MatrixAr
 void launch_exact_scan(Stream& stream, const DeviceTraits& traits, const MatrixArgs& matrix, const PassArgs& pass,
                        ScanGoal goal, WorkRange work);
 
-/// Raises each threshold to the k-th best of the slot's `sample_count` samples.
+/// Raises each threshold to what the slot's `sample_count` samples prove of the k-th best score.
 void launch_raise_thresholds(Stream& stream, const PassArgs& pass, std::uint32_t sample_count);
 
 /// Finds the k best of each slot's candidates: drops those that k others are surely better than, scores the others in

@@ -108,10 +108,23 @@ CAIRN_DEVICE bool in_ranges(const RowRange* ranges, std::uint32_t count, std::ui
   return begin < count && ranges[begin].begin <= row;
 }
 
-CAIRN_DEVICE bool passes(const FilterArgs& filter, std::uint32_t row) {
+CAIRN_DEVICE bool passes_but_excluded(const FilterArgs& filter, std::uint32_t row) {
   if (filter.allowed != nullptr && ((filter.allowed[row / 64] >> (row % 64)) & 1U) == 0) return false;
-  if (filter.ranges != nullptr && !in_ranges(filter.ranges, filter.range_count, row)) return false;
-  return filter.excluded == nullptr || !contains(filter.excluded, filter.excluded_count, row);
+  return filter.ranges == nullptr || in_ranges(filter.ranges, filter.range_count, row);
+}
+
+CAIRN_DEVICE bool passes(const FilterArgs& filter, std::uint32_t row) {
+  return passes_but_excluded(filter, row) && !contains(filter.excluded, filter.excluded_count, row);
+}
+
+/// Few excluded rows are not looked for among the samples for the k best, which would cost more than all else. The
+/// threshold is then the (k + excluded)-th best sample: k of those that reach it are not excluded.
+CAIRN_DEVICE bool excluded_may_be_samples(const FilterArgs& filter, std::uint32_t k) {
+  return filter.excluded_count <= k;
+}
+CAIRN_DEVICE bool passes_as_sample(const FilterArgs& filter, std::uint32_t k, std::uint32_t row) {
+  return passes_but_excluded(filter, row) &&
+         (excluded_may_be_samples(filter, k) || !contains(filter.excluded, filter.excluded_count, row));
 }
 
 /// The tile that work item `index` stands for. Null: one run, from tile 0.

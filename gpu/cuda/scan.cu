@@ -18,10 +18,11 @@ constexpr std::uint32_t kStages = 8;
 
 CAIRN_HOST_DEVICE constexpr std::uint32_t pairs_of(std::uint32_t fragments) { return (fragments + 1) / 2; }
 
-/// What a lane compares a query's products with.
-struct QueryTest {
+/// What a lane compares a query's products with. Aligned, so that most of it is read at once.
+struct alignas(16) QueryTest {
   QueryBound bound;
   float threshold;
+  FilterArgs filter;  ///< here, so that who reads it need not wait for the device's memory twice
 };
 
 /// A warp's place in the stream of steps: of all its tiles, one after another.
@@ -105,48 +106,92 @@ CAIRN_DEVICE float bias_of(const PassArgs& pass, const FilterArgs& filter, std::
   return pass.biased != 0 && filter.bias != nullptr ? filter.bias[row] : 0.0F;
 }
 
-/// Lists those of a lane's four rows of one slot that reach its threshold and pass its filter.
-CAIRN_DEVICE_CALL void collect_rows(const MatrixArgs& matrix, const PassArgs& pass, const QueryTest& test,
-                                    std::uint32_t slot, std::uint32_t tile, std::uint32_t lane, float p0, float p1,
-                                    float p2, float p3) {
-  if (slot >= pass.slot_count || pass.unbounded[slot] != 0) return;
-  const float products[4] = {p0, p1, p2, p3};
-  const FilterArgs& filter = pass.filters[pass.slots[slot].filter];
+/// A row whose product may reach the threshold of a slot.
+struct Hit {
+  std::uint32_t row;
+  std::uint32_t slot;
+  float product;
+};
+
+/// Hits that a warp keeps until there are enough for all its lanes: looking closer at one takes many reads from the
+/// device's memory, each of which waits for the one before.
+constexpr std::uint32_t kHitsMax = 192;
+/// Of all lanes at once: four rows each.
+constexpr std::uint32_t kHitsAtOnce = 4 * 32;
+
+struct HitQueue {
+  Hit* hits;  ///< kHitsMax
+  std::uint32_t count;
+};
+
+/// Lists a row of a slot if its bounds reach the threshold and it passes the filter.
+CAIRN_DEVICE void collect_hit(const MatrixArgs& matrix, const PassArgs& pass, const QueryTest& test, const Hit& hit) {
+  if (hit.slot >= pass.slot_count || hit.row >= matrix.rows || pass.unbounded[hit.slot] != 0) return;
+  const FilterArgs& filter = test.filter;
+  const float bias = bias_of(pass, filter, hit.row);
+  // With a bias of NaN the score is NaN, and such a row is never answered.
+  if (bias != bias) return;
+  const std::uint32_t norms = matrix.norms[hit.row];
+  const ScoreBounds bounds = score_bounds(test.bound, hit.product, code_norm_of(norms), error_norm_of(norms), bias);
+  if (bounds.upper < test.threshold) return;
+  // Last, because it searches in memory and few rows come so far.
+  if (pass.filtered != 0 && !passes(filter, hit.row)) return;
+  append_candidate(pass, hit.slot, hit.row, bounds.lower, bounds.upper);
+}
+
+/// Takes the hits out of the queue, one a lane at a time.
+CAIRN_DEVICE_CALL void collect_hits(const MatrixArgs& matrix, const PassArgs& pass, const QueryTest* tests,
+                                    std::uint32_t first_slot, std::uint32_t lane, const Hit* hits,
+                                    std::uint32_t count) {
+  sync_warp();  // what other lanes queued is seen
+  for (std::uint32_t i = lane; i < count; i += 32) {
+    const Hit hit = hits[i];
+    collect_hit(matrix, pass, tests[hit.slot - first_slot], hit);
+  }
+  sync_warp();  // before others are queued in their places
+}
+
+/// Queues the hits of a lane's four rows of one slot, all lanes together.
+CAIRN_DEVICE void queue_hits(HitQueue& queue, std::uint32_t slot, std::uint32_t tile, std::uint32_t lane,
+                             const float (&products)[4], const bool (&are_hits)[4]) {
+  CAIRN_UNROLL
   for (std::uint32_t part = 0; part < 4; ++part) {
-    const std::uint32_t row = tile * kTileRows + row_in_tile(lane, part);
-    if (row >= matrix.rows) continue;
-    const float bias = bias_of(pass, filter, row);
-    // With a bias of NaN the score is NaN, and such a row is never answered.
-    if (bias != bias) continue;
-    const std::uint32_t norms = matrix.norms[row];
-    const ScoreBounds bounds =
-        score_bounds(test.bound, products[part], code_norm_of(norms), error_norm_of(norms), bias);
-    if (bounds.upper < test.threshold) continue;
-    // Last, because it searches in memory and few rows come so far.
-    if (pass.filtered != 0 && !passes(filter, row)) continue;
-    append_candidate(pass, slot, row, bounds.lower, bounds.upper);
+    const std::uint32_t hits = ballot(are_hits[part]);
+    if (are_hits[part]) {
+      queue.hits[queue.count + count_bits(hits & ((1U << lane) - 1U))] = {tile * kTileRows + row_in_tile(lane, part),
+                                                                          slot, products[part]};
+    }
+    queue.count += count_bits(hits);
   }
 }
 
-/// The best lower bound of a lane's four rows of one slot, of those that pass its filter.
+/// A lower bound of the score of the row with the largest product, of those of a lane's four rows of one slot that pass
+/// its filter as samples do.
 CAIRN_DEVICE_CALL float sample_rows(const MatrixArgs& matrix, const PassArgs& pass, const QueryTest& test,
                                     std::uint32_t slot, std::uint32_t tile, std::uint32_t lane, float p0, float p1,
                                     float p2, float p3) {
-  float best = -kInfinity;
-  if (slot >= pass.slot_count) return best;
+  if (slot >= pass.slot_count) return -kInfinity;
   const float products[4] = {p0, p1, p2, p3};
-  const FilterArgs& filter = pass.filters[pass.slots[slot].filter];
+  const FilterArgs& filter = test.filter;
+  float best = -kInfinity;
+  float product = 0.0F;
+  float bias_of_best = 0.0F;
+  std::uint32_t best_row = kNoRow;
   for (std::uint32_t part = 0; part < 4; ++part) {
     const std::uint32_t row = tile * kTileRows + row_in_tile(lane, part);
     if (row >= matrix.rows) continue;
     const float bias = bias_of(pass, filter, row);
-    if (bias != bias || (pass.filtered != 0 && !passes(filter, row))) continue;
-    const std::uint32_t norms = matrix.norms[row];
-    const ScoreBounds bounds =
-        score_bounds(test.bound, products[part], code_norm_of(norms), error_norm_of(norms), bias);
-    best = fmaxf(best, bounds.lower);
+    const float about = products[part] * test.bound.scale + bias;
+    // Not so for NaN, which no score may be compared with.
+    if (!(about > best) || (pass.filtered != 0 && !passes_as_sample(filter, pass.k, row))) continue;
+    best = about;
+    best_row = row;
+    product = products[part];
+    bias_of_best = bias;
   }
-  return best;
+  if (best_row == kNoRow) return -kInfinity;
+  const std::uint32_t norms = matrix.norms[best_row];
+  return score_bounds(test.bound, product, code_norm_of(norms), error_norm_of(norms), bias_of_best).lower;
 }
 
 template <int kFragments, class Number>
@@ -178,8 +223,8 @@ CAIRN_DEVICE void multiply_step(const std::uint32_t (&first)[4], const std::uint
   }
 }
 
-/// values += scale of the row × sums; then sums = 0.
-template <int kFragments>
+/// values += scale of the row × sums; then sums = 0. kFirst: values are not read, as if they were 0.
+template <bool kFirst, int kFragments>
 CAIRN_DEVICE void add_group(const float (&scales)[4], float unit, std::int32_t (&sums)[2][kFragments][4],
                             float (&values)[2][kFragments][4]) {
   CAIRN_UNROLL
@@ -189,7 +234,9 @@ CAIRN_DEVICE void add_group(const float (&scales)[4], float unit, std::int32_t (
       // c[0] and c[1] are products of one row, c[2] and c[3] of the row 8 below it.
       CAIRN_UNROLL
       for (int i = 0; i < 4; ++i) {
-        values[half][fragment][i] += static_cast<float>(sums[half][fragment][i]) * (scales[half * 2 + i / 2] * unit);
+        const float sum = static_cast<float>(sums[half][fragment][i]);
+        const float scale = scales[half * 2 + i / 2] * unit;
+        values[half][fragment][i] = kFirst ? sum * scale : values[half][fragment][i] + sum * scale;
         sums[half][fragment][i] = 0;
       }
     }
@@ -200,25 +247,29 @@ CAIRN_DEVICE void add_group(const float (&scales)[4], float unit, std::int32_t (
 template <int kFragments>
 CAIRN_DEVICE void collect_tile(const MatrixArgs& matrix, const PassArgs& pass, const QueryTest* tests,
                                std::uint32_t first_slot, std::uint32_t tile, std::uint32_t lane,
-                               const float (&norms)[2], const float (&v)[2][kFragments][4]) {
+                               const float (&norms)[2], const float (&v)[2][kFragments][4], HitQueue& queue) {
   CAIRN_UNROLL
   for (int fragment = 0; fragment < kFragments; ++fragment) {
     CAIRN_UNROLL
     for (int parity = 0; parity < 2; ++parity) {
       const std::uint32_t query = static_cast<std::uint32_t>(fragment) * kFragmentQueries +
                                   product_query(lane, static_cast<std::uint32_t>(parity));
-      const QueryTest test = tests[query];
-      const float p0 = v[0][fragment][parity];
-      const float p1 = v[0][fragment][parity + 2];
-      const float p2 = v[1][fragment][parity];
-      const float p3 = v[1][fragment][parity + 2];
-      // One comparison for the lane's four rows, with a threshold that the largest norms of the tile make valid for
-      // each of them. A bias is not in the products, so with one every row is looked at. Where nothing can be said the
-      // threshold is NaN and the comparison false.
-      const float largest = fmaxf(fmaxf(p0, p1), fmaxf(p2, p3));
-      const bool below = largest < tile_threshold(test.bound, test.threshold, norms[0], norms[1]);
-      if (pass.biased == 0 && below) continue;
-      collect_rows(matrix, pass, tests[query], first_slot + query, tile, lane, p0, p1, p2, p3);
+      const QueryTest& test = tests[query];
+      const float products[4] = {v[0][fragment][parity], v[0][fragment][parity + 2], v[1][fragment][parity],
+                                 v[1][fragment][parity + 2]};
+      // A threshold that the largest norms of the tile make valid for each of its rows. A bias is not in the products,
+      // so with one every row is looked at. Where nothing can be said the threshold is NaN and the comparison false.
+      const float least = tile_threshold(test.bound, test.threshold, norms[0], norms[1]);
+      const float largest = fmaxf(fmaxf(products[0], products[1]), fmaxf(products[2], products[3]));
+      if (!any_of_warp(pass.biased != 0 || !(largest < least))) continue;
+      bool are_hits[4];
+      CAIRN_UNROLL
+      for (int part = 0; part < 4; ++part) are_hits[part] = pass.biased != 0 || !(products[part] < least);
+      if (queue.count > kHitsMax - kHitsAtOnce) {
+        collect_hits(matrix, pass, tests, first_slot, lane, queue.hits, queue.count);
+        queue.count = 0;
+      }
+      queue_hits(queue, first_slot + query, tile, lane, products, are_hits);
     }
   }
 }
@@ -250,7 +301,7 @@ CAIRN_DEVICE void sample_tile(const MatrixArgs& matrix, const PassArgs& pass, co
 template <CodeKind kKind>
 constexpr int blocks_at_least(int fragments) {
   if (fragments == 1) return 6;
-  return kKind == CodeKind::kInt4 ? 2 : 3;
+  return kKind == CodeKind::kInt4 ? 2 : 4;
 }
 
 /// Grid: groups of 8 × kFragments slots, which run side by side so that they find tiles in the cache; and parts of the
@@ -269,6 +320,7 @@ CAIRN_KERNEL void CAIRN_LAUNCH_BOUNDS(kScanThreads, blocks_at_least<kKind>(kFrag
   unsigned char* stages = dynamic_shared();
   unsigned char* queries = stages + kScanWarps * kStages * chunk_bytes(kKind);
   auto* tests = reinterpret_cast<QueryTest*>(queries + query_bytes);
+  HitQueue queue = {reinterpret_cast<Hit*>(tests + kQueries) + warp * kHitsMax, 0};
 
   const std::uint32_t warps = grid_y() * kScanWarps;
   const std::uint32_t first_work = range.begin + block_y() * kScanWarps + warp;
@@ -284,8 +336,10 @@ CAIRN_KERNEL void CAIRN_LAUNCH_BOUNDS(kScanThreads, blocks_at_least<kKind>(kFrag
   }
   for (std::uint32_t query = thread_index(); query < kQueries; query += kScanThreads) {
     const std::uint32_t slot = first_slot + query;
-    QueryTest test = {{}, kInfinity};  // nothing reaches infinity
-    if (slot < pass.slot_count) test = {pass.bounds[slot], pass.thresholds[slot]};
+    QueryTest test = {{}, kInfinity, {}};  // nothing reaches infinity
+    if (slot < pass.slot_count) {
+      test = {pass.bounds[slot], pass.thresholds[slot], pass.filters[pass.slots[slot].filter]};
+    }
     tests[query] = test;
   }
   sync_block();
@@ -296,7 +350,8 @@ CAIRN_KERNEL void CAIRN_LAUNCH_BOUNDS(kScanThreads, blocks_at_least<kKind>(kFrag
     const float norms[2] = {matrix.tile_norms[static_cast<std::size_t>(tile) * 2],
                             matrix.tile_norms[static_cast<std::size_t>(tile) * 2 + 1]};
     float values[2][kFragments][4];
-    clear<kFragments>(values);
+    // All rows of int8 have one group, whose products are the values.
+    if (kKind != CodeKind::kInt8) clear<kFragments>(values);
     std::int32_t sums[2][kFragments][4];
     if (kKind != CodeKind::kFp16) clear<kFragments>(sums);
     std::uint32_t step = 0;
@@ -325,17 +380,19 @@ CAIRN_KERNEL void CAIRN_LAUNCH_BOUNDS(kScanThreads, blocks_at_least<kKind>(kFrag
         }
       }
       if constexpr (kKind != CodeKind::kFp16) {
-        add_group<kFragments>(scales, kKind == CodeKind::kInt4 ? 1.0F / kInt4Shift : 1.0F, sums, values);
+        constexpr bool kOneGroup = kKind == CodeKind::kInt8;
+        add_group<kOneGroup>(scales, kOneGroup ? 1.0F : 1.0F / kInt4Shift, sums, values);
       }
     }
     if (goal == ScanGoal::kCollect) {
-      collect_tile<kFragments>(matrix, pass, tests, first_slot, tile, lane, norms, values);
+      collect_tile<kFragments>(matrix, pass, tests, first_slot, tile, lane, norms, values, queue);
     } else {
       sample_tile<kFragments>(matrix, pass, tests, first_slot, tile, work, lane, values);
     }
     sync_warp();  // the next products need all lanes at once
   }
   wait_copies<0>();
+  if (queue.count > 0) collect_hits(matrix, pass, tests, first_slot, lane, queue.hits, queue.count);
 }
 
 constexpr std::uint32_t kPrepareThreads = 128;
@@ -385,8 +442,8 @@ CAIRN_KERNEL void prepare_kernel(MatrixArgs matrix, PassArgs pass) {
     double decoded = 0.0;
     if (fp16) {
       const std::uint16_t half = float_to_half(query[column] * inverse);
-      place[0] = static_cast<unsigned char>(half & 0xFF);
-      place[1] = static_cast<unsigned char>(half >> 8);
+      // In one piece: nvcc 13.0 loses the lower byte when each is stored by itself.
+      memcpy(__builtin_assume_aligned(place, sizeof(half)), &half, sizeof(half));
       decoded = static_cast<double>(half_to_float(half));
     } else {
       const float code = rintf(fminf(fmaxf(query[column] * inverse, -127.0F), 127.0F));
@@ -496,7 +553,8 @@ void launch_scan_of(Stream& stream, const DeviceTraits& traits, const MatrixArgs
 std::size_t scan_shared_bytes(CodeKind kind, std::uint32_t steps, std::uint32_t fragments) {
   return std::size_t{kScanWarps} * kStages * chunk_bytes(kind) +
          std::size_t{steps} * pairs_of(fragments) * kQueryPairBytes +
-         std::size_t{fragments} * kFragmentQueries * sizeof(QueryTest);
+         std::size_t{fragments} * kFragmentQueries * sizeof(QueryTest) +
+         std::size_t{kScanWarps} * kHitsMax * sizeof(Hit);
 }
 
 void launch_prepare(Stream& stream, const MatrixArgs& matrix, const PassArgs& pass) {

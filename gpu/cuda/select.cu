@@ -18,9 +18,12 @@ CAIRN_KERNEL void raise_thresholds_kernel(PassArgs pass, std::uint32_t sample_co
   CAIRN_SHARED Selection<std::uint32_t> selection;
   const std::uint32_t slot = block_x();
   const float* samples = pass.samples + static_cast<std::size_t>(slot) * pass.sample_stride;
-  // Each sample is a lower bound of the score of another row, one a tile: k rows reach the k-th largest sample.
+  const FilterArgs& filter = pass.filters[pass.slots[slot].filter];
+  const std::uint32_t rank = excluded_may_be_samples(filter, pass.k) ? pass.k + filter.excluded_count : pass.k;
+  if (rank > sample_count) return;
+  // Each sample is a lower bound of the score of another row, one a tile: so many rows reach the largest samples.
   const std::uint32_t kth =
-      kth_largest(selection, sample_count, pass.k, [&](std::uint32_t i) { return order_of(samples[i]); });
+      kth_largest(selection, sample_count, rank, [&](std::uint32_t i) { return order_of(samples[i]); });
   if (thread_index() == 0) pass.thresholds[slot] = fmaxf(pass.thresholds[slot], value_of(kth));
 }
 

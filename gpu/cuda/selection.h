@@ -27,7 +27,8 @@ CAIRN_DEVICE void choose_bin(Selection<Key>& selection, std::uint32_t shift) {
   constexpr std::uint32_t kBinsOfLane = kBins / 32;
   const std::uint32_t lane = thread_index();
   const std::uint32_t top = kBins - 1 - lane * kBinsOfLane;
-  const std::uint32_t remaining = selection.remaining;  // read by all before one writes it: shuffles stand between
+  const std::uint32_t remaining = selection.remaining;
+  sync_warp();  // read by all before one writes it
   std::uint32_t own = 0;
   for (std::uint32_t i = 0; i < kBinsOfLane; ++i) own += selection.bins[top - i];
   std::uint32_t suffix = own;  // of this lane and those after it, whose bins are lower

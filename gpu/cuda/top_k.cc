@@ -57,7 +57,7 @@ struct DeviceFilters {
   std::size_t work_rows = 0;
 };
 
-/// Copies what filters point to, each array once.
+/// Copies what filters point to, each array once: small ones together, for a copy takes as long as many bytes do.
 class FilterUpload {
  public:
   FilterUpload(const CudaItemMatrix& matrix, Workspace& workspace) : matrix_(matrix), workspace_(workspace) {}
@@ -68,16 +68,13 @@ class FilterUpload {
     const bool restricted = find_runs(filters, device);
     std::vector<Places> places;
     for (const RowFilter& filter : filters) {
-      places.push_back({.ranges = filter.ranges ? add(*filter.ranges) : kNowhere,
-                        .allowed = filter.allowed ? add(*filter.allowed) : kNowhere,
-                        .excluded = filter.excluded.empty() ? kNowhere : add(filter.excluded),
-                        .bias = filter.bias.empty() ? kNowhere : add(filter.bias)});
+      places.push_back({.ranges = filter.ranges ? add(*filter.ranges) : Place{},
+                        .allowed = filter.allowed ? add(*filter.allowed) : Place{},
+                        .excluded = filter.excluded.empty() ? Place{} : add(filter.excluded),
+                        .bias = filter.bias.empty() ? Place{} : add(filter.bias)});
     }
-    const std::size_t runs_at = restricted ? add(std::span<const TileRun>(runs_)) : kNowhere;
-    if (layout_.size() > 0) CAIRN_RETURN_IF_ERROR(workspace_.filter_data.reserve(layout_.size()));
-    for (const Copy& copy : copies_) {
-      workspace_.stream.copy_to_device(workspace_.filter_data.data() + copy.at, copy.from, copy.bytes);
-    }
+    const Place runs_at = restricted ? add(std::span<const TileRun>(runs_)) : Place{};
+    CAIRN_RETURN_IF_ERROR(send());
     for (std::size_t i = 0; i < filters.size(); ++i) device.filters.push_back(args_of(filters[i], places[i], device));
     if (filters.empty()) device.filters.emplace_back();
     device.runs = at<TileRun>(runs_at);
@@ -86,30 +83,61 @@ class FilterUpload {
   }
 
  private:
-  static constexpr std::size_t kNowhere = std::numeric_limits<std::size_t>::max();
+  /// Arrays up to this are copied together.
+  static constexpr std::size_t kTogetherBytes = 64 << 10;
 
+  struct Place {
+    bool there = false;
+    bool together = true;
+    std::size_t at = 0;  ///< in the part of the arrays that are copied together, which comes first, or in the other
+  };
   struct Places {
-    std::size_t ranges, allowed, excluded, bias;
+    Place ranges, allowed, excluded, bias;
   };
   struct Copy {
-    std::size_t at;
+    Place place;
     const void* from;
     std::size_t bytes;
   };
 
   /// The place of an array; one that is empty has a place too, which nobody reads.
   template <class T>
-  std::size_t add(std::span<const T> values) {
-    const auto [known, fresh] = known_.try_emplace({values.data(), values.size_bytes()}, layout_.size());
+  Place add(std::span<const T> values) {
+    const auto [known, fresh] = known_.try_emplace({values.data(), values.size_bytes()});
     if (!fresh) return known->second;
-    layout_.add<T>(std::max<std::size_t>(values.size(), 1));
-    if (!values.empty()) copies_.push_back({known->second, values.data(), values.size_bytes()});
-    return known->second;
+    Place& place = known->second;
+    place = {true, values.size_bytes() <= kTogetherBytes, 0};
+    place.at = (place.together ? together_ : alone_).add<T>(std::max<std::size_t>(values.size(), 1));
+    if (!values.empty()) copies_.push_back({place, values.data(), values.size_bytes()});
+    return place;
   }
 
+  /// Returns: RESOURCE_EXHAUSTED.
+  Status send() {
+    const std::size_t bytes = together_.size() + alone_.size();
+    if (bytes == 0) return ok_status();
+    CAIRN_RETURN_IF_ERROR(workspace_.filter_data.reserve(bytes));
+    if (together_.size() > 0) CAIRN_RETURN_IF_ERROR(workspace_.host_filter_data.reserve(together_.size()));
+    for (const Copy& copy : copies_) {
+      if (copy.place.together) {
+        std::memcpy(workspace_.host_filter_data.data() + copy.place.at, copy.from, copy.bytes);
+      } else {
+        workspace_.stream.copy_to_device(on_device(copy.place), copy.from, copy.bytes);
+      }
+    }
+    if (together_.size() > 0) {
+      workspace_.stream.copy_to_device(workspace_.filter_data.data(), workspace_.host_filter_data.data(),
+                                       together_.size());
+    }
+    return ok_status();
+  }
+
+  [[nodiscard]] unsigned char* on_device(Place place) const {
+    return workspace_.filter_data.data() + (place.together ? 0 : together_.size()) + place.at;
+  }
   template <class T>
-  const T* at(std::size_t place) const {
-    return place == kNowhere ? nullptr : reinterpret_cast<const T*>(workspace_.filter_data.data() + place);
+  [[nodiscard]] const T* at(Place place) const {
+    return place.there ? reinterpret_cast<const T*>(on_device(place)) : nullptr;
   }
 
   FilterArgs args_of(const RowFilter& filter, const Places& places, DeviceFilters& device) const {
@@ -156,10 +184,11 @@ class FilterUpload {
 
   const CudaItemMatrix& matrix_;
   Workspace& workspace_;
-  Layout layout_;
+  Layout together_;
+  Layout alone_;
   std::vector<TileRun> runs_;
   std::vector<Copy> copies_;
-  std::map<std::pair<const void*, std::size_t>, std::size_t> known_;
+  std::map<std::pair<const void*, std::size_t>, Place> known_;
 };
 
 enum class Way : std::uint8_t { kCodes, kScores, kSweep };

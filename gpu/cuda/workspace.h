@@ -35,6 +35,7 @@ class Workspace {
   // In: what a pass is given, copied to the device together.
   PinnedArray<unsigned char> host_input;
   DeviceArray<unsigned char> input;
+  PinnedArray<unsigned char> host_filter_data;
   DeviceArray<unsigned char> filter_data;
   // Out: what it found, copied back together.
   DeviceArray<unsigned char> output;

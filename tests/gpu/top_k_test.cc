@@ -102,6 +102,10 @@ OwnedFilter random_filter(std::mt19937& random, std::size_t rows) {
 
 bool same_bits(float a, float b) { return std::memcmp(&a, &b, sizeof a) == 0; }
 
+bool same_answer(std::uint32_t row, float score, const std::pair<std::uint32_t, float>& expected) {
+  return row == expected.first && (same_bits(score, expected.second) || (score == 0.0F && expected.second == 0.0F));
+}
+
 /// Checks an answer against the oracle over the values that the matrix keeps.
 void check_answers(const ItemMatrix& matrix, const TopKBatch& batch) {
   std::vector<float> kept(matrix.rows() * matrix.dim());
@@ -116,13 +120,15 @@ void check_answers(const ItemMatrix& matrix, const TopKBatch& batch) {
     const RowFilter& filter = batch.filters.empty() ? none : batch.filters[batch.filters.size() == 1 ? 0 : q];
     const auto expected = top_k_oracle(items, batch.queries.row(q), batch.k, filter);
     REQUIRE(answers.counts[q] == expected.size());
-    bool equal = true;
-    for (std::size_t i = 0; i < expected.size(); ++i) {
-      const float score = answers.scores_of(q)[i];
-      equal = equal && answers.rows_of(q)[i] == expected[i].first &&
-              (same_bits(score, expected[i].second) || (score == 0.0F && expected[i].second == 0.0F));
+    std::size_t equal = 0;
+    while (equal < expected.size() &&
+           same_answer(answers.rows_of(q)[equal], answers.scores_of(q)[equal], expected[equal]))
+      ++equal;
+    if (equal < expected.size()) {
+      INFO("rank ", equal, ": row ", answers.rows_of(q)[equal], " of score ", answers.scores_of(q)[equal],
+           " where row ", expected[equal].first, " of score ", expected[equal].second, " is expected");
+      CHECK(equal == expected.size());
     }
-    CHECK(equal);
     for (std::size_t i = expected.size(); i < batch.k; ++i) {
       CHECK(answers.rows[q * batch.k + i] == kNoRow);
       CHECK(std::isnan(answers.scores[q * batch.k + i]));

@@ -52,6 +52,9 @@ struct PlaceScan::Hour {
   std::unique_ptr<gpu::ScanColumn> prior;
   std::unique_ptr<gpu::ScanColumn> logs;
   float largest_prior = 0.0F;  ///< no magnitude in the column is larger
+  /// Whether anybody has been anywhere near this hour. Until then hour_popularity is 0, of which the columns hold
+  /// nothing.
+  bool has_visits = false;
 };
 
 /// A radius as a scan takes it. Who stands so near it that a float cannot tell on which side is measured again.
@@ -172,14 +175,14 @@ Result<std::unique_ptr<PlaceScan>> PlaceScan::create(std::shared_ptr<const Place
 
 // ---- columns ------------------------------------------------------------------------------------------------------
 
-PlaceScan::Known PlaceScan::known_of(const QuestionFacts& question, std::uint32_t row) const {
+PlaceScan::Known PlaceScan::known_of(const QuestionFacts& question, bool has_visits, std::uint32_t row) const {
   const CandidateFacts place(question, {row, 0.0F}, nullptr);
   double prior = weighted_part<VariesBy::kPlace>(place, ranker_->linear().weights());
   if (const OwnFeatures& own = question.signals.own(); !own.empty()) {
     prior += own.weighted_part(OwnFeatures::Reads::kPlace, place);
     prior += own.weighted_part(OwnFeatures::Reads::kCell, place);
   }
-  if (hour_weight_ == 0.0) return {static_cast<float>(prior), 0.0F};
+  if (hour_weight_ == 0.0 || !has_visits) return {static_cast<float>(prior), 0.0F};
   // hour_popularity is ln(visits near the hour + smoothing by category) - ln(visits + smoothing) - ln(everyone's). The
   // first needs the category's visits, which move with every event: it is left to the scan, the last to its tables.
   prior -= hour_weight_ * std::log(static_cast<double>(place.place.visits) + kHourSmoothing);
@@ -200,9 +203,10 @@ Status PlaceScan::fill(const Situation& hour, const PlaceSignals& signals, Hour*
       cell_changes = reader.cell_changes();
     }
     const QuestionFacts question(hour, *index_, reader, ranker_->week());
+    if (begin == 0) made->has_visits = question.hour_share_of_all > 0.0;
     const std::size_t end = std::min(prior.size(), begin + kRowsAtOnce);
     for (std::size_t row = begin; row < end; ++row) {
-      const Known known = known_of(question, static_cast<std::uint32_t>(row));
+      const Known known = known_of(question, made->has_visits, static_cast<std::uint32_t>(row));
       prior[row] = known.prior;
       if (!logs.empty()) logs[row] = known.logs;
       largest = std::max(largest, std::abs(known.prior));
@@ -255,14 +259,22 @@ void PlaceScan::bring_up_to_date(const QuestionFacts& question, Hour& hour) cons
   const std::uint64_t changes = question.signals.changes();
   const std::uint64_t cell_changes = question.signals.cell_changes();
   if (hour.changes == changes && hour.cell_changes == cell_changes) return;
-  const std::vector<std::uint32_t> rows = rows_to_patch(question, hour.changes, hour.cell_changes);
+  // The first visit near an hour gives every place something that the columns have not held of any.
+  const bool has_visits = question.hour_share_of_all > 0.0;
+  std::vector<std::uint32_t> rows(has_visits == hour.has_visits ? 0 : index_->size());
+  if (rows.empty()) {
+    rows = rows_to_patch(question, hour.changes, hour.cell_changes);
+  } else {
+    std::iota(rows.begin(), rows.end(), 0U);
+  }
+  hour.has_visits = has_visits;
   const UserProfile nobody;
   const Situation situation = at_hour(nobody, hour.tile);
   const QuestionFacts alone(situation, *index_, question.signals, ranker_->week());
   std::vector<float> prior;
   std::vector<float> logs;
   for (const std::uint32_t row : rows) {
-    const Known known = known_of(alone, row);
+    const Known known = known_of(alone, hour.has_visits, row);
     prior.push_back(known.prior);
     logs.push_back(known.logs);
     hour.largest_prior = std::max(hour.largest_prior, std::abs(known.prior));
@@ -371,7 +383,9 @@ void PlaceScan::add_own_places(const QuestionFacts& question, const CandidateFil
 
 void PlaceScan::fill_tables(const QuestionFacts& question, const CandidateFilter& filter, std::vector<float>* table,
                             std::vector<float>* logs) const {
-  const double everyones = hour_weight_ == 0.0 ? 0.0 : hour_weight_ * std::log(question.hour_share_of_all);
+  const bool has_visits = question.hour_share_of_all > 0.0;
+  const double everyones =
+      has_visits && hour_weight_ != 0.0 ? hour_weight_ * std::log(question.hour_share_of_all) : 0.0;
   for (const std::uint32_t row : row_of_tag_) {
     const CandidateFacts any = CandidateFacts::blank(question, row);
     const bool passes = filter.any_category || filter.categories.contains(any.category);
@@ -466,8 +480,6 @@ double PlaceScan::error_of(const gpu::ScanQuery& query, const Hour& hour, double
 Result<PlaceScan::Found> PlaceScan::find(const QuestionFacts& question, const CandidateFilter& filter,
                                          std::span<const gpu::RowRange> ranges, std::size_t k, Hour& hour) const {
   Found found;
-  // As long as nobody has been anywhere near this hour, hour_popularity is 0 and not what the columns make of it.
-  if (hour_weight_ != 0.0 && !(question.hour_share_of_all > 0.0)) return found;
   const Rim rim(filter.radius_meters);
   if (rim.inner_km < 0.0F) return found;  // a circle of centimetres: a float cannot tell who is within
   found.by_scan = true;
@@ -488,7 +500,7 @@ Result<PlaceScan::Found> PlaceScan::find(const QuestionFacts& question, const Ca
   query.position = gpu::fixed_point(question.situation.position.lat, question.situation.position.lon);
   query.prior = hour.prior.get();
   query.tag_table = table;
-  if (hour.logs) {
+  if (hour.logs && question.hour_share_of_all > 0.0) {
     query.logs = hour.logs.get();
     query.logs_table = logs_table;
     query.logs_weight = static_cast<float>(hour_weight_);

@@ -113,7 +113,7 @@ class PlaceScan {
   [[nodiscard]] Result<std::shared_ptr<Hour>> make_hour(EventTime time, const PlaceSignals& signals) const
       CAIRN_EXCLUDES(mutex_);
   [[nodiscard]] std::vector<std::int64_t> tiles() const CAIRN_EXCLUDES(mutex_);
-  [[nodiscard]] Known known_of(const QuestionFacts& question, std::uint32_t row) const;
+  [[nodiscard]] Known known_of(const QuestionFacts& question, bool has_visits, std::uint32_t row) const;
   Status fill(const Situation& hour, const PlaceSignals& signals, Hour* made) const;
   void bring_up_to_date(const QuestionFacts& question, Hour& hour) const;
   [[nodiscard]] Kept& kept(std::int64_t tile) const CAIRN_REQUIRES(mutex_);
