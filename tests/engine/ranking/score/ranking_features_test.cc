@@ -298,7 +298,7 @@ TEST_CASE("each feature says in words what it saw") {
                       {"week_hour_share", "often visited around Wed 12 h UTC"},
                       {"popularity", "3 visits by everyone"},
                       {"popularity_day", "visited in the last 24 h"},
-                      {"popularity_month", "popular these weeks"},
+                      {"popularity_month", "visited in recent weeks"},
                       {"hour_popularity", "how usual the place is around Wed 12 h UTC"},
                       {"hour_popularity_new", "how usual the place is around Wed 12 h UTC"},
                       {"category_hour", "how usual its category is around Wed 12 h UTC"},
