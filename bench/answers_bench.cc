@@ -1,58 +1,30 @@
 // Kept answers: how often what stays in a bounded room is asked for again, beside LRU and beside the best that any
 // policy could do (Belady, 1966), on made-up and on real requests; and what an answer costs that is given again.
 #include <algorithm>
-#include <cmath>
-#include <cstdlib>
+#include <cstdio>
 #include <list>
 #include <map>
-#include <random>
 #include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "bench/cache_traces.h"
 #include "bench/report.h"
 #include "cairn/check.h"
+#include "cairn/s3_fifo.h"
 #include "engine/cache/answer_cache.h"
-#include "engine/cache/s3_fifo.h"
-#include "engine/learning/datasets/traces.h"
 
 namespace {
 
 using namespace cairn;
 
-using Trace = std::vector<std::uint32_t>;  ///< keys, as they are asked for
-
-/// Keys by Zipf's law with exponent `s`.
-Trace zipf(std::size_t keys, std::size_t requests, double s, std::uint64_t seed) {
-  std::vector<double> sums(keys);
-  double sum = 0.0;
-  for (std::size_t i = 0; i < keys; ++i) sums[i] = sum += std::pow(static_cast<double>(i + 1), -s);
-  std::mt19937_64 random(seed);
-  std::uniform_real_distribution<double> uniform(0.0, sum);
-  Trace trace(requests);
-  for (std::uint32_t& key : trace) {
-    key = static_cast<std::uint32_t>(std::lower_bound(sums.begin(), sums.end(), uniform(random)) - sums.begin());
-  }
-  return trace;
-}
-
-/// Each check-in as a request of its user, just before it. Empty when the data are not there.
-Trace check_ins() {
-  const char* folder = std::getenv("CAIRN_DATA");
-  if (folder == nullptr) return {};
-  const auto dataset = datasets::load_gowalla(folder);
-  if (!dataset.ok()) return {};
-  std::unordered_map<std::string, std::uint32_t> numbers;
-  Trace trace;
-  for (const Interaction& one : dataset->interactions) {
-    trace.push_back(numbers.try_emplace(one.user.str(), static_cast<std::uint32_t>(numbers.size())).first->second);
-  }
-  return trace;
-}
+using bench::check_ins;
+using bench::Trace;
+using bench::zipf;
 
 double s3_fifo_hits(const Trace& trace, std::size_t room) {
-  cache::S3Fifo<char> cache(room);
+  S3Fifo<char> cache(room);
   std::size_t hits = 0;
   for (const std::uint32_t key : trace) {
     const std::string name = std::to_string(key);
@@ -188,7 +160,7 @@ int main(int argc, char** argv) {
   const std::size_t requests = report.quick() ? 100'000 : 2'000'000;
   measure_policies(report, "Zipf 0.8", zipf(100'000, requests, 0.8, 1));
   measure_policies(report, "Zipf 1.0", zipf(100'000, requests, 1.0, 2));
-  const Trace real = check_ins();
+  const Trace real = check_ins();  // each as a request of its user, just before it
   if (real.empty()) {
     std::fprintf(stderr, "answers: the check-ins of gowalla_nyc are not there (CAIRN_DATA): that case is left out\n");
   } else {

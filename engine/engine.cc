@@ -8,7 +8,10 @@
 
 #include "cairn/mutex.h"
 #include "engine/api_log.h"
+#include "engine/batching/batcher.h"
 #include "engine/cache/answer_cache.h"
+#include "engine/cache/warmer.h"
+#include "engine/compute.h"
 #include "engine/ingest/api_intake.h"
 #include "engine/ingest/consumers.h"
 #include "engine/ingest/sinks.h"
@@ -86,6 +89,8 @@ class EngineImpl final : public Engine {
   [[nodiscard]] std::unique_ptr<storage::PassingStore> open_answers_on_disk();
   Status start_consumers();
   void start_upkeep();
+  void start_warming();
+  [[nodiscard]] bool knows(const UserId& user) const;
   [[nodiscard]] std::vector<ReadinessCheck> checks(const EngineStatus& status, storage::StateStoreStats store) const;
   [[nodiscard]] std::vector<ConsumerHealth> consumer_health() const;
   [[nodiscard]] Result<std::vector<ingest::Consumer*>> consumers_named(const std::string& name) const;
@@ -103,10 +108,13 @@ class EngineImpl final : public Engine {
   std::unique_ptr<state::FeatureState> state_;
   std::unique_ptr<streaming::EventLog> event_log_;
   std::unique_ptr<streaming::DeadLetters> dead_letters_;
+  Compute compute_;  ///< its backend is the recommender's
   std::unique_ptr<ranking::Recommender> recommender_;
   std::unique_ptr<ModelSide> models_;
+  std::unique_ptr<batching::Batcher> batcher_;
   std::unique_ptr<cache::AnswerCache> answers_;
   bool answers_on_disk_ = false;
+  std::unique_ptr<cache::Warmer> warmer_;  ///< null: nothing is warmed
   std::unique_ptr<ingest::ApiIntake> intake_;
   std::unique_ptr<ingest::FeatureSink> feature_sink_;
   std::unique_ptr<ingest::Consumers> feature_consumers_;
@@ -135,6 +143,7 @@ Status EngineImpl::start() {
   CAIRN_RETURN_IF_ERROR(users_->recover());
   CAIRN_RETURN_IF_ERROR(start_consumers());
   start_upkeep();
+  start_warming();
   return ok_status();
 }
 
@@ -151,18 +160,22 @@ Status EngineImpl::open_parts() {
   CAIRN_ASSIGN_OR_RETURN(event_log_, open_api_log(options_, *directory_, *store_, *state_));
   CAIRN_ASSIGN_OR_RETURN(
       dead_letters_, streaming::open_dead_letter_file(dead_letter_path(options_, *directory_), options_.dead_letters));
-  CAIRN_ASSIGN_OR_RETURN(recommender_, ranking::Recommender::create(*state_, options_.ranking));
+  CAIRN_ASSIGN_OR_RETURN(compute_, open_compute(options_.compute, options_.log));
+  CAIRN_ASSIGN_OR_RETURN(recommender_,
+                         ranking::Recommender::create(*state_, options_.ranking, std::move(compute_.backend)));
   CAIRN_ASSIGN_OR_RETURN(const auto zone, streaming::Zone::find(options_.ranking.reasons.time_zone));
   recommender_->speak_by([zone](EventTime time) { return zone->ahead_at(time); });
   CAIRN_ASSIGN_OR_RETURN(
       models_, ModelSide::open(options_.model, options_.ranking.ranker_dir, *recommender_, clock_, options_.log));
+  batcher_ = std::make_unique<batching::Batcher>(*recommender_, options_.batching);
   answers_ = std::make_unique<cache::AnswerCache>(
       options_.answers,
       [this](const CallContext& call, const RecommendRequest& request) {
-        return recommender_->recommend(call, request, clock_.now());
+        return batcher_->answer(call, request, clock_.now());
       },
       [this] { return recommender_->generation(); }, open_answers_on_disk(),
-      [] { return std::chrono::steady_clock::now(); }, options_.log);
+      [] { return std::chrono::steady_clock::now(); }, options_.log,
+      [this](const UserId& user) { return knows(user); });
   if (options_.answers.memory_bytes > 0) {
     state_->observe_interactions([this](auto interactions) { answers_->happened(interactions); });
   }
@@ -250,10 +263,39 @@ void EngineImpl::start_upkeep() {
   schedule_ = std::make_unique<upkeep::Schedule>(std::move(chores), kUpkeepPeriod, options_.log);
 }
 
+/// Of a row that cannot be read nobody can say that it is not there.
+bool EngineImpl::knows(const UserId& user) const {
+  const auto found = state_->row(EntityKind::kUser, user.str());
+  return !found.ok() || found->row != nullptr;
+}
+
+/// Whatever is asked by nobody in particular from where most go: with all segments together, and with each.
+void EngineImpl::start_warming() {
+  const AnswerCacheOptions& answers = options_.answers;
+  if (answers.memory_bytes == 0 || answers.warm_cells == 0) return;
+  const auto plan = [this] {
+    std::vector<RecommendRequest> requests;
+    const std::uint32_t segments = recommender_->segments();
+    for (const std::string& cell : recommender_->popular_cells(options_.answers.warm_cells)) {
+      requests.push_back({.cell = cell});
+      for (std::uint32_t i = 0; i < segments; ++i) requests.push_back({.cell = cell, .segment = i});
+    }
+    return requests;
+  };
+  const auto make = [this](const CallContext& call, const RecommendRequest& request) {
+    return answers_->warm(call, request, options_.answers.warm_every);
+  };
+  warmer_ = std::make_unique<cache::Warmer>(
+      cache::Warmer::Options{.every = answers.warm_every, .time = answers.warm_time}, plan, make,
+      [this] { return recommender_->generation(); }, options_.log);
+}
+
 Status EngineImpl::close() {
   const MutexLock one_at_a_time(close_mutex_);
   if (closing_.exchange(true)) return ok_status();
   if (state_) state_->stop_waiting();
+  if (warmer_) warmer_->stop();
+  if (batcher_) batcher_->stop();
   if (answers_) answers_->stop();
   if (event_log_) event_log_->close();
   if (schedule_) schedule_->stop();
@@ -282,7 +324,7 @@ Result<IngestAck> EngineImpl::check_events(const CallContext& context, std::span
 Status EngineImpl::upsert_places(const CallContext& context, std::span<const Place> places) {
   if (closing_.load()) return unavailable("the engine is closing");
   CAIRN_RETURN_IF_ERROR(context.check());
-  CAIRN_RETURN_IF_ERROR(state_->catalog().upsert(places));
+  CAIRN_RETURN_IF_ERROR(state_->upsert_places(places));
   schedule_->call();
   return ok_status();
 }
@@ -428,11 +470,14 @@ EngineStatus EngineImpl::status(const CallContext&) const {
   status.state_bytes = store.disk_bytes;
   status.quarantined = store.quarantined_operands;
   status.recommendations = recommendations_.load(std::memory_order_relaxed);
+  status.batching = batcher_->status();
   status.answers = answers_->status();
+  if (warmer_) status.answers.warming = warmer_->status();
   if (status.answers.limit > 0) status.memory.push_back({"answers", status.answers.bytes, status.answers.limit});
   status.sql_rows = sql_ ? sql_->rows() : 0;
   status.erasures_pending = users_->pending();
-  status.compute_backend = gpu::cpu_backend();
+  status.compute = compute_.status();
+  status.compute_backend = status.compute.backend;
   feature_consumers_->append_status(&status.consumers);
   if (sql_) sql_->consumers().append_status(&status.consumers);
   append_rejected(feature_sink_->dead_letter_counts(), &status);

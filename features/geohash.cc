@@ -55,6 +55,22 @@ std::string geohash_text(std::uint64_t bits, int letters) {
   return text;
 }
 
+GeoPoint geohash_center(std::uint64_t bits, int letters) {
+  check_letters(letters);
+  // Bits in turn: longitude first, from the highest on.
+  double lat = -90.0;
+  double lon = -180.0;
+  double lat_span = 180.0;
+  double lon_span = 360.0;
+  for (int bit = 5 * letters - 1; bit >= 0; --bit) {
+    const bool is_lon = (5 * letters - 1 - bit) % 2 == 0;
+    double& span = is_lon ? lon_span : lat_span;
+    span /= 2.0;
+    if ((bits >> bit & 1u) != 0) (is_lon ? lon : lat) += span;
+  }
+  return {lat + lat_span / 2.0, lon + lon_span / 2.0};
+}
+
 std::optional<std::uint64_t> parse_geohash(std::string_view text) {
   if (text.empty() || text.size() > static_cast<std::size_t>(kLettersMax)) return std::nullopt;
   std::uint64_t bits = 0;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/cache/answer_codec.h"
+#include "engine/cache/grid.h"
 #include "engine/cache/request_key.h"
 #include "features/geohash.h"
 
@@ -52,11 +53,12 @@ bool same_places(const Recommendations& a, const Recommendations& b) {
 }  // namespace
 
 AnswerCache::AnswerCache(const AnswerCacheOptions& options, Compute compute, std::function<std::uint64_t()> generation,
-                         std::unique_ptr<storage::PassingStore> disk, Now now, Logger log)
+                         std::unique_ptr<storage::PassingStore> disk, Now now, Logger log, Knows knows)
     : options_(options),
       compute_(std::move(compute)),
       generation_(std::move(generation)),
       now_(std::move(now)),
+      knows_(std::move(knows)),
       log_(std::move(log)),
       disk_(std::move(disk)) {
   S3Fifo<EntryPtr>::Evicted evicted;
@@ -125,6 +127,26 @@ Status AnswerCache::invalidate(const AnswerTags& tags) {
 // ---- answering ----------------------------------------------------------------------------------------------------
 
 Result<Recommendations> AnswerCache::answer(const CallContext& call, const RecommendRequest& request) {
+  if (request.cell.empty() && !request.snap) return answer_placed(call, request);
+  CAIRN_ASSIGN_OR_RETURN(const RecommendRequest placed, on_grid(request, options_.cell_letters));
+  return answer_placed(call, placed);
+}
+
+Result<bool> AnswerCache::warm(const CallContext& call, const RecommendRequest& request, Duration good_for) {
+  CAIRN_ASSIGN_OR_RETURN(const RecommendRequest placed, on_grid(request, options_.cell_letters));
+  const std::optional<std::string> key = options_.memory_bytes == 0 ? std::nullopt : key_of(placed);
+  if (!key) return false;
+  CAIRN_RETURN_IF_ERROR(call.check());
+  const EntryPtr before = find(*key);
+  if (before && current(*before) && before->expires >= now_() + good_for) return false;
+  CAIRN_ASSIGN_OR_RETURN(const auto made, make(call, placed, before));
+  made->lifetime = options_.ttl;
+  made->expires = expiry_of(*made);
+  keep(*key, made);
+  return true;
+}
+
+Result<Recommendations> AnswerCache::answer_placed(const CallContext& call, const RecommendRequest& request) {
   const auto count = [](std::atomic<std::uint64_t>& counter) { counter.fetch_add(1, std::memory_order_relaxed); };
   const std::optional<std::string> key = options_.memory_bytes == 0 ? std::nullopt : key_of(request);
   if (!key) {
@@ -136,11 +158,11 @@ Result<Recommendations> AnswerCache::answer(const CallContext& call, const Recom
   const EntryPtr entry = find(*key);
   const bool is_current = entry && current(*entry);
   if (entry && !is_current) count(outdated_);
-  if (is_current && will_do(*entry, request, now)) {
-    const bool stale = now >= entry->expires;
-    count(stale ? stale_hits_ : hits_);
-    if (stale || due_early(*entry, now)) ask_for_refresh(*key, request, entry);
-    return given(*entry, Tier::kMemory, now);
+  if (is_current && will_do(*entry, request, now)) return give(*key, request, entry, now);
+  if (asks_for_all(request)) {
+    RecommendRequest for_all = request;
+    for_all.user = UserId();
+    return answer_placed(call, for_all);
   }
   // What is in memory, and will not do, is newer than what the disk has.
   if (!entry) {
@@ -159,6 +181,30 @@ Result<Recommendations> AnswerCache::answer(const CallContext& call, const Recom
   CAIRN_ASSIGN_OR_RETURN(const auto made, make(call, request, entry));
   keep(*key, made);
   return made->answer;
+}
+
+std::optional<Recommendations> AnswerCache::kept(const RecommendRequest& request) {
+  if (options_.memory_bytes == 0) return std::nullopt;
+  if (request.cell.empty() && !request.snap) return kept_placed(request);
+  const Result<RecommendRequest> placed = on_grid(request, options_.cell_letters);
+  return placed.ok() ? kept_placed(*placed) : std::nullopt;
+}
+
+std::optional<Recommendations> AnswerCache::kept_placed(const RecommendRequest& request) {
+  const std::optional<std::string> key = key_of(request);
+  if (!key) return std::nullopt;
+  const EntryPtr entry = find(*key);
+  const TimePoint now = now_();
+  const bool good = entry && entry->memo && entry->memo->text() && current(*entry) && will_do(*entry, request, now);
+  return good ? std::optional(give(*key, request, entry, now)) : std::nullopt;
+}
+
+Recommendations AnswerCache::give(const std::string& key, const RecommendRequest& request, const EntryPtr& entry,
+                                  TimePoint now) {
+  const bool stale = now >= entry->expires;
+  (stale ? stale_hits_ : hits_).fetch_add(1, std::memory_order_relaxed);
+  if (stale || due_early(*entry, now)) ask_for_refresh(key, request, entry);
+  return given(*entry, Tier::kMemory, now);
 }
 
 Recommendations AnswerCache::given(const Entry& entry, Tier tier, TimePoint now) {
@@ -263,12 +309,16 @@ Result<std::shared_ptr<AnswerCache::Entry>> AnswerCache::make(const CallContext&
   CAIRN_ASSIGN_OR_RETURN(entry->answer, compute_(call, request));
   entry->cost = now_() - entry->made;
   entry->lifetime = lifetime_of(entry->answer, before);
-  // Of many that are made at once, some grow old before others.
-  entry->expires = entry->made + std::chrono::duration_cast<Duration>(entry->lifetime * (0.9 + 0.2 * drawn()));
+  entry->expires = expiry_of(*entry);
   entry->tags = tags_of(request, entry->answer);
   // Which places and categories it is about shows only now. Had one been named meanwhile, nobody would know.
   entry->keeps = !entry->answer.degraded && invalidations_.load(std::memory_order_acquire) == invalidations;
   return entry;
+}
+
+/// Of many that are made at once, some grow old before others.
+AnswerCache::TimePoint AnswerCache::expiry_of(const Entry& entry) {
+  return entry.made + std::chrono::duration_cast<Duration>(entry.lifetime * (0.9 + 0.2 * drawn()));
 }
 
 std::vector<TagVersions::Seen> AnswerCache::tags_of(const RecommendRequest& request,
@@ -485,6 +535,7 @@ void AnswerCache::refresh_until(const std::stop_token& stop) {
     }
     CallContext call = CallContext::within(kRefreshWithin);
     call.cancelled = stop;
+    call.priority = Priority::kBackground;
     const auto made = make(call, wanted.request, wanted.entry);
     if (!made.ok()) {
       wanted.entry->refreshing.store(false);  // whoever comes next tries again

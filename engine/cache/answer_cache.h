@@ -9,6 +9,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,8 +24,8 @@
 #include "cairn/mutex.h"
 #include "cairn/options.h"
 #include "cairn/recommendation.h"
+#include "cairn/s3_fifo.h"
 #include "cairn/status.h"
-#include "engine/cache/s3_fifo.h"
 #include "engine/cache/tag_versions.h"
 #include "storage/passing_store.h"
 
@@ -47,20 +48,32 @@ class AnswerCache {
  public:
   using Compute = std::function<Result<Recommendations>(const CallContext&, const RecommendRequest&)>;
   using Now = std::function<std::chrono::steady_clock::time_point()>;
+  /// Whether anything is known of a user.
+  using Knows = std::function<bool(const UserId&)>;
 
   /// `compute` makes answers. `generation` says which catalogue, model and ranker it makes them with: another number
   /// with each change. Both may be called at any time until stop().
-  /// `disk` is tier L2; null: there is none.
+  /// `disk` is tier L2; null: there is none. Without `knows`, something is known of everybody.
   AnswerCache(
       const AnswerCacheOptions& options, Compute compute, std::function<std::uint64_t()> generation,
       std::unique_ptr<storage::PassingStore> disk = nullptr, Now now = [] { return std::chrono::steady_clock::now(); },
-      Logger log = {});
+      Logger log = {}, Knows knows = {});
   ~AnswerCache();
   AnswerCache(const AnswerCache&) = delete;
   AnswerCache& operator=(const AnswerCache&) = delete;
 
-  /// Returns: what computing returned; DEADLINE_EXCEEDED and CANCELLED while it waits for another's computation.
+  /// Returns: what computing returned; INVALID_ARGUMENT as on_grid(); DEADLINE_EXCEEDED and CANCELLED while it waits
+  /// for another's computation.
   [[nodiscard]] Result<Recommendations> answer(const CallContext& call, const RecommendRequest& request);
+
+  /// As answer(), from memory alone and when a text is beside the answer; nullopt, and not counted, when it is not.
+  [[nodiscard]] std::optional<Recommendations> kept(const RecommendRequest& request);
+
+  /// Computes an answer before it is asked for, unless there is one that is good for so long. Its time to live is the
+  /// longest. Counts neither as hit nor as miss.
+  /// Returns: whether it was computed; what computing returned.
+  [[nodiscard]] Result<bool> warm(const CallContext& call, const RecommendRequest& request,
+                                  std::chrono::steady_clock::duration good_for);
 
   /// Interactions can be seen now: answers to their users are outdated.
   void happened(std::span<const Interaction> interactions) noexcept;
@@ -141,6 +154,17 @@ class AnswerCache {
     return std::hash<std::string_view>{}(key) % kShards;
   }
   [[nodiscard]] Shard& shard_of(std::string_view key) { return *shards_[shard_number(key)]; }
+  /// `request` is on the grid, or nowhere near it.
+  [[nodiscard]] Result<Recommendations> answer_placed(const CallContext& call, const RecommendRequest& request);
+  /// The answer to somebody of whom nothing is known is everybody's.
+  [[nodiscard]] bool asks_for_all(const RecommendRequest& request) const {
+    return !request.cell.empty() && !request.user.str().empty() && !request.min_offset && knows_ &&
+           !knows_(request.user);
+  }
+  [[nodiscard]] std::optional<Recommendations> kept_placed(const RecommendRequest& request);
+  /// What is kept is given; it is computed anew in the background when it is time.
+  [[nodiscard]] Recommendations give(const std::string& key, const RecommendRequest& request, const EntryPtr& entry,
+                                     TimePoint now);
   [[nodiscard]] Origin origin_of(const RecommendRequest& request) const;
   [[nodiscard]] bool current(const Origin& origin) const;
   [[nodiscard]] bool current(const Entry& entry) const;
@@ -159,6 +183,7 @@ class AnswerCache {
   void keep(const std::string& key, const std::shared_ptr<Entry>& entry, From from = From::kComputed);
   void tell_of_disk(const Status& written) CAIRN_REQUIRES(disk_mutex_) CAIRN_EXCLUDES(trouble_mutex_);
   [[nodiscard]] Duration lifetime_of(const Recommendations& answer, const EntryPtr& before) const;
+  [[nodiscard]] TimePoint expiry_of(const Entry& entry);
   [[nodiscard]] bool due_early(const Entry& entry, TimePoint now);
   void ask_for_refresh(const std::string& key, const RecommendRequest& request, const EntryPtr& entry)
       CAIRN_EXCLUDES(refresh_mutex_);
@@ -176,6 +201,7 @@ class AnswerCache {
   const Compute compute_;
   const std::function<std::uint64_t()> generation_;
   const Now now_;
+  const Knows knows_;
   TagVersions tags_;
   std::atomic<std::uint64_t> epoch_{0};  ///< moves when all answers are outdated
   std::atomic<std::uint64_t> invalidations_{0};

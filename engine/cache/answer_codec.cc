@@ -84,10 +84,12 @@ void write_answer(const Recommendations& answer, ByteWriter* out) {
   out->number(answer.known_by);
   out->number(answer.ranker);
   out->text(answer.model);
+  out->text(answer.cell);
   out->maybe(answer.segment);
   out->maybe(answer.explored);
   out->text(answer.shortfall);
   out->number(answer.degraded);
+  out->number(answer.by_fallback);
   write_marks(answer.freshness.watermarks, out);
   write_marks(answer.freshness.durable, out);
   out->number(to_ms(answer.freshness.newest_event));
@@ -104,10 +106,12 @@ bool read_answer(ByteReader* in, Recommendations* answer) {
   answer->known_by = in->number<UserKnownBy>();
   answer->ranker = in->number<std::uint64_t>();
   answer->model = in->text();
+  answer->cell = in->text();
   answer->segment = in->maybe<std::uint32_t>();
   answer->explored = in->maybe<ExploreMethod>();
   answer->shortfall = in->text();
   answer->degraded = in->number<bool>();
+  answer->by_fallback = in->number<bool>();
   answer->freshness.watermarks = read_marks(in);
   answer->freshness.durable = read_marks(in);
   answer->freshness.newest_event = event_time_from_ms(in->number<std::int64_t>());

@@ -44,6 +44,7 @@ std::optional<std::string> key_of(const RecommendRequest& request) {
     bytes.number(request.position->lat + 0.0);
     bytes.number(request.position->lon + 0.0);
   }
+  bytes.text(request.cell);  // the answer says it
   bytes.number(static_cast<std::uint64_t>(request.limit));
   bytes.maybe(request.radius_meters);
   write_set({request.categories.begin(), request.categories.end()}, &bytes);

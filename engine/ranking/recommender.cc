@@ -15,6 +15,7 @@
 #include "engine/ranking/score/network_inputs.h"
 #include "engine/ranking/score/ranking_features.h"
 #include "engine/ranking/score/upper_bounds.h"
+#include "features/geohash.h"
 
 namespace cairn::ranking {
 
@@ -27,19 +28,22 @@ Recommender::Recommender(state::FeatureState& state, const RankingOptions& optio
       signals_(state, std::move(own)),
       questions_(state_, options_, signals_.own()) {}
 
-Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& state, const RankingOptions& options) {
+Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& state, const RankingOptions& options,
+                                                         std::unique_ptr<gpu::Backend> backend) {
   // Read first: with a broken ranker nothing is set up.
   CAIRN_ASSIGN_OR_RETURN(RankerModel ranker, configured_ranker(options.ranker_dir));
-  return create(state, options, std::move(ranker));
+  return create(state, options, std::move(ranker), std::move(backend));
 }
 
 Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& state, const RankingOptions& options,
-                                                         RankerModel model) {
+                                                         RankerModel model, std::unique_ptr<gpu::Backend> backend) {
   CAIRN_ASSIGN_OR_RETURN(auto ranker, Ranker::create(std::move(model), options.weights, options.default_weights));
   CAIRN_ASSIGN_OR_RETURN(OwnFeatures own, OwnFeatures::create(options.features, state.schema(), state.types()));
   CAIRN_ASSIGN_OR_RETURN(Sentences sentences, Sentences::create(options.reasons, options.features));
-  // A question is scanned by the thread that asks it: threads are for questions that come at the same time.
-  CAIRN_ASSIGN_OR_RETURN(auto backend, gpu::make_cpu_backend({.threads = 1}));
+  if (!backend) {
+    // Questions are scanned by the thread that asks them: threads are for questions that come at the same time.
+    CAIRN_ASSIGN_OR_RETURN(backend, gpu::make_cpu_backend({.threads = 1}));
+  }
   std::unique_ptr<Recommender> made(
       new Recommender(state, options, std::move(own), std::move(sentences), std::move(backend)));
   // The index comes first, so that the stored rows that observing hands over find their places' categories.
@@ -114,6 +118,59 @@ void Recommender::replace_places(std::shared_ptr<const PlaceIndex> index,
   generation_.fetch_add(1, std::memory_order_acq_rel);
 }
 
+std::vector<std::string> Recommender::popular_cells(std::size_t count) const {
+  // The lock on signals is given up in between, so that events need not wait for all places.
+  constexpr std::uint32_t kRowsAtOnce = 4096;
+  const auto index = this->index();
+  struct Visits {
+    features::DecayedSum sum;
+    std::size_t places = 0;
+  };
+  std::unordered_map<std::uint64_t, Visits> by_cell;
+  for (std::uint32_t begin = 0; begin < index->size(); begin += kRowsAtOnce) {
+    const PlaceSignals::Reader signals(signals_);
+    const std::uint32_t end = std::min(index->size(), begin + kRowsAtOnce);
+    for (std::uint32_t row = begin; row < end; ++row) {
+      Visits& visits = by_cell[index->cell(row)];
+      visits.sum = features::add(visits.sum, signals.of(index->place_id(row)).visits_30d);
+      ++visits.places;
+    }
+  }
+  struct Cell {
+    std::uint64_t bits;
+    Visits visits;
+  };
+  std::vector<Cell> cells;
+  cells.reserve(by_cell.size());
+  for (const auto& [bits, visits] : by_cell) cells.push_back({bits, visits});
+  // All sums are relative to one moment, so they compare as they are.
+  const auto before = [](const Cell& a, const Cell& b) {
+    const bool a_some = a.visits.sum.mantissa > 0.0;
+    const bool b_some = b.visits.sum.mantissa > 0.0;
+    if (a_some != b_some) return a_some;
+    if (a_some && a.visits.sum.exponent != b.visits.sum.exponent) {
+      return a.visits.sum.exponent > b.visits.sum.exponent;
+    }
+    if (a_some && a.visits.sum.mantissa != b.visits.sum.mantissa) {
+      return a.visits.sum.mantissa > b.visits.sum.mantissa;
+    }
+    if (a.visits.places != b.visits.places) return a.visits.places > b.visits.places;
+    return a.bits < b.bits;
+  };
+  const std::size_t kept = std::min(count, cells.size());
+  std::partial_sort(cells.begin(), cells.begin() + static_cast<std::ptrdiff_t>(kept), cells.end(), before);
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < kept; ++i) {
+    names.push_back(features::geohash_text(cells[i].bits, PlaceIndex::kCellLetters));
+  }
+  return names;
+}
+
+std::uint32_t Recommender::segments() const {
+  const auto places = this->places();
+  return places->model() ? static_cast<std::uint32_t>(places->model()->model()->model().segments.count()) : 0;
+}
+
 void Recommender::prepare(EventTime now) const {
   constexpr std::chrono::minutes kAhead{2};
   const auto places = this->places();
@@ -161,39 +218,87 @@ Status Recommender::reach(const CallContext& call, const RecommendRequest& reque
 
 Result<Recommendations> Recommender::recommend(const CallContext& call, const RecommendRequest& request,
                                                EventTime now) const {
+  CAIRN_ASSIGN_OR_RETURN(const auto asked, read(call, request, now));
+  Asked* const alone[] = {asked.get()};
+  return Sitting(*this, alone).answer(call, *asked);
+}
+
+Result<std::shared_ptr<Recommender::Asked>> Recommender::read(const CallContext& call, const RecommendRequest& request,
+                                                              EventTime now) const {
   CAIRN_RETURN_IF_ERROR(call.check());
-  Recommendations answer;
+  const std::shared_ptr<Asked> asked(new Asked());
+  Recommendations& answer = asked->answer;
   CAIRN_RETURN_IF_ERROR(reach(call, request, &answer.degraded));
   // Taken before the rows are read: what is applied meanwhile may be in the answer, but is not promised.
   answer.freshness = state_.freshness();
   // Taken once: rows mean nothing in another index, and an import may put a new one in place at any moment.
-  const auto places = this->places();
-  const PlaceIndex& index = places->index();
-  CAIRN_ASSIGN_OR_RETURN(Question question, questions_.read(request, *places, now));
+  asked->places = places();
+  const PlaceScan& places = *asked->places;
+  CAIRN_ASSIGN_OR_RETURN(asked->question, questions_.read(request, places, now));
   CAIRN_RETURN_IF_ERROR(call.check());  // a row may have come from the disk
+  Question& question = asked->question;
   question.situation.user = &question.user;
   if (clock_ahead_) question.situation.clock_ahead = clock_ahead_(question.situation.time);
+  asked->explain = request.explain;
+  asked->reasons = request.against ? ReasonsWanted::kAll : ReasonsWanted::kFor;
+  asked->language = &sentences_.in(sentences_.language_of(request.language));
   answer.degraded |= question.row_damaged;
 
   answer.freshness.tier = question.tier;
   answer.known_by = question.known_by;
-  answer.ranker = places->ranker()->version();
+  answer.cell = request.cell;
+  answer.ranker = places.ranker()->version();
   if (question.model) answer.model = question.model->scores->model()->version();
   if (question.model) answer.segment = question.model->segment;
   if (question.model && question.model->explores()) answer.explored = request.explore->method;
-  const auto ranges = index.ranges_around(question.situation.position, question.filter.radius_meters);
-  CAIRN_ASSIGN_OR_RETURN(const auto hour, hour_for(question, *places, ranges));
-  // The lock on signals is held to the end: the scan, the scores and the reasons are of the same signals.
-  const PlaceSignals::Reader signals(signals_);
-  const Ranker& ranker = *places->ranker();
-  const QuestionFacts facts(question.situation, index, signals, ranker.week(), question.model.get());
-  CAIRN_ASSIGN_OR_RETURN(const Ranked ranked, rank(call, question, facts, *places, ranges, hour.get()));
+  asked->ranges = places.index().ranges_around(question.situation.position, question.filter.radius_meters);
+  CAIRN_ASSIGN_OR_RETURN(asked->hour, hour_for(question, places, asked->ranges));
+  return asked;
+}
+
+Recommender::Sitting::Sitting(const Recommender& recommender, std::span<Asked* const> asked)
+    : recommender_(recommender), signals_(recommender.signals_) {
+  for (Asked* one : asked) {
+    if (one->hour) prepare(*one);
+  }
+  // An import or an activation may have come between two of them: each is scanned among its own places.
+  std::vector<const PlaceScan*> done;
+  std::vector<PlaceScan::Search*> together;
+  for (const Asked* first : asked) {
+    const PlaceScan* places = first->places.get();
+    if (std::find(done.begin(), done.end(), places) != done.end()) continue;
+    done.push_back(places);
+    together.clear();
+    for (const Asked* one : asked) {
+      if (one->places.get() == places && one->search) together.push_back(one->search.get());
+    }
+    places->scan(together);
+  }
+}
+
+void Recommender::Sitting::prepare(Asked& asked) const {
+  const PlaceScan& places = *asked.places;
+  const Ranker& ranker = *places.ranker();
+  const Question& question = asked.question;
+  asked.facts.emplace(question.situation, places.index(), signals_, ranker.week(), question.model.get());
+  if (!asked.hour) return;
+  asked.search =
+      places.prepare(*asked.facts, question.filter, asked.ranges, wanted_first(question, ranker), *asked.hour);
+}
+
+Result<Recommendations> Recommender::Sitting::answer(const CallContext& call, Asked& asked) const {
+  if (!asked.facts) prepare(asked);
+  const PlaceIndex& index = asked.places->index();
+  const Ranker& ranker = *asked.places->ranker();
+  const Question& question = asked.question;
+  Recommendations& answer = asked.answer;
+  CAIRN_ASSIGN_OR_RETURN(const Ranked ranked, recommender_.rank(call, asked));
   answer.candidates = ranked.passed;
+  answer.by_fallback = ranked.by_fallback;
   std::vector<float> model_scores;
-  if (request.explain) {
+  if (asked.explain) {
     CAIRN_ASSIGN_OR_RETURN(model_scores, model_scores_of(question, ranked, ranker.model_weight()));
   }
-  const Language& language = sentences_.in(sentences_.language_of(request.language));
   std::vector<Recommended>& items = answer.items.edit();
   for (std::size_t i = 0; i < ranked.places.size(); ++i) {
     const PlaceIndex::Near& near = ranked.places[i];
@@ -201,18 +306,18 @@ Result<Recommendations> Recommender::recommend(const CallContext& call, const Re
     item.place = index.place(near.row);
     item.score = static_cast<double>(ranked.scores[i]);
     item.distance_meters = static_cast<double>(near.meters);
-    if (request.explain) {  // for those that are answered only: sentences cost far more than scores
-      Explanation why = explain(CandidateFacts(facts, near, question.user.find_row(near.row), model_scores[i]),
-                                ranker.linear().weights(), ranked.added.empty() ? 0.0F : ranked.added[i],
-                                request.against ? ReasonsWanted::kAll : ReasonsWanted::kFor, language);
+    if (asked.explain) {  // for those that are answered only: sentences cost far more than scores
+      Explanation why = explain(CandidateFacts(*asked.facts, near, question.user.find_row(near.row), model_scores[i]),
+                                ranker.linear().weights(), ranked.added.empty() ? 0.0F : ranked.added[i], asked.reasons,
+                                *asked.language);
       item.reasons = std::move(why.reasons);
       item.against = std::move(why.against);
       item.because = std::move(why.because);
     }
   }
-  answer.next = next_page(question, index, ranked);
+  answer.next = recommender_.next_page(question, index, ranked);
   if (answer.items.size() < question.limit) answer.shortfall = shortfall(question, index, answer.candidates);
-  return answer;
+  return std::move(answer);
 }
 
 /// What the model gave those that are answered, with what its bounds added.
@@ -255,22 +360,33 @@ Result<std::shared_ptr<PlaceScan::Hour>> Recommender::hour_for(const Question& q
   return places.hour(question.situation.time, rows, signals_);
 }
 
-Result<Recommender::Ranked> Recommender::rank(const CallContext& call, const Question& question,
-                                              const QuestionFacts& facts, const PlaceScan& places,
-                                              std::span<const gpu::RowRange> ranges, PlaceScan::Hour* hour) const {
-  const PlaceIndex& index = places.index();
-  const Ranker& ranker = *places.ranker();
+std::size_t Recommender::wanted_first(const Question& question, const Ranker& ranker) {
   const std::size_t pool = std::max(kSecondStage, question.limit);  // is chosen from, where places are compared
   // A cap by category may pass over many of the best: then more of them are looked for, up to all.
+  if (question.max_per_category > 0) return std::max(kSecondStage, 4 * question.limit);
   const bool reorders =
       ranker.second() != nullptr || question.diversity > 0.0 || (question.model && question.model->has_bounds());
-  std::size_t wanted = reorders ? pool : question.limit;
-  if (question.max_per_category > 0) wanted = std::max(kSecondStage, 4 * question.limit);
-  for (;; wanted *= 4) {
-    PlaceScan::Found found;
-    if (hour != nullptr) {
-      CAIRN_ASSIGN_OR_RETURN(found, places.find(facts, question.filter, ranges, wanted, *hour));
-    }
+  return reorders ? pool : question.limit;
+}
+
+Result<PlaceScan::Found> Recommender::found(Asked& asked, std::unique_ptr<PlaceScan::Search> search,
+                                            std::size_t wanted) {
+  if (search) return search->take();
+  if (!asked.hour) return PlaceScan::Found{};
+  return asked.places->find(*asked.facts, asked.question.filter, asked.ranges, wanted, *asked.hour);
+}
+
+Result<Recommender::Ranked> Recommender::rank(const CallContext& call, Asked& asked) const {
+  const Question& question = asked.question;
+  const QuestionFacts& facts = *asked.facts;
+  const PlaceScan& places = *asked.places;
+  const PlaceIndex& index = places.index();
+  const Ranker& ranker = *places.ranker();
+  const std::size_t pool = std::max(kSecondStage, question.limit);
+  for (std::size_t wanted = wanted_first(question, ranker);; wanted *= 4) {
+    // The first round was scanned together with others.
+    CAIRN_ASSIGN_OR_RETURN(PlaceScan::Found found, Recommender::found(asked, std::move(asked.search), wanted));
+    const bool by_fallback = found.by_fallback;
     if (!found.by_scan) {
       found = question.ranks_some ? find_some(question, index) : find_all(question, index);
       if (question.max_per_category > 0) wanted = std::max(wanted, found.passed);  // all are here: one round will do
@@ -280,7 +396,7 @@ Result<Recommender::Ranked> Recommender::rank(const CallContext& call, const Que
     CAIRN_RETURN_IF_ERROR(raise_to_bounds(index, question.model.get(), ranker.model_weight(), found.candidates, pool,
                                           order, &linear.scores));
     const Ranked best = in_order(ranker, facts, linear, order);
-    Ranked ranked{.passed = found.passed};
+    Ranked ranked{.passed = found.passed, .by_fallback = by_fallback};
     if (question.model && question.model->has_bounds()) {
       for (const std::uint32_t i : std::span(order).first(std::min(order.size(), pool))) {
         ranked.raised.push_back(found.candidates[i].row);

@@ -14,6 +14,7 @@
 #include "cairn/mutex.h"
 #include "cairn/options.h"
 #include "cairn/recommendation.h"
+#include "engine/ranking/explain/reasons.h"
 #include "engine/ranking/explain/sentences.h"
 #include "engine/ranking/model_scores.h"
 #include "engine/ranking/own_features.h"
@@ -37,13 +38,16 @@ namespace cairn::ranking {
 class Recommender {
  public:
   /// `state` must outlive the recommender, and is observed from here on.
+  /// `backend` scans; null: this machine's processors.
   /// Returns: INVALID_ARGUMENT for a weight that no ranking feature has; what read_ranker() and reading the state
   /// returned.
   [[nodiscard]] static Result<std::unique_ptr<Recommender>> create(state::FeatureState& state,
-                                                                   const RankingOptions& options);
+                                                                   const RankingOptions& options,
+                                                                   std::unique_ptr<gpu::Backend> backend = nullptr);
   /// With this ranker, and not the one that the options name.
   [[nodiscard]] static Result<std::unique_ptr<Recommender>> create(state::FeatureState& state,
-                                                                   const RankingOptions& options, RankerModel ranker);
+                                                                   const RankingOptions& options, RankerModel ranker,
+                                                                   std::unique_ptr<gpu::Backend> backend = nullptr);
 
   /// `now` is used where the request names no time. The answer's freshness is that of the features before any of them
   /// was read, so the answer reflects at least that much.
@@ -61,6 +65,20 @@ class Recommender {
   [[nodiscard]] std::string language_of(std::string_view wanted) const { return sentences_.language_of(wanted); }
   /// See Engine::ranking_features.
   [[nodiscard]] std::vector<RankingFeatureInfo> features() const CAIRN_EXCLUDES(index_mutex_);
+  /// A question between the steps that follow. Threads: one at a time.
+  class Asked;
+  class Sitting;
+
+  /// What recommend() does, in steps, so that the questions of any number of callers are scanned together:
+  ///
+  ///     const auto asked = recommender.read(call, request, now);   // each by its own caller: rows, profile, fold-in
+  ///     const Recommender::Sitting sitting(recommender, all);      // one scan for all that there are
+  ///     auto answer = sitting.answer(call, **asked);               // each by its own caller: second stage, reasons
+  ///
+  /// An answer has the bits that it would have alone. Waits for `min_offset` as recommend() does.
+  /// Returns: as recommend().
+  [[nodiscard]] Result<std::shared_ptr<Asked>> read(const CallContext& call, const RecommendRequest& request,
+                                                    EventTime now) const;
 
   /// From here on questions are answered with this model (null: with none). Those under way end with the one before.
   void serve_model(std::shared_ptr<const model::ServedModel> model) CAIRN_EXCLUDES(rebuild_mutex_, index_mutex_);
@@ -113,6 +131,12 @@ class Recommender {
   /// before there was a question.
   void prepare(EventTime now) const CAIRN_EXCLUDES(index_mutex_);
 
+  /// Cells (geohashes of PlaceIndex::kCellLetters letters) with places, those with the most visits first, of which
+  /// older ones count less; where there are none, those with the most places. At most `count`. Looks at every place.
+  [[nodiscard]] std::vector<std::string> popular_cells(std::size_t count) const CAIRN_EXCLUDES(index_mutex_);
+  /// How many segments of users the model in force knows; 0 without one.
+  [[nodiscard]] std::uint32_t segments() const CAIRN_EXCLUDES(index_mutex_);
+
   /// Fills in what ranking knows of an engine's status: its memory.
   void describe(EngineStatus* status) const;
   [[nodiscard]] std::shared_ptr<const PlaceIndex> index() const { return places()->shared_index(); }
@@ -137,6 +161,7 @@ class Recommender {
     std::vector<float> added = {};           ///< by the second stage, and in the scores already; empty: there is none
     std::vector<std::uint32_t> raised = {};  ///< rows whose scores have what the model's bounds add, ascending
     std::size_t passed = 0;                  ///< places that pass the filters
+    bool by_fallback = false;                ///< the device that should have scanned did not
   };
   /// Candidates as the linear stage sees them.
   struct Linear {
@@ -164,9 +189,12 @@ class Recommender {
   /// The columns that a scan of `ranges` reads. Null where there is no scan.
   [[nodiscard]] Result<std::shared_ptr<PlaceScan::Hour>> hour_for(const Question& question, const PlaceScan& places,
                                                                   std::span<const gpu::RowRange> ranges) const;
-  [[nodiscard]] Result<Ranked> rank(const CallContext& call, const Question& question, const QuestionFacts& facts,
-                                    const PlaceScan& places, std::span<const gpu::RowRange> ranges,
-                                    PlaceScan::Hour* hour) const;
+  /// How many of the best are looked for first.
+  [[nodiscard]] static std::size_t wanted_first(const Question& question, const Ranker& ranker);
+  [[nodiscard]] Result<Ranked> rank(const CallContext& call, Asked& asked) const;
+  /// What a scan has found; what `search` found, where there is one.
+  [[nodiscard]] static Result<PlaceScan::Found> found(Asked& asked, std::unique_ptr<PlaceScan::Search> search,
+                                                      std::size_t wanted);
   /// Gives the best their order by the second stage, and all others scores below theirs.
   static void put_best_first(const Ranker& ranker, const QuestionFacts& facts, Linear linear, Scored* scored);
   [[nodiscard]] static Result<std::vector<float>> model_scores_of(const Question& question, const Ranked& ranked,
@@ -192,6 +220,46 @@ class Recommender {
   std::atomic<std::uint64_t> generation_{0};  ///< moves after places_
   std::shared_ptr<const PlaceScan> places_
       CAIRN_GUARDED_BY(index_mutex_);  ///< index, model and ranker, as scans read them
+};
+
+class Recommender::Asked {
+ public:
+  Asked(const Asked&) = delete;
+  Asked& operator=(const Asked&) = delete;
+
+ private:
+  friend class Recommender;
+  friend class Sitting;
+  Asked() = default;
+
+  Recommendations answer;  ///< as far as it is known
+  bool explain = true;
+  ReasonsWanted reasons = ReasonsWanted::kFor;
+  const Language* language = nullptr;  ///< of the recommender; set where the question is read
+  std::shared_ptr<const PlaceScan> places;
+  Question question;
+  std::vector<gpu::RowRange> ranges;
+  std::shared_ptr<PlaceScan::Hour> hour;  ///< null: there is no scan
+  std::optional<QuestionFacts> facts;     ///< as long as the sitting lasts
+  std::unique_ptr<PlaceScan::Search> search;
+};
+
+/// Questions that are answered while signals stand still: scan, scores and reasons are of the same signals. It keeps
+/// writers of signals waiting while it lasts. Threads: the one that made it destroys it.
+class Recommender::Sitting {
+ public:
+  /// Scans for all of them. `recommender` and they must outlive it.
+  Sitting(const Recommender& recommender, std::span<Asked* const> asked);
+
+  /// Requires: `asked` is one of those, and is answered once. Threads: any number may be answered at once, each by one.
+  /// Returns: as recommend().
+  [[nodiscard]] Result<Recommendations> answer(const CallContext& call, Asked& asked) const;
+
+ private:
+  void prepare(Asked& asked) const;
+
+  const Recommender& recommender_;
+  const PlaceSignals::Reader signals_;
 };
 
 }  // namespace cairn::ranking

@@ -196,8 +196,15 @@ void Catalog::resolve(std::span<features::ResolvedEvent> events) const {
   for (features::ResolvedEvent& event : events) {
     const Facts facts = event.place < facts_.size() ? facts_[event.place] : Facts{};
     event.category = facts.category;
+    event.waits = !facts.cell;
     event.cell = facts.cell ? facts.cell : features::cell_of(std::nullopt, event.interaction->position);
   }
+}
+
+std::optional<features::PlaceFacts> Catalog::facts(std::uint64_t place) const {
+  const ReaderLock lock(mutex_);
+  if (place >= facts_.size() || !facts_[place].cell) return std::nullopt;
+  return features::PlaceFacts{facts_[place].category, *facts_[place].cell};
 }
 
 std::size_t Catalog::size() const {

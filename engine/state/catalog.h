@@ -16,6 +16,7 @@
 #include "cairn/status.h"
 #include "features/dictionary.h"
 #include "features/event_changes.h"
+#include "features/waiting.h"
 #include "storage/state_store.h"
 
 namespace cairn::state {
@@ -56,8 +57,11 @@ class Catalog {
 
   [[nodiscard]] Result<Place> get(const PlaceId& id) const;
   /// Fills in what the catalogue knows of the events' places: the category, and the cell of the place's position, which
-  /// otherwise is that of the event's own. Requires: `interaction` and `place` are set.
+  /// otherwise is that of the event's own; and whether the events wait for their places. Requires: `interaction` and
+  /// `place` are set.
   void resolve(std::span<features::ResolvedEvent> events) const;
+  /// Of a place by its dictionary id. Returns: nullopt for one that is not in the catalogue, or deleted.
+  [[nodiscard]] std::optional<features::PlaceFacts> facts(std::uint64_t place) const;
   [[nodiscard]] std::size_t size() const;
   [[nodiscard]] std::size_t memory_bytes() const;
   [[nodiscard]] std::uint64_t version() const;

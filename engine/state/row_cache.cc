@@ -6,6 +6,9 @@ namespace cairn::state {
 
 namespace {
 
+/// The second event of an entity within a while is what brings its row in: the first is most entities' only one.
+constexpr unsigned kEventsOfHot = 2;
+
 std::size_t item_bytes(std::string_view key, const RowCache::RowPtr& row) {
   constexpr std::size_t kOverhead = 160;  // list node, map node, control block
   return kOverhead + key.size() + (row ? row->memory_bytes() : 0);
@@ -13,31 +16,71 @@ std::size_t item_bytes(std::string_view key, const RowCache::RowPtr& row) {
 
 }  // namespace
 
+unsigned RowCache::EventCounts::add(std::size_t hash) {
+  // Other bits than those that choose the shard, and the bucket within it.
+  std::atomic<std::uint8_t>& counter = counts_[hash >> 13 & (kCounters - 1)];
+  const std::uint8_t count = counter.load(std::memory_order_relaxed);
+  // Two that count at once may count one: it is a hint.
+  if (count < UINT8_MAX) counter.store(count + 1, std::memory_order_relaxed);
+  if ((added_.fetch_add(1, std::memory_order_relaxed) + 1) % kPeriod == 0) {
+    for (std::atomic<std::uint8_t>& one : counts_) {
+      one.store(one.load(std::memory_order_relaxed) / 2, std::memory_order_relaxed);
+    }
+  }
+  return count + 1U;
+}
+
+RowCache::RowCache(std::size_t bytes_max) : shard_bytes_max_(bytes_max / kShards) {
+  for (Shard& shard : shards_) {
+    const MutexLock lock(shard.mutex);
+    shard.items.emplace(shard_bytes_max_);
+  }
+}
+
 Result<RowCache::Found> RowCache::get(std::string_view key, std::uint64_t epoch, const Load& load) {
   Shard& shard = shards_[shard_of(key)];
   {
     const MutexLock lock(shard.mutex);
-    const auto found = shard.by_key.find(key);
-    if (found != shard.by_key.end() && found->second->since <= epoch) {
+    const Item* const found = shard.items->find(key);
+    if (found != nullptr && found->since <= epoch) {
       ++shard.hits;
-      shard.items.splice(shard.items.begin(), shard.items, found->second);
-      return Found{found->second->row, true};
+      return Found{found->row, true};
     }
     ++shard.misses;
   }
   CAIRN_ASSIGN_OR_RETURN(RowPtr row, load(key));
   const MutexLock lock(shard.mutex);
   // Once the shard is at a later epoch, a window may have changed the row since it was loaded.
-  if (shard.epoch == epoch && !shard.by_key.contains(key)) keep(shard, key, row, epoch);
+  if (shard.epoch == epoch && shard.items->peek(key) == nullptr) keep(shard, key, row, epoch);
   return Found{std::move(row), false};
+}
+
+bool RowCache::note_event(std::string_view key) {
+  return shard_bytes_max_ > 0 && events_->add(std::hash<std::string_view>{}(key)) >= kEventsOfHot;
+}
+
+bool RowCache::bring(std::string_view key, std::uint64_t epoch, const Load& load) {
+  Shard& shard = shards_[shard_of(key)];
+  {
+    const MutexLock lock(shard.mutex);
+    if (shard.items->peek(key) != nullptr) return true;
+  }
+  Result<RowPtr> row = load(key);
+  if (!row.ok()) return false;  // whoever reads it is told why
+  const MutexLock lock(shard.mutex);
+  if (shard.items->peek(key) != nullptr) return true;
+  if (shard.epoch != epoch) return false;
+  keep(shard, key, *std::move(row), epoch);
+  ++shard.brought;
+  return shard.items->peek(key) != nullptr;
 }
 
 std::optional<RowCache::RowPtr> RowCache::peek(std::string_view key, std::uint64_t epoch) const {
   const Shard& shard = shards_[shard_of(key)];
   const MutexLock lock(shard.mutex);
-  const auto found = shard.by_key.find(key);
-  if (found == shard.by_key.end() || found->second->since > epoch) return std::nullopt;
-  return found->second->row;
+  const Item* const found = shard.items->peek(key);
+  if (found == nullptr || found->since > epoch) return std::nullopt;
+  return found->row;
 }
 
 void RowCache::advance(std::uint64_t epoch, std::span<const Update> updates) {
@@ -54,34 +97,17 @@ void RowCache::advance(std::uint64_t epoch, std::span<const Update> updates) {
 }
 
 void RowCache::replace(Shard& shard, const Update& update, std::uint64_t epoch) {
-  const auto found = shard.by_key.find(update.key);
-  if (found == shard.by_key.end()) return;
-  if (!update.row) return drop(shard, found->second);
-  Item& item = *found->second;
-  shard.bytes -= item.bytes;
-  item.row = *update.row;
-  item.since = epoch;
-  item.bytes = item_bytes(item.key, item.row);
-  shard.bytes += item.bytes;
-  evict(shard);
+  if (shard.items->find(update.key) == nullptr) return;  // an event is a use
+  if (!update.row) {
+    shard.items->erase(update.key);
+    return;
+  }
+  keep(shard, update.key, *update.row, epoch);
 }
 
 void RowCache::keep(Shard& shard, std::string_view key, RowPtr row, std::uint64_t since) {
   const std::size_t bytes = item_bytes(key, row);
-  shard.items.push_front({std::string(key), std::move(row), since, bytes});
-  shard.by_key.emplace(shard.items.front().key, shard.items.begin());
-  shard.bytes += bytes;
-  evict(shard);
-}
-
-void RowCache::drop(Shard& shard, std::list<Item>::iterator item) {
-  shard.bytes -= item->bytes;
-  shard.by_key.erase(item->key);
-  shard.items.erase(item);
-}
-
-void RowCache::evict(Shard& shard) {
-  while (shard.bytes > shard_bytes_max_ && !shard.items.empty()) drop(shard, std::prev(shard.items.end()));
+  shard.items->put(key, {std::move(row), since}, bytes);
 }
 
 RowCache::Stats RowCache::stats() const {
@@ -90,8 +116,9 @@ RowCache::Stats RowCache::stats() const {
     const MutexLock lock(shard.mutex);
     total.hits += shard.hits;
     total.misses += shard.misses;
-    total.bytes += shard.bytes;
-    total.rows += shard.items.size();
+    total.bytes += shard.items->bytes();
+    total.rows += shard.items->size();
+    total.brought += shard.brought;
   }
   return total;
 }

@@ -26,6 +26,7 @@ Status WindowWriter::write(const ReadVersion& version) {
                  [&](std::size_t shard) { encode(version, static_cast<std::uint32_t>(shard), &shards[shard]); });
   storage::WriteBatch batch;
   updates_.clear();
+  hot_.clear();
   window_ = version.full;
   // Before the rows: what the window adds to one of these is all that is known of it.
   window_->erased.for_each([&](std::string_view key) { batch.remove(Family::kState, key); });
@@ -60,6 +61,8 @@ void WindowWriter::encode(const ReadVersion& version, std::uint32_t shard, Encod
       record.whole = whole.size() <= kWholeFactorMax * delta_bytes;
       if (record.whole) bytes = std::move(whole);
       update.row = std::move(row);
+    } else if (cache_.note_event(key) && encoded->hot.size() < kHotRowsMax) {
+      encoded->hot.push_back(key);
     }
     encoded->bytes += bytes;
     record.size = bytes.size();
@@ -75,6 +78,8 @@ void WindowWriter::add_rows(std::vector<Encoded>& shards, storage::WriteBatch* b
   for (Encoded& shard : shards) {
     records.insert(records.end(), shard.records.begin(), shard.records.end());
     std::move(shard.updates.begin(), shard.updates.end(), std::back_inserter(updates_));
+    const std::size_t hot = std::min(shard.hot.size(), kHotRowsMax - hot_.size());
+    hot_.insert(hot_.end(), shard.hot.begin(), shard.hot.begin() + static_cast<std::ptrdiff_t>(hot));
   }
   // Ascending keys are inserted several times faster than any others.
   std::sort(records.begin(), records.end(), [](const Record& a, const Record& b) { return a.key < b.key; });
@@ -102,6 +107,21 @@ void WindowWriter::advance(std::uint64_t epoch) {
   cache_.advance(epoch, updates_);
   updates_.clear();
   window_.reset();
+}
+
+void WindowWriter::bring_hot_rows(const ReadVersion& version, const std::function<bool()>& go_on) {
+  const auto load = [&](std::string_view key) -> Result<RowCache::RowPtr> {
+    CAIRN_ASSIGN_OR_RETURN(const auto bytes, store_.get_at(*version.stored, Family::kState, key));
+    if (!bytes) return RowCache::RowPtr();
+    auto row = std::make_shared<features::Row>();
+    CAIRN_RETURN_IF_ERROR(features::decode_row(*bytes, row.get()));
+    return RowCache::RowPtr(std::move(row));
+  };
+  for (const std::string& key : hot_) {
+    if (!go_on()) break;
+    cache_.bring(key, version.epoch, load);
+  }
+  hot_.clear();
 }
 
 }  // namespace cairn::state

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,10 @@ class WindowWriter {
   /// Brings the row cache to the epoch in which the window that was written last is stored.
   void advance(std::uint64_t epoch);
 
+  /// Brings rows into the row cache of entities that were not there and had events again, as stored at `version`, while
+  /// `go_on` says so. What is left over is forgotten.
+  void bring_hot_rows(const ReadVersion& version, const std::function<bool()>& go_on);
+
  private:
   /// A row's record in the batch.
   struct Record {
@@ -45,8 +50,10 @@ class WindowWriter {
   struct Encoded {
     std::vector<Record> records;
     std::vector<RowCache::Update> updates;
+    std::vector<std::string_view> hot;  ///< keys to bring in
     std::string bytes;
   };
+  static constexpr std::size_t kHotRowsMax = 1024;  ///< that are brought in for one window
 
   void encode(const ReadVersion& version, std::uint32_t shard, Encoded* encoded) const;
   void add_rows(std::vector<Encoded>& shards, storage::WriteBatch* batch);
@@ -59,6 +66,7 @@ class WindowWriter {
   RowCache& cache_;
   std::shared_ptr<const PendingWindow> window_;  ///< written last; `updates_` look into it
   std::vector<RowCache::Update> updates_;
+  std::vector<std::string> hot_;
 };
 
 }  // namespace cairn::state

@@ -79,7 +79,21 @@ Status Windows::flush(const CallContext& context) {
 // ---- the thread ---------------------------------------------------------------------------------------------------
 
 void Windows::run(const std::stop_token& stop) {
-  while (wait_until_due(stop)) write_window(stop);
+  while (wait_until_due(stop)) {
+    write_window(stop);
+    bring_hot_rows(stop);
+  }
+}
+
+/// Only in time that nobody needs: not while another window is to be written.
+void Windows::bring_hot_rows(const std::stop_token& stop) {
+  const auto version = current();
+  if (!version->stored || version->full) return;
+  writer_.bring_hot_rows(*version, [&] {
+    if (stop.stop_requested()) return false;
+    const MutexLock lock(mutex_);
+    return !is_due();
+  });
 }
 
 bool Windows::wait_until_due(const std::stop_token& stop) {

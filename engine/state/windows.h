@@ -76,6 +76,7 @@ class Windows {
   /// Returns: null when the growing window is empty.
   std::shared_ptr<const ReadVersion> change_windows() CAIRN_EXCLUDES(growing_mutex_);
   void write_window(const std::stop_token& stop);
+  void bring_hot_rows(const std::stop_token& stop) CAIRN_EXCLUDES(mutex_, version_mutex_);
   [[nodiscard]] Status write_until_stored(const std::stop_token& stop, const ReadVersion& version);
   void commit(const ReadVersion& written);
   Status finish();

@@ -5,6 +5,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "cairn/engine.h"
@@ -195,6 +196,61 @@ TEST_CASE("random events and questions: what was computed for a question is what
     }
   }
   CHECK(town.engine->status({}).answers.hits > 20);
+}
+
+TEST_CASE(
+    "strangers in a cell share one answer, which is what each would get alone, and a visit ends that for its user") {
+  Town town;
+  const auto from_cell = [&](const std::string& user, bool computed = false) {
+    RecommendRequest request{.user = UserId(user), .cell = "dr5ref"};
+    if (computed) request.max_staleness = std::chrono::milliseconds(0);
+    const auto answer = town.engine->recommend({}, request);
+    REQUIRE_MESSAGE(answer.ok(), answer.status().to_string());
+    return *answer;
+  };
+  town.visit("regular", 3);
+  const Recommendations shared = from_cell("");
+  CHECK(shared.cell == "dr5ref");
+  CHECK(shared.known_by == UserKnownBy::kNothing);
+  CHECK(shared.items.size() == 20);
+  const Recommendations strangers = from_cell("stranger");
+  CHECK(strangers.kept);
+  CHECK(text_of(strangers) == text_of(shared));
+  CHECK(text_of(strangers) == text_of(from_cell("stranger", true)));
+  CHECK_FALSE(from_cell("regular").kept);
+  CHECK(from_cell("regular").known_by == UserKnownBy::kHistory);
+  town.visit("stranger", 5);
+  const Recommendations known = from_cell("stranger");
+  CHECK_FALSE(known.kept);
+  CHECK(known.known_by == UserKnownBy::kHistory);
+}
+
+TEST_CASE("a position that snaps is asked at the centre of its cell, also where no answers are kept") {
+  Town town(0);
+  RecommendRequest snapped{.position = GeoPoint{40.7001, -74.0001}, .snap = true};
+  const auto answer = town.engine->recommend({}, snapped);
+  REQUIRE_MESSAGE(answer.ok(), answer.status().to_string());
+  const auto by_cell = town.engine->recommend({}, {.cell = answer->cell});
+  REQUIRE(by_cell.ok());
+  CHECK(text_of(*by_cell) == text_of(*answer));
+  CHECK(by_cell->items[0].distance_meters == answer->items[0].distance_meters);
+  CHECK_FALSE(town.engine->recommend({}, {.position = GeoPoint{40.7, -74.0}}).ok());
+}
+
+TEST_CASE("the cells that are visited most are warm before anybody asks from them") {
+  Town town;
+  // Nobody asks, so whatever is kept was warmed; places came after the engine was opened.
+  while (town.engine->status({}).answers.warming.computed == 0)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  while (town.engine->status({}).answers.warming.running) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  const AnswerCacheStatus status = town.engine->status({}).answers;
+  CHECK(status.misses == 0);
+  CHECK(status.entries > 0);
+  CHECK(status.warming.failed == 0);
+  RecommendRequest request{.position = GeoPoint{40.703, -73.997}, .snap = true};
+  const auto answer = town.engine->recommend({}, request);
+  REQUIRE(answer.ok());
+  CHECK(answer->kept);
 }
 
 }  // namespace

@@ -15,6 +15,18 @@ struct AnswerTags {
   bool all = false;
 };
 
+/// Answers for nobody in particular that are made before they are asked for, from the cells that are visited most.
+struct AnswerWarmingStatus {
+  std::uint64_t rounds = 0;     ///< begun
+  std::uint64_t computed = 0;   ///< answers, in all rounds
+  std::uint64_t failed = 0;     ///< of all rounds
+  std::uint64_t cut_short = 0;  ///< rounds that ended for want of time
+  bool running = false;
+  std::uint64_t planned = 0;  ///< answers of the round under way, or of the last
+  std::uint64_t done = 0;     ///< of these: computed, or still good
+  std::uint64_t last_ms = 0;  ///< what the last round took
+};
+
 /// Kept answers, and what became of requests since the engine opened.
 struct AnswerCacheStatus {
   std::uint64_t bytes = 0;
@@ -31,12 +43,14 @@ struct AnswerCacheStatus {
 
   // Of these answers on the disk (tier L2). Its hits are among the hits above.
   std::uint64_t disk_bytes = 0;
-  std::uint64_t disk_limit = 0;    ///< of bytes; 0: there are none
+  std::uint64_t disk_limit = 0;  ///< of bytes; 0: there are none
   std::uint64_t disk_hits = 0;
-  std::uint64_t disk_misses = 0;   ///< looked for there, and not found, or outdated
+  std::uint64_t disk_misses = 0;  ///< looked for there, and not found, or outdated
   std::uint64_t disk_writes = 0;
   std::uint64_t disk_dropped = 0;  ///< not written: too many waited, or the disk is nearly full
   std::string disk_trouble = {};   ///< why the last write failed; empty: it did not
+
+  AnswerWarmingStatus warming = {};
 
   [[nodiscard]] double hit_ratio() const {
     const auto all = static_cast<double>(hits + stale_hits + misses);

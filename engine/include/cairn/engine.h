@@ -89,7 +89,8 @@ class Engine {
                                                        std::span<const std::string_view> events) const = 0;
 
   /// Adds or replaces places in the catalogue; all or none. Durable on return; in answers and in PostgreSQL
-  /// soon after: wait_caught_up waits for both.
+  /// soon after: wait_caught_up waits for both. Events that came before their place count by its category and in its
+  /// cell from then on (EngineStatus::events_waiting).
   /// Returns: INVALID_ARGUMENT naming the first bad place; RESOURCE_EXHAUSTED when the disk is nearly full.
   [[nodiscard]] virtual Status upsert_places(const CallContext& context, std::span<const Place> places) = 0;
 

@@ -37,6 +37,12 @@ struct HttpOptions {
   /// ask for it.
   bool compress = true;
   std::size_t compress_bytes_min = 1024;
+  // For how long what is the same for all may be kept by clients and by caches between. 0: they ask each time whether
+  // it is still the same.
+  std::chrono::seconds list_max_age{30};         ///< answers for nobody in particular: by a client
+  std::chrono::seconds list_shared_max_age{30};  ///< by a cache that many clients share
+  std::chrono::seconds list_stale{30};  ///< for so long after that a cache may give it while it asks for a new one
+  std::chrono::seconds place_max_age{60};
   /// Names, without port, under which clients may call the server (the Host header; IPv6 addresses in brackets). On a
   /// loopback address "localhost", "127.0.0.1", "[::1]" and the address itself are allowed besides, so that no web page
   /// can reach the server under its own name. On any other address an empty list allows every name.

@@ -177,7 +177,34 @@ struct AnswerCacheOptions {
   std::chrono::milliseconds stale{10'000};   ///< for so long after that it may be given, marked, while it is made anew
   std::uint64_t disk_bytes = 0;              ///< of answers that memory has no room for; 0: none go to the disk
   Compression disk_compression = Compression::kLz4;
-  std::uint64_t seed = 1;  ///< of what is drawn, so that not all grow old at once
+  int cell_letters = 6;         ///< of geohashes to whose centres positions are moved (RecommendRequest::snap), 5 to 8
+  std::size_t warm_cells = 64;  ///< the most visited ones, from which answers for nobody in particular are
+                                ///< made before they are asked for; 0: none
+  std::chrono::milliseconds warm_every{30'000};  ///< and made anew
+  std::chrono::milliseconds warm_time{10'000};   ///< a round ends after so long, whether done or not
+  std::uint64_t seed = 1;                        ///< of what is drawn, so that not all grow old at once
+};
+
+/// Questions of all callers that come at the same time and are scanned together (engine/batching).
+struct BatchingOptions {
+  std::size_t size = 64;      ///< most questions of one scan; 1: each is scanned alone, on its caller's thread
+  std::size_t at_once = 0;    ///< scans that run at the same time; 0: one a processor
+  std::size_t queue = 1'024;  ///< most questions that wait for one; those beyond are refused
+};
+
+/// What places are scanned with.
+enum class ComputeDevice : std::uint8_t {
+  kAuto,  ///< a CUDA device where there is one, else the processors
+  kCpu,
+  kCuda,  ///< the engine does not open without one
+};
+struct ComputeOptions {
+  ComputeDevice device = ComputeDevice::kAuto;
+  std::string cuda_library;                 ///< path of libcairn_cuda.so; empty: beside the program, then the loader's
+  int cuda_device = 0;                      ///< by CUDA's numbers
+  std::size_t cuda_memory_bytes = 0;        ///< most of the device's memory that is used; 0: no bound
+  std::chrono::milliseconds time_max{250};  ///< a device that takes longer for a scan is left: the processors answer
+  std::chrono::milliseconds retry{1'000};   ///< how long a device that failed is left alone before it is tried again
 };
 
 /// Everything an engine needs to open.
@@ -190,6 +217,8 @@ struct EngineOptions {
   RankingOptions ranking = {};
   ModelOptions model = {};
   AnswerCacheOptions answers = {};
+  BatchingOptions batching = {};
+  ComputeOptions compute = {};
   std::vector<FileSourceOptions> files = {};
   KafkaSourceOptions kafka = {};
   std::vector<FeatureViewSpec> feature_views =

@@ -40,7 +40,10 @@ struct Explore {
 struct RecommendRequest {
   UserId user =
       {};  ///< may be unknown: the answer is then by place and distance. Empty: a visitor, nobody in particular
-  std::optional<GeoPoint> position = {};        ///< absent: the user's last known place; unknown too: INVALID_ARGUMENT
+  std::optional<GeoPoint> position = {};  ///< absent: the user's last known place; unknown too: INVALID_ARGUMENT
+  std::string cell = {};  ///< a geohash of 5 to 8 letters: the position is its centre, so that all who ask from there
+                          ///< ask the same. With `position`: INVALID_ARGUMENT
+  bool snap = false;      ///< moves `position` to the centre of its cell of AnswerCacheOptions::cell_letters
   std::optional<EventTime> position_time = {};  ///< when the position was fixed; absent: the moment asked for
   std::optional<EventTime> time = {};           ///< the moment asked for; absent: the clock
   std::size_t limit = 20;
@@ -60,7 +63,7 @@ struct RecommendRequest {
                                               ///< INVALID_ARGUMENT, and where there are none FAILED_PRECONDITION
   std::optional<Explore> explore = {};  ///< absent: answers by what is known. Where the model in force is not one set
                                         ///< of fold-in vectors: FAILED_PRECONDITION
-  bool explain = true;        ///< fill Recommended::reasons and because
+  bool explain = true;                  ///< fill Recommended::reasons and because
   bool against = false;       ///< with explain: all reasons, and in Recommended::against what speaks against it
   std::string language = {};  ///< of Recommended::because: "de", or as Accept-Language has it; empty: the default
   std::optional<Watermark> min_offset = {};                     ///< the answer must reflect all before it
@@ -143,14 +146,16 @@ struct Recommendations {
   UserKnownBy known_by = UserKnownBy::kNothing;
   std::uint64_t ranker = 0;               ///< version of the ranker that scored: of its numbers, for people
   std::string model;                      ///< version of the model that took part; empty: none
+  std::string cell = {};                  ///< at whose centre it was asked; empty: at the position as it was given
   std::optional<std::uint32_t> segment;   ///< that the model was asked with, or that counts most in it, as the model
                                           ///< knows no place of the user's
   std::optional<ExploreMethod> explored;  ///< absent: not, also where it was asked for and the model knows no place of
                                           ///< the user's, so that there is nothing to be unsure of
   std::string shortfall;                  ///< why there are fewer than asked for; empty when there are not
-  bool degraded = false;           ///< answered before min_offset was reached, as asked; or as if nothing were known of
-                                   ///< the user, because what is stored of them is damaged
-  Freshness freshness;             ///< of what it was computed from, then
+  bool degraded = false;     ///< answered before min_offset was reached, as asked; or as if nothing were known of
+                             ///< the user, because what is stored of them is damaged
+  bool by_fallback = false;  ///< scanned by the processors, as the device that should have failed; the same answer
+  Freshness freshness;       ///< of what it was computed from, then
   std::optional<KeptAnswer> kept;  ///< absent: it was computed for this request
 };
 

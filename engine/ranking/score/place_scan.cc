@@ -477,42 +477,40 @@ double PlaceScan::error_of(const gpu::ScanQuery& query, const Hour& hour, double
   return error + largest * (by.operations + 4) * kRounding;
 }
 
-Result<PlaceScan::Found> PlaceScan::find(const QuestionFacts& question, const CandidateFilter& filter,
-                                         std::span<const gpu::RowRange> ranges, std::size_t k, Hour& hour) const {
-  Found found;
+std::unique_ptr<PlaceScan::Search> PlaceScan::prepare(const QuestionFacts& question, const CandidateFilter& filter,
+                                                      std::span<const gpu::RowRange> ranges, std::size_t k,
+                                                      Hour& hour) const {
   const Rim rim(filter.radius_meters);
-  if (rim.inner_km < 0.0F) return found;  // a circle of centimetres: a float cannot tell who is within
-  found.by_scan = true;
+  if (rim.inner_km < 0.0F) return nullptr;  // a circle of centimetres: a float cannot tell who is within
   bring_up_to_date(question, hour);
 
+  std::unique_ptr<Search> search(new Search(question, filter));
+  search->own.by_scan = true;
   std::vector<std::uint32_t> own;
-  add_own_places(question, filter, ranges, &own, &found);
-  std::vector<float> table;
-  std::vector<float> logs_table;
-  fill_tables(question, filter, &table, &logs_table);
-  Additions additions;
-  add_cells(question, &additions);
-  add_model(question, &additions);
+  add_own_places(question, filter, ranges, &own, &search->own);
+  fill_tables(question, filter, &search->table, &search->logs_table);
+  add_cells(question, &search->additions);
+  add_model(question, &search->additions);
 
   const double meters_max = std::min(filter.radius_meters, kHalfWayMeters);
   const Distances distances(question, ranker_->linear().weights(), meters_max);
-  gpu::ScanQuery query;
+  gpu::ScanQuery& query = search->query;
   query.position = gpu::fixed_point(question.situation.position.lat, question.situation.position.lon);
   query.prior = hour.prior.get();
-  query.tag_table = table;
+  query.tag_table = search->table;
   if (hour.logs && question.hour_share_of_all > 0.0) {
     query.logs = hour.logs.get();
-    query.logs_table = logs_table;
+    query.logs_table = search->logs_table;
     query.logs_weight = static_cast<float>(hour_weight_);
   }
   std::copy(std::begin(distances.logarithms), std::end(distances.logarithms), query.log_distance);
   query.exp_distance = distances.exponential;
-  query.added_rows = additions.rows;
-  query.added = additions.values;
+  query.added_rows = search->additions.rows;
+  query.added = search->additions.values;
   query.ranges = ranges;
-  std::vector<std::uint32_t> excluded;
-  std::set_union(own.begin(), own.end(), filter.excluded.begin(), filter.excluded.end(), std::back_inserter(excluded));
-  query.excluded = excluded;
+  std::set_union(own.begin(), own.end(), filter.excluded.begin(), filter.excluded.end(),
+                 std::back_inserter(search->excluded));
+  query.excluded = search->excluded;
   query.k = k;
   query.radius_km = rim.inner_km;
   query.rim_km = rim.outer_km;
@@ -521,20 +519,52 @@ Result<PlaceScan::Found> PlaceScan::find(const QuestionFacts& question, const Ca
     query.vector = question.model->query.values;
     query.vector_weight = static_cast<float>(ranker_->model_weight());
   }
-  query.slack = static_cast<float>(2.0 * error_of(query, hour, additions.largest, distances) * (1.0 + 1e-6));
+  query.slack = static_cast<float>(2.0 * error_of(query, hour, search->additions.largest, distances) * (1.0 + 1e-6));
+  return search;
+}
 
+void PlaceScan::scan(std::span<Search* const> searches) const {
+  if (searches.empty()) return;
+  std::vector<gpu::ScanQuery> queries;
+  queries.reserve(searches.size());
+  for (const Search* search : searches) queries.push_back(search->query);
   std::vector<gpu::ScanAnswer> answers;
-  CAIRN_RETURN_IF_ERROR(table_->scan({&query, 1}, &answers));
-  const gpu::ScanAnswer& answer = answers.front();
+  const Status scanned = table_->scan(queries, &answers);
+  if (!scanned.ok() && searches.size() > 1) {
+    // One query that is refused refuses all of them: then each is asked for itself.
+    for (Search* search : searches) ask_alone(*search);
+    return;
+  }
+  for (std::size_t i = 0; i < searches.size(); ++i) {
+    searches[i]->found_ = scanned.ok() ? Result<Found>(found(*searches[i], answers[i])) : scanned;
+  }
+}
+
+void PlaceScan::ask_alone(Search& search) const {
+  Search* const one[] = {&search};
+  scan(one);
+}
+
+PlaceScan::Found PlaceScan::found(const Search& search, const gpu::ScanAnswer& answer) const {
+  Found found = search.own;
+  found.by_fallback = answer.by_fallback;
   found.passed += answer.passed;
   for (const std::uint32_t row : answer.rows) {
-    const double meters = distance_meters(question.situation.position, index_->position(row));
+    const double meters = distance_meters(search.question.situation.position, index_->position(row));
     found.candidates.push_back({row, static_cast<float>(meters)});
   }
-  for (const std::uint32_t row : answer.rim) add_if_within(question, filter, row, &found);
+  for (const std::uint32_t row : answer.rim) add_if_within(search.question, search.filter, row, &found);
   std::sort(found.candidates.begin(), found.candidates.end(),
             [](const PlaceIndex::Near& a, const PlaceIndex::Near& b) { return a.row < b.row; });
   return found;
+}
+
+Result<PlaceScan::Found> PlaceScan::find(const QuestionFacts& question, const CandidateFilter& filter,
+                                         std::span<const gpu::RowRange> ranges, std::size_t k, Hour& hour) const {
+  const std::unique_ptr<Search> search = prepare(question, filter, ranges, k, hour);
+  if (!search) return Found{};
+  ask_alone(*search);
+  return search->take();
 }
 
 }  // namespace cairn::ranking

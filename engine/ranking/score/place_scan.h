@@ -18,6 +18,7 @@
 #include "engine/ranking/score/facts.h"
 #include "engine/ranking/score/ranker.h"
 #include "gpu/backend.h"
+#include "gpu/scan.h"
 
 namespace cairn::ranking {
 
@@ -77,12 +78,22 @@ class PlaceScan {
   struct Found {
     std::vector<PlaceIndex::Near> candidates;  ///< ascending by row; the k best of all are among them
     std::size_t passed = 0;                    ///< places within the radius that pass the filter
-    bool by_scan = false;  ///< whether this was possible; if not, nothing was looked for, and all have to be scored
+    bool by_scan = false;      ///< whether this was possible; if not, nothing was looked for, and all have to be scored
+    bool by_fallback = false;  ///< the device that should have scanned did not
   };
   /// `ranges` are those of the filter's radius around the question's position. `hour` is that of the question's time.
   /// Returns: what the backend returns.
   [[nodiscard]] Result<Found> find(const QuestionFacts& question, const CandidateFilter& filter,
                                    std::span<const gpu::RowRange> ranges, std::size_t k, Hour& hour) const;
+
+  /// What one question asks of a scan. All that find() takes must outlive it.
+  class Search;
+  /// Null: a scan cannot help, and all have to be scored.
+  [[nodiscard]] std::unique_ptr<Search> prepare(const QuestionFacts& question, const CandidateFilter& filter,
+                                                std::span<const gpu::RowRange> ranges, std::size_t k, Hour& hour) const;
+  /// One scan for all of them, of this or of several questions that read the same signals. Each has what it would have
+  /// alone, also when another one cannot be answered.
+  void scan(std::span<Search* const> searches) const;
 
   /// Whether any hour has columns: questions are asked.
   [[nodiscard]] bool asked() const CAIRN_EXCLUDES(mutex_);
@@ -138,6 +149,9 @@ class PlaceScan {
   /// Whether the scan itself computes the model's scores, from vectors in its table.
   [[nodiscard]] bool asks_vectors(const QuestionFacts& question) const;
 
+  void ask_alone(Search& search) const;
+  [[nodiscard]] Found found(const Search& search, const gpu::ScanAnswer& answer) const;
+
   const std::shared_ptr<const PlaceIndex> index_;
   const std::shared_ptr<const ModelScores> model_;
   const std::shared_ptr<const Ranker> ranker_;
@@ -152,6 +166,30 @@ class PlaceScan {
 
   mutable Mutex mutex_;
   mutable std::vector<Kept> kept_ CAIRN_GUARDED_BY(mutex_);  ///< the last used last
+};
+
+/// Made by prepare(), answered by scan(). Threads: one at a time.
+class PlaceScan::Search {
+ public:
+  Search(const Search&) = delete;
+  Search& operator=(const Search&) = delete;
+
+  /// Once, after scan(). Returns: what the backend returned.
+  [[nodiscard]] Result<Found> take() { return std::move(found_); }
+
+ private:
+  friend class PlaceScan;
+  Search(const QuestionFacts& asked, const CandidateFilter& passing) : question(asked), filter(passing) {}
+
+  const QuestionFacts& question;
+  const CandidateFilter& filter;
+  Found own;  ///< the places that the user has something to do with
+  std::vector<float> table;
+  std::vector<float> logs_table;
+  Additions additions;
+  std::vector<std::uint32_t> excluded;
+  gpu::ScanQuery query;  ///< of all of these
+  Result<Found> found_ = internal_error("a question was not scanned");
 };
 
 }  // namespace cairn::ranking

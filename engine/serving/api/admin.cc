@@ -93,6 +93,9 @@ void write_counts(json::Writer& out, const EngineStatus& status) {
   out.key("erased_users").unsigned_integer(status.erased_users);
   out.key("erasures_pending").unsigned_integer(status.erasures_pending);
   out.key("places").unsigned_integer(status.places);
+  out.key("unknown_places").unsigned_integer(status.unknown_places);
+  out.key("events_waiting").unsigned_integer(status.events_waiting);
+  out.key("events_filled").unsigned_integer(status.events_filled);
   out.key("state_bytes").unsigned_integer(status.state_bytes);
   out.key("row_cache_bytes").unsigned_integer(status.row_cache_bytes);
   out.key("row_cache_hits").unsigned_integer(status.row_cache_hits);

@@ -71,6 +71,8 @@ void add_counts(Snapshot& out, const EngineStatus& status) {
           status.events_repeated);
   counter("cairn_events_of_erased_total", "Interactions refused because their user was erased later than they happened",
           status.events_of_erased);
+  counter("cairn_events_filled_total", "Events that waited for their place until it was imported",
+          status.events_filled);
   counter("cairn_row_cache_hits_total", "Rows found in memory", status.row_cache_hits);
   counter("cairn_row_cache_misses_total", "Rows read from the state store", status.row_cache_misses);
   counter("cairn_answer_cache_hits_total", "Requests answered with a kept answer", status.answers.hits);
@@ -114,6 +116,10 @@ void add_counts(Snapshot& out, const EngineStatus& status) {
 
 void add_sizes(Snapshot& out, const EngineStatus& status, std::int64_t connections) {
   out.gauge("cairn_places", "Places in the catalogue", static_cast<double>(status.places));
+  out.gauge("cairn_unknown_places", "Places that events named and that are not in the catalogue; import them",
+            static_cast<double>(status.unknown_places));
+  out.gauge("cairn_events_waiting", "Events that count in no category until their place is imported",
+            static_cast<double>(status.events_waiting));
   out.gauge("cairn_state_bytes", "State on disk", static_cast<double>(status.state_bytes));
   out.gauge("cairn_row_cache_bytes", "Decoded rows in memory", static_cast<double>(status.row_cache_bytes));
   out.gauge("cairn_pending_rows", "Rows with changes in memory that are not written yet",

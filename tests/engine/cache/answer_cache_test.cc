@@ -27,6 +27,7 @@ struct Source {
   std::function<Status(const CallContext&)> before = [](const CallContext&) { return ok_status(); };
   std::atomic<bool> degraded{false};
   std::atomic<bool> empty{false};
+  std::atomic<bool> knows_all{true};
 
   Result<Recommendations> compute(const CallContext& call, const RecommendRequest& request) {
     // What is read is read first; what happens while it is worked on is for later answers.
@@ -50,7 +51,8 @@ struct Source {
     return std::make_unique<AnswerCache>(
         options, [this](const CallContext& call, const RecommendRequest& request) { return compute(call, request); },
         [this] { return generation.load(); }, std::move(disk),
-        [this] { return std::chrono::steady_clock::time_point(std::chrono::milliseconds(now_ms.load())); });
+        [this] { return std::chrono::steady_clock::time_point(std::chrono::milliseconds(now_ms.load())); }, Logger(),
+        [this](const UserId& user) { return knows_all || user == UserId("known"); });
   }
 };
 
@@ -574,6 +576,89 @@ TEST_CASE("answers are right while users act, answers grow old and names are inv
     });
   }
   CHECK(wrong == 0);
+}
+
+// ---- what many share ----------------------------------------------------------------------------------------------
+
+RecommendRequest in_cell(const std::string& user, const std::string& cell = "dr5ru7") {
+  return {.user = UserId(user), .cell = cell};
+}
+
+TEST_CASE("all who ask for nobody from one cell get one answer, wherever in it they are") {
+  Source source;
+  const auto cache = source.cache();
+  RecommendRequest here{.position = GeoPoint{40.7580, -73.9855}, .snap = true};
+  RecommendRequest near{.position = GeoPoint{40.7581, -73.9860}, .snap = true};
+  CHECK_FALSE(ask(*cache, here).kept);
+  CHECK(ask(*cache, near).kept);
+  CHECK(ask(*cache, in_cell("")).kept);
+  CHECK(source.computed == 1);
+  near.position = GeoPoint{40.80, -73.9860};
+  CHECK_FALSE(ask(*cache, near).kept);
+}
+
+TEST_CASE("users of whom nothing is known share the answer of their cell, until something is") {
+  Source source;
+  source.knows_all = false;
+  const auto cache = source.cache();
+  CHECK_FALSE(ask(*cache, in_cell("")).kept);
+  CHECK(ask(*cache, in_cell("stranger")).kept);
+  CHECK(ask(*cache, in_cell("another")).kept);
+  CHECK(source.computed == 1);
+  CHECK_FALSE(ask(*cache, in_cell("known")).kept);
+  CHECK(source.computed == 2);
+  // An event of theirs, and they are answered for themselves.
+  source.knows_all = true;
+  const Interaction one = event_of("stranger");
+  cache->happened({&one, 1});
+  CHECK_FALSE(ask(*cache, in_cell("stranger")).kept);
+  CHECK(source.computed == 3);
+}
+
+TEST_CASE("who must see an event of his own is not answered for everybody, whatever is known of him yet") {
+  Source source;
+  source.knows_all = false;
+  const auto cache = source.cache();
+  (void)ask(*cache, in_cell(""));
+  RecommendRequest mine = in_cell("stranger");
+  mine.min_offset = Watermark{"api", {Partition{0}, Offset{5}}};  // which answers reflect
+  CHECK_FALSE(ask(*cache, mine).kept);
+}
+
+TEST_CASE("an answer that was warmed is given for as long as the longest, and is made anew before it ends") {
+  Source source;
+  const auto cache = source.cache({.ttl = 30s, .ttl_min = 2s, .stale = 0ms});
+  REQUIRE(cache->warm({}, in_cell(""), 10s).value());
+  CHECK_FALSE(cache->warm({}, in_cell(""), 10s).value());
+  source.advance(15s);
+  CHECK(ask(*cache, in_cell("")).kept);
+  CHECK_FALSE(cache->warm({}, in_cell(""), 10s).value());
+  source.advance(10s);  // 30 s, give or take a tenth, are nearly over
+  CHECK(cache->warm({}, in_cell(""), 10s).value());
+  CHECK(source.computed == 2);
+  const AnswerCacheStatus status = cache->status();
+  CHECK(status.hits == 1);
+  CHECK(status.misses == 0);
+}
+
+TEST_CASE("what is in memory is had at once when its text is beside it, and counts as a hit then alone") {
+  Source source;
+  const auto cache = source.cache();
+  CHECK_FALSE(cache->kept(from("u")));
+  (void)ask(*cache, from("u"));
+  CHECK_FALSE(cache->kept(from("u")));  // its text is still to be made
+  CHECK(cache->status().hits == 0);
+  ask(*cache, from("u")).kept->memo->keep("text");
+  const auto kept = cache->kept(from("u"));
+  REQUIRE(kept);
+  CHECK(*kept->kept->memo->text() == "text");
+  CHECK(cache->status().hits == 2);
+  const Interaction one = event_of("u");
+  cache->happened({&one, 1});
+  CHECK_FALSE(cache->kept(from("u")));
+  CHECK(cache->status().misses == 1);
+  CHECK_FALSE(cache->kept(in_cell("", "nowhere!")));
+  CHECK(source.computed == 1);
 }
 
 }  // namespace

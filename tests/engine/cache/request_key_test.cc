@@ -26,6 +26,7 @@ TEST_CASE("every field that an answer is made of tells requests apart") {
       [](auto* r) {
         r->position = GeoPoint{40.7, -74.1};
       },
+      [](auto* r) { r->cell = "dr5ru"; },
       [](auto* r) { r->limit = 21; },
       [](auto* r) { r->radius_meters = 100.0; },
       [](auto* r) { r->categories.clear(); },

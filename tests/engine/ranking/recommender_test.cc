@@ -7,6 +7,7 @@
 #include <random>
 #include <set>
 
+#include "features/geohash.h"
 #include "features/row.h"
 
 namespace {
@@ -314,6 +315,26 @@ TEST_CASE("an answer as long as was asked for tells of no shortfall") {
   };
   CHECK(shortfall(2).empty());
   CHECK_FALSE(shortfall(3).empty());
+}
+
+TEST_CASE("the cells with the most recent visits come first, and without visits those with the most places") {
+  // dr5r... around 40.7, -74.0: places of one cell are at most 600 m apart from north to south.
+  std::vector<Place> places;
+  for (int i = 0; i < 3; ++i) places.push_back({PlaceId("many" + std::to_string(i)), "", {40.70, -74.0}, "x"});
+  places.push_back({PlaceId("often"), "", {40.75, -74.0}, "x"});
+  places.push_back({PlaceId("once"), "", {40.80, -74.0}, "x"});
+  const auto cell = [](double lat) { return features::geohash_text(features::geohash_bits({lat, -74.0}, 6), 6); };
+  Fixture f(places);
+  CHECK(f.recommender->popular_cells(2).size() == 2);
+  CHECK(f.recommender->popular_cells(9)[0] == cell(40.70));
+  f.happen("u", "once", "visit", kHour);
+  f.happen("u", "often", "visit", kHour);
+  f.happen("v", "often", "visit", 2 * kHour);
+  // Older visits count less: three of half a year ago are less than one of now.
+  for (const char* user : {"a", "b", "c"}) f.happen(user, "many0", "visit", 180 * 24 * kHour);
+  CHECK(f.recommender->popular_cells(9) == std::vector<std::string>{cell(40.75), cell(40.80), cell(40.70)});
+  CHECK(f.recommender->popular_cells(0).empty());
+  CHECK(f.recommender->segments() == 0);
 }
 
 TEST_CASE("impossible questions are refused") {

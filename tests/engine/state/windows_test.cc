@@ -84,6 +84,24 @@ TEST_CASE("what was applied is read at once, is durable after a flush, and is lo
   CHECK(f.state->counters().applied == 1);
 }
 
+TEST_CASE("who has events in a second window is in memory before anybody asks") {
+  Fixture f;
+  REQUIRE(f.apply({visit("u", "p", 0), visit("once", "q", 0)}, 1).ok());
+  REQUIRE(f.state->flush().ok());
+  REQUIRE(f.apply({visit("u", "p", kHour)}, 2).ok());
+  REQUIRE(f.state->flush().ok());
+  while (f.state->row_cache_stats().brought < 2) std::this_thread::yield();  // after the flush, when there is time
+  CHECK(f.state->row(EntityKind::kUser, "u")->hit);
+  CHECK_FALSE(f.state->row(EntityKind::kUser, "once")->hit);
+  CHECK(f.visits("p") == 2);
+  CHECK(f.state->row_cache_stats().hits == 2);
+  // From here on it is kept as stored.
+  REQUIRE(f.apply({visit("u", "p", 2 * kHour)}, 3).ok());
+  REQUIRE(f.state->flush().ok());
+  CHECK(f.visits("p") == 3);
+  CHECK(f.state->row_cache_stats().misses == 1);
+}
+
 TEST_CASE("closing stores what is pending") {
   Fixture f;
   REQUIRE(f.apply({visit("u", "p", 0)}, 1).ok());

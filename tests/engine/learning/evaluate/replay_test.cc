@@ -179,6 +179,7 @@ TEST_CASE("nothing of the truth leaks: a visit is learned after it was asked for
   learning::ReplayOptions options;
   options.ask_from_fraction = 0.0;
   options.ranking.weights = {{"visited", 1.0}};
+  options.ranking.default_weights = false;
   // Only where the user has been counts: that place leads, and the truth is one of three others: (2 + 3 + 4) / 3. Were
   // it known already, it would be one of two that lead.
   const auto own = learning::replay(dataset, options);
@@ -188,6 +189,7 @@ TEST_CASE("nothing of the truth leaks: a visit is learned after it was asked for
   CHECK(of(*own, "own_history").mrr == doctest::Approx(1.0 / 3));
   // What everyone did before: u asks with a visited once, then v with a, b and d visited once, which lead.
   options.ranking.weights = {{"popularity", 1.0}};
+  options.ranking.default_weights = false;
   const auto everyone = learning::replay(dataset, options);
   REQUIRE(everyone.ok());
   CHECK(of(*everyone, "cairn").mrr == doctest::Approx((1.0 / 3 + 1.0 / 4) / 2));

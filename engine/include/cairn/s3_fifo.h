@@ -13,7 +13,7 @@
 #include <unordered_set>
 #include <utility>
 
-namespace cairn::cache {
+namespace cairn {
 
 /// A bounded map that keeps what is used again: S3-FIFO (Yang et al., "FIFO queues are all you need for cache
 /// eviction", SOSP 2023). What is new waits in a small queue, a tenth of the room; what was used meanwhile moves on to
@@ -180,4 +180,4 @@ class S3Fifo {
   std::uint64_t evictions_ = 0;
 };
 
-}  // namespace cairn::cache
+}  // namespace cairn

@@ -1,4 +1,4 @@
-#include "engine/cache/s3_fifo.h"
+#include "cairn/s3_fifo.h"
 
 #include <doctest/doctest.h>
 
@@ -11,7 +11,7 @@
 
 namespace {
 
-using cairn::cache::S3Fifo;
+using cairn::S3Fifo;
 
 TEST_CASE("what was put is found until it leaves, and never more than the room is held") {
   for (std::uint32_t seed = 1; seed <= 20; ++seed) {
