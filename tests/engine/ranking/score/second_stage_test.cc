@@ -16,8 +16,10 @@
 #include "engine/ranking/ranker_model.h"
 #include "engine/ranking/recommender.h"
 #include "engine/ranking/score/network_inputs.h"
+#include "engine/ranking/score/ranking_features.h"
 #include "features/row.h"
 #include "tests/engine/ranking/drawn_network.h"
+#include "tests/support/environment_number.h"
 
 namespace {
 
@@ -322,7 +324,7 @@ TEST_CASE("what heads gather is the logarithm of one and the powers") {
 TEST_CASE("a weight that is named leaves the network as it is: scores move by what it differs, times the feature") {
   const std::uint64_t seed = test::environment_number("CAIRN_TEST_SEED", 71);
   INFO("CAIRN_TEST_SEED=", seed);
-  const Town town(seed);
+  Town town(seed);
   const auto network = ranking::test::drawn_network(seed);
   const auto plain = town.recommender(network);
   const double fitted = ranking::default_ranker().weights[*ranking::find_ranking_feature("popularity")];
