@@ -119,6 +119,10 @@ void read_top_level(const toml::Member& member, Draft* draft) {
   if (member.name == ranking_feature_table().name) {
     return read_records(ranking_feature_table().name, member, draft, read_ranking_features);
   }
+  if (member.name == attribute_table().name) {
+    return read_records(attribute_table().name, member, draft, read_attributes);
+  }
+  if (member.name == rule_table().name) return read_records(rule_table().name, member, draft, read_rules);
   unknown_top_level(member, draft);
 }
 

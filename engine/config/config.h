@@ -65,6 +65,9 @@ struct Vocabulary {
   std::function<Status(const RankingFeatureSpec& feature, const EngineOptions& options)> check_ranking_feature = {};
   std::function<Status(const RankingOptions& options)> check_reason_options = {};
   std::function<Status(const std::string& name, const std::string& value)> check_kafka_property = {};
+  /// Whether a start takes attributes, holidays, time zone and rules; empty: not asked. Its messages begin with the key
+  /// at fault.
+  std::function<Status(const PlaceOptions& places, const std::vector<PlaceRule>& rules)> check_place_options = {};
 };
 
 /// Something wrong, and where.

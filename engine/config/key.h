@@ -17,7 +17,6 @@ namespace cairn::config {
 enum class KeyType : std::uint8_t {
   kBool,
   kInteger,
-  kNumber,
   kDuration,  ///< milliseconds in a Value
   kSize,      ///< bytes in a Value
   kDistance,  ///< meters in a Value
@@ -25,6 +24,7 @@ enum class KeyType : std::uint8_t {
   kText,
   kChoice,  ///< one of KeyInfo::choices
   kTextList,
+  kNumber,
 };
 
 /// A key's value in the form that checking and rendering share; KeyType says what the number counts.

@@ -18,8 +18,6 @@ std::string_view expected_type(KeyType type) {
       return "true or false";
     case KeyType::kInteger:
       return "an integer";
-    case KeyType::kNumber:
-      return "a number";
     case KeyType::kDuration:
       return "a duration such as \"30s\" (units: ms, s, m, h, d)";
     case KeyType::kSize:
@@ -33,14 +31,16 @@ std::string_view expected_type(KeyType type) {
       return "a string";
     case KeyType::kTextList:
       return "an array of strings";
+    case KeyType::kNumber:
+      return "a number such as 0.5";
   }
   return "";
 }
 
 /// A key type's word in documentation.
 std::string_view type_name(KeyType type) {
-  constexpr std::string_view kNames[] = {"Boolean",  "Integer", "Number", "Duration", "Size",
-                                         "Distance", "Date",    "String", "One of",   "List of strings"};
+  constexpr std::string_view kNames[] = {"Boolean", "Integer", "Duration",        "Size",  "Distance", "Date",
+                                         "String",  "One of",  "List of strings", "Number"};
   return kNames[static_cast<std::size_t>(type)];
 }
 
@@ -59,6 +59,8 @@ std::string bound_text(const KeyInfo& key, double bound) {
       return format_size(whole);
     case KeyType::kDistance:
       return format_distance(bound);
+    case KeyType::kNumber:
+      return format_number(bound);
     case KeyType::kDate:
       return format_day(std::chrono::sys_days{std::chrono::days{whole}});
     default:
@@ -122,12 +124,12 @@ bool fits(KeyType type, toml::Node::Kind kind) {
       return kind == toml::Node::Kind::kBool;
     case KeyType::kInteger:
       return kind == toml::Node::Kind::kInteger;
-    case KeyType::kNumber:
-      return kind == toml::Node::Kind::kInteger || kind == toml::Node::Kind::kNumber;
     case KeyType::kDate:
       return kind == toml::Node::Kind::kDate || kind == toml::Node::Kind::kString;
     case KeyType::kTextList:
       return kind == toml::Node::Kind::kArray;
+    case KeyType::kNumber:
+      return kind == toml::Node::Kind::kInteger || kind == toml::Node::Kind::kNumber;
     default:
       return kind == toml::Node::Kind::kString;
   }
@@ -139,9 +141,6 @@ Result<Value> read_fitting(const KeyInfo& key, const toml::Node& node) {
       return Value(node.boolean);
     case KeyType::kInteger:
       return bounded(key, Result<std::int64_t>(node.integer));
-    case KeyType::kNumber:
-      return bounded(key, Result<double>(node.kind == toml::Node::Kind::kInteger ? static_cast<double>(node.integer)
-                                                                                 : node.number));
     case KeyType::kDuration:
       return read_duration(key, node);
     case KeyType::kSize:
@@ -158,6 +157,9 @@ Result<Value> read_fitting(const KeyInfo& key, const toml::Node& node) {
       return read_choice(key, node);
     case KeyType::kTextList:
       return read_list(key, node);
+    case KeyType::kNumber:
+      return bounded(key, Result<double>(node.kind == toml::Node::Kind::kInteger ? static_cast<double>(node.integer)
+                                                                                 : node.number));
   }
   return wrong_type(key, node);
 }

@@ -177,11 +177,12 @@ void collect_views(const Draft& draft, Collector* out) {
   }
 }
 
-void collect_ranking_features(const Draft& draft, Collector* out) {
-  const std::vector<RankingFeatureSpec>& features = draft.config.engine.ranking.features;
-  for (std::size_t i = 0; i < features.size(); ++i) {
-    const std::string path = "ranking_feature[" + std::to_string(i) + "]";
-    for (const auto& key : ranking_feature_table().keys) out->add_key(key, full_key(path, key.name), features[i]);
+/// Records whose keys are all there is to them.
+template <class Record>
+void collect_records(const RecordTable<Record>& table, const std::vector<Record>& records, Collector* out) {
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const std::string path = std::string(table.name) + "[" + std::to_string(i) + "]";
+    for (const auto& key : table.keys) out->add_key(key, full_key(path, key.name), records[i]);
   }
 }
 
@@ -206,7 +207,13 @@ std::vector<Setting> effective_settings(const Draft& draft) {
       collect_files(draft, &collector);
       collect_views(draft, &collector);
     }
-    if (section.name == "ranking") collect_ranking_features(draft, &collector);
+    if (section.name == "places") {
+      collect_records(attribute_table(), draft.config.engine.places.attributes, &collector);
+      collect_records(rule_table(), draft.config.engine.rules, &collector);
+    }
+    if (section.name == "ranking") {
+      collect_records(ranking_feature_table(), draft.config.engine.ranking.features, &collector);
+    }
   }
   return collector.take();
 }
@@ -218,6 +225,7 @@ std::string sample_config() {
     out += sample_section(section);
     if (section.name == "kafka") out += sample_records(file_table()) + sample_records(view_table());
     if (section.name == "ranking") out += sample_records(ranking_feature_table());
+    if (section.name == "places") out += sample_records(attribute_table()) + sample_records(rule_table());
   }
   return out;
 }

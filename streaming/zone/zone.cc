@@ -1,4 +1,4 @@
-#include "streaming/zone/zone.h"
+#include "streaming/zone.h"
 
 #include <optional>
 #include <string_view>
@@ -24,6 +24,9 @@ class FixedZone final : public Zone {
     return EventTime(local.time_since_epoch() - ahead_);
   }
   [[nodiscard]] std::chrono::minutes ahead_at(EventTime /*time*/) const override { return ahead_; }
+  [[nodiscard]] std::chrono::local_time<milliseconds> to_local(EventTime time) const override {
+    return std::chrono::local_time<milliseconds>(time.time_since_epoch() + ahead_);
+  }
 
  private:
   const std::chrono::minutes ahead_;
@@ -51,6 +54,10 @@ class NamedZone final : public Zone {
   [[nodiscard]] std::chrono::minutes ahead_at(EventTime time) const override {
     // Offsets of long ago had seconds.
     return std::chrono::floor<std::chrono::minutes>(zone_->get_info(date::sys_time<milliseconds>(time)).offset);
+  }
+  [[nodiscard]] std::chrono::local_time<milliseconds> to_local(EventTime time) const override {
+    const date::sys_time<milliseconds> at{time.time_since_epoch()};
+    return std::chrono::local_time<milliseconds>(zone_->to_local(at).time_since_epoch());
   }
 
  private:

@@ -24,6 +24,7 @@ config::Vocabulary engine_vocabulary() {
   vocabulary.check_ranking_feature = check_ranking_feature;
   vocabulary.check_reason_options = check_reason_options;
   vocabulary.check_kafka_property = check_kafka_property;
+  vocabulary.check_place_options = check_place_options;
   return vocabulary;
 }
 

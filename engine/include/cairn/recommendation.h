@@ -47,15 +47,24 @@ struct RecommendRequest {
   std::optional<EventTime> position_time = {};  ///< when the position was fixed; absent: the moment asked for
   std::optional<EventTime> time = {};           ///< the moment asked for; absent: the clock
   std::size_t limit = 20;
-  std::optional<double> radius_meters = {};  ///< absent: RankingOptions::radius_meters_default
-  std::vector<std::string> categories = {};  ///< empty: any
-  bool exclude_seen = false;                 ///< leave out places in the user's history
-  std::vector<PlaceId> exclude = {};         ///< leave out these; unknown ones are no error
-  std::vector<PlaceId> rank = {};    ///< order just these, however far, unless a radius is named; empty: all places
-  std::vector<PlaceId> recent = {};  ///< seen in this session, the latest last: known to the model beside the history,
-                                     ///< and the position of who has no other
-  std::string cursor = {};           ///< Recommendations::next of the page before: the next best, none again
-  std::size_t max_per_category = 0;  ///< places of one category in an answer; 0: any number
+  std::optional<double> radius_meters = {};          ///< absent: RankingOptions::radius_meters_default
+  std::vector<std::string> categories = {};          ///< empty: any
+  std::vector<std::string> exclude_categories = {};  ///< leave out places of these
+  /// Only places for which this holds; empty: all. Tests of attributes joined by and, or, not and parentheses:
+  /// `price <= 20 and (cuisine in ("thai", "lao") or vegan) and not smoking`. engine/ranking/README.md has all of it.
+  std::string where = {};
+  std::optional<EventTime> open_at =
+      {};                             ///< only places that are open then, by the attribute that is declared as hours
+  bool open_now = false;              ///< the same, at the moment asked for; not together with open_at
+  bool open_unknown = false;          ///< with either: places whose hours are unknown as well
+  bool exclude_seen = false;          ///< leave out places in the user's history
+  std::vector<PlaceId> exclude = {};  ///< leave out these; unknown ones are no error
+  std::vector<PlaceId> only = {};     ///< leave out all but these, within the radius; empty: all places
+  std::vector<PlaceId> rank = {};     ///< order just these, however far, unless a radius is named; empty: all places
+  std::vector<PlaceId> recent = {};   ///< seen in this session, the latest last: known to the model beside the history,
+                                      ///< and the position of who has no other
+  std::string cursor = {};            ///< Recommendations::next of the page before: the next best, none again
+  std::size_t max_per_category = 0;   ///< places of one category in an answer; 0: any number
   double diversity = 0.0;  ///< how much the answer avoids places that are alike: 0, not at all, to 1, whatever
                            ///< they score. Items are then in the order in which they were chosen
   std::optional<std::uint32_t> segment = {};  ///< of the model's, for who is unknown to it; absent: all of them, as
@@ -63,6 +72,7 @@ struct RecommendRequest {
                                               ///< INVALID_ARGUMENT, and where there are none FAILED_PRECONDITION
   std::optional<Explore> explore = {};  ///< absent: answers by what is known. Where the model in force is not one set
                                         ///< of fold-in vectors: FAILED_PRECONDITION
+  bool attributes = false;              ///< fill the attributes of the answer's places
   bool explain = true;                  ///< fill Recommended::reasons and because
   bool against = false;       ///< with explain: all reasons, and in Recommended::against what speaks against it
   std::string language = {};  ///< of Recommended::because: "de", or as Accept-Language has it; empty: the default
@@ -140,7 +150,8 @@ struct KeptAnswer {
 
 struct Recommendations {
   SharedList<Recommended> items;  ///< best first; equal scores: nearer first, then by place id. With diversity: in
-                                  ///< the order in which they were chosen
+                                  ///< the order in which they were chosen. With rules that pin or bury: those that are
+                                  ///< pinned, all others, those that are buried, each by themselves in that order
   std::size_t candidates = 0;     ///< places that passed every filter
   std::string next;               ///< RecommendRequest::cursor for the next page; empty when there is none
   UserKnownBy known_by = UserKnownBy::kNothing;

@@ -50,6 +50,14 @@ std::vector<PlaceId> read_places(json::Fields& fields, std::string_view name) {
   return places;
 }
 
+void read_open(json::Fields& fields, RecommendRequest* request) {
+  const json::Value* given = fields.any("open_at");
+  const auto* word = given == nullptr ? nullptr : given->as<std::string>();
+  request->open_now = word != nullptr && *word == "now";
+  if (!request->open_now) request->open_at = fields.time("open_at");
+  request->open_unknown = fields.flag("open_unknown", request->open_unknown);
+}
+
 std::optional<Explore> read_explore(json::Fields& fields) {
   const std::optional<std::string> method = fields.text("explore");
   const std::optional<double> strength = fields.number("explore_strength");
@@ -91,8 +99,12 @@ Result<TimedRequest> read_request(const json::Value& body, const std::string& wh
   request.radius_meters = fields.number("radius_meters");
   if (request.radius_meters && !(*request.radius_meters > 0)) fields.fail("radius_meters must be greater than 0");
   request.categories = fields.texts("categories", kCategoriesMax);
+  request.exclude_categories = fields.texts("exclude_categories", kCategoriesMax);
+  request.where = fields.text("where").value_or("");
+  read_open(fields, &request);
   request.exclude_seen = fields.flag("exclude_seen", request.exclude_seen);
   request.exclude = read_places(fields, "exclude");
+  request.only = read_places(fields, "only");
   request.rank = read_places(fields, "rank");
   request.recent = read_places(fields, "recent");
   request.cursor = fields.text("cursor").value_or("");
@@ -103,6 +115,7 @@ Result<TimedRequest> read_request(const json::Value& body, const std::string& wh
     request.segment = static_cast<std::uint32_t>(*segment);
   }
   request.explore = read_explore(fields);
+  request.attributes = fields.flag("attributes", request.attributes);
   request.explain = fields.flag("explain", request.explain);
   request.against = read_against(fields);
   request.language = fields.text("language").value_or("");
@@ -132,6 +145,7 @@ void write_reasons(json::Writer& out, std::string_view name, const std::vector<R
 void write_item(json::Writer& out, const Recommended& item, const RecommendRequest& request) {
   out.begin_object();
   write_place_members(out, item.place);
+  if (request.attributes) write_attributes(out, item.place);
   out.key("score").number(item.score);
   out.key("distance_meters").number(item.distance_meters);
   if (request.explain) {
@@ -158,6 +172,7 @@ std::string write_lasting_part(const Recommendations& answer, const RecommendReq
   out.key("candidates").unsigned_integer(answer.candidates);
   out.key("shortfall").text(answer.shortfall);
   out.key("degraded").boolean(answer.degraded);
+  out.key("by_fallback").boolean(answer.by_fallback);
   out.key("freshness");
   write_freshness(out, answer.freshness);
   return std::move(out).take();
@@ -212,7 +227,8 @@ ApiResponse Handlers::warm_answers(const ApiRequest& request) const {
     if (!read.ok()) return error_response(read.status());
     requests.push_back(std::move(read->request));
   }
-  const CallContext context = request.context_within(timeout);
+  CallContext context = request.context_within(timeout);
+  context.priority = Priority::kBackground;
   std::uint64_t warmed = 0;
   std::uint64_t failed = 0;
   std::string failure;

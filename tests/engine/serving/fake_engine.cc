@@ -13,6 +13,7 @@ Status check_postgres_options(const SqlOptions&) { return {}; }
 Status check_mapping_options(const DecodeOptions&) { return {}; }
 Status check_ranking_feature(const RankingFeatureSpec&, const EngineOptions&) { return {}; }
 Status check_reason_options(const RankingOptions&) { return {}; }
+Status check_place_options(const PlaceOptions&, const std::vector<PlaceRule>&) { return {}; }
 Status check_kafka_property(const std::string&, const std::string&) { return {}; }
 std::vector<FeatureViewSpec> builtin_feature_views() { return {}; }
 std::string_view version() noexcept { return "9.8.7"; }

@@ -22,6 +22,8 @@ class Zone {
 
   /// How far the zone's clocks are ahead of UTC at an instant.
   [[nodiscard]] virtual std::chrono::minutes ahead_at(EventTime time) const = 0;
+  /// What the zone's clocks show at `time`.
+  [[nodiscard]] virtual std::chrono::local_time<std::chrono::milliseconds> to_local(EventTime time) const = 0;
 
   /// "UTC", "+02:00", or a name of the IANA time zone database, which is the system's.
   /// Returns: INVALID_ARGUMENT for an unknown name.
