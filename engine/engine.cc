@@ -43,6 +43,7 @@
 #include "streaming/event_log.h"
 #include "streaming/mapping.h"
 #include "streaming/source.h"
+#include "streaming/zone.h"
 
 namespace cairn {
 
@@ -77,6 +78,7 @@ class EngineImpl final : public Engine {
   Result<UserExport> export_user(const CallContext& context, const UserId& user) const override;
   EngineStatus status(const CallContext& context) const override;
   std::vector<FeatureViewSpec> feature_views(const CallContext& context) const override;
+  std::vector<RankingFeatureInfo> ranking_features(const CallContext& context) const override;
   Status wait_caught_up(const CallContext& context) const override;
   Status retry_consumer(const CallContext& context, const std::string& name) override;
   Status accept_gap(const CallContext& context, const std::string& name) override;
@@ -140,7 +142,8 @@ class EngineImpl final : public Engine {
 
 Status EngineImpl::start() {
   CAIRN_RETURN_IF_ERROR(ingest::check_source_names(options_));
-  CAIRN_ASSIGN_OR_RETURN(types_, InteractionTypes::with_declared(options_.decode.declared_types));
+  CAIRN_ASSIGN_OR_RETURN(types_,
+                         InteractionTypes::with_declared(options_.decode.declared_types, options_.decode.counts_as));
   CAIRN_RETURN_IF_ERROR(streaming::check_mapping(options_.decode.mapping, types_));
   // What the check of a configuration finds is found before anything is opened.
   if (!options_.model.dir.empty()) CAIRN_RETURN_IF_ERROR(check_model_directory(options_.model.dir));
@@ -172,6 +175,8 @@ Status EngineImpl::open_parts() {
   CAIRN_ASSIGN_OR_RETURN(recommender_,
                          ranking::Recommender::create(*state_, options_.ranking, std::move(compute_.backend), terms,
                                                       options_.rules));
+  CAIRN_ASSIGN_OR_RETURN(const auto zone, streaming::Zone::find(options_.ranking.reasons.time_zone));
+  recommender_->speak_by([zone](EventTime time) { return zone->ahead_at(time); });
   CAIRN_ASSIGN_OR_RETURN(
       models_, ModelSide::open(options_.model, options_.ranking.ranker_dir, *recommender_, clock_, options_.log));
   if (!options_.sql.dsn.empty() && options_.answers.memory_bytes > 0) {
@@ -393,6 +398,12 @@ Result<FeatureResponse> EngineImpl::get_features(const CallContext& context, con
 
 Result<Recommendations> EngineImpl::recommend(const CallContext& context, const RecommendRequest& request) const {
   recommendations_.fetch_add(1, std::memory_order_relaxed);
+  // Whatever a language is called, its answers are kept under one name.
+  if (const std::string language = recommender_->language_of(request.language); language != request.language) {
+    RecommendRequest said = request;
+    said.language = language;
+    return answers_->answer(context, said);
+  }
   return answers_->answer(context, request);
 }
 
@@ -415,6 +426,10 @@ Result<ErasureReceipt> EngineImpl::erase_user(const CallContext& context, const 
 Result<UserExport> EngineImpl::export_user(const CallContext& context, const UserId& user) const {
   if (closing_.load()) return unavailable("the engine is closing");
   return users_->export_user(context, user, clock_.now());
+}
+
+std::vector<RankingFeatureInfo> EngineImpl::ranking_features(const CallContext&) const {
+  return recommender_->features();
 }
 
 std::vector<FeatureViewSpec> EngineImpl::feature_views(const CallContext&) const {
@@ -569,6 +584,21 @@ Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options, const Clock&
 Status check_mapping_options(const DecodeOptions& options) {
   CAIRN_ASSIGN_OR_RETURN(const InteractionTypes types, InteractionTypes::with_declared(options.declared_types));
   return streaming::check_mapping(options.mapping, types);
+}
+
+Status check_ranking_feature(const RankingFeatureSpec& feature, const EngineOptions& options) {
+  CAIRN_ASSIGN_OR_RETURN(const InteractionTypes types,
+                         InteractionTypes::with_declared(options.decode.declared_types, options.decode.counts_as));
+  std::vector<FeatureViewSpec> views = ranking::builtin_views();
+  views.insert(views.end(), options.feature_views.begin(), options.feature_views.end());
+  return ranking::OwnFeatures::check(feature, views, types).status();
+}
+
+Status check_reason_options(const RankingOptions& options) {
+  if (const auto zone = streaming::Zone::find(options.reasons.time_zone); !zone.ok()) {
+    return invalid_argument("time_zone: " + zone.status().message());
+  }
+  return ranking::Sentences::create(options.reasons, options.features).status();
 }
 
 Status check_place_options(const PlaceOptions& options, const std::vector<PlaceRule>& rules) {

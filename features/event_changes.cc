@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <string>
 
 #include "cairn/check.h"
@@ -62,6 +63,15 @@ class UnitSum {
   DecayedSum sum_;
 };
 
+bool adds_up(Aggregate aggregate) noexcept { return aggregate == Aggregate::kSum || aggregate == Aggregate::kMean; }
+
+/// As adding it so often would: sums stop at the ends of int64.
+std::int64_t times(std::int64_t micros, std::int64_t count) noexcept {
+  std::int64_t product = 0;
+  if (!__builtin_mul_overflow(micros, count, &product)) return product;
+  return micros < 0 ? std::numeric_limits<std::int64_t>::min() : std::numeric_limits<std::int64_t>::max();
+}
+
 }  // namespace
 
 std::optional<std::uint64_t> cell_of(const std::optional<GeoPoint>& by_catalogue,
@@ -103,7 +113,9 @@ void EventChanges::compile(const View& view, bool without_cell_only, std::vector
     const std::optional<Expression>& weight = view.weights[type];
     // An expression that has a value without the event's does not read it.
     if (weight) {
-      (*by_type)[type].push_back({&view, &*weight, weight->evaluate(std::nullopt), half_life_ms, without_cell_only});
+      const std::int64_t times = type < view.times.size() ? view.times[type] : 1;
+      (*by_type)[type].push_back(
+          {&view, &*weight, weight->evaluate(std::nullopt), half_life_ms, times, without_cell_only});
     }
   }
 }
@@ -120,15 +132,21 @@ void EventChanges::append(std::size_t group, const ResolvedEvent& event, std::ve
     if (!weight) return;
     const std::optional<std::uint64_t> dimension = dimension_of(*weighing.view, event);
     if (!dimension) return;
-    Change& change = changes->emplace_back(Change{
-        weighing.view, *dimension, {.count = 1, .micros = 0, .mantissa = 0.0, .exponent = 0, .newest_ms = time_ms}});
+    Change& change = changes->emplace_back(
+        Change{weighing.view,
+               *dimension,
+               {.count = weighing.times, .micros = 0, .mantissa = 0.0, .exponent = 0, .newest_ms = time_ms}});
     if (weighing.half_life_ms > 0) {
-      const DecayedSum sum = *weight == 1.0 ? unit.of(weighing.half_life_ms)
-                                            : decayed(*weight, decay_time(time_ms, weighing.half_life_ms));
+      const double sum_of_all = *weight * static_cast<double>(weighing.times);
+      const DecayedSum sum = sum_of_all == 1.0 ? unit.of(weighing.half_life_ms)
+                                               : decayed(sum_of_all, decay_time(time_ms, weighing.half_life_ms));
       change.value.mantissa = sum.mantissa;
       change.value.exponent = sum.exponent;
     } else if (weighing.view->spec.aggregate != Aggregate::kCount) {
       change.value.micros = to_micros(*weight);
+      if (weighing.times > 1 && adds_up(weighing.view->spec.aggregate)) {
+        change.value.micros = times(change.value.micros, weighing.times);
+      }
     }
   };
   for (const Weighing& weighing : compiled.by_type[interaction.type.value]) append_one(weighing);

@@ -44,7 +44,7 @@ struct Change {
 
 /// Says what an event changes: for each entity that it is about, the entries and what is added to them. An event counts
 /// in a view when the view weighs its type, the weight can be computed, and the view's entity and dimension are known
-/// for it.
+/// for it. One whose type counts as another (CountsAs) changes what so many events of that type would, at its time.
 ///
 /// Immutable; any thread.
 class EventChanges {
@@ -83,6 +83,7 @@ class EventChanges {
     const Expression* expression;
     std::optional<double> constant;  ///< the weight, where it is the same for all events
     std::int64_t half_life_ms;       ///< 0: the view does not decay
+    std::int64_t times;              ///< one event counts as so many
     bool without_cell_only = false;  ///< of a view that waits: it takes events that have no cell
   };
   struct Compiled {

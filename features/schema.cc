@@ -138,6 +138,18 @@ std::vector<std::optional<Expression>> compile_weights(const FeatureViewSpec& sp
   return weights;
 }
 
+/// Types that count as another one have its weight, where the view does not name them.
+void count_as(const InteractionTypes& types, View* view) {
+  if (!view->spec.counts_as || view->spec.events.empty()) return;
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    const auto counted = types.counts_as(TypeIndex{static_cast<std::uint8_t>(i)});
+    if (!counted || view->weights[i] || !view->weights[counted->as.value]) continue;
+    view->weights[i] = view->weights[counted->as.value];
+    view->times.resize(types.size(), 1);
+    view->times[i] = counted->weight;
+  }
+}
+
 View check_view(const FeatureViewSpec& spec, const InteractionTypes& types, Problems* problems) {
   if (!valid_name(spec.name)) {
     problems->add("name must be a lower-case letter, then up to 62 of a-z, 0-9 and _");
@@ -145,7 +157,9 @@ View check_view(const FeatureViewSpec& spec, const InteractionTypes& types, Prob
   check_kinds(spec, problems);
   check_durations(spec, problems);
   check_bounds(spec, problems);
-  return {.id = 0, .spec = spec, .weights = compile_weights(spec, types, problems)};
+  View view{.id = 0, .spec = spec, .weights = compile_weights(spec, types, problems)};
+  count_as(types, &view);
+  return view;
 }
 
 bool depends_on_place(Dimension dimension) noexcept {

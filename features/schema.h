@@ -19,6 +19,7 @@ struct View {
   std::uint32_t id = 0;  ///< stable across restarts; from ViewRegistry
   FeatureViewSpec spec;
   std::vector<std::optional<Expression>> weights;  ///< by TypeIndex; nullopt: events of the type do not count
+  std::vector<std::uint32_t> times = {};           ///< by TypeIndex; one event counts as so many; beyond the end: 1
 };
 
 /// Which id a view's definition has in the stored rows. A view that changes what its values mean gets a new id, so old

@@ -20,6 +20,8 @@ class Zone {
   /// that they leave out the instant at which they leave it out.
   [[nodiscard]] virtual EventTime to_utc(std::chrono::local_time<std::chrono::milliseconds> local) const = 0;
 
+  /// How far the zone's clocks are ahead of UTC at an instant.
+  [[nodiscard]] virtual std::chrono::minutes ahead_at(EventTime time) const = 0;
   /// What the zone's clocks show at `time`.
   [[nodiscard]] virtual std::chrono::local_time<std::chrono::milliseconds> to_local(EventTime time) const = 0;
 

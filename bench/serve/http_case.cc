@@ -137,6 +137,7 @@ void recommendations_case(ServeRun& run) {
   recommendations(run, "recommendations, shipped ranker, n=40000 radius=5km", {});
   EngineOptions sums;
   sums.ranking.weights = {{"distance", -1.0}, {"popularity", 0.5}};
+  sums.ranking.default_weights = false;
   recommendations(run, "recommendations, weighted sums, n=40000 radius=5km", std::move(sums));
 }
 

@@ -43,8 +43,10 @@ std::size_t bytes_of(const Recommendations& answer) {
   std::size_t bytes = sizeof answer + bytes_of(answer.next) + bytes_of(answer.model) + bytes_of(answer.shortfall);
   for (const Recommended& item : answer.items) {
     bytes += sizeof item + item.place.id.str().size() + item.place.name.capacity() + item.place.category.capacity();
-    for (const Reason& reason : item.reasons)
-      bytes += sizeof reason + reason.feature.capacity() + reason.text.capacity();
+    bytes += item.because.capacity();
+    for (const auto* reasons : {&item.reasons, &item.against}) {
+      for (const Reason& reason : *reasons) bytes += sizeof reason + reason.feature.capacity() + reason.text.capacity();
+    }
   }
   for (const auto* marks : {&answer.freshness.watermarks, &answer.freshness.durable}) {
     for (const Watermark& mark : *marks) bytes += sizeof mark + mark.source.capacity();

@@ -29,6 +29,27 @@ std::vector<Watermark> read_marks(ByteReader* in) {
   return marks;
 }
 
+void write_reasons(const std::vector<Reason>& reasons, ByteWriter* out) {
+  out->number(static_cast<std::uint32_t>(reasons.size()));
+  for (const Reason& reason : reasons) {
+    out->text(reason.feature);
+    out->number(reason.value);
+    out->number(reason.contribution);
+    out->text(reason.text);
+  }
+}
+
+std::vector<Reason> read_reasons(ByteReader* in) {
+  std::vector<Reason> reasons(in->count());
+  for (Reason& reason : reasons) {
+    reason.feature = in->text();
+    reason.value = in->number<double>();
+    reason.contribution = in->number<double>();
+    reason.text = in->text();
+  }
+  return reasons;
+}
+
 void write_scalar(const AttributeScalar& value, ByteWriter* out) {
   out->number(static_cast<std::uint8_t>(value.index()));
   if (const auto* flag = std::get_if<bool>(&value)) {
@@ -97,13 +118,9 @@ void write_item(const Recommended& item, ByteWriter* out) {
   write_attributes(item.place.attributes, out);
   out->number(item.score);
   out->number(item.distance_meters);
-  out->number(static_cast<std::uint32_t>(item.reasons.size()));
-  for (const Reason& reason : item.reasons) {
-    out->text(reason.feature);
-    out->number(reason.value);
-    out->number(reason.contribution);
-    out->text(reason.text);
-  }
+  write_reasons(item.reasons, out);
+  write_reasons(item.against, out);
+  out->text(item.because);
 }
 
 Recommended read_item(ByteReader* in) {
@@ -116,13 +133,9 @@ Recommended read_item(ByteReader* in) {
   item.place.attributes = read_attributes(in);
   item.score = in->number<double>();
   item.distance_meters = in->number<double>();
-  item.reasons.resize(in->count());
-  for (Reason& reason : item.reasons) {
-    reason.feature = in->text();
-    reason.value = in->number<double>();
-    reason.contribution = in->number<double>();
-    reason.text = in->text();
-  }
+  item.reasons = read_reasons(in);
+  item.against = read_reasons(in);
+  item.because = in->text();
   return item;
 }
 

@@ -63,6 +63,8 @@ std::optional<std::string> key_of(const RecommendRequest& request) {
   bytes.number(request.diversity);
   bytes.maybe(request.segment);
   bytes.number(request.explain);
+  bytes.number(request.explain && request.against);
+  bytes.text(request.explain ? std::string_view(request.language) : std::string_view());
   std::string key = std::move(bytes).take();
   if (key.size() > kBytesMax) return std::nullopt;
   return key;

@@ -33,7 +33,8 @@ void read_secret_file_key(const Key<Config>& key, const Section& section, const 
 void read_open_table(const OpenTable& table, const std::string& prefix, const toml::Node& node, Draft* draft) {
   for (const toml::Member& member : node.members) {
     const std::string name = prefix.empty() ? member.name : prefix + "." + member.name;
-    if (member.value.kind == toml::Node::Kind::kTable) {
+    // A type's entry may be a table of its own.
+    if (member.value.kind == toml::Node::Kind::kTable && table.name != kCountsAsTable) {
       read_open_table(table, name, member.value, draft);
     } else {
       read_open_entry(table, name, member.value, draft->in_file(member.value.at), draft);
@@ -115,6 +116,9 @@ void read_top_level(const toml::Member& member, Draft* draft) {
   }
   if (member.name == file_table().name) return read_records(file_table().name, member, draft, read_files);
   if (member.name == view_table().name) return read_records(view_table().name, member, draft, read_views);
+  if (member.name == ranking_feature_table().name) {
+    return read_records(ranking_feature_table().name, member, draft, read_ranking_features);
+  }
   if (member.name == attribute_table().name) {
     return read_records(attribute_table().name, member, draft, read_attributes);
   }

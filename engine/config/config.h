@@ -61,6 +61,9 @@ struct Vocabulary {
   std::function<Status(const SqlOptions& options)> check_postgres_options = {};
   /// Whether a start takes the mapping; empty: not asked. Its messages begin with the key at fault.
   std::function<Status(const DecodeOptions& options)> check_mapping_options = {};
+  /// Whether a start takes a [[ranking_feature]], and [reasons]; empty: not asked. As above.
+  std::function<Status(const RankingFeatureSpec& feature, const EngineOptions& options)> check_ranking_feature = {};
+  std::function<Status(const RankingOptions& options)> check_reason_options = {};
   std::function<Status(const std::string& name, const std::string& value)> check_kafka_property = {};
   /// Whether a start takes attributes, holidays, time zone and rules; empty: not asked. Its messages begin with the key
   /// at fault.

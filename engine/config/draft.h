@@ -92,6 +92,7 @@ void read_files(const toml::Node& node, Draft* draft);
 void read_views(const toml::Node& node, Draft* draft);
 void read_attributes(const toml::Node& node, Draft* draft);
 void read_rules(const toml::Node& node, Draft* draft);
+void read_ranking_features(const toml::Node& node, Draft* draft);
 /// One entry of [kafka.properties] or [ranking.weights].
 void read_open_entry(const OpenTable& table, const std::string& name, const toml::Node& node, const Where& where,
                      Draft* draft);

@@ -73,8 +73,13 @@ bool apply_open(std::string_view rest, const std::string& value, const Where& wh
       const std::string name = property_name(part);
       draft->secret_files.erase(full_key("kafka.properties", name));
       read_open_entry(table, name, node_from_text(KeyType::kText, value), where, draft);
-    } else if (table.section == "mapping") {
+    } else if (table.section == "mapping" || table.section == "types") {
       read_open_entry(table, lower(part), node_from_text(KeyType::kText, value), where, draft);
+    } else if (table.section == "reasons") {
+      // CAIRN_REASONS__TEMPLATES__DE__VISITED
+      std::string name = lower(part);
+      if (const std::size_t at = name.find(kSeparator); at != std::string::npos) name.replace(at, 2, ".");
+      read_open_entry(table, name, node_from_text(KeyType::kText, value), where, draft);
     } else {
       read_open_entry(table, lower(part), number_from_text(value), where, draft);
     }
@@ -106,7 +111,7 @@ bool apply_key(std::string_view name, const std::string& value, const Where& whe
 
 void unknown_variable(const std::string& name, const Where& where, Draft* draft) {
   const std::string rest = name.substr(kPrefix.size());
-  for (const std::string_view list : {file_table().name, view_table().name}) {
+  for (const std::string_view list : {file_table().name, view_table().name, ranking_feature_table().name}) {
     if (!rest.starts_with(upper(list) + std::string(kSeparator))) continue;
     draft->problem(
         where, "lists of tables cannot be set from the environment; write [[" + std::string(list) + "]] in the file");

@@ -6,16 +6,18 @@ namespace cairn::config {
 
 // The order is the sample file's.
 const std::vector<Section>& sections() {
-  static const std::vector<Section> all = {state_section(), decode_section(), types_section(),       mapping_section(),
-                                           sql_section(),   kafka_section(),  places_section(),      ranking_section(),
-                                           model_section(), cache_section(),  batching_section(),    compute_section(),
-                                           http_section(),  log_section(),    dead_letters_section()};
+  static const std::vector<Section> all = {
+      state_section(),   decode_section(), types_section(),  mapping_section(),
+      sql_section(),     kafka_section(),  places_section(), ranking_section(),
+      reasons_section(), model_section(),  cache_section(),  batching_section(),
+      compute_section(), http_section(),   log_section(),    dead_letters_section()};
   return all;
 }
 
 const std::vector<OpenTable>& open_tables() {
-  static const std::vector<OpenTable> all = {mapping_fields_table(), mapping_types_table(), kafka_properties_table(),
-                                             ranking_weights_table()};
+  static const std::vector<OpenTable> all = {types_counts_as_table(), mapping_fields_table(),
+                                             mapping_types_table(),   kafka_properties_table(),
+                                             ranking_weights_table(), reasons_templates_table()};
   return all;
 }
 
@@ -26,6 +28,11 @@ const RecordTable<FileSourceOptions>& file_table() {
 
 const RecordTable<FeatureViewSpec>& view_table() {
   static const RecordTable<FeatureViewSpec> table = make_view_table();
+  return table;
+}
+
+const RecordTable<RankingFeatureSpec>& ranking_feature_table() {
+  static const RecordTable<RankingFeatureSpec> table = make_ranking_feature_table();
   return table;
 }
 
@@ -44,6 +51,7 @@ std::vector<std::string> top_level_names() {
   for (const Section& section : sections()) names.emplace_back(section.name);
   names.emplace_back(file_table().name);
   names.emplace_back(view_table().name);
+  names.emplace_back(ranking_feature_table().name);
   names.emplace_back(attribute_table().name);
   names.emplace_back(rule_table().name);
   return names;

@@ -33,6 +33,8 @@ inline constexpr std::string_view kPropertiesTable = "properties";  ///< of [kaf
 inline constexpr std::string_view kWeightsTable = "weights";        ///< of [ranking]
 inline constexpr std::string_view kFieldsTable = "fields";          ///< of [mapping]
 inline constexpr std::string_view kTypesTable = "types";            ///< of [mapping]
+inline constexpr std::string_view kCountsAsTable = "counts_as";     ///< of [types]
+inline constexpr std::string_view kTemplatesTable = "templates";    ///< of [reasons]
 [[nodiscard]] const std::vector<OpenTable>& open_tables();
 
 /// [[name]]: any number of records.
@@ -45,6 +47,7 @@ struct RecordTable {
 };
 [[nodiscard]] const RecordTable<FileSourceOptions>& file_table();
 [[nodiscard]] const RecordTable<FeatureViewSpec>& view_table();
+[[nodiscard]] const RecordTable<RankingFeatureSpec>& ranking_feature_table();
 [[nodiscard]] const RecordTable<AttributeSpec>& attribute_table();
 [[nodiscard]] const RecordTable<PlaceRule>& rule_table();
 

@@ -125,7 +125,26 @@ void read_property(const std::string& name, const toml::Node& node, const Where&
   draft->config.engine.kafka.properties[name] = std::move(text);
 }
 
+/// No ranking feature has the name of this key.
+constexpr std::string_view kDefaultsKey = "defaults";
+
+void read_defaults(const toml::Node& node, const Where& where, Draft* draft) {
+  const std::string full = full_key("ranking.weights", kDefaultsKey);
+  // A variable of the environment is text.
+  const bool text = node.kind == toml::Node::Kind::kString && (node.text == "true" || node.text == "false");
+  if (node.kind != toml::Node::Kind::kBool && !text) {
+    draft->problem(where, full +
+                              ": must be true, where the other weights stay the ranker's, or false, where there are "
+                              "no others, not " +
+                              std::string(toml::kind_name(node.kind)));
+    return;
+  }
+  draft->mention(full, where);
+  draft->config.engine.ranking.default_weights = text ? node.text == "true" : node.boolean;
+}
+
 void read_weight(const std::string& name, const toml::Node& node, const Where& where, Draft* draft) {
+  if (name == kDefaultsKey) return read_defaults(node, where, draft);
   const std::string full = full_key("ranking.weights", name);
   const double weight = node.kind == toml::Node::Kind::kInteger ? static_cast<double>(node.integer) : node.number;
   const bool number = node.kind == toml::Node::Kind::kInteger || node.kind == toml::Node::Kind::kNumber;
@@ -137,6 +156,53 @@ void read_weight(const std::string& name, const toml::Node& node, const Where& w
   }
   draft->mention(full, where);
   draft->config.engine.ranking.weights[name] = weight;
+}
+
+/// "visit", or { as = "visit", weight = 5 }. Whether these make sense is asked when all types are known.
+void read_counts_as(const std::string& name, const toml::Node& node, const Where& where, Draft* draft) {
+  const std::string full = full_key("types.counts_as", name);
+  const auto wrong = [&](const std::string& what) {
+    draft->problem(where, full_key("types.counts_as", printable(name)) + ": " + what +
+                              "; write it like \"visit\" or { as = \"visit\", weight = 5 }");
+  };
+  CountsAs counts;
+  if (node.kind == toml::Node::Kind::kString) {
+    counts.type = node.text;
+  } else if (node.kind != toml::Node::Kind::kTable) {
+    return wrong("must be the type that it counts as, not " + std::string(toml::kind_name(node.kind)));
+  }
+  for (const toml::Member& member : node.members) {
+    if (member.name == "as" && member.value.kind == toml::Node::Kind::kString) {
+      counts.type = member.value.text;
+    } else if (member.name == "weight" && member.value.kind == toml::Node::Kind::kInteger) {
+      const std::int64_t most = InteractionTypes::kCountsMax + std::int64_t{1};  // which is refused later
+      counts.weight = static_cast<std::uint32_t>(std::clamp<std::int64_t>(member.value.integer, 0, most));
+    } else if (member.name == "as" || member.name == "weight") {
+      return wrong(member.name + (member.name == "as" ? " must be a type, not " : " must be a whole number, not ") +
+                   std::string(toml::kind_name(member.value.kind)));
+    } else {
+      return wrong("has no key '" + printable(member.name) + "'");
+    }
+  }
+  if (counts.type.empty()) return wrong("says not what it counts as");
+  draft->mention(full, where);
+  draft->config.engine.decode.counts_as[name] = std::move(counts);
+}
+
+/// A language, a dot, and what is said.
+void read_template(const std::string& name, const toml::Node& node, const Where& where, Draft* draft) {
+  const std::string full = full_key("reasons.templates", printable(name));
+  const std::size_t dot = name.find('.');
+  if (dot == std::string::npos || dot == 0) {
+    draft->problem(where, full + ": must name a language and what is said, such as de.visited");
+    return;
+  }
+  if (node.kind != toml::Node::Kind::kString) {
+    draft->problem(where, full + ": must be a text in quotes, not " + std::string(toml::kind_name(node.kind)));
+    return;
+  }
+  draft->mention(full_key("reasons.templates", name), where);
+  draft->config.engine.ranking.reasons.templates[name.substr(0, dot)][name.substr(dot + 1)] = node.text;
 }
 
 /// What their name stands for. Whether that is a field or a type is asked of the engine.
@@ -178,6 +244,17 @@ void read_views(const toml::Node& node, Draft* draft) {
   }
 }
 
+void read_ranking_features(const toml::Node& node, Draft* draft) {
+  for (const toml::Node& item : node.items) {
+    std::vector<RankingFeatureSpec>& features = draft->config.engine.ranking.features;
+    const std::string path = "ranking_feature[" + std::to_string(features.size()) + "]";
+    draft->mention(path, draft->in_file(item.at));
+    RankingFeatureSpec feature;
+    read_record(ranking_feature_table(), "", path, item, &feature, draft, [](const toml::Member&) {});
+    features.push_back(std::move(feature));
+  }
+}
+
 void read_attributes(const toml::Node& node, Draft* draft) {
   for (const toml::Node& item : node.items) {
     const std::string path = "attribute[" + std::to_string(draft->config.engine.places.attributes.size()) + "]";
@@ -207,6 +284,10 @@ void read_open_entry(const OpenTable& table, const std::string& name, const toml
     read_mapped(table, name, node, where, &mapping.fields, draft);
   } else if (table.name == kTypesTable) {
     read_mapped(table, name, node, where, &mapping.types, draft);
+  } else if (table.name == kCountsAsTable) {
+    read_counts_as(name, node, where, draft);
+  } else if (table.name == kTemplatesTable) {
+    read_template(name, node, where, draft);
   } else {
     read_weight(name, node, where, draft);
   }

@@ -134,7 +134,22 @@ void collect_section(const Section& section, const Draft& draft, Collector* out)
       }
     }
   }
+  if (section.name == "types") {
+    for (const auto& [name, counts] : draft.config.engine.decode.counts_as) {
+      const std::string text =
+          "{ as = " + quote_toml(counts.type) + ", weight = " + std::to_string(counts.weight) + " }";
+      out->add(full_key("types.counts_as", name), text, text, false);
+    }
+  }
+  if (section.name == "reasons") {
+    for (const auto& [language, templates] : draft.config.engine.ranking.reasons.templates) {
+      for (const auto& [said, text] : templates) {
+        out->add(full_key("reasons.templates", full_key(language, said)), quote_toml(text), quote_toml(text), false);
+      }
+    }
+  }
   if (section.name == "ranking") {
+    if (!draft.config.engine.ranking.default_weights) out->add("ranking.weights.defaults", "false", "false", false);
     for (const auto& [name, weight] : draft.config.engine.ranking.weights) {
       const std::string text = format_number(weight);
       out->add(full_key("ranking.weights", name), text, text, false);
@@ -196,6 +211,9 @@ std::vector<Setting> effective_settings(const Draft& draft) {
       collect_records(attribute_table(), draft.config.engine.places.attributes, &collector);
       collect_records(rule_table(), draft.config.engine.rules, &collector);
     }
+    if (section.name == "ranking") {
+      collect_records(ranking_feature_table(), draft.config.engine.ranking.features, &collector);
+    }
   }
   return collector.take();
 }
@@ -206,6 +224,7 @@ std::string sample_config() {
   for (const Section& section : sections()) {
     out += sample_section(section);
     if (section.name == "kafka") out += sample_records(file_table()) + sample_records(view_table());
+    if (section.name == "ranking") out += sample_records(ranking_feature_table());
     if (section.name == "places") out += sample_records(attribute_table()) + sample_records(rule_table());
   }
   return out;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -131,6 +132,74 @@ void check_weights(const Vocabulary& vocabulary, Draft* draft) {
                                did_you_mean(name, vocabulary.ranking_features) + "; there are " +
                                joined(vocabulary.ranking_features));
   }
+}
+
+/// Each by itself, so that everything that is wrong is said.
+void check_counts_as(Draft* draft) {
+  const DecodeOptions decode = draft->config.engine.decode;
+  if (!InteractionTypes::with_declared(decode.declared_types).ok()) return;  // reported at types.declared
+  for (const auto& [name, counts] : decode.counts_as) {
+    const Where* where = draft->where(full_key("types.counts_as", name));
+    const auto types = InteractionTypes::with_declared(decode.declared_types, {{name, counts}});
+    if (types.ok() || where == nullptr) continue;
+    const bool declared = InteractionTypes::with_declared(decode.declared_types)->find(name).has_value();
+    std::string hint;
+    if (!declared) hint = did_you_mean(name, decode.declared_types);
+    if (!declared && hint.empty()) hint = "; name it in types.declared";
+    if (declared) hint = did_you_mean(counts.type, {"view", "click", "visit", "rate", "save", "dismiss"});
+    draft->problem(*where, "types.counts_as: " + printable(types.status().message()) + hint);
+  }
+}
+
+/// As a start would.
+void check_ranking_features(const Vocabulary& vocabulary, Draft* draft) {
+  const EngineOptions& engine = draft->config.engine;
+  std::map<std::string, std::string> owners;
+  std::vector<std::string> views = vocabulary.builtin_views;
+  for (const FeatureViewSpec& view : engine.feature_views) views.push_back(view.name);
+  const std::vector<RankingFeatureSpec> all = engine.ranking.features;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const std::string path = "ranking_feature[" + std::to_string(i) + "]";
+    const Where* where = draft->where(path + ".name");
+    if (where == nullptr || all[i].name.empty()) continue;
+    const auto [owner, fresh] = owners.emplace(all[i].name, path);
+    if (!fresh) {
+      draft->problem(*where, path + ".name: \"" + printable(all[i].name) + "\" is the name of " + owner->second +
+                                 " already; choose another");
+    }
+    if (!vocabulary.check_ranking_feature || draft->incomplete || all[i].view.empty()) continue;
+    const Status checked = vocabulary.check_ranking_feature(all[i], engine);
+    if (checked.ok()) continue;
+    const std::string key = checked.message().substr(0, checked.message().find(':'));
+    const Where* at = draft->where(full_key(path, key));
+    const bool unknown = std::find(views.begin(), views.end(), all[i].view) == views.end();
+    draft->problem(at == nullptr ? *where : *at,
+                   path + "." + printable(checked.message()) + (unknown ? did_you_mean(all[i].view, views) : ""));
+  }
+}
+
+/// One template at a time, so that what is wrong is told where it stands.
+void check_reasons(const Vocabulary& vocabulary, Draft* draft) {
+  if (!vocabulary.check_reason_options) return;
+  const RankingOptions ranking = draft->config.engine.ranking;
+  const auto check = [&](ReasonOptions part, const std::string& key) {
+    RankingOptions one;
+    one.features = ranking.features;
+    one.reasons = std::move(part);
+    const Status checked = vocabulary.check_reason_options(one);
+    const Where* where = draft->where(key);
+    if (!checked.ok() && where != nullptr) draft->problem(*where, "reasons." + printable(checked.message()));
+    return checked.ok();
+  };
+  bool all_right = check({.time_zone = ranking.reasons.time_zone}, "reasons.time_zone");
+  for (const auto& [language, templates] : ranking.reasons.templates) {
+    for (const auto& [said, text] : templates) {
+      all_right &=
+          check({.templates = {{language, {{said, text}}}}}, full_key("reasons.templates", full_key(language, said)));
+    }
+  }
+  if (!all_right) return;
+  check({.language = ranking.reasons.language, .templates = ranking.reasons.templates}, "reasons.language");
 }
 
 /// Decay without a half life has no meaning, and a half life without decay would be ignored in silence.
@@ -315,6 +384,9 @@ void check_rules(const Vocabulary& vocabulary, Draft* draft) {
   check_model(vocabulary, draft);
   check_weights(vocabulary, draft);
   check_views(vocabulary, draft);
+  check_counts_as(draft);
+  check_ranking_features(vocabulary, draft);
+  check_reasons(vocabulary, draft);
   check_places(vocabulary, draft);
 }
 

@@ -1,5 +1,8 @@
 #include "engine/learning/event_stream.h"
 
+#include <algorithm>
+#include <charconv>
+#include <map>
 #include <unordered_set>
 #include <utility>
 
@@ -41,21 +44,21 @@ Status for_each_event(std::span<const std::string> files, const InteractionTypes
   return ok_status();
 }
 
-Result<std::vector<Interaction>> read_event_stream(std::span<const std::string> files) {
+Result<std::vector<Interaction>> read_event_stream(std::span<const std::string> files, const InteractionTypes& types) {
   std::vector<Interaction> interactions;
-  CAIRN_RETURN_IF_ERROR(
-      for_each_event(files, InteractionTypes(), [&](const Interaction& one) { interactions.push_back(one); }));
+  CAIRN_RETURN_IF_ERROR(for_each_event(files, types, [&](const Interaction& one) { interactions.push_back(one); }));
   datasets::sort_by_time(&interactions);
   return interactions;
 }
 
-Result<datasets::Dataset> read_sql_stream(const std::string& dsn, const std::string& schema) {
+Result<datasets::Dataset> read_sql_stream(const std::string& dsn, const std::string& schema,
+                                          const InteractionTypes& types) {
   SqlOptions options;
   options.dsn = dsn;
   options.schema = schema;
   datasets::Dataset dataset{.name = "sql"};
+  dataset.types = types;
   CAIRN_RETURN_IF_ERROR(sql::for_each_place(options, [&](const Place& place) { dataset.places.push_back(place); }));
-  const InteractionTypes types;
   CAIRN_RETURN_IF_ERROR(sql::for_each_interaction(options, [&](const sql::InteractionRow& row) {
     const auto type = types.find(row.type);
     if (!type) return;
@@ -65,6 +68,29 @@ Result<datasets::Dataset> read_sql_stream(const std::string& dsn, const std::str
                                     .time = row.time});
   }));
   return dataset;
+}
+
+Result<InteractionTypes> parse_counts_as(std::span<const std::string> texts) {
+  std::vector<std::string> declared;
+  std::map<std::string, CountsAs> counts_as;
+  for (const std::string& text : texts) {
+    const std::size_t equals = text.find('=');
+    const std::size_t colon = text.find(':', std::min(equals, text.size()));
+    CountsAs counts;
+    bool right = equals != std::string::npos && equals > 0;
+    if (right) counts.type = text.substr(equals + 1, colon - equals - 1);
+    if (right && colon != std::string::npos) {
+      const char* const end = text.data() + text.size();
+      const auto [at, error] = std::from_chars(text.data() + colon + 1, end, counts.weight);
+      right = error == std::errc() && at == end;
+    }
+    if (!right) {
+      return invalid_argument("'" + text + "' is not TYPE=TYPE:WEIGHT; write it like purchase=visit:5 or wish=save");
+    }
+    declared.push_back(text.substr(0, equals));
+    counts_as[declared.back()] = counts;
+  }
+  return InteractionTypes::with_declared(declared, counts_as);
 }
 
 }  // namespace cairn::learning

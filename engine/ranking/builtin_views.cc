@@ -14,6 +14,7 @@ FeatureViewSpec view(std::string_view name, EntityKind entity, Dimension dimensi
   spec.dimension = dimension;
   spec.aggregate = aggregate;
   spec.events = std::move(events);
+  spec.counts_as = true;
   return spec;
 }
 
@@ -30,9 +31,8 @@ std::vector<FeatureViewSpec> builtin_views() {
   constexpr hours kDay{24};
   const std::vector<EventWeight> visits = {{"visit", "1"}, {"rate", "1"}};  // who rates a place has been there
 
-  // A bound on what reading one user costs.
   FeatureViewSpec history = view(kUserHistory, EntityKind::kUser, Dimension::kPlace, Aggregate::kSequence, visits);
-  history.max_entries = 512;
+  history.max_entries = kHistoryVisitsMax;
   // Ranking keeps two days of tiles; the month is there for those who read the view.
   FeatureViewSpec tiles = view(kPlaceHourly, EntityKind::kPlace, Dimension::kHour, Aggregate::kCount, visits);
   tiles.ttl = 30 * kDay;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 #include <vector>
 
@@ -20,7 +21,11 @@ inline constexpr std::string_view kPlaceHourly = "place_hourly";
 inline constexpr std::string_view kPlaceRating = "place_rating";
 inline constexpr std::string_view kCellVisits30d = "cell_visits_30d";
 
-/// Their declarations. An engine always has these views, before those that its configuration declares.
+/// Entries of kUserHistory, and visits of one that are looked at: a bound on what reading one user costs.
+inline constexpr std::uint32_t kHistoryVisitsMax = 512;
+
+/// Their declarations. An engine always has these views, before those that its configuration declares. Types that count
+/// as another one do so in all of them.
 [[nodiscard]] std::vector<FeatureViewSpec> builtin_views();
 
 }  // namespace cairn::ranking

@@ -37,19 +37,32 @@ void add_tile(std::int32_t hour, std::int64_t count, std::vector<std::pair<std::
   std::erase_if(*tiles, [oldest](const auto& tile) { return tile.first <= oldest; });
 }
 
+/// A value without events is none, which the least and the greatest of values must not take for a 0.
+void merge(Aggregate aggregate, const features::Value& change, features::Value* value) {
+  if (value->count == 0) {
+    *value = change;
+  } else {
+    features::combine(aggregate, change, value);
+  }
+}
+
 }  // namespace
 
-PlaceSignals::PlaceSignals(const state::FeatureState& state)
-    : visits_view_(view_id(state, kPlaceVisits)),
+PlaceSignals::PlaceSignals(const state::FeatureState& state, OwnFeatures own)
+    : own_(std::move(own)),
+      visits_view_(view_id(state, kPlaceVisits)),
       visits_30d_view_(view_id(state, kPlaceVisits30d)),
       week_view_(view_id(state, kPlaceHourOfWeek)),
       tiles_view_(view_id(state, kPlaceHourly)),
       rating_view_(view_id(state, kPlaceRating)) {
   tables_.changed.resize(kChangesKept);
+  tables_.own_of_places.resize(own_.of_places());
+  tables_.own_of_cells.resize(own_.of_cells());
+  if (own_.reads_cells()) tables_.changed_cells.resize(kChangesKept);
 }
 
 PlaceSignals::Reader::Reader(const PlaceSignals& signals, const MutexLock& /*turn*/)
-    : lock_(signals.mutex_), tables_(signals.tables_) {}
+    : lock_(signals.mutex_), tables_(signals.tables_), own_(signals.own_) {}
 
 void PlaceSignals::update(std::span<const state::PlaceChange> changes) {
   // A few at a time, so that a question does not wait for a whole batch.
@@ -61,6 +74,7 @@ void PlaceSignals::update(std::span<const state::PlaceChange> changes) {
     const state::PlaceChange* before = nullptr;
     for (const state::PlaceChange& change : changes.subspan(begin, std::min(kAtOnce, changes.size() - begin))) {
       add(change);
+      if (own_.of_places() > 0) add_own(change);
       // The changes of one event come one after the other. Within one hold of the lock nobody has seen the first.
       if (before == nullptr || before->place != change.place) remember(change.place);
       before = &change;
@@ -114,14 +128,60 @@ void PlaceSignals::add(const state::PlaceChange& change) {
   }
 }
 
+void PlaceSignals::add_own(const state::PlaceChange& change) {
+  for (const OwnFeatures::Feature& feature : own_.all()) {
+    if (feature.reads != OwnFeatures::Reads::kPlace || feature.view.id != change.view) continue;
+    if (feature.dimension != change.entry.dimension) continue;
+    std::vector<features::Value>& values = tables_.own_of_places[feature.slot];
+    if (values.size() <= change.place) values.resize(change.place + 1);
+    merge(feature.view.spec.aggregate, change.entry.value, &values[change.place]);
+  }
+}
+
+void PlaceSignals::add_own(const state::CellChange& change) {
+  for (const OwnFeatures::Feature& feature : own_.all()) {
+    if (feature.reads != OwnFeatures::Reads::kCell || feature.view.id != change.view) continue;
+    if (feature.dimension != change.entry.dimension) continue;
+    merge(feature.view.spec.aggregate, change.entry.value, &tables_.own_of_cells[feature.slot][change.cell]);
+    tables_.changed_cells[tables_.cell_changes++ % kChangesKept] = {feature.view.spec.cell_precision, change.cell};
+  }
+}
+
+void PlaceSignals::update_cells(std::span<const state::CellChange> changes) {
+  constexpr std::size_t kAtOnce = 256;  // as in update()
+  for (std::size_t begin = 0; begin < changes.size(); begin += kAtOnce) {
+    MutexLock turn(turn_);
+    const WriterLock lock(mutex_);
+    turn.unlock();
+    for (const state::CellChange& change : changes.subspan(begin, std::min(kAtOnce, changes.size() - begin))) {
+      add_own(change);
+    }
+  }
+}
+
+std::optional<std::vector<PlaceSignals::Cell>> PlaceSignals::Reader::cells_changed_after(std::uint64_t since) const {
+  if (tables_.cell_changes - since > kChangesKept) return std::nullopt;
+  std::vector<Cell> cells;
+  for (std::uint64_t i = since; i < tables_.cell_changes; ++i) {
+    cells.push_back(tables_.changed_cells[i % kChangesKept]);
+  }
+  return cells;
+}
+
 void PlaceSignals::forget(std::uint64_t place) { replace(place, {}); }
 
 void PlaceSignals::replace(std::uint64_t place, std::span<const state::PlaceChange> changes) {
   MutexLock turn(turn_);
   const WriterLock lock(mutex_);
   turn.unlock();
+  for (std::vector<features::Value>& values : tables_.own_of_places) {
+    if (place < values.size()) values[place] = {};
+  }
   if (place < tables_.signals.size()) remove(place);
-  for (const state::PlaceChange& change : changes) add(change);
+  for (const state::PlaceChange& change : changes) {
+    add(change);
+    if (own_.of_places() > 0) add_own(change);
+  }
   remember(place);
 }
 
@@ -141,6 +201,8 @@ std::size_t PlaceSignals::memory_bytes() const {
   std::size_t bytes =
       tables_.signals.capacity() * sizeof(PlaceSignal) + tables_.category_of.capacity() * sizeof(std::uint32_t) +
       tables_.categories.capacity() * sizeof(CategoryTotals) + tables_.changed.capacity() * sizeof(std::uint64_t);
+  for (const auto& values : tables_.own_of_places) bytes += values.capacity() * sizeof(features::Value);
+  for (const auto& cells : tables_.own_of_cells) bytes += cells.size() * (sizeof(features::Value) + 32);
   for (const PlaceSignal& signal : tables_.signals) {
     bytes += signal.week.capacity() * sizeof(signal.week[0]) + signal.tiles.capacity() * sizeof(signal.tiles[0]);
   }

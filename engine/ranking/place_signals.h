@@ -5,10 +5,12 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "cairn/mutex.h"
+#include "engine/ranking/own_features.h"
 #include "engine/ranking/retrieve/place_index.h"
 #include "engine/state/feature_state.h"
 #include "features/decay.h"
@@ -50,13 +52,24 @@ class PlaceSignals {
     std::array<std::uint32_t, 168> week{};
   };
 
+  /// A geohash.
+  struct Cell {
+    int letters = 0;
+    std::uint64_t bits = 0;
+  };
+
   class Reader;
 
-  /// Looks up the views in the state's schema; keeps no reference.
-  explicit PlaceSignals(const state::FeatureState& state);
+  /// Looks up the views in the state's schema; keeps no reference. Of `own` features, what they read of places and
+  /// cells is kept too.
+  explicit PlaceSignals(const state::FeatureState& state, OwnFeatures own = {});
+
+  [[nodiscard]] const OwnFeatures& own() const noexcept { return own_; }
 
   /// Adds changes of places.
   void update(std::span<const state::PlaceChange> changes) CAIRN_EXCLUDES(mutex_);
+  /// Adds changes of cells. Needed only where own features read some.
+  void update_cells(std::span<const state::CellChange> changes) CAIRN_EXCLUDES(mutex_);
   /// Forgets a place (dictionary id): it is as if it never had an event.
   void forget(std::uint64_t place) CAIRN_EXCLUDES(mutex_);
   /// Forgets a place, and learns what `changes` say of it, in one step.
@@ -73,15 +86,22 @@ class PlaceSignals {
     std::vector<CategoryTotals> categories;  ///< by dictionary id of the category
     CategoryTotals uncategorised;
     CategoryTotals all;
-    std::vector<std::uint64_t> changed;  ///< a ring of the places that changed
-    std::uint64_t changes = 0;           ///< ever
+    std::vector<std::uint64_t> changed;                       ///< a ring of the places that changed
+    std::uint64_t changes = 0;                                ///< ever
+    std::vector<std::vector<features::Value>> own_of_places;  ///< by slot, then by dictionary id of the place
+    std::vector<std::unordered_map<std::uint64_t, features::Value>> own_of_cells;  ///< by slot, then by cell
+    std::vector<Cell> changed_cells;                                               ///< a ring
+    std::uint64_t cell_changes = 0;                                                ///< ever
   };
 
   void add(const state::PlaceChange& change) CAIRN_REQUIRES(mutex_);
   void remove(std::uint64_t place) CAIRN_REQUIRES(mutex_);
   [[nodiscard]] CategoryTotals& totals_of(std::uint32_t category) CAIRN_REQUIRES(mutex_);
   void remember(std::uint64_t place) CAIRN_REQUIRES(mutex_);
+  void add_own(const state::PlaceChange& change) CAIRN_REQUIRES(mutex_);
+  void add_own(const state::CellChange& change) CAIRN_REQUIRES(mutex_);
 
+  const OwnFeatures own_;
   const std::uint32_t visits_view_;
   const std::uint32_t visits_30d_view_;
   const std::uint32_t week_view_;
@@ -117,11 +137,27 @@ class PlaceSignals::Reader {
   /// Returns: nullopt when there were more than are remembered.
   [[nodiscard]] std::optional<std::vector<std::uint64_t>> changed_after(std::uint64_t since) const;
 
+  [[nodiscard]] const OwnFeatures& own() const noexcept { return own_; }
+  /// What an own feature's view has stored of a place. Null, or a count of 0: nothing.
+  [[nodiscard]] const features::Value* own_of_place(std::size_t slot, std::uint64_t place) const noexcept {
+    const std::vector<features::Value>& values = tables_.own_of_places[slot];
+    return place < values.size() ? &values[place] : nullptr;
+  }
+  /// The same of a cell, of as many letters as the view has.
+  [[nodiscard]] const features::Value* own_of_cell(std::size_t slot, std::uint64_t cell) const noexcept {
+    const auto found = tables_.own_of_cells[slot].find(cell);
+    return found == tables_.own_of_cells[slot].end() ? nullptr : &found->second;
+  }
+  /// How many changes of cells there have been, and which, as of places.
+  [[nodiscard]] std::uint64_t cell_changes() const noexcept { return tables_.cell_changes; }
+  [[nodiscard]] std::optional<std::vector<Cell>> cells_changed_after(std::uint64_t since) const;
+
  private:
   Reader(const PlaceSignals& signals, const MutexLock& turn);
 
   const ReaderLock lock_;
   const Tables& tables_;
+  const OwnFeatures& own_;
 };
 
 }  // namespace cairn::ranking

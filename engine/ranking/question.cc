@@ -34,9 +34,8 @@ gpu::ExploreOptions options_of(const std::optional<Explore>& explore) {
 }  // namespace
 
 Status QuestionReader::check(const RecommendRequest& request) const {
-  const bool for_nobody = request.user.str().empty() && !request.cell.empty();
-  if (!for_nobody && !valid_id(request.user.str())) {
-    return invalid_argument("user_id must have 1 to 128 bytes and no NUL");
+  if (!request.user.str().empty() && !valid_id(request.user.str())) {
+    return invalid_argument("user_id must have 1 to 128 bytes and no NUL; a visitor has none");
   }
   if (request.limit == 0 || request.limit > options_.limit_max) {
     return invalid_argument("limit must be 1 to " + std::to_string(options_.limit_max));
@@ -149,6 +148,9 @@ Status QuestionReader::place(const RecommendRequest& request, const PlaceIndex& 
     situation.position_age_hours = question->user.hours_since_last;
     return ok_status();
   }
+  if (request.user.str().empty()) {
+    return invalid_argument("no position: name lat and lon, or a place of the visit in recent that is known");
+  }
   return invalid_argument(std::string("no position: name lat and lon, since no visit of this user to a known place ") +
                           (question->row_damaged ? "can be read: what is stored of the user is damaged" : "is known"));
 }
@@ -170,14 +172,18 @@ Result<Question> QuestionReader::read(const RecommendRequest& request, const Pla
 
   CAIRN_ASSIGN_OR_RETURN(const UserRow row, user_row(request.user));
   question.row_damaged = row.damaged;
-  question.user =
-      read_user_profile(state_.schema(), row.found.row.get(), index, places.ranker()->habit(), question.situation.time);
+  question.user = read_user_profile(state_.schema(), row.found.row.get(), index, places.ranker()->habit(),
+                                    question.situation.time, own_);
   question.tier = !question.user.known ? Tier::kNone : row.found.hit ? Tier::kMemory : Tier::kDisk;
   CAIRN_RETURN_IF_ERROR(place(request, index, &question));
   const ModelTerms terms{request.recent, request.explore, request.segment, question.situation.position};
   CAIRN_ASSIGN_OR_RETURN(question.model, ask_model(places, row.found.row.get(), terms));
+  const std::vector<std::uint32_t> recent =
+      question.user.known ? std::vector<std::uint32_t>() : rows_of(index, request.recent);
+  if (!question.model && !recent.empty()) read_session(recent, index, &question.user);
+  const bool model_knows = question.model && !question.model->history.items.empty();
   question.known_by = question.user.known                         ? UserKnownBy::kHistory
-                      : !request.recent.empty()                   ? UserKnownBy::kRecent
+                      : model_knows || question.user.by_session   ? UserKnownBy::kRecent
                       : question.model && question.model->segment ? UserKnownBy::kSegment
                                                                   : UserKnownBy::kNothing;
   return question;
@@ -185,7 +191,7 @@ Result<Question> QuestionReader::read(const RecommendRequest& request, const Pla
 
 /// One damaged row is no reason to answer nothing: the user is then one of whom nothing is known.
 Result<QuestionReader::UserRow> QuestionReader::user_row(const UserId& user) const {
-  if (user.str().empty()) return UserRow{};
+  if (user.str().empty()) return UserRow{};  // a visitor
   auto found = state_.row(EntityKind::kUser, user.str());
   if (found.ok()) return UserRow{*std::move(found), false};
   if (found.status().code() == StatusCode::kDataLoss) return UserRow{{}, true};

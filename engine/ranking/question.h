@@ -40,8 +40,9 @@ struct Question {
 /// Makes questions of requests. Threads: any.
 class QuestionReader {
  public:
-  /// Both must outlive it.
-  QuestionReader(const state::FeatureState& state, const RankingOptions& options) : state_(state), options_(options) {}
+  /// All must outlive it.
+  QuestionReader(const state::FeatureState& state, const RankingOptions& options, const OwnFeatures& own)
+      : state_(state), options_(options), own_(own) {}
 
   /// What costs nothing to check is checked before the user's row is read.
   /// Returns: INVALID_ARGUMENT; what reading the state returns.
@@ -81,6 +82,7 @@ class QuestionReader {
 
   const state::FeatureState& state_;
   const RankingOptions& options_;
+  const OwnFeatures& own_;
 };
 
 }  // namespace cairn::ranking

@@ -318,7 +318,8 @@ std::vector<RankingFeatureInfo> ranking_features() {
   const RankerModel& ranker = default_ranker();
   std::vector<RankingFeatureInfo> infos;
   for (std::size_t i = 0; i < ranking_feature_count(); ++i) {
-    infos.push_back({std::string(ranking_feature_name(i)), std::string(ranking_feature_meaning(i)), ranker.weights[i]});
+    infos.push_back({std::string(ranking_feature_name(i)), std::string(ranking_feature_meaning(i)), ranker.weights[i],
+                     ranker.weights[i]});
   }
   return infos;
 }

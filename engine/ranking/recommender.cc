@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <ranges>
 #include <unordered_map>
 #include <utility>
 
@@ -19,14 +20,15 @@
 
 namespace cairn::ranking {
 
-Recommender::Recommender(state::FeatureState& state, const RankingOptions& options,
-                         std::unique_ptr<gpu::Backend> backend, const PlaceTerms& terms)
+Recommender::Recommender(state::FeatureState& state, const RankingOptions& options, OwnFeatures own,
+                         Sentences sentences, std::unique_ptr<gpu::Backend> backend, const PlaceTerms& terms)
     : state_(state),
       options_(options),
+      sentences_(std::move(sentences)),
       backend_(std::move(backend)),
-      questions_(state_, options_),
       terms_(std::make_shared<const PlaceTerms>(terms)),
-      signals_(state) {}
+      signals_(state, std::move(own)),
+      questions_(state_, options_, signals_.own()) {}
 
 Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& state, const RankingOptions& options,
                                                          std::unique_ptr<gpu::Backend> backend, const PlaceTerms& terms,
@@ -40,12 +42,15 @@ Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& st
                                                          RankerModel model, std::unique_ptr<gpu::Backend> backend,
                                                          const PlaceTerms& terms, std::vector<PlaceRule> rules) {
   CAIRN_RETURN_IF_ERROR(PlaceRules::check(rules));
-  CAIRN_ASSIGN_OR_RETURN(auto ranker, Ranker::create(std::move(model), options.weights));
+  CAIRN_ASSIGN_OR_RETURN(auto ranker, Ranker::create(std::move(model), options.weights, options.default_weights));
+  CAIRN_ASSIGN_OR_RETURN(OwnFeatures own, OwnFeatures::create(options.features, state.schema(), state.types()));
+  CAIRN_ASSIGN_OR_RETURN(Sentences sentences, Sentences::create(options.reasons, options.features));
   if (!backend) {
     // Questions are scanned by the thread that asks them: threads are for questions that come at the same time.
     CAIRN_ASSIGN_OR_RETURN(backend, gpu::make_cpu_backend({.threads = 1}));
   }
-  std::unique_ptr<Recommender> made(new Recommender(state, options, std::move(backend), terms));
+  std::unique_ptr<Recommender> made(
+      new Recommender(state, options, std::move(own), std::move(sentences), std::move(backend), terms));
   // The index comes first, so that the stored rows that observing hands over find their places' categories.
   {
     const MutexLock lock(made->rebuild_mutex_);
@@ -55,6 +60,9 @@ Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& st
   CAIRN_RETURN_IF_ERROR(state.observe_places(
       [signals](auto changes) { signals->update(changes); }, [signals](std::uint64_t place) { signals->forget(place); },
       [signals](std::uint64_t place, auto changes) { signals->replace(place, changes); }));
+  if (signals->own().reads_cells()) {
+    CAIRN_RETURN_IF_ERROR(state.observe_cells([signals](auto changes) { signals->update_cells(changes); }));
+  }
   return made;
 }
 
@@ -118,7 +126,7 @@ void Recommender::serve_model(std::shared_ptr<const model::ServedModel> model) {
 }
 
 Status Recommender::serve_ranker(RankerModel model) {
-  CAIRN_ASSIGN_OR_RETURN(auto ranker, Ranker::create(std::move(model), options_.weights));
+  CAIRN_ASSIGN_OR_RETURN(auto ranker, Ranker::create(std::move(model), options_.weights, options_.default_weights));
   const MutexLock one_at_a_time(rebuild_mutex_);
   replace_places(index(), served_model(), std::move(ranker), places()->said());
   return ok_status();
@@ -134,7 +142,8 @@ void Recommender::replace_places(std::shared_ptr<const PlaceIndex> index,
                                  PlaceScan::Said said) {
   std::shared_ptr<const ModelScores> scores;
   if (model) scores = std::make_shared<const ModelScores>(index, std::move(model));
-  auto places = PlaceScan::create(std::move(index), std::move(scores), std::move(ranker), *backend_, std::move(said));
+  auto places = PlaceScan::create(std::move(index), std::move(scores), std::move(ranker), *backend_, std::move(said),
+                                  signals_.own());
   CAIRN_CHECK_MSG(places.ok(), places.status().to_string());  // the backend has no bound, and an index makes sense
   if (const auto before = this->places()) (*places)->prepare_like(*before, signals_);
   std::shared_ptr<const std::string> made_with;
@@ -234,6 +243,20 @@ void Recommender::prepare(EventTime now) const {
   }
 }
 
+std::vector<RankingFeatureInfo> Recommender::features() const {
+  std::vector<RankingFeatureInfo> infos = ranking_features();
+  const auto ranker = this->ranker();
+  for (std::size_t i = 0; i < infos.size(); ++i) infos[i].weight = ranker->linear().weights()[i];
+  for (const OwnFeatures::Feature& own : signals_.own().all()) {
+    infos.push_back({.name = own.spec.name,
+                     .meaning = OwnFeatures::meaning(own),
+                     .default_weight = own.spec.weight,
+                     .weight = own.spec.weight,
+                     .own = true});
+  }
+  return infos;
+}
+
 void Recommender::describe(EngineStatus* status) const {
   status->memory.push_back({"signals", signals_.memory_bytes(), 0});
   const auto places = this->places();
@@ -281,7 +304,10 @@ Result<std::shared_ptr<Recommender::Asked>> Recommender::read(const CallContext&
   CAIRN_RETURN_IF_ERROR(call.check());  // a row may have come from the disk
   Question& question = asked->question;
   question.situation.user = &question.user;
+  if (clock_ahead_) question.situation.clock_ahead = clock_ahead_(question.situation.time);
   asked->explain = request.explain;
+  asked->reasons = request.against ? ReasonsWanted::kAll : ReasonsWanted::kFor;
+  asked->language = &sentences_.in(sentences_.language_of(request.language));
   asked->attributes = request.attributes;
   answer.degraded |= question.row_damaged;
 
@@ -351,9 +377,26 @@ Result<Recommendations> Recommender::Sitting::answer(const CallContext& call, As
     item.score = static_cast<double>(ranked.scores[i]);
     item.distance_meters = static_cast<double>(near.meters);
     if (asked.explain) {  // for those that are answered only: sentences cost far more than scores
-      item.reasons = reasons_for(CandidateFacts(*asked.facts, near, question.user.find_row(near.row), model_scores[i]),
-                                 ranker.linear().weights(), ranked.added.empty() ? 0.0F : ranked.added[i]);
-      asked.places->rules()->explain(near.row, question.rules, &item.reasons);
+      Explanation why = explain(CandidateFacts(*asked.facts, near, question.user.find_row(near.row), model_scores[i]),
+                                ranker.linear().weights(), ranked.added.empty() ? 0.0F : ranked.added[i], asked.reasons,
+                                *asked.language);
+      item.reasons = std::move(why.reasons);
+      item.against = std::move(why.against);
+      item.because = std::move(why.because);
+      std::vector<Reason> by_rules;
+      asked.places->rules()->explain(near.row, question.rules, &by_rules);
+      for (Reason& reason : by_rules) {
+        if (reason.contribution > 0.0) {
+          item.reasons.push_back(std::move(reason));
+        } else if (asked.reasons == ReasonsWanted::kAll) {
+          item.against.push_back(std::move(reason));
+        }
+      }
+      const auto more = [](const Reason& a, const Reason& b) {
+        return std::abs(a.contribution) > std::abs(b.contribution);
+      };
+      std::stable_sort(item.reasons.begin(), item.reasons.end(), more);
+      std::stable_sort(item.against.begin(), item.against.end(), more);
     }
   }
   answer.next = recommender_.next_page(question, index, ranked);
@@ -558,25 +601,37 @@ std::vector<float> Recommender::features_of(const QuestionFacts& facts, const Li
   return features;
 }
 
-/// The network was trained with scores that knew no rules, the best first: so it sees them without, in that order.
+/// The network was trained with the ranker's own linear scores, which knew no rules, no weights that somebody named and
+/// no features of a deployment's own, the best first: so it sees them without, in that order.
 std::vector<float> Recommender::added_by_network(const Ranker& ranker, const QuestionFacts& facts, const Linear& linear,
                                                  std::span<const std::uint32_t> looked_at) {
-  const auto before_rules = [&](std::uint32_t i) {
-    return linear.by_rules.empty() ? linear.scores[i] : linear.scores[i] - linear.by_rules[i];
-  };
+  const LinearStage& stage = ranker.linear();
+  const bool as_trained = facts.signals.own().empty() && std::ranges::equal(stage.weights(), stage.trained_weights());
+  std::vector<float> features;
+  if (!as_trained) features = features_of(facts, linear, looked_at);
+  const std::size_t width = ranking_feature_count();
+  std::vector<float> before(looked_at.size());
+  for (std::size_t i = 0; i < looked_at.size(); ++i) {
+    const std::uint32_t at = looked_at[i];
+    before[i] = linear.by_rules.empty() ? linear.scores[at] : linear.scores[at] - linear.by_rules[at];
+    if (as_trained) continue;
+    double sum = 0.0;
+    for (std::size_t f = 0; f < width; ++f) {
+      sum += stage.trained_weights()[f] * static_cast<double>(features[i * width + f]);
+    }
+    before[i] = static_cast<float>(sum);
+  }
   std::vector<std::size_t> turn(looked_at.size());
   std::iota(turn.begin(), turn.end(), std::size_t{0});
-  if (!linear.by_rules.empty()) {
-    std::stable_sort(turn.begin(), turn.end(), [&](std::size_t a, std::size_t b) {
-      return before_rules(looked_at[a]) > before_rules(looked_at[b]);
-    });
+  if (!linear.by_rules.empty() || !as_trained) {
+    std::stable_sort(turn.begin(), turn.end(), [&](std::size_t a, std::size_t b) { return before[a] > before[b]; });
   }
   std::vector<PlaceIndex::Near> places;
   std::vector<float> scores;
   std::vector<std::uint32_t> chosen;
   for (const std::size_t i : turn) {
     places.push_back(linear.candidates[looked_at[i]]);
-    scores.push_back(before_rules(looked_at[i]));
+    scores.push_back(before[i]);
     chosen.push_back(looked_at[i]);
   }
   const std::vector<float> in_turn = ranker.second()->score(facts, places, scores, features_of(facts, linear, chosen));
@@ -632,7 +687,7 @@ Result<Recommender::Scored> Recommender::score(const UserId& user, GeoPoint posi
   const Ranker& ranker = *places->ranker();
   CAIRN_ASSIGN_OR_RETURN(const auto row, questions_.user_row(user));
   const UserProfile profile =
-      read_user_profile(state_.schema(), row.found.row.get(), *scored.index, ranker.habit(), time);
+      read_user_profile(state_.schema(), row.found.row.get(), *scored.index, ranker.habit(), time, signals_.own());
   CAIRN_ASSIGN_OR_RETURN(const auto asked, questions_.ask_model(*places, row.found.row.get(), {.position = position}));
   const Situation situation{&profile, position, position_age_hours, time};
   // No filters and no bound: whoever measures ranking wants the score of every place in reach.
@@ -659,7 +714,7 @@ Status Recommender::study(const UserId& user, GeoPoint position, EventTime time,
   const Ranker& ranker = *places->ranker();
   Question question;
   CAIRN_ASSIGN_OR_RETURN(const auto row, questions_.user_row(user));
-  question.user = read_user_profile(state_.schema(), row.found.row.get(), index, ranker.habit(), time);
+  question.user = read_user_profile(state_.schema(), row.found.row.get(), index, ranker.habit(), time, signals_.own());
   CAIRN_ASSIGN_OR_RETURN(question.model, questions_.ask_model(*places, row.found.row.get(), {}));
   question.situation = {&question.user, position, position_age_hours, time};
   question.filter.radius_meters = kEverywhereMeters;

@@ -15,7 +15,10 @@
 #include "cairn/mutex.h"
 #include "cairn/options.h"
 #include "cairn/recommendation.h"
+#include "engine/ranking/explain/reasons.h"
+#include "engine/ranking/explain/sentences.h"
 #include "engine/ranking/model_scores.h"
+#include "engine/ranking/own_features.h"
 #include "engine/ranking/place_signals.h"
 #include "engine/ranking/place_terms.h"
 #include "engine/ranking/question.h"
@@ -62,6 +65,12 @@ class Recommender {
   [[nodiscard]] Result<Recommendations> recommend(const CallContext& call, const RecommendRequest& request,
                                                   EventTime now) const;
 
+  /// Sentences speak by a clock that is so far ahead of UTC at an instant. Call before questions are asked.
+  void speak_by(std::function<std::chrono::minutes(EventTime)> clock_ahead) { clock_ahead_ = std::move(clock_ahead); }
+  /// Sentences::language_of.
+  [[nodiscard]] std::string language_of(std::string_view wanted) const { return sentences_.language_of(wanted); }
+  /// See Engine::ranking_features.
+  [[nodiscard]] std::vector<RankingFeatureInfo> features() const CAIRN_EXCLUDES(index_mutex_);
   /// A question between the steps that follow. Threads: one at a time.
   class Asked;
   class Sitting;
@@ -166,8 +175,8 @@ class Recommender {
                                         std::shared_ptr<const PlaceFilters> filters) const;
   /// The model in force, before it is mapped to rows; null: none.
   [[nodiscard]] std::shared_ptr<const model::ServedModel> served_model() const CAIRN_EXCLUDES(index_mutex_);
-  Recommender(state::FeatureState& state, const RankingOptions& options, std::unique_ptr<gpu::Backend> backend,
-              const PlaceTerms& terms);
+  Recommender(state::FeatureState& state, const RankingOptions& options, OwnFeatures own, Sentences sentences,
+              std::unique_ptr<gpu::Backend> backend, const PlaceTerms& terms);
 
   /// What is answered, best first.
   struct Ranked {
@@ -235,11 +244,13 @@ class Recommender {
   // Fixed after construction.
   state::FeatureState& state_;
   const RankingOptions options_;
+  const Sentences sentences_;
+  std::function<std::chrono::minutes(EventTime)> clock_ahead_;  ///< empty: sentences speak by UTC
   const std::unique_ptr<gpu::Backend> backend_;
-  const QuestionReader questions_;
   const std::shared_ptr<const PlaceTerms> terms_;
 
   PlaceSignals signals_;  ///< synchronises itself
+  const QuestionReader questions_;
 
   Mutex rebuild_mutex_;  ///< one rebuild at a time; guards no field, and is taken before index_mutex_
   mutable Mutex index_mutex_;
@@ -262,6 +273,8 @@ class Recommender::Asked {
 
   Recommendations answer;  ///< as far as it is known
   bool explain = true;
+  ReasonsWanted reasons = ReasonsWanted::kFor;
+  const Language* language = nullptr;  ///< of the recommender; set where the question is read
   bool attributes = false;
   std::shared_ptr<const PlaceScan> places;
   Question question;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <map>
 
 #include "engine/ranking/builtin_views.h"
 #include "features/read.h"
@@ -14,12 +15,14 @@ std::vector<Visit> read_history(const features::ViewBlock* block, const PlaceInd
   std::vector<Visit> visits;
   if (block == nullptr) return visits;
   visits.reserve(block->entries.size());
-  // Entries are ascending by time. Visits that coincide are one entry with a count, and are told apart again here.
-  for (const features::Entry& entry : block->entries) {
-    for (std::int64_t i = 0; i < entry.value.count; ++i) {
-      visits.push_back({entry.dimension, entry.value.newest_ms, index.row_of(entry.dimension)});
+  // Entries are ascending by time. Visits that coincide are one entry with a count, and are told apart again here. An
+  // event may count as many visits: of all of them the newest are looked at, as many as there are entries at most.
+  for (auto entry = block->entries.rbegin(); entry != block->entries.rend(); ++entry) {
+    for (std::int64_t i = 0; i < entry->value.count && visits.size() < kHistoryVisitsMax; ++i) {
+      visits.push_back({entry->dimension, entry->value.newest_ms, index.row_of(entry->dimension)});
     }
   }
+  std::reverse(visits.begin(), visits.end());
   return visits;
 }
 
@@ -98,10 +101,8 @@ void read_visits(const HabitCoefficients& kernel, const PlaceIndex& index, Event
 }
 
 /// The entries of a view that are still served, by dimension.
-Affinities read_values(const features::Schema& schema, const features::Row& row, std::string_view name,
-                       EventTime time) {
+Affinities read_values(const features::View* view, const features::Row& row, EventTime time) {
   Affinities values;
-  const features::View* view = schema.find(name);
   const features::ViewBlock* block = view == nullptr ? nullptr : row.find(view->id);
   if (block == nullptr) return values;
   values.reserve(block->entries.size());
@@ -122,7 +123,7 @@ const VisitedPlace* UserProfile::find_row(std::uint32_t row) const noexcept {
 }
 
 UserProfile read_user_profile(const features::Schema& schema, const features::Row* row, const PlaceIndex& index,
-                              const HabitCoefficients& kernel, EventTime time) {
+                              const HabitCoefficients& kernel, EventTime time, const OwnFeatures& own) {
   UserProfile profile;
   if (row == nullptr) return profile;
   profile.known = true;
@@ -130,12 +131,41 @@ UserProfile read_user_profile(const features::Schema& schema, const features::Ro
   CAIRN_CHECK(history != nullptr);
   profile.visits = read_history(row->find(history->id), index);
   read_visits(kernel, index, time, &profile);
-  profile.categories = read_values(schema, *row, kUserCategoryAffinity, time);
-  profile.cells = read_values(schema, *row, kUserCellAffinity, time);
+  profile.categories = read_values(schema.find(kUserCategoryAffinity), *row, time);
+  profile.cells = read_values(schema.find(kUserCellAffinity), *row, time);
   for (const auto& [cell, value] : profile.cells) profile.cells_total += value;
-  profile.interest = read_values(schema, *row, kUserInterest, time);
-  profile.dismissed = read_values(schema, *row, kUserDismissed, time);
+  profile.interest = read_values(schema.find(kUserInterest), *row, time);
+  profile.dismissed = read_values(schema.find(kUserDismissed), *row, time);
+  profile.own.resize(own.of_users());
+  for (const OwnFeatures::Feature& feature : own.all()) {
+    if (feature.reads == OwnFeatures::Reads::kPlace || feature.reads == OwnFeatures::Reads::kCell) continue;
+    profile.own[feature.slot] = read_values(&feature.view, *row, time);
+  }
   return profile;
+}
+
+namespace {
+
+Affinities counted(const std::map<std::uint64_t, double>& counts) {
+  Affinities values;
+  for (const auto& [key, count] : counts) values.append(key, count);
+  return values;
+}
+
+}  // namespace
+
+void read_session(std::span<const std::uint32_t> rows, const PlaceIndex& index, UserProfile* profile) {
+  std::map<std::uint64_t, double> categories;
+  std::map<std::uint64_t, double> cells;
+  for (const std::uint32_t row : rows) {
+    if (index.category(row) != PlaceIndex::kNoCategory) categories[index.category(row)] += 1.0;
+    cells[index.cell(row)] += 1.0;
+  }
+  profile->by_session = !rows.empty();
+  profile->categories = counted(categories);
+  profile->cells = counted(cells);
+  profile->cells_total = static_cast<double>(rows.size());
+  profile->monthly_total = static_cast<double>(rows.size());
 }
 
 }  // namespace cairn::ranking

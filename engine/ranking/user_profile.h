@@ -5,10 +5,12 @@
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "cairn/clock.h"
+#include "engine/ranking/own_features.h"
 #include "engine/ranking/ranker_model.h"
 #include "engine/ranking/retrieve/place_index.h"
 #include "engine/ranking/visit_weights.h"
@@ -47,6 +49,10 @@ class Affinities {
     const auto at = find(key);
     return at == pairs_.end() ? 0.0 : at->second;
   }
+  [[nodiscard]] std::optional<double> found(std::uint64_t key) const noexcept {
+    const auto at = find(key);
+    return at == pairs_.end() ? std::nullopt : std::optional(at->second);
+  }
   [[nodiscard]] bool contains(std::uint64_t key) const noexcept { return find(key) != pairs_.end(); }
   [[nodiscard]] std::size_t size() const noexcept { return pairs_.size(); }
   [[nodiscard]] auto begin() const noexcept { return pairs_.begin(); }
@@ -65,6 +71,7 @@ class Affinities {
 /// A user's row read for one question: what their history says about the moment asked for.
 struct UserProfile {
   bool known = false;                         ///< the user has a row
+  bool by_session = false;                    ///< categories and cells are those of places that were looked at just now
   std::vector<VisitedPlace> visited;          ///< ascending by row; those without a row (gpu::kNoRow) last
   std::vector<Visit> visits;                  ///< the history, ascending by time
   VisitWeights visit_weights;                 ///< by visit
@@ -80,15 +87,25 @@ struct UserProfile {
   Affinities categories;          ///< decayed affinity by category
   Affinities cells;               ///< by PlaceIndex::cell
   double cells_total = 0.0;
-  Affinities interest;   ///< by place
-  Affinities dismissed;  ///< by place
+  Affinities interest;          ///< by place
+  Affinities dismissed;         ///< by place
+  std::vector<Affinities> own;  ///< by OwnFeatures::Feature::slot; empty: nothing is known of the user
 
+  /// What an own feature's view has for a place, category or cell; nullopt: nothing.
+  [[nodiscard]] std::optional<double> own_value(std::size_t slot, std::uint64_t key) const noexcept {
+    return slot < own.size() ? own[slot].found(key) : std::nullopt;
+  }
   /// The visited place of a row, or null.
   [[nodiscard]] const VisitedPlace* find_row(std::uint32_t row) const noexcept;
 };
 
 /// Reads `row` (null: user unknown) as of `time`. Events after `time` count as if they were at it.
 [[nodiscard]] UserProfile read_user_profile(const features::Schema& schema, const features::Row* row,
-                                            const PlaceIndex& index, const HabitCoefficients& kernel, EventTime time);
+                                            const PlaceIndex& index, const HabitCoefficients& kernel, EventTime time,
+                                            const OwnFeatures& own = {});
+
+/// Who has no row is known by the places (rows) of a session: each speaks for its category and its part of town, as a
+/// visit of this moment would.
+void read_session(std::span<const std::uint32_t> rows, const PlaceIndex& index, UserProfile* profile);
 
 }  // namespace cairn::ranking

@@ -20,17 +20,19 @@ void prefetch(const Interaction* interaction) {
   for (std::size_t at = 0; at < sizeof(Interaction); at += 64) __builtin_prefetch(begin + at);
 }
 
-void tell(std::span<const PlaceObserver> observers, std::vector<PlaceChange>* changes) {
-  for (const PlaceObserver& observer : observers) {
-    if (!changes->empty()) observer(*changes);
-  }
-  changes->clear();
-}
-
 }  // namespace
 
+void Accumulator::tell(const Observers& observers, Told* told) {
+  for (const PlaceObserver& observer : observers.places) {
+    if (!told->places.empty()) observer(told->places);
+  }
+  for (const CellObserver& observer : observers.cells) {
+    if (!told->cells.empty()) observer(told->cells);
+  }
+}
+
 void Accumulator::add(std::span<const Interaction> interactions, std::span<const std::uint32_t> included,
-                      const std::vector<PlaceObserver>& observers, WaitingPlaces* waiting, Window* window) {
+                      const Observers& observers, WaitingPlaces* waiting, Window* window) {
   const std::size_t count = chunks_of(included.size());
   if (chunks_.size() < count) chunks_.resize(count);
   for_each_chunk(included.size(), [&](std::size_t i, std::size_t begin, std::size_t end) {
@@ -41,19 +43,19 @@ void Accumulator::add(std::span<const Interaction> interactions, std::span<const
     for (const std::uint64_t place : chunks_[i].waiting) waiting->add(place, 1);
   }
   if (count == 1) {  // not worth a second thread
-    std::vector<PlaceChange> place_changes;
-    add_touches(chunks_[0], chunks_[0].touches, &place_changes, window);
-    return tell(observers, &place_changes);
+    Told told;
+    add_touches(chunks_[0], chunks_[0].touches, observers, &told, window);
+    return tell(observers, &told);
   }
   for_each_index(count == 0 ? 0 : Window::kShards, [&](std::size_t shard) {
-    std::vector<PlaceChange> place_changes;
+    Told told;
     for (std::size_t i = 0; i < count; ++i) {
       const Chunk& chunk = chunks_[i];
       const std::span touches(chunk.touches);
-      add_touches(chunk, touches.subspan(chunk.begins[shard], chunk.begins[shard + 1] - chunk.begins[shard]),
-                  &place_changes, window);
+      add_touches(chunk, touches.subspan(chunk.begins[shard], chunk.begins[shard + 1] - chunk.begins[shard]), observers,
+                  &told, window);
     }
-    tell(observers, &place_changes);
+    tell(observers, &told);
   });
 }
 
@@ -104,8 +106,8 @@ void Accumulator::touch(const std::string& key, std::uint32_t event, std::size_t
   ++chunk->begins[Window::shard_of(hash) + 1];  // a count here; find_touches() adds them up
 }
 
-void Accumulator::add_touches(const Chunk& chunk, std::span<const Touch> touches,
-                              std::vector<PlaceChange>* place_changes, Window* window) const {
+void Accumulator::add_touches(const Chunk& chunk, std::span<const Touch> touches, const Observers& observers,
+                              Told* told, Window* window) const {
   std::string key;
   std::vector<features::Change> changes;
   for (std::size_t i = 0; i < touches.size(); ++i) {
@@ -131,9 +133,15 @@ void Accumulator::add_touches(const Chunk& chunk, std::span<const Touch> touches
     if (changes.empty()) continue;
     make_key(touch.group, event, &key);
     window->add(key, touch.hash, changes);
-    if (counts_waiting || changes_.group(touch.group).kind != EntityKind::kPlace) continue;
+    if (counts_waiting) continue;
+    const features::EventChanges::Group& group = changes_.group(touch.group);
     for (const features::Change& change : changes) {
-      place_changes->push_back({event.place, change.view->id, {change.dimension, change.value}});
+      if (group.kind == EntityKind::kPlace) {
+        told->places.push_back({event.place, change.view->id, {change.dimension, change.value}});
+      } else if (group.kind == EntityKind::kCell && event.cell && !observers.cells.empty()) {
+        const std::uint64_t cell = features::cell_prefix(*event.cell, group.letters);
+        told->cells.push_back({cell, change.view->id, {change.dimension, change.value}});
+      }
     }
   }
 }

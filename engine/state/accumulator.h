@@ -23,6 +23,14 @@ struct PlaceChange {
   std::uint32_t view;   ///< features::View::id
   features::Entry entry;
 };
+/// What is added to one entry of one view of a cell.
+struct CellChange {
+  std::uint64_t cell;  ///< geohash bits, of as many letters as the view has
+  std::uint32_t view;  ///< features::View::id
+  features::Entry entry;
+};
+/// As PlaceObserver, of cells.
+using CellObserver = std::function<void(std::span<const CellChange>)>;
 /// Told of changes of places as they are added to a window. May be called by several threads at once.
 using PlaceObserver = std::function<void(std::span<const PlaceChange>)>;
 /// Told of a place (dictionary id) of which nothing is known any more. Never while changes are told.
@@ -30,6 +38,12 @@ using PlaceForgetter = std::function<void(std::uint64_t place)>;
 /// Told of a place of which from now on is known what `changes` add up to, and nothing else. Never while changes are
 /// told.
 using PlaceReplacer = std::function<void(std::uint64_t place, std::span<const PlaceChange> changes)>;
+
+/// Whom an accumulator tells.
+struct Observers {
+  std::vector<PlaceObserver> places;
+  std::vector<CellObserver> cells;
+};
 
 /// Adds batches of events to a window, with all cores: first every event is looked up and its rows are named, then the
 /// rows' changes are added, each shard of the window by one thread. The events of a row are added in the order of the
@@ -45,7 +59,7 @@ class Accumulator {
   /// `included`: indexes of the interactions that count, ascending. `waiting` is told of the events whose places are
   /// not in the catalogue, one by one.
   void add(std::span<const Interaction> interactions, std::span<const std::uint32_t> included,
-           const std::vector<PlaceObserver>& observers, WaitingPlaces* waiting, Window* window);
+           const Observers& observers, WaitingPlaces* waiting, Window* window);
 
   /// Calls `visit` for every row that the event changes, with what it adds there. Any thread.
   using VisitRow = std::function<void(const std::string& key, const std::vector<features::Change>& changes)>;
@@ -70,7 +84,13 @@ class Accumulator {
 
   void resolve(std::span<const Interaction> interactions, std::span<const std::uint32_t> included, Chunk* chunk);
   void find_touches(Chunk* chunk) const;
-  void add_touches(const Chunk& chunk, std::span<const Touch> touches, std::vector<PlaceChange>* place_changes,
+  /// What observers are to be told, gathered by one thread.
+  struct Told {
+    std::vector<PlaceChange> places;
+    std::vector<CellChange> cells;
+  };
+  static void tell(const Observers& observers, Told* told);
+  void add_touches(const Chunk& chunk, std::span<const Touch> touches, const Observers& observers, Told* told,
                    Window* window) const;
   void touch(const std::string& key, std::uint32_t event, std::size_t group, Chunk* chunk) const;
   bool make_key(std::size_t group, const features::ResolvedEvent& event, std::string* key) const;

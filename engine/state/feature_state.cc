@@ -152,6 +152,10 @@ Status FeatureState::settle_cells(std::uint64_t place) {
     std::string cell_key;
     append_cell_key(features::cell_prefix(cell, view.spec.cell_precision), view.spec.cell_precision, &cell_key);
     version->growing->rows.add(cell_key, Window::hash(cell_key), changes);
+    std::vector<CellChange> told;
+    const std::uint64_t of_view = features::cell_prefix(cell, view.spec.cell_precision);
+    for (const features::Entry& entry : block->entries) told.push_back({of_view, view.id, entry});
+    for (const CellObserver& observer : observers_.cells) observer(told);
   }
   return ok_status();
 }
@@ -268,37 +272,86 @@ Status FeatureState::observe_places(PlaceObserver observer, PlaceForgetter forge
     });
   }
   observer(changes);
-  observers_.push_back(std::move(observer));
+  observers_.places.push_back(std::move(observer));
   if (forget) forgetters_.push_back(std::move(forget));
   if (replace) replacers_.push_back(std::move(replace));
   return ok_status();
 }
 
-Status FeatureState::tell_of_stored_places(const PlaceObserver& observer) const {
-  constexpr std::size_t kChangesAtOnce = 4096;
-  Status damaged;
-  std::vector<PlaceChange> changes;
+Status FeatureState::observe_cells(CellObserver observer) {
+  MutexLock no_apply(windows_->growing_mutex());
+  while (windows_->current()->full != nullptr || windows_->current()->growing->erased.times() > 0) {  // as above
+    no_apply.unlock();
+    CAIRN_RETURN_IF_ERROR(flush());
+    no_apply.lock();
+  }
+  CAIRN_RETURN_IF_ERROR(tell_of_stored_cells(observer));
+  std::vector<CellChange> changes;
+  const Window& growing = windows_->current()->growing->rows;
+  for (std::size_t shard = 0; shard < Window::kShards; ++shard) {
+    growing.for_each(shard, [&](std::string_view key, const features::DeltaRow& row) {
+      const auto cell = cell_of_key(key);
+      if (!cell) return;
+      for (const auto& [view, entry] : row.entries()) changes.push_back({*cell, view->id, entry});
+    });
+  }
+  observer(changes);
+  observers_.cells.push_back(std::move(observer));
+  return ok_status();
+}
+
+Status FeatureState::for_each_stored(
+    EntityKind kind, const std::function<Status(std::string_view key, const features::Row& row)>& see) const {
+  Status seen;
   features::Row row;
   CAIRN_RETURN_IF_ERROR(
-      store_.scan(Family::kState, kind_prefix(EntityKind::kPlace), [&](std::string_view key, std::string_view value) {
-        const auto place = place_of_key(key);
-        damaged = place ? ok_status() : data_loss("the key of a place's row is damaged; restore a checkpoint");
-        if (!damaged.ok()) return false;
+      store_.scan(Family::kState, kind_prefix(kind), [&](std::string_view key, std::string_view value) {
         if (const Status decoded = features::decode_row(value, &row); !decoded.ok()) {
-          note_invalid_row(key, decoded);  // the other places are none the worse
-          return true;
+          note_invalid_row(key, decoded);  // the others are none the worse
+          row.blocks.clear();              // its key is looked at all the same
         }
-        for (const features::ViewBlock& block : row.blocks) {
-          for (const features::Entry& entry : block.entries) changes.push_back({*place, block.view, entry});
-        }
-        if (changes.size() >= kChangesAtOnce) {
-          observer(changes);
-          changes.clear();
-        }
-        return true;
+        seen = see(key, row);
+        return seen.ok();
       }));
+  return seen;
+}
+
+Status FeatureState::tell_of_stored_places(const PlaceObserver& observer) const {
+  constexpr std::size_t kChangesAtOnce = 4096;
+  std::vector<PlaceChange> changes;
+  CAIRN_RETURN_IF_ERROR(for_each_stored(EntityKind::kPlace, [&](std::string_view key, const features::Row& row) {
+    const auto place = place_of_key(key);
+    if (!place) return data_loss("the key of a place's row is damaged; restore a checkpoint");
+    for (const features::ViewBlock& block : row.blocks) {
+      for (const features::Entry& entry : block.entries) changes.push_back({*place, block.view, entry});
+    }
+    if (changes.size() >= kChangesAtOnce) {
+      observer(changes);
+      changes.clear();
+    }
+    return ok_status();
+  }));
   observer(changes);
-  return damaged;
+  return ok_status();
+}
+
+Status FeatureState::tell_of_stored_cells(const CellObserver& observer) const {
+  constexpr std::size_t kChangesAtOnce = 4096;
+  std::vector<CellChange> changes;
+  CAIRN_RETURN_IF_ERROR(for_each_stored(EntityKind::kCell, [&](std::string_view key, const features::Row& row) {
+    const auto cell = cell_of_key(key);
+    if (!cell) return data_loss("the key of a cell's row is damaged; restore a checkpoint");
+    for (const features::ViewBlock& block : row.blocks) {
+      for (const features::Entry& entry : block.entries) changes.push_back({*cell, block.view, entry});
+    }
+    if (changes.size() >= kChangesAtOnce) {
+      observer(changes);
+      changes.clear();
+    }
+    return ok_status();
+  }));
+  observer(changes);
+  return ok_status();
 }
 
 // ---- reading ------------------------------------------------------------------------------------------------------

@@ -133,6 +133,8 @@ class FeatureState {
   /// `forget` is told of a place (its dictionary id) of which all that was known is erased.
   /// `replace` is told of a place out of which an event was taken.
   Status observe_places(PlaceObserver observer, PlaceForgetter forget = nullptr, PlaceReplacer replace = nullptr);
+  /// The same of cells, of which nothing is ever erased.
+  Status observe_cells(CellObserver observer);
 
   /// Tells `observer` of interactions once they can be seen, and before positions say so, by the threads that apply
   /// them. Call before anything is applied.
@@ -224,7 +226,11 @@ class FeatureState {
   void set_inexact(const std::string& key, std::vector<features::InexactEntry> left)
       CAIRN_REQUIRES(windows_->growing_mutex());
   [[nodiscard]] Result<RowCache::Found> stored_row(const std::string& key, const ReadVersion& version) const;
+  /// Shows `see` every stored row of a kind. Returns: what the first `see` that fails returns.
+  Status for_each_stored(EntityKind kind,
+                         const std::function<Status(std::string_view key, const features::Row& row)>& see) const;
   Status tell_of_stored_places(const PlaceObserver& observer) const;
+  Status tell_of_stored_cells(const CellObserver& observer) const;
   /// A stored row that was read whole and makes no sense: counted, and said once.
   void note_invalid_row(std::string_view key, const Status& why) const;
 
@@ -251,7 +257,7 @@ class FeatureState {
   Accumulator accumulator_;
   EventIds event_ids_;
   WaitingPlaces waiting_;
-  std::vector<PlaceObserver> observers_;
+  Observers observers_;
   std::vector<PlaceForgetter> forgetters_;
   std::vector<PlaceReplacer> replacers_;
   InexactRows inexact_;

@@ -47,6 +47,13 @@ std::optional<std::uint64_t> place_of_key(std::string_view key) {
   return read_big_endian(key.substr(1));
 }
 
+std::optional<std::uint64_t> cell_of_key(std::string_view key) {
+  if (key.size() < 2 || key[0] != static_cast<char>(EntityKind::kCell)) return std::nullopt;
+  const int letters = key[1];
+  if (letters < 1 || letters > 12 || key.size() != 2 + cell_bytes(letters)) return std::nullopt;
+  return read_big_endian(key.substr(2));
+}
+
 void append_waiting_key(std::uint64_t place, std::string* key) {
   key->append(kWaitingPrefix);
   append_big_endian(place, kNumberBytes, key);

@@ -77,7 +77,8 @@ Status check_owner(const std::string& path, const std::string& store) {
 }  // namespace
 
 Result<StateDirectory> StateDirectory::open(const std::string& path, Owner owner) {
-  if (path.empty()) return invalid_argument("state_dir is empty; name a directory for the engine's state");
+  if (path.empty())
+    return invalid_argument("state.dir (EngineOptions::state_dir) is empty; name a directory for the engine's state");
   if (owner == Owner::kOurs) CAIRN_RETURN_IF_ERROR(check_owner(path, at(path).store()));
   CAIRN_RETURN_IF_ERROR(
       make_directories(fs::path(path)).with_context("cannot create the state directory '" + path + "'"));

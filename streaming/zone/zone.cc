@@ -23,6 +23,7 @@ class FixedZone final : public Zone {
   [[nodiscard]] EventTime to_utc(std::chrono::local_time<milliseconds> local) const override {
     return EventTime(local.time_since_epoch() - ahead_);
   }
+  [[nodiscard]] std::chrono::minutes ahead_at(EventTime /*time*/) const override { return ahead_; }
   [[nodiscard]] std::chrono::local_time<milliseconds> to_local(EventTime time) const override {
     return std::chrono::local_time<milliseconds>(time.time_since_epoch() + ahead_);
   }
@@ -49,6 +50,10 @@ class NamedZone final : public Zone {
   [[nodiscard]] EventTime to_utc(std::chrono::local_time<milliseconds> local) const override {
     const date::local_time<milliseconds> shown{local.time_since_epoch()};
     return EventTime(zone_->to_sys(shown, date::choose::earliest).time_since_epoch());
+  }
+  [[nodiscard]] std::chrono::minutes ahead_at(EventTime time) const override {
+    // Offsets of long ago had seconds.
+    return std::chrono::floor<std::chrono::minutes>(zone_->get_info(date::sys_time<milliseconds>(time)).offset);
   }
   [[nodiscard]] std::chrono::local_time<milliseconds> to_local(EventTime time) const override {
     const date::sys_time<milliseconds> at{time.time_since_epoch()};

@@ -262,6 +262,7 @@ TEST_CASE("a ranker is put in force while the engine runs, answers say which, an
 TEST_CASE("weights that are named outlast a change of the ranker") {
   Site site;
   site.options.ranking.weights = {{"distance", -1.0}};
+  site.options.ranking.default_weights = false;
   const auto engine = site.open();
   upsert(*engine, 3);
   REQUIRE(engine->activate_model({}, save_ranker(site, "far", 77, 1.0), ModelChoice::kForNow).ok());

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,50 @@ TEST_CASE("a view that names no events counts every type with weight 1, declared
   const auto& weights = schema->views()[0].weights;
   REQUIRE(weights.size() == 7);
   CHECK(std::all_of(weights.begin(), weights.end(), [](const auto& w) { return w && w->evaluate({}) == 1.0; }));
+}
+
+TEST_CASE("a type that counts as another has its weight so often, where a view wants it and does not name the type") {
+  ViewRegistry registry;
+  const auto types = InteractionTypes::with_declared({"purchase", "wish"}, {{"purchase", {"visit", 5}}});
+  REQUIRE(types.ok());
+  const std::vector<FeatureViewSpec> specs = {
+      {.name = "a", .events = {{"visit", "2"}}, .counts_as = true},
+      {.name = "b", .events = {{"visit", "2"}}},
+      {.name = "c", .events = {{"visit", "2"}, {"purchase", "7"}}, .counts_as = true},
+      {.name = "d", .events = {{"save", "1"}}, .counts_as = true}};
+  const Result<Schema> schema = Schema::build(specs, *types, &registry);
+  REQUIRE(schema.ok());
+  const TypeIndex purchase = *types->find("purchase");
+  const auto& views = schema->views();
+  CHECK(views[0].weights[purchase.value]->evaluate({}) == 2.0);
+  CHECK(views[0].times.at(purchase.value) == 5);
+  CHECK_FALSE(views[0].weights[types->find("wish")->value]);
+  CHECK_FALSE(views[1].weights[purchase.value]);
+  CHECK(views[2].weights[purchase.value]->evaluate({}) == 7.0);
+  CHECK(views[2].times.empty());
+  CHECK_FALSE(views[3].weights[purchase.value]);
+}
+
+TEST_CASE("what counts as what is no part of a view's definition: its values stay when that changes") {
+  ViewRegistry registry;
+  const std::vector<FeatureViewSpec> specs = {{.name = "a", .events = {{"visit", "1"}}, .counts_as = true}};
+  const auto before = Schema::build(specs, *InteractionTypes::with_declared({"purchase"}), &registry);
+  const auto after =
+      Schema::build(specs, *InteractionTypes::with_declared({"purchase"}, {{"purchase", {"visit", 3}}}), &registry);
+  CHECK(before->views()[0].id == after->views()[0].id);
+}
+
+TEST_CASE("what cannot count as another type is refused by name") {
+  const auto refused = [](const std::map<std::string, CountsAs>& counts_as) {
+    return InteractionTypes::with_declared({"purchase", "wish"}, counts_as).status().message();
+  };
+  CHECK(refused({{"buy", {"visit"}}}) == "'buy' counts as 'visit', and is not declared");
+  CHECK(refused({{"save", {"visit"}}}) == "'save' is built in, and counts as itself");
+  CHECK(refused({{"wish", {"purchase"}}}) ==
+        "'wish' must count as view, click, visit, rate, save or dismiss, and not as 'purchase'");
+  CHECK(refused({{"wish", {"save", 0}}}) == "the weight of 'wish' must be a whole number from 1 to 100");
+  CHECK(refused({{"wish", {"save", 101}}}) == "the weight of 'wish' must be a whole number from 1 to 100");
+  CHECK(refused({{"wish", {"save", 100}}}).empty());
 }
 
 TEST_CASE("each problem names its view and the remedy") {

@@ -45,6 +45,19 @@ MappingOptions shop_events() {
 
 std::string ms_text(const std::optional<EventTime>& time) { return time ? std::to_string(to_ms(*time)) : "none"; }
 
+TEST_CASE("a zone says how far its clocks are ahead of UTC at an instant") {
+  const EventTime winter = event_time_from_ms(1'704'067'200'000);  // 2024-01-01T00:00:00Z
+  CHECK((*streaming::Zone::find("UTC"))->ahead_at(winter) == std::chrono::minutes(0));
+  CHECK((*streaming::Zone::find("+05:30"))->ahead_at(winter) == std::chrono::minutes(330));
+  CHECK((*streaming::Zone::find("-03:00"))->ahead_at(winter) == std::chrono::minutes(-180));
+  const auto berlin = streaming::Zone::find("Europe/Berlin");
+  if (!berlin.ok()) return;  // this build knows no names
+  CHECK((*berlin)->ahead_at(winter) == std::chrono::minutes(60));
+  // Summer time of 2024 began on 31 March at 01:00 UTC.
+  CHECK((*berlin)->ahead_at(event_time_from_ms(1'711'846'800'000)) == std::chrono::minutes(120));
+  CHECK((*berlin)->ahead_at(event_time_from_ms(1'711'846'799'999)) == std::chrono::minutes(60));
+}
+
 TEST_CASE("an event in other words is read by the mapping") {
   Mapped bench(shop_events());
   REQUIRE(bench.decode(R"({"event":"checkin","venue":{"name":"x","id":12.0},"customer_id":"c\u0031",)"

@@ -42,7 +42,8 @@ Finding examine_writable(const std::string& dir, const fs::path& existing) {
   if (::access(existing.c_str(), W_OK | X_OK) == 0) return {"state directory", Health::kOk, where + " is writable", ""};
   // Looking as another user than the server's is the usual case, and no fault of the server.
   return {"state directory", Health::kWarn, where + " is not writable by this user: " + std::strerror(errno),
-          "run this as the user that cairnd runs as, or give it the folder: chown -R cairn " + dir};
+          "run this as the user that cairnd runs as; as root, where that is the unit cairnd.service, whose user exists "
+          "only while it runs"};
 }
 
 Finding examine_space(const fs::path& existing, std::uint64_t free_bytes_min) {

@@ -113,7 +113,7 @@ learning::RankerWithItems ranker_of(const ReplayArguments& arguments, const data
                                     const learning::ReplayOptions& options, const GlobalOptions& global) {
   if (arguments.ranker != "auto") return value_or_fail(learning::load_ranker(arguments.ranker));
   const std::size_t end = learning::first_asked(dataset, options);
-  const learning::Stream before{dataset.places, std::span(dataset.interactions).first(end)};
+  const learning::Stream before{dataset.places, std::span(dataset.interactions).first(end), dataset.types};
   auto trained = train_ranker_on(before, {.objective = options.objective, .seed = arguments.seed}, global);
   return value_or_fail(learning::serve_ranker(std::move(trained)));
 }

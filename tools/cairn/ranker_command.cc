@@ -25,7 +25,8 @@ datasets::Dataset read_stream(const RankerArguments& arguments) {
   if (!arguments.dataset.empty()) {
     return value_or_fail(load_dataset(arguments.dataset, arguments.data, arguments.seed));
   }
-  if (!arguments.sql.empty()) return value_or_fail(learning::read_sql_stream(arguments.sql, arguments.schema));
+  const InteractionTypes types = value_or_fail(learning::parse_counts_as(arguments.counts_as));
+  if (!arguments.sql.empty()) return value_or_fail(learning::read_sql_stream(arguments.sql, arguments.schema, types));
   if (arguments.places.empty()) {
     fail(
         invalid_argument("--events needs --places FILE, the places as `cairn places import` takes them: ranking learns "
@@ -33,7 +34,8 @@ datasets::Dataset read_stream(const RankerArguments& arguments) {
   }
   datasets::Dataset dataset{.name = "events"};
   dataset.places = value_or_fail(read_places(arguments.places));
-  dataset.interactions = value_or_fail(learning::read_event_stream(arguments.events));
+  dataset.interactions = value_or_fail(learning::read_event_stream(arguments.events, types));
+  dataset.types = types;
   return dataset;
 }
 
@@ -179,7 +181,8 @@ void run_train_ranker(const RankerArguments& arguments, const GlobalOptions& glo
   const auto started = std::chrono::steady_clock::now();
   const learning::RankerTrainOptions options = options_of(arguments);
   const datasets::Dataset dataset = read_stream(arguments);
-  const learning::Stream stream{dataset.places, std::span(dataset.interactions).first(end_of(arguments, dataset))};
+  const learning::Stream stream{dataset.places, std::span(dataset.interactions).first(end_of(arguments, dataset)),
+                                dataset.types};
   prepare_folder(arguments.out);
   const learning::TrainedRanker trained = train_ranker_on(stream, options, arguments.out, global);
   if (const Status written = learning::save_ranker(arguments.out, trained); !written.ok()) fail(written);

@@ -16,6 +16,7 @@ struct RankerArguments {
   std::string data;
   std::vector<std::string> events;
   std::string places;
+  std::vector<std::string> counts_as;
   std::string sql;
   std::string schema;
   std::string until;

@@ -39,6 +39,8 @@ struct RecommendArguments {
   std::string min_offset;
   std::optional<std::int64_t> max_staleness_ms;
   std::string on_stale;
+  bool against = false;
+  std::string language;
 };
 
 /// "kafka:3:1042" as an object.
@@ -80,7 +82,8 @@ void add_position(nlohmann::json& body, const std::string& at) {
 }
 
 std::string body_of(const RecommendArguments& arguments) {
-  nlohmann::json body = {{"user_id", arguments.user}, {"limit", arguments.limit}};
+  nlohmann::json body = {{"limit", arguments.limit}};
+  if (!arguments.user.empty()) body["user_id"] = arguments.user;
   if (!arguments.at.empty()) add_position(body, arguments.at);
   if (!arguments.time.empty()) body["time"] = arguments.time;
   if (arguments.radius_meters) body["radius_meters"] = *arguments.radius_meters;
@@ -105,6 +108,8 @@ std::string body_of(const RecommendArguments& arguments) {
   if (!arguments.min_offset.empty()) body["min_offset"] = read_min_offset(arguments.min_offset);
   if (arguments.max_staleness_ms) body["max_staleness_ms"] = *arguments.max_staleness_ms;
   if (!arguments.on_stale.empty()) body["on_stale"] = arguments.on_stale;
+  if (arguments.against) body["reasons"] = "all";
+  if (!arguments.language.empty()) body["language"] = arguments.language;
   try {
     return body.dump();
   } catch (const nlohmann::json::exception&) {
@@ -113,30 +118,35 @@ std::string body_of(const RecommendArguments& arguments) {
   }
 }
 
-/// The first few reasons. Features of the same events say the same, which is said once.
-std::string reasons_of(const nlohmann::json& item) {
+/// The first few reasons, as phrases.
+std::string reasons_of(const nlohmann::json& item, const char* which) {
   constexpr std::size_t kShown = 3;
-  std::vector<std::string> told;
-  for (const auto& reason : list_at(item, "reasons")) {
-    std::string text = text_at(reason, "text");
-    if (text.empty()) text = text_at(reason, "feature");
-    if (std::find(told.begin(), told.end(), text) == told.end()) told.push_back(std::move(text));
-    if (told.size() == kShown) break;
-  }
   std::string joined;
-  for (const std::string& text : told) joined += (joined.empty() ? "" : "; ") + text;
+  std::size_t shown = 0;
+  for (const auto& reason : list_at(item, which)) {
+    if (shown++ == kShown) break;
+    joined += (joined.empty() ? "" : "; ") + text_at(reason, "text");
+  }
   return joined;
 }
 
-void print_items(const nlohmann::json& answer) {
-  Table table(
-      {{"#", Align::kRight}, {"PLACE"}, {"CATEGORY"}, {"DISTANCE", Align::kRight}, {"SCORE", Align::kRight}, {"WHY"}});
+/// `said`: a language was asked for, so that what is shown is a sentence in it.
+void print_items(const nlohmann::json& answer, bool against, bool said) {
+  std::vector<Table::Column> columns = {{"#", Align::kRight},     {"PLACE"}, {"CATEGORY"}, {"DISTANCE", Align::kRight},
+                                        {"SCORE", Align::kRight}, {"WHY"}};
+  if (against) columns.push_back({"AGAINST"});
+  Table table(columns);
   std::size_t rank = 0;
   for (const auto& item : list_at(answer, "items")) {
     const std::string name = text_at(item, "name");
-    table.add({std::to_string(++rank), name.empty() ? text_at(item, "place_id") : name, text_at(item, "category"),
-               distance_text(number_at(item, "distance_meters")), number_text(number_at(item, "score")),
-               reasons_of(item)});
+    std::vector<std::string> cells = {std::to_string(++rank),
+                                      name.empty() ? text_at(item, "place_id") : name,
+                                      text_at(item, "category"),
+                                      distance_text(number_at(item, "distance_meters")),
+                                      number_text(number_at(item, "score")),
+                                      said ? text_at(item, "because") : reasons_of(item, "reasons")};
+    if (against) cells.push_back(reasons_of(item, "against"));
+    table.add(cells);
   }
   print(table.to_string(color_wanted()));
   rank = 0;
@@ -173,6 +183,13 @@ std::string offsets_remark(const nlohmann::json& freshness) {
   return remark;
 }
 
+std::string known_remark(const nlohmann::json& answer) {
+  const std::string known = text_at(answer, "known_by");
+  if (known == "history") return "";
+  if (known == "recent") return "known by the places of this visit, ";
+  return known == "segment" ? "not known: as others like to go, " : "not known: what is popular here and now, ";
+}
+
 void print_remarks(const nlohmann::json& answer, bool asked_for_an_offset) {
   const nlohmann::json freshness = answer.value("freshness", nlohmann::json::object());
   const std::string newest = text_at(freshness, "newest_event");
@@ -186,8 +203,8 @@ void print_remarks(const nlohmann::json& answer, bool asked_for_an_offset) {
     print("\n" + (asked_for_an_offset ? "the offset asked for is not reached yet, or " + damaged : damaged) + "\n");
   }
   const std::string visit = text_at(answer, "user_event");
-  print("\n" + grouped(count_at(answer, "candidates")) + " candidates, user's row from " + text_at(freshness, "tier") +
-        ", " + cache_remark(answer) + model_remark(answer) +
+  print("\n" + grouped(count_at(answer, "candidates")) + " candidates, " + known_remark(answer) + "user's row from " +
+        text_at(freshness, "tier") + ", " + cache_remark(answer) + model_remark(answer) +
         (newest.empty() ? "no event seen yet" : "newest event " + newest) +
         (visit.empty() ? "" : ", the user's newest visit " + visit) + offsets_remark(freshness) + "\n");
 }
@@ -197,7 +214,7 @@ void run_recommend(const GlobalOptions& options, const RecommendArguments& argum
   const HttpRequest request{.method = "POST", .target = "/v1/recommendations", .body = body};
   if (options.json()) return print(call(options, request).body + "\n");
   const nlohmann::json answer = call_json(options, request);
-  print_items(answer);
+  print_items(answer, arguments.against, !arguments.language.empty());
   if (!options.quiet) print_remarks(answer, !arguments.min_offset.empty());
 }
 
@@ -206,8 +223,10 @@ void run_recommend(const GlobalOptions& options, const RecommendArguments& argum
 void add_recommend_command(CLI::App& app, const GlobalOptions& options) {
   auto* command = app.add_subcommand("recommend", "Which places, for this user, here, now");
   auto arguments = std::make_shared<RecommendArguments>();
-  command->add_option("-u,--user", arguments->user, "User's id; one nobody knows is answered by place and distance")
-      ->required();
+  command->add_option(
+      "-u,--user", arguments->user,
+      "User's id; one nobody knows is answered by place and distance. Without one it is a visitor, known "
+      "by --recent alone");
   command->add_option("--at", arguments->at, "Position as LAT,LON; default: the user's last known place");
   command->add_option("--time", arguments->time, "Instant in RFC 3339; default: now");
   command->add_option("-n,--limit", arguments->limit, "How many places")->check(from_one())->capture_default_str();
@@ -276,9 +295,13 @@ void add_recommend_command(CLI::App& app, const GlobalOptions& options) {
           "What to do while --min-offset is not reached: wait, degrade (answer all the same, and say so) or fail; "
           "default: wait")
       ->check(CLI::IsMember({"wait", "degrade", "fail"}));
+  command->add_flag("--against", arguments->against, "Say too what speaks against each place");
+  command->add_option("--language", arguments->language,
+                      "Say why in a sentence of this language, such as de; [reasons.templates] has those there are");
   command->footer(
       examples("  cairn recommend --user u1 --at 40.7128,-74.0060\n"
                "  cairn recommend -u u1 --at 40.7128,-74.0060 --radius 800 -c cafe -c bakery\n"
+               "  cairn recommend --at 40.7128,-74.0060 --recent p42\n"
                "  cairn recommend -u u1 --where 'price <= 20 and not smoking' --open-at now\n"
                "  cairn -o json recommend -u u1 --time 2024-05-01T08:30:00-04:00"));
   command->callback([&options, arguments] { run_recommend(options, *arguments); });

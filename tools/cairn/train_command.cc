@@ -192,6 +192,11 @@ void add_sources(CLI::App* command, TrainArguments* arguments) {
       ->add_option("--places", arguments->ranker.places,
                    "With --kind ranker and --events: the places, as `cairn places import` takes them")
       ->type_name("FILE");
+  command
+      ->add_option("--counts-as", arguments->ranker.counts_as,
+                   "With --kind ranker: what events of a declared type count as, as [types.counts_as] says in the "
+                   "daemon's configuration: purchase=visit:5; may be repeated")
+      ->take_all();
   command->add_option("--schema", arguments->schema, "With --sql: schema of the tables")->capture_default_str();
   command
       ->add_option("--weights", arguments->weights,
@@ -265,7 +270,7 @@ void check_options(const CLI::App& command, const TrainArguments& arguments) {
     }
   };
   if (arguments.kind != kRankerKind) {
-    return refuse({"--until", "--objective", "--places", "--data"}, "goes with --kind ranker only");
+    return refuse({"--until", "--objective", "--places", "--data", "--counts-as"}, "goes with --kind ranker only");
   }
   refuse({"--weights", "--precision", "--teacher", "--resume"}, "does not go with --kind ranker");
   if (command.count("--data") > 0 && arguments.ranker.dataset.empty()) {

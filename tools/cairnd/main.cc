@@ -21,6 +21,8 @@ config::Vocabulary engine_vocabulary() {
   vocabulary.check_model = check_model_directory;
   vocabulary.check_postgres_options = check_postgres_options;
   vocabulary.check_mapping_options = check_mapping_options;
+  vocabulary.check_ranking_feature = check_ranking_feature;
+  vocabulary.check_reason_options = check_reason_options;
   vocabulary.check_kafka_property = check_kafka_property;
   vocabulary.check_place_options = check_place_options;
   return vocabulary;

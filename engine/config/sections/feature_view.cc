@@ -92,7 +92,9 @@ std::vector<Key<FeatureViewSpec>> view_bound_keys() {
 RecordTable<FeatureViewSpec> make_view_table() {
   RecordTable<FeatureViewSpec> table{
       "feature_view",
-      "A set of features kept beside the built-in ones. Give one such table per view.",
+      "A set of features kept beside the built-in ones. Give one such table per view. A view begins empty, with the "
+      "events that come after the start that first had it; so does one whose entity, dimension, aggregate, half_life, "
+      "cell_precision or events have changed.",
       view_shape_keys(),
       {"# Which types count and how much: arithmetic over the event's value, or a list of types that count 1 each.",
        "# Without it every type counts 1.", "#events = { visit = \"1\", save = \"3\", rate = \"value - 2.5\" }"}};

@@ -114,7 +114,7 @@ std::vector<Key<Config>> http_limit_keys() {
 Section http_section() {
   Section section{
       "http",
-      "The HTTP API, console and metrics.",
+      "The HTTP API and metrics.",
       {
           listen_key(),
           make_key<Config>(CAIRN_AT(http.allow_remote),

@@ -50,10 +50,11 @@ Section ranking_section() {
 OpenTable ranking_weights_table() {
   return {"ranking",
           kWeightsTable,
-          "The score of a place is the sum of weight * ranking feature. Given one weight, features without one weigh "
-          "nothing; given none, all have their defaults. A weight is from -1e6 to 1e6. A name that is no feature is "
-          "answered with the list of them.",
-          {}};
+          "The score of a place is the sum of weight * ranking feature. A weight that stands here takes the place of "
+          "the ranker's; all others stay, and so does what the ranker's network adds. With defaults = false the "
+          "weights that stand here are the only ones, and no network takes part. A weight is from -1e6 to 1e6. "
+          "GET /v1/ranking-features has the names, and what weighs how much.",
+          {"#distance = -1.2", "#defaults = false"}};
 }
 
 }  // namespace cairn::config

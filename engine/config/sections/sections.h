@@ -14,6 +14,7 @@ namespace cairn::config {
 [[nodiscard]] Section kafka_section();
 [[nodiscard]] Section places_section();
 [[nodiscard]] Section ranking_section();
+[[nodiscard]] Section reasons_section();
 [[nodiscard]] Section model_section();
 [[nodiscard]] Section cache_section();
 [[nodiscard]] Section batching_section();
@@ -22,13 +23,16 @@ namespace cairn::config {
 [[nodiscard]] Section log_section();
 [[nodiscard]] Section dead_letters_section();
 
+[[nodiscard]] OpenTable types_counts_as_table();
 [[nodiscard]] OpenTable mapping_fields_table();
 [[nodiscard]] OpenTable mapping_types_table();
 [[nodiscard]] OpenTable kafka_properties_table();
 [[nodiscard]] OpenTable ranking_weights_table();
+[[nodiscard]] OpenTable reasons_templates_table();
 
 [[nodiscard]] RecordTable<FileSourceOptions> make_file_table();
 [[nodiscard]] RecordTable<FeatureViewSpec> make_view_table();
+[[nodiscard]] RecordTable<RankingFeatureSpec> make_ranking_feature_table();
 [[nodiscard]] RecordTable<AttributeSpec> make_attribute_table();
 [[nodiscard]] RecordTable<PlaceRule> make_rule_table();
 

@@ -28,4 +28,13 @@ Section types_section() {
           }};
 }
 
+OpenTable types_counts_as_table() {
+  return {"types",
+          kCountsAsTable,
+          "What declared types count as in the built-in views: so many events of a built-in type, with their time and "
+          "value, 1 to 100, and 1 without a weight. A declared type that is not named here counts in no built-in view. "
+          "A change is for events that are applied from then on: what was counted before stays as it was.",
+          {"# purchase = { as = \"visit\", weight = 5 }", "# wish = \"save\""}};
+}
+
 }  // namespace cairn::config

@@ -179,6 +179,9 @@ class Engine {
   /// The views in force, built-in ones first.
   [[nodiscard]] virtual std::vector<FeatureViewSpec> feature_views(const CallContext& context) const = 0;
 
+  /// Every ranking feature in scoring order, those of the configuration last.
+  [[nodiscard]] virtual std::vector<RankingFeatureInfo> ranking_features(const CallContext& context) const = 0;
+
   /// Waits until both consumers have applied and stored all that their sources held when the call was made (files to
   /// their end, the API's log, Kafka's high watermarks), and until answers know all places; the SQL consumer, and the
   /// places in PostgreSQL, only when PostgreSQL is configured. Without a deadline it waits until it is cancelled.
@@ -216,7 +219,7 @@ class Engine {
 
   /// Reads the ranker in `directory`, and puts it in force in one step. Empty: the one that ships with Cairn. Otherwise
   /// as activate_model(); the next engine opens with its own RankingOptions::ranker_dir. RankingOptions::weights go on
-  /// to replace the weights of any ranker.
+  /// to replace those of any ranker that they name.
   /// Returns: what is in force; NOT_FOUND, INVALID_ARGUMENT naming file, line and key, UNIMPLEMENTED for a format of
   /// later versions.
   [[nodiscard]] virtual Result<ModelStatus> activate_ranker(const CallContext& context, const std::string& directory,
@@ -235,7 +238,7 @@ class Engine {
   Engine() = default;
 };
 
-/// Every ranking feature, in scoring order. Weights in the configuration use these names.
+/// Every built-in ranking feature, in scoring order. Weights in the configuration use these names.
 [[nodiscard]] std::vector<RankingFeatureInfo> ranking_features();
 
 /// Whether `directory` is a ranker that an engine can be opened with (RankingOptions::ranker_dir).
@@ -253,6 +256,14 @@ class Engine {
 /// Whether an engine would open with this mapping of events.
 /// Returns: INVALID_ARGUMENT, beginning with the key at fault as the configuration names it.
 [[nodiscard]] Status check_mapping_options(const DecodeOptions& options);
+
+/// Whether an engine would open with the ranking feature, beside the views and the types of `options`.
+/// Returns: INVALID_ARGUMENT, beginning with the key at fault, such as "view".
+[[nodiscard]] Status check_ranking_feature(const RankingFeatureSpec& feature, const EngineOptions& options);
+
+/// Whether an engine would open with `ranking.reasons`, beside `ranking.features`.
+/// Returns: INVALID_ARGUMENT, beginning with the key at fault: "time_zone", "language", "templates.de.visited".
+[[nodiscard]] Status check_reason_options(const RankingOptions& ranking);
 
 /// Whether an engine would open with what is said of attributes, holidays, time zones and rules.
 /// Returns: INVALID_ARGUMENT, beginning with the key at fault as the configuration names it: "attribute[1].name: ...".

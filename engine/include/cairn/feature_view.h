@@ -68,6 +68,9 @@ struct FeatureViewSpec {
   std::uint32_t max_entries = 1024;  ///< bound on entries per entity; the ones with the newest events stay
   int cell_precision = 6;            ///< letters of the geohash where entity or dimension is a cell: 1 to 12
   std::vector<EventWeight> events;   ///< which types count and how much; empty: every type with weight 1
+  /// Types that `events` does not name count here as the ones that they count as (DecodeOptions::counts_as). So do the
+  /// built-in views. It is no part of what a stored value means: when it changes, values stay as they were counted.
+  bool counts_as = false;
 };
 
 /// How a value stands towards the question (Feast's names, and one of ours).

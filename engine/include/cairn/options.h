@@ -9,6 +9,7 @@
 
 #include "cairn/attributes.h"
 #include "cairn/feature_view.h"
+#include "cairn/interaction.h"
 #include "cairn/log.h"
 #include "cairn/mapping.h"
 #include "cairn/place_rule.h"
@@ -48,7 +49,10 @@ struct DecodeOptions {
   std::size_t event_bytes_max = 64 * 1024;                          ///< longer events go to the dead letters
   std::chrono::hours future_max{24};                                ///< a time further ahead of the clock is impossible
   std::chrono::sys_days time_min{std::chrono::year{2000} / 1 / 1};  ///< an earlier time is impossible
-  std::vector<std::string> declared_types;                          ///< beyond the built-in ones, in stored order
+  std::vector<std::string> declared_types = {};                     ///< beyond the built-in ones, in stored order
+  /// What declared types count as in the built-in views, by name. A change is for events that are applied from then on:
+  /// what was counted stays as it was.
+  std::map<std::string, CountsAs> counts_as = {};
   /// Event ids remembered, in the order they came: a repeat changes nothing while at most half as many newer ids have
   /// come, and counts when as many have.
   std::uint64_t dedup_ids = 4'000'000;
@@ -104,12 +108,51 @@ struct StateOptions {
 /// A weight of a ranking feature lies between this and its negative, so that every score is a number.
 inline constexpr double kRankingWeightMax = 1e6;
 
+/// What a ranking feature makes of a value of its view.
+enum class ValueTransform : std::uint8_t {
+  kNone,
+  kLog1p,  ///< ln(1 + x); of a negative x -ln(1 - x)
+  kSqrt,   ///< the square root; of a negative x that of -x, negative
+  kAny,    ///< 1 where there is a value
+};
+
+/// A ranking feature of a deployment's own: a value of a feature view, which adds to the score of a place. Where the
+/// view has no value it is 0. What is read is:
+///
+///   a view of        by                    the value of
+///   place            none; type            the place; with `key`, of the place and that type
+///   cell             none; type            the cell in which the place lies
+///   user             place, category,      the user and the place, its category, or the cell in which it lies
+///                    cell
+///
+/// Values of places and cells are as of the beginning of the hour that is asked about, those of users as of the moment.
+struct RankingFeatureSpec {
+  std::string name;  ///< [a-z][a-z0-9_]{0,62}, of no other ranking feature
+  std::string view;  ///< of FeatureViewSpec::name, built in or declared; any aggregate but a sequence
+  std::string key;   ///< an interaction type, where the view is by type, and only there
+  ValueTransform transform = ValueTransform::kNone;
+  double weight = 0.0;  ///< from -kRankingWeightMax to that
+  std::string reason;   ///< what a reason says, "{value}" being the view's value; empty: name and value
+};
+
+/// How the sentences of answers are said.
+struct ReasonOptions {
+  std::string time_zone = "UTC";  ///< whose clock sentences speak by: a name such as Europe/Berlin, or an offset
+  std::string language = "en";    ///< where a request asks for none that there is
+  /// By language, then by what is said (engine/ranking/explain/sentences.h): a template. What a language lacks is said
+  /// in English.
+  std::map<std::string, std::map<std::string, std::string>> templates = {};
+};
+
 /// How candidates are scored: score = sum of weight * ranking feature. The ranking features are named functions
 /// (`ranking_features()` lists them with their meaning).
 struct RankingOptions {
   std::string ranker_dir;  ///< directory of a ranker, whose numbers replace those that ship with Cairn; empty: these
-  std::map<std::string, double>
-      weights;  ///< by ranking feature, -1e6 to 1e6; absent ones weigh nothing; empty: the ranker's
+  std::map<std::string, double> weights;  ///< by ranking feature, -1e6 to 1e6; those that are absent are the ranker's
+  /// False: what `weights` does not name weighs nothing, and a ranker's network takes no part.
+  bool default_weights = true;
+  std::vector<RankingFeatureSpec> features = {};  ///< beside the built-in ones
+  ReasonOptions reasons = {};
   double radius_meters_default = 50'000;
   double radius_meters_max = 500'000;
   std::size_t limit_max = 1'000;           ///< most places per answer
@@ -118,8 +161,8 @@ struct RankingOptions {
 
 /// What is known of all places alike.
 struct PlaceOptions {
-  std::vector<AttributeSpec> attributes;  ///< whose type matters; others hold what they are given
-  std::string time_zone = "UTC";          ///< of places without an attribute time_zone, and of rules
+  std::vector<AttributeSpec> attributes;     ///< whose type matters; others hold what they are given
+  std::string time_zone = "UTC";             ///< of places without an attribute time_zone, and of rules
   std::vector<std::string> public_holidays;  ///< PH of opening hours: "2026-12-25", "12-25" of each year, or "A..B"
   std::vector<std::string> school_holidays;  ///< SH: likewise
 };
@@ -182,28 +225,28 @@ struct ComputeOptions {
 
 /// Everything an engine needs to open.
 struct EngineOptions {
-  std::string state_dir;  ///< created when absent; one engine at a time, by lock
-  StateOptions state;
-  DecodeOptions decode;
-  IdempotencyOptions idempotency;
-  SqlOptions sql;
-  RankingOptions ranking;
-  PlaceOptions places;
-  std::vector<PlaceRule> rules;  ///< by which places rise and fall; Engine::apply_rules replaces them
-  ModelOptions model;
-  AnswerCacheOptions answers;
-  BatchingOptions batching;
-  ComputeOptions compute;
-  std::vector<FileSourceOptions> files;
-  KafkaSourceOptions kafka;
-  std::vector<FeatureViewSpec>
-      feature_views;             ///< beside the built-in ones (`builtin_feature_views()`), which ranking reads
-  std::string dead_letter_path;  ///< empty: STATE_DIR/dead-letters.ndjson
-  DeadLetterOptions dead_letters;
+  std::string state_dir = {};  ///< created when absent; one engine at a time, by lock
+  StateOptions state = {};
+  DecodeOptions decode = {};
+  IdempotencyOptions idempotency = {};
+  SqlOptions sql = {};
+  RankingOptions ranking = {};
+  PlaceOptions places = {};
+  std::vector<PlaceRule> rules = {};  ///< by which places rise and fall; Engine::apply_rules replaces them
+  ModelOptions model = {};
+  AnswerCacheOptions answers = {};
+  BatchingOptions batching = {};
+  ComputeOptions compute = {};
+  std::vector<FileSourceOptions> files = {};
+  KafkaSourceOptions kafka = {};
+  std::vector<FeatureViewSpec> feature_views =
+      {};                             ///< beside the built-in ones (`builtin_feature_views()`), which ranking reads
+  std::string dead_letter_path = {};  ///< empty: STATE_DIR/dead-letters.ndjson
+  DeadLetterOptions dead_letters = {};
   std::uint64_t event_log_segment_bytes = 64u << 20;
   /// Opens although something that was acknowledged is lost, and gives it up: each loss is logged as an error.
   bool accept_log_loss = false;
-  Logger log;
+  Logger log = {};
 };
 
 }  // namespace cairn

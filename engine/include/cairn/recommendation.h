@@ -32,66 +32,71 @@ enum class ExploreMethod : std::uint8_t {
 }
 struct Explore {
   ExploreMethod method = ExploreMethod::kUcb;
-  double strength = 1.0;              ///< 0, not at all, to 100
-  std::optional<std::uint64_t> seed;  ///< of the draw: required with kThompson, and nothing with kUcb
+  double strength = 1.0;                   ///< 0, not at all, to 100
+  std::optional<std::uint64_t> seed = {};  ///< of the draw: required with kThompson, and nothing with kUcb
 };
 
 /// Which places, for this user, here, now.
 struct RecommendRequest {
-  UserId user;                       ///< may be unknown: the answer is then by place and distance. Empty, which
-                                     ///< needs `cell` or `snap`: for nobody in particular
-  std::optional<GeoPoint> position;  ///< absent: the user's last known place; unknown too: INVALID_ARGUMENT
+  UserId user =
+      {};  ///< may be unknown: the answer is then by place and distance. Empty: a visitor, nobody in particular
+  std::optional<GeoPoint> position = {};  ///< absent: the user's last known place; unknown too: INVALID_ARGUMENT
   std::string cell = {};  ///< a geohash of 5 to 8 letters: the position is its centre, so that all who ask from there
                           ///< ask the same. With `position`: INVALID_ARGUMENT
   bool snap = false;      ///< moves `position` to the centre of its cell of AnswerCacheOptions::cell_letters
-  std::optional<EventTime> position_time;  ///< when the position was fixed; absent: the moment asked for
-  std::optional<EventTime> time;           ///< the moment asked for; absent: the clock
+  std::optional<EventTime> position_time = {};  ///< when the position was fixed; absent: the moment asked for
+  std::optional<EventTime> time = {};           ///< the moment asked for; absent: the clock
   std::size_t limit = 20;
-  std::optional<double> radius_meters;  ///< absent: RankingOptions::radius_meters_default
-  std::vector<std::string> categories;  ///< empty: any
-  std::vector<std::string> exclude_categories;  ///< leave out places of these
+  std::optional<double> radius_meters = {};          ///< absent: RankingOptions::radius_meters_default
+  std::vector<std::string> categories = {};          ///< empty: any
+  std::vector<std::string> exclude_categories = {};  ///< leave out places of these
   /// Only places for which this holds; empty: all. Tests of attributes joined by and, or, not and parentheses:
   /// `price <= 20 and (cuisine in ("thai", "lao") or vegan) and not smoking`. engine/ranking/README.md has all of it.
-  std::string where;
-  std::optional<EventTime> open_at;  ///< only places that are open then, by the attribute that is declared as hours
-  bool open_now = false;             ///< the same, at the moment asked for; not together with open_at
-  bool open_unknown = false;         ///< with either: places whose hours are unknown as well
-  bool exclude_seen = false;            ///< leave out places in the user's history
-  std::vector<PlaceId> exclude;         ///< leave out these; unknown ones are no error
-  std::vector<PlaceId> only;            ///< leave out all but these, within the radius; empty: all places
-  std::vector<PlaceId> rank;            ///< order just these, however far, unless a radius is named; empty: all places
-  std::vector<PlaceId> recent;       ///< seen in this session, the latest last: known to the model beside the history,
-                                     ///< and the position of who has no other
-  std::string cursor;                ///< Recommendations::next of the page before: the next best, none again
-  std::size_t max_per_category = 0;  ///< places of one category in an answer; 0: any number
+  std::string where = {};
+  std::optional<EventTime> open_at =
+      {};                             ///< only places that are open then, by the attribute that is declared as hours
+  bool open_now = false;              ///< the same, at the moment asked for; not together with open_at
+  bool open_unknown = false;          ///< with either: places whose hours are unknown as well
+  bool exclude_seen = false;          ///< leave out places in the user's history
+  std::vector<PlaceId> exclude = {};  ///< leave out these; unknown ones are no error
+  std::vector<PlaceId> only = {};     ///< leave out all but these, within the radius; empty: all places
+  std::vector<PlaceId> rank = {};     ///< order just these, however far, unless a radius is named; empty: all places
+  std::vector<PlaceId> recent = {};   ///< seen in this session, the latest last: known to the model beside the history,
+                                      ///< and the position of who has no other
+  std::string cursor = {};            ///< Recommendations::next of the page before: the next best, none again
+  std::size_t max_per_category = 0;   ///< places of one category in an answer; 0: any number
   double diversity = 0.0;  ///< how much the answer avoids places that are alike: 0, not at all, to 1, whatever
                            ///< they score. Items are then in the order in which they were chosen
-  std::optional<std::uint32_t> segment;  ///< of the model's, for who is unknown to it; absent: all of them, as their
-                                         ///< users go to places near the position. Beyond those there are:
-                                         ///< INVALID_ARGUMENT, and where there are none FAILED_PRECONDITION
-  std::optional<Explore> explore;  ///< absent: answers by what is known. Where the model in force is not one set of
-                                   ///< fold-in vectors: FAILED_PRECONDITION
-  bool attributes = false;         ///< fill the attributes of the answer's places
-  bool explain = true;             ///< fill Recommended::reasons
-  std::optional<Watermark> min_offset;                     ///< the answer must reflect all before it
-  std::optional<std::chrono::milliseconds> max_staleness;  ///< a kept answer must not be older; 0: it is computed;
-                                                           ///< absent: as AnswerCacheOptions say
-  OnStale on_stale = OnStale::kWait;                       ///< what to do when it cannot yet
+  std::optional<std::uint32_t> segment = {};  ///< of the model's, for who is unknown to it; absent: all of them, as
+                                              ///< their users go to places near the position. Beyond those there are:
+                                              ///< INVALID_ARGUMENT, and where there are none FAILED_PRECONDITION
+  std::optional<Explore> explore = {};  ///< absent: answers by what is known. Where the model in force is not one set
+                                        ///< of fold-in vectors: FAILED_PRECONDITION
+  bool attributes = false;              ///< fill the attributes of the answer's places
+  bool explain = true;                  ///< fill Recommended::reasons and because
+  bool against = false;       ///< with explain: all reasons, and in Recommended::against what speaks against it
+  std::string language = {};  ///< of Recommended::because: "de", or as Accept-Language has it; empty: the default
+  std::optional<Watermark> min_offset = {};                     ///< the answer must reflect all before it
+  std::optional<std::chrono::milliseconds> max_staleness = {};  ///< a kept answer must not be older; 0: it is computed;
+                                                                ///< absent: as AnswerCacheOptions say
+  OnStale on_stale = OnStale::kWait;                            ///< what to do when it cannot yet
 };
 
-/// Why a place stands where it does: one ranking feature's share of the score.
+/// Why a place stands where it does: what one or several ranking features that say the same add to the score.
 struct Reason {
-  std::string feature;        ///< name of the ranking feature
-  double value = 0.0;         ///< the feature's value
-  double contribution = 0.0;  ///< weight * value
-  std::string text;           ///< for people: "visited 12 times, last 2 days ago"
+  std::string feature;        ///< name of the ranking feature, of several the one that counts most
+  double value = 0.0;         ///< that feature's value
+  double contribution = 0.0;  ///< weight * value, summed over those that say the same
+  std::string text;           ///< for people: "visited 12 times"
 };
 
 struct Recommended {
   Place place;
   double score = 0.0;  ///< sum of all contributions, also those not listed
   double distance_meters = 0.0;
-  std::vector<Reason> reasons;  ///< largest contribution by magnitude first
+  std::vector<Reason> reasons;       ///< what speaks for it, each once, the largest contribution first
+  std::vector<Reason> against = {};  ///< what speaks against it, when asked for, the largest magnitude first
+  std::string because = {};          ///< a sentence of the first reasons, for people; empty: nothing speaks for it
 };
 
 /// What an answer could know of the user, beside position and time.
@@ -169,8 +174,10 @@ struct Recommendations {
 /// One named function of (user, place, position, time) that ranking can weigh.
 struct RankingFeatureInfo {
   std::string name;
-  std::string meaning;  ///< one sentence: formula and unit
-  double default_weight = 0.0;
+  std::string meaning;          ///< one sentence: formula and unit
+  double default_weight = 0.0;  ///< that ships with Cairn; of an own feature, that it is declared with
+  double weight = 0.0;          ///< in force
+  bool own = false;             ///< declared by the configuration
 };
 
 }  // namespace cairn

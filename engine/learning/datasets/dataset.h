@@ -10,11 +10,12 @@
 
 namespace cairn::datasets {
 
-/// Places and what users did with them. Types are indexes into the built-in InteractionTypes.
+/// Places and what users did with them. Types of interactions are indexes into `types`.
 struct Dataset {
   std::string name;
   std::vector<Place> places;
   std::vector<Interaction> interactions;  ///< in time order; equal times in the order of the origin
+  InteractionTypes types = {};            ///< the built-in ones, unless others were read
 };
 
 /// Orders by time; equal times stay as they are.

@@ -139,13 +139,13 @@ void Replay::remember(const Interaction& one) {
   if (row == gpu::kNoRow) return;
   ++own_visits_[one.user.str()][row];
   ++visits_[row];
-  if (options_.objective == Objective::kNew && is_visit(one)) been_[one.user.str()].insert(row);
+  if (options_.objective == Objective::kNew && is_visit(one, dataset_.types)) been_[one.user.str()].insert(row);
 }
 
 bool Replay::may_ask(const Interaction& one) const {
   if (options_.objective == Objective::kNext) return true;
   const std::uint32_t row = engine_->row_of(one.place);
-  if (row == gpu::kNoRow || !is_visit(one)) return false;
+  if (row == gpu::kNoRow || !is_visit(one, dataset_.types)) return false;
   const auto been = been_.find(one.user.str());
   return been == been_.end() || !been->second.contains(row);
 }
@@ -208,7 +208,8 @@ Result<ReplayReport> Replay::run() {
   const auto started = std::chrono::steady_clock::now();
   const std::span<const Interaction> all(dataset_.interactions);
   const std::size_t first = first_asked(dataset_, options_);
-  CAIRN_ASSIGN_OR_RETURN(engine_, ReplayEngine::open(dataset_.places, options_.ranking, options_.ranker));
+  CAIRN_ASSIGN_OR_RETURN(engine_,
+                         ReplayEngine::open(dataset_.places, options_.ranking, options_.ranker, dataset_.types));
   engine_->serve_model(options_.items);
   visits_.resize(engine_->recommender().index()->size());
   CAIRN_RETURN_IF_ERROR(warm_up(std::min(first, all.size())));

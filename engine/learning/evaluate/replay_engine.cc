@@ -9,12 +9,12 @@
 namespace cairn::learning {
 
 Result<std::unique_ptr<ReplayEngine>> ReplayEngine::open(std::span<const Place> places, const RankingOptions& options,
-                                                         std::optional<ranking::RankerModel> ranker) {
+                                                         std::optional<ranking::RankerModel> ranker,
+                                                         const InteractionTypes& types) {
   std::unique_ptr<ReplayEngine> made(new ReplayEngine());
   made->store_ = storage::open_memory_store(features::merge_encoded_rows);
-  CAIRN_ASSIGN_OR_RETURN(
-      made->state_,
-      state::FeatureState::open(*made->store_, {.views = ranking::builtin_views(), .sync = false}, InteractionTypes()));
+  CAIRN_ASSIGN_OR_RETURN(made->state_, state::FeatureState::open(
+                                           *made->store_, {.views = ranking::builtin_views(), .sync = false}, types));
   CAIRN_RETURN_IF_ERROR(made->state_->catalog().upsert(places));
   if (ranker) {
     CAIRN_ASSIGN_OR_RETURN(made->recommender_,
@@ -32,7 +32,7 @@ Status ReplayEngine::learn(std::span<const Interaction> interactions) {
     const std::uint32_t row = row_of(one.place);
     if (row == gpu::kNoRow) continue;
     previous_[one.user.str()] = {row, one.time};
-    if (is_visit(one)) last_visits_[one.user.str()] = {row, one.time};
+    if (is_visit(one, types())) last_visits_[one.user.str()] = {row, one.time};
   }
   return state_->apply({"replay", interactions, {}, 0});
 }
@@ -58,9 +58,10 @@ std::uint32_t ReplayEngine::row_of(const PlaceId& place) const {
   return found == rows_.end() ? gpu::kNoRow : found->second;
 }
 
-bool is_visit(const Interaction& one) noexcept {
-  static const InteractionTypes kTypes;
-  return one.type == *kTypes.find("visit");
+bool is_visit(const Interaction& one, const InteractionTypes& types) noexcept {
+  static const TypeIndex kVisit = *InteractionTypes().find("visit");
+  const auto counted = types.counts_as(one.type);
+  return one.type == kVisit || (counted && counted->as == kVisit);
 }
 
 double hours_between(EventTime before, EventTime after) noexcept {

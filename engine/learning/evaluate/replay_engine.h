@@ -27,11 +27,12 @@ namespace cairn::learning {
 /// thread.
 class ReplayEngine {
  public:
-  /// With `ranker`, or where that is absent the one that `options` name.
-  /// Returns: what the state and the recommender return.
+  /// With `ranker`, or where that is absent the one that `options` name. Interactions count by `types`, as they do in
+  /// an engine that has these. Returns: what the state and the recommender return.
   [[nodiscard]] static Result<std::unique_ptr<ReplayEngine>> open(std::span<const Place> places,
                                                                   const RankingOptions& options,
-                                                                  std::optional<ranking::RankerModel> ranker);
+                                                                  std::optional<ranking::RankerModel> ranker,
+                                                                  const InteractionTypes& types = {});
 
   /// From here on this model's scores are the ranking feature `model` (null: 0). Users are folded in from their rows,
   /// as these are when a question is asked.
@@ -51,6 +52,7 @@ class ReplayEngine {
   [[nodiscard]] const Previous* last_visit(const UserId& user) const;
   /// The place's row in the index, or gpu::kNoRow.
   [[nodiscard]] std::uint32_t row_of(const PlaceId& place) const;
+  [[nodiscard]] const InteractionTypes& types() const noexcept { return state_->types(); }
   [[nodiscard]] const ranking::Recommender& recommender() const noexcept { return *recommender_; }
 
  private:
@@ -64,8 +66,8 @@ class ReplayEngine {
   std::unordered_map<std::string, Previous> last_visits_;
 };
 
-/// Whether a user went to a place, which is what is to be foreseen.
-[[nodiscard]] bool is_visit(const Interaction& one) noexcept;
+/// Whether a user went to a place, which is what is to be foreseen: the type is a visit, or counts as one.
+[[nodiscard]] bool is_visit(const Interaction& one, const InteractionTypes& types) noexcept;
 
 /// Hours between two moments, 0 where the second is not later.
 [[nodiscard]] double hours_between(EventTime before, EventTime after) noexcept;

@@ -18,11 +18,11 @@ namespace {
 constexpr std::size_t kUsersAsked = 256;  ///< their mean is within a few percent of that of all
 constexpr std::size_t kRank = 20;
 
-Interactions visits_of(std::span<const std::span<const Interaction>> streams) {
+Interactions visits_of(std::span<const std::span<const Interaction>> streams, const InteractionTypes& types) {
   InteractionsBuilder builder;
   for (const auto& stream : streams) {
     for (const Interaction& one : stream) {
-      if (is_visit(one)) builder.add(one.user.str(), one.place.str());
+      if (is_visit(one, types)) builder.add(one.user.str(), one.place.str());
     }
   }
   return std::move(builder).finish();
@@ -94,7 +94,7 @@ Status bring_to_unit(const Interactions& interactions, std::size_t threads, mode
 
 Result<model::Model> train_item_model(std::span<const std::span<const Interaction>> streams,
                                       const ItemModelOptions& options) {
-  const Interactions interactions = visits_of(streams);
+  const Interactions interactions = visits_of(streams, options.types);
   const std::string what = "the model of items (" + options.kind + ")";
   if (interactions.columns.empty()) {
     return invalid_argument(what + ": there are no visits to train it on; item_model=none trains a ranker without one");

@@ -21,6 +21,7 @@ struct ItemModelOptions {
   std::size_t threads = 0;  ///< 0: every processor
   gpu::Progress progress = {};
   std::function<void(const std::string&)> remark = {};  ///< told what a person should know
+  InteractionTypes types = {};                          ///< of the streams' interactions
 };
 
 /// Trains the model of items whose score a ranker weighs, from the visits of all `streams` together; equal ids mean the

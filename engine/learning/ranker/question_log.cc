@@ -181,7 +181,7 @@ Result<QuestionLog> log_questions(ReplayEngine& engine, std::span<const Interact
   for (std::size_t i = 0; i < std::min(plan.end, interactions.size()); ++i) {
     if (i % 256 == 0 && progress && !progress(i)) return Status{StatusCode::kCancelled, "the training was given up"};
     if (i == plan.measure_from) *to_learn = log.questions.size();
-    if (i < plan.first || !is_visit(interactions[i])) continue;
+    if (i < plan.first || !is_visit(interactions[i], engine.types())) continue;
     if (i < plan.measure_from && !logger.asks()) continue;
     CAIRN_RETURN_IF_ERROR(learn_until(i));
     const Interaction& truth = interactions[i];

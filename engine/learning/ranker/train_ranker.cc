@@ -133,7 +133,8 @@ Result<model::Model> Training::train_items(std::span<const std::span<const Inter
                                     .seed = options_.seed,
                                     .threads = options_.threads,
                                     .progress = progress,
-                                    .remark = options_.remark});
+                                    .remark = options_.remark,
+                                    .types = streams_.empty() ? InteractionTypes() : streams_.front().types});
 }
 
 Status Training::prepare_items() {
@@ -171,7 +172,7 @@ Result<Training::Log> Training::ask(const ranking::RankerModel& ranker, const Ca
   Log all;
   for (std::size_t i = 0; i < streams_.size(); ++i) {
     const Stream& stream = streams_[i];
-    CAIRN_ASSIGN_OR_RETURN(const auto engine, ReplayEngine::open(stream.places, {}, ranker));
+    CAIRN_ASSIGN_OR_RETURN(const auto engine, ReplayEngine::open(stream.places, {}, ranker, stream.types));
     if (has_items()) engine->serve_model(items_[i]);
     const double share = static_cast<double>(questions_max) / static_cast<double>(std::max<std::size_t>(1, learnable_));
     QuestionPlan plan{.objective = options_.objective,

@@ -26,6 +26,7 @@ namespace cairn::learning {
 struct Stream {
   std::span<const Place> places = {};
   std::span<const Interaction> interactions = {};  ///< in time order
+  InteractionTypes types = {};                     ///< of the interactions; the same for all streams
 };
 
 struct RankerTrainOptions {

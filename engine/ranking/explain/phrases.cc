@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 
 #include "features/calendar.h"
 
@@ -34,12 +35,16 @@ std::string counted_phrase(std::int64_t count, const char* noun) {
 
 std::string times_phrase(std::int64_t count) { return count == 1 ? "once" : std::to_string(count) + " times"; }
 
-std::string hour_phrase(EventTime time) {
+std::string hour_phrase(EventTime time, std::chrono::minutes ahead) {
   constexpr const char* kDays[] = {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
-  const int hour = features::hour_of_week(time);
-  char text[32];
+  const int hour = features::hour_of_week(time + ahead);
+  char text[64];
   std::snprintf(text, sizeof text, "%s %02d h UTC", kDays[hour / 24], hour % 24);
-  return text;
+  if (ahead.count() == 0) return text;
+  char offset[32];
+  const auto minutes = static_cast<int>(std::abs(ahead.count()));
+  std::snprintf(offset, sizeof offset, "%c%02d:%02d", ahead.count() < 0 ? '-' : '+', minutes / 60, minutes % 60);
+  return std::string(text) + offset;
 }
 
 }  // namespace cairn::ranking

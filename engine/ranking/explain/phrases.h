@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -16,7 +17,7 @@ namespace cairn::ranking {
 [[nodiscard]] std::string counted_phrase(std::int64_t count, const char* noun);
 /// "once", "12 times"
 [[nodiscard]] std::string times_phrase(std::int64_t count);
-/// "Mon 09 h UTC"
-[[nodiscard]] std::string hour_phrase(EventTime time);
+/// "Mon 09 h UTC", or, where clocks are ahead of it, "Mon 10 h UTC+01:00".
+[[nodiscard]] std::string hour_phrase(EventTime time, std::chrono::minutes ahead = std::chrono::minutes(0));
 
 }  // namespace cairn::ranking

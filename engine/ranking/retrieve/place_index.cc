@@ -55,6 +55,12 @@ PlaceIndex::PlaceIndex(std::vector<state::Catalog::Stored> places, const feature
   attributes_ = std::make_unique<const AttributeIndex>(places_);
 }
 
+std::uint64_t PlaceIndex::cell(std::uint32_t row, int letters) const noexcept {
+  // A coarser cell is a prefix of a finer one, five bits a letter.
+  if (letters <= kCellLetters) return cells_[row] >> (5 * (kCellLetters - letters));
+  return features::geohash_bits(places_[row].position, letters);
+}
+
 std::vector<gpu::RowRange> PlaceIndex::ranges_around(GeoPoint center, double radius_meters) const {
   constexpr double kDegrees = 180.0 / std::numbers::pi;
   // A margin far above the rounding of distance_meters keeps a place on the rim inside.

@@ -38,6 +38,8 @@ class PlaceIndex {
   [[nodiscard]] std::uint64_t cell(std::uint32_t row) const noexcept {
     return cells_[row];
   }  ///< geohash bits, kCellLetters
+  /// That of so many letters, 1 to 12. More than kCellLetters are made for each call.
+  [[nodiscard]] std::uint64_t cell(std::uint32_t row, int letters) const noexcept;
   [[nodiscard]] std::uint64_t place_id(std::uint32_t row) const noexcept { return ids_[row]; }  ///< dictionary id
 
   [[nodiscard]] const AttributeIndex& attributes() const noexcept { return *attributes_; }

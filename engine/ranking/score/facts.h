@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <vector>
 
@@ -19,6 +20,7 @@ struct Situation {
   GeoPoint position;
   double position_age_hours = 0.0;  ///< how long ago the user was at `position`
   EventTime time;
+  std::chrono::minutes clock_ahead{0};  ///< of UTC: of the clock that sentences speak by
 };
 
 /// What ranking features read that is the same for all candidates of a question: computed once, read for each.

@@ -8,10 +8,11 @@
 
 namespace cairn::ranking {
 
-Result<LinearStage> LinearStage::create(std::vector<double> weights, const std::map<std::string, double>& named) {
+Result<LinearStage> LinearStage::create(std::vector<double> weights, const std::map<std::string, double>& named,
+                                        bool defaults) {
   CAIRN_CHECK(weights.size() == ranking_feature_count());
-  // One weight given by name is a whole new weighing: mixing it with fitted ones would make a score nobody chose.
-  if (!named.empty()) weights.assign(weights.size(), 0.0);
+  std::vector<double> trained = weights;
+  if (!defaults) weights.assign(weights.size(), 0.0);
   for (const auto& [name, weight] : named) {
     const auto feature = find_ranking_feature(name);
     if (!feature) {
@@ -22,7 +23,7 @@ Result<LinearStage> LinearStage::create(std::vector<double> weights, const std::
     }
     weights[*feature] = weight;
   }
-  return LinearStage(std::move(weights));
+  return LinearStage(std::move(weights), std::move(trained));
 }
 
 namespace {
@@ -60,6 +61,7 @@ Status LinearStage::score(const QuestionFacts& question, std::span<const PlaceIn
   // Candidates and visited places both ascend by row, so one walk over both finds who has been where.
   auto visited = question.user.visited.begin();
   const auto end = question.user.visited.end();
+  const OwnFeatures& own = question.signals.own();
   std::vector<float> model_scores;
   while (scores->size() < candidates.size()) {
     CAIRN_RETURN_IF_ERROR(go_on());  // not for every candidate: reading the clock costs something too
@@ -75,7 +77,9 @@ Status LinearStage::score(const QuestionFacts& question, std::span<const PlaceIn
       const CandidateFacts candidate(question, near, is_visited ? &*visited : nullptr, model_score);
       const std::span<float> values =
           features == nullptr ? std::span<float>() : std::span(*features).subspan(i * weights_.size(), weights_.size());
-      scores->push_back(static_cast<float>(weighted_sum(candidate, weights_, values)));
+      double sum = weighted_sum(candidate, weights_, values);
+      if (!own.empty()) sum += own.weighted_sum(candidate);
+      scores->push_back(static_cast<float>(sum));
     }
   }
   return ok_status();

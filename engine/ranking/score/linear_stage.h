@@ -18,11 +18,11 @@ namespace cairn::ranking {
 /// later stages could read the same facts. Immutable. Threads: any.
 class LinearStage {
  public:
-  /// Scores with `weights`, one a ranking feature, or, where `named` has any, with those instead: then a feature that
-  /// is not named weighs nothing.
+  /// Scores with `weights`, one a ranking feature, but for those that are `named`. Without `defaults` a feature that is
+  /// not named weighs nothing.
   /// Returns: INVALID_ARGUMENT naming a feature that is unknown or a weight out of range.
   [[nodiscard]] static Result<LinearStage> create(std::vector<double> weights,
-                                                  const std::map<std::string, double>& named);
+                                                  const std::map<std::string, double>& named, bool defaults = true);
 
   /// Candidates that are scored between two looks at whether to go on: a fraction of a millisecond's work.
   static constexpr std::size_t kSlice = 4096;
@@ -36,14 +36,18 @@ class LinearStage {
 
   /// By ranking feature, in their order.
   [[nodiscard]] std::span<const double> weights() const noexcept { return weights_; }
+  /// What they were before some were named: what a ranker's network was trained beside.
+  [[nodiscard]] std::span<const double> trained_weights() const noexcept { return trained_; }
 
  private:
-  explicit LinearStage(std::vector<double> weights) : weights_(std::move(weights)) {}
+  LinearStage(std::vector<double> weights, std::vector<double> trained)
+      : weights_(std::move(weights)), trained_(std::move(trained)) {}
   /// What the question's model gives the candidates; nothing where it gives nothing.
   void ask_model(const QuestionFacts& question, std::span<const PlaceIndex::Near> candidates,
                  std::vector<float>* scores) const;
 
   std::vector<double> weights_;
+  std::vector<double> trained_;
 };
 
 }  // namespace cairn::ranking

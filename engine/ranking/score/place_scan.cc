@@ -49,6 +49,7 @@ struct PlaceScan::Hour {
   PlaceRules::Set adding = 0;  ///< rules whose additions are in the column
   Mutex mutex;  ///< while columns are made or patched. Scans read them without it: they hold the signals still
   std::uint64_t changes CAIRN_GUARDED_BY(mutex) = 0;  ///< of the signals, which the columns reflect
+  std::uint64_t cell_changes CAIRN_GUARDED_BY(mutex) = 0;
   std::unique_ptr<gpu::ScanColumn> prior;
   std::unique_ptr<gpu::ScanColumn> logs;
   float largest_prior = 0.0F;  ///< no magnitude in the column is larger
@@ -110,7 +111,7 @@ PlaceScan::Distances::Distances(const QuestionFacts& question, std::span<const d
 }
 
 PlaceScan::PlaceScan(std::shared_ptr<const PlaceIndex> index, std::shared_ptr<const ModelScores> model,
-                     std::shared_ptr<const Ranker> ranker, Said said)
+                     std::shared_ptr<const Ranker> ranker, Said said, const OwnFeatures& own)
     : index_(std::move(index)), model_(std::move(model)), ranker_(std::move(ranker)), said_(std::move(said)) {
   for (std::size_t i = 0; i < ranker_->linear().weights().size(); ++i) {
     const double weight = ranker_->linear().weights()[i];
@@ -118,7 +119,11 @@ PlaceScan::PlaceScan(std::shared_ptr<const PlaceIndex> index, std::shared_ptr<co
     if (ranking_feature_varies_by(i) == VariesBy::kCell && weight != 0.0) cells_weigh_ = true;
   }
   collect_tags();
-  if (cells_weigh_) collect_cells();
+  if (cells_weigh_) collect_cells(PlaceIndex::kCellLetters);
+  for (const OwnFeatures::Feature& feature : own.all()) {
+    const bool by_cell = feature.reads == OwnFeatures::Reads::kCell || feature.reads == OwnFeatures::Reads::kUserCell;
+    if (by_cell) collect_cells(feature.view.spec.cell_precision);
+  }
 }
 
 /// A tag is a category that some place has, none being one of them: ids of categories may be many more.
@@ -132,18 +137,22 @@ void PlaceScan::collect_tags() {
   }
 }
 
-void PlaceScan::collect_cells() {
-  cells_.reserve(index_->size());
-  for (std::uint32_t row = 0; row < index_->size(); ++row) cells_.emplace_back(index_->cell(row), row);
-  std::sort(cells_.begin(), cells_.end());
+void PlaceScan::collect_cells(int letters) {
+  const auto [cells, is_new] = cells_.try_emplace(letters);
+  if (!is_new) return;
+  cells->second.reserve(index_->size());
+  for (std::uint32_t row = 0; row < index_->size(); ++row) {
+    cells->second.emplace_back(index_->cell(row, letters), row);
+  }
+  std::sort(cells->second.begin(), cells->second.end());
 }
 
 Result<std::unique_ptr<PlaceScan>> PlaceScan::create(std::shared_ptr<const PlaceIndex> index,
                                                      std::shared_ptr<const ModelScores> model,
                                                      std::shared_ptr<const Ranker> ranker, gpu::Backend& backend,
-                                                     Said said) {
+                                                     Said said, const OwnFeatures& own) {
   std::unique_ptr<PlaceScan> made(
-      new PlaceScan(std::move(index), std::move(model), std::move(ranker), std::move(said)));
+      new PlaceScan(std::move(index), std::move(model), std::move(ranker), std::move(said), own));
   const PlaceIndex& places = *made->index_;
   gpu::ScanRows rows{.x = places.x(),
                      .y = places.y(),
@@ -172,6 +181,10 @@ PlaceScan::Known PlaceScan::known_of(const QuestionFacts& question, bool has_vis
                                      PlaceRules::Set adding) const {
   const CandidateFacts place(question, {row, 0.0F}, nullptr);
   double prior = weighted_part<VariesBy::kPlace>(place, ranker_->linear().weights());
+  if (const OwnFeatures& own = question.signals.own(); !own.empty()) {
+    prior += own.weighted_part(OwnFeatures::Reads::kPlace, place);
+    prior += own.weighted_part(OwnFeatures::Reads::kCell, place);
+  }
   if (adding != 0) prior += said_.rules->added(row, adding);
   if (hour_weight_ == 0.0 || !has_visits) return {static_cast<float>(prior), 0.0F};
   // hour_popularity is ln(visits near the hour + smoothing by category) - ln(visits + smoothing) - ln(everyone's). The
@@ -186,9 +199,13 @@ Status PlaceScan::fill(const Situation& hour, const PlaceSignals& signals, Hour*
   std::vector<float> logs(hour_weight_ == 0.0 ? 0 : index_->size());
   float largest = 0.0F;
   std::optional<std::uint64_t> changes;  // before the first row was looked up
+  std::uint64_t cell_changes = 0;
   for (std::size_t begin = 0; begin < prior.size() || !changes; begin += kRowsAtOnce) {
     const PlaceSignals::Reader reader(signals);
-    if (!changes) changes = reader.changes();
+    if (!changes) {
+      changes = reader.changes();
+      cell_changes = reader.cell_changes();
+    }
     const QuestionFacts question(hour, *index_, reader, ranker_->week());
     if (begin == 0) made->has_visits = question.hour_share_of_all > 0.0;
     const std::size_t end = std::min(prior.size(), begin + kRowsAtOnce);
@@ -206,7 +223,37 @@ Status PlaceScan::fill(const Situation& hour, const PlaceSignals& signals, Hour*
   made->largest_prior = largest;
   const MutexLock lock(made->mutex);
   made->changes = *changes;
+  made->cell_changes = cell_changes;
   return ok_status();
+}
+
+/// The rows of places that have changed since, or lie in cells that have.
+std::vector<std::uint32_t> PlaceScan::rows_to_patch(const QuestionFacts& question, std::uint64_t changes,
+                                                    std::uint64_t cell_changes) const {
+  std::vector<std::uint32_t> rows;
+  const auto places = question.signals.changed_after(changes);
+  const auto cells = question.signals.cells_changed_after(cell_changes);
+  if (!places || !cells) {
+    rows.resize(index_->size());
+    std::iota(rows.begin(), rows.end(), 0U);
+    return rows;
+  }
+  for (const std::uint64_t place : *places) {
+    if (const std::uint32_t row = index_->row_of(place); row != gpu::kNoRow) rows.push_back(row);
+  }
+  std::uint64_t last = 0;
+  int last_letters = 0;  // events of one cell mostly come together
+  for (const PlaceSignals::Cell& cell : *cells) {
+    if (cell.letters == last_letters && cell.bits == last) continue;
+    last = cell.bits;
+    last_letters = cell.letters;
+    const Cells& all = cells_.at(cell.letters);
+    auto at = std::lower_bound(all.begin(), all.end(), std::pair{cell.bits, std::uint32_t{0}});
+    for (; at != all.end() && at->first == cell.bits; ++at) rows.push_back(at->second);
+  }
+  std::sort(rows.begin(), rows.end());
+  rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+  return rows;
 }
 
 /// Nobody scans these columns meanwhile: whoever does holds the signals as this caller does, has been here before, and
@@ -214,22 +261,17 @@ Status PlaceScan::fill(const Situation& hour, const PlaceSignals& signals, Hour*
 void PlaceScan::bring_up_to_date(const QuestionFacts& question, Hour& hour) const {
   const MutexLock lock(hour.mutex);
   const std::uint64_t changes = question.signals.changes();
-  if (hour.changes == changes) return;
-  std::vector<std::uint32_t> rows;
+  const std::uint64_t cell_changes = question.signals.cell_changes();
+  if (hour.changes == changes && hour.cell_changes == cell_changes) return;
   // The first visit near an hour gives every place something that the columns have not held of any.
   const bool has_visits = question.hour_share_of_all > 0.0;
-  const auto places = has_visits == hour.has_visits ? question.signals.changed_after(hour.changes) : std::nullopt;
-  hour.has_visits = has_visits;
-  if (places) {
-    for (const std::uint64_t place : *places) {
-      if (const std::uint32_t row = index_->row_of(place); row != gpu::kNoRow) rows.push_back(row);
-    }
-    std::sort(rows.begin(), rows.end());
-    rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+  std::vector<std::uint32_t> rows(has_visits == hour.has_visits ? 0 : index_->size());
+  if (rows.empty()) {
+    rows = rows_to_patch(question, hour.changes, hour.cell_changes);
   } else {
-    rows.resize(index_->size());
-    for (std::uint32_t row = 0; row < rows.size(); ++row) rows[row] = row;
+    std::iota(rows.begin(), rows.end(), 0U);
   }
+  hour.has_visits = has_visits;
   const UserProfile nobody;
   const Situation situation = at_hour(nobody, hour.tile);
   const QuestionFacts alone(situation, *index_, question.signals, ranker_->week());
@@ -244,6 +286,7 @@ void PlaceScan::bring_up_to_date(const QuestionFacts& question, Hour& hour) cons
   hour.prior->set(rows, prior);
   if (hour.logs) hour.logs->set(rows, logs);
   hour.changes = changes;
+  hour.cell_changes = cell_changes;
 }
 
 PlaceScan::Kept& PlaceScan::kept(std::int64_t tile, PlaceRules::Set adding) const {
@@ -259,8 +302,8 @@ PlaceScan::Kept& PlaceScan::kept(std::int64_t tile, PlaceRules::Set adding) cons
   return kept_.emplace_back(Kept{.tile = tile, .adding = adding});
 }
 
-Result<std::shared_ptr<PlaceScan::Hour>> PlaceScan::hour(EventTime time, std::size_t rows,
-                                                         const PlaceSignals& signals, PlaceRules::Set adding) const {
+Result<std::shared_ptr<PlaceScan::Hour>> PlaceScan::hour(EventTime time, std::size_t rows, const PlaceSignals& signals,
+                                                         PlaceRules::Set adding) const {
   {
     const MutexLock lock(mutex_);
     Kept& kept = this->kept(features::hour_tile(time), adding);
@@ -307,7 +350,9 @@ std::size_t PlaceScan::memory_bytes() const {
   const MutexLock lock(mutex_);
   std::size_t hours = 0;
   for (const Kept& kept : kept_) hours += kept.hour ? 1 : 0;
-  return table_->resident_bytes() + tags_.capacity() * sizeof(tags_[0]) + cells_.capacity() * sizeof(cells_[0]) +
+  std::size_t cells = 0;
+  for (const auto& [letters, all] : cells_) cells += all.capacity() * sizeof(all[0]);
+  return table_->resident_bytes() + tags_.capacity() * sizeof(tags_[0]) + cells +
          hours * index_->size() * (hour_weight_ == 0.0 ? 1 : 2) * sizeof(float);
 }
 
@@ -336,6 +381,10 @@ void PlaceScan::add_own_places(const QuestionFacts& question, const CandidateFil
   for (const VisitedPlace& place : user.visited) add(place.row);
   for (const auto& [place, value] : user.interest) add(index_->row_of(place));
   for (const auto& [place, value] : user.dismissed) add(index_->row_of(place));
+  for (const OwnFeatures::Feature& feature : question.signals.own().all()) {
+    if (feature.reads != OwnFeatures::Reads::kUserPlace || feature.slot >= user.own.size()) continue;
+    for (const auto& [place, value] : user.own[feature.slot]) add(index_->row_of(place));
+  }
   std::sort(own->begin(), own->end());
   own->erase(std::unique(own->begin(), own->end()), own->end());
   for (const std::uint32_t row : *own) {
@@ -351,7 +400,8 @@ void PlaceScan::fill_tables(const QuestionFacts& question, const CandidateFilter
   for (const std::uint32_t row : row_of_tag_) {
     const CandidateFacts any = CandidateFacts::blank(question, row);
     const bool passes = filter.passes_category(any.category);
-    const double sum = weighted_part<VariesBy::kCategory>(any, ranker_->linear().weights()) - everyones;
+    double sum = weighted_part<VariesBy::kCategory>(any, ranker_->linear().weights()) - everyones;
+    sum += question.signals.own().weighted_part(OwnFeatures::Reads::kUserCategory, any);
     table->push_back(passes ? static_cast<float>(sum) : -std::numeric_limits<float>::infinity());
     logs->push_back(static_cast<float>(kHourSmoothing * any.expected_hour_share));
   }
@@ -359,20 +409,33 @@ void PlaceScan::fill_tables(const QuestionFacts& question, const CandidateFilter
 
 /// What the cells of the user's profile are worth, for the rows in them.
 void PlaceScan::add_cells(const QuestionFacts& question, Additions* additions) const {
-  if (!cells_weigh_) return;
-  std::vector<std::pair<std::uint32_t, float>> found;
-  for (const auto& [cell, value] : question.user.cells) {
-    auto at = std::lower_bound(cells_.begin(), cells_.end(), std::pair{cell, std::uint32_t{0}});
-    if (at == cells_.end() || at->first != cell) continue;
-    const CandidateFacts any = CandidateFacts::blank(question, at->second);
-    const double worth = weighted_part<VariesBy::kCell>(any, ranker_->linear().weights());
-    additions->largest = std::max(additions->largest, std::abs(worth));
-    for (; at != cells_.end() && at->first == cell; ++at) found.emplace_back(at->second, static_cast<float>(worth));
+  std::vector<std::pair<std::uint32_t, double>> found;
+  const auto add = [&](const Affinities& of_user, int letters, auto worth_of) {
+    const Cells& cells = cells_.at(letters);
+    for (const auto& [cell, value] : of_user) {
+      auto at = std::lower_bound(cells.begin(), cells.end(), std::pair{cell, std::uint32_t{0}});
+      if (at == cells.end() || at->first != cell) continue;
+      const double worth = worth_of(CandidateFacts::blank(question, at->second));
+      for (; at != cells.end() && at->first == cell; ++at) found.emplace_back(at->second, worth);
+    }
+  };
+  if (cells_weigh_) {
+    add(question.user.cells, PlaceIndex::kCellLetters,
+        [&](const CandidateFacts& any) { return weighted_part<VariesBy::kCell>(any, ranker_->linear().weights()); });
   }
-  std::sort(found.begin(), found.end());
-  for (const auto& [row, worth] : found) {
+  for (const OwnFeatures::Feature& feature : question.signals.own().all()) {
+    if (feature.reads != OwnFeatures::Reads::kUserCell || feature.slot >= question.user.own.size()) continue;
+    add(question.user.own[feature.slot], feature.view.spec.cell_precision,
+        [&](const CandidateFacts& any) { return feature.spec.weight * OwnFeatures::value(feature, any); });
+  }
+  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (std::size_t i = 0; i < found.size();) {
+    const std::uint32_t row = found[i].first;
+    double worth = 0.0;
+    for (; i < found.size() && found[i].first == row; ++i) worth += found[i].second;
+    additions->largest = std::max(additions->largest, std::abs(worth));
     additions->rows.push_back(row);
-    additions->values.push_back(worth);
+    additions->values.push_back(static_cast<float>(worth));
   }
 }
 

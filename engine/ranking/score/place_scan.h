@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <unordered_set>
@@ -31,9 +32,9 @@ struct CandidateFilter {
   std::unordered_set<std::uint32_t> categories;  ///< dictionary ids
   bool any_category = true;
   std::unordered_set<std::uint32_t> excluded_categories;  ///< dictionary ids
-  bool exclude_seen = false;            ///< leave out places in the user's history
-  std::vector<std::uint32_t> excluded;  ///< rows, ascending
-  std::shared_ptr<const RowBits> allowed;  ///< null: all rows
+  bool exclude_seen = false;                              ///< leave out places in the user's history
+  std::vector<std::uint32_t> excluded;                    ///< rows, ascending
+  std::shared_ptr<const RowBits> allowed;                 ///< null: all rows
 
   [[nodiscard]] bool passes_category(std::uint32_t category) const noexcept {
     return (any_category || categories.contains(category)) &&
@@ -70,19 +71,21 @@ struct SaidOfPlaces {
 class PlaceScan {
  public:
   using Said = SaidOfPlaces;
-  /// Keeps the index, the model's scores of its places (null: no model), the ranker, and what is said of places.
+  /// Keeps the index, the model's scores of its places (null: no model), the ranker, and what is said of places. `own`:
+  /// the features that the signals of questions have.
   /// Returns: what the backend returns.
   [[nodiscard]] static Result<std::unique_ptr<PlaceScan>> create(std::shared_ptr<const PlaceIndex> index,
                                                                  std::shared_ptr<const ModelScores> model,
                                                                  std::shared_ptr<const Ranker> ranker,
-                                                                 gpu::Backend& backend, Said said = Said());
+                                                                 gpu::Backend& backend, Said said = Said(),
+                                                                 const OwnFeatures& own = {});
 
   /// The columns of one hour.
   struct Hour;
 
-  /// The columns for the hour of `time`, with what the rules `adding` add, made now if it is worth it: when what questions about this hour have scored in
-  /// full, together with the `rows` that this one would, is as much work as making them.
-  /// Returns: null when it is not worth it; what the backend returns.
+  /// The columns for the hour of `time`, with what the rules `adding` add, made now if it is worth it: when what
+  /// questions about this hour have scored in full, together with the `rows` that this one would, is as much work as
+  /// making them. Returns: null when it is not worth it; what the backend returns.
   [[nodiscard]] Result<std::shared_ptr<Hour>> hour(EventTime time, std::size_t rows, const PlaceSignals& signals,
                                                    PlaceRules::Set adding = 0) const CAIRN_EXCLUDES(mutex_);
   /// Makes the columns for the hours that another scan has some for, so that questions that go from there to here find
@@ -135,9 +138,9 @@ class PlaceScan {
   };
 
   PlaceScan(std::shared_ptr<const PlaceIndex> index, std::shared_ptr<const ModelScores> model,
-            std::shared_ptr<const Ranker> ranker, Said said);
+            std::shared_ptr<const Ranker> ranker, Said said, const OwnFeatures& own);
   void collect_tags();
-  void collect_cells();
+  void collect_cells(int letters);
   [[nodiscard]] Result<std::shared_ptr<Hour>> make_hour(EventTime time, const PlaceSignals& signals,
                                                         PlaceRules::Set adding) const CAIRN_EXCLUDES(mutex_);
   [[nodiscard]] std::vector<std::int64_t> tiles() const CAIRN_EXCLUDES(mutex_);
@@ -159,6 +162,8 @@ class PlaceScan {
     double largest = 0.0;  ///< no magnitude is larger
   };
   void add_cells(const QuestionFacts& question, Additions* additions) const;
+  [[nodiscard]] std::vector<std::uint32_t> rows_to_patch(const QuestionFacts& question, std::uint64_t changes,
+                                                         std::uint64_t cell_changes) const;
   void add_model(const QuestionFacts& question, Additions* additions) const;
   [[nodiscard]] double error_of(const gpu::ScanQuery& query, const Hour& hour, double largest_addition,
                                 const Distances& distances) const;
@@ -174,10 +179,11 @@ class PlaceScan {
   const Said said_;
   double hour_weight_ = 0.0;  ///< of CandidateFacts::hour_popularity, for a place the user has not been to
   bool cells_weigh_ = false;
-  std::vector<std::uint32_t> tags_;                             ///< by row
-  std::vector<std::uint32_t> row_of_tag_;                       ///< some row of each tag
-  std::vector<std::pair<std::uint64_t, std::uint32_t>> cells_;  ///< (cell, row), ascending; only when cells weigh
-  double largest_norm_ = 0.0;                                   ///< of the model's vectors in the table
+  std::vector<std::uint32_t> tags_;                                    ///< by row
+  std::vector<std::uint32_t> row_of_tag_;                              ///< some row of each tag
+  using Cells = std::vector<std::pair<std::uint64_t, std::uint32_t>>;  ///< (cell, row), ascending
+  std::map<int, Cells> cells_;  ///< by letters of the cells; of those whose cells weigh
+  double largest_norm_ = 0.0;   ///< of the model's vectors in the table
   std::unique_ptr<gpu::ScanTable> table_;
 
   mutable Mutex mutex_;

@@ -14,10 +14,11 @@ Ranker::Ranker(const RankerModel& model, LinearStage linear, std::optional<Secon
       linear_(std::move(linear)),
       second_(std::move(second)) {}
 
-Result<std::shared_ptr<const Ranker>> Ranker::create(RankerModel model, const std::map<std::string, double>& named) {
-  CAIRN_ASSIGN_OR_RETURN(LinearStage linear, LinearStage::create(std::move(model.weights), named));
+Result<std::shared_ptr<const Ranker>> Ranker::create(RankerModel model, const std::map<std::string, double>& named,
+                                                     bool defaults) {
+  CAIRN_ASSIGN_OR_RETURN(LinearStage linear, LinearStage::create(std::move(model.weights), named, defaults));
   std::optional<SecondStage> second;
-  if (model.network && named.empty()) {
+  if (model.network && defaults) {
     CAIRN_ASSIGN_OR_RETURN(second, SecondStage::create(*model.network));
   }
   return std::shared_ptr<const Ranker>(new Ranker(model, std::move(linear), std::move(second)));

@@ -16,11 +16,13 @@ namespace cairn::ranking {
 /// The numbers of ranking, ready to be computed with: all that makes a score of what is known. Immutable. Threads: any.
 class Ranker {
  public:
-  /// `named` are weights by feature that replace all of the model's, where there are any. A network corrects the very
-  /// weights that it was trained with, so it takes no part then: weights that somebody named are the whole score.
+  /// `named` are weights by feature that replace those of the model. The network goes on to correct the model's own
+  /// weights, beside which it was trained, and what the named ones differ by comes on top. Without `defaults` there are
+  /// no weights but the named ones, and no network: they are the whole score.
   /// Returns: INVALID_ARGUMENT for a weight that no ranking feature has; what SecondStage::create() returns.
   [[nodiscard]] static Result<std::shared_ptr<const Ranker>> create(RankerModel model,
-                                                                    const std::map<std::string, double>& named);
+                                                                    const std::map<std::string, double>& named,
+                                                                    bool defaults = true);
 
   [[nodiscard]] std::uint64_t version() const noexcept { return version_; }
   [[nodiscard]] const HabitCoefficients& habit() const noexcept { return habit_; }

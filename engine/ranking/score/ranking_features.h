@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/ranking/explain/sentences.h"
 #include "engine/ranking/score/facts.h"
 
 /// The ranking features: named numbers of (user, place, position, time) whose weighted sum is a score. Each is declared
@@ -41,6 +42,9 @@ struct DistanceForm {
   }
 };
 
+/// What a reason calls what a ranker's network adds. No feature has this name.
+inline constexpr std::string_view kNetworkReason = "network";
+
 [[nodiscard]] std::size_t ranking_feature_count() noexcept;
 [[nodiscard]] std::string_view ranking_feature_name(std::size_t feature) noexcept;
 [[nodiscard]] std::string_view ranking_feature_meaning(std::size_t feature) noexcept;
@@ -68,5 +72,10 @@ template <VariesBy by>
 
 /// Says for people what the feature saw in the candidate. Requires: its value for this candidate is not 0.
 [[nodiscard]] std::string ranking_feature_reason(std::size_t feature, const CandidateFacts& candidate);
+/// The first feature whose sentences are those of this one: of features that say the same they make one reason.
+[[nodiscard]] std::size_t ranking_feature_says(std::size_t feature) noexcept;
+/// What ranking_feature_reason() says, as a clause of a sentence; nullopt: there are no plain words for it. Requires:
+/// as above.
+[[nodiscard]] std::optional<Clause> ranking_feature_clause(std::size_t feature, const CandidateFacts& candidate);
 
 }  // namespace cairn::ranking

@@ -92,14 +92,16 @@ ApiResponse Handlers::list_feature_views(const ApiRequest& request) const {
   return json_response(std::move(out).take());
 }
 
-ApiResponse Handlers::list_ranking_features(const ApiRequest&) const {
+ApiResponse Handlers::list_ranking_features(const ApiRequest& request) const {
   json::Writer out;
   out.begin_object().key("ranking_features").begin_array();
-  for (const RankingFeatureInfo& feature : ranking_features()) {
+  for (const RankingFeatureInfo& feature : engine_.ranking_features(request.context)) {
     out.begin_object();
     out.key("name").text(feature.name);
     out.key("meaning").text(feature.meaning);
     out.key("default_weight").number(feature.default_weight);
+    out.key("weight").number(feature.weight);
+    out.key("own").boolean(feature.own);
     out.end_object();
   }
   out.end_array().end_object();

@@ -21,6 +21,8 @@ struct ApiRequest {
   std::string content_type;
   /// Of the header Idempotency-Key, as it came; empty, which is no key, when there are several.
   std::optional<std::string> idempotency_key;
+  /// Of the header Accept-Language, as it came; empty when there is none.
+  std::string accept_language;
   std::string body;
   std::chrono::steady_clock::time_point received;  ///< when the last byte had been read
   CallContext context;      ///< what the call to the engine begins with; its trace id is the request's id

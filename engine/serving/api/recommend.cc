@@ -39,6 +39,12 @@ OnStale read_on_stale(json::Fields& fields) {
   return OnStale::kWait;
 }
 
+bool read_against(json::Fields& fields) {
+  const std::string reasons = fields.text("reasons").value_or("for");
+  if (reasons != "for" && reasons != "all") fields.fail("reasons must be for or all");
+  return reasons == "all";
+}
+
 std::vector<PlaceId> read_places(json::Fields& fields, std::string_view name) {
   std::vector<PlaceId> places;
   for (std::string& id : fields.ids(name, kPlacesMax)) places.emplace_back(std::move(id));
@@ -83,7 +89,7 @@ Result<TimedRequest> read_request(const json::Value& body, const std::string& wh
   json::Fields fields(body, what);
   TimedRequest timed;
   RecommendRequest& request = timed.request;
-  request.user = UserId(fields.required_id("user_id"));
+  request.user = UserId(fields.id("user_id").value_or(""));  // none: a visitor
   request.position = fields.position();
   request.position_time = fields.time("position_time");
   // Without a position the time of its fix means nothing, and would hide that lat and lon were forgotten.
@@ -112,6 +118,8 @@ Result<TimedRequest> read_request(const json::Value& body, const std::string& wh
   request.explore = read_explore(fields);
   request.attributes = fields.flag("attributes", request.attributes);
   request.explain = fields.flag("explain", request.explain);
+  request.against = read_against(fields);
+  request.language = fields.text("language").value_or("");
   request.min_offset = read_min_offset(fields);
   request.on_stale = read_on_stale(fields);
   if (const auto staleness = fields.integer("max_staleness_ms", 0, INT32_MAX)) {
@@ -122,6 +130,19 @@ Result<TimedRequest> read_request(const json::Value& body, const std::string& wh
   return timed;
 }
 
+void write_reasons(json::Writer& out, std::string_view name, const std::vector<Reason>& reasons) {
+  out.key(name).begin_array();
+  for (const Reason& reason : reasons) {
+    out.begin_object();
+    out.key("feature").text(reason.feature);
+    out.key("value").number(reason.value);
+    out.key("contribution").number(reason.contribution);
+    out.key("text").text(reason.text);
+    out.end_object();
+  }
+  out.end_array();
+}
+
 void write_item(json::Writer& out, const Recommended& item, const RecommendRequest& request) {
   out.begin_object();
   write_place_members(out, item.place);
@@ -129,16 +150,9 @@ void write_item(json::Writer& out, const Recommended& item, const RecommendReque
   out.key("score").number(item.score);
   out.key("distance_meters").number(item.distance_meters);
   if (request.explain) {
-    out.key("reasons").begin_array();
-    for (const Reason& reason : item.reasons) {
-      out.begin_object();
-      out.key("feature").text(reason.feature);
-      out.key("value").number(reason.value);
-      out.key("contribution").number(reason.contribution);
-      out.key("text").text(reason.text);
-      out.end_object();
-    }
-    out.end_array();
+    out.key("because").text(item.because);
+    write_reasons(out, "reasons", item.reasons);
+    if (request.against) write_reasons(out, "against", item.against);
   }
   out.end_object();
 }
@@ -169,7 +183,7 @@ std::string write_lasting_part(const Recommendations& answer, const RecommendReq
 
 std::string write_answer(const Recommendations& answer, const RecommendRequest& request) {
   if (!answer.kept) return write_lasting_part(answer, request) + R"(,"cache":null})";
-  // Requests that have one answer agree on what is told, so that one text will do for all of them.
+  // Requests that have one answer agree on what of it is shown, so that one text will do for all of them.
   const KeptAnswer& kept = *answer.kept;
   std::shared_ptr<const std::string> lasting = kept.memo ? kept.memo->text() : nullptr;
   if (!lasting) {
@@ -189,8 +203,9 @@ std::string write_answer(const Recommendations& answer, const RecommendRequest& 
 ApiResponse Handlers::recommend(const ApiRequest& request) const {
   const Result<json::Value> body = json::parse(request.body);
   if (!body.ok()) return error_response(body.status());
-  const Result<TimedRequest> read = read_request(*body);
+  Result<TimedRequest> read = read_request(*body);
   if (!read.ok()) return error_response(read.status());
+  if (read->request.language.empty()) read->request.language = request.accept_language;
   const Result<Recommendations> answer = engine_.recommend(request.context_within(read->deadline), read->request);
   if (!answer.ok()) return error_response(answer.status());
   return json_response(write_answer(*answer, read->request));

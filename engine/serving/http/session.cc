@@ -378,6 +378,7 @@ void Session::submit() {
   request->content_type = text_of(header[http::field::content_type]);
   const auto [key, keys_end] = header.equal_range("Idempotency-Key");
   if (key != keys_end) request->idempotency_key = std::next(key) == keys_end ? text_of(key->value()) : "";
+  request->accept_language = text_of(header[http::field::accept_language]);
   request->body = body_->take_body();
   body_.reset();
   request->received = steady_clock::now();

@@ -505,7 +505,12 @@ TEST_CASE("a user who is forgotten is in no answer any more, and in no file") {
 
 TEST_CASE("an answer goes through bytes unchanged, and no other bytes are taken for one") {
   Recommendations answer;
-  answer.items = {{{PlaceId("p"), "Caf\xc3\xa9", {1.5, -2.5}, "cafe"}, 0.25, 12.5, {{"habit", 1.0, 2.0, "often"}, {}}},
+  answer.items = {{{PlaceId("p"), "Caf\xc3\xa9", {1.5, -2.5}, "cafe"},
+                   0.25,
+                   12.5,
+                   {{"habit", 1.0, 2.0, "often"}, {}},
+                   {{"near", 1.0, -2.0, "far"}},
+                   "Often."},
                   {}};
   answer.candidates = 7;
   answer.next = "ab";
@@ -531,6 +536,8 @@ TEST_CASE("an answer goes through bytes unchanged, and no other bytes are taken 
   CHECK(std::move(again).take() == bytes);
   CHECK(read.items[0].place.name == "Caf\xc3\xa9");
   CHECK(read.items[0].reasons.at(0).text == "often");
+  CHECK(read.items[0].against.at(0).text == "far");
+  CHECK(read.items[0].because == "Often.");
   CHECK(read.segment == 5U);
   CHECK(read.freshness.watermarks.at(0).position.partition == Partition{3});
   for (std::size_t cut = 0; cut < bytes.size(); ++cut) {

@@ -55,6 +55,9 @@ TEST_CASE("every field that an answer is made of tells requests apart") {
       [](auto* r) { r->diversity = 0.5; },
       [](auto* r) { r->segment = 0; },
       [](auto* r) { r->explain = false; },
+      [](auto* r) { r->user = UserId(); },  // a visitor
+      [](auto* r) { r->against = true; },
+      [](auto* r) { r->language = "de"; },
   };
   std::set<std::string> keys;
   for (const auto& change : changes) {

@@ -96,6 +96,117 @@ format = "json"
   CHECK(report.config.server.log_format == LogFormat::kJson);
 }
 
+TEST_CASE("weights that are named stand beside the ranker's, unless defaults say otherwise") {
+  CHECK(check("[ranking.weights]\ndistance = 1\n").config.engine.ranking.default_weights);
+  const ConfigReport alone = check("[ranking.weights]\ndistance = 1\ndefaults = false\n");
+  REQUIRE_MESSAGE(alone.ok(), alone.problems_text());
+  CHECK_FALSE(alone.config.engine.ranking.default_weights);
+  CHECK(alone.config.engine.ranking.weights == std::map<std::string, double>{{"distance", 1.0}});
+  CHECK(problems("[ranking.weights]\ndefaults = 0\n") ==
+        "c.toml:2:12: ranking.weights.defaults: must be true, where the other weights stay the ranker's, or false, "
+        "where there are no others, not an integer\n");
+  const auto of_environment = check_config("", "c.toml", {{"CAIRN_RANKING__WEIGHTS__DEFAULTS", "false"}}, vocabulary());
+  REQUIRE_MESSAGE(of_environment.ok(), of_environment.problems_text());
+  CHECK_FALSE(of_environment.config.engine.ranking.default_weights);
+}
+
+TEST_CASE("declared types count as built-in ones, once or so often") {
+  const ConfigReport report = check(
+      "[types]\ndeclared = [\"purchase\", \"wish\"]\n[types.counts_as]\npurchase = { as = \"visit\", weight = 5 }\n"
+      "wish = \"save\"\n");
+  REQUIRE_MESSAGE(report.ok(), report.problems_text());
+  const auto& counts = report.config.engine.decode.counts_as;
+  REQUIRE(counts.size() == 2);
+  CHECK(counts.at("purchase").type == "visit");
+  CHECK(counts.at("purchase").weight == 5);
+  CHECK(counts.at("wish").type == "save");
+  CHECK(counts.at("wish").weight == 1);
+  const std::string declared = "[types]\ndeclared = [\"purchase\"]\n[types.counts_as]\n";
+  CHECK(problems(declared + "purchas = \"visit\"\n") ==
+        "c.toml:4:11: types.counts_as: 'purchas' counts as 'visit', and is not declared; did you mean 'purchase'?\n");
+  CHECK(problems(declared + "purchase = \"vist\"\n") ==
+        "c.toml:4:12: types.counts_as: 'purchase' must count as view, click, visit, rate, save or dismiss, and not as "
+        "'vist'; did you mean 'visit'?\n");
+  CHECK(problems(declared + "purchase = { as = \"visit\", weight = 500 }\n") ==
+        "c.toml:4:12: types.counts_as: the weight of 'purchase' must be a whole number from 1 to 100\n");
+  CHECK(
+      problems(declared + "purchase = { as = \"visit\", weight = 0.5 }\n") ==
+      "c.toml:4:12: types.counts_as.purchase: weight must be a whole number, not a number; write it like \"visit\" or "
+      "{ as = \"visit\", weight = 5 }\n");
+  CHECK(problems(declared + "purchase = { weight = 2 }\n")
+            .starts_with("c.toml:4:12: types.counts_as.purchase: says not what it counts as"));
+  CHECK(problems(declared + "purchase = { as = \"visit\", wieght = 2 }\n")
+            .starts_with("c.toml:4:12: types.counts_as.purchase: has no key 'wieght'"));
+  CHECK(problems(declared + "purchase = 3\n")
+            .starts_with("c.toml:4:12: types.counts_as.purchase: must be the type that it counts as, not an integer"));
+}
+
+TEST_CASE("a ranking feature that a start would refuse is a problem at the key that is at fault") {
+  Vocabulary words = vocabulary();
+  words.check_ranking_feature = [](const RankingFeatureSpec& feature, const EngineOptions&) {
+    if (feature.view == "user_history") return invalid_argument("view: 'user_history' is a sequence");
+    if (!feature.key.empty()) return invalid_argument("key: is for views by type");
+    return feature.view == "place_visits" ? Status()
+                                          : invalid_argument("view: no feature view is named '" + feature.view + "'");
+  };
+  words.builtin_views = {"place_visits", "user_history"};
+  const auto problems_with = [&](const std::string& keys) {
+    return check_config("[[ranking_feature]]\nname = \"x\"\n" + keys, "c.toml", {}, words).problems_text();
+  };
+  CHECK(problems_with("view = \"place_visits\"\nweight = 1\n") == "");
+  CHECK(problems_with("view = \"place_visit\"\nweight = 1\n") ==
+        "c.toml:3:8: ranking_feature[0].view: no feature view is named 'place_visit'; did you mean 'place_visits'?\n");
+  CHECK(problems_with("view = \"user_history\"\nweight = 1\n")
+            .starts_with("c.toml:3:8: ranking_feature[0].view: 'user_history' is a sequence"));
+  CHECK(problems_with("view = \"place_visits\"\nkey = \"visit\"\nweight = 1\n")
+            .starts_with("c.toml:4:7: ranking_feature[0].key: is for views by type"));
+  CHECK(problems_with("view = \"place_visits\"\nweight = 1e7\n")
+            .starts_with("c.toml:4:10: ranking_feature[0].weight: is 10000000; it must be from -1000000 to 1000000"));
+  CHECK(problems_with("view = \"place_visits\"\n").find("has no 'weight'") != std::string::npos);
+  CHECK(problems_with("view = \"place_visits\"\nweight = 1\ntransform = \"log\"\n").find("'log1p'") !=
+        std::string::npos);
+  CHECK(problems_with("view = \"place_visits\"\nweight = 1\n[[ranking_feature]]\nname = \"x\"\nview = "
+                      "\"place_visits\"\nweight = 1\n")
+            .find("is the name of ranking_feature[0] already") != std::string::npos);
+  const auto good = check_config(
+      "[[ranking_feature]]\nname = \"x\"\nview = \"place_visits\"\ntransform = \"sqrt\"\nweight = -0.5\nreason = "
+      "\"r\"\n",
+      "c.toml", {}, words);
+  REQUIRE(good.config.engine.ranking.features.size() == 1);
+  CHECK(good.config.engine.ranking.features[0].transform == ValueTransform::kSqrt);
+  CHECK(good.config.engine.ranking.features[0].weight == -0.5);
+}
+
+TEST_CASE("templates and the clock of sentences are checked where they stand") {
+  Vocabulary words = vocabulary();
+  words.check_reason_options = [](const RankingOptions& ranking) {
+    const ReasonOptions& reasons = ranking.reasons;
+    if (reasons.time_zone == "Europa") return invalid_argument("time_zone: 'Europa' is no time zone");
+    for (const auto& [language, templates] : reasons.templates) {
+      if (templates.contains("visited") && templates.at("visited") == "{coutn}") {
+        return invalid_argument("templates." + language + ".visited: '{coutn}' stands for nothing there");
+      }
+    }
+    const bool known = reasons.language == "en" || reasons.templates.contains(reasons.language);
+    return known ? Status() : invalid_argument("language: there are no templates for '" + reasons.language + "'");
+  };
+  const auto problems_with = [&](const std::string& text) {
+    return check_config(text, "c.toml", {}, words).problems_text();
+  };
+  CHECK(problems_with("[reasons]\ntime_zone = \"+02:00\"\nlanguage = \"de\"\n[reasons.templates.de]\nvisited_once = "
+                      "\"einmal\"\n") == "");
+  CHECK(problems_with("[reasons]\ntime_zone = \"Europa\"\n")
+            .starts_with("c.toml:2:13: reasons.time_zone: 'Europa' is no "));
+  CHECK(problems_with("[reasons]\nlanguage = \"de\"\n")
+            .starts_with("c.toml:2:12: reasons.language: there are no templates"));
+  CHECK(problems_with("[reasons.templates.de]\nvisited = \"{coutn}\"\n") ==
+        "c.toml:2:11: reasons.templates.de.visited: '{coutn}' stands for nothing there\n");
+  CHECK(problems_with("[reasons.templates]\nvisited = \"x\"\n") ==
+        "c.toml:2:11: reasons.templates.visited: must name a language and what is said, such as de.visited\n");
+  CHECK(problems_with("[reasons.templates.de]\nvisited = 1\n") ==
+        "c.toml:2:11: reasons.templates.de.visited: must be a text in quotes, not an integer\n");
+}
+
 TEST_CASE("a problem is one line, whatever stands in the value that it names") {
   CHECK(problems("[sql]\ndsn_file = \"/no/such\\nfile\\u001b[0m\"\n") ==
         "c.toml:2:12: sql.dsn_file: /no/such\\x0afile\\x1b[0m: No such file or directory\n");

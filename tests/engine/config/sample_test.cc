@@ -46,7 +46,8 @@ TEST_CASE("the sample with everything in effect sets every key, and to its defau
   }
   for (const Setting& setting : report.settings) {
     CAPTURE(setting.key);
-    CHECK((setting.origin == Origin::kFile || setting.key == "feature_view[0].cell_precision"));
+    CHECK((setting.origin == Origin::kFile || setting.key == "feature_view[0].cell_precision" ||
+           setting.key == "ranking_feature[0].key"));
   }
   REQUIRE(report.config.engine.feature_views.size() == 1);
   CHECK(report.config.engine.feature_views[0].events.size() == 3);

@@ -40,6 +40,7 @@ struct Town {
     REQUIRE(state->catalog().upsert(places).ok());
     RankingOptions options;
     options.weights = std::move(weights);
+    options.default_weights = options.weights.empty();
     recommender = *Recommender::create(*state, options);
     for (const char* place : {"p3", "p77", "p200"}) happen("ann", place);
   }
@@ -174,7 +175,7 @@ TEST_CASE("by upper bounds the 256 best are ordered anew, by the bounds of the r
     }
     std::stable_sort(best.begin(), best.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
 
-    const auto answer = town.ask(Explore{.method = ExploreMethod::kUcb, .strength = 3.0});
+    const auto answer = town.ask(Explore{.method = ExploreMethod::kUcb, .strength = 3.0}, {.against = true});
     CHECK(answer.explored == ExploreMethod::kUcb);
     CHECK(ids_of(answer) != ids_of(town.ask({})));
     REQUIRE(answer.items.size() == 20);
@@ -183,6 +184,7 @@ TEST_CASE("by upper bounds the 256 best are ordered anew, by the bounds of the r
       CHECK(answer.items[i].score == doctest::Approx(best[i].first).epsilon(1e-5));
       double sum = 0.0;
       for (const Reason& reason : answer.items[i].reasons) sum += reason.contribution;
+      for (const Reason& reason : answer.items[i].against) sum += reason.contribution;
       CHECK(answer.items[i].score == doctest::Approx(sum).epsilon(1e-6));
     }
   }
@@ -201,12 +203,13 @@ TEST_CASE("all of an answer that has more places than are raised is there, the r
 TEST_CASE("what a cap lets in from behind the raised places has the reasons of its score") {
   Town town({{"model", 1.0}}, 3);
   town.serve(model::ComponentKind::kFoldIn);
-  const auto answer =
-      town.ask(Explore{.method = ExploreMethod::kUcb, .strength = 3.0}, {.limit = 270, .max_per_category = 90});
+  const auto answer = town.ask(Explore{.method = ExploreMethod::kUcb, .strength = 3.0},
+                               {.limit = 270, .max_per_category = 90, .against = true});
   REQUIRE(answer.items.size() == 270);
   for (const Recommended& item : answer.items) {
     double sum = 0.0;
     for (const Reason& reason : item.reasons) sum += reason.contribution;
+    for (const Reason& reason : item.against) sum += reason.contribution;
     CHECK_MESSAGE(item.score == doctest::Approx(sum).epsilon(1e-5), item.place.id.str());
   }
 }

@@ -267,6 +267,7 @@ TEST_CASE("the week kernel of a directory says which hours a place is popular at
   RankingOptions options;
   options.ranker_dir = folder.path();
   options.weights = {{"hour_popularity", 1.0}};
+  options.default_weights = false;
   const auto recommender = Recommender::create(*f.state, options);
   REQUIRE_MESSAGE(recommender.ok(), recommender.status().to_string());
   const auto scored = (*recommender)->score(UserId("nobody"), {40.7, -74.0}, f.now, 0.0, 100.0);

@@ -28,6 +28,7 @@ struct Fixture {
                    const RankingOptions& others = {})
       : options(others) {
     options.weights = std::move(weights);
+    options.default_weights = options.weights.empty();
     state = *state::FeatureState::open(*store, {.views = ranking::builtin_views()}, InteractionTypes());
     REQUIRE(state->catalog().upsert(places).ok());
     recommender = *Recommender::create(*state, options);
@@ -83,8 +84,8 @@ TEST_CASE("the score is the weighted sum of the features, by hand") {
   Fixture f({at("p", 2.0, "Cafe")}, {{"distance", -1.0}, {"near", 10.0}, {"popularity", 0.5}, {"rating", 4.0}});
   f.happen("x", "p", "rate", 40 * 24 * kHour, 5.0);
   f.happen("y", "p", "rate", 40 * 24 * kHour, 4.0);
-  const auto answer =
-      f.recommender->recommend(CallContext(), {.user = UserId("u"), .position = GeoPoint{40.7, -74.0}}, kNow);
+  const auto answer = f.recommender->recommend(
+      CallContext(), {.user = UserId("u"), .position = GeoPoint{40.7, -74.0}, .against = true}, kNow);
   REQUIRE(answer.ok());
   const Recommended& item = answer->items.at(0);
   const double km = item.distance_meters / 1000.0;
@@ -94,6 +95,7 @@ TEST_CASE("the score is the weighted sum of the features, by hand") {
   CHECK(item.score == doctest::Approx(expected));
   double reasons = 0.0;
   for (const Reason& reason : item.reasons) reasons += reason.contribution;
+  for (const Reason& reason : item.against) reasons += reason.contribution;
   CHECK(reasons == doctest::Approx(expected));
 }
 
@@ -341,7 +343,7 @@ TEST_CASE("impossible questions are refused") {
     return f.recommender->recommend(CallContext(), request, kNow).status().code();
   };
   const GeoPoint here{40.7, -74.0};
-  CHECK(code({.user = UserId(""), .position = here}) == StatusCode::kInvalidArgument);
+  CHECK(code({.user = UserId(""), .position = here}) == StatusCode::kOk);  // a visitor
   CHECK(code({.user = UserId(std::string(129, 'x')), .position = here}) == StatusCode::kInvalidArgument);
   CHECK(code({.user = UserId("u"), .position = GeoPoint{91, 0}}) == StatusCode::kInvalidArgument);
   CHECK(code({.user = UserId("u"), .position = here, .limit = 0}) == StatusCode::kInvalidArgument);

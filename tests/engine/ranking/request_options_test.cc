@@ -38,6 +38,7 @@ struct Line {
     REQUIRE(state->catalog().upsert(places).ok());
     RankingOptions options;
     options.weights = {{"distance", -1.0}};
+    options.default_weights = false;
     recommender = *Recommender::create(*state, options);
   }
 
@@ -138,6 +139,7 @@ TEST_CASE("a cap reaches as far down as it has to") {
   REQUIRE(state->catalog().upsert(places).ok());
   RankingOptions options;
   options.weights = {{"distance", -1.0}};
+  options.default_weights = false;
   const auto recommender = *Recommender::create(*state, options);
   const auto answer = recommender->recommend(
       CallContext(), {.user = UserId("u"), .position = kHere, .limit = 4, .max_per_category = 1}, kNow);
@@ -155,6 +157,27 @@ TEST_CASE("who has no position is taken to be at the place looked at last, and i
   CHECK(line.ask({.recent = {PlaceId("p3")}}).known_by == UserKnownBy::kHistory);
   CHECK(ids_of(line.ask({.limit = 1})) == Ids{"p7"});
   CHECK(ids_of(line.ask({.limit = 1, .recent = {PlaceId("p3")}})) == Ids{"p3"});
+}
+
+TEST_CASE("a visitor is known by the places of the visit, and without any by nothing, and is told so") {
+  Line line(50);
+  const auto answer = line.recommender->recommend(CallContext(), {.position = kHere, .limit = 3}, kNow);
+  REQUIRE_MESSAGE(answer.ok(), answer.status().to_string());
+  CHECK(answer->known_by == UserKnownBy::kNothing);
+  CHECK(answer->items.size() == 3);
+  const auto recent = line.recommender->recommend(CallContext(), {.limit = 1, .recent = {PlaceId("p30")}}, kNow);
+  REQUIRE_MESSAGE(recent.ok(), recent.status().to_string());
+  CHECK(recent->known_by == UserKnownBy::kRecent);
+  CHECK(ids_of(*recent) == Ids{"p30"});
+  const auto unknown =
+      line.recommender->recommend(CallContext(), {.position = kHere, .recent = {PlaceId("nowhere")}}, kNow);
+  CHECK(unknown->known_by == UserKnownBy::kNothing);
+  const auto lost = line.recommender->recommend(CallContext(), {}, kNow);
+  CHECK(lost.status().code() == StatusCode::kInvalidArgument);
+  CHECK(lost.status().message().find("lat and lon, or a place of the visit") != std::string::npos);
+  // Nothing of anybody is a visitor's: an id that is empty is no user's.
+  line.happen("p7", "visit");
+  CHECK(line.recommender->recommend(CallContext(), {.position = kHere}, kNow)->known_by == UserKnownBy::kNothing);
 }
 
 TEST_CASE("without diversity, or with 0, answers are by score alone, and what is no share is refused") {

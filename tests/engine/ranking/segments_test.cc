@@ -34,6 +34,7 @@ struct Town {
     REQUIRE(state->catalog().upsert(places).ok());
     RankingOptions options;
     options.weights = std::move(weights);
+    options.default_weights = options.weights.empty();
     recommender = *Recommender::create(*state, options);
 
     model::Model model{.items = {"bar north", "cafe north", "bar south", "cafe south", "pier south"},

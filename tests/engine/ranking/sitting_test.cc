@@ -35,6 +35,7 @@ class Town {
   Town(std::uint64_t seed, std::map<std::string, double> weights) : random_(seed) {
     RankingOptions options;
     options.weights = std::move(weights);
+    options.default_weights = options.weights.empty();
     options.radius_meters_max = 25'000'000;
     import(700);
     recommender_ = *Recommender::create(*state_, options);

@@ -101,7 +101,7 @@ TEST_CASE_FIXTURE(Serving, "a recommendation answer carries items, reasons and f
   const auto body = json_of(post(port(), "/v1/recommendations", R"({"user_id":"u1"})"));
   const auto expected = nlohmann::json::parse(R"({
     "items":[{"place_id":"p1","name":"Caffe \"Reggio\"","lat":40.7303,"lon":-74.0003,"category":"cafe","score":1.25,
-      "distance_meters":321.5,
+      "distance_meters":321.5,"because":"You have been here 12 times.",
       "reasons":[{"feature":"affinity","value":0.5,"contribution":1.25,"text":"visited 12 times, last 2 days ago"}]}],
     "next":"0a1b","known_by":"recent","ranker":7,"model":"cafe01","segment":null,"explored":"",
     "candidates":17,"shortfall":"only 1 place within 500 m","degraded":false,"by_fallback":false,
@@ -113,6 +113,40 @@ TEST_CASE_FIXTURE(Serving, "a recommendation answer carries items, reasons and f
   CHECK(body == expected);
   const auto bare = json_of(post(port(), "/v1/recommendations", R"({"user_id":"u1","explain":false})"));
   CHECK(!bare["items"][0].contains("reasons"));
+  CHECK(!bare["items"][0].contains("because"));
+}
+
+TEST_CASE_FIXTURE(Serving, "what speaks against a place is told when it is asked for") {
+  start();
+  const auto body = json_of(post(port(), "/v1/recommendations", R"({"user_id":"u1","reasons":"all"})"));
+  CHECK(engine.last_recommend().against);
+  CHECK(body["items"][0]["against"] ==
+        nlohmann::json::parse(R"([{"feature":"distance","value":2.5,"contribution":-0.75,"text":"321 m away"}])"));
+  CHECK(!json_of(post(port(), "/v1/recommendations", R"({"user_id":"u1","reasons":"for"})"))["items"][0].contains(
+      "against"));
+  CHECK_FALSE(engine.last_recommend().against);
+}
+
+TEST_CASE_FIXTURE(Serving, "who has no id is a visitor, whom every route that recommends takes") {
+  start();
+  CHECK(post(port(), "/v1/recommendations", R"({"lat":40.7,"lon":-74})").code == 200);
+  CHECK(engine.last_recommend().user.str().empty());
+  CHECK(post(port(), "/v1/cache/warm", R"({"requests":[{"lat":40.7,"lon":-74}]})").code == 200);
+  CHECK(engine.last_recommend().user.str().empty());
+}
+
+TEST_CASE_FIXTURE(Serving, "sentences are in the language that the request names, or its client") {
+  start();
+  CHECK(post(port(), "/v1/recommendations", R"({"user_id":"u1","language":"de"})").code == 200);
+  CHECK(engine.last_recommend().language == "de");
+  const auto with_header = [&](std::string_view body) {
+    return request(port(), "POST", "/v1/recommendations", body,
+                   "Content-Type: application/json\r\nAccept-Language: fr;q=0.5, de\r\n");
+  };
+  CHECK(with_header(R"({"user_id":"u1"})").code == 200);
+  CHECK(engine.last_recommend().language == "fr;q=0.5, de");
+  CHECK(with_header(R"({"user_id":"u1","language":"en"})").code == 200);
+  CHECK(engine.last_recommend().language == "en");
 }
 
 /// ["x","x",...]
@@ -141,7 +175,7 @@ TEST_CASE_FIXTURE(Serving, "a recommendation request with something wrong in it 
     return check_error(post(port(), "/v1/recommendations", body), 400, "INVALID_ARGUMENT");
   };
   CHECK(refused(R"({"user_id":"u","lmit":5})") == "unknown field 'lmit'; did you mean 'limit'?");
-  CHECK(refused(R"({})") == "user_id is required");
+  CHECK(refused(R"({"user_id":"u","reasons":"many"})") == "reasons must be for or all");
   CHECK(mentions(refused(R"([])"), "an object is expected, not an array"));
   CHECK(mentions(refused(R"({"user_id":""})"), "user_id must be"));
   CHECK(mentions(refused(R"({"user_id":"u","lat":1})"), "together"));
@@ -656,8 +690,11 @@ TEST_CASE_FIXTURE(Serving, "views and ranking features are listed") {
   CHECK(views[2]["aggregate"] == "sequence");
   CHECK(views[2]["dimension"] == "place");
   const auto ranking = json_of(get(port(), "/v1/ranking-features"))["ranking_features"];
-  CHECK(ranking[1] ==
-        nlohmann::json({{"name", "affinity"}, {"meaning", "decayed visits of the user"}, {"default_weight", 2.5}}));
+  CHECK(ranking[1] == nlohmann::json({{"name", "affinity"},
+                                      {"meaning", "decayed visits of the user"},
+                                      {"default_weight", 2.5},
+                                      {"weight", 2.5},
+                                      {"own", false}}));
 }
 
 TEST_CASE_FIXTURE(Serving, "readiness follows the required checks, and those alone") {
@@ -835,6 +872,8 @@ TEST_CASE_FIXTURE(Serving, "every field that openapi.json gives a recommendation
                            {"explore_strength", 0.5},
                            {"seed", 7},
                            {"explain", true},
+                           {"reasons", "all"},
+                           {"language", "de"},
                            {"min_offset", {{"source", "api"}, {"partition", 0}, {"offset", 0}}},
                            {"max_staleness_ms", 0},
                            {"on_stale", "wait"},

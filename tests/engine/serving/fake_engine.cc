@@ -5,12 +5,14 @@
 namespace cairn {
 
 std::vector<RankingFeatureInfo> ranking_features() {
-  return {{"distance", "exp(-metres / 1000)", 1.0}, {"affinity", "decayed visits of the user", 2.5}};
+  return {{"distance", "exp(-metres / 1000)", 1.0, 1.0}, {"affinity", "decayed visits of the user", 2.5, 2.5}};
 }
 Status check_ranker(const std::string&) { return {}; }
 Status check_model_directory(const std::string&) { return {}; }
 Status check_postgres_options(const SqlOptions&) { return {}; }
 Status check_mapping_options(const DecodeOptions&) { return {}; }
+Status check_ranking_feature(const RankingFeatureSpec&, const EngineOptions&) { return {}; }
+Status check_reason_options(const RankingOptions&) { return {}; }
 Status check_place_options(const PlaceOptions&, const std::vector<PlaceRule>&) { return {}; }
 Status check_kafka_property(const std::string&, const std::string&) { return {}; }
 std::vector<FeatureViewSpec> builtin_feature_views() { return {}; }
@@ -164,9 +166,11 @@ Result<Recommendations> FakeEngine::recommend(const CallContext& context, const 
   CAIRN_RETURN_IF_ERROR(on_recommend(request));
   Recommendations answer;
   answer.items.edit().push_back({.place = {PlaceId("p1"), "Caffe \"Reggio\"", {40.7303, -74.0003}, "cafe"},
-                          .score = 1.25,
-                          .distance_meters = 321.5,
-                          .reasons = {{"affinity", 0.5, 1.25, "visited 12 times, last 2 days ago"}}});
+                                 .score = 1.25,
+                                 .distance_meters = 321.5,
+                                 .reasons = {{"affinity", 0.5, 1.25, "visited 12 times, last 2 days ago"}},
+                                 .against = {{"distance", 2.5, -0.75, "321 m away"}},
+                                 .because = "You have been here 12 times."});
   answer.next = "0a1b";
   answer.known_by = UserKnownBy::kRecent;
   answer.ranker = 7;

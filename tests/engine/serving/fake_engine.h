@@ -37,6 +37,9 @@ class FakeEngine final : public Engine {
   Result<UserExport> export_user(const CallContext&, const UserId& user) const override { return on_export(user); }
   EngineStatus status(const CallContext& context) const override;
   std::vector<FeatureViewSpec> feature_views(const CallContext&) const override { return views; }
+  std::vector<RankingFeatureInfo> ranking_features(const CallContext&) const override {
+    return cairn::ranking_features();
+  }
   Status wait_caught_up(const CallContext& context) const override;
   Result<CheckpointInfo> checkpoint(const CallContext& context, const std::string& path) override;
   Result<ModelStatus> activate_model(const CallContext&, const std::string& directory, ModelChoice choice) override {

@@ -9,11 +9,14 @@
 #include <map>
 #include <optional>
 #include <random>
+#include <set>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "engine/state/keys.h"
+#include "features/geohash.h"
 #include "features/read.h"
 #include "features/row.h"
 #include "tests/support/forwarding_store.h"
@@ -29,12 +32,13 @@ struct Fixture {
   std::unique_ptr<storage::StateStore> store = storage::open_memory_store(features::merge_encoded_rows);
   FeatureState::Options options{.views = ranking::builtin_views()};
   std::vector<std::string> declared_types;
+  std::map<std::string, CountsAs> counts_as;
   std::unique_ptr<FeatureState> state;
 
   Fixture() { reopen(); }
   void reopen() {
     state.reset();
-    auto opened = FeatureState::open(*store, options, *InteractionTypes::with_declared(declared_types));
+    auto opened = FeatureState::open(*store, options, *InteractionTypes::with_declared(declared_types, counts_as));
     REQUIRE_MESSAGE(opened.ok(), opened.status().to_string());
     state = *std::move(opened);
   }
@@ -422,6 +426,124 @@ TEST_CASE("a compaction drops what has faded by the stream's own time, and nothi
   CHECK(entries("p", "place_visits_30d") == 1);
   CHECK(entries("p", "place_hourly") == 1);
   CHECK(f.value(EntityKind::kPlace, "p", "place_visits") == 2.0);
+}
+
+TEST_CASE(
+    "an event whose type counts as another leaves what so many events of that type would, in every built-in view") {
+  std::vector<FeatureViewSpec> extra;
+  for (const Aggregate aggregate : {Aggregate::kSum, Aggregate::kMean, Aggregate::kMin, Aggregate::kMax,
+                                    Aggregate::kLast, Aggregate::kSequence, Aggregate::kCount}) {
+    FeatureViewSpec view;
+    view.name = "by_aggregate_" + std::to_string(static_cast<int>(aggregate));
+    view.dimension = Dimension::kPlace;
+    view.aggregate = aggregate;
+    view.events = {{"visit", "1"}, {"rate", "value * 2"}};
+    view.counts_as = true;
+    extra.push_back(view);
+  }
+  Fixture mapped;
+  Fixture plain;
+  for (Fixture* f : {&mapped, &plain}) {
+    f->options.views.insert(f->options.views.end(), extra.begin(), extra.end());
+    f->declared_types = {"purchase", "loved"};
+  }
+  mapped.counts_as = {{"purchase", {"visit", 5}}, {"loved", {"rate", 2}}};
+  mapped.reopen();
+  plain.reopen();
+  const TypeIndex purchase{6};
+  const TypeIndex loved{7};
+  for (Fixture* f : {&mapped, &plain}) {
+    REQUIRE(f->state->catalog().upsert(std::vector<Place>{{PlaceId("cafe"), "Cafe", {40.7, -74.0}, "Coffee"}}).ok());
+  }
+  const auto of_type = [](Interaction one, TypeIndex type, std::optional<double> value) {
+    one.type = type;
+    one.value = value;
+    return one;
+  };
+  const Interaction bought = visit("u", "cafe", 30 * kHour);
+  const Interaction rated = visit("u", "cafe", 40 * kHour);
+  REQUIRE(mapped
+              .apply({visit("u", "cafe", 10 * kHour), of_type(bought, purchase, 2.5), of_type(rated, loved, 4.5),
+                      of_type(rated, loved, {})},  // a rating without its value weighs nothing where the value counts
+                     100)
+              .ok());
+  std::vector<Interaction> same = {visit("u", "cafe", 10 * kHour)};
+  for (int i = 0; i < 5; ++i) same.push_back(bought);
+  for (int i = 0; i < 2; ++i) same.push_back(of_type(rated, TypeIndex{3}, 4.5));
+  for (int i = 0; i < 2; ++i) same.push_back(of_type(rated, TypeIndex{3}, {}));
+  REQUIRE(plain.apply(same, 100).ok());
+  for (int round = 0; round < 2; ++round) {
+    std::size_t compared = 0;
+    for (const auto& [kind, id] : {std::pair(EntityKind::kUser, "u"), std::pair(EntityKind::kPlace, "cafe"),
+                                   std::pair(EntityKind::kCell, "dr5rs1")}) {
+      const auto a = mapped.state->row(kind, id);
+      const auto b = plain.state->row(kind, id);
+      REQUIRE(a.ok());
+      REQUIRE(b.ok());
+      if (a->row == nullptr || b->row == nullptr) {
+        CHECK((a->row == nullptr) == (b->row == nullptr));
+        continue;
+      }
+      REQUIRE(a->row->blocks.size() == b->row->blocks.size());
+      for (std::size_t i = 0; i < a->row->blocks.size(); ++i) {
+        const features::ViewBlock& x = a->row->blocks[i];
+        const features::ViewBlock& y = b->row->blocks[i];
+        CHECK(x.view == y.view);
+        REQUIRE(x.entries.size() == y.entries.size());
+        for (std::size_t e = 0; e < x.entries.size(); ++e) {
+          ++compared;
+          CHECK(x.entries[e].dimension == y.entries[e].dimension);
+          CHECK(x.entries[e].value.count == y.entries[e].value.count);
+          CHECK(x.entries[e].value.micros == y.entries[e].value.micros);
+          CHECK(x.entries[e].value.newest_ms == y.entries[e].value.newest_ms);
+          CHECK(x.entries[e].value.exponent == y.entries[e].value.exponent);
+          CHECK(x.entries[e].value.mantissa == doctest::Approx(y.entries[e].value.mantissa).epsilon(1e-12));
+        }
+      }
+    }
+    CHECK(compared > 20);
+    // By hand: one visit, five of the purchase, four ratings.
+    CHECK(mapped.value(EntityKind::kPlace, "cafe", "place_visits") == 10.0);
+    CHECK(mapped.value(EntityKind::kPlace, "cafe", "place_rating") == 4.5);
+    CHECK(mapped.value(EntityKind::kPlace, "cafe", "place_hourly", "1970-01-02T06:00:00Z", 40 * kHour) == 5.0);
+    mapped.reopen();
+    plain.reopen();
+  }
+  // A change is for what comes from then on.
+  mapped.counts_as = {{"purchase", {"visit", 2}}};
+  mapped.reopen();
+  CHECK(mapped.value(EntityKind::kPlace, "cafe", "place_visits") == 10.0);
+  REQUIRE(mapped.apply({of_type(bought, purchase, {}), of_type(rated, loved, 5.0)}, 101).ok());
+  CHECK(mapped.value(EntityKind::kPlace, "cafe", "place_visits") == 12.0);
+}
+
+TEST_CASE("an observer of cells is told of what is stored, of what is pending, and of every change after") {
+  Fixture f;
+  f.options.window = std::chrono::hours(1);
+  f.reopen();
+  const auto look = [](std::int64_t ms) {
+    Interaction one = visit("u", "unknown", ms);
+    one.position = GeoPoint{42.605, -5.603};  // ezs42, the example of geohash.org's own description
+    return one;
+  };
+  REQUIRE(f.apply({look(kHour), look(2 * kHour)}, 1).ok());
+  REQUIRE(f.state->flush().ok());
+  REQUIRE(f.apply({look(3 * kHour)}, 2).ok());
+  std::int64_t counted = 0;
+  std::set<std::uint64_t> cells;
+  REQUIRE(f.state
+              ->observe_cells([&](std::span<const state::CellChange> changes) {
+                for (const state::CellChange& change : changes) {
+                  counted += change.entry.value.count;
+                  cells.insert(change.cell);
+                }
+              })
+              .ok());
+  CHECK(counted == 3);
+  REQUIRE(f.apply({look(4 * kHour)}, 3).ok());
+  CHECK(counted == 4);
+  REQUIRE(cells.size() == 1);
+  CHECK(features::geohash_text(*cells.begin(), 6).starts_with("ezs42"));
 }
 
 TEST_CASE("declared types may be appended, not reordered") {

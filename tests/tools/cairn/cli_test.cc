@@ -84,7 +84,8 @@ TEST_CASE_FIXTURE(Cli, "recommend shows ranked places with their reasons") {
         "\n"
         "more with --cursor 0a1b\n"
         "\n"
-        "17 candidates, user's row from L1, kept for 1,234 ms in L1 and stale, model cafe01, newest event "
+        "17 candidates, known by the places of this visit, user's row from L1, kept for 1,234 ms in L1 and stale, "
+        "model cafe01, newest event "
         "2024-05-01T12:00:00.123Z, the user's newest visit 2024-05-01T11:00:00.000Z, reflects api:0:42\n");
   const RecommendRequest asked = engine.last_recommend();
   CHECK(asked.position == GeoPoint{40.7, -74.0});
@@ -93,6 +94,18 @@ TEST_CASE_FIXTURE(Cli, "recommend shows ranked places with their reasons") {
   CHECK(asked.limit == 3);
   CHECK(asked.exclude_seen);
   CHECK(to_ms(*asked.time) == 1714564800000);
+}
+
+TEST_CASE_FIXTURE(Cli, "recommend takes a visitor, tells what speaks against a place, and speaks a language") {
+  const Outcome outcome = run({"recommend", "--at", "40.7,-74", "--recent", "p4", "--against", "--language", "de"});
+  CHECK(outcome.exit_code == 0);
+  CHECK(outcome.out.starts_with(
+      "#  PLACE           CATEGORY  DISTANCE  SCORE  WHY                          AGAINST\n"
+      "1  Caffe \"Reggio\"  cafe         322 m  1.250  You have been here 12 times.  321 m away\n"));
+  const RecommendRequest asked = engine.last_recommend();
+  CHECK(asked.user.str().empty());
+  CHECK(asked.against);
+  CHECK(asked.language == "de");
 }
 
 TEST_CASE_FIXTURE(Cli, "recommend names places to leave out, to order and just seen, the next page and a cap") {

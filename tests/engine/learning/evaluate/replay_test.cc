@@ -4,9 +4,11 @@
 
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/learning/datasets/traces.h"
+#include "engine/learning/event_stream.h"
 #include "tests/support/real_data.h"
 
 namespace {
@@ -58,6 +60,56 @@ TEST_CASE("the baselines are what a person counts on paper") {
   CHECK(own.acc_at_1 == 0.0);
   CHECK(own.acc_at_5 == 1.0);
   CHECK(own.mrr == doctest::Approx((1 / 3.0 + 1 / 1.5 + 1 / 3.5) / 3));
+}
+
+TEST_CASE("a type that counts as a visit is foreseen and learned from as visits are, so often as it counts") {
+  const std::vector<std::string> said = {"purchase=visit:5"};
+  const auto types = learning::parse_counts_as(said);
+  REQUIRE(types.ok());
+  datasets::Dataset bought = town();
+  bought.types = *types;
+  const auto as = [](Interaction one, TypeIndex type) {
+    one.type = type;
+    return one;
+  };
+  bought.interactions = {visit("u", "a", 0), as(visit("u", "b", 1), TypeIndex{6}), visit("u", "a", 30),
+                         as(visit("u", "c", 40), TypeIndex{6})};
+  learning::ReplayOptions options;
+  options.ask_from_fraction = 0.0;
+  options.objective = learning::Objective::kNew;
+  options.ranking.weights = {{"visits", 1.0}, {"popularity", 1.0}};
+  options.ranking.default_weights = false;
+  std::vector<std::pair<std::string, float>> asked;
+  options.answered = [&](const learning::ReplayAnswer& answer) {
+    asked.emplace_back(answer.truth.place.str(), answer.score);
+    return ok_status();
+  };
+  REQUIRE(learning::replay(bought, options).ok());
+  REQUIRE(asked.size() == 2);  // b and c, both bought
+  options.objective = learning::Objective::kNext;
+  asked.clear();
+  REQUIRE(learning::replay(bought, options).ok());
+  REQUIRE(asked.size() == 3);
+  // Before the visit at hour 30, a has one visit of u's: ln 2 twice; after it b has five: ln 6 twice.
+  CHECK(asked[1].first == "a");
+  CHECK(asked[1].second == doctest::Approx(2.0 * std::log(2.0)));
+  bought.interactions.push_back(visit("u", "b", 50));
+  asked.clear();
+  REQUIRE(learning::replay(bought, options).ok());
+  CHECK(asked.back().second == doctest::Approx(2.0 * std::log(6.0)));
+}
+
+TEST_CASE("what types count as is read from the command line's words") {
+  const auto parsed = [](std::vector<std::string> texts) { return learning::parse_counts_as(texts); };
+  const auto types = parsed({"purchase=visit:5", "wish=save"});
+  REQUIRE(types.ok());
+  CHECK(types->counts_as(*types->find("purchase"))->weight == 5);
+  CHECK(types->counts_as(*types->find("wish"))->as == *types->find("save"));
+  for (const char* wrong : {"purchase", "=visit", "purchase=visit:", "purchase=visit:x", "purchase=vist", "save=visit",
+                            "purchase=visit:0"}) {
+    CAPTURE(wrong);
+    CHECK_FALSE(parsed({wrong}).ok());
+  }
 }
 
 TEST_CASE("of new places only first visits are asked for, among the places that the user has not been to") {
@@ -127,6 +179,7 @@ TEST_CASE("nothing of the truth leaks: a visit is learned after it was asked for
   learning::ReplayOptions options;
   options.ask_from_fraction = 0.0;
   options.ranking.weights = {{"visited", 1.0}};
+  options.ranking.default_weights = false;
   // Only where the user has been counts: that place leads, and the truth is one of three others: (2 + 3 + 4) / 3. Were
   // it known already, it would be one of two that lead.
   const auto own = learning::replay(dataset, options);
@@ -136,6 +189,7 @@ TEST_CASE("nothing of the truth leaks: a visit is learned after it was asked for
   CHECK(of(*own, "own_history").mrr == doctest::Approx(1.0 / 3));
   // What everyone did before: u asks with a visited once, then v with a, b and d visited once, which lead.
   options.ranking.weights = {{"popularity", 1.0}};
+  options.ranking.default_weights = false;
   const auto everyone = learning::replay(dataset, options);
   REQUIRE(everyone.ok());
   CHECK(of(*everyone, "cairn").mrr == doctest::Approx((1.0 / 3 + 1.0 / 4) / 2));

@@ -48,6 +48,7 @@ std::unique_ptr<Engine> open_engine(const test::TemporaryFolder& scratch, const 
   options.state.free_bytes_min = 0;
   options.files = {{.name = "events", .path = scratch / "events.ndjson", .follow = false}};
   options.ranking.weights = {{"model", 1.0}};
+  options.ranking.default_weights = false;
   options.ranking.radius_meters_max = 20'100'000;
   auto engine = Engine::open(options);
   REQUIRE_MESSAGE(engine.ok(), engine.status().to_string());

@@ -26,14 +26,20 @@ TEST_CASE("every ranking feature has a name of its own, a meaning and a default 
   CHECK(names.size() == ranking::ranking_feature_count());
 }
 
-TEST_CASE("without weights in the configuration the defaults hold, with some only those") {
+TEST_CASE("a weight that is named takes the place of the default, and all others stay unless there are to be none") {
   const auto defaults = LinearStage::create(ranking::default_ranker().weights, {});
   REQUIRE(defaults.ok());
   CHECK(weight(*defaults, "distance") == doctest::Approx(-0.75152));
   const auto own = LinearStage::create(ranking::default_ranker().weights, {{"distance", -2.0}});
   REQUIRE(own.ok());
   CHECK(weight(*own, "distance") == -2.0);
-  CHECK(weight(*own, "habit") == 0.0);
+  CHECK(weight(*own, "habit") == weight(*defaults, "habit"));
+  CHECK(weight(*own, "habit") != 0.0);
+  const auto alone = LinearStage::create(ranking::default_ranker().weights, {{"distance", -2.0}}, false);
+  REQUIRE(alone.ok());
+  CHECK(weight(*alone, "distance") == -2.0);
+  CHECK(weight(*alone, "habit") == 0.0);
+  CHECK(alone->trained_weights()[ranking::find_ranking_feature("distance").value()] == weight(*defaults, "distance"));
 }
 
 TEST_CASE("an unknown feature or an impossible weight is refused by name") {

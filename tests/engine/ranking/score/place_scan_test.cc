@@ -31,11 +31,16 @@ constexpr std::int64_t kStart = 1'700'000'000'000;
 /// and is the judge of what recommend() finds with its scan.
 class City {
  public:
-  City(std::uint64_t seed, GeoPoint center, double degrees, int places, std::map<std::string, double> weights)
+  City(std::uint64_t seed, GeoPoint center, double degrees, int places, std::map<std::string, double> weights,
+       std::vector<FeatureViewSpec> views = {}, std::vector<RankingFeatureSpec> features = {})
       : random_(seed), center_(center), degrees_(degrees) {
+    options_.features = std::move(features);
+    std::vector<FeatureViewSpec> all = ranking::builtin_views();
+    all.insert(all.end(), views.begin(), views.end());
     options_.weights = std::move(weights);
+    options_.default_weights = false;
     options_.radius_meters_max = 25'000'000;
-    state_ = *state::FeatureState::open(*store_, {.views = ranking::builtin_views()}, InteractionTypes());
+    state_ = *state::FeatureState::open(*store_, {.views = all}, InteractionTypes());
     import(places);
     recommender_ = *Recommender::create(*state_, options_);
   }
@@ -241,6 +246,64 @@ TEST_CASE("the best places are those that scoring every place finds, with a mode
       city.serve_model(!blend);
       ask_and_let_happen(city, 8);
     }
+  }
+}
+
+/// A view of everything that a feature can read, by aggregates of each kind.
+std::vector<FeatureViewSpec> own_views() {
+  const std::vector<EventWeight> looks = {{"view", "1"}, {"click", "3"}, {"save", "value + 2"}, {"rate", "value - 3"}};
+  const auto make = [&](const char* name, EntityKind entity, Dimension dimension, Aggregate aggregate, int letters) {
+    FeatureViewSpec view;
+    view.name = name;
+    view.entity = entity;
+    view.dimension = dimension;
+    view.aggregate = aggregate;
+    view.events = looks;
+    view.cell_precision = letters;
+    if (aggregate == Aggregate::kDecayedSum) view.half_life = std::chrono::hours(5);
+    return view;
+  };
+  std::vector<FeatureViewSpec> views = {
+      make("place_looks", EntityKind::kPlace, Dimension::kNone, Aggregate::kDecayedSum, 6),
+      make("place_least", EntityKind::kPlace, Dimension::kNone, Aggregate::kMin, 6),
+      make("place_types", EntityKind::kPlace, Dimension::kType, Aggregate::kCount, 6),
+      make("cell_looks", EntityKind::kCell, Dimension::kNone, Aggregate::kSum, 5),
+      make("cell_fine", EntityKind::kCell, Dimension::kType, Aggregate::kDecayedSum, 8),
+      make("user_places", EntityKind::kUser, Dimension::kPlace, Aggregate::kDecayedSum, 6),
+      make("user_kinds", EntityKind::kUser, Dimension::kCategory, Aggregate::kMean, 6),
+      make("user_cells", EntityKind::kUser, Dimension::kCell, Aggregate::kCount, 7),
+      make("user_town", EntityKind::kUser, Dimension::kCell, Aggregate::kSum, 4),
+  };
+  views[0].ttl = std::chrono::hours(30);
+  return views;
+}
+
+std::vector<RankingFeatureSpec> own_features(std::mt19937_64& random) {
+  std::uniform_real_distribution<double> weight(-2.0, 2.0);
+  const auto any = [&] { return static_cast<ValueTransform>(random() % 4); };
+  std::vector<RankingFeatureSpec> features;
+  for (const FeatureViewSpec& view : own_views()) {
+    if (random() % 4 == 0) continue;
+    RankingFeatureSpec one{.name = "own_" + view.name, .view = view.name, .transform = any(), .weight = weight(random)};
+    if (view.dimension == Dimension::kType) one.key = random() % 2 == 0 ? "view" : "rate";
+    if (random() % 10 == 0) one.weight *= 1e4;
+    features.push_back(one);
+  }
+  return features;
+}
+
+TEST_CASE("the best places are those that scoring every place finds, with features of a deployment's own") {
+  const std::uint64_t seed = test::environment_number("CAIRN_TEST_SEED", 17);
+  INFO("CAIRN_TEST_SEED=", seed);
+  std::mt19937_64 random(seed);
+  for (int turn = 0; turn < 12; ++turn) {
+    CAPTURE(turn);
+    std::map<std::string, double> weights;
+    if (turn % 3 == 0) weights = ranking::test::linear_weights();
+    if (turn % 3 == 1) weights = {{"near", 0.5}, {"cell_affinity_new", 0.3}, {"hour_popularity", 0.4}};
+    City city(seed + static_cast<std::uint64_t>(turn), kCenters[turn % std::size(kCenters)], 0.05, 400, weights,
+              own_views(), own_features(random));
+    ask_and_let_happen(city, 6);
   }
 }
 

@@ -4,9 +4,12 @@
 
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <optional>
+#include <random>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -294,8 +297,8 @@ TEST_CASE("each feature says in words what it saw") {
                       {"hour_share", "often visited around Wed 12 h UTC"},
                       {"week_hour_share", "often visited around Wed 12 h UTC"},
                       {"popularity", "3 visits by everyone"},
-                      {"popularity_day", "visited by others in the last 24 h"},
-                      {"popularity_month", "popular these weeks"},
+                      {"popularity_day", "visited in the last 24 h"},
+                      {"popularity_month", "visited in recent weeks"},
                       {"hour_popularity", "how usual the place is around Wed 12 h UTC"},
                       {"hour_popularity_new", "how usual the place is around Wed 12 h UTC"},
                       {"category_hour", "how usual its category is around Wed 12 h UTC"},
@@ -318,7 +321,17 @@ TEST_CASE("each feature says in words what it saw") {
   }
 }
 
-TEST_CASE("the five largest contributions are told, the largest first whatever its sign") {
+const ranking::Language& english() {
+  static const ranking::Sentences sentences = *ranking::Sentences::create({}, {});
+  return sentences.in("");
+}
+
+ranking::Explanation explained(const CandidateFacts& candidate, std::span<const double> weights,
+                               ranking::ReasonsWanted wanted, float network = 0.0F) {
+  return ranking::explain(candidate, weights, network, wanted, english());
+}
+
+TEST_CASE("what speaks for a place is told apart from what speaks against it, and what says the same once") {
   Town town;
   town.position_age_hours = 3.0;
   std::vector<double> weights(ranking::ranking_feature_count(), 0.0);
@@ -328,36 +341,96 @@ TEST_CASE("the five largest contributions are told, the largest first whatever i
   // The bar: popularity ln 3 = 1.0986, rating 3/7 = 0.4286, distance 0.1507, distance_new ln 21 = 3.0445, near 0.0821.
   weigh("popularity", 1.0);        // 1.0986
   weigh("rating", -7.0);           // -3
-  weigh("distance", 100.0);        // 15.07
+  weigh("distance", 100.0);        // 15.07: all three say how far it is,
   weigh("distance_new", -1.0);     // -3.0445
-  weigh("near", -1.0);             // -0.0821
+  weigh("near", -1.0);             // -0.0821: together 11.94
   weigh("popularity_month", 0.5);  // 0.5266
   weigh("popularity_day", 9.0);    // nothing: nobody was there
-  const auto reasons =
-      town.look("bar", Town::Been::kNever, [&](const CandidateFacts& c) { return ranking::reasons_for(c, weights); });
-  REQUIRE(reasons.size() == 5);
-  const char* order[] = {"distance", "distance_new", "rating", "popularity", "popularity_month"};
-  const double contributions[] = {15.066027488700, -3.044522437723, -3.0, 1.098612288668, 0.526557066127};
-  for (std::size_t i = 0; i < 5; ++i) {
+  const auto all = town.look("bar", Town::Been::kNever, [&](const CandidateFacts& c) {
+    return explained(c, weights, ranking::ReasonsWanted::kAll, 0.25F);
+  });
+  const char* order[] = {"distance", "popularity", "popularity_month", "network"};
+  const double contributions[] = {15.066027488700 - 3.044522437723 - 0.082084998624, 1.098612288668, 0.526557066127,
+                                  0.25};
+  REQUIRE(all.reasons.size() == 4);
+  for (std::size_t i = 0; i < 4; ++i) {
     CAPTURE(i);
-    CHECK(reasons[i].feature == order[i]);
-    CHECK(reasons[i].contribution == about(contributions[i]));
-    CHECK(reasons[i].value * weights[*ranking::find_ranking_feature(order[i])] == about(contributions[i]));
+    CHECK(all.reasons[i].feature == order[i]);
+    CHECK(all.reasons[i].contribution == about(contributions[i]));
   }
-  CHECK(reasons[0].text == "2.0 km away");
+  CHECK(all.reasons[0].text == "2.0 km away");
+  CHECK(all.reasons[0].value == about(0.150660274887));  // of the feature that counts most
+  REQUIRE(all.against.size() == 1);
+  CHECK(all.against[0].feature == "rating");
+  CHECK(all.against[0].contribution == about(-3.0));
+  CHECK(all.because.starts_with("It is 2.0 km away, there have been 2 visits"));
+  const auto some = town.look("bar", Town::Been::kNever, [&](const CandidateFacts& c) {
+    return explained(c, weights, ranking::ReasonsWanted::kFor);
+  });
+  CHECK(some.reasons.size() == 3);
+  CHECK(some.against.empty());
 }
 
-TEST_CASE("of equal contributions the feature declared first is told first") {
+TEST_CASE("contributions for and against are the score together, whatever is weighed") {
+  Town town;
+  town.visited = {.row = town.row("cafe"), .place = town.id("cafe"), .visits = 3, .newest_ms = 0};
+  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+    CAPTURE(seed);
+    std::mt19937_64 random(seed);
+    std::normal_distribution<double> weight(0.0, 1.0);
+    std::vector<double> weights(ranking::ranking_feature_count());
+    for (double& one : weights) one = random() % 3 == 0 ? 0.0 : weight(random);
+    town.look("cafe", Town::Been::kThere, [&](const CandidateFacts& c) {
+      const auto all = explained(c, weights, ranking::ReasonsWanted::kAll, 0.5F);
+      double sum = 0.0;
+      std::set<std::string> texts;
+      double last = std::numeric_limits<double>::infinity();
+      for (const Reason& reason : all.reasons) {
+        CHECK(reason.contribution > 0.0);
+        CHECK(reason.contribution <= last);
+        last = reason.contribution;
+      }
+      for (const Reason& reason : all.against) CHECK(reason.contribution < 0.0);
+      for (const auto* reasons : {&all.reasons, &all.against}) {
+        for (const Reason& reason : *reasons) {
+          sum += reason.contribution;
+          CHECK(texts.insert(reason.text).second);
+        }
+      }
+      CHECK(sum == about(ranking::weighted_sum(c, weights) + 0.5));
+      return 0;
+    });
+  }
+}
+
+TEST_CASE("of equal contributions the feature declared first names the reason") {
+  Town town;
+  town.visited = {.row = town.row("cafe"), .place = town.id("cafe"), .visits = 1, .newest_ms = 0};
+  std::vector<double> weights(ranking::ranking_feature_count(), 0.0);
+  weights[*ranking::find_ranking_feature("visited_once")] = 2.0;
+  weights[*ranking::find_ranking_feature("visited")] = 2.0;
+  const auto all = town.look("cafe", Town::Been::kThere, [&](const CandidateFacts& c) {
+    return explained(c, weights, ranking::ReasonsWanted::kAll);
+  });
+  REQUIRE(all.reasons.size() == 1);
+  CHECK(all.reasons[0].feature == "visited");
+  CHECK(all.reasons[0].contribution == 4.0);
+  CHECK(all.because == "You have been here once.");
+}
+
+TEST_CASE("features that cancel each other are no reason, and a sentence says nothing where nothing speaks for it") {
   Town town;
   town.visited = {.row = town.row("cafe"), .place = town.id("cafe"), .visits = 1, .newest_ms = 0};
   std::vector<double> weights(ranking::ranking_feature_count(), 0.0);
   weights[*ranking::find_ranking_feature("visited_once")] = -2.0;
   weights[*ranking::find_ranking_feature("visited")] = 2.0;
-  const auto reasons =
-      town.look("cafe", Town::Been::kThere, [&](const CandidateFacts& c) { return ranking::reasons_for(c, weights); });
-  REQUIRE(reasons.size() == 2);
-  CHECK(reasons[0].feature == "visited");
-  CHECK(reasons[1].feature == "visited_once");
+  weights[*ranking::find_ranking_feature("distance")] = -1.0;
+  const auto all = town.look("cafe", Town::Been::kThere, [&](const CandidateFacts& c) {
+    return explained(c, weights, ranking::ReasonsWanted::kAll);
+  });
+  CHECK(all.reasons.empty());
+  CHECK(all.against.size() == 1);
+  CHECK(all.because.empty());
 }
 
 }  // namespace

@@ -16,8 +16,10 @@
 #include "engine/ranking/ranker_model.h"
 #include "engine/ranking/recommender.h"
 #include "engine/ranking/score/network_inputs.h"
+#include "engine/ranking/score/ranking_features.h"
 #include "features/row.h"
 #include "tests/engine/ranking/drawn_network.h"
+#include "tests/support/environment_number.h"
 
 namespace {
 
@@ -70,6 +72,7 @@ struct Town {
     ranker.network = std::move(network);
     RankingOptions options;
     options.weights = std::move(weights);
+    options.default_weights = options.weights.empty();
     return *Recommender::create(*state, options, std::move(ranker));
   }
 };
@@ -316,6 +319,50 @@ TEST_CASE("what heads gather is the logarithm of one and the powers") {
   CHECK(heads[3] == 0.0F);
   CHECK(heads[4] == doctest::Approx(std::log(1.0 + std::exp(0.0) + std::exp(0.5))));
   CHECK(heads[5] == doctest::Approx(std::log(1.0 + std::exp(1.0) + std::exp(3.0))));
+}
+
+TEST_CASE("a weight that is named leaves the network as it is: scores move by what it differs, times the feature") {
+  const std::uint64_t seed = test::environment_number("CAIRN_TEST_SEED", 71);
+  INFO("CAIRN_TEST_SEED=", seed);
+  Town town(seed);
+  const auto network = ranking::test::drawn_network(seed);
+  const auto plain = town.recommender(network);
+  const double fitted = ranking::default_ranker().weights[*ranking::find_ranking_feature("popularity")];
+  ranking::RankerModel ranker = ranking::default_ranker();
+  ranker.network = network;
+  RankingOptions options;
+  options.weights = {{"popularity", fitted + 0.25}};
+  const auto named = *Recommender::create(*town.state, options, ranker);
+  options.weights = {{"popularity", fitted}};
+  const auto same = *Recommender::create(*town.state, options, ranker);
+  RecommendRequest request{.user = UserId("u1"), .position = kHere};
+  request.limit = 200;  // all of them are looked at by the network
+  request.radius_meters = 3'000;
+  const auto before = plain->recommend(CallContext(), request, kNow);
+  const auto after = named->recommend(CallContext(), request, kNow);
+  const auto unchanged = same->recommend(CallContext(), request, kNow);
+  REQUIRE(before.ok());
+  REQUIRE(after.ok());
+  REQUIRE(before->items.size() == after->items.size());
+  REQUIRE(before->items.size() > 5);
+  CHECK(before->candidates < 200);
+  std::map<std::string, double> scores;
+  for (const Recommended& item : before->items) scores[item.place.id.str()] = item.score;
+  bool moved = false;
+  for (const Recommended& item : after->items) {
+    const auto signal = town.state->row(EntityKind::kPlace, item.place.id.str());
+    REQUIRE(signal.ok());
+    const features::View* view = town.state->schema().find(ranking::kPlaceVisits);
+    const features::ViewBlock* block = signal->row == nullptr ? nullptr : signal->row->find(view->id);
+    const double visits = block == nullptr ? 0.0 : static_cast<double>(block->entries.at(0).value.count);
+    CHECK(item.score - scores.at(item.place.id.str()) == doctest::Approx(0.25 * std::log1p(visits)).epsilon(1e-4));
+    moved |= visits > 0.0;
+  }
+  CHECK(moved);
+  for (std::size_t i = 0; i < before->items.size(); ++i) {
+    CHECK(before->items[i].place.id == unchanged->items[i].place.id);
+    CHECK(before->items[i].score == unchanged->items[i].score);
+  }
 }
 
 }  // namespace
