@@ -19,6 +19,12 @@ Result<Compute> on_processors(std::string reason) {
 
 }  // namespace
 
+BatchingOptions Compute::batching(BatchingOptions options) const {
+  constexpr std::size_t kScansOfDevice = 2;
+  if (options.at_once == 0 && guarded != nullptr) options.at_once = kScansOfDevice;
+  return options;
+}
+
 ComputeStatus Compute::status() const {
   ComputeStatus status{.backend = name, .reason = reason};
   if (guarded == nullptr) return status;

@@ -19,6 +19,9 @@ struct Compute {
   std::string name;
   std::string reason;  ///< why this one
 
+  /// A device takes one scan after the other: of two, one is prepared, or answered, while the other is computed. The
+  /// processors take one each.
+  [[nodiscard]] BatchingOptions batching(BatchingOptions options) const;
   /// Requires: whoever took the backend still has it.
   [[nodiscard]] ComputeStatus status() const;
 };

@@ -80,6 +80,7 @@ class EngineImpl final : public Engine {
                                       ModelChoice choice) override;
   Result<ModelStatus> activate_model(const CallContext& context, const std::string& directory,
                                      ModelChoice choice) override;
+  Status apply_rules(const CallContext& context, std::vector<PlaceRule> rules) override;
   Status close() override;
 
  private:
@@ -137,6 +138,7 @@ Status EngineImpl::start() {
   CAIRN_RETURN_IF_ERROR(streaming::check_mapping(options_.decode.mapping, types_));
   // What the check of a configuration finds is found before anything is opened.
   if (!options_.model.dir.empty()) CAIRN_RETURN_IF_ERROR(check_model_directory(options_.model.dir));
+  CAIRN_RETURN_IF_ERROR(check_place_options(options_.places, options_.rules));
   CAIRN_RETURN_IF_ERROR(open_parts());
   open_user_side();
   CAIRN_RETURN_IF_ERROR(users_->recover());
@@ -154,20 +156,22 @@ Status EngineImpl::open_parts() {
   CAIRN_RETURN_IF_ERROR(storage::DirectoryOwner::check_free(directory_->store()));  // its ballast is not ours to remove
   ballast_ = std::make_unique<upkeep::Ballast>(directory_->ballast(), options_.state.free_bytes_min, options_.log);
   ballast_->give_up_when_full();
+  CAIRN_ASSIGN_OR_RETURN(const ranking::PlaceTerms terms, place_terms(options_.places));
   CAIRN_ASSIGN_OR_RETURN(store_, storage::open_rocksdb_store(store_options(options_, *directory_, fading_)));
-  CAIRN_ASSIGN_OR_RETURN(state_, state::FeatureState::open(*store_, state_options(options_, &fading_), types_));
+  CAIRN_ASSIGN_OR_RETURN(state_, state::FeatureState::open(*store_, state_options(options_, &fading_, terms), types_));
   CAIRN_ASSIGN_OR_RETURN(event_log_, open_api_log(options_, *directory_, *store_, *state_));
   CAIRN_ASSIGN_OR_RETURN(
       dead_letters_, streaming::open_dead_letter_file(dead_letter_path(options_, *directory_), options_.dead_letters));
   CAIRN_ASSIGN_OR_RETURN(compute_, open_compute(options_.compute, options_.log));
   CAIRN_ASSIGN_OR_RETURN(recommender_,
-                         ranking::Recommender::create(*state_, options_.ranking, std::move(compute_.backend)));
+                         ranking::Recommender::create(*state_, options_.ranking, std::move(compute_.backend), terms,
+                                                      options_.rules));
   CAIRN_ASSIGN_OR_RETURN(
       models_, ModelSide::open(options_.model, options_.ranking.ranker_dir, *recommender_, clock_, options_.log));
   if (!options_.sql.dsn.empty() && options_.answers.memory_bytes > 0) {
     CAIRN_ASSIGN_OR_RETURN(shared_, SharedSide::open(options_, *state_, *recommender_));
   }
-  batcher_ = std::make_unique<batching::Batcher>(*recommender_, options_.batching);
+  batcher_ = std::make_unique<batching::Batcher>(*recommender_, compute_.batching(options_.batching));
   answers_ = std::make_unique<cache::AnswerCache>(
       options_.answers,
       [this](const CallContext& call, const RecommendRequest& request) {
@@ -254,6 +258,7 @@ void EngineImpl::start_upkeep() {
   std::vector<upkeep::Schedule::Chore> chores;
   chores.emplace_back([this] {
     recommender_->refresh_index();
+    recommender_->notice_time(clock_.now());
     recommender_->prepare(clock_.now());
   });
   if (sql_) sql_->add_chores(&chores);
@@ -407,6 +412,12 @@ Result<ModelStatus> EngineImpl::activate_ranker(const CallContext& context, cons
   return models_->status();
 }
 
+Status EngineImpl::apply_rules(const CallContext& context, std::vector<PlaceRule> rules) {
+  if (closing_.load()) return unavailable("the engine is closing");
+  CAIRN_RETURN_IF_ERROR(context.check());
+  return recommender_->serve_rules(std::move(rules));
+}
+
 Result<std::vector<ingest::Consumer*>> EngineImpl::consumers_named(const std::string& name) const {
   std::vector<ingest::Consumer*> found = feature_consumers_->named(name);
   if (sql_) {
@@ -529,6 +540,11 @@ Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options, const Clock&
 Status check_mapping_options(const DecodeOptions& options) {
   CAIRN_ASSIGN_OR_RETURN(const InteractionTypes types, InteractionTypes::with_declared(options.declared_types));
   return streaming::check_mapping(options.mapping, types);
+}
+
+Status check_place_options(const PlaceOptions& options, const std::vector<PlaceRule>& rules) {
+  CAIRN_RETURN_IF_ERROR(place_terms(options).status());
+  return ranking::PlaceRules::check(rules);
 }
 
 Status check_postgres_options(const SqlOptions& options) { return sql::check_options(options); }

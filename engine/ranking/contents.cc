@@ -3,6 +3,8 @@
 #include <cstring>
 #include <string_view>
 #include <type_traits>
+#include <variant>
+#include <vector>
 
 #include "engine/state/keyed_hash.h"
 
@@ -32,6 +34,23 @@ void add_numbers(std::string* bytes, const Numbers& numbers) {
   bytes->append(reinterpret_cast<const char*>(&numbers), sizeof numbers);
 }
 
+void add_scalar(std::string* bytes, bool value) { bytes->push_back(value ? 'T' : 'F'); }
+void add_scalar(std::string* bytes, double value) {
+  bytes->push_back('n');
+  add(bytes, value + 0.0);
+}
+void add_scalar(std::string* bytes, const std::string& value) {
+  bytes->push_back('s');
+  add_text(bytes, value);
+}
+void add_scalar(std::string* bytes, const std::vector<AttributeScalar>& values) {
+  bytes->push_back('l');
+  add(bytes, std::uint64_t{values.size()});
+  for (const AttributeScalar& value : values) {
+    std::visit([bytes](const auto& one) { add_scalar(bytes, one); }, value);
+  }
+}
+
 /// Rows are in an order that is the same wherever the places are.
 state::Bits128 hash_of(const PlaceIndex& index) {
   state::Bits128 sum;
@@ -44,6 +63,10 @@ state::Bits128 hash_of(const PlaceIndex& index) {
     add_text(&bytes, place.category);
     add(&bytes, place.position.lat);
     add(&bytes, place.position.lon);
+    for (const Attribute& attribute : place.attributes) {
+      add_text(&bytes, attribute.name);
+      std::visit([&bytes](const auto& value) { add_scalar(&bytes, value); }, attribute.value);
+    }
     const state::Bits128 one = state::keyed_hash(kKey, bytes);
     sum.low += one.low;
     sum.high += one.high;

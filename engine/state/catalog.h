@@ -8,12 +8,14 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "cairn/clock.h"
 #include "cairn/mutex.h"
 #include "cairn/place.h"
 #include "cairn/status.h"
+#include "features/attribute_rules.h"
 #include "features/dictionary.h"
 #include "features/event_changes.h"
 #include "features/waiting.h"
@@ -28,9 +30,10 @@ namespace cairn::state {
 /// Places are named by their dictionary id here, as in rows. Threads: any.
 class Catalog {
  public:
-  /// All must outlive the catalogue.
-  Catalog(storage::StateStore& store, features::Dictionary& places, features::Dictionary& categories)
-      : store_(store), place_ids_(places), category_ids_(categories) {}
+  /// All but `attributes`, by which places' attributes are judged, must outlive the catalogue.
+  Catalog(storage::StateStore& store, features::Dictionary& places, features::Dictionary& categories,
+          features::AttributeRules attributes = features::AttributeRules())
+      : store_(store), place_ids_(places), category_ids_(categories), attributes_(std::move(attributes)) {}
 
   /// Reads the stored catalogue. Call once, before anything else, after the dictionaries were restored.
   Status load();
@@ -97,6 +100,7 @@ class Catalog {
   storage::StateStore& store_;
   features::Dictionary& place_ids_;
   features::Dictionary& category_ids_;
+  const features::AttributeRules attributes_;
 
   Mutex upsert_mutex_;  ///< one upsert at a time, from the choice of a version to its end
 

@@ -23,7 +23,7 @@ FeatureState::FeatureState(storage::StateStore& store, const Options& options, I
       row_cache_bytes_(options.row_cache_bytes),
       fading_(options.fading),
       log_(options.log),
-      catalog_(store, place_ids_, category_ids_),
+      catalog_(store, place_ids_, category_ids_, options.attributes),
       cache_(options.row_cache_bytes),
       writer_(store, options.sync ? storage::Durability::kSynced : storage::Durability::kBuffered, place_ids_,
               category_ids_, cache_),

@@ -62,6 +62,7 @@ class FeatureState {
     std::chrono::milliseconds window{1000};    ///< see StateOptions
     std::size_t window_bytes = 64u << 20;      ///< see StateOptions
     std::size_t row_cache_bytes = 256u << 20;  ///< see StateOptions
+    features::AttributeRules attributes = features::AttributeRules();  ///< by which places are judged
     Fading* fading = nullptr;                  ///< told of the newest event; must outlive the state
     Logger log;
   };

@@ -175,6 +175,7 @@ struct EngineStatus {
   std::uint64_t erased_users = 0;      ///< whose events of before their erasure are refused
   std::uint64_t erasures_pending = 0;  ///< users of whom a part is still to be erased
   std::uint64_t places = 0;
+  std::uint64_t unreadable_hours = 0;  ///< places whose opening hours cannot be read, and are unknown
   std::uint64_t unknown_places = 0;  ///< that events named and no import has brought, or that are deleted
   std::uint64_t events_waiting = 0;  ///< of these places: in no category, and in a cell only by a position of their own
   std::uint64_t events_filled = 0;   ///< of places that came since the start: they count by category and cell now

@@ -7,9 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "cairn/attributes.h"
 #include "cairn/feature_view.h"
 #include "cairn/log.h"
 #include "cairn/mapping.h"
+#include "cairn/place_rule.h"
 
 namespace cairn {
 
@@ -114,6 +116,14 @@ struct RankingOptions {
   std::size_t candidates_max = 2'000'000;  ///< most places scored per answer; beyond, the nearest ones are
 };
 
+/// What is known of all places alike.
+struct PlaceOptions {
+  std::vector<AttributeSpec> attributes;  ///< whose type matters; others hold what they are given
+  std::string time_zone = "UTC";          ///< of places without an attribute time_zone, and of rules
+  std::vector<std::string> public_holidays;  ///< PH of opening hours: "2026-12-25", "12-25" of each year, or "A..B"
+  std::vector<std::string> school_holidays;  ///< SH: likewise
+};
+
 /// The trained model that an engine serves with.
 struct ModelOptions {
   /// Directory of the model that is loaded when the engine opens (`cairn train` writes one; engine/model/format.md);
@@ -178,6 +188,8 @@ struct EngineOptions {
   IdempotencyOptions idempotency;
   SqlOptions sql;
   RankingOptions ranking;
+  PlaceOptions places;
+  std::vector<PlaceRule> rules;  ///< by which places rise and fall; Engine::apply_rules replaces them
   ModelOptions model;
   AnswerCacheOptions answers;
   BatchingOptions batching;
