@@ -119,8 +119,8 @@ std::string SharedSide::sources() const {
 std::optional<SharedSide::Basis> SharedSide::basis_of(const RecommendRequest& request) const {
   const auto made_with = recommender_.made_with();
   if (!made_with) return std::nullopt;
-  // What depends on the clock, on holidays and on what attributes are declared as, two daemons need not see alike.
-  if (!request.where.empty() || request.open_at || recommender_.has_rules()) return std::nullopt;
+  // What depends on holidays and on what attributes are declared as, two daemons need not see alike.
+  if (!request.where.empty() || request.open_at) return std::nullopt;
   state::RowCache::RowPtr row;  // null: nothing is known, or nobody in particular asks
   if (!request.user.str().empty()) {
     const auto user = state_.row(EntityKind::kUser, request.user.str());

@@ -34,27 +34,21 @@ void add_numbers(std::string* bytes, const Numbers& numbers) {
   bytes->append(reinterpret_cast<const char*>(&numbers), sizeof numbers);
 }
 
-void add_value(std::string* bytes, const AttributeScalar& value) {
-  add(bytes, std::uint64_t{value.index()});
-  if (const auto* text = std::get_if<std::string>(&value)) return add_text(bytes, *text);
-  add(bytes, std::holds_alternative<bool>(value) ? (std::get<bool>(value) ? 1.0 : 0.0) : std::get<double>(value));
+void add_scalar(std::string* bytes, bool value) { bytes->push_back(value ? 'T' : 'F'); }
+void add_scalar(std::string* bytes, double value) {
+  bytes->push_back('n');
+  add(bytes, value + 0.0);
 }
-
-void add_attribute(std::string* bytes, const Attribute& attribute) {
-  add_text(bytes, attribute.name);
-  std::vector<AttributeScalar> values;
-  if (const auto* list = std::get_if<std::vector<AttributeScalar>>(&attribute.value)) {
-    values = *list;
-    add(bytes, std::uint64_t{values.size()});
-  } else {
-    std::visit(
-        [&](const auto& one) {
-          if constexpr (std::is_constructible_v<AttributeScalar, decltype(one)>) values.emplace_back(one);
-        },
-        attribute.value);
-    add(bytes, ~std::uint64_t{0});  // no list has so many
+void add_scalar(std::string* bytes, const std::string& value) {
+  bytes->push_back('s');
+  add_text(bytes, value);
+}
+void add_scalar(std::string* bytes, const std::vector<AttributeScalar>& values) {
+  bytes->push_back('l');
+  add(bytes, std::uint64_t{values.size()});
+  for (const AttributeScalar& value : values) {
+    std::visit([bytes](const auto& one) { add_scalar(bytes, one); }, value);
   }
-  for (const AttributeScalar& value : values) add_value(bytes, value);
 }
 
 /// Rows are in an order that is the same wherever the places are.
@@ -69,7 +63,10 @@ state::Bits128 hash_of(const PlaceIndex& index) {
     add_text(&bytes, place.category);
     add(&bytes, place.position.lat);
     add(&bytes, place.position.lon);
-    for (const Attribute& attribute : place.attributes) add_attribute(&bytes, attribute);
+    for (const Attribute& attribute : place.attributes) {
+      add_text(&bytes, attribute.name);
+      std::visit([&bytes](const auto& value) { add_scalar(&bytes, value); }, attribute.value);
+    }
     const state::Bits128 one = state::keyed_hash(kKey, bytes);
     sum.low += one.low;
     sum.high += one.high;

@@ -115,11 +115,6 @@ void Recommender::notice_time(EventTime now) {
   generation_.fetch_add(1, std::memory_order_acq_rel);
 }
 
-bool Recommender::has_rules() const {
-  const auto places = this->places();
-  return places->rules() != nullptr && !places->rules()->rules().empty();
-}
-
 void Recommender::serve_model(std::shared_ptr<const model::ServedModel> model) {
   const MutexLock one_at_a_time(rebuild_mutex_);
   replace_places(index(), std::move(model), ranker(), places()->said());
@@ -147,7 +142,7 @@ void Recommender::replace_places(std::shared_ptr<const PlaceIndex> index,
   CAIRN_CHECK_MSG(places.ok(), places.status().to_string());  // the backend has no bound, and an index makes sense
   if (const auto before = this->places()) (*places)->prepare_like(*before, signals_);
   std::shared_ptr<const std::string> made_with;
-  if (this->made_with()) made_with = std::make_shared<const std::string>(describe_contents(**places, options_));
+  if (tells_) made_with = std::make_shared<const std::string>(describe_contents(**places, options_));
   {
     const MutexLock lock(index_mutex_);
     places_ = *std::move(places);
@@ -158,6 +153,7 @@ void Recommender::replace_places(std::shared_ptr<const PlaceIndex> index,
 
 void Recommender::tell_what_answers_are_made_with() {
   const MutexLock one_at_a_time(rebuild_mutex_);
+  tells_ = true;
   auto made_with = std::make_shared<const std::string>(describe_contents(*places(), options_));
   const MutexLock lock(index_mutex_);
   made_with_ = std::move(made_with);
@@ -165,6 +161,8 @@ void Recommender::tell_what_answers_are_made_with() {
 
 std::shared_ptr<const std::string> Recommender::made_with() const {
   const MutexLock lock(index_mutex_);
+  // Rules come into force and go by the clock, each for itself.
+  if (places_->rules() != nullptr && !places_->rules()->rules().empty()) return nullptr;
   return made_with_;
 }
 

@@ -95,7 +95,6 @@ class Recommender {
   /// From here on places rise and fall by these rules. Returns: what PlaceRules::check() returns; those before then
   /// stay in force.
   [[nodiscard]] Status serve_rules(std::vector<PlaceRule> rules) CAIRN_EXCLUDES(rebuild_mutex_, index_mutex_);
-  [[nodiscard]] bool has_rules() const CAIRN_EXCLUDES(index_mutex_);
   /// Moves the generation when other rules are in force now than before. Call every second or so.
   void notice_time(EventTime now) CAIRN_EXCLUDES(index_mutex_);
   /// Another number with each change of the index, the model, the ranker or the rules: what was answered under another
@@ -104,7 +103,7 @@ class Recommender {
   /// From here on made_with() can tell.
   void tell_what_answers_are_made_with() CAIRN_EXCLUDES(rebuild_mutex_, index_mutex_);
   /// The index, the model and the ranker in force by their contents: as bytes that are the same wherever these are.
-  /// Null: nobody said that they want to know.
+  /// Null: nobody said that they want to know, or rules are there, which come into force by the clock.
   [[nodiscard]] std::shared_ptr<const std::string> made_with() const CAIRN_EXCLUDES(index_mutex_);
   /// Recommendations::next for who has had these places and no others.
   [[nodiscard]] std::string cursor_behind(std::span<const Recommended> items) const;
@@ -253,6 +252,7 @@ class Recommender {
   const QuestionReader questions_;
 
   Mutex rebuild_mutex_;  ///< one rebuild at a time; guards no field, and is taken before index_mutex_
+  bool tells_ CAIRN_GUARDED_BY(rebuild_mutex_) = false;  ///< made_with() is wanted
   mutable Mutex index_mutex_;
   std::atomic<std::uint64_t> rules_in_force_{0};                                 ///< when notice_time() looked last
   std::atomic<std::uint64_t> generation_{0};                                     ///< moves after places_

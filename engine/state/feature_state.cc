@@ -280,7 +280,7 @@ Status FeatureState::observe_places(PlaceObserver observer, PlaceForgetter forge
 
 Status FeatureState::observe_cells(CellObserver observer) {
   MutexLock no_apply(windows_->growing_mutex());
-  while (windows_->current()->full != nullptr || windows_->current()->growing->erased.times() > 0) {  // as above
+  while (windows_->current()->full != nullptr || windows_->current()->growing->rebased.times() > 0) {  // as above
     no_apply.unlock();
     CAIRN_RETURN_IF_ERROR(flush());
     no_apply.lock();
