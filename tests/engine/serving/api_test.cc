@@ -76,7 +76,7 @@ TEST_CASE_FIXTURE(Serving, "a recommendation answer carries items, reasons and f
     "items":[{"place_id":"p1","name":"Caffe \"Reggio\"","lat":40.7303,"lon":-74.0003,"category":"cafe","score":1.25,
       "distance_meters":321.5,
       "reasons":[{"feature":"affinity","value":0.5,"contribution":1.25,"text":"visited 12 times, last 2 days ago"}]}],
-    "next":"0a1b","known_by":"recent","ranker":7,"model":"cafe01","segment":null,"explored":"",
+    "next":"0a1b","known_by":"recent","ranker":7,"model":"cafe01","cell":null,"segment":null,"explored":"",
     "candidates":17,"shortfall":"only 1 place within 500 m","degraded":false,
     "freshness":{"watermarks":[{"source":"api","partition":0,"offset":42}],
       "durable":[{"source":"api","partition":0,"offset":40}],
@@ -617,7 +617,7 @@ TEST_CASE_FIXTURE(Serving, "an unknown path is 404, a known one asked wrongly 40
   check_error(get(port(), "/v1/nothing"), 404, "NOT_FOUND");
   check_error(get(port(), "/"), 404, "NOT_FOUND");
   check_error(get(port(), "/v1/places/a/b"), 404, "NOT_FOUND");
-  const Answer got = get(port(), "/v1/recommendations");
+  const Answer got = get(port(), "/v1/interactions");
   check_error(got, 405, "UNIMPLEMENTED");
   CHECK(got.headers.at("allow") == "POST");
   const Answer posted = post(port(), "/metrics", "");
@@ -744,6 +744,8 @@ TEST_CASE_FIXTURE(Serving, "every field that openapi.json gives a recommendation
   nlohmann::json values = {{"user_id", "u"},
                            {"lat", 1},
                            {"lon", 2},
+                           {"cell", "dr5ru"},
+                           {"snap", true},
                            {"position_time", 0},
                            {"time", 0},
                            {"limit", 1},
@@ -806,11 +808,20 @@ TEST_CASE_FIXTURE(Serving, "the cache tells of itself, alone and in the status")
                                   .disk_misses = 14,
                                   .disk_writes = 15,
                                   .disk_dropped = 16,
-                                  .disk_trouble = "full"};
+                                  .disk_trouble = "full",
+                                  .warming = {.rounds = 17,
+                                              .computed = 18,
+                                              .failed = 19,
+                                              .cut_short = 20,
+                                              .running = true,
+                                              .planned = 21,
+                                              .done = 22,
+                                              .last_ms = 23}};
   const auto cache = json_of(get(port(), "/v1/cache"));
   CHECK(cache == nlohmann::json::parse(R"({"bytes":10,"limit":20,"entries":1,"hit_ratio":0.8,"hits":6,"stale_hits":2,
     "misses":2,"outdated":1,"waited":1,"passed":3,"refreshes":4,"evictions":5,
-    "disk":{"bytes":11,"limit":12,"hits":13,"misses":14,"writes":15,"dropped":16,"trouble":"full"}})"));
+    "disk":{"bytes":11,"limit":12,"hits":13,"misses":14,"writes":15,"dropped":16,"trouble":"full"},
+    "warming":{"rounds":17,"running":true,"planned":21,"done":22,"computed":18,"failed":19,"cut_short":20,"last_ms":23}})"));
   CHECK(json_of(get(port(), "/v1/status"))["cache"] == cache);
 }
 

@@ -163,14 +163,15 @@ Result<Recommendations> FakeEngine::recommend(const CallContext& context, const 
   CAIRN_RETURN_IF_ERROR(on_recommend(request));
   Recommendations answer;
   answer.items.edit().push_back({.place = {PlaceId("p1"), "Caffe \"Reggio\"", {40.7303, -74.0003}, "cafe"},
-                          .score = 1.25,
-                          .distance_meters = 321.5,
-                          .reasons = {{"affinity", 0.5, 1.25, "visited 12 times, last 2 days ago"}}});
+                                 .score = 1.25,
+                                 .distance_meters = 321.5,
+                                 .reasons = {{"affinity", 0.5, 1.25, "visited 12 times, last 2 days ago"}}});
   answer.next = "0a1b";
   answer.known_by = UserKnownBy::kRecent;
   answer.ranker = 7;
   answer.kept = {Tier::kMemory, std::chrono::milliseconds(1234), true};
   answer.model = "cafe01";
+  answer.cell = request.snap ? "dr5ru7" : request.cell;
   answer.segment = request.segment;
   if (request.explore) answer.explored = request.explore->method;
   answer.candidates = 17;

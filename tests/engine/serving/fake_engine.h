@@ -25,6 +25,9 @@ class FakeEngine final : public Engine {
   Result<Place> get_place(const CallContext& context, const PlaceId& id) const override;
   Result<FeatureResponse> get_features(const CallContext& context, const FeatureRequest& request) const override;
   Result<Recommendations> recommend(const CallContext& context, const RecommendRequest& request) const override;
+  std::optional<Recommendations> kept_recommendations(const RecommendRequest& request) const override {
+    return on_kept(request);
+  }
   Result<ErasureReceipt> erase_user(const CallContext&, const UserId& user) override { return on_erase(user); }
   Result<UserExport> export_user(const CallContext&, const UserId& user) const override { return on_export(user); }
   EngineStatus status(const CallContext& context) const override;
@@ -60,6 +63,8 @@ class FakeEngine final : public Engine {
   EngineStatus status_answer;
   std::function<Status()> on_ingest = [] { return Status(); };
   std::function<Status(const RecommendRequest&)> on_recommend = [](const RecommendRequest&) { return Status(); };
+  std::function<std::optional<Recommendations>(const RecommendRequest&)> on_kept =
+      [](const RecommendRequest&) -> std::optional<Recommendations> { return std::nullopt; };
   std::function<Status(const std::string& what, const std::string& name)> on_consumer =
       [](const std::string&, const std::string&) { return Status(); };
   std::function<Result<ModelStatus>(const std::string& directory, ModelChoice choice)> on_activate =
