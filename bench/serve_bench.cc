@@ -20,6 +20,8 @@ struct NamedCase {
 constexpr NamedCase kCases[] = {
     {"kernel", kernel_case, "the fused scan beside this machine's limits and a loop that the compiler vectorises"},
     {"request", request_case, "whole requests beside scoring every candidate in full; a user's profile"},
+    {"filters", filters_case, "requests with conditions, opening hours and rules beside the same without"},
+    {"batches", batch_case, "questions of many callers, scanned together and each alone"},
     {"http", http_case, "answers a second over HTTP beside a bare Boost.Beast responder"},
     {"recommendations", recommendations_case, "the same of recommendations that are computed each time"},
     {"answers", answers_case, "kept answers: in process; over HTTP beside a bare responder and Redis GET"},

@@ -8,8 +8,10 @@
 
 #include "cairn/mutex.h"
 #include "engine/api_log.h"
+#include "engine/batching/batcher.h"
 #include "engine/cache/answer_cache.h"
 #include "engine/cache/warmer.h"
+#include "engine/compute.h"
 #include "engine/ingest/api_intake.h"
 #include "engine/ingest/consumers.h"
 #include "engine/ingest/sinks.h"
@@ -78,6 +80,7 @@ class EngineImpl final : public Engine {
                                       ModelChoice choice) override;
   Result<ModelStatus> activate_model(const CallContext& context, const std::string& directory,
                                      ModelChoice choice) override;
+  Status apply_rules(const CallContext& context, std::vector<PlaceRule> rules) override;
   Status close() override;
 
  private:
@@ -105,8 +108,10 @@ class EngineImpl final : public Engine {
   std::unique_ptr<state::FeatureState> state_;
   std::unique_ptr<streaming::EventLog> event_log_;
   std::unique_ptr<streaming::DeadLetters> dead_letters_;
+  Compute compute_;  ///< its backend is the recommender's
   std::unique_ptr<ranking::Recommender> recommender_;
   std::unique_ptr<ModelSide> models_;
+  std::unique_ptr<batching::Batcher> batcher_;
   std::unique_ptr<cache::AnswerCache> answers_;
   bool answers_on_disk_ = false;
   std::unique_ptr<cache::Warmer> warmer_;  ///< null: nothing is warmed
@@ -132,6 +137,7 @@ Status EngineImpl::start() {
   CAIRN_RETURN_IF_ERROR(streaming::check_mapping(options_.decode.mapping, types_));
   // What the check of a configuration finds is found before anything is opened.
   if (!options_.model.dir.empty()) CAIRN_RETURN_IF_ERROR(check_model_directory(options_.model.dir));
+  CAIRN_RETURN_IF_ERROR(check_place_options(options_.places, options_.rules));
   CAIRN_RETURN_IF_ERROR(open_parts());
   open_user_side();
   CAIRN_RETURN_IF_ERROR(users_->recover());
@@ -149,18 +155,23 @@ Status EngineImpl::open_parts() {
   CAIRN_RETURN_IF_ERROR(storage::DirectoryOwner::check_free(directory_->store()));  // its ballast is not ours to remove
   ballast_ = std::make_unique<upkeep::Ballast>(directory_->ballast(), options_.state.free_bytes_min, options_.log);
   ballast_->give_up_when_full();
+  CAIRN_ASSIGN_OR_RETURN(const ranking::PlaceTerms terms, place_terms(options_.places));
   CAIRN_ASSIGN_OR_RETURN(store_, storage::open_rocksdb_store(store_options(options_, *directory_, fading_)));
-  CAIRN_ASSIGN_OR_RETURN(state_, state::FeatureState::open(*store_, state_options(options_, &fading_), types_));
+  CAIRN_ASSIGN_OR_RETURN(state_, state::FeatureState::open(*store_, state_options(options_, &fading_, terms), types_));
   CAIRN_ASSIGN_OR_RETURN(event_log_, open_api_log(options_, *directory_, *store_, *state_));
   CAIRN_ASSIGN_OR_RETURN(
       dead_letters_, streaming::open_dead_letter_file(dead_letter_path(options_, *directory_), options_.dead_letters));
-  CAIRN_ASSIGN_OR_RETURN(recommender_, ranking::Recommender::create(*state_, options_.ranking));
+  CAIRN_ASSIGN_OR_RETURN(compute_, open_compute(options_.compute, options_.log));
+  CAIRN_ASSIGN_OR_RETURN(recommender_,
+                         ranking::Recommender::create(*state_, options_.ranking, std::move(compute_.backend), terms,
+                                                      options_.rules));
   CAIRN_ASSIGN_OR_RETURN(
       models_, ModelSide::open(options_.model, options_.ranking.ranker_dir, *recommender_, clock_, options_.log));
+  batcher_ = std::make_unique<batching::Batcher>(*recommender_, compute_.batching(options_.batching));
   answers_ = std::make_unique<cache::AnswerCache>(
       options_.answers,
       [this](const CallContext& call, const RecommendRequest& request) {
-        return recommender_->recommend(call, request, clock_.now());
+        return batcher_->answer(call, request, clock_.now());
       },
       [this] { return recommender_->generation(); }, open_answers_on_disk(),
       [] { return std::chrono::steady_clock::now(); }, options_.log,
@@ -235,6 +246,7 @@ void EngineImpl::start_upkeep() {
   std::vector<upkeep::Schedule::Chore> chores;
   chores.emplace_back([this] {
     recommender_->refresh_index();
+    recommender_->notice_time(clock_.now());
     recommender_->prepare(clock_.now());
   });
   if (sql_) sql_->add_chores(&chores);
@@ -284,6 +296,7 @@ Status EngineImpl::close() {
   if (closing_.exchange(true)) return ok_status();
   if (state_) state_->stop_waiting();
   if (warmer_) warmer_->stop();
+  if (batcher_) batcher_->stop();
   if (answers_) answers_->stop();
   if (event_log_) event_log_->close();
   if (schedule_) schedule_->stop();
@@ -312,7 +325,7 @@ Result<IngestAck> EngineImpl::check_events(const CallContext& context, std::span
 Status EngineImpl::upsert_places(const CallContext& context, std::span<const Place> places) {
   if (closing_.load()) return unavailable("the engine is closing");
   CAIRN_RETURN_IF_ERROR(context.check());
-  CAIRN_RETURN_IF_ERROR(state_->catalog().upsert(places));
+  CAIRN_RETURN_IF_ERROR(state_->upsert_places(places));
   schedule_->call();
   return ok_status();
 }
@@ -385,6 +398,12 @@ Result<ModelStatus> EngineImpl::activate_ranker(const CallContext& context, cons
   return models_->status();
 }
 
+Status EngineImpl::apply_rules(const CallContext& context, std::vector<PlaceRule> rules) {
+  if (closing_.load()) return unavailable("the engine is closing");
+  CAIRN_RETURN_IF_ERROR(context.check());
+  return recommender_->serve_rules(std::move(rules));
+}
+
 Result<std::vector<ingest::Consumer*>> EngineImpl::consumers_named(const std::string& name) const {
   std::vector<ingest::Consumer*> found = feature_consumers_->named(name);
   if (sql_) {
@@ -454,12 +473,14 @@ EngineStatus EngineImpl::status(const CallContext&) const {
   status.state_bytes = store.disk_bytes;
   status.quarantined = store.quarantined_operands;
   status.recommendations = recommendations_.load(std::memory_order_relaxed);
+  status.batching = batcher_->status();
   status.answers = answers_->status();
   if (warmer_) status.answers.warming = warmer_->status();
   if (status.answers.limit > 0) status.memory.push_back({"answers", status.answers.bytes, status.answers.limit});
   status.sql_rows = sql_ ? sql_->rows() : 0;
   status.erasures_pending = users_->pending();
-  status.compute_backend = gpu::cpu_backend();
+  status.compute = compute_.status();
+  status.compute_backend = status.compute.backend;
   feature_consumers_->append_status(&status.consumers);
   if (sql_) sql_->consumers().append_status(&status.consumers);
   append_rejected(feature_sink_->dead_letter_counts(), &status);
@@ -504,6 +525,11 @@ Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options, const Clock&
 Status check_mapping_options(const DecodeOptions& options) {
   CAIRN_ASSIGN_OR_RETURN(const InteractionTypes types, InteractionTypes::with_declared(options.declared_types));
   return streaming::check_mapping(options.mapping, types);
+}
+
+Status check_place_options(const PlaceOptions& options, const std::vector<PlaceRule>& rules) {
+  CAIRN_RETURN_IF_ERROR(place_terms(options).status());
+  return ranking::PlaceRules::check(rules);
 }
 
 Status check_postgres_options(const SqlOptions& options) { return sql::check_options(options); }

@@ -5,7 +5,9 @@
 #include <vector>
 
 #include "engine/ranking/builtin_views.h"
+#include "features/opening_hours.h"
 #include "features/row.h"
+#include "streaming/zone.h"
 
 namespace cairn {
 
@@ -38,7 +40,8 @@ storage::PassingStoreOptions answers_options(const EngineOptions& options, const
           .free_bytes_min = options.state.free_bytes_min};
 }
 
-state::FeatureState::Options state_options(const EngineOptions& options, state::Fading* fading) {
+state::FeatureState::Options state_options(const EngineOptions& options, state::Fading* fading,
+                                           const ranking::PlaceTerms& terms) {
   std::vector<FeatureViewSpec> views = ranking::builtin_views();
   views.insert(views.end(), options.feature_views.begin(), options.feature_views.end());
   return {.views = std::move(views),
@@ -47,8 +50,29 @@ state::FeatureState::Options state_options(const EngineOptions& options, state::
           .window = options.state.window,
           .window_bytes = options.state.window_bytes,
           .row_cache_bytes = options.state.row_cache_bytes,
+          .attributes = terms.attributes,
           .fading = fading,
           .log = options.log};
+}
+
+Result<ranking::PlaceTerms> place_terms(const PlaceOptions& options) {
+  const auto find_clock = [](const std::string& name) {
+    const auto zone = streaming::Zone::find(name);
+    if (!zone.ok()) return ranking::LocalClock();
+    return ranking::LocalClock([found = *zone](EventTime time) { return found->to_local(time); });
+  };
+  CAIRN_RETURN_IF_ERROR(features::AttributeRules::check(options.attributes));
+  const auto zone = streaming::Zone::find(options.time_zone);
+  if (!zone.ok()) return invalid_argument("places.time_zone: " + zone.status().message());
+  auto holidays = features::Holidays::make(options.public_holidays, {});
+  if (!holidays.ok()) return invalid_argument("places.public_holidays: " + holidays.status().message());
+  holidays = features::Holidays::make(options.public_holidays, options.school_holidays);
+  if (!holidays.ok()) return invalid_argument("places.school_holidays: " + holidays.status().message());
+  const auto known = [find_clock](const std::string& name) { return static_cast<bool>(find_clock(name)); };
+  return ranking::PlaceTerms{.attributes = features::AttributeRules(options.attributes, known),
+                             .holidays = *std::move(holidays),
+                             .clock = find_clock(options.time_zone),
+                             .find_clock = find_clock};
 }
 
 streaming::EventLogOptions log_options(const EngineOptions& options, const state::StateDirectory& directory) {

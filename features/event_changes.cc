@@ -72,34 +72,54 @@ std::optional<std::uint64_t> cell_of(const std::optional<GeoPoint>& by_catalogue
   return geohash_bits(*position, kCellLettersMax);
 }
 
-EventChanges::EventChanges(const Schema& schema) {
-  for (const View& view : schema.views()) {
+EventChanges::EventChanges(const Schema& schema) : waiting_events_(schema.waiting_events()) {
+  const auto group_of = [this](const View& view) -> Compiled& {
     const int letters = view.spec.entity == EntityKind::kCell ? view.spec.cell_precision : 0;
     const auto same = [&](const Compiled& c) { return c.group.kind == view.spec.entity && c.group.letters == letters; };
-    auto found = std::find_if(groups_.begin(), groups_.end(), same);
-    if (found == groups_.end()) found = groups_.insert(found, Compiled{{view.spec.entity, letters}, {}});
-    found->by_type.resize(std::max(found->by_type.size(), view.weights.size()));
-    const bool decays = view.spec.aggregate == Aggregate::kDecayedSum;
-    const std::int64_t half_life_ms = decays ? std::chrono::milliseconds(view.spec.half_life).count() : 0;
-    for (std::size_t type = 0; type < view.weights.size(); ++type) {
-      const std::optional<Expression>& weight = view.weights[type];
-      // An expression that has a value without the event's does not read it.
-      if (weight) found->by_type[type].push_back({&view, &*weight, weight->evaluate(std::nullopt), half_life_ms});
+    const auto found = std::find_if(groups_.begin(), groups_.end(), same);
+    if (found != groups_.end()) return *found;
+    return groups_.emplace_back(Compiled{{view.spec.entity, letters}, {}, {}});
+  };
+  for (const View& view : schema.views()) {
+    compile(view, false, &group_of(view).by_type);
+    const bool by_place = view.spec.entity == EntityKind::kCell || view.spec.dimension == Dimension::kCell ||
+                          view.spec.dimension == Dimension::kCategory;
+    waiting_types_.resize(std::max(waiting_types_.size(), view.weights.size()));
+    for (std::size_t type = 0; by_place && type < view.weights.size(); ++type) {
+      if (view.weights[type]) waiting_types_[type] = true;
+    }
+  }
+  for (const WaitingView& waiting : schema.waiting()) {
+    const View& of = schema.views()[waiting.of];
+    compile(waiting.by_place, of.spec.dimension == Dimension::kCell, &group_of(of).waiting);
+  }
+}
+
+void EventChanges::compile(const View& view, bool without_cell_only, std::vector<std::vector<Weighing>>* by_type) {
+  by_type->resize(std::max(by_type->size(), view.weights.size()));
+  const bool decays = view.spec.aggregate == Aggregate::kDecayedSum;
+  const std::int64_t half_life_ms = decays ? std::chrono::milliseconds(view.spec.half_life).count() : 0;
+  for (std::size_t type = 0; type < view.weights.size(); ++type) {
+    const std::optional<Expression>& weight = view.weights[type];
+    // An expression that has a value without the event's does not read it.
+    if (weight) {
+      (*by_type)[type].push_back({&view, &*weight, weight->evaluate(std::nullopt), half_life_ms, without_cell_only});
     }
   }
 }
 
 void EventChanges::append(std::size_t group, const ResolvedEvent& event, std::vector<Change>* changes) const {
   const Interaction& interaction = *event.interaction;
-  CAIRN_CHECK_MSG(interaction.type.value < groups_[group].by_type.size(), std::to_string(interaction.type.value));
+  const Compiled& compiled = groups_[group];
+  CAIRN_CHECK_MSG(interaction.type.value < compiled.by_type.size(), std::to_string(interaction.type.value));
   const std::int64_t time_ms = to_ms(interaction.time);
   UnitSum unit(time_ms);
-  for (const Weighing& weighing : groups_[group].by_type[interaction.type.value]) {
+  const auto append_one = [&](const Weighing& weighing) {
     const std::optional<double> weight =
         weighing.constant ? weighing.constant : weighing.expression->evaluate(interaction.value);
-    if (!weight) continue;
+    if (!weight) return;
     const std::optional<std::uint64_t> dimension = dimension_of(*weighing.view, event);
-    if (!dimension) continue;
+    if (!dimension) return;
     Change& change = changes->emplace_back(Change{
         weighing.view, *dimension, {.count = 1, .micros = 0, .mantissa = 0.0, .exponent = 0, .newest_ms = time_ms}});
     if (weighing.half_life_ms > 0) {
@@ -110,7 +130,20 @@ void EventChanges::append(std::size_t group, const ResolvedEvent& event, std::ve
     } else if (weighing.view->spec.aggregate != Aggregate::kCount) {
       change.value.micros = to_micros(*weight);
     }
+  };
+  for (const Weighing& weighing : compiled.by_type[interaction.type.value]) append_one(weighing);
+  if (!event.waits || interaction.type.value >= compiled.waiting.size()) return;
+  for (const Weighing& weighing : compiled.waiting[interaction.type.value]) {
+    if (!weighing.without_cell_only || !event.cell) append_one(weighing);
   }
+}
+
+void EventChanges::append_waiting(const ResolvedEvent& event, std::vector<Change>* changes) const {
+  CAIRN_CHECK(waiting_events_ != nullptr);
+  changes->push_back(
+      {waiting_events_,
+       0,
+       {.count = 1, .micros = 0, .mantissa = 0.0, .exponent = 0, .newest_ms = to_ms(event.interaction->time)}});
 }
 
 }  // namespace cairn::features

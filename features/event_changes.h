@@ -18,6 +18,8 @@ struct ResolvedEvent {
   std::optional<std::uint64_t> category;  ///< dictionary id; nullopt: place unknown or without category
   /// cell_of() where the event is about; nullopt: no position is known.
   std::optional<std::uint64_t> cell;
+  /// The place is not in the catalogue: what it adds by category, and by cell where it has none, waits for the place.
+  bool waits = false;
 };
 
 /// The letters of the cell that an event is resolved to. A coarser cell is a prefix of it.
@@ -64,8 +66,15 @@ class EventChanges {
     return !groups_[group].by_type[type.value].empty();
   }
 
-  /// Appends what the event changes of its entity in the group.
+  /// Whether an event of the type adds something that depends on what is known of its place.
+  [[nodiscard]] bool waits(TypeIndex type) const noexcept { return waiting_types_[type.value]; }
+
+  /// Appends what the event changes of its entity in the group; of an event that waits also what it adds to
+  /// Schema::waiting(). A group of cells may be asked without a cell: its changes are those of the place's row of what
+  /// waits.
   void append(std::size_t group, const ResolvedEvent& event, std::vector<Change>* changes) const;
+  /// Appends one event to Schema::waiting_events(). Requires: waits() for its type.
+  void append_waiting(const ResolvedEvent& event, std::vector<Change>* changes) const;
 
  private:
   /// A view that weighs a type of event.
@@ -74,13 +83,19 @@ class EventChanges {
     const Expression* expression;
     std::optional<double> constant;  ///< the weight, where it is the same for all events
     std::int64_t half_life_ms;       ///< 0: the view does not decay
+    bool without_cell_only = false;  ///< of a view that waits: it takes events that have no cell
   };
   struct Compiled {
     Group group;
     std::vector<std::vector<Weighing>> by_type;  ///< by TypeIndex
+    std::vector<std::vector<Weighing>> waiting;  ///< the same of what waits; may be shorter
   };
 
+  static void compile(const View& view, bool without_cell_only, std::vector<std::vector<Weighing>>* by_type);
+
   std::vector<Compiled> groups_;
+  std::vector<bool> waiting_types_;  ///< by TypeIndex
+  const View* waiting_events_;
 };
 
 }  // namespace cairn::features

@@ -13,6 +13,8 @@ namespace {
 constexpr std::chrono::seconds kDurationMax = std::chrono::days(36'500);  // keeps milliseconds well inside int64
 constexpr std::uint32_t kMaxEntriesMax = 65'536;
 constexpr std::size_t kNameBytesMax = 63;
+/// So many unknown places of one user (at least) can be filled in later.
+constexpr std::uint32_t kWaitingEntries = 4096;
 
 /// Collects problems, one a line, each with the name of its view.
 class Problems {
@@ -146,6 +148,10 @@ View check_view(const FeatureViewSpec& spec, const InteractionTypes& types, Prob
   return {.id = 0, .spec = spec, .weights = compile_weights(spec, types, problems)};
 }
 
+bool depends_on_place(Dimension dimension) noexcept {
+  return dimension == Dimension::kCategory || dimension == Dimension::kCell;
+}
+
 }  // namespace
 
 Result<Schema> Schema::build(std::span<const FeatureViewSpec> specs, const InteractionTypes& types,
@@ -163,7 +169,27 @@ Result<Schema> Schema::build(std::span<const FeatureViewSpec> specs, const Inter
   CAIRN_RETURN_IF_ERROR(problems.status());
   // Ids last: a registry must not remember definitions that were refused.
   for (View& view : schema.views_) view.id = registry->id_of(view.spec);
+  schema.add_waiting(registry);
   return schema;
+}
+
+void Schema::add_waiting(ViewRegistry* registry) {
+  bool any = false;
+  for (std::size_t i = 0; i < views_.size(); ++i) {
+    const bool by_unknown = depends_on_place(views_[i].spec.dimension);
+    any |= by_unknown || views_[i].spec.entity == EntityKind::kCell;
+    if (!by_unknown) continue;
+    WaitingView& waiting = waiting_.emplace_back(WaitingView{views_[i], i});
+    // No declared view can have a name with blanks. The id of the view stands for its definition.
+    waiting.by_place.spec.name = "waiting for places, view " + std::to_string(views_[i].id);
+    waiting.by_place.spec.dimension = Dimension::kPlace;
+    waiting.by_place.spec.max_entries = std::max(views_[i].spec.max_entries, kWaitingEntries);
+    waiting.by_place.id = registry->id_of(waiting.by_place.spec);
+  }
+  if (!any) return;
+  FeatureViewSpec events;
+  events.name = "events that wait for a place";
+  waiting_events_ = View{.id = registry->id_of(events), .spec = events, .weights = {}};
 }
 
 const View* Schema::find(std::string_view name) const noexcept {

@@ -43,6 +43,13 @@ class ViewRegistry {
   std::vector<Definition> definitions_;
 };
 
+/// What events of places that are not known yet add to a view by category or by cell: kept by place, in a block of its
+/// own of the same row, until the place says which entry it belongs to (waiting.h).
+struct WaitingView {
+  View by_place;       ///< as the view that it waits for, but by place; of no name that can be asked for
+  std::size_t of = 0;  ///< index in Schema::views()
+};
+
 /// All views in force. Immutable; readable from any thread.
 class Schema {
  public:
@@ -52,9 +59,17 @@ class Schema {
 
   [[nodiscard]] const std::vector<View>& views() const noexcept { return views_; }
   [[nodiscard]] const View* find(std::string_view name) const noexcept;
+  /// Ascending by `of`.
+  [[nodiscard]] const std::vector<WaitingView>& waiting() const noexcept { return waiting_; }
+  /// Counts the events that wait for a place, in the row of what waits for it. Null: no view has anything to wait for.
+  [[nodiscard]] const View* waiting_events() const noexcept { return waiting_events_ ? &*waiting_events_ : nullptr; }
 
  private:
+  void add_waiting(ViewRegistry* registry);
+
   std::vector<View> views_;
+  std::vector<WaitingView> waiting_;
+  std::optional<View> waiting_events_;
 };
 
 }  // namespace cairn::features

@@ -125,6 +125,7 @@ struct ScanAnswer {
   std::vector<float> scores = {};        ///< of these rows
   std::vector<std::uint32_t> rim = {};   ///< ascending; rows between radius_km and rim_km that pass all other filters
   std::uint64_t passed = 0;              ///< rows that passed, those of the rim not counted
+  bool by_fallback = false;              ///< of a guarded backend: the device did not answer
 };
 
 /// The rows of ScanRows where a backend's kernels read them. Immutable, but for the columns made of it.
@@ -149,8 +150,8 @@ class ScanTable {
   [[nodiscard]] virtual float vector_error(std::span<const float> vector) const = 0;
 
   /// Answers each query; answers have the order of queries.
-  /// Returns: INVALID_ARGUMENT saying what is wrong with which query; of a device also RESOURCE_EXHAUSTED when it has no
-  /// memory for what a scan needs beside the table, INTERNAL, and UNAVAILABLE when it is lost.
+  /// Returns: INVALID_ARGUMENT saying what is wrong with which query; of a device also RESOURCE_EXHAUSTED when it has
+  /// no memory for what a scan needs beside the table, INTERNAL, and UNAVAILABLE when it is lost.
   [[nodiscard]] virtual Status scan(std::span<const ScanQuery> queries, std::vector<ScanAnswer>* answers) const = 0;
 
  protected:

@@ -16,7 +16,7 @@ struct DeletedPlace {
   bool history_erased = false;  ///< its hourly aggregates go, once for each `at`
 };
 
-/// The catalogue of places as a table, for those who join it with interactions. The engine's own catalogue is the
+/// The catalogue of places as a table, attributes included as jsonb, for those who join it with interactions. The engine's own catalogue is the
 /// original: it writes here what is newer than places_version(), and reads nothing back but that number.
 ///
 /// Threads: all methods from any thread. Errors of both methods: those of Materializer.

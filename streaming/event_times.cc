@@ -10,7 +10,7 @@
 
 #include "cairn/rfc3339.h"
 #include "cairn/whole_number.h"
-#include "streaming/zone/zone.h"
+#include "streaming/zone.h"
 
 namespace cairn::streaming {
 namespace {

@@ -21,6 +21,8 @@ struct ServeRun {
 // What each case measures stands above it in its source.
 void kernel_case(ServeRun& run);
 void request_case(ServeRun& run);
+void filters_case(ServeRun& run);
+void batch_case(ServeRun& run);
 void http_case(ServeRun& run);
 void recommendations_case(ServeRun& run);
 void answers_case(ServeRun& run);

@@ -533,6 +533,7 @@ void AnswerCache::refresh_until(const std::stop_token& stop) {
     }
     CallContext call = CallContext::within(kRefreshWithin);
     call.cancelled = stop;
+    call.priority = Priority::kBackground;
     const auto made = make(call, wanted.request, wanted.entry);
     if (!made.ok()) {
       wanted.entry->refreshing.store(false);  // whoever comes next tries again

@@ -1,6 +1,10 @@
 #include "engine/cache/answer_codec.h"
 
+#include <cstdint>
+#include <string>
 #include <utility>
+#include <variant>
+#include <vector>
 
 namespace cairn::cache {
 
@@ -25,12 +29,72 @@ std::vector<Watermark> read_marks(ByteReader* in) {
   return marks;
 }
 
+void write_scalar(const AttributeScalar& value, ByteWriter* out) {
+  out->number(static_cast<std::uint8_t>(value.index()));
+  if (const auto* flag = std::get_if<bool>(&value)) {
+    out->number(*flag);
+  } else if (const auto* number = std::get_if<double>(&value)) {
+    out->number(*number);
+  } else {
+    out->text(std::get<std::string>(value));
+  }
+}
+
+AttributeScalar read_scalar(ByteReader* in) {
+  switch (in->number<std::uint8_t>()) {
+    case 0:
+      return in->number<bool>();
+    case 1:
+      return in->number<double>();
+    default:
+      return in->text();
+  }
+}
+
+void write_attributes(const Attributes& attributes, ByteWriter* out) {
+  out->number(static_cast<std::uint32_t>(attributes.size()));
+  for (const Attribute& attribute : attributes) {
+    out->text(attribute.name);
+    const auto* list = std::get_if<std::vector<AttributeScalar>>(&attribute.value);
+    out->number(list != nullptr);
+    if (list != nullptr) {
+      out->number(static_cast<std::uint32_t>(list->size()));
+      for (const AttributeScalar& one : *list) write_scalar(one, out);
+    } else if (const auto* flag = std::get_if<bool>(&attribute.value)) {
+      write_scalar(*flag, out);
+    } else if (const auto* number = std::get_if<double>(&attribute.value)) {
+      write_scalar(*number, out);
+    } else {
+      write_scalar(std::get<std::string>(attribute.value), out);
+    }
+  }
+}
+
+Attributes read_attributes(ByteReader* in) {
+  const std::size_t count = in->count();
+  if (count == 0) return {};
+  std::vector<Attribute> all(count);
+  for (Attribute& attribute : all) {
+    attribute.name = in->text();
+    if (in->number<bool>()) {
+      std::vector<AttributeScalar> list(in->count());
+      for (AttributeScalar& one : list) one = read_scalar(in);
+      attribute.value = std::move(list);
+    } else {
+      AttributeScalar value = read_scalar(in);
+      std::visit([&attribute](auto& scalar) { attribute.value = std::move(scalar); }, value);
+    }
+  }
+  return all;
+}
+
 void write_item(const Recommended& item, ByteWriter* out) {
   out->text(item.place.id.str());
   out->text(item.place.name);
   out->number(item.place.position.lat);
   out->number(item.place.position.lon);
   out->text(item.place.category);
+  write_attributes(item.place.attributes, out);
   out->number(item.score);
   out->number(item.distance_meters);
   out->number(static_cast<std::uint32_t>(item.reasons.size()));
@@ -49,6 +113,7 @@ Recommended read_item(ByteReader* in) {
   item.place.position.lat = in->number<double>();
   item.place.position.lon = in->number<double>();
   item.place.category = in->text();
+  item.place.attributes = read_attributes(in);
   item.score = in->number<double>();
   item.distance_meters = in->number<double>();
   item.reasons.resize(in->count());
@@ -76,6 +141,7 @@ void write_answer(const Recommendations& answer, ByteWriter* out) {
   out->maybe(answer.explored);
   out->text(answer.shortfall);
   out->number(answer.degraded);
+  out->number(answer.by_fallback);
   write_marks(answer.freshness.watermarks, out);
   write_marks(answer.freshness.durable, out);
   out->number(to_ms(answer.freshness.newest_event));
@@ -97,6 +163,7 @@ bool read_answer(ByteReader* in, Recommendations* answer) {
   answer->explored = in->maybe<ExploreMethod>();
   answer->shortfall = in->text();
   answer->degraded = in->number<bool>();
+  answer->by_fallback = in->number<bool>();
   answer->freshness.watermarks = read_marks(in);
   answer->freshness.durable = read_marks(in);
   answer->freshness.newest_event = event_time_from_ms(in->number<std::int64_t>());

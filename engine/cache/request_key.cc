@@ -48,6 +48,13 @@ std::optional<std::string> key_of(const RecommendRequest& request) {
   bytes.number(static_cast<std::uint64_t>(request.limit));
   bytes.maybe(request.radius_meters);
   write_set({request.categories.begin(), request.categories.end()}, &bytes);
+  write_set({request.exclude_categories.begin(), request.exclude_categories.end()}, &bytes);
+  bytes.text(request.where);
+  bytes.maybe(request.open_at ? std::optional(to_ms(*request.open_at)) : std::nullopt);
+  bytes.number(request.open_now);
+  bytes.number(request.open_unknown);
+  write_set(texts(request.only), &bytes);
+  bytes.number(request.attributes);
   bytes.number(request.exclude_seen);
   write_set(texts(request.exclude), &bytes);
   write_set(texts(request.rank), &bytes);

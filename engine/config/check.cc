@@ -115,6 +115,10 @@ void read_top_level(const toml::Member& member, Draft* draft) {
   }
   if (member.name == file_table().name) return read_records(file_table().name, member, draft, read_files);
   if (member.name == view_table().name) return read_records(view_table().name, member, draft, read_views);
+  if (member.name == attribute_table().name) {
+    return read_records(attribute_table().name, member, draft, read_attributes);
+  }
+  if (member.name == rule_table().name) return read_records(rule_table().name, member, draft, read_rules);
   unknown_top_level(member, draft);
 }
 

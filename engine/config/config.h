@@ -62,6 +62,9 @@ struct Vocabulary {
   /// Whether a start takes the mapping; empty: not asked. Its messages begin with the key at fault.
   std::function<Status(const DecodeOptions& options)> check_mapping_options = {};
   std::function<Status(const std::string& name, const std::string& value)> check_kafka_property = {};
+  /// Whether a start takes attributes, holidays, time zone and rules; empty: not asked. Its messages begin with the key
+  /// at fault.
+  std::function<Status(const PlaceOptions& places, const std::vector<PlaceRule>& rules)> check_place_options = {};
 };
 
 /// Something wrong, and where.

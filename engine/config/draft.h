@@ -87,9 +87,11 @@ class Draft {
 
 /// Reads every table of a file.
 void read_document(const toml::Node& root, Draft* draft);
-/// The record tables of a file; `node` is the value of [[file]] or [[feature_view]].
+/// The record tables of a file; `node` is the value of [[file]], [[feature_view]], ...
 void read_files(const toml::Node& node, Draft* draft);
 void read_views(const toml::Node& node, Draft* draft);
+void read_attributes(const toml::Node& node, Draft* draft);
+void read_rules(const toml::Node& node, Draft* draft);
 /// One entry of [kafka.properties] or [ranking.weights].
 void read_open_entry(const OpenTable& table, const std::string& name, const toml::Node& node, const Where& where,
                      Draft* draft);

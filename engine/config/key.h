@@ -24,6 +24,7 @@ enum class KeyType : std::uint8_t {
   kText,
   kChoice,  ///< one of KeyInfo::choices
   kTextList,
+  kNumber,
 };
 
 /// A key's value in the form that checking and rendering share; KeyType says what the number counts.

@@ -6,9 +6,10 @@ namespace cairn::config {
 
 // The order is the sample file's.
 const std::vector<Section>& sections() {
-  static const std::vector<Section> all = {
-      state_section(),   decode_section(), types_section(), mapping_section(), sql_section(), kafka_section(),
-      ranking_section(), model_section(),  cache_section(), http_section(),    log_section(), dead_letters_section()};
+  static const std::vector<Section> all = {state_section(),       decode_section(), types_section(),  mapping_section(),
+                                           sql_section(),         kafka_section(),  places_section(), ranking_section(),
+                                           model_section(),       cache_section(),  http_section(),   log_section(),
+                                           dead_letters_section()};
   return all;
 }
 
@@ -28,11 +29,23 @@ const RecordTable<FeatureViewSpec>& view_table() {
   return table;
 }
 
+const RecordTable<AttributeSpec>& attribute_table() {
+  static const RecordTable<AttributeSpec> table = make_attribute_table();
+  return table;
+}
+
+const RecordTable<PlaceRule>& rule_table() {
+  static const RecordTable<PlaceRule> table = make_rule_table();
+  return table;
+}
+
 std::vector<std::string> top_level_names() {
   std::vector<std::string> names;
   for (const Section& section : sections()) names.emplace_back(section.name);
   names.emplace_back(file_table().name);
   names.emplace_back(view_table().name);
+  names.emplace_back(attribute_table().name);
+  names.emplace_back(rule_table().name);
   return names;
 }
 

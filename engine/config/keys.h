@@ -45,6 +45,8 @@ struct RecordTable {
 };
 [[nodiscard]] const RecordTable<FileSourceOptions>& file_table();
 [[nodiscard]] const RecordTable<FeatureViewSpec>& view_table();
+[[nodiscard]] const RecordTable<AttributeSpec>& attribute_table();
+[[nodiscard]] const RecordTable<PlaceRule>& rule_table();
 
 /// Suffix of the key that names the file holding a secret.
 inline constexpr std::string_view kFileSuffix = "_file";

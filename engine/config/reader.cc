@@ -31,14 +31,16 @@ std::string_view expected_type(KeyType type) {
       return "a string";
     case KeyType::kTextList:
       return "an array of strings";
+    case KeyType::kNumber:
+      return "a number such as 0.5";
   }
   return "";
 }
 
 /// A key type's word in documentation.
 std::string_view type_name(KeyType type) {
-  constexpr std::string_view kNames[] = {"Boolean", "Integer", "Duration", "Size",           "Distance",
-                                         "Date",    "String",  "One of",   "List of strings"};
+  constexpr std::string_view kNames[] = {"Boolean", "Integer", "Duration",        "Size",  "Distance", "Date",
+                                         "String",  "One of",  "List of strings", "Number"};
   return kNames[static_cast<std::size_t>(type)];
 }
 
@@ -57,6 +59,8 @@ std::string bound_text(const KeyInfo& key, double bound) {
       return format_size(whole);
     case KeyType::kDistance:
       return format_distance(bound);
+    case KeyType::kNumber:
+      return format_number(bound);
     case KeyType::kDate:
       return format_day(std::chrono::sys_days{std::chrono::days{whole}});
     default:
@@ -124,6 +128,8 @@ bool fits(KeyType type, toml::Node::Kind kind) {
       return kind == toml::Node::Kind::kDate || kind == toml::Node::Kind::kString;
     case KeyType::kTextList:
       return kind == toml::Node::Kind::kArray;
+    case KeyType::kNumber:
+      return kind == toml::Node::Kind::kInteger || kind == toml::Node::Kind::kNumber;
     default:
       return kind == toml::Node::Kind::kString;
   }
@@ -151,6 +157,9 @@ Result<Value> read_fitting(const KeyInfo& key, const toml::Node& node) {
       return read_choice(key, node);
     case KeyType::kTextList:
       return read_list(key, node);
+    case KeyType::kNumber:
+      return bounded(key, Result<double>(node.kind == toml::Node::Kind::kInteger ? static_cast<double>(node.integer)
+                                                                                 : node.number));
   }
   return wrong_type(key, node);
 }
@@ -215,6 +224,7 @@ toml::Node node_from_text(KeyType type, const std::string& text) {
     node.boolean = text == "true";
   }
   if (type == KeyType::kInteger && parse_all(text, &node.integer)) node.kind = toml::Node::Kind::kInteger;
+  if (type == KeyType::kNumber && parse_all(text, &node.number)) node.kind = toml::Node::Kind::kNumber;
   if (type == KeyType::kTextList) return list_from_text(text);
   return node;
 }
@@ -222,6 +232,9 @@ toml::Node node_from_text(KeyType type, const std::string& text) {
 std::string render_value(const KeyInfo& key, const Value& value) {
   if (const bool* boolean = std::get_if<bool>(&value)) return *boolean ? "true" : "false";
   if (const auto* number = std::get_if<std::int64_t>(&value)) return render_integer(key.type, *number);
+  if (const double* number = std::get_if<double>(&value); number != nullptr && key.type == KeyType::kNumber) {
+    return format_number(*number);
+  }
   if (const double* number = std::get_if<double>(&value)) return quote_toml(format_distance(*number));
   if (const auto* list = std::get_if<std::vector<std::string>>(&value)) return render_list(*list);
   return quote_toml(std::get<std::string>(value));

@@ -178,6 +178,26 @@ void read_views(const toml::Node& node, Draft* draft) {
   }
 }
 
+void read_attributes(const toml::Node& node, Draft* draft) {
+  for (const toml::Node& item : node.items) {
+    const std::string path = "attribute[" + std::to_string(draft->config.engine.places.attributes.size()) + "]";
+    draft->mention(path, draft->in_file(item.at));
+    AttributeSpec spec;
+    read_record(attribute_table(), "", path, item, &spec, draft, [](const toml::Member&) {});
+    draft->config.engine.places.attributes.push_back(std::move(spec));
+  }
+}
+
+void read_rules(const toml::Node& node, Draft* draft) {
+  for (const toml::Node& item : node.items) {
+    const std::string path = "rule[" + std::to_string(draft->config.engine.rules.size()) + "]";
+    draft->mention(path, draft->in_file(item.at));
+    PlaceRule rule;
+    read_record(rule_table(), "", path, item, &rule, draft, [](const toml::Member&) {});
+    draft->config.engine.rules.push_back(std::move(rule));
+  }
+}
+
 void read_open_entry(const OpenTable& table, const std::string& name, const toml::Node& node, const Where& where,
                      Draft* draft) {
   MappingOptions& mapping = draft->config.engine.decode.mapping;

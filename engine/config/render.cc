@@ -162,6 +162,15 @@ void collect_views(const Draft& draft, Collector* out) {
   }
 }
 
+/// Records whose keys are all there is to them.
+template <class Record>
+void collect_records(const RecordTable<Record>& table, const std::vector<Record>& records, Collector* out) {
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const std::string path = std::string(table.name) + "[" + std::to_string(i) + "]";
+    for (const auto& key : table.keys) out->add_key(key, full_key(path, key.name), records[i]);
+  }
+}
+
 std::string_view origin_name(Origin origin) {
   constexpr std::string_view kNames[] = {"default", "file", "environment"};
   return kNames[static_cast<std::size_t>(origin)];
@@ -183,6 +192,10 @@ std::vector<Setting> effective_settings(const Draft& draft) {
       collect_files(draft, &collector);
       collect_views(draft, &collector);
     }
+    if (section.name == "places") {
+      collect_records(attribute_table(), draft.config.engine.places.attributes, &collector);
+      collect_records(rule_table(), draft.config.engine.rules, &collector);
+    }
   }
   return collector.take();
 }
@@ -193,6 +206,7 @@ std::string sample_config() {
   for (const Section& section : sections()) {
     out += sample_section(section);
     if (section.name == "kafka") out += sample_records(file_table()) + sample_records(view_table());
+    if (section.name == "places") out += sample_records(attribute_table()) + sample_records(rule_table());
   }
   return out;
 }

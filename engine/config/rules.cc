@@ -253,6 +253,24 @@ void check_kafka_properties(const Vocabulary& vocabulary, Draft* draft) {
   }
 }
 
+/// What one attribute or rule cannot show: names that come twice, a time zone that is none.
+void check_places(const Vocabulary& vocabulary, Draft* draft) {
+  const EngineOptions& engine = draft->config.engine;
+  if (!vocabulary.check_place_options || draft->incomplete) return;
+  const auto check = [&](const PlaceOptions& places, const std::vector<PlaceRule>& rules) {
+    const Status checked = vocabulary.check_place_options(places, rules);
+    if (checked.ok()) return;
+    const std::string key = checked.message().substr(0, checked.message().find(": "));
+    const std::string record = key.substr(0, key.find('.'));
+    const Where* where = first_given(*draft, {key, record});
+    // A value that was read as none is told of already, and stands here as its default.
+    if (where != nullptr) draft->problem(*where, printable(checked.message()));
+  };
+  check({.attributes = engine.places.attributes}, {});
+  check({.time_zone = engine.places.time_zone}, {});
+  check({}, engine.rules);
+}
+
 }  // namespace
 
 std::string checkpoints_folder(const Config& config) {
@@ -287,6 +305,7 @@ void check_rules(const Vocabulary& vocabulary, Draft* draft) {
   check_model(vocabulary, draft);
   check_weights(vocabulary, draft);
   check_views(vocabulary, draft);
+  check_places(vocabulary, draft);
 }
 
 }  // namespace cairn::config

@@ -49,6 +49,12 @@ Status QuestionReader::check(const RecommendRequest& request) const {
   if (request.position && !valid_position(*request.position)) {
     return invalid_argument("lat must be in [-90, 90] and lon in [-180, 180]");
   }
+  if (request.open_at && request.open_now) {
+    return invalid_argument("open_at names the time at which places are to be open, or it is now; not both");
+  }
+  if (request.open_unknown && !request.open_at && !request.open_now) {
+    return invalid_argument("open_unknown needs open_at");
+  }
   if (!(request.diversity >= 0.0 && request.diversity <= 1.0)) {
     return invalid_argument("diversity must be from 0, none, to 1, the most");
   }
@@ -82,6 +88,10 @@ void QuestionReader::read_filter(const RecommendRequest& request, const PlaceInd
     const auto id = state_.category_ids().find(name);
     if (id) filter.categories.insert(static_cast<std::uint32_t>(*id));
   }
+  for (const std::string& name : request.exclude_categories) {
+    const auto id = state_.category_ids().find(name);
+    if (id) filter.excluded_categories.insert(static_cast<std::uint32_t>(*id));
+  }
   filter.excluded = rows_of(index, request.exclude);
   for (const std::uint64_t place : question->had) {
     if (const std::uint32_t row = index.row_of(place); row != gpu::kNoRow) filter.excluded.push_back(row);
@@ -92,6 +102,30 @@ void QuestionReader::read_filter(const RecommendRequest& request, const PlaceInd
   question->ranks_some = true;
   question->only = rows_of(index, request.rank);
   if (!request.radius_meters) filter.radius_meters = kEverywhereMeters;
+}
+
+Status QuestionReader::read_conditions(const RecommendRequest& request, const PlaceScan& places,
+                                       Question* question) const {
+  std::vector<std::shared_ptr<const RowBits>> all;
+  const bool asks_hours = request.open_now || request.open_at;
+  if (!request.where.empty() || asks_hours) CAIRN_CHECK(places.said().filters != nullptr);
+  if (!request.where.empty()) {
+    CAIRN_ASSIGN_OR_RETURN(auto rows, places.said().filters->where(request.where));
+    all.push_back(std::move(rows));
+  }
+  if (asks_hours) {
+    const EventTime time = request.open_at.value_or(question->situation.time);
+    CAIRN_ASSIGN_OR_RETURN(auto rows, places.said().filters->open_at(time, request.open_unknown));
+    all.push_back(std::move(rows));
+  }
+  if (!request.only.empty()) {
+    auto rows = std::make_shared<RowBits>(no_rows(places.index().size()));
+    for (const std::uint32_t row : rows_of(places.index(), request.only)) set_row(row, rows.get());
+    all.push_back(std::move(rows));
+  }
+  question->said = all_of(all);
+  question->filter.allowed = question->said;
+  return ok_status();
 }
 
 Status QuestionReader::place(const RecommendRequest& request, const PlaceIndex& index, Question* question) const {
@@ -131,6 +165,8 @@ Result<Question> QuestionReader::read(const RecommendRequest& request, const Pla
   }
   read_filter(request, index, &question);
   question.situation.time = request.time.value_or(now);
+  CAIRN_RETURN_IF_ERROR(read_conditions(request, places, &question));
+  if (places.rules() != nullptr) question.rules = places.rules()->active_at(question.situation.time);
 
   CAIRN_ASSIGN_OR_RETURN(const UserRow row, user_row(request.user));
   question.row_damaged = row.damaged;

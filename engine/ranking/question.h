@@ -29,6 +29,8 @@ struct Question {
   std::size_t max_per_category = 0;  ///< 0: any number
   double diversity = 0.0;            ///< 0 to 1
   CandidateFilter filter;
+  std::shared_ptr<const RowBits> said;  ///< places for which the request's conditions hold; null: it has none
+  PlaceRules::Set rules = 0;            ///< in force at the time asked for
   bool ranks_some = false;                  ///< only the rows of `only`
   std::vector<std::uint32_t> only;          ///< ascending
   std::vector<std::uint64_t> had;           ///< what the pages before had, by dictionary id, ascending
@@ -70,6 +72,9 @@ class QuestionReader {
   static void ask_segments(const ModelTerms& terms, AskedModel* asked);
   [[nodiscard]] static Status check_segment(const PlaceScan& places, std::uint32_t segment);
   void read_filter(const RecommendRequest& request, const PlaceIndex& index, Question* question) const;
+  /// Conditions, opening hours and the places that are asked for.
+  [[nodiscard]] Status read_conditions(const RecommendRequest& request, const PlaceScan& places,
+                                       Question* question) const;
   [[nodiscard]] Status place(const RecommendRequest& request, const PlaceIndex& index, Question* question) const;
   [[nodiscard]] std::optional<std::uint32_t> row_of(const PlaceIndex& index, std::string_view place) const;
   [[nodiscard]] std::vector<std::uint32_t> rows_of(const PlaceIndex& index, std::span<const PlaceId> places) const;

@@ -19,25 +19,36 @@
 namespace cairn::ranking {
 
 Recommender::Recommender(state::FeatureState& state, const RankingOptions& options,
-                         std::unique_ptr<gpu::Backend> backend)
-    : state_(state), options_(options), backend_(std::move(backend)), questions_(state_, options_), signals_(state) {}
+                         std::unique_ptr<gpu::Backend> backend, const PlaceTerms& terms)
+    : state_(state),
+      options_(options),
+      backend_(std::move(backend)),
+      questions_(state_, options_),
+      terms_(std::make_shared<const PlaceTerms>(terms)),
+      signals_(state) {}
 
-Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& state, const RankingOptions& options) {
+Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& state, const RankingOptions& options,
+                                                         std::unique_ptr<gpu::Backend> backend, const PlaceTerms& terms,
+                                                         std::vector<PlaceRule> rules) {
   // Read first: with a broken ranker nothing is set up.
   CAIRN_ASSIGN_OR_RETURN(RankerModel ranker, configured_ranker(options.ranker_dir));
-  return create(state, options, std::move(ranker));
+  return create(state, options, std::move(ranker), std::move(backend), terms, std::move(rules));
 }
 
 Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& state, const RankingOptions& options,
-                                                         RankerModel model) {
+                                                         RankerModel model, std::unique_ptr<gpu::Backend> backend,
+                                                         const PlaceTerms& terms, std::vector<PlaceRule> rules) {
+  CAIRN_RETURN_IF_ERROR(PlaceRules::check(rules));
   CAIRN_ASSIGN_OR_RETURN(auto ranker, Ranker::create(std::move(model), options.weights));
-  // A question is scanned by the thread that asks it: threads are for questions that come at the same time.
-  CAIRN_ASSIGN_OR_RETURN(auto backend, gpu::make_cpu_backend({.threads = 1}));
-  std::unique_ptr<Recommender> made(new Recommender(state, options, std::move(backend)));
+  if (!backend) {
+    // Questions are scanned by the thread that asks them: threads are for questions that come at the same time.
+    CAIRN_ASSIGN_OR_RETURN(backend, gpu::make_cpu_backend({.threads = 1}));
+  }
+  std::unique_ptr<Recommender> made(new Recommender(state, options, std::move(backend), terms));
   // The index comes first, so that the stored rows that observing hands over find their places' categories.
   {
     const MutexLock lock(made->rebuild_mutex_);
-    made->build_index(std::move(ranker));
+    made->build_index(std::move(ranker), std::move(rules));
   }
   PlaceSignals* const signals = &made->signals_;
   CAIRN_RETURN_IF_ERROR(state.observe_places([signals](auto changes) { signals->update(changes); },
@@ -59,27 +70,50 @@ bool Recommender::index_current() const {
 
 void Recommender::refresh_index() {
   const MutexLock one_at_a_time(rebuild_mutex_);
-  if (!index_current()) build_index(ranker());
+  if (!index_current()) build_index(ranker(), places()->rules()->rules());
 }
 
-void Recommender::build_index(std::shared_ptr<const Ranker> ranker) {
+void Recommender::build_index(std::shared_ptr<const Ranker> ranker, std::vector<PlaceRule> rules) {
   // The version is read before the places: an import in between is then newer than the index says, and makes another.
   const std::uint64_t version = state_.catalog().version();
   auto index = std::make_shared<const PlaceIndex>(state_.catalog().newer_than(0), state_.category_ids(), version);
   // Totals before the index that names their categories; requests under way go on with the older index.
   signals_.recategorise(*index);
-  replace_places(std::move(index), served_model(), std::move(ranker));
+  PlaceScan::Said said = said_of(index, std::move(rules), std::make_shared<const PlaceFilters>(index, terms_));
+  replace_places(std::move(index), served_model(), std::move(ranker), std::move(said));
+}
+
+PlaceScan::Said Recommender::said_of(const std::shared_ptr<const PlaceIndex>& index, std::vector<PlaceRule> rules,
+                                     std::shared_ptr<const PlaceFilters> filters) const {
+  auto made = std::make_shared<const PlaceRules>(std::move(rules), *index, *filters, terms_);
+  return {std::move(filters), std::move(made)};
+}
+
+Status Recommender::serve_rules(std::vector<PlaceRule> rules) {
+  CAIRN_RETURN_IF_ERROR(PlaceRules::check(rules));
+  const MutexLock one_at_a_time(rebuild_mutex_);
+  const auto before = places();
+  if (before->rules()->rules() == rules) return ok_status();
+  replace_places(before->shared_index(), served_model(), before->ranker(),
+                 said_of(before->shared_index(), std::move(rules), before->said().filters));
+  return ok_status();
+}
+
+void Recommender::notice_time(EventTime now) {
+  const PlaceRules::Set active = places()->rules()->active_at(now);
+  if (rules_in_force_.exchange(active, std::memory_order_relaxed) == active) return;
+  generation_.fetch_add(1, std::memory_order_acq_rel);
 }
 
 void Recommender::serve_model(std::shared_ptr<const model::ServedModel> model) {
   const MutexLock one_at_a_time(rebuild_mutex_);
-  replace_places(index(), std::move(model), ranker());
+  replace_places(index(), std::move(model), ranker(), places()->said());
 }
 
 Status Recommender::serve_ranker(RankerModel model) {
   CAIRN_ASSIGN_OR_RETURN(auto ranker, Ranker::create(std::move(model), options_.weights));
   const MutexLock one_at_a_time(rebuild_mutex_);
-  replace_places(index(), served_model(), std::move(ranker));
+  replace_places(index(), served_model(), std::move(ranker), places()->said());
   return ok_status();
 }
 
@@ -90,10 +124,10 @@ std::shared_ptr<const model::ServedModel> Recommender::served_model() const {
 
 void Recommender::replace_places(std::shared_ptr<const PlaceIndex> index,
                                  std::shared_ptr<const model::ServedModel> model,
-                                 std::shared_ptr<const Ranker> ranker) {
+                                 std::shared_ptr<const Ranker> ranker, PlaceScan::Said said) {
   std::shared_ptr<const ModelScores> scores;
   if (model) scores = std::make_shared<const ModelScores>(index, std::move(model));
-  auto places = PlaceScan::create(std::move(index), std::move(scores), std::move(ranker), *backend_);
+  auto places = PlaceScan::create(std::move(index), std::move(scores), std::move(ranker), *backend_, std::move(said));
   CAIRN_CHECK_MSG(places.ok(), places.status().to_string());  // the backend has no bound, and an index makes sense
   if (const auto before = this->places()) (*places)->prepare_like(*before, signals_);
   {
@@ -162,13 +196,18 @@ void Recommender::prepare(EventTime now) const {
   if (!places->asked()) return;
   for (const EventTime time : {now, now + kAhead}) {
     // Whoever asks makes the columns when this fails.
-    (void)places->hour(time, places->index().size(), signals_);
+    const PlaceRules::Set adding = places->rules()->adding(places->rules()->active_at(time));
+    (void)places->hour(time, places->index().size(), signals_, adding);
   }
 }
 
 void Recommender::describe(EngineStatus* status) const {
   status->memory.push_back({"signals", signals_.memory_bytes(), 0});
-  status->memory.push_back({"place_columns", places()->memory_bytes(), 0});
+  const auto places = this->places();
+  const PlaceScan::Said& said = places->said();
+  status->memory.push_back({"place_columns", places->memory_bytes(), 0});
+  status->memory.push_back({"attributes", said.filters->memory_bytes() + said.rules->memory_bytes(), 0});
+  status->unreadable_hours = said.filters->unreadable_hours();
 }
 
 // ---- answering ----------------------------------------------------------------------------------------------------
@@ -189,36 +228,84 @@ Status Recommender::reach(const CallContext& call, const RecommendRequest& reque
 
 Result<Recommendations> Recommender::recommend(const CallContext& call, const RecommendRequest& request,
                                                EventTime now) const {
+  CAIRN_ASSIGN_OR_RETURN(const auto asked, read(call, request, now));
+  Asked* const alone[] = {asked.get()};
+  return Sitting(*this, alone).answer(call, *asked);
+}
+
+Result<std::shared_ptr<Recommender::Asked>> Recommender::read(const CallContext& call, const RecommendRequest& request,
+                                                              EventTime now) const {
   CAIRN_RETURN_IF_ERROR(call.check());
-  Recommendations answer;
+  const std::shared_ptr<Asked> asked(new Asked());
+  Recommendations& answer = asked->answer;
   CAIRN_RETURN_IF_ERROR(reach(call, request, &answer.degraded));
   // Taken before the rows are read: what is applied meanwhile may be in the answer, but is not promised.
   answer.freshness = state_.freshness();
   // Taken once: rows mean nothing in another index, and an import may put a new one in place at any moment.
-  const auto places = this->places();
-  const PlaceIndex& index = places->index();
-  CAIRN_ASSIGN_OR_RETURN(Question question, questions_.read(request, *places, now));
+  asked->places = places();
+  const PlaceScan& places = *asked->places;
+  CAIRN_ASSIGN_OR_RETURN(asked->question, questions_.read(request, places, now));
   CAIRN_RETURN_IF_ERROR(call.check());  // a row may have come from the disk
+  Question& question = asked->question;
   question.situation.user = &question.user;
+  asked->explain = request.explain;
+  asked->attributes = request.attributes;
   answer.degraded |= question.row_damaged;
 
   answer.freshness.tier = question.tier;
   answer.known_by = question.known_by;
   answer.cell = request.cell;
-  answer.ranker = places->ranker()->version();
+  answer.ranker = places.ranker()->version();
   if (question.model) answer.model = question.model->scores->model()->version();
   if (question.model) answer.segment = question.model->segment;
   if (question.model && question.model->explores()) answer.explored = request.explore->method;
-  const auto ranges = index.ranges_around(question.situation.position, question.filter.radius_meters);
-  CAIRN_ASSIGN_OR_RETURN(const auto hour, hour_for(question, *places, ranges));
-  // The lock on signals is held to the end: the scan, the scores and the reasons are of the same signals.
-  const PlaceSignals::Reader signals(signals_);
-  const Ranker& ranker = *places->ranker();
-  const QuestionFacts facts(question.situation, index, signals, ranker.week(), question.model.get());
-  CAIRN_ASSIGN_OR_RETURN(const Ranked ranked, rank(call, question, facts, *places, ranges, hour.get()));
+  asked->ranges = places.index().ranges_around(question.situation.position, question.filter.radius_meters);
+  CAIRN_ASSIGN_OR_RETURN(asked->hour, hour_for(question, places, asked->ranges));
+  return asked;
+}
+
+Recommender::Sitting::Sitting(const Recommender& recommender, std::span<Asked* const> asked)
+    : recommender_(recommender), signals_(recommender.signals_) {
+  for (Asked* one : asked) {
+    if (one->hour) prepare(*one);
+  }
+  // An import or an activation may have come between two of them: each is scanned among its own places.
+  std::vector<const PlaceScan*> done;
+  std::vector<PlaceScan::Search*> together;
+  for (const Asked* first : asked) {
+    const PlaceScan* places = first->places.get();
+    if (std::find(done.begin(), done.end(), places) != done.end()) continue;
+    done.push_back(places);
+    together.clear();
+    for (const Asked* one : asked) {
+      if (one->places.get() == places && one->search) together.push_back(one->search.get());
+    }
+    places->scan(together);
+  }
+}
+
+void Recommender::Sitting::prepare(Asked& asked) const {
+  const PlaceScan& places = *asked.places;
+  const Ranker& ranker = *places.ranker();
+  const Question& question = asked.question;
+  asked.facts.emplace(question.situation, places.index(), signals_, ranker.week(), question.model.get());
+  // Places that are pinned or buried are scanned by themselves, when it is known how many the tier before has.
+  if (!asked.hour || places.rules()->tiers(question.rules).several) return;
+  asked.search = places.prepare(*asked.facts, question.filter, asked.ranges,
+                                wanted_first(question, question.limit, ranker), *asked.hour);
+}
+
+Result<Recommendations> Recommender::Sitting::answer(const CallContext& call, Asked& asked) const {
+  if (!asked.facts) prepare(asked);
+  const PlaceIndex& index = asked.places->index();
+  const Ranker& ranker = *asked.places->ranker();
+  const Question& question = asked.question;
+  Recommendations& answer = asked.answer;
+  CAIRN_ASSIGN_OR_RETURN(const Ranked ranked, recommender_.rank(call, asked));
   answer.candidates = ranked.passed;
+  answer.by_fallback = ranked.by_fallback;
   std::vector<float> model_scores;
-  if (request.explain) {
+  if (asked.explain) {
     CAIRN_ASSIGN_OR_RETURN(model_scores, model_scores_of(question, ranked, ranker.model_weight()));
   }
   std::vector<Recommended>& items = answer.items.edit();
@@ -226,16 +313,18 @@ Result<Recommendations> Recommender::recommend(const CallContext& call, const Re
     const PlaceIndex::Near& near = ranked.places[i];
     Recommended& item = items.emplace_back();
     item.place = index.place(near.row);
+    if (!asked.attributes) item.place.attributes = {};
     item.score = static_cast<double>(ranked.scores[i]);
     item.distance_meters = static_cast<double>(near.meters);
-    if (request.explain) {  // for those that are answered only: sentences cost far more than scores
-      item.reasons = reasons_for(CandidateFacts(facts, near, question.user.find_row(near.row), model_scores[i]),
+    if (asked.explain) {  // for those that are answered only: sentences cost far more than scores
+      item.reasons = reasons_for(CandidateFacts(*asked.facts, near, question.user.find_row(near.row), model_scores[i]),
                                  ranker.linear().weights(), ranked.added.empty() ? 0.0F : ranked.added[i]);
+      asked.places->rules()->explain(near.row, question.rules, &item.reasons);
     }
   }
-  answer.next = next_page(question, index, ranked);
+  answer.next = recommender_.next_page(question, index, ranked);
   if (answer.items.size() < question.limit) answer.shortfall = shortfall(question, index, answer.candidates);
-  return answer;
+  return std::move(answer);
 }
 
 /// What the model gave those that are answered, with what its bounds added.
@@ -266,6 +355,16 @@ std::string Recommender::shortfall(const Question& question, const PlaceIndex& i
     text += std::to_string(within) + " within " + std::to_string(std::llround(radius)) + " m, ";
   }
   text += std::to_string(passed) + " of them pass the filters";
+  if (question.said) {
+    // Of those in reach, whatever else leaves them out.
+    std::size_t removed = 0;
+    const auto count = [&](std::uint32_t row) { removed += has_row(*question.said, row) ? 0 : 1; };
+    for (const std::uint32_t row : question.only) count(row);
+    if (!question.ranks_some) {
+      for (const PlaceIndex::Near& near : index.within(question.situation.position, radius)) count(near.row);
+    }
+    text += ", " + std::to_string(removed) + " were removed by where, open or only";
+  }
   if (question.max_per_category > 0) text += ", at most " + std::to_string(question.max_per_category) + " a category";
   return text;
 }
@@ -275,55 +374,110 @@ Result<std::shared_ptr<PlaceScan::Hour>> Recommender::hour_for(const Question& q
   std::size_t rows = 0;
   for (const gpu::RowRange& range : ranges) rows += range.end - range.begin;
   if (question.ranks_some || rows > options_.candidates_max) return std::shared_ptr<PlaceScan::Hour>();
-  return places.hour(question.situation.time, rows, signals_);
+  return places.hour(question.situation.time, rows, signals_, places.rules()->adding(question.rules));
 }
 
-Result<Recommender::Ranked> Recommender::rank(const CallContext& call, const Question& question,
-                                              const QuestionFacts& facts, const PlaceScan& places,
-                                              std::span<const gpu::RowRange> ranges, PlaceScan::Hour* hour) const {
-  const PlaceIndex& index = places.index();
-  const Ranker& ranker = *places.ranker();
-  const std::size_t pool = std::max(kSecondStage, question.limit);  // is chosen from, where places are compared
+Result<Recommender::Ranked> Recommender::rank(const CallContext& call, Asked& asked) const {
+  const Question& question = asked.question;
+  Taken taken;
+  const PlaceRules::Tiers tiers = asked.places->rules()->tiers(question.rules);
+  if (!tiers.several) return rank_tier(call, asked, question.filter, question.limit, &taken);
+  Ranked all;
+  for (const auto& rows : tiers.rows) {
+    if (!rows) continue;
+    CandidateFilter filter = question.filter;
+    const std::shared_ptr<const RowBits> both[] = {rows, filter.allowed};
+    filter.allowed = all_of(std::span(both).first(filter.allowed ? 2 : 1));
+    const std::size_t room = question.limit - all.places.size();
+    if (room == 0) {  // it is only said how many there are
+      CAIRN_ASSIGN_OR_RETURN(const std::size_t passed, count_passing(asked, filter, &all.by_fallback));
+      all.passed += passed;
+      continue;
+    }
+    CAIRN_ASSIGN_OR_RETURN(const Ranked tier, rank_tier(call, asked, filter, room, &taken));
+    all.passed += tier.passed;
+    all.by_fallback = all.by_fallback || tier.by_fallback;
+    all.places.insert(all.places.end(), tier.places.begin(), tier.places.end());
+    all.scores.insert(all.scores.end(), tier.scores.begin(), tier.scores.end());
+    all.added.insert(all.added.end(), tier.added.begin(), tier.added.end());
+    all.raised.insert(all.raised.end(), tier.raised.begin(), tier.raised.end());
+  }
+  std::sort(all.raised.begin(), all.raised.end());
+  return all;
+}
+
+Result<std::size_t> Recommender::count_passing(Asked& asked, const CandidateFilter& filter, bool* by_fallback) const {
+  CAIRN_ASSIGN_OR_RETURN(const PlaceScan::Found scanned, found(asked, nullptr, filter, 1));
+  *by_fallback = *by_fallback || scanned.by_fallback;
+  if (scanned.by_scan) return scanned.passed;
+  const Question& question = asked.question;
+  const PlaceIndex& index = asked.places->index();
+  return (question.ranks_some ? find_some(question, filter, index) : find_all(question, filter, index)).passed;
+}
+
+std::size_t Recommender::wanted_first(const Question& question, std::size_t limit, const Ranker& ranker) {
+  const std::size_t pool = std::max(kSecondStage, limit);  // is chosen from, where places are compared
   // A cap by category may pass over many of the best: then more of them are looked for, up to all.
+  if (question.max_per_category > 0) return std::max(kSecondStage, 4 * limit);
   const bool reorders =
       ranker.second() != nullptr || question.diversity > 0.0 || (question.model && question.model->has_bounds());
-  std::size_t wanted = reorders ? pool : question.limit;
-  if (question.max_per_category > 0) wanted = std::max(kSecondStage, 4 * question.limit);
-  for (;; wanted *= 4) {
-    PlaceScan::Found found;
-    if (hour != nullptr) {
-      CAIRN_ASSIGN_OR_RETURN(found, places.find(facts, question.filter, ranges, wanted, *hour));
-    }
+  return reorders ? pool : limit;
+}
+
+Result<PlaceScan::Found> Recommender::found(Asked& asked, std::unique_ptr<PlaceScan::Search> search,
+                                            const CandidateFilter& filter, std::size_t wanted) {
+  if (search) return search->take();
+  if (!asked.hour) return PlaceScan::Found{};
+  return asked.places->find(*asked.facts, filter, asked.ranges, wanted, *asked.hour);
+}
+
+Result<Recommender::Ranked> Recommender::rank_tier(const CallContext& call, Asked& asked, const CandidateFilter& filter,
+                                                   std::size_t limit, Taken* taken_before) const {
+  const Question& question = asked.question;
+  const QuestionFacts& facts = *asked.facts;
+  const PlaceScan& places = *asked.places;
+  const PlaceIndex& index = places.index();
+  const Ranker& ranker = *places.ranker();
+  const std::size_t pool = std::max(kSecondStage, limit);
+  for (std::size_t wanted = wanted_first(question, limit, ranker);; wanted *= 4) {
+    // The first round was scanned together with others.
+    CAIRN_ASSIGN_OR_RETURN(PlaceScan::Found found,
+                           Recommender::found(asked, std::move(asked.search), filter, wanted));
+    const bool by_fallback = found.by_fallback;
     if (!found.by_scan) {
-      found = question.ranks_some ? find_some(question, index) : find_all(question, index);
+      found = question.ranks_some ? find_some(question, filter, index) : find_all(question, filter, index);
       if (question.max_per_category > 0) wanted = std::max(wanted, found.passed);  // all are here: one round will do
     }
-    CAIRN_ASSIGN_OR_RETURN(Linear linear, score_all(ranker, facts, found.candidates, [&] { return call.check(); }));
+    CAIRN_ASSIGN_OR_RETURN(Linear linear, score_all(ranker, facts, found.candidates, [&] { return call.check(); },
+                                                    places.rules(), places.rules()->adding(question.rules)));
     std::vector<std::uint32_t> order = best_candidates(index, found.candidates, linear.scores, wanted);
     CAIRN_RETURN_IF_ERROR(raise_to_bounds(index, question.model.get(), ranker.model_weight(), found.candidates, pool,
                                           order, &linear.scores));
     const Ranked best = in_order(ranker, facts, linear, order);
-    Ranked ranked{.passed = found.passed};
+    Ranked ranked{.passed = found.passed, .by_fallback = by_fallback};
     if (question.model && question.model->has_bounds()) {
       for (const std::uint32_t i : std::span(order).first(std::min(order.size(), pool))) {
         ranked.raised.push_back(found.candidates[i].row);
       }
       std::sort(ranked.raised.begin(), ranked.raised.end());
     }
-    std::unordered_map<std::uint32_t, std::size_t> taken;  // by category
+    Taken taken = *taken_before;
     std::vector<std::uint32_t> chosen(best.places.size());
     std::iota(chosen.begin(), chosen.end(), 0U);
     diversify(index, places.model().get(), best.places, best.scores,
-              {question.diversity, pool, question.limit, question.max_per_category}, chosen);
+              {question.diversity, pool, limit, question.max_per_category}, chosen);
     for (const std::uint32_t i : chosen) {
       const PlaceIndex::Near& near = best.places[i];
       if (question.max_per_category > 0 && ++taken[index.category(near.row)] > question.max_per_category) continue;
       ranked.places.push_back(near);
       ranked.scores.push_back(best.scores[i]);
       if (!best.added.empty()) ranked.added.push_back(best.added[i]);
-      if (ranked.places.size() == question.limit) return ranked;
+      if (ranked.places.size() == limit) break;
     }
-    if (wanted >= found.passed) return ranked;
+    if (ranked.places.size() == limit || wanted >= found.passed) {
+      *taken_before = std::move(taken);
+      return ranked;
+    }
   }
 }
 
@@ -339,12 +493,19 @@ float step_back(float highest, float lowest) {
 
 Result<Recommender::Linear> Recommender::score_all(const Ranker& ranker, const QuestionFacts& facts,
                                                    std::span<const PlaceIndex::Near> candidates,
-                                                   const std::function<Status()>& go_on) {
+                                                   const std::function<Status()>& go_on, const PlaceRules* rules,
+                                                   PlaceRules::Set adding) {
   Linear linear{.candidates = candidates};
   // Of more candidates than a scan leaves, few are among the best: their features are then computed again.
   const bool keep = ranker.second() != nullptr && candidates.size() <= kFeaturesKept;
   CAIRN_RETURN_IF_ERROR(
       ranker.linear().score(facts, candidates, go_on, &linear.scores, keep ? &linear.features : nullptr));
+  if (adding == 0) return linear;
+  linear.by_rules.resize(candidates.size());
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    linear.by_rules[i] = static_cast<float>(rules->added(candidates[i].row, adding));
+    linear.scores[i] += linear.by_rules[i];
+  }
   return linear;
 }
 
@@ -363,6 +524,33 @@ std::vector<float> Recommender::features_of(const QuestionFacts& facts, const Li
   return features;
 }
 
+/// The network was trained with scores that knew no rules, the best first: so it sees them without, in that order.
+std::vector<float> Recommender::added_by_network(const Ranker& ranker, const QuestionFacts& facts, const Linear& linear,
+                                                 std::span<const std::uint32_t> looked_at) {
+  const auto before_rules = [&](std::uint32_t i) {
+    return linear.by_rules.empty() ? linear.scores[i] : linear.scores[i] - linear.by_rules[i];
+  };
+  std::vector<std::size_t> turn(looked_at.size());
+  std::iota(turn.begin(), turn.end(), std::size_t{0});
+  if (!linear.by_rules.empty()) {
+    std::stable_sort(turn.begin(), turn.end(), [&](std::size_t a, std::size_t b) {
+      return before_rules(looked_at[a]) > before_rules(looked_at[b]);
+    });
+  }
+  std::vector<PlaceIndex::Near> places;
+  std::vector<float> scores;
+  std::vector<std::uint32_t> chosen;
+  for (const std::size_t i : turn) {
+    places.push_back(linear.candidates[looked_at[i]]);
+    scores.push_back(before_rules(looked_at[i]));
+    chosen.push_back(looked_at[i]);
+  }
+  const std::vector<float> in_turn = ranker.second()->score(facts, places, scores, features_of(facts, linear, chosen));
+  std::vector<float> added(looked_at.size());
+  for (std::size_t i = 0; i < turn.size(); ++i) added[turn[i]] = in_turn[i];
+  return added;
+}
+
 Recommender::Ranked Recommender::in_order(const Ranker& ranker, const QuestionFacts& facts, const Linear& linear,
                                           std::span<const std::uint32_t> order) {
   Ranked best;
@@ -373,8 +561,7 @@ Recommender::Ranked Recommender::in_order(const Ranker& ranker, const QuestionFa
   if (ranker.second() == nullptr || best.places.empty()) return best;
   const std::size_t looked_at = std::min(best.places.size(), kSecondStage);
   const std::span<const PlaceIndex::Near> first = std::span(best.places).first(looked_at);
-  const std::vector<float> added = ranker.second()->score(facts, first, std::span(best.scores).first(looked_at),
-                                                          features_of(facts, linear, order.first(looked_at)));
+  const std::vector<float> added = added_by_network(ranker, facts, linear, order.first(looked_at));
   std::vector<float> sums;
   for (std::size_t i = 0; i < looked_at; ++i) sums.push_back(best.scores[i] + added[i]);
   Ranked ordered;
@@ -452,7 +639,7 @@ Status Recommender::study(const UserId& user, GeoPoint position, EventTime time,
   if (hour != nullptr) {
     CAIRN_ASSIGN_OR_RETURN(found, places->find(facts, question.filter, ranges, k, *hour));
   }
-  if (!found.by_scan) found = find_all(question, index);
+  if (!found.by_scan) found = find_all(question, question.filter, index);
   CAIRN_ASSIGN_OR_RETURN(const Linear linear, score_all(ranker, facts, found.candidates, [] { return ok_status(); }));
   const std::vector<std::uint32_t> order = best_candidates(index, found.candidates, linear.scores, k);
   std::vector<PlaceIndex::Near> best;
@@ -488,23 +675,25 @@ void Recommender::put_best_first(const Ranker& ranker, const QuestionFacts& fact
   for (const std::size_t i : others) scored->scores[i] += behind;
 }
 
-PlaceScan::Found Recommender::find_some(const Question& question, const PlaceIndex& index) {
+PlaceScan::Found Recommender::find_some(const Question& question, const CandidateFilter& filter,
+                                        const PlaceIndex& index) {
   PlaceScan::Found found;
   for (const std::uint32_t row : question.only) {
     const double meters = distance_meters(question.situation.position, index.position(row));
-    if (meters > question.filter.radius_meters || !question.filter.passes(index, question.user, row)) continue;
+    if (meters > filter.radius_meters || !filter.passes(index, question.user, row)) continue;
     found.candidates.push_back({row, static_cast<float>(meters)});
   }
   found.passed = found.candidates.size();
   return found;
 }
 
-PlaceScan::Found Recommender::find_all(const Question& question, const PlaceIndex& index) const {
+PlaceScan::Found Recommender::find_all(const Question& question, const CandidateFilter& filter,
+                                       const PlaceIndex& index) const {
   PlaceScan::Found found;
   std::vector<PlaceIndex::Near>& candidates = found.candidates;
-  candidates = index.within(question.situation.position, question.filter.radius_meters);
+  candidates = index.within(question.situation.position, filter.radius_meters);
   std::erase_if(candidates,
-                [&](const PlaceIndex::Near& near) { return !question.filter.passes(index, question.user, near.row); });
+                [&](const PlaceIndex::Near& near) { return !filter.passes(index, question.user, near.row); });
   found.passed = std::min(candidates.size(), options_.candidates_max);
   // Beyond the bound the nearest are scored. They are brought back in order of rows, which scoring walks along.
   if (candidates.size() == found.passed) return found;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "cairn/call_context.h"
@@ -16,6 +17,7 @@
 #include "cairn/recommendation.h"
 #include "engine/ranking/model_scores.h"
 #include "engine/ranking/place_signals.h"
+#include "engine/ranking/place_terms.h"
 #include "engine/ranking/question.h"
 #include "engine/ranking/ranker_model.h"
 #include "engine/ranking/retrieve/place_index.h"
@@ -35,13 +37,20 @@ namespace cairn::ranking {
 class Recommender {
  public:
   /// `state` must outlive the recommender, and is observed from here on.
+  /// `backend` scans; null: this machine's processors.
   /// Returns: INVALID_ARGUMENT for a weight that no ranking feature has; what read_ranker() and reading the state
   /// returned.
   [[nodiscard]] static Result<std::unique_ptr<Recommender>> create(state::FeatureState& state,
-                                                                   const RankingOptions& options);
+                                                                   const RankingOptions& options,
+                                                                   std::unique_ptr<gpu::Backend> backend = nullptr,
+                                                                   const PlaceTerms& terms = PlaceTerms(),
+                                                                   std::vector<PlaceRule> rules = {});
   /// With this ranker, and not the one that the options name.
   [[nodiscard]] static Result<std::unique_ptr<Recommender>> create(state::FeatureState& state,
-                                                                   const RankingOptions& options, RankerModel ranker);
+                                                                   const RankingOptions& options, RankerModel ranker,
+                                                                   std::unique_ptr<gpu::Backend> backend = nullptr,
+                                                                   const PlaceTerms& terms = PlaceTerms(),
+                                                                   std::vector<PlaceRule> rules = {});
 
   /// `now` is used where the request names no time. The answer's freshness is that of the features before any of them
   /// was read, so the answer reflects at least that much.
@@ -53,13 +62,33 @@ class Recommender {
   [[nodiscard]] Result<Recommendations> recommend(const CallContext& call, const RecommendRequest& request,
                                                   EventTime now) const;
 
+  /// A question between the steps that follow. Threads: one at a time.
+  class Asked;
+  class Sitting;
+
+  /// What recommend() does, in steps, so that the questions of any number of callers are scanned together:
+  ///
+  ///     const auto asked = recommender.read(call, request, now);   // each by its own caller: rows, profile, fold-in
+  ///     const Recommender::Sitting sitting(recommender, all);      // one scan for all that there are
+  ///     auto answer = sitting.answer(call, **asked);               // each by its own caller: second stage, reasons
+  ///
+  /// An answer has the bits that it would have alone. Waits for `min_offset` as recommend() does.
+  /// Returns: as recommend().
+  [[nodiscard]] Result<std::shared_ptr<Asked>> read(const CallContext& call, const RecommendRequest& request,
+                                                    EventTime now) const;
+
   /// From here on questions are answered with this model (null: with none). Those under way end with the one before.
   void serve_model(std::shared_ptr<const model::ServedModel> model) CAIRN_EXCLUDES(rebuild_mutex_, index_mutex_);
   /// From here on questions are answered with this ranker. Those under way end with the one before. The weights that
   /// the options name go on to replace a ranker's.
   /// Returns: what Ranker::create() returns; the one before then stays in force.
   [[nodiscard]] Status serve_ranker(RankerModel model) CAIRN_EXCLUDES(rebuild_mutex_, index_mutex_);
-  /// Another number with each change of the index, the model or the ranker: what was answered under another one may not
+  /// From here on places rise and fall by these rules. Returns: what PlaceRules::check() returns; those before then
+  /// stay in force.
+  [[nodiscard]] Status serve_rules(std::vector<PlaceRule> rules) CAIRN_EXCLUDES(rebuild_mutex_, index_mutex_);
+  /// Moves the generation when other rules are in force now than before. Call every second or so.
+  void notice_time(EventTime now) CAIRN_EXCLUDES(index_mutex_);
+  /// Another number with each change of the index, the model, the ranker or the rules: what was answered under another one may not
   /// be what would be answered now.
   [[nodiscard]] std::uint64_t generation() const noexcept { return generation_.load(std::memory_order_acquire); }
   /// The ranker in force.
@@ -118,13 +147,18 @@ class Recommender {
   [[nodiscard]] std::shared_ptr<const PlaceScan> places() const CAIRN_EXCLUDES(index_mutex_);
   [[nodiscard]] bool index_current() const;
   /// Makes an index of the catalogue as it is.
-  void build_index(std::shared_ptr<const Ranker> ranker) CAIRN_REQUIRES(rebuild_mutex_) CAIRN_EXCLUDES(index_mutex_);
+  void build_index(std::shared_ptr<const Ranker> ranker, std::vector<PlaceRule> rules) CAIRN_REQUIRES(rebuild_mutex_) CAIRN_EXCLUDES(index_mutex_);
   /// Puts an index, a model and a ranker in place, in one step.
   void replace_places(std::shared_ptr<const PlaceIndex> index, std::shared_ptr<const model::ServedModel> model,
-                      std::shared_ptr<const Ranker> ranker) CAIRN_REQUIRES(rebuild_mutex_) CAIRN_EXCLUDES(index_mutex_);
+                      std::shared_ptr<const Ranker> ranker, PlaceScan::Said said) CAIRN_REQUIRES(rebuild_mutex_)
+      CAIRN_EXCLUDES(index_mutex_);
+  /// What is said of an index's places: by the terms, and by the rules.
+  [[nodiscard]] PlaceScan::Said said_of(const std::shared_ptr<const PlaceIndex>& index, std::vector<PlaceRule> rules,
+                                        std::shared_ptr<const PlaceFilters> filters) const;
   /// The model in force, before it is mapped to rows; null: none.
   [[nodiscard]] std::shared_ptr<const model::ServedModel> served_model() const CAIRN_EXCLUDES(index_mutex_);
-  Recommender(state::FeatureState& state, const RankingOptions& options, std::unique_ptr<gpu::Backend> backend);
+  Recommender(state::FeatureState& state, const RankingOptions& options, std::unique_ptr<gpu::Backend> backend,
+              const PlaceTerms& terms);
 
   /// What is answered, best first.
   struct Ranked {
@@ -133,21 +167,28 @@ class Recommender {
     std::vector<float> added = {};           ///< by the second stage, and in the scores already; empty: there is none
     std::vector<std::uint32_t> raised = {};  ///< rows whose scores have what the model's bounds add, ascending
     std::size_t passed = 0;                  ///< places that pass the filters
+    bool by_fallback = false;                ///< the device that should have scanned did not
   };
   /// Candidates as the linear stage sees them.
   struct Linear {
     std::span<const PlaceIndex::Near> candidates;
     std::vector<float> scores = {};
     std::vector<float> features = {};  ///< their ranking features, a row a candidate; empty: they were not kept
+    std::vector<float> by_rules = {};  ///< what of the scores rules added; empty: nothing
   };
   /// Candidates beyond so many do not have their features kept.
   static constexpr std::size_t kFeaturesKept = 4096;
   [[nodiscard]] static Result<Linear> score_all(const Ranker& ranker, const QuestionFacts& facts,
                                                 std::span<const PlaceIndex::Near> candidates,
-                                                const std::function<Status()>& go_on);
+                                                const std::function<Status()>& go_on,
+                                                const PlaceRules* rules = nullptr, PlaceRules::Set adding = 0);
   /// The features of the `chosen` candidates.
   [[nodiscard]] static std::vector<float> features_of(const QuestionFacts& facts, const Linear& linear,
                                                       std::span<const std::uint32_t> chosen);
+  /// What the second stage adds to the scores of the candidates `looked_at`, the best first.
+  [[nodiscard]] static std::vector<float> added_by_network(const Ranker& ranker, const QuestionFacts& facts,
+                                                           const Linear& linear,
+                                                           std::span<const std::uint32_t> looked_at);
   /// The candidates of `order`, the best first, in the order of their scores when the second stage has added to them.
   [[nodiscard]] static Ranked in_order(const Ranker& ranker, const QuestionFacts& facts, const Linear& linear,
                                        std::span<const std::uint32_t> order);
@@ -156,9 +197,19 @@ class Recommender {
   /// The columns that a scan of `ranges` reads. Null where there is no scan.
   [[nodiscard]] Result<std::shared_ptr<PlaceScan::Hour>> hour_for(const Question& question, const PlaceScan& places,
                                                                   std::span<const gpu::RowRange> ranges) const;
-  [[nodiscard]] Result<Ranked> rank(const CallContext& call, const Question& question, const QuestionFacts& facts,
-                                    const PlaceScan& places, std::span<const gpu::RowRange> ranges,
-                                    PlaceScan::Hour* hour) const;
+  /// How many of the best are looked for first, where `limit` are asked for.
+  [[nodiscard]] static std::size_t wanted_first(const Question& question, std::size_t limit, const Ranker& ranker);
+  /// Those that are pinned, all others, those that are buried: each tier by itself.
+  [[nodiscard]] Result<Ranked> rank(const CallContext& call, Asked& asked) const;
+  /// The places of an answer so far, by category.
+  using Taken = std::unordered_map<std::uint32_t, std::size_t>;
+  /// `filter` is that of the tier.
+  [[nodiscard]] Result<Ranked> rank_tier(const CallContext& call, Asked& asked, const CandidateFilter& filter,
+                                         std::size_t limit, Taken* taken) const;
+  [[nodiscard]] Result<std::size_t> count_passing(Asked& asked, const CandidateFilter& filter, bool* by_fallback) const;
+  /// What a scan has found; what `search` found, where there is one.
+  [[nodiscard]] static Result<PlaceScan::Found> found(Asked& asked, std::unique_ptr<PlaceScan::Search> search,
+                                                      const CandidateFilter& filter, std::size_t wanted);
   /// Gives the best their order by the second stage, and all others scores below theirs.
   static void put_best_first(const Ranker& ranker, const QuestionFacts& facts, Linear linear, Scored* scored);
   [[nodiscard]] static Result<std::vector<float>> model_scores_of(const Question& question, const Ranked& ranked,
@@ -166,23 +217,66 @@ class Recommender {
   [[nodiscard]] std::string next_page(const Question& question, const PlaceIndex& index, const Ranked& ranked) const;
   [[nodiscard]] static std::string shortfall(const Question& question, const PlaceIndex& index, std::size_t passed);
   /// The candidates among those that are to be ordered.
-  [[nodiscard]] static PlaceScan::Found find_some(const Question& question, const PlaceIndex& index);
+  [[nodiscard]] static PlaceScan::Found find_some(const Question& question, const CandidateFilter& filter,
+                                                  const PlaceIndex& index);
   /// Every candidate, for what a scan cannot do or is not worth doing for.
-  [[nodiscard]] PlaceScan::Found find_all(const Question& question, const PlaceIndex& index) const;
+  [[nodiscard]] PlaceScan::Found find_all(const Question& question, const CandidateFilter& filter,
+                                          const PlaceIndex& index) const;
 
   // Fixed after construction.
   state::FeatureState& state_;
   const RankingOptions options_;
   const std::unique_ptr<gpu::Backend> backend_;
   const QuestionReader questions_;
+  const std::shared_ptr<const PlaceTerms> terms_;
 
   PlaceSignals signals_;  ///< synchronises itself
 
   Mutex rebuild_mutex_;  ///< one rebuild at a time; guards no field, and is taken before index_mutex_
   mutable Mutex index_mutex_;
+  std::atomic<std::uint64_t> rules_in_force_{0};  ///< when notice_time() looked last
   std::atomic<std::uint64_t> generation_{0};  ///< moves after places_
   std::shared_ptr<const PlaceScan> places_
       CAIRN_GUARDED_BY(index_mutex_);  ///< index, model and ranker, as scans read them
+};
+
+class Recommender::Asked {
+ public:
+  Asked(const Asked&) = delete;
+  Asked& operator=(const Asked&) = delete;
+
+ private:
+  friend class Recommender;
+  friend class Sitting;
+  Asked() = default;
+
+  Recommendations answer;  ///< as far as it is known
+  bool explain = true;
+  bool attributes = false;
+  std::shared_ptr<const PlaceScan> places;
+  Question question;
+  std::vector<gpu::RowRange> ranges;
+  std::shared_ptr<PlaceScan::Hour> hour;  ///< null: there is no scan
+  std::optional<QuestionFacts> facts;     ///< as long as the sitting lasts
+  std::unique_ptr<PlaceScan::Search> search;
+};
+
+/// Questions that are answered while signals stand still: scan, scores and reasons are of the same signals. It keeps
+/// writers of signals waiting while it lasts. Threads: the one that made it destroys it.
+class Recommender::Sitting {
+ public:
+  /// Scans for all of them. `recommender` and they must outlive it.
+  Sitting(const Recommender& recommender, std::span<Asked* const> asked);
+
+  /// Requires: `asked` is one of those, and is answered once. Threads: any number may be answered at once, each by one.
+  /// Returns: as recommend().
+  [[nodiscard]] Result<Recommendations> answer(const CallContext& call, Asked& asked) const;
+
+ private:
+  void prepare(Asked& asked) const;
+
+  const Recommender& recommender_;
+  const PlaceSignals::Reader signals_;
 };
 
 }  // namespace cairn::ranking

@@ -30,13 +30,16 @@ void tell(std::span<const PlaceObserver> observers, std::vector<PlaceChange>* ch
 }  // namespace
 
 void Accumulator::add(std::span<const Interaction> interactions, std::span<const std::uint32_t> included,
-                      const std::vector<PlaceObserver>& observers, Window* window) {
+                      const std::vector<PlaceObserver>& observers, WaitingPlaces* waiting, Window* window) {
   const std::size_t count = chunks_of(included.size());
   if (chunks_.size() < count) chunks_.resize(count);
   for_each_chunk(included.size(), [&](std::size_t i, std::size_t begin, std::size_t end) {
     resolve(interactions, included.subspan(begin, end - begin), &chunks_[i]);
     find_touches(&chunks_[i]);
   });
+  for (std::size_t i = 0; i < count; ++i) {
+    for (const std::uint64_t place : chunks_[i].waiting) waiting->add(place, 1);
+  }
   if (count == 1) {  // not worth a second thread
     std::vector<PlaceChange> place_changes;
     add_touches(chunks_[0], chunks_[0].touches, &place_changes, window);
@@ -74,25 +77,31 @@ void Accumulator::resolve(std::span<const Interaction> interactions, std::span<c
 
 void Accumulator::find_touches(Chunk* chunk) const {
   chunk->found.clear();
-  std::array<std::uint32_t, Window::kShards> counts{};
+  chunk->waiting.clear();
+  chunk->begins.fill(0);
   std::string key;
   for (std::uint32_t i = 0; i < chunk->events.size(); ++i) {
     const ResolvedEvent& event = chunk->events[i];
     for (std::uint32_t group = 0; group < changes_.groups(); ++group) {
       if (!changes_.counts(group, event.interaction->type) || !make_key(group, event, &key)) continue;
-      chunk->found.push_back({Window::hash(key), i, group});
-      ++counts[Window::shard_of(chunk->found.back().hash)];
+      touch(key, i, group, chunk);
     }
+    if (!event.waits || !changes_.waits(event.interaction->type)) continue;
+    chunk->waiting.push_back(event.place);
+    if (make_key(changes_.groups(), event, &key)) touch(key, i, changes_.groups(), chunk);
   }
   // Brought together by shard, each shard's in the order of the events.
-  chunk->begins[0] = 0;
-  for (std::size_t shard = 0; shard < Window::kShards; ++shard) {
-    chunk->begins[shard + 1] = chunk->begins[shard] + counts[shard];
-  }
+  for (std::size_t shard = 0; shard < Window::kShards; ++shard) chunk->begins[shard + 1] += chunk->begins[shard];
   std::array<std::uint32_t, Window::kShards> next;
   std::copy_n(chunk->begins.begin(), Window::kShards, next.begin());
   chunk->touches.resize(chunk->found.size());
   for (const Touch& touch : chunk->found) chunk->touches[next[Window::shard_of(touch.hash)]++] = touch;
+}
+
+void Accumulator::touch(const std::string& key, std::uint32_t event, std::size_t group, Chunk* chunk) const {
+  const std::uint64_t hash = Window::hash(key);
+  chunk->found.push_back({hash, event, static_cast<std::uint32_t>(group)});
+  ++chunk->begins[Window::shard_of(hash) + 1];  // a count here; find_touches() adds them up
 }
 
 void Accumulator::add_touches(const Chunk& chunk, std::span<const Touch> touches,
@@ -112,12 +121,17 @@ void Accumulator::add_touches(const Chunk& chunk, std::span<const Touch> touches
     const Touch& touch = touches[i];
     const ResolvedEvent& event = chunk.events[touch.event];
     changes.clear();
-    changes_.append(touch.group, event, &changes);
+    const bool counts_waiting = touch.group == changes_.groups();
+    if (counts_waiting) {
+      changes_.append_waiting(event, &changes);
+    } else {
+      changes_.append(touch.group, event, &changes);
+    }
     // No row is made where nothing counts.
     if (changes.empty()) continue;
     make_key(touch.group, event, &key);
     window->add(key, touch.hash, changes);
-    if (changes_.group(touch.group).kind != EntityKind::kPlace) continue;
+    if (counts_waiting || changes_.group(touch.group).kind != EntityKind::kPlace) continue;
     for (const features::Change& change : changes) {
       place_changes->push_back({event.place, change.view->id, {change.dimension, change.value}});
     }
@@ -125,8 +139,12 @@ void Accumulator::add_touches(const Chunk& chunk, std::span<const Touch> touches
 }
 
 bool Accumulator::make_key(std::size_t group, const ResolvedEvent& event, std::string* key) const {
-  const features::EventChanges::Group& of = changes_.group(group);
   key->clear();
+  if (group == changes_.groups()) {
+    append_waiting_key(event.place, key);
+    return true;
+  }
+  const features::EventChanges::Group& of = changes_.group(group);
   switch (of.kind) {
     case EntityKind::kUser:
       append_user_key(event.interaction->user.str(), key);
@@ -137,8 +155,12 @@ bool Accumulator::make_key(std::size_t group, const ResolvedEvent& event, std::s
     case EntityKind::kCell:
       break;
   }
-  if (event.cell) append_cell_key(features::cell_prefix(*event.cell, of.letters), of.letters, key);
-  return event.cell.has_value();
+  if (event.cell) {
+    append_cell_key(features::cell_prefix(*event.cell, of.letters), of.letters, key);
+  } else if (event.waits) {
+    append_waiting_key(event.place, key);
+  }
+  return event.cell || event.waits;
 }
 
 }  // namespace cairn::state

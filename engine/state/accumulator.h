@@ -10,6 +10,7 @@
 
 #include "cairn/interaction.h"
 #include "engine/state/catalog.h"
+#include "engine/state/waiting_places.h"
 #include "engine/state/window.h"
 #include "features/dictionary.h"
 #include "features/event_changes.h"
@@ -38,21 +39,23 @@ class Accumulator {
   Accumulator(const features::Schema& schema, features::Dictionary& places, const Catalog& catalog)
       : changes_(schema), places_(places), catalog_(catalog) {}
 
-  /// `included`: indexes of the interactions that count, ascending.
+  /// `included`: indexes of the interactions that count, ascending. `waiting` is told of the events whose places are
+  /// not in the catalogue, one by one.
   void add(std::span<const Interaction> interactions, std::span<const std::uint32_t> included,
-           const std::vector<PlaceObserver>& observers, Window* window);
+           const std::vector<PlaceObserver>& observers, WaitingPlaces* waiting, Window* window);
 
  private:
   /// One row that an event changes.
   struct Touch {
     std::uint64_t hash;   ///< of the row's key
     std::uint32_t event;  ///< within the chunk
-    std::uint32_t group;  ///< of EventChanges
+    std::uint32_t group;  ///< of EventChanges; one more: the row of what waits for the event's place
   };
   /// Events that one thread looks up in one go.
   struct Chunk {
     std::vector<features::ResolvedEvent> events;
-    std::vector<std::uint64_t> hashes;  ///< of the places' ids
+    std::vector<std::uint64_t> hashes;   ///< of the places' ids
+    std::vector<std::uint64_t> waiting;  ///< for each event that waits, its place
     std::vector<Touch> found;
     std::vector<Touch> touches;                             ///< by shard
     std::array<std::uint32_t, Window::kShards + 1> begins;  ///< where in `touches` each shard's begin
@@ -62,6 +65,7 @@ class Accumulator {
   void find_touches(Chunk* chunk) const;
   void add_touches(const Chunk& chunk, std::span<const Touch> touches, std::vector<PlaceChange>* place_changes,
                    Window* window) const;
+  void touch(const std::string& key, std::uint32_t event, std::size_t group, Chunk* chunk) const;
   bool make_key(std::size_t group, const features::ResolvedEvent& event, std::string* key) const;
 
   const features::EventChanges changes_;

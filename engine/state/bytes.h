@@ -50,6 +50,8 @@ class ByteReader {
   }
 
   [[nodiscard]] bool ok() const noexcept { return ok_; }
+  /// Bytes that were not read yet.
+  [[nodiscard]] std::size_t left() const noexcept { return rest_.size(); }
   /// Everything was read and nothing was missing.
   [[nodiscard]] bool complete() const noexcept { return ok_ && rest_.empty(); }
 

@@ -1,7 +1,9 @@
 #include "engine/state/catalog.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
+#include <variant>
 
 #include "cairn/kill_point.h"
 #include "engine/state/bytes.h"
@@ -11,6 +13,87 @@ namespace cairn::state {
 
 namespace {
 
+/// Of the form of a stored place that has attributes. Without any it has the form of before there were some, which ends
+/// behind the category or behind the 9 bytes of a deletion.
+constexpr std::uint8_t kWithAttributes = 2;
+
+enum class StoredValue : std::uint8_t { kFalse, kTrue, kNumber, kText, kList };
+
+void write_scalar(const AttributeScalar& value, ByteWriter* out) {
+  if (const auto* flag = std::get_if<bool>(&value)) {
+    out->integer(static_cast<std::uint8_t>(*flag ? StoredValue::kTrue : StoredValue::kFalse));
+  } else if (const auto* number = std::get_if<double>(&value)) {
+    out->integer(static_cast<std::uint8_t>(StoredValue::kNumber));
+    out->number(*number);
+  } else {
+    out->integer(static_cast<std::uint8_t>(StoredValue::kText));
+    out->text(std::get<std::string>(value));
+  }
+}
+
+void write_attributes(const Attributes& attributes, ByteWriter* out) {
+  out->integer(static_cast<std::uint32_t>(attributes.size()));
+  for (const Attribute& attribute : attributes) {
+    out->text(attribute.name);
+    if (const auto* list = std::get_if<std::vector<AttributeScalar>>(&attribute.value)) {
+      out->integer(static_cast<std::uint8_t>(StoredValue::kList));
+      out->integer(static_cast<std::uint32_t>(list->size()));
+      for (const AttributeScalar& one : *list) write_scalar(one, out);
+    } else if (const auto* flag = std::get_if<bool>(&attribute.value)) {
+      write_scalar(*flag, out);
+    } else if (const auto* number = std::get_if<double>(&attribute.value)) {
+      write_scalar(*number, out);
+    } else {
+      write_scalar(std::get<std::string>(attribute.value), out);
+    }
+  }
+}
+
+bool read_scalar(std::uint8_t kind, ByteReader* in, AttributeScalar* value) {
+  switch (static_cast<StoredValue>(kind)) {
+    case StoredValue::kFalse:
+    case StoredValue::kTrue:
+      *value = static_cast<StoredValue>(kind) == StoredValue::kTrue;
+      return true;
+    case StoredValue::kNumber:
+      *value = in->number();
+      return std::isfinite(std::get<double>(*value));
+    case StoredValue::kText:
+      *value = std::string(in->text());
+      return true;
+    case StoredValue::kList:
+      break;
+  }
+  return false;
+}
+
+bool read_attributes(ByteReader* in, Attributes* attributes) {
+  const auto count = in->integer<std::uint32_t>();
+  if (count > kAttributesMax) return false;
+  std::vector<Attribute>& all = attributes->edit();
+  for (std::uint32_t i = 0; i < count && in->ok(); ++i) {
+    Attribute& attribute = all.emplace_back();
+    attribute.name = in->text();
+    if (i > 0 && all[i - 1].name >= attribute.name) return false;
+    const auto kind = in->integer<std::uint8_t>();
+    AttributeScalar value;
+    if (kind == static_cast<std::uint8_t>(StoredValue::kList)) {
+      const auto size = in->integer<std::uint32_t>();
+      if (size > kAttributesBytesMax) return false;
+      std::vector<AttributeScalar> list;
+      for (std::uint32_t k = 0; k < size && in->ok(); ++k) {
+        if (!read_scalar(in->integer<std::uint8_t>(), in, &value)) return false;
+        list.push_back(std::move(value));
+      }
+      attribute.value = std::move(list);
+    } else {
+      if (!read_scalar(kind, in, &value)) return false;
+      std::visit([&attribute](auto& scalar) { attribute.value = std::move(scalar); }, value);
+    }
+  }
+  return in->ok();
+}
+
 std::string encode_place(const Catalog::Stored& stored) {
   std::string bytes;
   ByteWriter out(&bytes);
@@ -19,10 +102,16 @@ std::string encode_place(const Catalog::Stored& stored) {
   out.number(stored.place.position.lon);
   out.text(stored.place.name);
   out.text(stored.place.category);
+  const bool has_attributes = !stored.place.attributes.empty();
+  if (has_attributes) {
+    out.integer(kWithAttributes);
+    out.integer(static_cast<std::uint8_t>(stored.deleted.has_value()));
+  }
   if (stored.deleted) {
     out.integer(static_cast<std::uint64_t>(to_ms(stored.deleted->at)));
     out.integer(static_cast<std::uint8_t>(stored.deleted->history_erased));
   }
+  if (has_attributes) write_attributes(stored.place.attributes, &out);
   return bytes;
 }
 
@@ -34,22 +123,46 @@ bool decode_place(std::string_view key, std::string_view bytes, Catalog::Stored*
   stored->place.name = in.text();
   stored->place.category = in.text();
   stored->place.id = PlaceId(key);
-  if (!in.complete()) {
+  constexpr std::size_t kDeletionBytes = 9;
+  const bool has_attributes = in.left() != 0 && in.left() != kDeletionBytes;
+  bool deleted = in.left() == kDeletionBytes;
+  if (has_attributes) {
+    if (in.integer<std::uint8_t>() != kWithAttributes) return false;
+    deleted = in.integer<std::uint8_t>() == 1;
+  }
+  if (deleted) {
     const EventTime at = event_time_from_ms(static_cast<std::int64_t>(in.integer<std::uint64_t>()));
     const auto erased = in.integer<std::uint8_t>();
     if (erased > 1) return false;
     stored->deleted = {at, erased == 1};
   }
+  if (has_attributes && !read_attributes(&in, &stored->place.attributes)) return false;
   return in.complete() && valid_position(stored->place.position);
 }
 
 /// What a text takes beside its object: short ones lie inside.
 std::size_t text_bytes(const std::string& text) { return text.capacity() > 15 ? text.capacity() + 1 : 0; }
+std::size_t bytes_of(const Attributes& attributes) {
+  std::size_t bytes = attributes.size() * sizeof(Attribute);
+  for (const Attribute& attribute : attributes) {
+    bytes += text_bytes(attribute.name);
+    if (const auto* text = std::get_if<std::string>(&attribute.value)) bytes += text_bytes(*text);
+    if (const auto* list = std::get_if<std::vector<AttributeScalar>>(&attribute.value)) {
+      bytes += list->size() * sizeof(AttributeScalar);
+      for (const AttributeScalar& one : *list) {
+        if (const auto* text = std::get_if<std::string>(&one)) bytes += text_bytes(*text);
+      }
+    }
+  }
+  return bytes;
+}
 std::size_t text_bytes(const Place& place) {
-  return text_bytes(place.id.str()) + text_bytes(place.name) + text_bytes(place.category);
+  return text_bytes(place.id.str()) + text_bytes(place.name) + text_bytes(place.category) + bytes_of(place.attributes);
 }
 
-Status check_place(const Place& place, std::size_t index) {
+/// Brings its attributes into order, too.
+Status check_place(const features::AttributeRules& rules, std::size_t index, Place* checked) {
+  const Place& place = *checked;
   const auto bad = [&](const std::string& what) {
     return invalid_argument("place " + std::to_string(index) + " ('" + place.id.str().substr(0, kIdBytesMax) +
                             "'): " + what);
@@ -62,6 +175,7 @@ Status check_place(const Place& place, std::size_t index) {
   if (place.category.size() > kIdBytesMax || place.category.find('\0') != std::string::npos) {
     return bad("category must have at most 128 bytes and no NUL");
   }
+  if (const Status attributes = rules.conform(&checked->attributes); !attributes.ok()) return bad(attributes.message());
   return ok_status();
 }
 
@@ -76,6 +190,7 @@ Status Catalog::load() {
       return false;
     }
     stored.id = place_ids_.intern(key);
+    attributes_.conform_stored(&stored.place.attributes);
     const WriterLock lock(mutex_);
     keep(std::move(stored));
     return true;
@@ -84,11 +199,13 @@ Status Catalog::load() {
 }
 
 Status Catalog::upsert(std::span<const Place> places) {
-  for (std::size_t i = 0; i < places.size(); ++i) CAIRN_RETURN_IF_ERROR(check_place(places[i], i));
   if (places.empty()) return ok_status();
   std::vector<Stored> stored;
   stored.reserve(places.size());
-  for (const Place& place : places) stored.push_back({.place = place});
+  for (const Place& place : places) {
+    Stored& one = stored.emplace_back(Stored{.place = place});
+    CAIRN_RETURN_IF_ERROR(check_place(attributes_, stored.size() - 1, &one.place));
+  }
   const MutexLock one_at_a_time(upsert_mutex_);
   return write(std::move(stored), version() + 1);
 }
@@ -196,8 +313,15 @@ void Catalog::resolve(std::span<features::ResolvedEvent> events) const {
   for (features::ResolvedEvent& event : events) {
     const Facts facts = event.place < facts_.size() ? facts_[event.place] : Facts{};
     event.category = facts.category;
+    event.waits = !facts.cell;
     event.cell = facts.cell ? facts.cell : features::cell_of(std::nullopt, event.interaction->position);
   }
+}
+
+std::optional<features::PlaceFacts> Catalog::facts(std::uint64_t place) const {
+  const ReaderLock lock(mutex_);
+  if (place >= facts_.size() || !facts_[place].cell) return std::nullopt;
+  return features::PlaceFacts{facts_[place].category, *facts_[place].cell};
 }
 
 std::size_t Catalog::size() const {

@@ -8,14 +8,17 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "cairn/clock.h"
 #include "cairn/mutex.h"
 #include "cairn/place.h"
 #include "cairn/status.h"
+#include "features/attribute_rules.h"
 #include "features/dictionary.h"
 #include "features/event_changes.h"
+#include "features/waiting.h"
 #include "storage/state_store.h"
 
 namespace cairn::state {
@@ -27,9 +30,10 @@ namespace cairn::state {
 /// Places are named by their dictionary id here, as in rows. Threads: any.
 class Catalog {
  public:
-  /// All must outlive the catalogue.
-  Catalog(storage::StateStore& store, features::Dictionary& places, features::Dictionary& categories)
-      : store_(store), place_ids_(places), category_ids_(categories) {}
+  /// All but `attributes`, by which places' attributes are judged, must outlive the catalogue.
+  Catalog(storage::StateStore& store, features::Dictionary& places, features::Dictionary& categories,
+          features::AttributeRules attributes = features::AttributeRules())
+      : store_(store), place_ids_(places), category_ids_(categories), attributes_(std::move(attributes)) {}
 
   /// Reads the stored catalogue. Call once, before anything else, after the dictionaries were restored.
   Status load();
@@ -56,8 +60,11 @@ class Catalog {
 
   [[nodiscard]] Result<Place> get(const PlaceId& id) const;
   /// Fills in what the catalogue knows of the events' places: the category, and the cell of the place's position, which
-  /// otherwise is that of the event's own. Requires: `interaction` and `place` are set.
+  /// otherwise is that of the event's own; and whether the events wait for their places. Requires: `interaction` and
+  /// `place` are set.
   void resolve(std::span<features::ResolvedEvent> events) const;
+  /// Of a place by its dictionary id. Returns: nullopt for one that is not in the catalogue, or deleted.
+  [[nodiscard]] std::optional<features::PlaceFacts> facts(std::uint64_t place) const;
   [[nodiscard]] std::size_t size() const;
   [[nodiscard]] std::size_t memory_bytes() const;
   [[nodiscard]] std::uint64_t version() const;
@@ -93,6 +100,7 @@ class Catalog {
   storage::StateStore& store_;
   features::Dictionary& place_ids_;
   features::Dictionary& category_ids_;
+  const features::AttributeRules attributes_;
 
   Mutex upsert_mutex_;  ///< one upsert at a time, from the choice of a version to its end
 

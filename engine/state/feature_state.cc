@@ -8,6 +8,7 @@
 #include "features/geohash.h"
 #include "features/read.h"
 #include "features/row.h"
+#include "features/waiting.h"
 
 namespace cairn::state {
 
@@ -22,7 +23,7 @@ FeatureState::FeatureState(storage::StateStore& store, const Options& options, I
       row_cache_bytes_(options.row_cache_bytes),
       fading_(options.fading),
       log_(options.log),
-      catalog_(store, place_ids_, category_ids_),
+      catalog_(store, place_ids_, category_ids_, options.attributes),
       cache_(options.row_cache_bytes),
       writer_(store, options.sync ? storage::Durability::kSynced : storage::Durability::kBuffered, place_ids_,
               category_ids_, cache_),
@@ -44,6 +45,10 @@ Status FeatureState::recover() {
   CAIRN_RETURN_IF_ERROR(recover_progress(store_, &progress_));
   CAIRN_RETURN_IF_ERROR(erased_users_.recover(store_));
   windows_ = std::make_unique<Windows>(store_, writer_, progress_, window_options_);
+  const MutexLock no_apply(windows_->growing_mutex());
+  CAIRN_RETURN_IF_ERROR(waiting_.recover(
+      store_, stored_.schema, [this](std::string_view key, const Status& why) { note_invalid_row(key, why); }));
+  settle(waiting_.places());  // of those that came just before a crash
   return ok_status();
 }
 
@@ -66,7 +71,7 @@ Status FeatureState::apply(const MicroBatch& micro) noexcept {
   const auto interactions = erased_users_.without_erased(micro.interactions, &remaining_);
   erased_users_.count_refused(micro.interactions.size() - interactions.size());
   event_ids_.drop_repeats(interactions, &window.event_ids, &included_);
-  accumulator_.add(interactions, included_, observers_, &window.rows);
+  accumulator_.add(interactions, included_, observers_, &waiting_, &window.rows);
   if (interactions_seen_) interactions_seen_(interactions);
   Counters counters = progress_.counters();
   for (const std::uint32_t i : included_) {
@@ -90,6 +95,67 @@ void FeatureState::erase_row(const std::string& key) {
   windows_->grown();
 }
 
+Status FeatureState::upsert_places(std::span<const Place> places) {
+  CAIRN_RETURN_IF_ERROR(catalog_.upsert(places));
+  // An event that is applied before this lock is taken waits, and is filled here; one that is applied later finds the
+  // place in the catalogue.
+  const MutexLock no_apply(windows_->growing_mutex());
+  std::vector<std::uint64_t> numbers;
+  for (const Place& place : places) {
+    const auto number = place_ids_.find(place.id.str());
+    if (number && waiting_.contains(*number)) numbers.push_back(*number);
+  }
+  settle(numbers);
+  return ok_status();
+}
+
+void FeatureState::settle(std::span<const std::uint64_t> places) {
+  for (const std::uint64_t place : places) {
+    if (!waiting_.contains(place) || !catalog_.facts(place)) continue;
+    if (const Status settled = settle_cells(place); !settled.ok()) {
+      log_.error("state.place_not_filled",
+                 "what cells had waiting for a place could not be read; a restart tries again",
+                 {{"place", place_ids_.name(place)}, {"reason", settled.message()}});
+      continue;
+    }
+    waiting_.remove(place, true);
+  }
+  if (!places.empty()) windows_->grown();
+}
+
+Status FeatureState::settle_cells(std::uint64_t place) {
+  std::string key;
+  append_waiting_key(place, &key);
+  CAIRN_ASSIGN_OR_RETURN(const auto found, row_of(key));
+  if (!found.row) return ok_status();
+  const RowCache::RowPtr row = settled(found.row);
+  const std::uint64_t cell = catalog_.facts(place)->cell;
+  // The removal and the additions are of one window, which is stored whole or not at all.
+  erase_row(key);
+  const auto version = windows_->current();
+  std::vector<features::Change> changes;
+  for (const features::View& view : stored_.schema.views()) {
+    const features::ViewBlock* block = row->find(view.id);
+    if (block == nullptr || view.spec.entity != EntityKind::kCell) continue;
+    changes.clear();
+    for (const features::Entry& entry : block->entries) changes.push_back({&view, entry.dimension, entry.value});
+    std::string cell_key;
+    append_cell_key(features::cell_prefix(cell, view.spec.cell_precision), view.spec.cell_precision, &cell_key);
+    version->growing->rows.add(cell_key, Window::hash(cell_key), changes);
+  }
+  return ok_status();
+}
+
+RowCache::RowPtr FeatureState::settled(RowCache::RowPtr row) const {
+  if (!row || !features::any_waiting(stored_.schema, *row)) return row;
+  const auto facts_of = [this](std::uint64_t place) { return catalog_.facts(place); };
+  const features::Row come = features::arrived(stored_.schema, *row, facts_of);
+  if (come.blocks.empty()) return row;
+  auto whole = std::make_shared<features::Row>(*row);
+  features::settle_row(stored_.schema, come, facts_of, whole.get());
+  return whole;
+}
+
 Status FeatureState::delete_places(std::span<const PlaceId> ids, PlaceHistory history, EventTime now) {
   if (history == PlaceHistory::kErase) {
     CAIRN_RETURN_IF_ERROR(catalog_.check_removal(ids, history));
@@ -109,6 +175,12 @@ void FeatureState::forget_places(std::span<const PlaceId> ids) {
     std::string key;
     append_place_key(*place, &key);
     erase_row(key);
+    if (waiting_.contains(*place)) {
+      key.clear();
+      append_waiting_key(*place, &key);
+      erase_row(key);
+      waiting_.remove(*place, false);
+    }
     for (const PlaceForgetter& forget : forgetters_) forget(*place);
   }
 }
@@ -217,6 +289,12 @@ Status FeatureState::tell_of_stored_places(const PlaceObserver& observer) const 
 Result<RowCache::Found> FeatureState::row(EntityKind kind, std::string_view id) const {
   std::string key;
   if (!make_key(kind, id, &key)) return RowCache::Found{nullptr, true};
+  CAIRN_ASSIGN_OR_RETURN(RowCache::Found found, row_of(key));
+  found.row = settled(std::move(found.row));
+  return found;
+}
+
+Result<RowCache::Found> FeatureState::row_of(const std::string& key) const {
   const auto version = windows_->current();
   if (version->stored == nullptr) return unavailable("the state is closed");
   std::vector<features::DeltaRow::Flat> pending;
@@ -313,6 +391,10 @@ void FeatureState::describe(EngineStatus* status) const {
   status->durable = progress_.durable();
   status->invalid_rows = invalid_rows_.load(std::memory_order_relaxed);
   status->places = catalog_.size();
+  const WaitingPlaces::Stats waiting = waiting_.stats();
+  status->unknown_places = waiting.places;
+  status->events_waiting = waiting.events;
+  status->events_filled = waiting.filled;
   const RowCache::Stats rows = cache_.stats();
   status->row_cache_bytes = rows.bytes;
   status->row_cache_hits = rows.hits;
@@ -324,7 +406,7 @@ void FeatureState::describe(EngineStatus* status) const {
   status->memory.push_back({"pending", windows.pending_bytes, 2 * window_options_.bytes_max});
   status->memory.push_back({"row_cache", rows.bytes, row_cache_bytes_});
   status->memory.push_back({"dictionaries", place_ids_.memory_bytes() + category_ids_.memory_bytes(), 0});
-  status->memory.push_back({"catalogue", catalog_.memory_bytes(), 0});
+  status->memory.push_back({"catalogue", catalog_.memory_bytes() + waiting_.memory_bytes(), 0});
   status->memory.push_back({"event_ids", event_ids_bytes_.load(std::memory_order_relaxed), 0});
 }
 

@@ -62,6 +62,7 @@ class FeatureState {
     std::chrono::milliseconds window{1000};    ///< see StateOptions
     std::size_t window_bytes = 64u << 20;      ///< see StateOptions
     std::size_t row_cache_bytes = 256u << 20;  ///< see StateOptions
+    features::AttributeRules attributes = features::AttributeRules();  ///< by which places are judged
     Fading* fading = nullptr;                  ///< told of the newest event; must outlive the state
     Logger log;
   };
@@ -89,6 +90,11 @@ class FeatureState {
   /// Stores what is pending and lets go of the store, which may be closed then. Idempotent.
   /// Returns: why the last window could not be written.
   Status close();
+
+  /// Adds places to the catalogue or replaces them. What events added for them before they were known counts from now
+  /// on, by category and by cell. The places are durable on return, and what they have filled is with the next window;
+  /// a crash in between fills it at the next start. Returns: see Engine::upsert_places.
+  Status upsert_places(std::span<const Place> places);
 
   /// Deletes places from the catalogue. With PlaceHistory::kErase everything that was counted for them until now is
   /// forgotten first, in the features and in what observers keep. Durable on return.
@@ -162,6 +168,13 @@ class FeatureState {
   FeatureState(storage::StateStore& store, const Options& options, InteractionTypes types, StoredIdentity stored);
 
   Status recover();
+  /// Moves what waited for these places (dictionary ids) to the cells, if they are known now.
+  void settle(std::span<const std::uint64_t> places) CAIRN_REQUIRES(windows_->growing_mutex());
+  [[nodiscard]] Status settle_cells(std::uint64_t place) CAIRN_REQUIRES(windows_->growing_mutex());
+  /// What is stored of `key` and what is pending.
+  [[nodiscard]] Result<RowCache::Found> row_of(const std::string& key) const;
+  /// The row with all that waited in it for places that are known by now.
+  [[nodiscard]] RowCache::RowPtr settled(RowCache::RowPtr row) const;
   void forget_places(std::span<const PlaceId> ids);
   Status forget_user(const UserId& user, EventTime at, const std::string& key);
   /// Takes what is left of a row out of the store's files, and its parts that made no sense.
@@ -199,6 +212,7 @@ class FeatureState {
   // Guarded by windows_->growing_mutex().
   Accumulator accumulator_;
   EventIds event_ids_;
+  WaitingPlaces waiting_;
   std::vector<PlaceObserver> observers_;
   std::vector<PlaceForgetter> forgetters_;
   std::function<void(std::span<const Interaction>)> interactions_seen_;  ///< empty: nobody wants to know

@@ -43,6 +43,16 @@ std::optional<std::uint64_t> place_of_key(std::string_view key) {
   return read_big_endian(key.substr(1));
 }
 
+void append_waiting_key(std::uint64_t place, std::string* key) {
+  key->append(kWaitingPrefix);
+  append_big_endian(place, kNumberBytes, key);
+}
+
+std::optional<std::uint64_t> waiting_place_of_key(std::string_view key) {
+  if (key.size() != kWaitingPrefix.size() + kNumberBytes || !key.starts_with(kWaitingPrefix)) return std::nullopt;
+  return read_big_endian(key.substr(kWaitingPrefix.size()));
+}
+
 std::string position_key(std::string_view source, Partition partition) {
   std::string key(kPositionPrefix);
   key.push_back(kOfEverything);

@@ -25,6 +25,12 @@ void append_place_key(std::uint64_t number, std::string* key);
 void append_cell_key(std::uint64_t cell, int letters, std::string* key);
 /// Returns: the place's dictionary id; nullopt for a key that append_place_key did not make.
 [[nodiscard]] std::optional<std::uint64_t> place_of_key(std::string_view key);
+/// The key of the row that keeps what waits for the place to be known.
+void append_waiting_key(std::uint64_t place, std::string* key);
+/// Returns: the place's dictionary id; nullopt for a key that append_waiting_key did not make.
+[[nodiscard]] std::optional<std::uint64_t> waiting_place_of_key(std::string_view key);
+/// What all these keys begin with; the kinds of entities have the numbers before.
+inline constexpr std::string_view kWaitingPrefix = "\x04";
 /// What all keys of rows of the kind begin with.
 [[nodiscard]] std::string kind_prefix(EntityKind kind);
 

@@ -94,6 +94,10 @@ Status from_broken_connection(std::string_view what) {
 
 }  // namespace
 
+Status status_of_sqlstate(std::string_view sqlstate, std::string_view what) { return from_sqlstate(sqlstate, what); }
+
+Status status_of_connection_failure(std::string_view what) { return from_broken_connection(what); }
+
 Status current_exception_status() {
   try {
     throw;

@@ -101,7 +101,10 @@ void check_tables(pqxx::work& transaction) {
       "SELECT place_id, name, category, location::geography, version, updated_at, deleted_at::timestamptz FROM places "
       "LIMIT 0; "
       "SELECT key, value FROM sql_state LIMIT 0; "
-      "SELECT state_id, place, shared, since FROM schema_owners LIMIT 0");
+      "SELECT state_id, place, shared, since FROM schema_owners LIMIT 0; "
+      "SELECT made_at, expires_at, invalidations, key, user_id, tags, answer FROM kept_answers LIMIT 0; "
+      "SELECT serial, written_at, everything, tags FROM answer_invalidations LIMIT 0; "
+      "SELECT serial FROM answer_invalidation_order LIMIT 0");
 }
 
 /// Asked of the catalogue, which everybody may read.

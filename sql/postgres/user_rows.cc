@@ -38,6 +38,7 @@ class PostgresUserRows final : public UserRows {
           "(occurred_at <= $2::timestamptz OR written_at <= $3::timestamptz)",
           user.str(), time_text(until), time_text(written));
       erased = static_cast<std::uint64_t>(gone.affected_rows());
+      transaction.exec_params("DELETE FROM kept_answers WHERE user_id = $1", user.str());
       transaction.commit();
       return ok_status();
     });

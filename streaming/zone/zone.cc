@@ -1,4 +1,4 @@
-#include "streaming/zone/zone.h"
+#include "streaming/zone.h"
 
 #include <optional>
 #include <string_view>
@@ -23,6 +23,9 @@ class FixedZone final : public Zone {
   [[nodiscard]] EventTime to_utc(std::chrono::local_time<milliseconds> local) const override {
     return EventTime(local.time_since_epoch() - ahead_);
   }
+  [[nodiscard]] std::chrono::local_time<milliseconds> to_local(EventTime time) const override {
+    return std::chrono::local_time<milliseconds>(time.time_since_epoch() + ahead_);
+  }
 
  private:
   const std::chrono::minutes ahead_;
@@ -46,6 +49,10 @@ class NamedZone final : public Zone {
   [[nodiscard]] EventTime to_utc(std::chrono::local_time<milliseconds> local) const override {
     const date::local_time<milliseconds> shown{local.time_since_epoch()};
     return EventTime(zone_->to_sys(shown, date::choose::earliest).time_since_epoch());
+  }
+  [[nodiscard]] std::chrono::local_time<milliseconds> to_local(EventTime time) const override {
+    const date::sys_time<milliseconds> at{time.time_since_epoch()};
+    return std::chrono::local_time<milliseconds>(zone_->to_local(at).time_since_epoch());
   }
 
  private:

@@ -4,8 +4,8 @@ namespace cairn::architecture {
 namespace {
 
 /// tools ► engine/serving ► engine ► { streaming, sql, storage, features, gpu } ► engine/include, and inside engine:
-/// engine ► upkeep, ingest, model, ranking, state; ingest, upkeep ► state; ranking ► model, state; learning ► all it
-/// measures.
+/// engine ► upkeep, batching, ingest, model, ranking, state; batching ► ranking; ingest, upkeep ► state; ranking ►
+/// model, state; learning ► all it measures.
 std::vector<Room> rooms() {
   return {
       {.folder = "engine/include", .may_include = {}, .std_only = true},
@@ -21,11 +21,13 @@ std::vector<Room> rooms() {
 
       // The facade: opens, wires, closes and delegates. Each folder beside it is a room of its own.
       {.folder = "engine",
-       .may_include = {"engine/upkeep", "engine/cache", "engine/ingest", "engine/model", "engine/ranking", "engine/state", "streaming",
-                       "sql", "storage", "features", "gpu"},
+       .may_include = {"engine/upkeep", "engine/batching", "engine/cache", "engine/ingest", "engine/model",
+                       "engine/ranking", "engine/state", "streaming", "sql", "storage", "features", "gpu"},
        .top_only = true},
       // Chores on a schedule. They bring what the state holds to PostgreSQL, to a checkpoint, or out of the log.
       {.folder = "engine/upkeep", .may_include = {"engine/state", "streaming", "sql", "storage"}},
+      // Requests of all connections become batches.
+      {.folder = "engine/batching", .may_include = {"engine/ranking"}},
       // Kept answers. What makes them is handed in, and so is what they are made from: it knows requests and answers.
       {.folder = "engine/cache", .may_include = {"features", "storage"}},
       {.folder = "engine/state", .may_include = {"features", "storage"}},

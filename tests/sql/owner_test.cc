@@ -77,7 +77,8 @@ TEST_CASE("a schema that was made before there were owners is its next user's") 
   const InteractionStream stream(3);
   REQUIRE(apply_range(*made.database.materializer, stream, 0, 10).ok());
   made.client().query(
-      "DROP TABLE schema_owners, position_marks; ALTER TABLE places DROP COLUMN deleted_at; "
+      "DROP TABLE schema_owners, position_marks, kept_answers, answer_invalidations, answer_invalidation_order; "
+      "DROP FUNCTION invalidate_answers; ALTER TABLE places DROP COLUMN deleted_at, DROP COLUMN attributes; "
       "DELETE FROM schema_migrations WHERE version >= 7");
   const auto upgraded = open_for(made, "one");
   REQUIRE(upgraded.upkeep->migrate().ok());

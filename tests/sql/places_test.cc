@@ -43,6 +43,29 @@ TEST_CASE("ten thousands of places in one call are all there, and within-distanc
         std::to_string(near));
 }
 
+TEST_CASE("attributes are JSON in the table, as they were imported last, and those of a deleted place stay") {
+  const TestDatabase made;
+  test::PgClient client = made.client();
+  Place with = place("a", "n", {40, -74}, "cafe");
+  with.attributes = {{"cuisine", std::vector<AttributeScalar>{std::string("thai"), 3.0, true}},
+                     {"name\\\"\t", std::string("tab\tquote\"back\\line\n\xC3\xA9")},
+                     {"price", 4.5},
+                     {"vegan", true}};
+  REQUIRE(made.database.places->upsert_places(std::vector{with, place("b", "n", {40, -74}, "cafe")}, 1).ok());
+  CHECK(client.value("SELECT attributes FROM places WHERE place_id = 'b'") == "{}");
+  CHECK(client.value("SELECT place_id FROM places WHERE attributes @> '{\"cuisine\": [\"thai\"], \"vegan\": true}'") ==
+        "a");
+  CHECK(client.value("SELECT attributes ->> 'price' FROM places WHERE place_id = 'a'") == "4.5");
+  CHECK(client.value("SELECT attributes ->> E'name\\\\\"\\t' FROM places WHERE place_id = 'a'") ==
+        "tab\tquote\"back\\line\n\xC3\xA9");
+  with.attributes = {{"price", 5.0}};
+  REQUIRE(made.database.places->upsert_places(std::vector{with}, 2).ok());
+  CHECK(client.value("SELECT attributes FROM places WHERE place_id = 'a'") == "{\"price\": 5}");
+  const DeletedPlace gone{with, event_time_from_ms(1'714'564'800'000)};
+  REQUIRE(made.database.places->write_places({}, std::span(&gone, 1), 3).ok());
+  CHECK(client.value("SELECT attributes FROM places WHERE place_id = 'a'") == "{\"price\": 5}");
+}
+
 TEST_CASE("within-distance and category are answered by one index") {
   const TestDatabase made;
   std::string plan;

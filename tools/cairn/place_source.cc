@@ -72,6 +72,10 @@ Result<Place> place_of(std::string_view text) {
     if (!json.at(name).is_string()) return invalid_argument(std::string(name) + " must be a string");
     *field = json.at(name).get<std::string>();
   }
+  // What they hold is judged by the server, which knows what is declared.
+  if (json.contains("attributes") && !json.at("attributes").is_object() && !json.at("attributes").is_null()) {
+    return invalid_argument("attributes must be an object");
+  }
   return place;
 }
 

@@ -119,6 +119,7 @@ void run_get(const GlobalOptions& options, const std::string& id) {
   table.add({text_at(place, "place_id"), text_at(place, "name"), std::to_string(number_at(place, "lat")),
              std::to_string(number_at(place, "lon")), text_at(place, "category")});
   print(table.to_string(color_wanted()));
+  if (place.contains("attributes") && !place["attributes"].empty()) print("\n" + place["attributes"].dump(2) + "\n");
 }
 
 void run_delete(const GlobalOptions& options, const std::vector<std::string>& ids, bool erase_history) {
@@ -143,13 +144,14 @@ void add_places_command(CLI::App& app, const GlobalOptions& options) {
       ->add_option(
           "FILE", arguments->file,
           "NDJSON, a JSON array, GeoJSON points, or CSV (also with ; or tabs) under a heading of place_id, lat, "
-          "lon and optionally name, category; plain or gzip; - for standard input")
+          "lon and optionally name, category, attributes; plain or gzip; - for standard input")
       ->required();
   add_mapping_options(import, &arguments->mapping, false);
   import->add_flag("--dry-run", arguments->dry_run, "Read and judge the whole file, and send nothing");
   import->footer(examples(
       "  cairn places import places.csv\n"
       "  cairn places import --map id=place_id,title=name,latitude=lat,longitude=lon --ignore-extra shops.csv\n"
+      "  cairn places import --extra-as-attributes restaurants.geojson\n"
       "  cairn places import --dry-run --encoding latin1 cafes.geojson\n"
       "  zcat places.ndjson.gz | cairn places import -"));
   import->callback([&options, arguments] { Import(options, *arguments).run();

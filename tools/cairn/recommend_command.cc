@@ -15,6 +15,12 @@ struct RecommendArguments {
   int limit = 10;
   std::optional<double> radius_meters;
   std::vector<std::string> categories;
+  std::vector<std::string> exclude_categories;
+  std::string where;
+  std::string open_at;
+  bool open_unknown = false;
+  std::vector<std::string> only;
+  bool attributes = false;
   bool exclude_seen = false;
   std::vector<std::string> exclude;
   std::vector<std::string> rank;
@@ -49,6 +55,12 @@ std::string body_of(const RecommendArguments& arguments) {
   if (!arguments.time.empty()) body["time"] = arguments.time;
   if (arguments.radius_meters) body["radius_meters"] = *arguments.radius_meters;
   if (!arguments.categories.empty()) body["categories"] = arguments.categories;
+  if (!arguments.exclude_categories.empty()) body["exclude_categories"] = arguments.exclude_categories;
+  if (!arguments.where.empty()) body["where"] = arguments.where;
+  if (!arguments.open_at.empty()) body["open_at"] = arguments.open_at;
+  if (arguments.open_unknown) body["open_unknown"] = true;
+  if (!arguments.only.empty()) body["only"] = arguments.only;
+  if (arguments.attributes) body["attributes"] = true;
   if (arguments.exclude_seen) body["exclude_seen"] = true;
   if (!arguments.exclude.empty()) body["exclude"] = arguments.exclude;
   if (!arguments.rank.empty()) body["rank"] = arguments.rank;
@@ -94,6 +106,11 @@ void print_items(const nlohmann::json& answer) {
                reasons_of(item)});
   }
   print(table.to_string(color_wanted()));
+  rank = 0;
+  for (const auto& item : list_at(answer, "items")) {
+    ++rank;
+    if (item.contains("attributes")) print(std::to_string(rank) + " " + item["attributes"].dump() + "\n");
+  }
 }
 
 std::string model_remark(const nlohmann::json& answer) {
@@ -150,6 +167,23 @@ void add_recommend_command(CLI::App& app, const GlobalOptions& options) {
   command->add_option("-n,--limit", arguments->limit, "How many places")->check(from_one())->capture_default_str();
   command->add_option("--radius", arguments->radius_meters, "Only places within this many metres");
   command->add_option("-c,--category", arguments->categories, "Only this category; may be repeated")->take_all();
+  command->add_option("--exclude-category", arguments->exclude_categories, "Leave out this category; may be repeated")
+      ->take_all();
+  command
+      ->add_option(
+          "--where", arguments->where,
+          "Only places whose attributes are so: tests joined by and, or, not and parentheses, such as \"price <= "
+          "20 and (cuisine in ('thai', 'lao') or vegan)\"; also NAME is present, NAME is absent")
+      ->type_name("CONDITION");
+  auto* open = command
+                   ->add_option("--open-at", arguments->open_at,
+                                "Only places that are open then, in RFC 3339; or: now, the moment asked for")
+                   ->type_name("TIME");
+  command->add_flag("--open-unknown", arguments->open_unknown, "And those whose opening hours are unknown")
+      ->needs(open);
+  command->add_option("--only", arguments->only, "Leave out all places but these; may be repeated")->take_all();
+  command->add_flag("--attributes", arguments->attributes,
+                    "With the attributes of places, in JSON and below the table");
   command->add_flag("--exclude-seen", arguments->exclude_seen, "Leave out places the user has been to");
   command->add_option("--exclude", arguments->exclude, "Leave out this place; may be repeated")->take_all();
   command->add_option("--rank", arguments->rank, "Order just these places, however far; may be repeated")->take_all();
@@ -187,6 +221,7 @@ void add_recommend_command(CLI::App& app, const GlobalOptions& options) {
   command->footer(
       examples("  cairn recommend --user u1 --at 40.7128,-74.0060\n"
                "  cairn recommend -u u1 --at 40.7128,-74.0060 --radius 800 -c cafe -c bakery\n"
+               "  cairn recommend -u u1 --where 'price <= 20 and not smoking' --open-at now\n"
                "  cairn -o json recommend -u u1 --time 2024-05-01T08:30:00-04:00"));
   command->callback([&options, arguments] { run_recommend(options, *arguments); });
 }

@@ -21,11 +21,12 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array<Field, 5> kPlaceFields = {{{"place_id", Field::Kind::kText, true},
+constexpr std::array<Field, 6> kPlaceFields = {{{"place_id", Field::Kind::kText, true},
                                                 {"name", Field::Kind::kText, false},
                                                 {"lat", Field::Kind::kNumber, true},
                                                 {"lon", Field::Kind::kNumber, true},
-                                                {"category", Field::Kind::kText, false}}};
+                                                {"category", Field::Kind::kText, false},
+                                                {"attributes", Field::Kind::kObject, false}}};
 constexpr std::array<Field, 8> kEventFields = {{{"user_id", Field::Kind::kText, true},
                                                 {"place_id", Field::Kind::kText, true},
                                                 {"type", Field::Kind::kType, true},
@@ -79,6 +80,20 @@ std::string number_json(std::string_view text) {
   const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
   if (read.ec != std::errc() || read.ptr != text.data() + text.size() || !std::isfinite(value)) return {};
   return json(value).dump();
+}
+
+/// The members of an object as attributes: those of objects inside it by their paths, and lists that hold more than
+/// plain values as text.
+void add_attributes(const std::string& name, const json& value, json* attributes) {
+  if (value.is_null() || attributes->contains(name)) return;
+  if (value.is_object()) {
+    for (const auto& [inner, of_inner] : value.items()) add_attributes(name + "." + inner, of_inner, attributes);
+    return;
+  }
+  const bool deep = value.is_array() && std::any_of(value.begin(), value.end(), [](const json& one) {
+                      return one.is_structured() || one.is_null();
+                    });
+  (*attributes)[name] = deep ? json(value.dump()) : value;
 }
 
 std::string time_json(EventTime time) { return json_text(format_rfc3339(time)); }
@@ -143,6 +158,12 @@ void add_mapping_options(CLI::App* command, MappingArguments* arguments, bool ev
       "--ignore-extra", arguments->ignore_extra,
       events ? "Leave out columns of CSV that are no field of an event (members of JSON are left out in any case)"
              : "Leave out columns and members that are no field of a place");
+  if (!events) {
+    command->add_flag(
+        "--extra-as-attributes", arguments->extra_as_attributes,
+        "Make columns and members that are no field of a place attributes of it; those inside objects are "
+        "named OBJECT.MEMBER");
+  }
   command
       ->add_option_function<std::string>(
           "--encoding",
@@ -212,8 +233,12 @@ Result<RecordMapping> RecordMapping::make(const RecordKind& kind, const MappingA
   if (!times.ok()) return times.status();
   mapping.times_ = *std::move(times);
   mapping.times_given_ = !arguments.time_format.empty() || !arguments.time_zone.empty();
+  if (arguments.ignore_extra && arguments.extra_as_attributes) {
+    return invalid_argument("--ignore-extra and --extra-as-attributes contradict each other");
+  }
   mapping.ignore_extra_ = arguments.ignore_extra;
-  mapping.plain_ = mapping.map_.empty() && mapping.types_.empty() && !mapping.times_given_ && !arguments.ignore_extra;
+  mapping.extra_as_attributes_ = arguments.extra_as_attributes;
+  mapping.plain_ = mapping.map_.empty() && mapping.types_.empty() && !mapping.times_given_ && !mapping.takes_extra();
   return mapping;
 }
 
@@ -250,8 +275,19 @@ Status RecordMapping::refuse_unknown(const std::vector<std::string>& unknown, co
   }
   if (!map.empty()) text += "; did you mean --map " + map + "?";
   if (map.empty() && !missing.empty()) text += "; say which it is: --map THEIRS=" + missing.front();
-  if (!unknown.empty()) text += " What is of no use is left out with --ignore-extra";
+  if (!unknown.empty())
+    text += " What is of no use is left out with --ignore-extra" +
+            std::string(kind_.noun == "place" ? ", and kept as attributes with --extra-as-attributes" : "");
   return invalid_argument(text);
+}
+
+/// `attributes` (JSON; empty: none) and beside them what else the record has; empty where that is nothing.
+std::string RecordMapping::with_extra(const std::string& attributes, const std::vector<Member>& extra) {
+  if (extra.empty()) return attributes;
+  json all = attributes.empty() ? json::object() : json::parse(attributes, nullptr, false);
+  if (!all.is_object()) return attributes.starts_with('"') ? attributes : json_text(attributes);
+  for (const Member& member : extra) add_attributes(member.name, json::parse(member.value), &all);
+  return all.empty() ? std::string() : all.dump();
 }
 
 // ---- CSV ----------------------------------------------------------------------------------------------------------
@@ -269,6 +305,7 @@ Status RecordMapping::set_heading(const std::vector<std::string>& columns) {
     }
     columns_.push_back(field);
   }
+  names_ = columns;
   for (const Field& field : kind_.fields) {
     if (field.required && !seen.contains(std::string(field.name))) missing.emplace_back(field.name);
   }
@@ -277,12 +314,12 @@ Status RecordMapping::set_heading(const std::vector<std::string>& columns) {
     return invalid_argument("--map " + theirs + "=" + ours + ": there is no column '" + theirs + "'; there are " +
                             joined(columns));
   }
-  if (missing.empty() && (unknown.empty() || ignore_extra_)) return ok_status();
+  if (missing.empty() && (unknown.empty() || takes_extra())) return ok_status();
   if (seen.empty() && map_.empty() && !columns.empty()) {
     return refuse_unknown(unknown, missing, "column")
         .with_context("the first line of a CSV has to name its columns, and this one names no field");
   }
-  return refuse_unknown(ignore_extra_ ? std::vector<std::string>() : unknown, missing, "column");
+  return refuse_unknown(takes_extra() ? std::vector<std::string>() : unknown, missing, "column");
 }
 
 std::string RecordMapping::type_named(const std::string& type) const {
@@ -297,6 +334,9 @@ Result<std::string> RecordMapping::field_json(const Field& field, const std::str
       return json_text(text);
     case Field::Kind::kType:
       return json_text(type_named(text));
+    case Field::Kind::kObject:
+      // What is none is refused by the server, with its kind.
+      return json::parse(text, nullptr, false).is_object() ? text : json_text(text);
     case Field::Kind::kNumber: {
       std::string number = number_json(text);
       if (!number.empty()) return number;
@@ -318,11 +358,22 @@ Result<std::string> RecordMapping::from_fields(const std::vector<std::string>& f
                             std::to_string(columns_.size()) + " columns");
   }
   std::string out = "{";
+  std::vector<Member> extra;
+  std::string attributes;
   for (std::size_t i = 0; i < fields.size(); ++i) {
-    if (!columns_[i] || fields[i].empty()) continue;
+    if (fields[i].empty()) continue;
+    if (!columns_[i]) {
+      if (extra_as_attributes_) extra.push_back({names_[i], json_text(fields[i])});
+      continue;
+    }
+    if (extra_as_attributes_ && columns_[i]->kind == Field::Kind::kObject) {
+      attributes = fields[i];
+      continue;
+    }
     CAIRN_ASSIGN_OR_RETURN(const std::string value, field_json(*columns_[i], fields[i]));
     out += (out.size() > 1 ? "," : "") + json_text(columns_[i]->name) + ":" + value;
   }
+  if (const std::string all = with_extra(attributes, extra); !all.empty()) out += ",\"attributes\":" + all;
   return out + "}";
 }
 
@@ -391,6 +442,7 @@ Result<std::string> RecordMapping::from_json(std::string_view text) const {
   CAIRN_ASSIGN_OR_RETURN(const std::vector<Member> members, members_of(text));
   std::map<std::string, std::string> values;  // by field
   std::vector<std::string> unknown;
+  std::vector<Member> extra;
   for (const auto& [theirs, ours] : map_) {
     std::string whole = "{";
     for (const Member& member : members)
@@ -406,6 +458,7 @@ Result<std::string> RecordMapping::from_json(std::string_view text) const {
     if (mapped) continue;
     if (!field_named(member.name)) {
       unknown.push_back(member.name);
+      if (extra_as_attributes_) extra.push_back(member);
     } else if (!values.contains(member.name) && member.value != "null") {
       values[member.name] = member.value;
     }
@@ -414,8 +467,10 @@ Result<std::string> RecordMapping::from_json(std::string_view text) const {
   for (const Field& field : kind_.fields) {
     if (field.required && !values.contains(std::string(field.name))) missing.emplace_back(field.name);
   }
-  const bool closed = !kind_.open && (!missing.empty() || (!unknown.empty() && !ignore_extra_));
-  if (closed) return refuse_unknown(ignore_extra_ ? std::vector<std::string>() : unknown, missing, "member");
+  const bool closed = !kind_.open && (!missing.empty() || (!unknown.empty() && !takes_extra()));
+  if (closed) return refuse_unknown(takes_extra() ? std::vector<std::string>() : unknown, missing, "member");
+  if (const std::string all = with_extra(values["attributes"], extra); !all.empty()) values["attributes"] = all;
+  if (values["attributes"].empty()) values.erase("attributes");
   std::string out = "{";
   for (const Field& field : kind_.fields) {
     const auto found = values.find(std::string(field.name));

@@ -23,6 +23,7 @@ struct MappingArguments {
   std::string time_format;
   std::string time_zone;
   bool ignore_extra = false;
+  bool extra_as_attributes = false;
   Encoding encoding = Encoding::kUtf8;
 };
 
@@ -32,7 +33,7 @@ void add_mapping_options(CLI::App* command, MappingArguments* arguments, bool ev
 
 /// A field that records have, and what it holds.
 struct Field {
-  enum class Kind : std::uint8_t { kText, kNumber, kTime, kType };
+  enum class Kind : std::uint8_t { kText, kNumber, kTime, kType, kObject };
 
   std::string_view name;
   Kind kind = Kind::kText;
@@ -84,12 +85,15 @@ class RecordMapping {
   [[nodiscard]] const Field* field_named(std::string_view name) const;
   [[nodiscard]] Status read_pairs(const std::vector<std::string>& pairs, const char* option,
                                   std::map<std::string, std::string>* into) const;
+  [[nodiscard]] static std::string with_extra(const std::string& attributes, const std::vector<Member>& extra);
   [[nodiscard]] std::string target_of(const std::string& name) const;
   [[nodiscard]] Status refuse_unknown(const std::vector<std::string>& unknown, const std::vector<std::string>& missing,
                                       const char* what) const;
   [[nodiscard]] Result<std::vector<Member>> members_of(std::string_view text) const;
   [[nodiscard]] Result<std::string> field_json(const Field& field, const std::string& text) const;
   [[nodiscard]] std::string value_json(const Field& field, const std::string& json) const;
+  /// Whether names that are no fields are no mistake.
+  [[nodiscard]] bool takes_extra() const { return ignore_extra_ || extra_as_attributes_; }
   [[nodiscard]] std::string type_named(const std::string& type) const;
 
   const RecordKind& kind_;
@@ -98,8 +102,10 @@ class RecordMapping {
   std::optional<streaming::EventTimes> times_;
   bool times_given_ = false;
   bool ignore_extra_ = false;
+  bool extra_as_attributes_ = false;
   bool plain_ = true;
-  std::vector<const Field*> columns_;  ///< of the heading; null: ignored
+  std::vector<const Field*> columns_;  ///< of the heading; null: no field
+  std::vector<std::string> names_;     ///< of the columns
 };
 
 }  // namespace cairn::cli

@@ -50,6 +50,10 @@ void print_summary(const nlohmann::json& status, const std::string& url) {
   const std::string newest = text_at(status, "newest_event");
   print_line("newest event", newest.empty() ? "none" : newest);
   print_line("places", grouped(count_at(status, "places")));
+  if (const auto waiting = count_at(status, "events_waiting"); waiting > 0) {
+    print_line("", grouped(waiting) + " events wait for " + grouped(count_at(status, "unknown_places")) +
+                       " places that are not known: import them (cairn places import), and they count by category");
+  }
   print_line("recommended", grouped(count_at(status, "recommendations")) + " times");
   print_line("state", byte_text(count_at(status, "state_bytes")) + " on disk");
   print_line("pending", grouped(count_at(status, "pending_rows")) + " rows with changes not written yet");

@@ -14,6 +14,7 @@ namespace cairn::cli {
   words.check_model = check_model_directory;
   words.check_postgres_options = check_postgres_options;
   words.check_mapping_options = check_mapping_options;
+  words.check_place_options = check_place_options;
   words.check_kafka_property = check_kafka_property;
   return words;
 }

@@ -210,18 +210,32 @@ class Daemon {
 
   void apply(const config::ConfigReport& fresh) {
     const config::ConfigChanges changes = config::changes_between(report_, fresh);
-    for (const config::Setting& setting : fresh.settings) {
-      const auto running = std::find_if(report_.settings.begin(), report_.settings.end(),
-                                        [&](const config::Setting& other) { return other.key == setting.key; });
-      if (setting.live && running != report_.settings.end()) *running = setting;
-    }
+    take_live_settings(fresh);
     log_.set_level(fresh.config.server.log_level);
+    if (const Status rules = engine_->apply_rules({}, fresh.config.engine.rules); !rules.ok()) {
+      logger_.error("rules.refused", rules.message());
+    }
     reload_models(fresh.config.engine);
     if (!changes.restart.empty()) {
       logger_.warning("config.needs_restart", "these keys changed and take effect at the next start",
                       {{"keys", joined(changes.restart)}});
     }
     logger_.info("config.reloaded", "the configuration was read again", {{"applied", joined(changes.live)}});
+  }
+
+  /// Keys of records come and go, others change.
+  void take_live_settings(const config::ConfigReport& fresh) {
+    const auto same_key = [](const config::Setting& setting) {
+      return [&setting](const config::Setting& other) { return other.key == setting.key; };
+    };
+    std::erase_if(report_.settings, [&](const config::Setting& running) {
+      return running.live && std::none_of(fresh.settings.begin(), fresh.settings.end(), same_key(running));
+    });
+    for (const config::Setting& setting : fresh.settings) {
+      if (!setting.live) continue;
+      const auto running = std::find_if(report_.settings.begin(), report_.settings.end(), same_key(setting));
+      running != report_.settings.end() ? static_cast<void>(*running = setting) : report_.settings.push_back(setting);
+    }
   }
 
   /// Loads the configured model and ranker again, whatever was activated meanwhile. Without one, before and now, there

@@ -22,6 +22,7 @@ config::Vocabulary engine_vocabulary() {
   vocabulary.check_postgres_options = check_postgres_options;
   vocabulary.check_mapping_options = check_mapping_options;
   vocabulary.check_kafka_property = check_kafka_property;
+  vocabulary.check_place_options = check_place_options;
   return vocabulary;
 }
 

@@ -12,6 +12,7 @@ namespace cairn::config {
 [[nodiscard]] Section mapping_section();
 [[nodiscard]] Section sql_section();
 [[nodiscard]] Section kafka_section();
+[[nodiscard]] Section places_section();
 [[nodiscard]] Section ranking_section();
 [[nodiscard]] Section model_section();
 [[nodiscard]] Section cache_section();
@@ -26,5 +27,7 @@ namespace cairn::config {
 
 [[nodiscard]] RecordTable<FileSourceOptions> make_file_table();
 [[nodiscard]] RecordTable<FeatureViewSpec> make_view_table();
+[[nodiscard]] RecordTable<AttributeSpec> make_attribute_table();
+[[nodiscard]] RecordTable<PlaceRule> make_rule_table();
 
 }  // namespace cairn::config

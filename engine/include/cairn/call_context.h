@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -10,6 +11,12 @@
 #include "cairn/status.h"
 
 namespace cairn {
+
+/// Which of two calls that wait for the same thing goes first.
+enum class Priority : std::uint8_t {
+  kInteractive,  ///< somebody waits for the answer
+  kBackground,   ///< it is wanted for later: what is kept is made anew, or warmed
+};
 
 /// On whose behalf a call runs, until when, and whether anybody still waits for it. The first argument of every call of
 /// Engine. A default-constructed context has no deadline and cannot be cancelled: what an embedding program passes when
@@ -25,6 +32,7 @@ struct CallContext {
   std::string trace_id;       ///< written into log records that this call causes; empty: none
   std::string principal;      ///< who asks, as the door has verified; empty: nobody was asked
   std::string tenant;         ///< whose engine is meant; empty: the only one
+  Priority priority = Priority::kInteractive;
 
   /// A context whose deadline is `time` from now.
   [[nodiscard]] static CallContext within(std::chrono::milliseconds time) {

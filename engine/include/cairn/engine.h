@@ -19,6 +19,7 @@
 #include "cairn/ingest_ack.h"
 #include "cairn/options.h"
 #include "cairn/place.h"
+#include "cairn/place_rule.h"
 #include "cairn/recommendation.h"
 #include "cairn/status.h"
 #include "cairn/user_data.h"
@@ -89,7 +90,8 @@ class Engine {
                                                        std::span<const std::string_view> events) const = 0;
 
   /// Adds or replaces places in the catalogue; all or none. Durable on return; in answers and in PostgreSQL
-  /// soon after: wait_caught_up waits for both.
+  /// soon after: wait_caught_up waits for both. Events that came before their place count by its category and in its
+  /// cell from then on (EngineStatus::events_waiting).
   /// Returns: INVALID_ARGUMENT naming the first bad place; RESOURCE_EXHAUSTED when the disk is nearly full.
   [[nodiscard]] virtual Status upsert_places(const CallContext& context, std::span<const Place> places) = 0;
 
@@ -194,6 +196,10 @@ class Engine {
   [[nodiscard]] virtual Result<ModelStatus> activate_ranker(const CallContext& context, const std::string& directory,
                                                             ModelChoice choice) = 0;
 
+  /// Replaces the rules by which places rise and fall, in one step. Answers that have begun end with those before.
+  /// Returns: INVALID_ARGUMENT, as check_place_options(); those before then stay in force.
+  [[nodiscard]] virtual Status apply_rules(const CallContext& context, std::vector<PlaceRule> rules) = 0;
+
   /// Stops in order: no new work, sources, last batch, sync, connections. Whoever waits in a call is woken and gets
   /// UNAVAILABLE. Idempotent. The state directory is given up
   /// by the destructor.
@@ -221,6 +227,10 @@ class Engine {
 /// Whether an engine would open with this mapping of events.
 /// Returns: INVALID_ARGUMENT, beginning with the key at fault as the configuration names it.
 [[nodiscard]] Status check_mapping_options(const DecodeOptions& options);
+
+/// Whether an engine would open with what is said of attributes, holidays, time zones and rules.
+/// Returns: INVALID_ARGUMENT, beginning with the key at fault as the configuration names it: "attribute[1].name: ...".
+[[nodiscard]] Status check_place_options(const PlaceOptions& options, const std::vector<PlaceRule>& rules);
 
 /// Whether an engine would open with these options for PostgreSQL; asks no server.
 /// Returns: INVALID_ARGUMENT, without anything of the connection string.

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -60,7 +62,8 @@ struct ConsumerHealth {
 
 /// What one part of the engine holds in memory, about.
 struct MemoryPart {
-  std::string name;  ///< "pending", "row_cache", "dictionaries", "catalogue", "event_ids", "signals", "blocks", "model", "answers"
+  std::string name;  ///< "pending", "row_cache", "dictionaries", "catalogue", "event_ids", "signals", "blocks",
+                     ///< "model", "answers"
   std::uint64_t bytes = 0;
   std::uint64_t limit = 0;  ///< by the configuration; 0: grows with what is kept
 };
@@ -121,6 +124,45 @@ struct ModelStatus {
   [[nodiscard]] bool as_configured() const { return directory == configured; }
 };
 
+/// Questions that are scanned together, and what became of them since the engine opened. At every moment
+/// `admitted == completed + rejected + expired + cancelled + waiting + running`.
+struct BatchingStatus {
+  /// Upper bounds of `waited`, in seconds; the last bucket has none.
+  static constexpr std::array<double, 10> kWaitBounds = {0.0,   0.0001, 0.0005, 0.001, 0.002,
+                                                         0.005, 0.01,   0.05,   0.1,   0.5};
+  /// Upper bounds of `sizes`; the last bucket has none.
+  static constexpr std::array<std::size_t, 9> kSizeBounds = {1, 2, 4, 8, 16, 32, 64, 128, 256};
+
+  std::size_t size = 0;     ///< most questions of a scan
+  std::size_t at_once = 0;  ///< scans at the same time
+  std::size_t queue = 0;    ///< most questions that wait
+  std::uint64_t admitted = 0;
+  std::uint64_t completed = 0;  ///< whatever the answer said
+  std::uint64_t rejected = 0;   ///< too many waited, or the engine closed
+  std::uint64_t expired = 0;    ///< their deadlines passed
+  std::uint64_t cancelled = 0;  ///< nobody waited for them any more
+  std::uint64_t waiting = 0;    ///< for a scan
+  std::uint64_t running = 0;
+  std::uint64_t batches = 0;
+  std::uint64_t scanned = 0;                                   ///< questions in these
+  std::array<std::uint64_t, kSizeBounds.size() + 1> sizes{};   ///< batches by their size
+  std::array<std::uint64_t, kWaitBounds.size() + 1> waited{};  ///< questions by how long they waited for their scan
+  double waited_seconds = 0.0;                                 ///< all of them together
+};
+
+/// What places are scanned with, and how a device behaves.
+struct ComputeStatus {
+  std::string backend;          ///< "cpu/avx512", "cuda/sm_90"
+  std::string reason;           ///< why this one
+  std::string fallback;         ///< what answers when the device does not; empty: there is no device
+  bool open = false;            ///< the device failed and is left alone
+  std::uint64_t scans = 0;      ///< that the device answered
+  std::uint64_t fallbacks = 0;  ///< that it should have answered
+  std::uint64_t failures = 0;   ///< errors, and times that it took too long
+  std::uint64_t trials = 0;     ///< of a device that had failed
+  std::string last_failure;     ///< empty: none
+};
+
 /// All that Engine::status tells.
 struct EngineStatus {
   std::string version;
@@ -133,7 +175,11 @@ struct EngineStatus {
   std::uint64_t erased_users = 0;      ///< whose events of before their erasure are refused
   std::uint64_t erasures_pending = 0;  ///< users of whom a part is still to be erased
   std::uint64_t places = 0;
-  std::uint64_t state_bytes = 0;      ///< on disk
+  std::uint64_t unreadable_hours = 0;  ///< places whose opening hours cannot be read, and are unknown
+  std::uint64_t unknown_places = 0;  ///< that events named and no import has brought, or that are deleted
+  std::uint64_t events_waiting = 0;  ///< of these places: in no category, and in a cell only by a position of their own
+  std::uint64_t events_filled = 0;   ///< of places that came since the start: they count by category and cell now
+  std::uint64_t state_bytes = 0;     ///< on disk
   std::uint64_t row_cache_bytes = 0;  ///< decoded rows of features in memory
   std::uint64_t row_cache_hits = 0;
   std::uint64_t row_cache_misses = 0;
@@ -144,6 +190,8 @@ struct EngineStatus {
   std::uint64_t invalid_rows = 0;         ///< reads by this process that met a stored row that makes no sense
   std::uint64_t recommendations = 0;
   AnswerCacheStatus answers;
+  BatchingStatus batching;
+  ComputeStatus compute;
   std::uint64_t sql_rows = 0;  ///< interactions written to PostgreSQL by this process
   EventTime newest_event;
   std::vector<Watermark> durable;  ///< how far the features are on disk

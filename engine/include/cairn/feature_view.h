@@ -20,10 +20,10 @@ enum class EntityKind : std::uint8_t {
 
 /// What the values of a view are spread over. Each distinct dimension value of an entity is one sparse entry.
 enum class Dimension : std::uint8_t {
-  kNone = 0,        ///< a single value per entity
-  kPlace = 1,       ///< the place's id
-  kCategory = 2,    ///< the place's category in the catalogue when the event is applied; none, no entry
-  kCell = 3,        ///< geohash of the place (of the event where the place is unknown)
+  kNone = 0,      ///< a single value per entity
+  kPlace = 1,     ///< the place's id
+  kCategory = 2,  ///< the place's category in the catalogue when the event is applied, or when the place comes later
+  kCell = 3,  ///< geohash of the place (of the event where the place is unknown); nothing until one of them is known
   kHourOfWeek = 4,  ///< 0 (Monday 00:00 UTC) to 167
   kType = 5,        ///< the interaction's type
   kHour = 6,        ///< whole hours since the epoch: a tile, windows are sums of tiles

@@ -19,6 +19,9 @@ struct HttpOptions {
   /// insists on it; a server that is started by a program listens where it is told.
   bool allow_remote = false;
   int threads = 1;  ///< socket threads; handlers have their own
+  /// Recommendations and features that are under way at a time, each on a thread of its own; more of them wait. One
+  /// that waits for the scan of its batch is under way, so batches are no larger.
+  int reads = 128;
   std::size_t header_bytes_max = 8 * 1024;
   std::size_t body_bytes_max = 1 << 20;
   /// One address may hold three quarters of them. When there is no place left, the connection that has waited longest

@@ -7,9 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "cairn/attributes.h"
 #include "cairn/feature_view.h"
 #include "cairn/log.h"
 #include "cairn/mapping.h"
+#include "cairn/place_rule.h"
 
 namespace cairn {
 
@@ -114,6 +116,14 @@ struct RankingOptions {
   std::size_t candidates_max = 2'000'000;  ///< most places scored per answer; beyond, the nearest ones are
 };
 
+/// What is known of all places alike.
+struct PlaceOptions {
+  std::vector<AttributeSpec> attributes;  ///< whose type matters; others hold what they are given
+  std::string time_zone = "UTC";          ///< of places without an attribute time_zone, and of rules
+  std::vector<std::string> public_holidays;  ///< PH of opening hours: "2026-12-25", "12-25" of each year, or "A..B"
+  std::vector<std::string> school_holidays;  ///< SH: likewise
+};
+
 /// The trained model that an engine serves with.
 struct ModelOptions {
   /// Directory of the model that is loaded when the engine opens (`cairn train` writes one; engine/model/format.md);
@@ -142,6 +152,28 @@ struct AnswerCacheOptions {
   std::uint64_t seed = 1;                        ///< of what is drawn, so that not all grow old at once
 };
 
+/// Questions of all callers that come at the same time and are scanned together (engine/batching).
+struct BatchingOptions {
+  std::size_t size = 64;      ///< most questions of one scan; 1: each is scanned alone, on its caller's thread
+  std::size_t at_once = 0;    ///< scans that run at the same time; 0: one a processor
+  std::size_t queue = 1'024;  ///< most questions that wait for one; those beyond are refused
+};
+
+/// What places are scanned with.
+enum class ComputeDevice : std::uint8_t {
+  kAuto,  ///< a CUDA device where there is one, else the processors
+  kCpu,
+  kCuda,  ///< the engine does not open without one
+};
+struct ComputeOptions {
+  ComputeDevice device = ComputeDevice::kAuto;
+  std::string cuda_library;                 ///< path of libcairn_cuda.so; empty: beside the program, then the loader's
+  int cuda_device = 0;                      ///< by CUDA's numbers
+  std::size_t cuda_memory_bytes = 0;        ///< most of the device's memory that is used; 0: no bound
+  std::chrono::milliseconds time_max{250};  ///< a device that takes longer for a scan is left: the processors answer
+  std::chrono::milliseconds retry{1'000};   ///< how long a device that failed is left alone before it is tried again
+};
+
 /// Everything an engine needs to open.
 struct EngineOptions {
   std::string state_dir;  ///< created when absent; one engine at a time, by lock
@@ -150,8 +182,12 @@ struct EngineOptions {
   IdempotencyOptions idempotency;
   SqlOptions sql;
   RankingOptions ranking;
+  PlaceOptions places;
+  std::vector<PlaceRule> rules;  ///< by which places rise and fall; Engine::apply_rules replaces them
   ModelOptions model;
   AnswerCacheOptions answers;
+  BatchingOptions batching;
+  ComputeOptions compute;
   std::vector<FileSourceOptions> files;
   KafkaSourceOptions kafka;
   std::vector<FeatureViewSpec>

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "cairn/attributes.h"
 #include "cairn/geo.h"
 #include "cairn/ids.h"
 
@@ -14,6 +15,7 @@ struct Place {
   std::string name;  ///< for people; may be empty
   GeoPoint position;
   std::string category;  ///< free text of the deployment's own, empty when unknown
+  Attributes attributes = {};  ///< whatever else the deployment knows of it
 
   friend bool operator==(const Place&, const Place&) = default;
 };

@@ -49,8 +49,16 @@ struct RecommendRequest {
   std::size_t limit = 20;
   std::optional<double> radius_meters;  ///< absent: RankingOptions::radius_meters_default
   std::vector<std::string> categories;  ///< empty: any
+  std::vector<std::string> exclude_categories;  ///< leave out places of these
+  /// Only places for which this holds; empty: all. Tests of attributes joined by and, or, not and parentheses:
+  /// `price <= 20 and (cuisine in ("thai", "lao") or vegan) and not smoking`. engine/ranking/README.md has all of it.
+  std::string where;
+  std::optional<EventTime> open_at;  ///< only places that are open then, by the attribute that is declared as hours
+  bool open_now = false;             ///< the same, at the moment asked for; not together with open_at
+  bool open_unknown = false;         ///< with either: places whose hours are unknown as well
   bool exclude_seen = false;            ///< leave out places in the user's history
   std::vector<PlaceId> exclude;         ///< leave out these; unknown ones are no error
+  std::vector<PlaceId> only;            ///< leave out all but these, within the radius; empty: all places
   std::vector<PlaceId> rank;            ///< order just these, however far, unless a radius is named; empty: all places
   std::vector<PlaceId> recent;       ///< seen in this session, the latest last: known to the model beside the history,
                                      ///< and the position of who has no other
@@ -63,6 +71,7 @@ struct RecommendRequest {
                                          ///< INVALID_ARGUMENT, and where there are none FAILED_PRECONDITION
   std::optional<Explore> explore;  ///< absent: answers by what is known. Where the model in force is not one set of
                                    ///< fold-in vectors: FAILED_PRECONDITION
+  bool attributes = false;         ///< fill the attributes of the answer's places
   bool explain = true;             ///< fill Recommended::reasons
   std::optional<Watermark> min_offset;                     ///< the answer must reflect all before it
   std::optional<std::chrono::milliseconds> max_staleness;  ///< a kept answer must not be older; 0: it is computed;
@@ -136,7 +145,8 @@ struct KeptAnswer {
 
 struct Recommendations {
   SharedList<Recommended> items;  ///< best first; equal scores: nearer first, then by place id. With diversity: in
-                                  ///< the order in which they were chosen
+                                  ///< the order in which they were chosen. With rules that pin or bury: those that are
+                                  ///< pinned, all others, those that are buried, each by themselves in that order
   std::size_t candidates = 0;     ///< places that passed every filter
   std::string next;               ///< RecommendRequest::cursor for the next page; empty when there is none
   UserKnownBy known_by = UserKnownBy::kNothing;
@@ -148,9 +158,10 @@ struct Recommendations {
   std::optional<ExploreMethod> explored;  ///< absent: not, also where it was asked for and the model knows no place of
                                           ///< the user's, so that there is nothing to be unsure of
   std::string shortfall;                  ///< why there are fewer than asked for; empty when there are not
-  bool degraded = false;           ///< answered before min_offset was reached, as asked; or as if nothing were known of
-                                   ///< the user, because what is stored of them is damaged
-  Freshness freshness;             ///< of what it was computed from, then
+  bool degraded = false;     ///< answered before min_offset was reached, as asked; or as if nothing were known of
+                             ///< the user, because what is stored of them is damaged
+  bool by_fallback = false;  ///< scanned by the processors, as the device that should have failed; the same answer
+  Freshness freshness;       ///< of what it was computed from, then
   std::optional<KeptAnswer> kept;  ///< absent: it was computed for this request
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <initializer_list>
 #include <memory>
@@ -25,6 +26,10 @@ class SharedList {
   [[nodiscard]] const T& at(std::size_t i) const { return elements_ ? elements_->at(i) : std::vector<T>().at(i); }
   [[nodiscard]] const T& front() const { return elements_->front(); }
   [[nodiscard]] const T& back() const { return elements_->back(); }
+
+  friend bool operator==(const SharedList& a, const SharedList& b) {
+    return a.elements_ == b.elements_ || std::equal(a.begin(), a.end(), b.begin(), b.end());
+  }
 
   /// The elements of this copy alone.
   [[nodiscard]] std::vector<T>& edit() {

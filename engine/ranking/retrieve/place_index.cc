@@ -52,6 +52,7 @@ PlaceIndex::PlaceIndex(std::vector<state::Catalog::Stored> places, const feature
     categories_.push_back(category ? static_cast<std::uint32_t>(*category) : kNoCategory);
     places_.push_back(std::move(stored.place));
   }
+  attributes_ = std::make_unique<const AttributeIndex>(places_);
 }
 
 std::vector<gpu::RowRange> PlaceIndex::ranges_around(GeoPoint center, double radius_meters) const {

@@ -3,12 +3,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "cairn/geo.h"
 #include "cairn/place.h"
+#include "engine/ranking/retrieve/attribute_index.h"
 #include "engine/state/catalog.h"
 #include "gpu/scan.h"
 #include "gpu/top_k.h"
@@ -37,6 +39,8 @@ class PlaceIndex {
     return cells_[row];
   }  ///< geohash bits, kCellLetters
   [[nodiscard]] std::uint64_t place_id(std::uint32_t row) const noexcept { return ids_[row]; }  ///< dictionary id
+
+  [[nodiscard]] const AttributeIndex& attributes() const noexcept { return *attributes_; }
 
   // The same as columns for a scan, in fixed point.
   [[nodiscard]] std::span<const std::int32_t> x() const noexcept { return x_; }
@@ -77,6 +81,7 @@ class PlaceIndex {
   std::vector<std::uint64_t> cells_;
   std::vector<std::uint64_t> ids_;
   std::vector<std::uint32_t> rows_;  ///< by dictionary id
+  std::unique_ptr<const AttributeIndex> attributes_;
 };
 
 /// The square of the angle between two points, in radians. Within 1e-6 of itself as far as a tenth of the way round the

@@ -46,6 +46,7 @@ double norm_of(std::span<const float> vector) {
 
 struct PlaceScan::Hour {
   std::int64_t tile = 0;
+  PlaceRules::Set adding = 0;  ///< rules whose additions are in the column
   Mutex mutex;  ///< while columns are made or patched. Scans read them without it: they hold the signals still
   std::uint64_t changes CAIRN_GUARDED_BY(mutex) = 0;  ///< of the signals, which the columns reflect
   std::unique_ptr<gpu::ScanColumn> prior;
@@ -109,8 +110,8 @@ PlaceScan::Distances::Distances(const QuestionFacts& question, std::span<const d
 }
 
 PlaceScan::PlaceScan(std::shared_ptr<const PlaceIndex> index, std::shared_ptr<const ModelScores> model,
-                     std::shared_ptr<const Ranker> ranker)
-    : index_(std::move(index)), model_(std::move(model)), ranker_(std::move(ranker)) {
+                     std::shared_ptr<const Ranker> ranker, Said said)
+    : index_(std::move(index)), model_(std::move(model)), ranker_(std::move(ranker)), said_(std::move(said)) {
   for (std::size_t i = 0; i < ranker_->linear().weights().size(); ++i) {
     const double weight = ranker_->linear().weights()[i];
     if (ranking_feature_varies_by(i) == VariesBy::kHourOfPlace) hour_weight_ += weight;
@@ -139,8 +140,10 @@ void PlaceScan::collect_cells() {
 
 Result<std::unique_ptr<PlaceScan>> PlaceScan::create(std::shared_ptr<const PlaceIndex> index,
                                                      std::shared_ptr<const ModelScores> model,
-                                                     std::shared_ptr<const Ranker> ranker, gpu::Backend& backend) {
-  std::unique_ptr<PlaceScan> made(new PlaceScan(std::move(index), std::move(model), std::move(ranker)));
+                                                     std::shared_ptr<const Ranker> ranker, gpu::Backend& backend,
+                                                     Said said) {
+  std::unique_ptr<PlaceScan> made(
+      new PlaceScan(std::move(index), std::move(model), std::move(ranker), std::move(said)));
   const PlaceIndex& places = *made->index_;
   gpu::ScanRows rows{.x = places.x(),
                      .y = places.y(),
@@ -165,9 +168,11 @@ Result<std::unique_ptr<PlaceScan>> PlaceScan::create(std::shared_ptr<const Place
 
 // ---- columns ------------------------------------------------------------------------------------------------------
 
-PlaceScan::Known PlaceScan::known_of(const QuestionFacts& question, bool has_visits, std::uint32_t row) const {
+PlaceScan::Known PlaceScan::known_of(const QuestionFacts& question, bool has_visits, std::uint32_t row,
+                                     PlaceRules::Set adding) const {
   const CandidateFacts place(question, {row, 0.0F}, nullptr);
   double prior = weighted_part<VariesBy::kPlace>(place, ranker_->linear().weights());
+  if (adding != 0) prior += said_.rules->added(row, adding);
   if (hour_weight_ == 0.0 || !has_visits) return {static_cast<float>(prior), 0.0F};
   // hour_popularity is ln(visits near the hour + smoothing by category) - ln(visits + smoothing) - ln(everyone's). The
   // first needs the category's visits, which move with every event: it is left to the scan, the last to its tables.
@@ -188,7 +193,7 @@ Status PlaceScan::fill(const Situation& hour, const PlaceSignals& signals, Hour*
     if (begin == 0) made->has_visits = question.hour_share_of_all > 0.0;
     const std::size_t end = std::min(prior.size(), begin + kRowsAtOnce);
     for (std::size_t row = begin; row < end; ++row) {
-      const Known known = known_of(question, made->has_visits, static_cast<std::uint32_t>(row));
+      const Known known = known_of(question, made->has_visits, static_cast<std::uint32_t>(row), made->adding);
       prior[row] = known.prior;
       if (!logs.empty()) logs[row] = known.logs;
       largest = std::max(largest, std::abs(known.prior));
@@ -231,7 +236,7 @@ void PlaceScan::bring_up_to_date(const QuestionFacts& question, Hour& hour) cons
   std::vector<float> prior;
   std::vector<float> logs;
   for (const std::uint32_t row : rows) {
-    const Known known = known_of(alone, hour.has_visits, row);
+    const Known known = known_of(alone, hour.has_visits, row, hour.adding);
     prior.push_back(known.prior);
     logs.push_back(known.logs);
     hour.largest_prior = std::max(hour.largest_prior, std::abs(known.prior));
@@ -241,8 +246,9 @@ void PlaceScan::bring_up_to_date(const QuestionFacts& question, Hour& hour) cons
   hour.changes = changes;
 }
 
-PlaceScan::Kept& PlaceScan::kept(std::int64_t tile) const {
-  const auto at = std::find_if(kept_.begin(), kept_.end(), [tile](const Kept& one) { return one.tile == tile; });
+PlaceScan::Kept& PlaceScan::kept(std::int64_t tile, PlaceRules::Set adding) const {
+  const auto at = std::find_if(kept_.begin(), kept_.end(),
+                               [&](const Kept& one) { return one.tile == tile && one.adding == adding; });
   if (at != kept_.end()) {
     std::rotate(at, at + 1, kept_.end());
     return kept_.back();
@@ -250,28 +256,30 @@ PlaceScan::Kept& PlaceScan::kept(std::int64_t tile) const {
   const std::size_t bytes = std::max<std::size_t>(index_->size(), 1) * 2 * sizeof(float);
   const std::size_t most = std::clamp(kColumnBytesMax / bytes, kHoursMin, kHoursMax);
   if (kept_.size() >= most) kept_.erase(kept_.begin());
-  return kept_.emplace_back(Kept{.tile = tile});
+  return kept_.emplace_back(Kept{.tile = tile, .adding = adding});
 }
 
 Result<std::shared_ptr<PlaceScan::Hour>> PlaceScan::hour(EventTime time, std::size_t rows,
-                                                         const PlaceSignals& signals) const {
+                                                         const PlaceSignals& signals, PlaceRules::Set adding) const {
   {
     const MutexLock lock(mutex_);
-    Kept& kept = this->kept(features::hour_tile(time));
+    Kept& kept = this->kept(features::hour_tile(time), adding);
     if (kept.hour) return kept.hour;
     kept.rows_scored += rows;
     if (kept.rows_scored < index_->size()) return std::shared_ptr<Hour>();
   }
-  return make_hour(time, signals);
+  return make_hour(time, signals, adding);
 }
 
-Result<std::shared_ptr<PlaceScan::Hour>> PlaceScan::make_hour(EventTime time, const PlaceSignals& signals) const {
+Result<std::shared_ptr<PlaceScan::Hour>> PlaceScan::make_hour(EventTime time, const PlaceSignals& signals,
+                                                              PlaceRules::Set adding) const {
   auto hour = std::make_shared<Hour>();
   hour->tile = features::hour_tile(time);
+  hour->adding = adding;
   const UserProfile nobody;
   CAIRN_RETURN_IF_ERROR(fill(at_hour(nobody, hour->tile), signals, hour.get()));
   const MutexLock lock(mutex_);
-  Kept& kept = this->kept(hour->tile);
+  Kept& kept = this->kept(hour->tile, adding);
   if (!kept.hour) kept.hour = std::move(hour);  // two may have made it at once
   return kept.hour;
 }
@@ -288,7 +296,11 @@ std::vector<std::int64_t> PlaceScan::tiles() const {
 bool PlaceScan::asked() const { return !tiles().empty(); }
 
 void PlaceScan::prepare_like(const PlaceScan& other, const PlaceSignals& signals) const {
-  for (const std::int64_t tile : other.tiles()) (void)make_hour(beginning_of(tile), signals);
+  // Rules may have changed in between: those in force at the beginning of an hour mostly are for all of it.
+  for (const std::int64_t tile : other.tiles()) {
+    const EventTime time = beginning_of(tile);
+    (void)make_hour(time, signals, rules() != nullptr ? rules()->adding(rules()->active_at(time)) : 0);
+  }
 }
 
 std::size_t PlaceScan::memory_bytes() const {
@@ -338,7 +350,7 @@ void PlaceScan::fill_tables(const QuestionFacts& question, const CandidateFilter
       has_visits && hour_weight_ != 0.0 ? hour_weight_ * std::log(question.hour_share_of_all) : 0.0;
   for (const std::uint32_t row : row_of_tag_) {
     const CandidateFacts any = CandidateFacts::blank(question, row);
-    const bool passes = filter.any_category || filter.categories.contains(any.category);
+    const bool passes = filter.passes_category(any.category);
     const double sum = weighted_part<VariesBy::kCategory>(any, ranker_->linear().weights()) - everyones;
     table->push_back(passes ? static_cast<float>(sum) : -std::numeric_limits<float>::infinity());
     logs->push_back(static_cast<float>(kHourSmoothing * any.expected_hour_share));
@@ -410,45 +422,45 @@ double PlaceScan::error_of(const gpu::ScanQuery& query, const Hour& hour, double
     largest += weight * product;
     error += weight * (static_cast<double>(table_->vector_error(query.vector)) + rounded);
   }
-  return error + largest * (by.operations + 4) * kRounding;
+  const double by_rules = hour.adding != 0 ? 2.0 : 0.0;  // added in the column here, and to a float in full
+  return error + largest * (by.operations + 4 + by_rules) * kRounding;
 }
 
-Result<PlaceScan::Found> PlaceScan::find(const QuestionFacts& question, const CandidateFilter& filter,
-                                         std::span<const gpu::RowRange> ranges, std::size_t k, Hour& hour) const {
-  Found found;
+std::unique_ptr<PlaceScan::Search> PlaceScan::prepare(const QuestionFacts& question, const CandidateFilter& filter,
+                                                      std::span<const gpu::RowRange> ranges, std::size_t k,
+                                                      Hour& hour) const {
   const Rim rim(filter.radius_meters);
-  if (rim.inner_km < 0.0F) return found;  // a circle of centimetres: a float cannot tell who is within
-  found.by_scan = true;
+  if (rim.inner_km < 0.0F) return nullptr;  // a circle of centimetres: a float cannot tell who is within
   bring_up_to_date(question, hour);
 
+  std::unique_ptr<Search> search(new Search(question, filter));
+  search->own.by_scan = true;
   std::vector<std::uint32_t> own;
-  add_own_places(question, filter, ranges, &own, &found);
-  std::vector<float> table;
-  std::vector<float> logs_table;
-  fill_tables(question, filter, &table, &logs_table);
-  Additions additions;
-  add_cells(question, &additions);
-  add_model(question, &additions);
+  add_own_places(question, filter, ranges, &own, &search->own);
+  fill_tables(question, filter, &search->table, &search->logs_table);
+  add_cells(question, &search->additions);
+  add_model(question, &search->additions);
 
   const double meters_max = std::min(filter.radius_meters, kHalfWayMeters);
   const Distances distances(question, ranker_->linear().weights(), meters_max);
-  gpu::ScanQuery query;
+  gpu::ScanQuery& query = search->query;
   query.position = gpu::fixed_point(question.situation.position.lat, question.situation.position.lon);
   query.prior = hour.prior.get();
-  query.tag_table = table;
+  query.tag_table = search->table;
   if (hour.logs && question.hour_share_of_all > 0.0) {
     query.logs = hour.logs.get();
-    query.logs_table = logs_table;
+    query.logs_table = search->logs_table;
     query.logs_weight = static_cast<float>(hour_weight_);
   }
   std::copy(std::begin(distances.logarithms), std::end(distances.logarithms), query.log_distance);
   query.exp_distance = distances.exponential;
-  query.added_rows = additions.rows;
-  query.added = additions.values;
+  query.added_rows = search->additions.rows;
+  query.added = search->additions.values;
   query.ranges = ranges;
-  std::vector<std::uint32_t> excluded;
-  std::set_union(own.begin(), own.end(), filter.excluded.begin(), filter.excluded.end(), std::back_inserter(excluded));
-  query.excluded = excluded;
+  std::set_union(own.begin(), own.end(), filter.excluded.begin(), filter.excluded.end(),
+                 std::back_inserter(search->excluded));
+  query.excluded = search->excluded;
+  if (filter.allowed) query.allowed = *filter.allowed;
   query.k = k;
   query.radius_km = rim.inner_km;
   query.rim_km = rim.outer_km;
@@ -457,20 +469,52 @@ Result<PlaceScan::Found> PlaceScan::find(const QuestionFacts& question, const Ca
     query.vector = question.model->query.values;
     query.vector_weight = static_cast<float>(ranker_->model_weight());
   }
-  query.slack = static_cast<float>(2.0 * error_of(query, hour, additions.largest, distances) * (1.0 + 1e-6));
+  query.slack = static_cast<float>(2.0 * error_of(query, hour, search->additions.largest, distances) * (1.0 + 1e-6));
+  return search;
+}
 
+void PlaceScan::scan(std::span<Search* const> searches) const {
+  if (searches.empty()) return;
+  std::vector<gpu::ScanQuery> queries;
+  queries.reserve(searches.size());
+  for (const Search* search : searches) queries.push_back(search->query);
   std::vector<gpu::ScanAnswer> answers;
-  CAIRN_RETURN_IF_ERROR(table_->scan({&query, 1}, &answers));
-  const gpu::ScanAnswer& answer = answers.front();
+  const Status scanned = table_->scan(queries, &answers);
+  if (!scanned.ok() && searches.size() > 1) {
+    // One query that is refused refuses all of them: then each is asked for itself.
+    for (Search* search : searches) ask_alone(*search);
+    return;
+  }
+  for (std::size_t i = 0; i < searches.size(); ++i) {
+    searches[i]->found_ = scanned.ok() ? Result<Found>(found(*searches[i], answers[i])) : scanned;
+  }
+}
+
+void PlaceScan::ask_alone(Search& search) const {
+  Search* const one[] = {&search};
+  scan(one);
+}
+
+PlaceScan::Found PlaceScan::found(const Search& search, const gpu::ScanAnswer& answer) const {
+  Found found = search.own;
+  found.by_fallback = answer.by_fallback;
   found.passed += answer.passed;
   for (const std::uint32_t row : answer.rows) {
-    const double meters = distance_meters(question.situation.position, index_->position(row));
+    const double meters = distance_meters(search.question.situation.position, index_->position(row));
     found.candidates.push_back({row, static_cast<float>(meters)});
   }
-  for (const std::uint32_t row : answer.rim) add_if_within(question, filter, row, &found);
+  for (const std::uint32_t row : answer.rim) add_if_within(search.question, search.filter, row, &found);
   std::sort(found.candidates.begin(), found.candidates.end(),
             [](const PlaceIndex::Near& a, const PlaceIndex::Near& b) { return a.row < b.row; });
   return found;
+}
+
+Result<PlaceScan::Found> PlaceScan::find(const QuestionFacts& question, const CandidateFilter& filter,
+                                         std::span<const gpu::RowRange> ranges, std::size_t k, Hour& hour) const {
+  const std::unique_ptr<Search> search = prepare(question, filter, ranges, k, hour);
+  if (!search) return Found{};
+  ask_alone(*search);
+  return search->take();
 }
 
 }  // namespace cairn::ranking

@@ -15,8 +15,10 @@
 #include "engine/ranking/ranker_model.h"
 #include "engine/ranking/retrieve/place_index.h"
 #include "engine/ranking/score/facts.h"
+#include "engine/ranking/score/place_rules.h"
 #include "engine/ranking/score/ranker.h"
 #include "gpu/backend.h"
+#include "gpu/scan.h"
 
 namespace cairn::ranking {
 
@@ -28,14 +30,28 @@ struct CandidateFilter {
   double radius_meters = 0.0;
   std::unordered_set<std::uint32_t> categories;  ///< dictionary ids
   bool any_category = true;
+  std::unordered_set<std::uint32_t> excluded_categories;  ///< dictionary ids
   bool exclude_seen = false;            ///< leave out places in the user's history
   std::vector<std::uint32_t> excluded;  ///< rows, ascending
+  std::shared_ptr<const RowBits> allowed;  ///< null: all rows
+
+  [[nodiscard]] bool passes_category(std::uint32_t category) const noexcept {
+    return (any_category || categories.contains(category)) &&
+           (excluded_categories.empty() || !excluded_categories.contains(category));
+  }
 
   [[nodiscard]] bool passes(const PlaceIndex& index, const UserProfile& user, std::uint32_t row) const noexcept {
+    if (allowed && !has_row(*allowed, row)) return false;
     if (std::binary_search(excluded.begin(), excluded.end(), row)) return false;
-    if (!any_category && !categories.contains(index.category(row))) return false;
+    if (!passes_category(index.category(row))) return false;
     return !exclude_seen || user.find_row(row) == nullptr;
   }
+};
+
+/// What an operator says of an index's places.
+struct SaidOfPlaces {
+  std::shared_ptr<const PlaceFilters> filters = nullptr;  ///< null: questions have no conditions
+  std::shared_ptr<const PlaceRules> rules = nullptr;      ///< null: none
 };
 
 /// Finds those among all places of an index that may be the best for a question, with one fused scan (gpu/scan.h),
@@ -53,21 +69,22 @@ struct CandidateFilter {
 /// Threads: any.
 class PlaceScan {
  public:
-  /// Keeps the index, the model's scores of its places (null: no model), and the ranker.
+  using Said = SaidOfPlaces;
+  /// Keeps the index, the model's scores of its places (null: no model), the ranker, and what is said of places.
   /// Returns: what the backend returns.
   [[nodiscard]] static Result<std::unique_ptr<PlaceScan>> create(std::shared_ptr<const PlaceIndex> index,
                                                                  std::shared_ptr<const ModelScores> model,
                                                                  std::shared_ptr<const Ranker> ranker,
-                                                                 gpu::Backend& backend);
+                                                                 gpu::Backend& backend, Said said = Said());
 
   /// The columns of one hour.
   struct Hour;
 
-  /// The columns for the hour of `time`, made now if it is worth it: when what questions about this hour have scored in
+  /// The columns for the hour of `time`, with what the rules `adding` add, made now if it is worth it: when what questions about this hour have scored in
   /// full, together with the `rows` that this one would, is as much work as making them.
   /// Returns: null when it is not worth it; what the backend returns.
-  [[nodiscard]] Result<std::shared_ptr<Hour>> hour(EventTime time, std::size_t rows, const PlaceSignals& signals) const
-      CAIRN_EXCLUDES(mutex_);
+  [[nodiscard]] Result<std::shared_ptr<Hour>> hour(EventTime time, std::size_t rows, const PlaceSignals& signals,
+                                                   PlaceRules::Set adding = 0) const CAIRN_EXCLUDES(mutex_);
   /// Makes the columns for the hours that another scan has some for, so that questions that go from there to here find
   /// them. Whoever asks makes what this fails to make.
   void prepare_like(const PlaceScan& other, const PlaceSignals& signals) const CAIRN_EXCLUDES(mutex_);
@@ -75,12 +92,22 @@ class PlaceScan {
   struct Found {
     std::vector<PlaceIndex::Near> candidates;  ///< ascending by row; the k best of all are among them
     std::size_t passed = 0;                    ///< places within the radius that pass the filter
-    bool by_scan = false;  ///< whether this was possible; if not, nothing was looked for, and all have to be scored
+    bool by_scan = false;      ///< whether this was possible; if not, nothing was looked for, and all have to be scored
+    bool by_fallback = false;  ///< the device that should have scanned did not
   };
   /// `ranges` are those of the filter's radius around the question's position. `hour` is that of the question's time.
   /// Returns: what the backend returns.
   [[nodiscard]] Result<Found> find(const QuestionFacts& question, const CandidateFilter& filter,
                                    std::span<const gpu::RowRange> ranges, std::size_t k, Hour& hour) const;
+
+  /// What one question asks of a scan. All that find() takes must outlive it.
+  class Search;
+  /// Null: a scan cannot help, and all have to be scored.
+  [[nodiscard]] std::unique_ptr<Search> prepare(const QuestionFacts& question, const CandidateFilter& filter,
+                                                std::span<const gpu::RowRange> ranges, std::size_t k, Hour& hour) const;
+  /// One scan for all of them, of this or of several questions that read the same signals. Each has what it would have
+  /// alone, also when another one cannot be answered.
+  void scan(std::span<Search* const> searches) const;
 
   /// Whether any hour has columns: questions are asked.
   [[nodiscard]] bool asked() const CAIRN_EXCLUDES(mutex_);
@@ -88,6 +115,8 @@ class PlaceScan {
   [[nodiscard]] std::shared_ptr<const PlaceIndex> shared_index() const noexcept { return index_; }
   [[nodiscard]] const std::shared_ptr<const ModelScores>& model() const noexcept { return model_; }  ///< null: none
   [[nodiscard]] const std::shared_ptr<const Ranker>& ranker() const noexcept { return ranker_; }
+  [[nodiscard]] const Said& said() const noexcept { return said_; }
+  [[nodiscard]] const PlaceRules* rules() const noexcept { return said_.rules.get(); }  ///< null: none
   [[nodiscard]] std::size_t memory_bytes() const CAIRN_EXCLUDES(mutex_);
 
  private:
@@ -100,21 +129,23 @@ class PlaceScan {
   struct Rim;
   struct Kept {
     std::int64_t tile = 0;
+    PlaceRules::Set adding = 0;
     std::size_t rows_scored = 0;  ///< in full, for want of columns
     std::shared_ptr<Hour> hour;
   };
 
   PlaceScan(std::shared_ptr<const PlaceIndex> index, std::shared_ptr<const ModelScores> model,
-            std::shared_ptr<const Ranker> ranker);
+            std::shared_ptr<const Ranker> ranker, Said said);
   void collect_tags();
   void collect_cells();
-  [[nodiscard]] Result<std::shared_ptr<Hour>> make_hour(EventTime time, const PlaceSignals& signals) const
-      CAIRN_EXCLUDES(mutex_);
+  [[nodiscard]] Result<std::shared_ptr<Hour>> make_hour(EventTime time, const PlaceSignals& signals,
+                                                        PlaceRules::Set adding) const CAIRN_EXCLUDES(mutex_);
   [[nodiscard]] std::vector<std::int64_t> tiles() const CAIRN_EXCLUDES(mutex_);
-  [[nodiscard]] Known known_of(const QuestionFacts& question, bool has_visits, std::uint32_t row) const;
+  [[nodiscard]] Known known_of(const QuestionFacts& question, bool has_visits, std::uint32_t row,
+                               PlaceRules::Set adding) const;
   Status fill(const Situation& hour, const PlaceSignals& signals, Hour* made) const;
   void bring_up_to_date(const QuestionFacts& question, Hour& hour) const;
-  [[nodiscard]] Kept& kept(std::int64_t tile) const CAIRN_REQUIRES(mutex_);
+  [[nodiscard]] Kept& kept(std::int64_t tile, PlaceRules::Set adding) const CAIRN_REQUIRES(mutex_);
   void add_own_places(const QuestionFacts& question, const CandidateFilter& filter,
                       std::span<const gpu::RowRange> ranges, std::vector<std::uint32_t>* own, Found* found) const;
   void add_if_within(const QuestionFacts& question, const CandidateFilter& filter, std::uint32_t row,
@@ -134,9 +165,13 @@ class PlaceScan {
   /// Whether the scan itself computes the model's scores, from vectors in its table.
   [[nodiscard]] bool asks_vectors(const QuestionFacts& question) const;
 
+  void ask_alone(Search& search) const;
+  [[nodiscard]] Found found(const Search& search, const gpu::ScanAnswer& answer) const;
+
   const std::shared_ptr<const PlaceIndex> index_;
   const std::shared_ptr<const ModelScores> model_;
   const std::shared_ptr<const Ranker> ranker_;
+  const Said said_;
   double hour_weight_ = 0.0;  ///< of CandidateFacts::hour_popularity, for a place the user has not been to
   bool cells_weigh_ = false;
   std::vector<std::uint32_t> tags_;                             ///< by row
@@ -147,6 +182,30 @@ class PlaceScan {
 
   mutable Mutex mutex_;
   mutable std::vector<Kept> kept_ CAIRN_GUARDED_BY(mutex_);  ///< the last used last
+};
+
+/// Made by prepare(), answered by scan(). Threads: one at a time.
+class PlaceScan::Search {
+ public:
+  Search(const Search&) = delete;
+  Search& operator=(const Search&) = delete;
+
+  /// Once, after scan(). Returns: what the backend returned.
+  [[nodiscard]] Result<Found> take() { return std::move(found_); }
+
+ private:
+  friend class PlaceScan;
+  Search(const QuestionFacts& asked, const CandidateFilter& passing) : question(asked), filter(passing) {}
+
+  const QuestionFacts& question;
+  const CandidateFilter& filter;
+  Found own;  ///< the places that the user has something to do with
+  std::vector<float> table;
+  std::vector<float> logs_table;
+  Additions additions;
+  std::vector<std::uint32_t> excluded;
+  gpu::ScanQuery query;  ///< of all of these
+  Result<Found> found_ = internal_error("a question was not scanned");
 };
 
 }  // namespace cairn::ranking

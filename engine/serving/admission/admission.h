@@ -17,9 +17,8 @@ namespace cairn::serving {
 /// Threads: every method from any thread, `stop` not from a call. Owns the threads of its lanes.
 class Admission {
  public:
-  /// `socket_threads`: of the server, which the lanes are sized after.
-  /// `log` is told of calls that threw, which they must not.
-  explicit Admission(int socket_threads, Logger log = {});
+  /// `reads`: threads of Lane::kRead. `log` is told of calls that threw, which they must not.
+  explicit Admission(int reads, Logger log = {});
   ~Admission();
 
   /// Runs the call on its lane's threads, or refuses it; see Call. A call of Lane::kInline has run on return.

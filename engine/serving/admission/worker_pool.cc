@@ -10,6 +10,8 @@ namespace {
 
 using std::chrono::steady_clock;
 
+constexpr std::chrono::milliseconds kPaceWindow{250};
+
 Status expired_in_queue() { return deadline_exceeded("the deadline passed while the request waited for a thread"); }
 Status stopping() { return {StatusCode::kUnavailable, "the server is stopping"}; }
 
@@ -51,6 +53,13 @@ Status WorkerPool::enqueue(Call& call) {
                    : resource_exhausted("the server has as much work queued as it may; try again in a moment");
   }
   const Time deadline = call.context.deadline.value_or(Time::max());
+  if (hopeless(deadline)) {
+    ++counts_.admitted;
+    ++counts_.rejected;
+    return resource_exhausted(
+        "so much work is queued that this would not be reached before its deadline; try again in a moment, or give it "
+        "more time");
+  }
   queue_.push_back(std::move(call));
   ++counts_.admitted;  // after what may throw, so that the counts stay true
   // A call that finds an idle thread is taken at once. Waking the expiring thread for it would cost more than most
@@ -60,6 +69,30 @@ Status WorkerPool::enqueue(Call& call) {
     expiry_changed_.notify_one();
   }
   return {};
+}
+
+bool WorkerPool::hopeless(Time deadline) const {
+  if (queue_.empty() || pace_ == Time::duration::zero() || deadline == Time::max()) return false;
+  return deadline - steady_clock::now() < pace_ * static_cast<Time::rep>(queue_.size());
+}
+
+void WorkerPool::note_pace() {
+  if (queue_.empty()) {
+    window_begin_ = Time::max();
+    pace_ = Time::duration::zero();
+    return;
+  }
+  const Time now = steady_clock::now();
+  if (window_begin_ == Time::max()) {
+    window_begin_ = now;
+    ended_ = 0;
+    return;
+  }
+  ++ended_;
+  if (now - window_begin_ < kPaceWindow) return;
+  pace_ = (now - window_begin_) / static_cast<Time::rep>(ended_);
+  window_begin_ = now;
+  ended_ = 0;
 }
 
 LaneCounts WorkerPool::counts() const {
@@ -131,6 +164,7 @@ void WorkerPool::finished(std::size_t thread) {
   running_[thread] = std::stop_source(std::nostopstate);
   --counts_.running;
   ++counts_.completed;
+  note_pace();
 }
 
 void WorkerPool::expire() {

@@ -93,6 +93,10 @@ void write_counts(json::Writer& out, const EngineStatus& status) {
   out.key("erased_users").unsigned_integer(status.erased_users);
   out.key("erasures_pending").unsigned_integer(status.erasures_pending);
   out.key("places").unsigned_integer(status.places);
+  out.key("unreadable_hours").unsigned_integer(status.unreadable_hours);
+  out.key("unknown_places").unsigned_integer(status.unknown_places);
+  out.key("events_waiting").unsigned_integer(status.events_waiting);
+  out.key("events_filled").unsigned_integer(status.events_filled);
   out.key("state_bytes").unsigned_integer(status.state_bytes);
   out.key("row_cache_bytes").unsigned_integer(status.row_cache_bytes);
   out.key("row_cache_hits").unsigned_integer(status.row_cache_hits);
@@ -126,6 +130,54 @@ std::string failing_names(const std::vector<ReadinessCheck>& checks) {
   return names;
 }
 
+/// Counts by upper bound, those beyond the last bound included in `null`.
+template <class Bounds, class Counts>
+void write_histogram(json::Writer& out, const Bounds& bounds, const Counts& counts) {
+  out.begin_array();
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    out.begin_object().key("up_to");
+    i < bounds.size() ? static_cast<void>(out.number(static_cast<double>(bounds[i]))) : static_cast<void>(out.null());
+    out.key("count").unsigned_integer(counts[i]).end_object();
+  }
+  out.end_array();
+}
+
+void write_batching(json::Writer& out, const BatchingStatus& batching) {
+  out.begin_object();
+  out.key("size").unsigned_integer(batching.size);
+  out.key("at_once").unsigned_integer(batching.at_once);
+  out.key("queue").unsigned_integer(batching.queue);
+  out.key("admitted").unsigned_integer(batching.admitted);
+  out.key("completed").unsigned_integer(batching.completed);
+  out.key("rejected").unsigned_integer(batching.rejected);
+  out.key("expired").unsigned_integer(batching.expired);
+  out.key("cancelled").unsigned_integer(batching.cancelled);
+  out.key("waiting").unsigned_integer(batching.waiting);
+  out.key("running").unsigned_integer(batching.running);
+  out.key("batches").unsigned_integer(batching.batches);
+  out.key("scanned").unsigned_integer(batching.scanned);
+  out.key("waited_seconds").number(batching.waited_seconds);
+  out.key("sizes");
+  write_histogram(out, BatchingStatus::kSizeBounds, batching.sizes);
+  out.key("waited");
+  write_histogram(out, BatchingStatus::kWaitBounds, batching.waited);
+  out.end_object();
+}
+
+void write_compute(json::Writer& out, const ComputeStatus& compute) {
+  out.begin_object();
+  out.key("backend").text(compute.backend);
+  out.key("reason").text(compute.reason);
+  out.key("fallback").text(compute.fallback);
+  out.key("open").boolean(compute.open);
+  out.key("scans").unsigned_integer(compute.scans);
+  out.key("fallbacks").unsigned_integer(compute.fallbacks);
+  out.key("failures").unsigned_integer(compute.failures);
+  out.key("trials").unsigned_integer(compute.trials);
+  out.key("last_failure").text(compute.last_failure);
+  out.end_object();
+}
+
 }  // namespace
 
 ApiResponse Handlers::status(const ApiRequest& request) const {
@@ -154,6 +206,10 @@ ApiResponse Handlers::status(const ApiRequest& request) const {
   write_model(out, status.model);
   out.key("cache");
   write_answer_cache(out, status.answers);
+  out.key("batching");
+  write_batching(out, status.batching);
+  out.key("compute");
+  write_compute(out, status.compute);
   out.end_object();
   return json_response(std::move(out).take());
 }

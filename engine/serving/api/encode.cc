@@ -54,6 +54,8 @@ void write_place_members(json::Writer& out, const Place& place) {
   out.key("category").text(place.category);
 }
 
+void write_attributes(json::Writer& out, const Place& place) { out.key("attributes").json(to_json(place.attributes)); }
+
 std::string_view name_of(EntityKind kind) noexcept {
   switch (kind) {
     case EntityKind::kUser:

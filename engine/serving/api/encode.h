@@ -16,6 +16,8 @@ void write_answer_cache(json::Writer& out, const AnswerCacheStatus& answers);
 void write_model(json::Writer& out, const ModelStatus& model);
 void write_vector(json::Writer& out, const FeatureVector& vector);
 void write_place_members(json::Writer& out, const Place& place);
+/// "attributes", an object.
+void write_attributes(json::Writer& out, const Place& place);
 
 /// RFC 3339; null for the epoch, which the engine uses for "none".
 void write_time_or_null(json::Writer& out, EventTime time);

@@ -37,10 +37,13 @@ ApiResponse guarded(const Handlers& handlers, const Route& route, const ApiReque
 JsonApi::JsonApi(Engine& engine, Admission& admission, ApiOptions options)
     : admission_(admission), metrics_(route_labels()), handlers_(engine, admission, metrics_, std::move(options)) {}
 
-void JsonApi::handle(std::shared_ptr<ApiRequest> request, Done done) {
+bool JsonApi::handle(std::shared_ptr<ApiRequest> request, Done done) {
   ApiResponse refusal;
   const Route* route = match_route(*request, refusal);
-  if (!route) return finish(route, *request, std::move(refusal), done);
+  if (!route) {
+    finish(route, *request, std::move(refusal), done);
+    return false;
+  }
   if (const auto time = time_allowed(route->time, request->body)) request->context.deadline = request->received + *time;
   if (auto response = answered_at_once(*route, *request)) {
     // Counted as what is answered on this thread always.
@@ -59,6 +62,7 @@ void JsonApi::handle(std::shared_ptr<ApiRequest> request, Done done) {
     finish(route, *request, error_response(why), done);
   };
   admission_.submit(route->lane, std::move(call));
+  return route->lane == Lane::kRead;
 }
 
 std::optional<ApiResponse> JsonApi::answered_at_once(const Route& route, ApiRequest& request) const {

@@ -25,7 +25,9 @@ class JsonApi {
   explicit JsonApi(Engine& engine, Admission& admission, ApiOptions options = {});
 
   /// Calls `done` exactly once, from this thread or one of admission's. A handler's exception becomes the answer 500.
-  void handle(std::shared_ptr<ApiRequest> request, Done done);
+  /// Returns: whether it is worth telling `ApiRequest::cancel` that the client has hung up; a call that changes
+  /// something goes on all the same.
+  bool handle(std::shared_ptr<ApiRequest> request, Done done);
 
   /// Counts an answer that was given before there was a whole request to handle.
   void count_refusal(const ApiResponse& response);

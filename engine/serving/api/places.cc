@@ -1,3 +1,6 @@
+#include <utility>
+#include <variant>
+
 #include "engine/serving/api/body.h"
 #include "engine/serving/api/conditional.h"
 #include "engine/serving/api/encode.h"
@@ -6,6 +9,47 @@
 
 namespace cairn::serving {
 namespace {
+
+std::optional<AttributeScalar> scalar_of(const json::Value& value) {
+  if (const auto* flag = value.as<bool>()) return *flag;
+  if (const auto* number = value.as<std::int64_t>()) return static_cast<double>(*number);
+  if (const auto* number = value.as<std::uint64_t>()) return static_cast<double>(*number);
+  if (const auto* number = value.as<double>()) return *number;
+  if (const auto* text = value.as<std::string>()) return *text;
+  return std::nullopt;
+}
+
+/// Their bounds and types are the engine's to judge.
+Attributes read_attributes(json::Fields& fields) {
+  const json::Value* given = fields.any("attributes");
+  if (given == nullptr) return {};
+  const auto* members = given->as<json::Value::Object>();
+  if (members == nullptr) fields.fail("attributes must be an object, not " + std::string(given->kind()));
+  std::vector<Attribute> attributes;
+  for (const json::Member& member : members != nullptr ? *members : json::Value::Object()) {
+    const auto wrong = [&](const json::Value& value) {
+      fields.fail("attribute '" + member.name + "' holds " + std::string(value.kind()) +
+                  "; its value is a string, a number, a boolean or a list of those");
+    };
+    if (member.value.is_null()) continue;
+    if (auto value = scalar_of(member.value)) {
+      std::visit([&](auto& scalar) { attributes.push_back({member.name, std::move(scalar)}); }, *value);
+      continue;
+    }
+    const auto* list = member.value.as<json::Value::Array>();
+    if (list == nullptr) {
+      wrong(member.value);
+      continue;
+    }
+    std::vector<AttributeScalar> values;
+    for (const json::Value& one : *list) {
+      auto value = scalar_of(one);
+      value ? values.push_back(*std::move(value)) : wrong(one);
+    }
+    attributes.push_back({member.name, std::move(values)});
+  }
+  return attributes.empty() ? Attributes() : Attributes(std::move(attributes));
+}
 
 Result<Place> read_place(std::string_view text, std::size_t index) {
   const std::string what = "place " + std::to_string(index);
@@ -19,6 +63,7 @@ Result<Place> read_place(std::string_view text, std::size_t index) {
   if (!position) fields.fail("lat and lon are required");
   place.position = position.value_or(GeoPoint{});
   place.category = fields.text("category").value_or("");
+  place.attributes = read_attributes(fields);
   CAIRN_RETURN_IF_ERROR(fields.finish());
   return place;
 }
@@ -44,6 +89,7 @@ ApiResponse Handlers::get_place(const ApiRequest& request) const {
   json::Writer out;
   out.begin_object();
   write_place_members(out, *place);
+  write_attributes(out, *place);
   out.end_object();
   ApiResponse response = json_response(std::move(out).take());
   response.etag = weak_etag_of(response.body);

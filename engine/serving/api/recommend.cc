@@ -57,6 +57,14 @@ std::vector<PlaceId> read_places(json::Fields& fields, std::string_view name) {
   return places;
 }
 
+void read_open(json::Fields& fields, RecommendRequest* request) {
+  const json::Value* given = fields.any("open_at");
+  const auto* word = given == nullptr ? nullptr : given->as<std::string>();
+  request->open_now = word != nullptr && *word == "now";
+  if (!request->open_now) request->open_at = fields.time("open_at");
+  request->open_unknown = fields.flag("open_unknown", request->open_unknown);
+}
+
 std::optional<Explore> read_explore(json::Fields& fields) {
   const std::optional<std::string> method = fields.text("explore");
   const std::optional<double> strength = fields.number("explore_strength");
@@ -100,8 +108,12 @@ Result<TimedRequest> read_request(const json::Value& body, For whom, const std::
   request.radius_meters = fields.number("radius_meters");
   if (request.radius_meters && !(*request.radius_meters > 0)) fields.fail("radius_meters must be greater than 0");
   request.categories = fields.texts("categories", kCategoriesMax);
+  request.exclude_categories = fields.texts("exclude_categories", kCategoriesMax);
+  request.where = fields.text("where").value_or("");
+  read_open(fields, &request);
   request.exclude_seen = fields.flag("exclude_seen", request.exclude_seen);
   request.exclude = read_places(fields, "exclude");
+  request.only = read_places(fields, "only");
   request.rank = read_places(fields, "rank");
   request.recent = read_places(fields, "recent");
   request.cursor = fields.text("cursor").value_or("");
@@ -112,6 +124,7 @@ Result<TimedRequest> read_request(const json::Value& body, For whom, const std::
     request.segment = static_cast<std::uint32_t>(*segment);
   }
   request.explore = read_explore(fields);
+  request.attributes = fields.flag("attributes", request.attributes);
   request.explain = fields.flag("explain", request.explain);
   request.min_offset = read_min_offset(fields);
   request.on_stale = read_on_stale(fields);
@@ -123,12 +136,13 @@ Result<TimedRequest> read_request(const json::Value& body, For whom, const std::
   return timed;
 }
 
-void write_item(json::Writer& out, const Recommended& item, bool explain) {
+void write_item(json::Writer& out, const Recommended& item, const RecommendRequest& request) {
   out.begin_object();
   write_place_members(out, item.place);
+  if (request.attributes) write_attributes(out, item.place);
   out.key("score").number(item.score);
   out.key("distance_meters").number(item.distance_meters);
-  if (explain) {
+  if (request.explain) {
     out.key("reasons").begin_array();
     for (const Reason& reason : item.reasons) {
       out.begin_object();
@@ -144,10 +158,10 @@ void write_item(json::Writer& out, const Recommended& item, bool explain) {
 }
 
 /// All of an answer but where it comes from, which differs each time that it is given.
-std::string write_lasting_part(const Recommendations& answer, bool explain) {
+std::string write_lasting_part(const Recommendations& answer, const RecommendRequest& request) {
   json::Writer out;
   out.begin_object().key("items").begin_array();
-  for (const Recommended& item : answer.items) write_item(out, item, explain);
+  for (const Recommended& item : answer.items) write_item(out, item, request);
   out.end_array();
   out.key("next").text(answer.next);
   out.key("known_by").text(to_string(answer.known_by));
@@ -161,6 +175,7 @@ std::string write_lasting_part(const Recommendations& answer, bool explain) {
   out.key("candidates").unsigned_integer(answer.candidates);
   out.key("shortfall").text(answer.shortfall);
   out.key("degraded").boolean(answer.degraded);
+  out.key("by_fallback").boolean(answer.by_fallback);
   out.key("freshness");
   write_freshness(out, answer.freshness);
   return std::move(out).take();
@@ -172,13 +187,13 @@ std::string_view what_it_says(std::string_view text) {
   return text.substr(0, text.rfind(R"(,"freshness":)"));
 }
 
-std::string write_answer(const Recommendations& answer, bool explain) {
-  if (!answer.kept) return write_lasting_part(answer, explain) + R"(,"cache":null})";
-  // Requests that have one answer agree on `explain`, so that one text will do for all of them.
+std::string write_answer(const Recommendations& answer, const RecommendRequest& request) {
+  if (!answer.kept) return write_lasting_part(answer, request) + R"(,"cache":null})";
+  // Requests that have one answer agree on what is told, so that one text will do for all of them.
   const KeptAnswer& kept = *answer.kept;
   std::shared_ptr<const std::string> lasting = kept.memo ? kept.memo->text() : nullptr;
   if (!lasting) {
-    lasting = std::make_shared<const std::string>(write_lasting_part(answer, explain));
+    lasting = std::make_shared<const std::string>(write_lasting_part(answer, request));
     if (kept.memo) kept.memo->keep(*lasting);
   }
   json::Writer out;
@@ -225,12 +240,12 @@ ApiResponse Handlers::recommend(const ApiRequest& request) const {
   const TimedRequest& timed = **read;
   const Result<Recommendations> answer = engine_.recommend(request.context_within(timed.deadline), timed.request);
   if (!answer.ok()) return error_response(answer.status());
-  return json_response(write_answer(*answer, timed.request.explain));
+  return json_response(write_answer(*answer, timed.request));
 }
 
 bool Handlers::recommend_at_once(ApiRequest& request, ApiResponse* response) const {
   const auto answer = kept(engine_, request, read_post);
-  if (answer) *response = json_response(write_answer(*answer, request.recommendation->request.explain));
+  if (answer) *response = json_response(write_answer(*answer, request.recommendation->request));
   return answer.has_value();
 }
 
@@ -270,7 +285,7 @@ Result<TimedRequest> read_list_request(const ApiRequest& request) {
 
 ApiResponse list_response(const ApiRequest& request, const RecommendRequest& asked, const Recommendations& answer,
                           const std::string& reuse) {
-  ApiResponse response = json_response(write_answer(answer, asked.explain));
+  ApiResponse response = json_response(write_answer(answer, asked));
   response.cache_control = reuse;
   response.etag = weak_etag_of(what_it_says(response.body));
   if (answer.kept) {
@@ -317,7 +332,8 @@ ApiResponse Handlers::warm_answers(const ApiRequest& request) const {
     if (!read.ok()) return error_response(read.status());
     requests.push_back(std::move(read->request));
   }
-  const CallContext context = request.context_within(timeout);
+  CallContext context = request.context_within(timeout);
+  context.priority = Priority::kBackground;
   std::uint64_t warmed = 0;
   std::uint64_t failed = 0;
   std::string failure;

@@ -392,24 +392,41 @@ void Session::submit() {
   handled_ = true;
   answered_inside_.reset();
   Submitting inside(this);
-  context_.api.handle(std::move(request), [self = shared_from_this(), accepted = accepted_](ApiResponse response) {
-    // Here, on the thread of the handler: the socket's threads have others to serve.
-    encode_content(accepted, self->context_.options, &response);
-    if (submitting == self.get()) {
-      self->answered_inside_ = std::move(response);
-      return;
-    }
-    net::post(self->socket_.get_executor(), [self, moved = std::move(response)]() mutable {
-      self->guarded([&] {
-        if (self->handled_) self->respond(std::move(moved));
+  const bool watch =
+      context_.api.handle(std::move(request), [self = shared_from_this(), accepted = accepted_](ApiResponse response) {
+        // Here, on the thread of the handler: the socket's threads have others to serve.
+        encode_content(accepted, self->context_.options, &response);
+        if (submitting == self.get()) {
+          self->answered_inside_ = std::move(response);
+          return;
+        }
+        net::post(self->socket_.get_executor(), [self, moved = std::move(response)]() mutable {
+          self->guarded([&] {
+            if (self->handled_) self->respond(std::move(moved));
+          });
+        });
       });
-    });
-  });
   inside.end();
-  if (!answered_inside_) return;
+  if (!answered_inside_) return watch ? watch_client() : void();
   ApiResponse response = std::move(*answered_inside_);
   answered_inside_.reset();
   respond(std::move(response));
+}
+
+/// While a request is handled nothing is read, so a client that has gone would be noticed only when the answer is
+/// written. One that has closed its side counts as gone, as most servers have it.
+void Session::watch_client() {
+  if (watching_ || buffer_.size() > 0) return;
+  watching_ = true;
+  socket_.async_wait(Socket::wait_read, [self = shared_from_this()](Error error) {
+    self->watching_ = false;
+    if (error || !self->handled_) return;
+    char byte = 0;
+    Error failed;
+    const std::size_t bytes = self->socket_.receive(net::buffer(&byte, 1), Socket::message_peek, failed);
+    const bool more = bytes > 0 || failed == net::error::would_block || failed == net::error::try_again;
+    if (!more) self->in_flight_.request_stop();
+  });
 }
 
 // ---- answering ----------------------------------------------------------------------------------------------------

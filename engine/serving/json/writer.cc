@@ -130,4 +130,10 @@ Writer& Writer::null() {
   return *this;
 }
 
+Writer& Writer::json(std::string_view value) {
+  separate();
+  out_ += value;
+  return *this;
+}
+
 }  // namespace cairn::serving::json

@@ -28,6 +28,8 @@ class Writer {
   Writer& unsigned_integer(std::uint64_t value);
   Writer& boolean(bool value);
   Writer& null();
+  /// A value that is JSON already.
+  Writer& json(std::string_view value);
 
   [[nodiscard]] std::string take() && { return std::move(out_); }
 

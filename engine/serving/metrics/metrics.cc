@@ -7,6 +7,7 @@
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
+#include <limits>
 #include <sstream>
 
 namespace cairn::serving {
@@ -71,6 +72,8 @@ void add_counts(Snapshot& out, const EngineStatus& status) {
           status.events_repeated);
   counter("cairn_events_of_erased_total", "Interactions refused because their user was erased later than they happened",
           status.events_of_erased);
+  counter("cairn_events_filled_total", "Events that waited for their place until it was imported",
+          status.events_filled);
   counter("cairn_row_cache_hits_total", "Rows found in memory", status.row_cache_hits);
   counter("cairn_row_cache_misses_total", "Rows read from the state store", status.row_cache_misses);
   counter("cairn_answer_cache_hits_total", "Requests answered with a kept answer", status.answers.hits);
@@ -114,6 +117,10 @@ void add_counts(Snapshot& out, const EngineStatus& status) {
 
 void add_sizes(Snapshot& out, const EngineStatus& status, std::int64_t connections) {
   out.gauge("cairn_places", "Places in the catalogue", static_cast<double>(status.places));
+  out.gauge("cairn_unknown_places", "Places that events named and that are not in the catalogue; import them",
+            static_cast<double>(status.unknown_places));
+  out.gauge("cairn_events_waiting", "Events that count in no category until their place is imported",
+            static_cast<double>(status.events_waiting));
   out.gauge("cairn_state_bytes", "State on disk", static_cast<double>(status.state_bytes));
   out.gauge("cairn_row_cache_bytes", "Decoded rows in memory", static_cast<double>(status.row_cache_bytes));
   out.gauge("cairn_pending_rows", "Rows with changes in memory that are not written yet",
@@ -231,6 +238,54 @@ void add_consumers(Snapshot& out, const EngineStatus& status) {
   }
 }
 
+/// A histogram of counts that were kept elsewhere, one more than there are bounds.
+template <class Bounds, class Counts>
+void add_histogram(Snapshot& out, const char* name, const char* help, const Bounds& bounds, const Counts& counts,
+                   double sum) {
+  ClientMetric metric;
+  std::uint64_t so_far = 0;
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    so_far += counts[i];
+    const double bound = i < bounds.size() ? static_cast<double>(bounds[i]) : std::numeric_limits<double>::infinity();
+    metric.histogram.bucket.push_back({so_far, bound});
+  }
+  metric.histogram.sample_count = so_far;
+  metric.histogram.sample_sum = sum;
+  out.family(name, help, MetricType::Histogram).metric.push_back(std::move(metric));
+}
+
+void add_batching(Snapshot& out, const BatchingStatus& batching) {
+  MetricFamily& outcomes =
+      out.family("cairn_batching_questions_total",
+                 "What became of questions: admitted less all others are those that wait or run", MetricType::Counter);
+  const auto outcome = [&](const char* name, std::uint64_t count) {
+    Snapshot::add_counter(outcomes, static_cast<double>(count), {{"outcome", name}});
+  };
+  outcome("admitted", batching.admitted);
+  outcome("completed", batching.completed);
+  outcome("rejected", batching.rejected);
+  outcome("expired", batching.expired);
+  outcome("cancelled", batching.cancelled);
+  out.gauge("cairn_batching_waiting", "Questions that wait for a scan", static_cast<double>(batching.waiting));
+  out.gauge("cairn_batching_running", "Questions that are answered", static_cast<double>(batching.running));
+  add_histogram(out, "cairn_batching_batch_size", "Questions of a scan", BatchingStatus::kSizeBounds, batching.sizes,
+                static_cast<double>(batching.scanned));
+  add_histogram(out, "cairn_batching_wait_seconds", "How long a question waited for its scan",
+                BatchingStatus::kWaitBounds, batching.waited, batching.waited_seconds);
+}
+
+void add_compute(Snapshot& out, const ComputeStatus& compute) {
+  if (compute.fallback.empty()) return;
+  out.gauge("cairn_compute_breaker_open", "1 while the device has failed and is left alone", compute.open ? 1.0 : 0.0);
+  const auto counter = [&](const char* name, const char* help, std::uint64_t count) {
+    Snapshot::add_counter(out.family(name, help, MetricType::Counter), static_cast<double>(count), {});
+  };
+  counter("cairn_compute_scans_total", "Scans that the device answered", compute.scans);
+  counter("cairn_compute_fallbacks_total", "Scans that the device should have answered", compute.fallbacks);
+  counter("cairn_compute_failures_total", "Errors of the device, and times that it took too long", compute.failures);
+  counter("cairn_compute_trials_total", "Scans that a device which had failed was given", compute.trials);
+}
+
 /// One family for each count of a lane, so that `admitted` can be compared with the sum of the others in a query.
 void add_lanes(Snapshot& out, std::span<const Metrics::LaneSample> lanes) {
   struct Column {
@@ -341,6 +396,8 @@ std::string Metrics::render(const EngineStatus& status, std::span<const LaneSamp
   add_checks(snapshot, status);
   add_consumers(snapshot, status);
   add_lanes(snapshot, lanes);
+  add_batching(snapshot, status.batching);
+  add_compute(snapshot, status.compute);
   std::vector<MetricFamily> families = instruments_->registry.Collect();
   for (MetricFamily& family : std::move(snapshot).take()) families.push_back(std::move(family));
   std::ostringstream text;

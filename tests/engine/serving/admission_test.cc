@@ -7,6 +7,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <random>
+#include <semaphore>
 #include <thread>
 #include <vector>
 
@@ -114,6 +115,37 @@ TEST_CASE("a call that is late when a thread takes it does not run") {
   WorkerPool pool(1, 8);
   pool.submit(outcomes.call_within(milliseconds(-1)));
   CHECK(outcomes.await(1) == std::vector{StatusCode::kDeadlineExceeded});
+}
+
+TEST_CASE("a call that would not be reached before its deadline is refused when it comes") {
+  constexpr milliseconds kWindow{260};  // longer than what a pool counts within
+  Outcomes outcomes;
+  std::counting_semaphore<> may_end(0);
+  WorkerPool pool(1, 32);
+  for (int i = 0; i < 20; ++i) pool.submit(outcomes.call([&](const CallContext&) { may_end.acquire(); }));
+  // No pace is known yet: a deadline that is far away will do.
+  pool.submit(outcomes.call_within(seconds(60)));
+  may_end.release();
+  outcomes.await(1);
+  const auto later = steady_clock::now() + kWindow;
+  while (steady_clock::now() < later) std::this_thread::yield();
+  may_end.release();
+  outcomes.await(2);
+  while (pool.counts().completed < 2) std::this_thread::yield();
+  // One call ended in 260 ms, and 18 wait, so that the next comes after more than 4 seconds.
+  Outcomes hasty;
+  pool.submit(hasty.call_within(seconds(1)));
+  CHECK(hasty.await(1) == std::vector{StatusCode::kResourceExhausted});
+  Outcomes patient;
+  pool.submit(patient.call_within(seconds(3600)));
+  CHECK(pool.counts().rejected == 1);
+  may_end.release(20);
+  CHECK(patient.await(1) == std::vector{StatusCode::kOk});
+  outcomes.await(21);
+  // Nobody waits any more: what was slow before says nothing of now.
+  Outcomes fresh;
+  pool.submit(fresh.call_within(seconds(60)));
+  CHECK(fresh.await(1) == std::vector{StatusCode::kOk});
 }
 
 TEST_CASE("a full queue refuses at once, and what it holds is served") {

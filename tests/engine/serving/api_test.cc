@@ -32,6 +32,8 @@ TEST_CASE_FIXTURE(Serving, "a recommendation request reaches the engine field by
                              R"({"user_id":18446744073709551615,"lat":40.7,"lon":-74,"time":"2024-05-01T12:00:00Z",
                                "position_time":"2024-05-01T11:00:00Z",
                                "limit":7,"radius_meters":500,"categories":["cafe","bar"],"exclude_seen":true,
+                               "exclude_categories":["pub"],"where":"a = \"b\"","open_at":"2024-05-01T20:00:00Z",
+                               "open_unknown":true,"only":["p9",7],"attributes":true,
                                "exclude":["p1",2],"rank":["p3","p4"],"recent":["p5",18446744073709551615],
                                "cursor":"ab","max_per_category":3,"diversity":0.25,
                                "segment":3,"explore":"thompson","explore_strength":2.5,"seed":9223372036854775807,"explain":true,"min_offset":{"source":"api","partition":2,"offset":42},
@@ -45,6 +47,13 @@ TEST_CASE_FIXTURE(Serving, "a recommendation request reaches the engine field by
   CHECK(asked.limit == 7);
   CHECK(asked.radius_meters == 500.0);
   CHECK(asked.categories == std::vector<std::string>{"cafe", "bar"});
+  CHECK(asked.exclude_categories == std::vector<std::string>{"pub"});
+  CHECK(asked.where == "a = \"b\"");
+  CHECK(to_ms(asked.open_at.value()) == 1714564800000 + 8 * 3'600'000);
+  CHECK_FALSE(asked.open_now);
+  CHECK(asked.open_unknown);
+  CHECK(asked.only == std::vector{PlaceId("p9"), PlaceId("7")});
+  CHECK(asked.attributes);
   CHECK(asked.exclude_seen);
   CHECK(asked.exclude == std::vector{PlaceId("p1"), PlaceId("2")});
   CHECK(asked.rank == std::vector{PlaceId("p3"), PlaceId("p4")});
@@ -69,6 +78,24 @@ TEST_CASE_FIXTURE(Serving, "a recommendation request reaches the engine field by
   CHECK(deadline <= std::chrono::steady_clock::now() + std::chrono::milliseconds(30000));
 }
 
+TEST_CASE_FIXTURE(Serving, "attributes of places are taken as JSON has them, and given back") {
+  start();
+  const char* place = R"({"place_id":"x","name":"","lat":1.5,"lon":2.5,"category":"",
+      "attributes":{"b":true,"l":["thai",3,false],"n":18446744073709551615,"none":null,"s":"caf\u00e9","t":-1.5}})";
+  REQUIRE(post(port(), "/v1/places", place).code == 200);
+  const auto back = json_of(get(port(), "/v1/places/x"));
+  CHECK(back["attributes"] == nlohmann::json::parse(
+                                  R"({"b":true,"l":["thai",3,false],"n":1.8446744073709552e19,"s":"caf\u00e9","t":-1.5})"));
+  const auto refused = [&](const std::string& attributes) {
+    return check_error(post(port(), "/v1/places", R"({"place_id":"y","lat":1,"lon":2,"attributes":)" + attributes + "}"),
+                       400, "INVALID_ARGUMENT");
+  };
+  CHECK(mentions(refused("[1]"), "place 0: attributes must be an object, not an array"));
+  CHECK(mentions(refused(R"({"a":{"b":1}})"),
+                 "attribute 'a' holds an object; its value is a string, a number, a boolean or a list of those"));
+  CHECK(mentions(refused(R"({"a":[[1]]})"), "attribute 'a' holds an array"));
+}
+
 TEST_CASE_FIXTURE(Serving, "a recommendation answer carries items, reasons and freshness") {
   start();
   const auto body = json_of(post(port(), "/v1/recommendations", R"({"user_id":"u1"})"));
@@ -77,7 +104,7 @@ TEST_CASE_FIXTURE(Serving, "a recommendation answer carries items, reasons and f
       "distance_meters":321.5,
       "reasons":[{"feature":"affinity","value":0.5,"contribution":1.25,"text":"visited 12 times, last 2 days ago"}]}],
     "next":"0a1b","known_by":"recent","ranker":7,"model":"cafe01","cell":null,"segment":null,"explored":"",
-    "candidates":17,"shortfall":"only 1 place within 500 m","degraded":false,
+    "candidates":17,"shortfall":"only 1 place within 500 m","degraded":false,"by_fallback":false,
     "freshness":{"watermarks":[{"source":"api","partition":0,"offset":42}],
       "durable":[{"source":"api","partition":0,"offset":40}],
       "newest_event":"2024-05-01T12:00:00.123Z","tier":"L1"},
@@ -340,7 +367,7 @@ TEST_CASE_FIXTURE(Serving, "a place is found by its percent-decoded id") {
   start();
   CHECK(json_of(get(port(), "/v1/places/p1")) ==
         nlohmann::json::parse(
-            R"({"place_id":"p1","name":"Caffe \"Reggio\"","lat":40.7303,"lon":-74.0003,"category":"cafe"})"));
+            R"({"place_id":"p1","name":"Caffe \"Reggio\"","lat":40.7303,"lon":-74.0003,"category":"cafe","attributes":{}})"));
   CHECK(json_of(get(port(), "/v1/places/a%2Fb%20%C3%BC"))["name"] == "odd id");
   CHECK(mentions(check_error(get(port(), "/v1/places/nowhere"), 404, "NOT_FOUND"), "nowhere"));
   check_error(get(port(), "/v1/places/%zz"), 400, "INVALID_ARGUMENT");
@@ -751,6 +778,12 @@ TEST_CASE_FIXTURE(Serving, "every field that openapi.json gives a recommendation
                            {"limit", 1},
                            {"radius_meters", 1},
                            {"categories", nlohmann::json::array()},
+                           {"exclude_categories", {"bar"}},
+                           {"where", "price < 3"},
+                           {"open_at", "now"},
+                           {"open_unknown", true},
+                           {"only", {"p1", 2}},
+                           {"attributes", true},
                            {"exclude_seen", true},
                            {"exclude", {"p1", 2}},
                            {"rank", nlohmann::json::array()},
@@ -823,6 +856,48 @@ TEST_CASE_FIXTURE(Serving, "the cache tells of itself, alone and in the status")
     "disk":{"bytes":11,"limit":12,"hits":13,"misses":14,"writes":15,"dropped":16,"trouble":"full"},
     "warming":{"rounds":17,"running":true,"planned":21,"done":22,"computed":18,"failed":19,"cut_short":20,"last_ms":23}})"));
   CHECK(json_of(get(port(), "/v1/status"))["cache"] == cache);
+}
+
+TEST_CASE_FIXTURE(Serving, "status tells of batches and of what scans them") {
+  BatchingStatus& batching = engine.status_answer.batching;
+  batching = {.size = 64, .at_once = 2, .queue = 1024, .admitted = 21, .completed = 6, .rejected = 5, .expired = 4};
+  batching.cancelled = 3;
+  batching.waiting = 2;
+  batching.running = 1;
+  batching.batches = 3;
+  batching.scanned = 8;
+  batching.sizes[2] = 3;
+  batching.waited[0] = 8;
+  batching.waited_seconds = 0.5;
+  engine.status_answer.compute = {.backend = "cuda/sm_90",
+                                  .reason = "there is a CUDA device",
+                                  .fallback = "cpu/avx2",
+                                  .open = true,
+                                  .scans = 10,
+                                  .fallbacks = 2,
+                                  .failures = 1,
+                                  .trials = 1,
+                                  .last_failure = "it hung"};
+  start();
+  const auto status = json_of(get(port(), "/v1/status"));
+  const auto& told = status["batching"];
+  CHECK(told["admitted"] == 21);
+  CHECK(told["admitted"] == told["completed"].get<int>() + told["rejected"].get<int>() + told["expired"].get<int>() +
+                                told["cancelled"].get<int>() + told["waiting"].get<int>() + told["running"].get<int>());
+  CHECK(told["sizes"].size() == BatchingStatus::kSizeBounds.size() + 1);
+  CHECK(told["sizes"][2] == nlohmann::json({{"up_to", 4.0}, {"count", 3}}));
+  CHECK(told["sizes"].back()["up_to"].is_null());
+  CHECK(told["waited"][0] == nlohmann::json({{"up_to", 0.0}, {"count", 8}}));
+  CHECK(status["compute"] == nlohmann::json::parse(R"({"backend":"cuda/sm_90","reason":"there is a CUDA device",
+    "fallback":"cpu/avx2","open":true,"scans":10,"fallbacks":2,"failures":1,"trials":1,"last_failure":"it hung"})"));
+  const std::string metrics = get(port(), "/metrics").body;
+  for (const char* line :
+       {"cairn_batching_questions_total{outcome=\"rejected\"} 5", "cairn_batching_waiting 2",
+        "cairn_batching_batch_size_bucket{le=\"4\"} 3", "cairn_batching_batch_size_sum 8",
+        "cairn_batching_wait_seconds_count 8", "cairn_compute_breaker_open 1", "cairn_compute_fallbacks_total 2"}) {
+    CAPTURE(line);
+    CHECK(metrics.find(std::string(line) + "\n") != std::string::npos);
+  }
 }
 
 TEST_CASE_FIXTURE(Serving, "answers are warmed by the requests that would ask for them") {

@@ -11,6 +11,7 @@ Status check_ranker(const std::string&) { return {}; }
 Status check_model_directory(const std::string&) { return {}; }
 Status check_postgres_options(const SqlOptions&) { return {}; }
 Status check_mapping_options(const DecodeOptions&) { return {}; }
+Status check_place_options(const PlaceOptions&, const std::vector<PlaceRule>&) { return {}; }
 Status check_kafka_property(const std::string&, const std::string&) { return {}; }
 std::vector<FeatureViewSpec> builtin_feature_views() { return {}; }
 std::string_view version() noexcept { return "9.8.7"; }

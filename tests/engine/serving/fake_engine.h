@@ -40,6 +40,7 @@ class FakeEngine final : public Engine {
   Result<ModelStatus> activate_ranker(const CallContext&, const std::string& directory, ModelChoice choice) override {
     return on_activate(directory, choice);
   }
+  Status apply_rules(const CallContext&, std::vector<PlaceRule>) override { return {}; }
   Status invalidate_answers(const CallContext&, const AnswerTags& tags) override {
     const MutexLock lock(mutex_);
     invalidated_.push_back(tags);

@@ -220,6 +220,30 @@ TEST_CASE_FIXTURE(Serving, "what is cut off is cancelled, because nobody waits f
   gate.open();
 }
 
+TEST_CASE_FIXTURE(Serving, "who hangs up while a recommendation is made cancels it, and the next one is answered") {
+  engine.on_recommend = [&](const RecommendRequest&) {
+    // Ends only when it is cancelled.
+    while (!engine.last_context().cancelled.stop_requested()) std::this_thread::yield();
+    return Status(StatusCode::kCancelled, "the call was cancelled");
+  };
+  start();
+  {
+    RawClient hangs_up(port());
+    REQUIRE(hangs_up.send(recommend_bytes(R"({"user_id":"ann"})")));
+    while (engine.last_recommend().user.str() != "ann") std::this_thread::yield();
+  }
+  while (get(port(), "/metrics").body.find("recommendations_requests_total{code=\"CANCELLED\"} 1") ==
+         std::string::npos) {
+    std::this_thread::yield();
+  }
+  engine.on_recommend = [](const RecommendRequest&) { return Status(); };
+  RawClient patient(port());
+  for (int i = 0; i < 3; ++i) {
+    REQUIRE(patient.send(recommend_bytes(R"({"user_id":"bob"})")));
+    CHECK(patient.read_answer().code == 200);
+  }
+}
+
 TEST_CASE_FIXTURE(Serving, "a server that drains says it is not ready, and accepts nothing new") {
   start();
   RawClient idle(port());
@@ -243,13 +267,13 @@ TEST_CASE_FIXTURE(Serving, "a server is destroyed safely while clients send and 
     gate.wait();
     return Status();
   };
-  start({.threads = 3});
+  start({.threads = 3, .reads = 12});
   std::vector<std::unique_ptr<RawClient>> clients;
   for (int i = 0; i < 40; ++i) {
     clients.push_back(std::make_unique<RawClient>(port()));
     clients.back()->send(i % 2 == 0 ? kRecommend : kGet + kRecommend.substr(0, 40));
   }
-  gate.await_waiting(12);  // every thread of the read lane: 4 x 3
+  gate.await_waiting(12);  // every thread of the read lane
   std::thread opener([this] { gate.open(); });
   server.reset();
   opener.join();

@@ -343,7 +343,7 @@ TEST_CASE_FIXTURE(Serving,
     if (asked.user.str() == "slow") gate.wait();
     return Status();
   };
-  start();
+  start({.reads = 8});
   std::vector<std::unique_ptr<RawClient>> slow;
   for (int i = 0; i < 8; ++i) {
     slow.push_back(std::make_unique<RawClient>(port()));

@@ -121,7 +121,7 @@ TEST_CASE_FIXTURE(Serving, "every request that a lane was given is accounted for
     if (asked.user.str() == "slow") gate.wait();
     return Status();
   };
-  start();
+  start({.reads = 8});
   std::vector<std::unique_ptr<RawClient>> slow;
   for (int i = 0; i < 8; ++i) {  // every thread of the read lane
     slow.push_back(std::make_unique<RawClient>(port()));

@@ -145,7 +145,7 @@ TEST_CASE("a heading that makes no places is refused by column, with the option 
   const auto why = [](const std::vector<std::string>& columns, const MappingArguments& arguments = {}) {
     return mapping_of(place_kind(), arguments).set_heading(columns).message();
   };
-  CHECK(why({"place_id", "lat"}).find("there is no column 'lon' (place_id, name, lat, lon, category)") == 0);
+  CHECK(why({"place_id", "lat"}).find("there is no column 'lon' (place_id, name, lat, lon, category, attributes)") == 0);
   CHECK(why({"place_id", "lat", "lon", "lat"}) == "column 'lat' stands twice");
   const std::string shop = why({"id", "title", "latitude", "lng", "opened"});
   CHECK(shop.find("the columns 'id', 'title', 'latitude', 'lng', 'opened' are no fields of a place") !=
@@ -158,6 +158,26 @@ TEST_CASE("a heading that makes no places is refused by column, with the option 
   CHECK(why({"place_id", "lat", "lon"}, {.map = {"id=place_id"}}).find("there is no column 'id'; there are") !=
         std::string::npos);
   CHECK(why({"u1", "p1", "2024-05-01"}).find("the first line of a CSV has to name its columns") == 0);
+}
+
+TEST_CASE("what a file has beside a place's fields becomes its attributes when that is asked for") {
+  RecordMapping csv = mapping_of(place_kind(), {.map = {"title=name"}, .extra_as_attributes = true});
+  REQUIRE(csv.set_heading({"place_id", "lat", "lon", "title", "price", "opening_hours"}).ok());
+  CHECK(nlohmann::json::parse(*csv.from_fields({"p", "1", "2", "Joe", "4.50", ""})) ==
+        nlohmann::json::parse(R"({"place_id":"p","lat":1,"lon":2,"name":"Joe","attributes":{"price":"4.50"}})"));
+  CHECK(nlohmann::json::parse(*csv.from_fields({"p", "1", "2", "", "", ""})) ==
+        nlohmann::json::parse(R"({"place_id":"p","lat":1,"lon":2})"));
+  const RecordMapping members = mapping_of(place_kind(), {.extra_as_attributes = true});
+  const auto place = members.from_json(
+      R"({"type":"Feature","id":"n1","geometry":{"type":"Point","coordinates":[2,1]},"properties":{"name":"Cafe",)"
+      R"("attributes":{"stars":5},"stars":4,"vegan":true,"tags":["a",1],"address":{"city":"X","geo":{"z":3}},)"
+      R"("empty":null,"deep":[{"a":1}]}})");
+  REQUIRE_MESSAGE(place.ok(), place.status().to_string());
+  CHECK(nlohmann::json::parse(*place)["attributes"] ==
+        nlohmann::json::parse(R"({"stars":5,"vegan":true,"tags":["a",1],"address.city":"X","address.geo.z":3,)"
+                              R"("deep":"[{\"a\":1}]"})"));
+  CHECK(RecordMapping::make(place_kind(), {.ignore_extra = true, .extra_as_attributes = true}).status().message() ==
+        "--ignore-extra and --extra-as-attributes contradict each other");
 }
 
 TEST_CASE("a mapping option that says nothing is refused") {

@@ -295,6 +295,63 @@ TEST_CASE("SIGHUP reads the configured ranker again; a broken one leaves the one
   CHECK(daemon.process.wait() == 0);
 }
 
+TEST_CASE("places are imported, filtered and answered through the daemon, and SIGHUP changes the rules") {
+  const std::string attributes =
+      "[places]\ntime_zone = \"Europe/Berlin\"\n[[attribute]]\nname = \"price\"\ntype = \"number\"\n"
+      "[[attribute]]\nname = \"opening_hours\"\ntype = \"hours\"\n";
+  const Site site;
+  site.configure(attributes);
+  NotifySocket socket(site.socket());
+  Running daemon(site, with(any_port(), "NOTIFY_SOCKET", socket.address()));
+  REQUIRE_FALSE(socket.wait_for("READY=1").empty());
+  const auto json_of = [](const std::string& answer) {
+    return nlohmann::json::parse(answer.substr(answer.find("\r\n\r\n") + 4));
+  };
+  const auto import = [&](const std::string& id, const std::string& lat, const std::string& with) {
+    return ask(daemon.port(), "POST", "/v1/places",
+               R"({"place_id":")" + id + R"(","lat":)" + lat + R"(,"lon":13.4,"attributes":)" + with + "}");
+  };
+  CHECK(import("near", "52.51", R"({"price":"30","opening_hours":"Mo-Su 08:00-18:00"})").starts_with("HTTP/1.1 200"));
+  CHECK(import("far", "52.55", R"({"price":10,"opening_hours":"Mo-Su 20:00-02:00"})").starts_with("HTTP/1.1 200"));
+  const std::string refused = import("bad", "52.5", R"({"opening_hours":"Mo-Su 8-18"})");
+  CHECK(refused.starts_with("HTTP/1.1 400"));
+  CHECK(refused.find("place 0 ('bad'): attribute 'opening_hours' is no opening hours that can be read: 'Mo-Su 8-18'") !=
+        std::string::npos);
+
+  const auto answer = [&](const std::string& more) {
+    return json_of(
+        ask(daemon.port(), "POST", "/v1/recommendations", R"({"user_id":"u","lat":52.5,"lon":13.4)" + more + "}"));
+  };
+  const auto first = [&](const std::string& more) {
+    const nlohmann::json items = answer(more).value("items", nlohmann::json::array());
+    return items.empty() ? std::string("none") : items[0]["place_id"].get<std::string>();
+  };
+  const long patience = monotonic_ms() + kPatienceMs;
+  while (answer("").value("candidates", 0) < 2) REQUIRE(monotonic_ms() < patience);  // answers learn of places soon
+  CHECK(first("") == "near");
+  CHECK(first(R"(,"where":"price < 20")") == "far");
+  CHECK(first(R"(,"where":"price > 100")") == "none");
+  CHECK(first(R"(,"open_at":"2026-11-27T07:30:00Z")") == "near");  // 8:30 in Berlin
+  CHECK(first(R"(,"open_at":"2026-11-28T00:30:00Z")") == "far");
+  CHECK(answer(R"(,"where":"prize < 20")").dump().find("did you mean 'price'?") != std::string::npos);
+  CHECK(answer(R"(,"attributes":true)")["items"][0]["attributes"]["price"] == 30);
+
+  site.configure(attributes + "[[rule]]\nname = \"cheap\"\nwhen = \"price < 20\"\neffect = \"pin\"\n");
+  daemon.process.signal(SIGHUP);
+  REQUIRE_FALSE(socket.wait_for("RELOADING=1").empty());
+  REQUIRE_FALSE(socket.wait_for("READY=1").empty());
+  CHECK(first("") == "far");
+  CHECK(answer("")["items"][0]["reasons"].dump().find("rule:cheap") != std::string::npos);
+  site.configure(attributes);
+  daemon.process.signal(SIGHUP);
+  REQUIRE_FALSE(socket.wait_for("RELOADING=1").empty());
+  REQUIRE_FALSE(socket.wait_for("READY=1").empty());
+  CHECK(first("") == "near");
+  CHECK(log_record(daemon.process.error(), "config.needs_restart").empty());
+  daemon.process.signal(SIGTERM);
+  CHECK(daemon.process.wait() == 0);
+}
+
 TEST_CASE("what the check of a configuration accepts of a model, a start accepts") {
   const ModelSite models;
   const auto check = [&] {

@@ -1,0 +1,308 @@
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "cairn/engine.h"
+#include "engine/ranking/builtin_views.h"
+#include "engine/ranking/recommender.h"
+#include "features/row.h"
+#include "tests/support/temporary_folder.h"
+
+namespace {
+
+using namespace cairn;
+using Ids = std::vector<std::string>;
+
+/// An hour of a clock that a test moves.
+class HandClock final : public Clock {
+ public:
+  [[nodiscard]] EventTime now() const override { return event_time_from_ms(ms); }
+  std::int64_t ms = 1'795'780'800'000;  // Friday, the 27th of November 2026, 12:00 UTC
+};
+
+struct Fixture {
+  test::TemporaryFolder folder;
+  HandClock clock;
+  EngineOptions options;
+  std::unique_ptr<Engine> engine;
+
+  Fixture() {
+    options.state_dir = folder / "state";
+    options.places.attributes = {{"opening_hours", AttributeType::kHours}, {"price", AttributeType::kNumber}};
+    options.places.time_zone = "Europe/Berlin";
+    options.places.public_holidays = {"12-25"};
+  }
+  void open() {
+    engine.reset();
+    auto opened = Engine::open(options, clock);
+    REQUIRE_MESSAGE(opened.ok(), opened.status().to_string());
+    engine = *std::move(opened);
+  }
+  void add(const std::string& id, double north_km, Attributes attributes, const std::string& category = "") {
+    Place place{PlaceId(id), id, {40.7 + north_km / 111.195, -74.0}, category, std::move(attributes)};
+    const Status added = engine->upsert_places({}, std::span(&place, 1));
+    REQUIRE_MESSAGE(added.ok(), added.to_string());
+  }
+  Result<Recommendations> answer(RecommendRequest request) {
+    REQUIRE(engine->wait_caught_up(CallContext::within(std::chrono::seconds(60))).ok());
+    request.user = UserId("u");
+    request.position = GeoPoint{40.7, -74.0};
+    return engine->recommend({}, request);
+  }
+  Ids ask(RecommendRequest request) {
+    const auto got = answer(std::move(request));
+    REQUIRE_MESSAGE(got.ok(), got.status().to_string());
+    Ids ids;
+    for (const Recommended& item : got->items) ids.push_back(item.place.id.str());
+    return ids;
+  }
+  std::string refusal(RecommendRequest request) { return answer(std::move(request)).status().message(); }
+};
+
+EventTime utc(int hour, int minute = 0, int day = 27) {
+  return EventTime(std::chrono::sys_days(std::chrono::year(2026) / 11 / day).time_since_epoch() +
+                   std::chrono::hours(hour) + std::chrono::minutes(minute));
+}
+
+}  // namespace
+
+TEST_CASE("attributes are there after a restart, deleted places and those without any beside them") {
+  Fixture f;
+  f.open();
+  const Attributes all{{"list", std::vector<AttributeScalar>{std::string("a"), 2.5, false}},
+                       {"no", false},
+                       {"price", 12.5},
+                       {"text", std::string("caf\xC3\xA9")},
+                       {"yes", true}};
+  f.add("with", 1, all, "cafe");
+  f.add("without", 2, {});
+  f.add("gone", 3, all);
+  f.add("back", 4, all);
+  for (const char* id : {"gone", "back"}) {
+    const PlaceId place(id);
+    REQUIRE(f.engine->delete_places({}, std::span(&place, 1), PlaceHistory::kKeep).ok());
+  }
+  f.add("back", 4, {{"price", 1.0}});
+  f.open();
+  CHECK(f.engine->get_place({}, PlaceId("with"))->attributes == all);
+  CHECK(f.engine->get_place({}, PlaceId("without"))->attributes.empty());
+  CHECK_FALSE(f.engine->get_place({}, PlaceId("gone")).ok());
+  CHECK(to_json(f.engine->get_place({}, PlaceId("back"))->attributes) == R"({"price":1})");
+  CHECK(f.ask({.where = "list = 2.5 and not no"}) == Ids{"with"});
+}
+
+TEST_CASE("a value that does not fit is refused with the place, and nothing of the import is taken") {
+  Fixture f;
+  f.open();
+  const std::vector<Place> places{{PlaceId("a"), "", {1, 2}, ""},
+                                  {PlaceId("b"), "", {1, 2}, "", {{"opening_hours", std::string("Mo-Fr 8-18")}}}};
+  const Status refused = f.engine->upsert_places({}, places);
+  CHECK(refused.code() == StatusCode::kInvalidArgument);
+  CHECK(refused.message() ==
+        "place 1 ('b'): attribute 'opening_hours' is no opening hours that can be read: 'Mo-Fr 8-18', column 7: a time "
+        "such as 08:00 is expected");
+  CHECK(f.engine->status({}).places == 0);
+}
+
+TEST_CASE("a declaration that comes later is of what was stored before it, too") {
+  Fixture f;
+  f.options.places.attributes.clear();
+  f.open();
+  f.add("cheap", 1, {{"price", std::string("4.5")}});
+  f.add("odd", 2, {{"price", std::string("ask")}});
+  CHECK(f.refusal({.where = "price < 10"}) ==
+        "where: attribute 'price' holds texts, and is compared with numbers; declare what it is, [[attribute]] name = "
+        "\"price\" type = \"number\"");
+  f.options.places.attributes = {{"price", AttributeType::kNumber}};
+  f.open();
+  CHECK(f.ask({.where = "price < 10"}) == Ids{"cheap"});
+}
+
+TEST_CASE("an attribute that no place has is told of with the name that was meant") {
+  Fixture f;
+  f.open();
+  f.add("a", 1, {{"cuisine", std::string("thai")}});
+  CHECK(f.refusal({.where = "cusine = thai"}) == "where: no place has an attribute 'cusine'; did you mean 'cuisine'?");
+  CHECK(f.refusal({.where = "wheelchair"}) ==
+        "where: no place has an attribute 'wheelchair'; there are cuisine, opening_hours, price");
+  CHECK(f.refusal({.where = "cuisine ="}).starts_with("where: column 10: "));
+  CHECK(f.ask({.where = "price is absent"}) == Ids{"a"});  // declared, and on no place
+}
+
+TEST_CASE("a short answer says how many places a condition removed") {
+  Fixture f;
+  f.open();
+  for (int i = 0; i < 5; ++i) f.add("p" + std::to_string(i), i, {{"price", static_cast<double>(i)}});
+  const auto short_one = f.answer({.where = "price >= 3"});
+  REQUIRE(short_one.ok());
+  CHECK(short_one->candidates == 2);
+  CHECK(short_one->shortfall ==
+        "5 places known, 5 within 50000 m, 2 of them pass the filters, 3 were removed by where, open or only");
+  CHECK(f.ask({.only = {PlaceId("p4"), PlaceId("nobody")}}) == Ids{"p4"});
+  CHECK(f.ask({.exclude_categories = {"nothing"}, .where = "price = 1"}) == Ids{"p1"});
+}
+
+TEST_CASE("attributes come with an answer that asks for them") {
+  Fixture f;
+  f.open();
+  f.add("a", 1, {{"price", 3.0}});
+  CHECK(f.answer({})->items[0].place.attributes.empty());
+  CHECK(to_json(f.answer({.attributes = true})->items[0].place.attributes) == R"({"price":3})");
+}
+
+TEST_CASE("places are open by their own clocks, over midnight and when the clocks change") {
+  Fixture f;
+  f.open();
+  f.add("berlin", 1, {{"opening_hours", std::string("Mo-Fr 08:00-18:00; PH off")}});
+  f.add("newyork", 2,
+        {{"opening_hours", std::string("Mo-Fr 08:00-18:00")}, {"time_zone", std::string("America/New_York")}});
+  f.add("bar", 3, {{"opening_hours", std::string("Fr 22:00-03:00")}});
+  f.add("maybe", 4, {{"opening_hours", std::string("Fr 18:00+")}});
+  f.add("unknown", 5, {});
+  // Berlin is an hour ahead of UTC in November, New York five behind.
+  CHECK(f.ask({.open_at = utc(10)}) == Ids{"berlin"});
+  CHECK(f.ask({.open_at = utc(14)}) == Ids{"berlin", "newyork"});
+  CHECK(f.ask({.open_at = utc(17)}) == Ids{"newyork"});
+  CHECK(f.ask({.open_at = utc(1, 30, 28)}) == Ids{"bar"});
+  CHECK(f.ask({.open_at = utc(2, 0, 28)}).empty());
+  CHECK(f.ask({.open_at = utc(18), .open_unknown = true}) == Ids{"newyork", "maybe", "unknown"});
+  CHECK(f.ask({.open_now = true}) == Ids{"berlin"});  // 12:00 UTC
+  // The 25th of December 2026 is a Friday, and a holiday of the configuration's.
+  const EventTime christmas = event_time_from_ms(1'798'200'000'000);  // 12:00 UTC
+  CHECK(f.ask({.open_at = christmas}).empty());
+  CHECK(f.refusal({.open_at = utc(1), .open_now = true}).find("not both") != std::string::npos);
+  CHECK(f.refusal({.open_unknown = true}) == "open_unknown needs open_at");
+}
+
+// Germany's clocks went from 2:00 to 3:00 on the 29th of March 2026, and from 3:00 back to 2:00 on the 25th of October.
+TEST_CASE("an hour that clocks leave out is not there, and one that they show twice is open twice") {
+  Fixture f;
+  f.open();
+  f.add("night", 1, {{"opening_hours", std::string("Su 02:00-03:00")}});
+  const auto at = [](int month, int day, int hour, int minute) {
+    return EventTime(std::chrono::sys_days(std::chrono::year(2026) / month / day).time_since_epoch() +
+                     std::chrono::hours(hour) + std::chrono::minutes(minute));
+  };
+  CHECK(f.ask({.open_at = at(3, 29, 0, 59)}).empty());           // 01:59
+  CHECK(f.ask({.open_at = at(3, 29, 1, 0)}).empty());            // 03:00
+  CHECK(f.ask({.open_at = at(10, 25, 0, 30)}) == Ids{"night"});  // 02:30, summer
+  CHECK(f.ask({.open_at = at(10, 25, 1, 30)}) == Ids{"night"});  // 02:30, winter
+  CHECK(f.ask({.open_at = at(10, 25, 2, 0)}).empty());           // 03:00
+}
+
+TEST_CASE("hours that cannot be read are counted and unknown where that was chosen") {
+  Fixture f;
+  f.options.places.attributes = {{"opening_hours", AttributeType::kHours, OnUnreadable::kUnknown}};
+  f.open();
+  f.add("asks", 1, {{"opening_hours", std::string("call us")}});
+  f.add("open", 2, {{"opening_hours", std::string("24/7")}});
+  CHECK(f.ask({.open_now = true}) == Ids{"open"});
+  CHECK(f.ask({.open_now = true, .open_unknown = true}) == Ids{"asks", "open"});
+  CHECK(f.engine->status({}).unreadable_hours == 1);
+}
+
+TEST_CASE("without declared hours nobody is asked when places are open") {
+  Fixture f;
+  f.options.places.attributes.clear();
+  f.open();
+  CHECK(f.answer({.open_now = true}).status().code() == StatusCode::kFailedPrecondition);
+}
+
+TEST_CASE("a rule shows in the reasons with its name, and the score is the sum of the contributions") {
+  Fixture f;
+  f.options.rules = {{.name = "lunch", .when = "lunch_menu", .active = "Mo-Fr 11:00-14:00", .add = 2.5},
+                     {.name = "ours", .when = "category = shop", .effect = RuleEffect::kPin},
+                     {.name = "closing down", .when = "closing", .effect = RuleEffect::kBury}};
+  f.open();
+  f.add("near", 0.5, {{"closing", true}});
+  f.add("menu", 2, {{"lunch_menu", true}});
+  f.add("plain", 1, {});
+  f.add("shop", 5, {}, "shop");
+  CHECK(f.ask({}) == Ids{"shop", "menu", "plain", "near"});  // 13:00 in Berlin
+  const auto with = f.answer({});
+  REQUIRE(with.ok());
+  const auto rule_of = [&](std::size_t item) {
+    for (const Reason& reason : with->items[item].reasons) {
+      if (reason.feature.starts_with("rule:")) return reason;
+    }
+    return Reason();
+  };
+  CHECK(rule_of(0).text == "rule ours pins it");
+  CHECK(rule_of(1).feature == "rule:lunch");
+  CHECK(rule_of(1).contribution == 2.5);
+  CHECK(rule_of(1).text == "rule lunch adds +2.5");
+  CHECK(rule_of(2).feature.empty());
+  CHECK(rule_of(3).text == "rule closing down buries it");
+
+  // Of the sum of all contributions nothing is hidden.
+  double sum = 0.0;
+  for (const Reason& reason : with->items[1].reasons) sum += reason.contribution;
+  CHECK(with->items[1].score == doctest::Approx(sum).epsilon(1e-5));
+
+  REQUIRE(f.engine->apply_rules({}, {}).ok());
+  const auto without = f.answer({});
+  CHECK(f.ask({}) == Ids{"near", "plain", "menu", "shop"});
+  // A rule that only adds leaves all else as it is, the network's part among it.
+  REQUIRE(f.engine->apply_rules({}, {{.name = "lunch", .when = "lunch_menu", .add = 2.5}}).ok());
+  const auto added = f.answer({});
+  REQUIRE(added->items[0].place.id.str() == "menu");
+  CHECK(added->items[0].score == doctest::Approx(without->items[2].score + 2.5));
+  CHECK(added->items[1].score == doctest::Approx(without->items[0].score));
+  REQUIRE(f.engine->apply_rules({}, {}).ok());
+  CHECK(f.engine->apply_rules({}, {{.name = "", .add = 1.0}}).message() ==
+        "rule[0].name: must have 1 to 64 bytes of UTF-8 in one line");
+  CHECK(f.ask({}) == Ids{"near", "plain", "menu", "shop"});
+}
+
+TEST_CASE("pages of an answer with rules hold every place once") {
+  Fixture f;
+  f.options.rules = {{.name = "pin", .when = "price < 3", .effect = RuleEffect::kPin},
+                     {.name = "bury", .when = "price >= 8", .effect = RuleEffect::kBury}};
+  f.open();
+  for (int i = 0; i < 10; ++i) f.add("p" + std::to_string(i), 10.0 - i, {{"price", static_cast<double>(i)}});
+  Ids all;
+  RecommendRequest request{.limit = 3};
+  for (int page = 0; page < 4; ++page) {
+    const auto got = f.answer(request);
+    REQUIRE(got.ok());
+    for (const Recommended& item : got->items) all.push_back(item.place.id.str());
+    request.cursor = got->next;
+  }
+  CHECK(all == Ids{"p2", "p1", "p0", "p7", "p6", "p5", "p4", "p3", "p9", "p8"});
+}
+
+TEST_CASE("kept answers know conditions, open hours and rules") {
+  Fixture f;
+  f.options.answers.memory_bytes = 1u << 20;
+  f.open();
+  f.add("a", 1, {{"price", 1.0}});
+  f.add("b", 2, {{"price", 2.0}});
+  CHECK(f.ask({.where = "price = 1"}) == Ids{"a"});
+  CHECK(f.ask({.where = "price = 2"}) == Ids{"b"});
+  CHECK(f.ask({.only = {PlaceId("b")}}) == Ids{"b"});
+  CHECK(f.ask({}) == Ids{"a", "b"});
+  CHECK(f.answer({})->kept.has_value());
+  REQUIRE(f.engine->apply_rules({}, {{.name = "r", .when = "price = 2", .effect = RuleEffect::kPin}}).ok());
+  CHECK(f.ask({}) == Ids{"b", "a"});
+  CHECK(f.answer({.attributes = true})->items[0].place.attributes.size() == 1);
+  CHECK(f.answer({})->items[0].place.attributes.empty());
+}
+
+TEST_CASE("options of places that make no sense are refused with the key") {
+  const auto problem = [](PlaceOptions options, std::vector<PlaceRule> rules = {}) {
+    return check_place_options(options, rules).message();
+  };
+  CHECK(problem({.time_zone = "Mars"}).starts_with("places.time_zone: 'Mars' is no time zone"));
+  CHECK(problem({.public_holidays = {"x"}}).starts_with("places.public_holidays: 'x' is no day"));
+  CHECK(problem({.school_holidays = {"x"}}).starts_with("places.school_holidays: 'x' is no day"));
+  CHECK(problem({.attributes = {{""}}}).starts_with("attribute[0].name: "));
+  CHECK(problem({}, {{.name = "a", .add = 1.0}, {.name = "a", .add = 1.0}}) ==
+        "rule[1].name: 'a' is the name of rule[0] already");
+  CHECK(problem({}, {{.name = "a"}}).starts_with("rule[0].add: must be from -1000 to 1000 and not 0"));
+  CHECK(problem({}, {{.name = "a", .effect = RuleEffect::kBury, .add = 1.0}}).starts_with("rule[0].add: is for"));
+  CHECK(problem({}, {{.name = "a", .when = "x =", .add = 1.0}}).starts_with("rule[0].when: column 4"));
+  CHECK(problem({}, {{.name = "a", .active = "always", .add = 1.0}}).starts_with("rule[0].active: column 1"));
+  CHECK(problem({}, {{.name = "a", .cells = {"ail"}, .add = 1.0}}) ==
+        "rule[0].cells: 'ail' is no geohash of 1 to 12 letters");
+}
