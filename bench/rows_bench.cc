@@ -203,7 +203,7 @@ void measure(const bench::Report& report, const std::string& name, const Trace& 
 
 int main(int argc, char** argv) {
   const bench::Report report("rows", argc, argv);
-  const std::size_t events = report.quick() ? 100'000 : 1'000'000;
+  const std::size_t events = report.quick() ? 100'000 : 300'000;
   for (const double chance : {0.1, 0.5}) {
     measure(report, "Zipf 0.8", bench::zipf(100'000, events, 0.8, 1), chance);
     measure(report, "Zipf 1.0", bench::zipf(100'000, events, 1.0, 2), chance);

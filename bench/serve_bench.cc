@@ -24,6 +24,10 @@ constexpr NamedCase kCases[] = {
     {"batches", batch_case, "questions of many callers, scanned together and each alone"},
     {"http", http_case, "answers a second over HTTP beside a bare Boost.Beast responder"},
     {"recommendations", recommendations_case, "the same of recommendations that are computed each time"},
+    {"answers", answers_case, "kept answers: in process; over HTTP beside a bare responder and Redis GET"},
+    {"disk", disk_case, "kept answers that memory had no room for: time, and bytes on the disk"},
+    {"features", features_case, "features of 50 users, 5 views each, beside the same rows in Redis hashes"},
+    {"headline", headline_case, "all together: 40,000 places, 50,000 users, events and questions over HTTP"},
 };
 
 void print_usage() {

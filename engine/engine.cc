@@ -73,6 +73,7 @@ class EngineImpl final : public Engine {
   Result<Place> get_place(const CallContext& context, const PlaceId& id) const override;
   Result<FeatureResponse> get_features(const CallContext& context, const FeatureRequest& request) const override;
   Result<Recommendations> recommend(const CallContext& context, const RecommendRequest& request) const override;
+  std::optional<Recommendations> kept_recommendations(const RecommendRequest& request) const override;
   Status invalidate_answers(const CallContext& context, const AnswerTags& tags) override;
   Result<ErasureReceipt> erase_user(const CallContext& context, const UserId& user) override;
   Result<UserExport> export_user(const CallContext& context, const UserId& user) const override;
@@ -405,6 +406,12 @@ Result<Recommendations> EngineImpl::recommend(const CallContext& context, const 
     return answers_->answer(context, said);
   }
   return answers_->answer(context, request);
+}
+
+std::optional<Recommendations> EngineImpl::kept_recommendations(const RecommendRequest& request) const {
+  auto kept = answers_->kept(request);
+  if (kept) recommendations_.fetch_add(1, std::memory_order_relaxed);
+  return kept;
 }
 
 Status EngineImpl::invalidate_answers(const CallContext& context, const AnswerTags& tags) {

@@ -25,5 +25,9 @@ void filters_case(ServeRun& run);
 void batch_case(ServeRun& run);
 void http_case(ServeRun& run);
 void recommendations_case(ServeRun& run);
+void answers_case(ServeRun& run);
+void disk_case(ServeRun& run);
+void features_case(ServeRun& run);
+void headline_case(ServeRun& run);
 
 }  // namespace cairn::bench

@@ -31,9 +31,13 @@ int connect_to(std::uint16_t port) {
 }  // namespace
 
 ClosedLoop::ClosedLoop(std::uint16_t port, std::string request, std::size_t connections)
-    : request_(std::move(request)), poll_(::epoll_create1(EPOLL_CLOEXEC)) {
+    : ClosedLoop(port, std::vector<std::string>{std::move(request)}, {0}, connections) {}
+
+ClosedLoop::ClosedLoop(std::uint16_t port, std::vector<std::string> requests, std::vector<std::uint32_t> order,
+                       std::size_t connections)
+    : requests_(std::move(requests)), order_(std::move(order)), poll_(::epoll_create1(EPOLL_CLOEXEC)) {
   for (std::size_t i = 0; i < connections; ++i) {
-    peers_.push_back({connect_to(port), {}});
+    peers_.push_back({connect_to(port), {}, {}});
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.u64 = i;
@@ -46,7 +50,9 @@ ClosedLoop::~ClosedLoop() {
   ::close(poll_);
 }
 
-double ClosedLoop::rate(double seconds) {
+double ClosedLoop::rate(double seconds) { return rate(seconds, nullptr); }
+
+double ClosedLoop::rate(double seconds, std::vector<double>* micros) {
   using std::chrono::steady_clock;
   const auto start = steady_clock::now();
   const auto end = start + std::chrono::duration_cast<steady_clock::duration>(std::chrono::duration<double>(seconds));
@@ -54,7 +60,7 @@ double ClosedLoop::rate(double seconds) {
   std::size_t answers = 0;
   std::size_t in_flight = peers_.size();
   auto last = start;
-  for (const Peer& peer : peers_) ask(peer);
+  for (Peer& peer : peers_) ask(peer);
   while (in_flight > 0) {
     const int ready = ::epoll_wait(poll_, events.data(), static_cast<int>(events.size()), -1);
     const bool over = steady_clock::now() >= end;
@@ -62,6 +68,9 @@ double ClosedLoop::rate(double seconds) {
       Peer& peer = peers_[events[static_cast<std::size_t>(i)].data.u64];
       if (!read(peer)) continue;
       ++answers;
+      if (micros != nullptr) {
+        micros->push_back(std::chrono::duration<double, std::micro>(steady_clock::now() - peer.asked).count());
+      }
       over ? static_cast<void>(--in_flight) : ask(peer);
     }
     last = steady_clock::now();
@@ -69,9 +78,12 @@ double ClosedLoop::rate(double seconds) {
   return static_cast<double>(answers) / std::chrono::duration<double>(last - start).count();
 }
 
-void ClosedLoop::ask(const Peer& peer) const {
-  CAIRN_CHECK(::send(peer.socket, request_.data(), request_.size(), MSG_NOSIGNAL) ==
-              static_cast<ssize_t>(request_.size()));
+void ClosedLoop::ask(Peer& peer) {
+  const std::string& request = requests_[order_[next_]];
+  next_ = next_ + 1 == order_.size() ? 0 : next_ + 1;
+  peer.asked = std::chrono::steady_clock::now();
+  CAIRN_CHECK(::send(peer.socket, request.data(), request.size(), MSG_NOSIGNAL) ==
+              static_cast<ssize_t>(request.size()));
 }
 
 /// Returns whether the answer is whole now.

@@ -9,6 +9,9 @@ namespace {
 /// The second event of an entity within a while is what brings its row in: the first is most entities' only one.
 constexpr unsigned kEventsOfHot = 2;
 
+/// Counts of entities are halved after so many: a quarter as many as there are counters, so that few share one.
+constexpr std::uint32_t kHalvedEvery = std::uint32_t{1} << 16;
+
 std::size_t item_bytes(std::string_view key, const RowCache::RowPtr& row) {
   constexpr std::size_t kOverhead = 160;  // list node, map node, control block
   return kOverhead + key.size() + (row ? row->memory_bytes() : 0);
@@ -22,7 +25,7 @@ unsigned RowCache::EventCounts::add(std::size_t hash) {
   const std::uint8_t count = counter.load(std::memory_order_relaxed);
   // Two that count at once may count one: it is a hint.
   if (count < UINT8_MAX) counter.store(count + 1, std::memory_order_relaxed);
-  if ((added_.fetch_add(1, std::memory_order_relaxed) + 1) % kPeriod == 0) {
+  if ((added_.fetch_add(1, std::memory_order_relaxed) + 1) % kHalvedEvery == 0) {
     for (std::atomic<std::uint8_t>& one : counts_) {
       one.store(one.load(std::memory_order_relaxed) / 2, std::memory_order_relaxed);
     }

@@ -41,6 +41,19 @@ void show_shared(const nlohmann::json& shared) {
   if (!text_at(shared, "trouble").empty()) line("its trouble", text_at(shared, "trouble"));
 }
 
+/// "128 of 128 lists of popular cells, 3 rounds, 412 computed; the last took 96 ms"
+std::string warming_text(const nlohmann::json& warming) {
+  std::string text = grouped(count_at(warming, "done")) + " of " + grouped(count_at(warming, "planned")) +
+                     " lists of popular cells, " + grouped(count_at(warming, "computed")) + " computed in " +
+                     grouped(count_at(warming, "rounds")) + " rounds";
+  if (count_at(warming, "failed") > 0) text += ", " + grouped(count_at(warming, "failed")) + " failed";
+  if (count_at(warming, "cut_short") > 0) {
+    text += ", " + grouped(count_at(warming, "cut_short")) + " rounds cut short by warm_time";
+  }
+  return text + (flag_at(warming, "running") ? "; one is under way"
+                                             : "; the last took " + grouped(count_at(warming, "last_ms")) + " ms");
+}
+
 void show_stats(const GlobalOptions& options) {
   if (options.json()) return print(call(options, {.target = "/v1/cache"}).body + "\n");
   const nlohmann::json cache = call_json(options, {.target = "/v1/cache"});
@@ -58,6 +71,8 @@ void show_stats(const GlobalOptions& options) {
   line("not kept", grouped(count_at(cache, "passed")) + " requests about other moments, further pages, or with a draw");
   line("refreshed", grouped(count_at(cache, "refreshes")) + " in the background");
   line("evicted", grouped(count_at(cache, "evictions")) + " for want of room");
+  if (cache.contains("warming") && count_at(cache["warming"], "rounds") > 0)
+    line("warmed", warming_text(cache["warming"]));
   if (cache.contains("disk") && count_at(cache["disk"], "limit") > 0) show_disk(cache["disk"]);
   if (cache.contains("shared") && cache["shared"].value("in_use", false)) show_shared(cache["shared"]);
   if (count_at(cache, "heard") > 0) line("told by SQL", grouped(count_at(cache, "heard")) + " invalidations");

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <optional>
@@ -197,6 +198,16 @@ void save(const std::string& path, const std::string& text) {
   if (!file) fail({StatusCode::kUnavailable, "cannot write " + path + "; is its folder there, and the disk not full?"});
 }
 
+/// Fails before anything is measured that could not be written down. Leaves no file that was not there.
+void check_can_save(const std::string& path) {
+  const bool was_there = std::filesystem::exists(std::filesystem::path(path));
+  std::ofstream file(path, std::ios::binary | std::ios::app);
+  file.close();
+  if (!file) fail({StatusCode::kUnavailable, "cannot write " + path + "; is its folder there, and the disk not full?"});
+  std::error_code ignored;
+  if (!was_there) std::filesystem::remove(path, ignored);
+}
+
 RampRates ramp_of(const LoadArguments& arguments) {
   auto ramp = parse_ramp(arguments.ramp);
   if (!ramp.ok()) usage("--ramp", ramp.status().message());
@@ -214,6 +225,7 @@ void run(const GlobalOptions& global, LoadArguments arguments) {
   if (options.threads > options.connections) usage("--threads", "there must be a connection for each thread");
   const std::optional<RampRates> ramp = arguments.ramp.empty() ? std::nullopt : std::optional(ramp_of(arguments));
   WorkloadOptions workload = workload_of(arguments);
+  if (!arguments.svg.empty()) check_can_save(arguments.svg);
   static_cast<void>(call(global, {.target = "/healthz"}));  // nobody there: says so, and ends
   const ServerAddress server = value_or_fail(parse_server_url(global.url));
   const bool about_places = asks(workload.mix, RequestKind::kPlaces) || asks(workload.mix, RequestKind::kInteractions);

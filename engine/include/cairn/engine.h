@@ -150,6 +150,11 @@ class Engine {
   [[nodiscard]] virtual Result<Recommendations> recommend(const CallContext& context,
                                                           const RecommendRequest& request) const = 0;
 
+  /// The kept answer that recommend() would give, if it is in memory and its text is beside it (AnswerMemo). Reads
+  /// nothing else, waits for nothing and computes nothing, so that a thread that many wait for may ask. Absent: ask
+  /// recommend().
+  [[nodiscard]] virtual std::optional<Recommendations> kept_recommendations(const RecommendRequest& request) const = 0;
+
   /// Kept answers about any of these are not given again (AnswerCacheOptions). What events, imports and activations
   /// make outdated need not be named.
   [[nodiscard]] virtual Status invalidate_answers(const CallContext& context, const AnswerTags& tags) = 0;

@@ -49,6 +49,16 @@ void write_answer_cache(json::Writer& out, const AnswerCacheStatus& answers) {
   out.key("age_ms_total").unsigned_integer(answers.shared_age_ms);
   out.key("waited_us_total").unsigned_integer(answers.shared_waited_us);
   out.key("trouble").text(answers.shared_trouble).end_object();
+  const AnswerWarmingStatus& warming = answers.warming;
+  out.key("warming").begin_object();
+  out.key("rounds").unsigned_integer(warming.rounds);
+  out.key("running").boolean(warming.running);
+  out.key("planned").unsigned_integer(warming.planned);
+  out.key("done").unsigned_integer(warming.done);
+  out.key("computed").unsigned_integer(warming.computed);
+  out.key("failed").unsigned_integer(warming.failed);
+  out.key("cut_short").unsigned_integer(warming.cut_short);
+  out.key("last_ms").unsigned_integer(warming.last_ms).end_object();
   out.end_object();
 }
 

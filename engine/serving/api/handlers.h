@@ -18,6 +18,8 @@ namespace cairn::serving {
 struct ApiOptions {
   std::string checkpoints_dir = {};                ///< HttpOptions::checkpoints_dir
   std::string models_dir = {};                     ///< HttpOptions::models_dir
+  std::string lists_reuse = "public, no-cache";    ///< Cache-Control of answers for nobody in particular
+  std::string places_reuse = "public, no-cache";   ///< and of places
   std::function<std::size_t()> client_bytes = {};  ///< what the server holds for its clients; empty: not known
 };
 
@@ -30,6 +32,10 @@ class Handlers {
       : engine_(engine), admission_(admission), metrics_(metrics), options_(std::move(options)) {}
 
   ApiResponse recommend(const ApiRequest& request) const;
+  ApiResponse recommend_to_all(const ApiRequest& request) const;
+  // From memory alone; false: nothing is kept. What was read of the request stays with it.
+  bool recommend_at_once(ApiRequest& request, ApiResponse* response) const;
+  bool recommend_to_all_at_once(ApiRequest& request, ApiResponse* response) const;
   ApiResponse ingest(const ApiRequest& request) const;
   ApiResponse check_events(const ApiRequest& request) const;
   ApiResponse retract_event(const ApiRequest& request) const;

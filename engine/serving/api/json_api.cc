@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/serving/api/conditional.h"
 #include "engine/serving/api/time_limit.h"
 
 namespace cairn::serving {
@@ -44,6 +45,14 @@ bool JsonApi::handle(std::shared_ptr<ApiRequest> request, Done done) {
     return false;
   }
   if (const auto time = time_allowed(route->time, request->body)) request->context.deadline = request->received + *time;
+  if (auto response = answered_at_once(*route, *request)) {
+    // Counted as what is answered on this thread always.
+    return admission_.submit(
+        Lane::kInline, {.context = std::move(request->context),
+                        .cancel = request->cancel,
+                        .run = [&](const CallContext&) { finish(route, *request, *std::move(response), done); },
+                        .refuse = [&](const Status& why) { finish(route, *request, error_response(why), done); }});
+  }
   Call call{.context = std::move(request->context), .cancel = request->cancel};
   call.run = [this, route, request, done](CallContext context) {
     request->context = std::move(context);
@@ -56,15 +65,28 @@ bool JsonApi::handle(std::shared_ptr<ApiRequest> request, Done done) {
   return route->lane == Lane::kRead;
 }
 
+std::optional<ApiResponse> JsonApi::answered_at_once(const Route& route, ApiRequest& request) const {
+  if (route.answer_at_once == nullptr || request.wants_coding) return std::nullopt;
+  try {
+    ApiResponse response;
+    if ((handlers_.*route.answer_at_once)(request, &response)) return response;
+  } catch (const std::exception&) {  // whoever handles it fails alike, and says so
+  }
+  return std::nullopt;
+}
+
 void JsonApi::count_refusal(const ApiResponse& response) {
   metrics_.observe_request(Metrics::kOtherRoute, response.http_code, std::chrono::nanoseconds(0));
 }
 
 void JsonApi::finish(const Route* route, const ApiRequest& request, ApiResponse response, const Done& done) {
+  answer_condition(request, &response);
   const auto took = std::chrono::steady_clock::now() - request.received;
   metrics_.observe_request(index_of(route), response.http_code, took);
   // Here and not in the handler, so that those that never reached it are counted as well.
-  if (route && route->handle == &Handlers::recommend) metrics_.observe_recommendation(response.status, took);
+  const bool recommends =
+      route && (route->handle == &Handlers::recommend || route->handle == &Handlers::recommend_to_all);
+  if (recommends) metrics_.observe_recommendation(response.status, took);
   done(std::move(response));
 }
 

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "cairn/engine.h"
 #include "engine/serving/admission/admission.h"
@@ -35,6 +36,8 @@ class JsonApi {
   [[nodiscard]] Metrics& metrics() noexcept { return metrics_; }
 
  private:
+  /// nullopt: it has to be handled in its lane.
+  [[nodiscard]] std::optional<ApiResponse> answered_at_once(const Route& route, ApiRequest& request) const;
   void finish(const Route* route, const ApiRequest& request, ApiResponse response, const Done& done);
 
   Admission& admission_;

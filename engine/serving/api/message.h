@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -14,6 +15,8 @@
 
 namespace cairn::serving {
 
+struct TimedRequest;
+
 /// What a handler sees of one HTTP request. Independent of the library that read it from the socket.
 struct ApiRequest {
   std::string method;  ///< as sent; HEAD is served as GET, its body is left out later
@@ -23,10 +26,16 @@ struct ApiRequest {
   std::optional<std::string> idempotency_key;
   /// Of the header Accept-Language, as it came; empty when there is none.
   std::string accept_language;
+  std::optional<std::string> if_none_match;  ///< of the header of that name; of several, with commas between
   std::string body;
   std::chrono::steady_clock::time_point received;  ///< when the last byte had been read
   CallContext context;      ///< what the call to the engine begins with; its trace id is the request's id
   std::stop_source cancel;  ///< stop is requested when nobody waits for the answer any more
+
+  /// Whether the answer is to be compressed when it is large, which takes longer than giving one that is kept.
+  bool wants_coding = false;
+  /// What has been read of it already, where it asks for recommendations.
+  std::shared_ptr<const TimedRequest> recommendation = {};
 
   std::vector<std::string> path_parameters;                ///< decoded, in the pattern's order; set by the router
   std::vector<std::pair<std::string, std::string>> query;  ///< decoded; set by the router
@@ -50,6 +59,15 @@ struct ApiResponse {
   bool close = false;                      ///< end the connection after this answer
   std::string_view content_encoding = {};  ///< of the body, by its name in HTTP; empty: as it is
   bool varies = false;                     ///< whether other clients get it in another coding
+
+  // What others may keep of it. As they stand here: nobody may keep anything.
+  std::string cache_control;      ///< empty: kForNobody
+  std::string etag;               ///< with its quotes; empty: none
+  std::string content_location;   ///< by what other address the same is had; empty: by none
+  std::uint64_t age_seconds = 0;  ///< since it was made, where that was not for this request
+
+  /// "private" besides, for caches that know it and not the other.
+  static constexpr std::string_view kForNobody = "private, no-store";
 
   static constexpr std::string_view kJson = "application/json";
 };

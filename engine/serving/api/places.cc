@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/serving/api/body.h"
+#include "engine/serving/api/conditional.h"
 #include "engine/serving/api/encode.h"
 #include "engine/serving/api/handlers.h"
 #include "engine/serving/json/fields.h"
@@ -93,7 +94,10 @@ ApiResponse Handlers::get_place(const ApiRequest& request) const {
   write_place_members(out, *place);
   write_attributes(out, *place);
   out.end_object();
-  return json_response(std::move(out).take());
+  ApiResponse response = json_response(std::move(out).take());
+  response.etag = weak_etag_of(response.body);
+  response.cache_control = options_.places_reuse;
+  return response;
 }
 
 namespace {

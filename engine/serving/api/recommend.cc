@@ -1,18 +1,31 @@
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "cairn/rfc3339.h"
+#include "engine/serving/api/conditional.h"
 #include "engine/serving/api/encode.h"
 #include "engine/serving/api/handlers.h"
+#include "engine/serving/api/query.h"
 #include "engine/serving/api/time_limit.h"
 #include "engine/serving/json/fields.h"
 
 namespace cairn::serving {
+
+/// A request with the time that its caller gives it.
+struct TimedRequest {
+  RecommendRequest request;
+  std::chrono::milliseconds deadline = kRecommendTimeLimit.standard;
+};
+
 namespace {
 
+/// A body beyond this is read where nobody else waits for the thread.
+constexpr std::size_t kAtOnceBytesMax = 4096;
 constexpr std::size_t kWarmRequestsMax = 1'000;
 constexpr std::size_t kCategoriesMax = 256;
 constexpr std::size_t kPlacesMax = 10'000;
@@ -78,19 +91,15 @@ std::optional<Explore> read_explore(json::Fields& fields) {
   return explore;
 }
 
-/// A request with the time that its caller gives it.
-struct TimedRequest {
-  RecommendRequest request;
-  std::chrono::milliseconds deadline = kRecommendTimeLimit.standard;
-};
-
 /// `what` names the request in messages; may be empty.
 Result<TimedRequest> read_request(const json::Value& body, const std::string& what = "") {
   json::Fields fields(body, what);
   TimedRequest timed;
   RecommendRequest& request = timed.request;
-  request.user = UserId(fields.id("user_id").value_or(""));  // none: a visitor
   request.position = fields.position();
+  request.cell = fields.text("cell").value_or("");
+  request.snap = fields.flag("snap", false);
+  request.user = UserId(fields.id("user_id").value_or(""));  // none: a visitor
   request.position_time = fields.time("position_time");
   // Without a position the time of its fix means nothing, and would hide that lat and lon were forgotten.
   if (request.position_time && !request.position) fields.fail("position_time needs lat and lon");
@@ -167,6 +176,8 @@ std::string write_lasting_part(const Recommendations& answer, const RecommendReq
   out.key("known_by").text(to_string(answer.known_by));
   out.key("ranker").unsigned_integer(answer.ranker);
   out.key("model").text(answer.model);
+  out.key("cell");
+  answer.cell.empty() ? static_cast<void>(out.null()) : static_cast<void>(out.text(answer.cell));
   out.key("segment");
   answer.segment ? static_cast<void>(out.unsigned_integer(*answer.segment)) : static_cast<void>(out.null());
   out.key("explored").text(answer.explored ? to_string(*answer.explored) : "");
@@ -179,6 +190,12 @@ std::string write_lasting_part(const Recommendations& answer, const RecommendReq
   out.key("freshness");
   write_freshness(out, answer.freshness);
   return std::move(out).take();
+}
+
+/// What of the lasting part is the same as long as the same places are answered for the same reasons.
+std::string_view what_it_says(std::string_view text) {
+  // Inside of a JSON string a quote has a backslash before it, so this is the member.
+  return text.substr(0, text.rfind(R"(,"freshness":)"));
 }
 
 std::string write_answer(const Recommendations& answer, const RecommendRequest& request) {
@@ -200,15 +217,113 @@ std::string write_answer(const Recommendations& answer, const RecommendRequest& 
 
 }  // namespace
 
+namespace {
+
+using ReadRequest = Result<std::shared_ptr<const TimedRequest>>;
+
+/// The request as it was read before, or else as it is read now.
+ReadRequest read_once(const ApiRequest& request, Result<TimedRequest> (*read)(const ApiRequest&)) {
+  if (request.recommendation) return request.recommendation;
+  CAIRN_ASSIGN_OR_RETURN(TimedRequest timed, read(request));
+  return std::make_shared<const TimedRequest>(std::move(timed));
+}
+
+Result<TimedRequest> read_post(const ApiRequest& request) {
+  CAIRN_ASSIGN_OR_RETURN(const json::Value body, json::parse(request.body));
+  CAIRN_ASSIGN_OR_RETURN(TimedRequest read, read_request(body));
+  if (read.request.language.empty()) read.request.language = request.accept_language;
+  return read;
+}
+
+/// What is kept, from memory; nullopt: nothing is.
+std::optional<Recommendations> kept(const Engine& engine, ApiRequest& request,
+                                    Result<TimedRequest> (*read)(const ApiRequest&)) {
+  if (request.body.size() > kAtOnceBytesMax) return std::nullopt;
+  ReadRequest timed = read_once(request, read);
+  if (!timed.ok()) return std::nullopt;  // who handles it says why
+  request.recommendation = *std::move(timed);
+  return engine.kept_recommendations(request.recommendation->request);
+}
+
+}  // namespace
+
 ApiResponse Handlers::recommend(const ApiRequest& request) const {
-  const Result<json::Value> body = json::parse(request.body);
-  if (!body.ok()) return error_response(body.status());
-  Result<TimedRequest> read = read_request(*body);
+  const ReadRequest read = read_once(request, read_post);
   if (!read.ok()) return error_response(read.status());
-  if (read->request.language.empty()) read->request.language = request.accept_language;
-  const Result<Recommendations> answer = engine_.recommend(request.context_within(read->deadline), read->request);
+  const TimedRequest& timed = **read;
+  const Result<Recommendations> answer = engine_.recommend(request.context_within(timed.deadline), timed.request);
   if (!answer.ok()) return error_response(answer.status());
-  return json_response(write_answer(*answer, read->request));
+  return json_response(write_answer(*answer, timed.request));
+}
+
+bool Handlers::recommend_at_once(ApiRequest& request, ApiResponse* response) const {
+  const auto answer = kept(engine_, request, read_post);
+  if (answer) *response = json_response(write_answer(*answer, request.recommendation->request));
+  return answer.has_value();
+}
+
+namespace {
+
+using Kind = QueryMember::Kind;
+constexpr QueryMember kListParameters[] = {
+    {"cell", Kind::kText},        {"lat", Kind::kNumber},         {"lon", Kind::kNumber},
+    {"limit", Kind::kNumber},     {"cursor", Kind::kText},        {"radius_meters", Kind::kNumber},
+    {"categories", Kind::kTexts}, {"exclude", Kind::kTexts},      {"max_per_category", Kind::kNumber},
+    {"diversity", Kind::kNumber}, {"segment", Kind::kNumber},     {"explain", Kind::kFlag},
+    {"language", Kind::kText},    {"deadline_ms", Kind::kNumber},
+};
+
+/// The address that all who ask from the cell have in common.
+std::string address_by_cell(const ApiRequest& request, const std::string& cell) {
+  Query query{{"cell", cell}};
+  for (const auto& one : request.query) {
+    if (one.first != "lat" && one.first != "lon") query.push_back(one);
+  }
+  return "/v1/recommendations?" + text_of(query);
+}
+
+/// Where the answer is asked for by a position, that is moved to the centre of its cell: so many ask for the same.
+Result<TimedRequest> read_list_request(const ApiRequest& request) {
+  CAIRN_ASSIGN_OR_RETURN(json::Value object, object_of(request.query, kListParameters));
+  auto* members = std::get_if<json::Value::Object>(&object.data);
+  const bool by_cell =
+      std::any_of(members->begin(), members->end(), [](const json::Member& one) { return one.name == "cell"; });
+  if (!by_cell) members->push_back({"snap", json::Value{true}});
+  CAIRN_ASSIGN_OR_RETURN(TimedRequest read, read_request(object));
+  if (!by_cell && !read.request.position) {
+    return invalid_argument("name a cell (a geohash of 5 to 8 letters), or lat and lon");
+  }
+  return read;
+}
+
+ApiResponse list_response(const ApiRequest& request, const RecommendRequest& asked, const Recommendations& answer,
+                          const std::string& reuse) {
+  ApiResponse response = json_response(write_answer(answer, asked));
+  response.cache_control = reuse;
+  response.etag = weak_etag_of(what_it_says(response.body));
+  if (answer.kept) {
+    const auto age = std::chrono::duration_cast<std::chrono::seconds>(answer.kept->age);
+    response.age_seconds = static_cast<std::uint64_t>(age.count());
+  }
+  if (asked.snap) response.content_location = address_by_cell(request, answer.cell);
+  return response;
+}
+
+}  // namespace
+
+ApiResponse Handlers::recommend_to_all(const ApiRequest& request) const {
+  const ReadRequest read = read_once(request, read_list_request);
+  if (!read.ok()) return error_response(read.status());
+  const TimedRequest& timed = **read;
+  const Result<Recommendations> answer = engine_.recommend(request.context_within(timed.deadline), timed.request);
+  if (!answer.ok()) return error_response(answer.status());
+  return list_response(request, timed.request, *answer, options_.lists_reuse);
+}
+
+bool Handlers::recommend_to_all_at_once(ApiRequest& request, ApiResponse* response) const {
+  const auto answer = kept(engine_, request, read_list_request);
+  if (answer) *response = list_response(request, request.recommendation->request, *answer, options_.lists_reuse);
+  return answer.has_value();
 }
 
 ApiResponse Handlers::warm_answers(const ApiRequest& request) const {

@@ -9,7 +9,10 @@ namespace cairn::serving {
 namespace {
 
 constexpr Route kRoutes[] = {
-    {"POST", "/v1/recommendations", Lane::kRead, kRecommendTimeLimit, &Handlers::recommend},
+    {"POST", "/v1/recommendations", Lane::kRead, kRecommendTimeLimit, &Handlers::recommend,
+     &Handlers::recommend_at_once},
+    {"GET", "/v1/recommendations", Lane::kRead, kRecommendTimeLimit, &Handlers::recommend_to_all,
+     &Handlers::recommend_to_all_at_once},
     {"POST", "/v1/interactions", Lane::kWrite, kUsualTimeLimit, &Handlers::ingest},
     {"POST", "/v1/interactions/check", Lane::kRead, kUsualTimeLimit, &Handlers::check_events},
     {"DELETE", "/v1/interactions/{event_id}", Lane::kWait, kWaitTimeLimit, &Handlers::retract_event},

@@ -177,13 +177,15 @@ AcceptedCodings read_accept_encoding(std::string_view value) noexcept {
 void encode_content(const AcceptedCodings& accepted, const HttpOptions& options, ApiResponse* response) noexcept {
   // What zlib counts in 32 bits is no answer of ours.
   constexpr std::size_t kBytesMax = std::size_t{1} << 30;
+  // What caches keep says it of all its answers, large or small, and of 304 too (RFC 9110, section 15.4.5).
+  response->varies = options.compress && !response->etag.empty();
   const std::string& body = response->body;
   const bool success = response->http_code >= 200 && response->http_code < 300;
   if (!options.compress || !success || body.empty() || body.size() > kBytesMax || !is_text(response->content_type)) {
     return;
   }
   const bool large = body.size() >= options.compress_bytes_min;
-  response->varies = large;
+  response->varies = response->varies || large;
   if (accepted.best == Coding::kIdentity || (!large && accepted.identity)) return;
   // Where identity is allowed, what does not get smaller is not worth it.
   const std::size_t bytes_max = accepted.identity ? body.size() - 1 : body.size() + body.size() / 8 + 1024;

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/serving/api/conditional.h"
 #include "engine/serving/http/free_memory.h"
 #include "engine/serving/http/headers.h"
 #include "engine/serving/http/memory_budget.h"
@@ -116,6 +117,9 @@ class HttpServer::Impl {
         api_(engine, admission_,
              {.checkpoints_dir = options_.checkpoints_dir,
               .models_dir = options_.models_dir,
+              .lists_reuse =
+                  cache_control_of({options_.list_max_age, options_.list_shared_max_age, options_.list_stale}),
+              .places_reuse = cache_control_of({options_.place_max_age, options_.place_max_age, {}}),
               .client_bytes = [this] { return client_bytes(); }}),
         context_{options_, hosts_, api_, registry_, memory_, phase_},
         io_(options_.threads),

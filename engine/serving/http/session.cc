@@ -379,6 +379,12 @@ void Session::submit() {
   const auto [key, keys_end] = header.equal_range("Idempotency-Key");
   if (key != keys_end) request->idempotency_key = std::next(key) == keys_end ? text_of(key->value()) : "";
   request->accept_language = text_of(header[http::field::accept_language]);
+  for (auto [tags, end] = header.equal_range(http::field::if_none_match); tags != end; ++tags) {
+    std::string& all =
+        request->if_none_match.has_value() ? request->if_none_match->append(",") : request->if_none_match.emplace();
+    all += std_view(tags->value());
+  }
+  request->wants_coding = accepted_.best != Coding::kIdentity;
   request->body = body_->take_body();
   body_.reset();
   request->received = steady_clock::now();
@@ -450,9 +456,14 @@ void Session::write_head(const ApiResponse& response) {
   const auto reason = http::obsolete_reason(http::int_to_status(static_cast<unsigned>(response.http_code)));
   head_.assign(old ? "HTTP/1.0 " : "HTTP/1.1 ").append(std::to_string(response.http_code)).append(" ");
   head_.append(reason.data(), reason.size()).append("\r\n");
+  const bool has_content = response.http_code != 304;
   append_field(&head_, "Date", http_date());
-  append_field(&head_, "Content-Type", response.content_type);
-  append_field(&head_, "Cache-Control", "no-store");
+  if (has_content) append_field(&head_, "Content-Type", response.content_type);
+  append_field(&head_, "Cache-Control",
+               response.cache_control.empty() ? ApiResponse::kForNobody : std::string_view(response.cache_control));
+  if (!response.etag.empty()) append_field(&head_, "ETag", response.etag);
+  if (response.age_seconds > 0) append_field(&head_, "Age", std::to_string(response.age_seconds));
+  if (!response.content_location.empty()) append_field(&head_, "Content-Location", response.content_location);
   if (!response.content_encoding.empty()) append_field(&head_, "Content-Encoding", response.content_encoding);
   if (response.varies) append_field(&head_, "Vary", "Accept-Encoding");
   append_field(&head_, "X-Content-Type-Options", "nosniff");
@@ -461,7 +472,8 @@ void Session::write_head(const ApiResponse& response) {
   if (response.retry_after_seconds > 0) {
     append_field(&head_, "Retry-After", std::to_string(response.retry_after_seconds));
   }
-  append_field(&head_, "Content-Length", std::to_string(response.body.size()));
+  // Of 304 it would be the length of what is not sent (RFC 9110, section 8.6).
+  if (has_content) append_field(&head_, "Content-Length", std::to_string(response.body.size()));
   // What goes without saying differs between the versions (RFC 9112, section 9.3).
   if (keep_ == old) append_field(&head_, "Connection", keep_ ? "keep-alive" : "close");
   head_.append("\r\n");

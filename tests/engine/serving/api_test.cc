@@ -84,11 +84,12 @@ TEST_CASE_FIXTURE(Serving, "attributes of places are taken as JSON has them, and
       "attributes":{"b":true,"l":["thai",3,false],"n":18446744073709551615,"none":null,"s":"caf\u00e9","t":-1.5}})";
   REQUIRE(post(port(), "/v1/places", place).code == 200);
   const auto back = json_of(get(port(), "/v1/places/x"));
-  CHECK(back["attributes"] == nlohmann::json::parse(
-                                  R"({"b":true,"l":["thai",3,false],"n":1.8446744073709552e19,"s":"caf\u00e9","t":-1.5})"));
+  CHECK(back["attributes"] ==
+        nlohmann::json::parse(R"({"b":true,"l":["thai",3,false],"n":1.8446744073709552e19,"s":"caf\u00e9","t":-1.5})"));
   const auto refused = [&](const std::string& attributes) {
-    return check_error(post(port(), "/v1/places", R"({"place_id":"y","lat":1,"lon":2,"attributes":)" + attributes + "}"),
-                       400, "INVALID_ARGUMENT");
+    return check_error(
+        post(port(), "/v1/places", R"({"place_id":"y","lat":1,"lon":2,"attributes":)" + attributes + "}"), 400,
+        "INVALID_ARGUMENT");
   };
   CHECK(mentions(refused("[1]"), "place 0: attributes must be an object, not an array"));
   CHECK(mentions(refused(R"({"a":{"b":1}})"),
@@ -103,7 +104,7 @@ TEST_CASE_FIXTURE(Serving, "a recommendation answer carries items, reasons and f
     "items":[{"place_id":"p1","name":"Caffe \"Reggio\"","lat":40.7303,"lon":-74.0003,"category":"cafe","score":1.25,
       "distance_meters":321.5,"because":"You have been here 12 times.",
       "reasons":[{"feature":"affinity","value":0.5,"contribution":1.25,"text":"visited 12 times, last 2 days ago"}]}],
-    "next":"0a1b","known_by":"recent","ranker":7,"model":"cafe01","segment":null,"explored":"",
+    "next":"0a1b","known_by":"recent","ranker":7,"model":"cafe01","cell":null,"segment":null,"explored":"",
     "candidates":17,"shortfall":"only 1 place within 500 m","degraded":false,"by_fallback":false,
     "user_event":"2024-05-01T11:00:00.000Z",
     "freshness":{"watermarks":[{"source":"api","partition":0,"offset":42}],
@@ -400,9 +401,10 @@ TEST_CASE_FIXTURE(Serving, "plain features carry counts and times") {
 
 TEST_CASE_FIXTURE(Serving, "a place is found by its percent-decoded id") {
   start();
-  CHECK(json_of(get(port(), "/v1/places/p1")) ==
-        nlohmann::json::parse(
-            R"({"place_id":"p1","name":"Caffe \"Reggio\"","lat":40.7303,"lon":-74.0003,"category":"cafe","attributes":{}})"));
+  CHECK(
+      json_of(get(port(), "/v1/places/p1")) ==
+      nlohmann::json::parse(
+          R"({"place_id":"p1","name":"Caffe \"Reggio\"","lat":40.7303,"lon":-74.0003,"category":"cafe","attributes":{}})"));
   CHECK(json_of(get(port(), "/v1/places/a%2Fb%20%C3%BC"))["name"] == "odd id");
   CHECK(mentions(check_error(get(port(), "/v1/places/nowhere"), 404, "NOT_FOUND"), "nowhere"));
   check_error(get(port(), "/v1/places/%zz"), 400, "INVALID_ARGUMENT");
@@ -722,7 +724,7 @@ TEST_CASE_FIXTURE(Serving, "an unknown path is 404, a known one asked wrongly 40
   check_error(get(port(), "/v1/nothing"), 404, "NOT_FOUND");
   check_error(get(port(), "/"), 404, "NOT_FOUND");
   check_error(get(port(), "/v1/places/a/b"), 404, "NOT_FOUND");
-  const Answer got = get(port(), "/v1/recommendations");
+  const Answer got = get(port(), "/v1/interactions");
   check_error(got, 405, "UNIMPLEMENTED");
   CHECK(got.headers.at("allow") == "POST");
   const Answer posted = post(port(), "/metrics", "");
@@ -849,6 +851,8 @@ TEST_CASE_FIXTURE(Serving, "every field that openapi.json gives a recommendation
   nlohmann::json values = {{"user_id", "u"},
                            {"lat", 1},
                            {"lon", 2},
+                           {"cell", "dr5ru"},
+                           {"snap", true},
                            {"position_time", 0},
                            {"time", 0},
                            {"limit", 1},
@@ -936,7 +940,15 @@ TEST_CASE_FIXTURE(Serving, "the cache tells of itself, alone and in the status")
                                   .waited_us = 28,
                                   .disk_waited_us = 29,
                                   .shared_waited_us = 30,
-                                  .heard = 31};
+                                  .heard = 31,
+                                  .warming = {.rounds = 17,
+                                              .computed = 18,
+                                              .failed = 19,
+                                              .cut_short = 20,
+                                              .running = true,
+                                              .planned = 21,
+                                              .done = 22,
+                                              .last_ms = 23}};
   const auto cache = json_of(get(port(), "/v1/cache"));
   CHECK(cache == nlohmann::json::parse(R"({"bytes":10,"limit":20,"entries":1,"hit_ratio":0.8,"hits":6,"stale_hits":2,
     "misses":2,"outdated":1,"waited":1,"passed":3,"refreshes":4,"evictions":5,
@@ -944,7 +956,8 @@ TEST_CASE_FIXTURE(Serving, "the cache tells of itself, alone and in the status")
     "disk":{"bytes":11,"limit":12,"hits":13,"misses":14,"writes":15,"dropped":16,"age_ms_total":26,
       "waited_us_total":29,"trouble":"full"},
     "shared":{"in_use":true,"hits":17,"misses":18,"passed":19,"writes":20,"dropped":21,"expired":22,"rows":23,
-      "bytes":24,"age_ms_total":27,"waited_us_total":30,"trouble":"gone"}})"));
+      "bytes":24,"age_ms_total":27,"waited_us_total":30,"trouble":"gone"},
+    "warming":{"rounds":17,"running":true,"planned":21,"done":22,"computed":18,"failed":19,"cut_short":20,"last_ms":23}})"));
   CHECK(json_of(get(port(), "/v1/status"))["cache"] == cache);
 }
 

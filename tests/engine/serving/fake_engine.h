@@ -33,6 +33,9 @@ class FakeEngine final : public Engine {
   Result<CorrectionAck> correct_event(const CallContext&, const EventCorrection& correction) override {
     return on_correct(correction);
   }
+  std::optional<Recommendations> kept_recommendations(const RecommendRequest& request) const override {
+    return on_kept(request);
+  }
   Result<ErasureReceipt> erase_user(const CallContext&, const UserId& user) override { return on_erase(user); }
   Result<UserExport> export_user(const CallContext&, const UserId& user) const override { return on_export(user); }
   EngineStatus status(const CallContext& context) const override;
@@ -72,6 +75,8 @@ class FakeEngine final : public Engine {
   EngineStatus status_answer;
   std::function<Status()> on_ingest = [] { return Status(); };
   std::function<Status(const RecommendRequest&)> on_recommend = [](const RecommendRequest&) { return Status(); };
+  std::function<std::optional<Recommendations>(const RecommendRequest&)> on_kept =
+      [](const RecommendRequest&) -> std::optional<Recommendations> { return std::nullopt; };
   std::function<Status(const std::string& what, const std::string& name)> on_consumer =
       [](const std::string&, const std::string&) { return Status(); };
   std::function<Result<ModelStatus>(const std::string& directory, ModelChoice choice)> on_activate =

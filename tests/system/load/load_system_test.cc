@@ -153,6 +153,8 @@ TEST_CASE("bodies of a file go to the path that is named, and wrong ones count a
   CHECK(step["good"] == 50);
   CHECK(step["failed"] == 50);
   CHECK(step["failed_share"] == 0.5);
+  CHECK(step["reasons"]["400"].get<std::string>().find("user_id") != std::string::npos);
+  CHECK(step["latency"]["count"] == 50);  // errors come quickly, and would make it look better
 }
 
 TEST_CASE("a ramp ends where it was told to, capacity takes its report, and the picture is drawn") {
@@ -189,6 +191,29 @@ TEST_CASE("a goal that no rate can meet ends a ramp after two of them, and is no
   const Outcome plan = daemon.cli({"capacity", "-", "--target-rate", "1000"}, ramp.out);
   CHECK(plan.exit_code == 1);
   CHECK(plan.err.find("--target-p99") != std::string::npos);
+}
+
+TEST_CASE("a picture that cannot be written is told of before anything is measured") {
+  Daemon daemon;
+  const Outcome outcome = daemon.cli({"load", "--rate", "10", "--duration", "3600", "--mix", "healthz", "--svg",
+                                      daemon.folder() / "nowhere/latency.svg"});
+  CHECK(outcome.exit_code == 1);
+  CHECK(outcome.err.find("nowhere/latency.svg") != std::string::npos);
+  CHECK(daemon.counted("/healthz", 200) == 0);
+}
+
+TEST_CASE("SIGINT in a ramp ends it, and it does not say that all rates met the goal") {
+  Daemon daemon;
+  Process load(CAIRN_PROGRAM,
+               {"--url", daemon.url(), "-o", "json", "load", "--ramp", "100..5000", "--step", "100", "--duration",
+                "3600", "--mix", "healthz"},
+               {});
+  REQUIRE(load.wait_for_error_text("   1 s"));
+  load.signal(SIGINT);
+  CHECK(load.wait() == 0);
+  const json capacity = json::parse(load.output())["capacity"];
+  CHECK(capacity["reached_end"] == false);
+  CHECK(capacity["interrupted"] == true);
 }
 
 TEST_CASE("SIGINT ends it at once with what was measured so far") {

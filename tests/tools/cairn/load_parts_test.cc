@@ -303,7 +303,36 @@ TEST_CASE("the capacity is the highest rate that meets the goal, and may be more
   CHECK_FALSE(capacity_of({bad400}, goal).rate);
   Step cut = step_of(200, milliseconds(1));
   cut.result.interrupted = true;
-  CHECK(capacity_of({good100, cut}, goal).rate == 100.0);
+  found = capacity_of({good100, cut}, goal);
+  CHECK(found.rate == 100.0);
+  CHECK(found.interrupted);
+  CHECK_FALSE(found.reached_end);
+  // A rate that was measured and missed the goal is a bound, whatever came after it.
+  found = capacity_of({good100, step_of(200, milliseconds(50)), cut}, goal);
+  CHECK_FALSE(found.interrupted);
+  CHECK_FALSE(found.reached_end);
+  found = capacity_of({cut}, goal);
+  CHECK_FALSE(found.rate);
+  CHECK(found.interrupted);
+  CHECK_FALSE(found.reached_end);
+}
+
+TEST_CASE("what a server says of an error is its message, or the first line of whatever it sends") {
+  CHECK(reason_of(R"({"error":{"code":"INVALID_ARGUMENT","message":"user_id is required"}})") == "user_id is required");
+  CHECK(reason_of("<html>\r\nmore") == "<html>");
+  CHECK(reason_of(R"({"error":"no"})") == R"({"error":"no"})");
+  CHECK(reason_of("").empty());
+  CHECK(reason_of("\x1b[2Jgone") == " [2Jgone");
+  CHECK(reason_of(std::string(1000, 'x')).size() == 300);
+}
+
+TEST_CASE("a report tells what the server said of each kind of error") {
+  LoadReport report{.url = "http://h:1", .mix = "x", .steps = {step_of(100, milliseconds(5))}};
+  report.steps[0].result.tally.reasons = {{400, "user_id is required"}};
+  CHECK(to_json(report)["steps"][0]["reasons"]["400"] == "user_id is required");
+  CHECK(to_text(report, false).find("400: user_id is required\n") != std::string::npos);
+  report.goal = Goal{};
+  CHECK(to_text(report, false).find("400: user_id is required\n") != std::string::npos);
 }
 
 TEST_CASE("a report tells each step in JSON, and draws it as well-formed SVG inside of its frame") {

@@ -81,8 +81,11 @@ void Connection::take(std::size_t bytes) {
 }
 
 void Connection::answered() {
-  const auto& answer = parser_->get();
-  end({ExchangeEnd::Kind::kAnswered, static_cast<int>(answer.result_int()), answer.body()});
+  auto& answer = parser_->get();
+  end({.kind = ExchangeEnd::Kind::kAnswered,
+       .code = static_cast<int>(answer.result_int()),
+       .bytes = answer.body().bytes,
+       .text = std::move(answer.body().text)});
 }
 
 void Connection::lost() {

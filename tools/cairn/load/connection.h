@@ -2,6 +2,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core/buffers_to_string.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <chrono>
@@ -12,29 +13,40 @@
 
 namespace cairn::load {
 
-/// A body of which only the size is kept, in Boost.Beast's sense.
+/// A body of which only the size is kept, in Boost.Beast's sense, and of an error's the beginning, which says why.
 struct CountedBody {
-  using value_type = std::uint64_t;
+  static constexpr std::size_t kTextMax = 2048;
+
+  struct value_type {
+    std::uint64_t bytes = 0;
+    std::string text = {};  ///< empty unless it is an error's
+  };
 
   class reader {
    public:
     template <bool isRequest, class Fields>
-    reader(boost::beast::http::header<isRequest, Fields>&, value_type& bytes) : bytes_(bytes) {}
+    reader(boost::beast::http::header<isRequest, Fields>& header, value_type& body) : body_(body) {
+      if constexpr (!isRequest) keeps_text_ = header.result_int() >= 400;
+    }
     void init(const boost::optional<std::uint64_t>&, boost::beast::error_code& error) {
-      bytes_ = 0;
+      body_ = {};
       error = {};
     }
     template <class Buffers>
     std::size_t put(const Buffers& buffers, boost::beast::error_code& error) {
       const std::size_t size = boost::beast::buffer_bytes(buffers);
-      bytes_ += size;
+      body_.bytes += size;
+      if (keeps_text_ && body_.text.size() < kTextMax) {
+        body_.text.append(boost::beast::buffers_to_string(buffers), 0, kTextMax - body_.text.size());
+      }
       error = {};
       return size;
     }
     void finish(boost::beast::error_code& error) { error = {}; }
 
    private:
-    value_type& bytes_;
+    value_type& body_;
+    bool keeps_text_ = false;
   };
 };
 
@@ -45,6 +57,7 @@ struct ExchangeEnd {
   int code = 0;             ///< of kAnswered
   std::uint64_t bytes = 0;  ///< of its body
   bool reconnected = false;
+  std::string text = {};  ///< the beginning of an error's body
 };
 
 /// One connection that is kept and asked one thing at a time. It connects when it is first needed, and again when it

@@ -131,6 +131,7 @@ class Worker {
     tally->reconnects += how.reconnected ? 1 : 0;
     tally->bytes += how.bytes;
     if (how.kind == ExchangeEnd::Kind::kAnswered) ++tally->codes[how.code];
+    if (how.code >= 400 && !tally->reasons.contains(how.code)) tally->reasons[how.code] = reason_of(how.text);
     if (how.kind == ExchangeEnd::Kind::kTimeout) ++tally->timeouts;
     if (how.kind == ExchangeEnd::Kind::kBroken) ++tally->broken;
     if (how.code == 429 || how.code == 503) {
@@ -141,6 +142,7 @@ class Worker {
     const bool good = (how.code > 0 && how.code < 400) || absent;
     ++(good ? tally->good : tally->failed);
     tally->good_in_time += good && in_time ? 1 : 0;
+    if (!good && how.kind != ExchangeEnd::Kind::kTimeout) return;
     tally->latency.record(at - slot.due);
     tally->service.record(at - slot.sent);
   }

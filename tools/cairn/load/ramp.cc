@@ -55,10 +55,14 @@ Capacity capacity_of(const std::vector<Step>& steps, const Goal& goal) {
     const bool met = shortfall_of(step, goal).empty();
     if (met && (!capacity.rate || step.rate > *capacity.rate)) capacity.rate = step.rate;
   }
-  capacity.reached_end = true;
+  bool missed = false;
+  bool cut = false;
   for (const Step& step : steps) {
-    if (!step.result.interrupted && step.rate > capacity.rate.value_or(0.0)) capacity.reached_end = false;
+    cut |= step.result.interrupted;
+    missed |= !step.result.interrupted && step.rate > capacity.rate.value_or(0.0);
   }
+  capacity.reached_end = !missed && !cut;
+  capacity.interrupted = !missed && cut;
   return capacity;
 }
 

@@ -35,10 +35,12 @@ struct Step {
 /// Why a step misses the goal, as "p99 61.2 ms is above 50 ms"; empty when it meets it.
 [[nodiscard]] std::string shortfall_of(const Step& step, const Goal& goal);
 
-/// The highest rate that meets the goal. A higher rate that was tried has failed it, unless `reached_end`.
+/// The highest rate that meets the goal. A higher rate that was tried has failed it, unless
+/// `reached_end` or `interrupted`.
 struct Capacity {
-  std::optional<double> rate;  ///< none: the lowest rate missed the goal already
-  bool reached_end = false;    ///< no rate above it was tried, so it may be more
+  std::optional<double> rate;  ///< none: the lowest rate missed the goal already, or none was measured
+  bool reached_end = false;    ///< all of the ramp met the goal, so it may be more
+  bool interrupted = false;    ///< the ramp was ended before a rate above it was measured, so it may be more
 };
 [[nodiscard]] Capacity capacity_of(const std::vector<Step>& steps, const Goal& goal);
 

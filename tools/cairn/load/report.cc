@@ -72,11 +72,13 @@ json step_json(const Step& step, const std::optional<Goal>& goal) {
               {"failed_share", tally.failed_share()},
               {"refused_share", tally.refused_share()},
               {"codes", json::object()},
+              {"reasons", json::object()},
               {"latency", latencies(tally.latency)},
               {"service_time", latencies(tally.service)},
               {"send_delay", latencies(tally.delay)},
               {"distribution", distribution(tally.latency)}};
   for (const auto& [code, count] : tally.codes) out["codes"][std::to_string(code)] = count;
+  for (const auto& [code, said] : tally.reasons) out["reasons"][std::to_string(code)] = said;
   if (goal) {
     const std::string shortfall = shortfall_of(step, *goal);
     out["passed"] = shortfall.empty() && !step.result.interrupted;
@@ -91,6 +93,15 @@ std::string codes_text(const Tally& tally) {
     text += (text.empty() ? "" : ", ") + std::to_string(code) + ": " + cli::grouped(count);
   }
   return text.empty() ? "none" : text;
+}
+
+/// What the server said of each kind of error, the first time.
+std::string reasons_text(const Tally& tally) {
+  std::string text;
+  for (const auto& [code, said] : tally.reasons) {
+    if (!said.empty()) text += "          " + std::to_string(code) + ": " + said + "\n";
+  }
+  return text;
 }
 
 std::string failures_text(const Tally& tally) {
@@ -129,8 +140,8 @@ std::string one_step(const Step& step, bool color) {
   return "sent      " + cli::grouped(tally.sent) + " in " + text_of("%.1f", step.result.seconds) + " s, " +
          rate_text(per_second(tally.sent, step.result.seconds)) + "/s of " + rate_text(step.rate) + "/s wanted\n" +
          "goodput   " + rate_text(per_second(tally.good_in_time, step.result.seconds)) + "/s\n" + "answers   " +
-         codes_text(tally) + "\n" + "refused   " + cli::grouped(tally.refused) + "\n" + "failures  " +
-         failures_text(tally) + "\n\n" + table.to_string(color) + "\n" + remarks(step);
+         codes_text(tally) + "\n" + reasons_text(tally) + "refused   " + cli::grouped(tally.refused) + "\n" +
+         "failures  " + failures_text(tally) + "\n\n" + table.to_string(color) + "\n" + remarks(step);
 }
 
 std::string ramp_text(const LoadReport& report, bool color) {
@@ -153,10 +164,17 @@ std::string ramp_text(const LoadReport& report, bool color) {
   }
   const Capacity capacity = capacity_of(report.steps, *report.goal);
   std::string text = table.to_string(color) + "\n";
+  Tally all;
+  for (const Step& step : report.steps)
+    all.reasons.insert(step.result.tally.reasons.begin(), step.result.tally.reasons.end());
+  if (!all.reasons.empty()) text += "errors\n" + reasons_text(all);
+  if (!capacity.rate && capacity.interrupted)
+    return text + "capacity  unknown: interrupted before a rate was measured\n";
   if (!capacity.rate)
     return text + "capacity  below " + rate_text(report.steps.front().rate) + "/s: no rate met the goal\n";
   text +=
       "capacity  " + rate_text(*capacity.rate) + "/s with p99 up to " + text_of("%g", report.goal->p99_ms) + " ms\n";
+  if (capacity.interrupted) text += "          interrupted before a rate above it was measured: it may be more\n";
   if (capacity.reached_end) text += "          no rate above it missed the goal: it may be more; let --ramp go on\n";
   return text;
 }
@@ -181,7 +199,9 @@ json to_json(const LoadReport& report) {
   out["goal"] = {{"p99_ms", report.goal->p99_ms},
                  {"failed_share_max", report.goal->failed_share},
                  {"refused_share_max", report.goal->refused_share}};
-  out["capacity"] = {{"rate", capacity.rate ? json(*capacity.rate) : json()}, {"reached_end", capacity.reached_end}};
+  out["capacity"] = {{"rate", capacity.rate ? json(*capacity.rate) : json()},
+                     {"reached_end", capacity.reached_end},
+                     {"interrupted", capacity.interrupted}};
   return out;
 }
 

@@ -1,6 +1,7 @@
 #include "tools/cairn/load/tally.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 namespace cairn::load {
 namespace {
@@ -19,6 +20,7 @@ constexpr std::uint64_t Tally::*kCounts[] = {
 void Tally::add(const Tally& other) {
   for (const auto count : kCounts) this->*count += other.*count;
   for (const auto& [code, count] : other.codes) codes[code] += count;
+  reasons.insert(other.reasons.begin(), other.reasons.end());
   latency.add(other.latency);
   service.add(other.service);
   delay.add(other.delay);
@@ -27,9 +29,27 @@ void Tally::add(const Tally& other) {
 void Tally::clear() {
   for (const auto count : kCounts) this->*count = 0;
   codes.clear();
+  reasons.clear();
   latency.clear();
   service.clear();
   delay.clear();
+}
+
+std::string reason_of(std::string_view body) {
+  constexpr std::size_t kBytesMax = 300;
+  const auto json = nlohmann::json::parse(body, nullptr, false);
+  std::string said;
+  if (json.is_object() && json.contains("error")) {
+    const auto& error = json["error"];
+    if (error.is_object() && error.contains("message") && error["message"].is_string()) {
+      said = error["message"].get<std::string>();
+    }
+  }
+  if (said.empty()) said = body.substr(0, body.find_first_of("\r\n"));
+  if (said.size() > kBytesMax) said.resize(kBytesMax);
+  // It goes to a terminal, and a server may be anybody's.
+  for (char& c : said) c = static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
+  return said;
 }
 
 double Tally::failed_share() const noexcept { return share(failed + unsent, due - cut_off); }

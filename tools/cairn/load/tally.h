@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <map>
+#include <string>
+#include <string_view>
 
 #include "tools/cairn/load/histogram.h"
 
@@ -23,9 +25,11 @@ struct Tally {
   std::uint64_t waited = 0;        ///< found no free connection when they were due
   std::uint64_t bytes = 0;         ///< of bodies
   std::map<int, std::uint64_t> codes;
+  std::map<int, std::string> reasons;  ///< by code of errors: what the server said the first time
 
-  /// From when a request was due to the end of its answer: what a user feels. Good answers and failures; refusals,
-  /// which come quickly, are left out. What had no answer when it was given up counts with the time until then.
+  /// From when a request was due to the end of its answer: what a user feels. Of good answers; refusals and errors,
+  /// which come quickly, are left out. What had no answer when it was given up, or when the run ended, counts with the
+  /// time until then.
   Histogram latency;
   Histogram service;  ///< the same requests from when they were sent: what the server took
   Histogram delay;    ///< from when a request was due to when it was sent
@@ -36,5 +40,9 @@ struct Tally {
   [[nodiscard]] double failed_share() const noexcept;
   [[nodiscard]] double refused_share() const noexcept;
 };
+
+/// What an error's body says: the message of {"error":{"message":...}}, else its first line; at most 300 bytes, and
+/// none that would steer a terminal.
+[[nodiscard]] std::string reason_of(std::string_view body);
 
 }  // namespace cairn::load

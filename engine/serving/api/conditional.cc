@@ -1,0 +1,70 @@
+#include "engine/serving/api/conditional.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+
+namespace cairn::serving {
+namespace {
+
+std::string_view without_space(std::string_view text) noexcept {
+  const std::size_t begin = text.find_first_not_of(" \t");
+  return begin == std::string_view::npos ? std::string_view() : text.substr(begin);
+}
+
+/// What a tag says, without W/ and with its quotes.
+std::string_view opaque(std::string_view tag) noexcept {
+  if (tag.starts_with("W/")) tag.remove_prefix(2);
+  return tag;
+}
+
+}  // namespace
+
+std::string cache_control_of(const Reuse& reuse) {
+  const auto directive = [](const char* name, std::chrono::seconds value) {
+    return std::string(", ") + name + "=" + std::to_string(value.count());
+  };
+  std::string value = "public";
+  if (reuse.max_age.count() == 0 && reuse.shared_max_age.count() == 0) return value + ", no-cache";
+  value += directive("max-age", reuse.max_age) + directive("s-maxage", reuse.shared_max_age);
+  if (reuse.stale.count() > 0) value += directive("stale-while-revalidate", reuse.stale);
+  return value;
+}
+
+std::string weak_etag_of(std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  // Two texts of one address that follow each other meet by chance once in 2^64.
+  std::uint64_t hash = std::hash<std::string_view>{}(text);
+  std::string tag = "W/\"0000000000000000\"";
+  for (std::size_t i = 18; i > 2; --i, hash >>= 4) tag[i] = kDigits[hash & 15u];
+  return tag;
+}
+
+bool names_etag(std::string_view list, std::string_view etag) noexcept {
+  list = without_space(list);
+  if (list == "*") return true;
+  while (!list.empty()) {
+    if (list.front() == ',') {  // empty members are allowed (section 5.6.1.2)
+      list = without_space(list.substr(1));
+      continue;
+    }
+    const std::size_t quote = list.starts_with("W/") ? 2 : 0;
+    if (quote >= list.size() || list[quote] != '"') return false;
+    const std::size_t end = list.find('"', quote + 1);  // a tag has no escapes
+    if (end == std::string_view::npos) return false;
+    if (opaque(list.substr(0, end + 1)) == opaque(etag)) return true;
+    list = without_space(list.substr(end + 1));
+    if (!list.empty() && list.front() != ',') return false;
+  }
+  return false;
+}
+
+void answer_condition(const ApiRequest& request, ApiResponse* response) {
+  if (!request.if_none_match || response->http_code != 200 || response->etag.empty()) return;
+  if (request.method != "GET" && request.method != "HEAD") return;
+  if (!names_etag(*request.if_none_match, response->etag)) return;
+  response->http_code = 304;
+  response->body.clear();
+}
+
+}  // namespace cairn::serving
