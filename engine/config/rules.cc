@@ -146,8 +146,11 @@ void check_counts_as(Draft* draft) {
     std::string hint;
     if (!declared) hint = did_you_mean(name, decode.declared_types);
     if (!declared && hint.empty()) hint = "; name it in types.declared";
-    if (declared) hint = did_you_mean(counts.type, {"view", "click", "visit", "rate", "save", "dismiss"});
-    draft->problem(*where, "types.counts_as: " + printable(types.status().message()) + hint);
+    const std::vector<std::string> built_in = {"view", "click", "visit", "rate", "save", "dismiss"};
+    if (declared && std::find(built_in.begin(), built_in.end(), counts.type) == built_in.end()) {
+      hint = did_you_mean(counts.type, built_in);
+    }
+    draft->problem(*where, "types.counts_as: " + types.status().message() + hint);
   }
 }
 

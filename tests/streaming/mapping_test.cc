@@ -1,4 +1,5 @@
 #include "streaming/mapping.h"
+#include "streaming/zone.h"
 
 #include <doctest/doctest.h>
 

@@ -157,7 +157,7 @@ void prepare_folder(const std::string& folder) {
 }
 
 learning::TrainedRanker train_ranker_on(const learning::Stream& stream, learning::RankerTrainOptions options,
-                                        const std::string& out, const GlobalOptions& global) {
+                                        const GlobalOptions& global, const std::string& out) {
   Progress progress("% of the ranker trained", global.quiet);
   options.progress = [&](double fraction) {
     progress.update(static_cast<std::uint64_t>(100.0 * fraction));
@@ -171,7 +171,7 @@ learning::TrainedRanker train_ranker_on(const learning::Stream& stream, learning
   progress.clear();
   if (!trained.ok()) {
     std::error_code ignored;
-    std::filesystem::remove(out, ignored);  // refused unless it is empty
+    if (!out.empty()) std::filesystem::remove(out, ignored);  // refused unless it is empty
     fail(trained.status());
   }
   return *std::move(trained);
@@ -184,7 +184,7 @@ void run_train_ranker(const RankerArguments& arguments, const GlobalOptions& glo
   const learning::Stream stream{dataset.places, std::span(dataset.interactions).first(end_of(arguments, dataset)),
                                 dataset.types};
   prepare_folder(arguments.out);
-  const learning::TrainedRanker trained = train_ranker_on(stream, options, arguments.out, global);
+  const learning::TrainedRanker trained = train_ranker_on(stream, options, global, arguments.out);
   if (const Status written = learning::save_ranker(arguments.out, trained); !written.ok()) fail(written);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
   print_outcome(trained, took.count(), arguments, global);

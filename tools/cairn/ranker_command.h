@@ -33,10 +33,11 @@ void run_train_ranker(const RankerArguments& arguments, const GlobalOptions& glo
 /// Reads "next" and "new".
 [[nodiscard]] learning::Objective objective_of(const std::string& text);
 
-/// Trains a ranker on a stream, with progress and remarks on standard error.
+/// Trains a ranker on a stream, with progress and remarks on standard error. Where that is refused, the folder `out`
+/// goes if it is empty.
 [[nodiscard]] learning::TrainedRanker train_ranker_on(const learning::Stream& stream,
                                                       learning::RankerTrainOptions options,
-                                                      const GlobalOptions& global);
+                                                      const GlobalOptions& global, const std::string& out = "");
 
 /// Makes sure before hours of work that there is where to put its result, a model or a ranker.
 void prepare_folder(const std::string& folder);

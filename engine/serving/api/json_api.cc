@@ -47,11 +47,12 @@ bool JsonApi::handle(std::shared_ptr<ApiRequest> request, Done done) {
   if (const auto time = time_allowed(route->time, request->body)) request->context.deadline = request->received + *time;
   if (auto response = answered_at_once(*route, *request)) {
     // Counted as what is answered on this thread always.
-    return admission_.submit(
-        Lane::kInline, {.context = std::move(request->context),
-                        .cancel = request->cancel,
-                        .run = [&](const CallContext&) { finish(route, *request, *std::move(response), done); },
-                        .refuse = [&](const Status& why) { finish(route, *request, error_response(why), done); }});
+    admission_.submit(Lane::kInline,
+                      {.context = std::move(request->context),
+                       .cancel = request->cancel,
+                       .run = [&](const CallContext&) { finish(route, *request, *std::move(response), done); },
+                       .refuse = [&](const Status& why) { finish(route, *request, error_response(why), done); }});
+    return false;
   }
   Call call{.context = std::move(request->context), .cancel = request->cancel};
   call.run = [this, route, request, done](CallContext context) {

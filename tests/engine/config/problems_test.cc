@@ -161,7 +161,7 @@ TEST_CASE("a ranking feature that a start would refuse is a problem at the key t
   CHECK(problems_with("view = \"place_visits\"\nkey = \"visit\"\nweight = 1\n")
             .starts_with("c.toml:4:7: ranking_feature[0].key: is for views by type"));
   CHECK(problems_with("view = \"place_visits\"\nweight = 1e7\n")
-            .starts_with("c.toml:4:10: ranking_feature[0].weight: is 10000000; it must be from -1000000 to 1000000"));
+            .starts_with("c.toml:4:10: ranking_feature[0].weight: is 1e+07; it must be from -1e+06 to 1e+06"));
   CHECK(problems_with("view = \"place_visits\"\n").find("has no 'weight'") != std::string::npos);
   CHECK(problems_with("view = \"place_visits\"\nweight = 1\ntransform = \"log\"\n").find("'log1p'") !=
         std::string::npos);
