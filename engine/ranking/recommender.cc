@@ -381,15 +381,8 @@ Result<Recommendations> Recommender::Sitting::answer(const CallContext& call, As
       item.reasons = std::move(why.reasons);
       item.against = std::move(why.against);
       item.because = std::move(why.because);
-      std::vector<Reason> by_rules;
-      asked.places->rules()->explain(near.row, question.rules, &by_rules);
-      for (Reason& reason : by_rules) {
-        if (reason.contribution > 0.0) {
-          item.reasons.push_back(std::move(reason));
-        } else if (asked.reasons == ReasonsWanted::kAll) {
-          item.against.push_back(std::move(reason));
-        }
-      }
+      asked.places->rules()->explain(near.row, question.rules, &item.reasons, &item.against);
+      if (asked.reasons != ReasonsWanted::kAll) item.against.clear();
       const auto more = [](const Reason& a, const Reason& b) {
         return std::abs(a.contribution) > std::abs(b.contribution);
       };

@@ -84,7 +84,7 @@ void add_commands(CLI::App& app, const GlobalOptions& options) {
 std::vector<std::string> names_of_commands(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
-    names.push_back(command->get_name());
+    if (!command->get_name().empty()) names.push_back(command->get_name());  // a group of options has none
   }
   return names;
 }

@@ -133,18 +133,18 @@ PlaceRules::Tiers PlaceRules::tiers(Set active) const {
   return made;
 }
 
-void PlaceRules::explain(std::uint32_t row, Set active, std::vector<Reason>* reasons) const {
+void PlaceRules::explain(std::uint32_t row, Set active, std::vector<Reason>* reasons,
+                         std::vector<Reason>* against) const {
   const Set here = active == 0 ? 0 : matches_[row] & active;
   if (here == 0) return;
   for (Set left = here; left != 0; left &= left - 1) {
     const PlaceRule& rule = rules_[static_cast<std::size_t>(std::countr_zero(left))];
     const char* verb = rule.effect == RuleEffect::kPin ? " pins it" : " buries it";
-    reasons->push_back({"rule:" + rule.name, 1.0, rule.add,
-                        "rule " + rule.name + (rule.effect == RuleEffect::kAdd ? " adds " + shown(rule.add) : verb)});
+    const bool speaks_for = rule.effect == RuleEffect::kPin || (rule.effect == RuleEffect::kAdd && rule.add > 0.0);
+    (speaks_for ? reasons : against)
+        ->push_back({"rule:" + rule.name, 1.0, rule.add,
+                     "rule " + rule.name + (rule.effect == RuleEffect::kAdd ? " adds " + shown(rule.add) : verb)});
   }
-  std::stable_sort(reasons->begin(), reasons->end(), [](const Reason& a, const Reason& b) {
-    return std::abs(a.contribution) > std::abs(b.contribution);
-  });
 }
 
 }  // namespace cairn::ranking

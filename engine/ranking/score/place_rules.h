@@ -46,8 +46,8 @@ class PlaceRules {
   };
   [[nodiscard]] Tiers tiers(Set active) const CAIRN_EXCLUDES(mutex_);
 
-  /// What rules did to a place, for the answer.
-  void explain(std::uint32_t row, Set active, std::vector<Reason>* reasons) const;
+  /// What rules did for a place and against it, for the answer.
+  void explain(std::uint32_t row, Set active, std::vector<Reason>* reasons, std::vector<Reason>* against) const;
 
   [[nodiscard]] const std::vector<PlaceRule>& rules() const noexcept { return rules_; }
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return matches_.size() * sizeof(Set); }

@@ -390,7 +390,7 @@ std::unique_ptr<storage::PassingStore> disk_in(const test::TemporaryFolder& fold
 
 /// More answers than memory has room for; the first are on disk then.
 std::unique_ptr<AnswerCache> overflowing(Source& source, const test::TemporaryFolder& folder) {
-  auto cache = source.cache({.memory_bytes = 100'000, .ttl = 60s, .ttl_min = 60s, .stale = 5s, .disk_bytes = 64 << 20},
+  auto cache = source.cache({.memory_bytes = 200'000, .ttl = 60s, .ttl_min = 60s, .stale = 5s, .disk_bytes = 64 << 20},
                             disk_in(folder));
   for (int i = 0; i < 1'000; ++i) (void)ask(*cache, from("u" + std::to_string(i)));
   await([&] {

@@ -49,6 +49,7 @@ class City {
  public:
   explicit City(std::uint64_t seed) : random_(seed) {
     options_.weights = ranking::test::linear_weights();
+    options_.default_weights = false;
     terms_.attributes = features::AttributeRules({{"price", AttributeType::kNumber}});
     state_ = *state::FeatureState::open(*store_, {.views = ranking::builtin_views(), .attributes = terms_.attributes},
                                         InteractionTypes());

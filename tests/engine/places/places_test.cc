@@ -220,11 +220,13 @@ TEST_CASE("a rule shows in the reasons with its name, and the score is the sum o
   f.add("plain", 1, {});
   f.add("shop", 5, {}, "shop");
   CHECK(f.ask({}) == Ids{"shop", "menu", "plain", "near"});  // 13:00 in Berlin
-  const auto with = f.answer({});
+  const auto with = f.answer({.against = true});
   REQUIRE(with.ok());
   const auto rule_of = [&](std::size_t item) {
-    for (const Reason& reason : with->items[item].reasons) {
-      if (reason.feature.starts_with("rule:")) return reason;
+    for (const auto* reasons : {&with->items[item].reasons, &with->items[item].against}) {
+      for (const Reason& reason : *reasons) {
+        if (reason.feature.starts_with("rule:")) return reason;
+      }
     }
     return Reason();
   };
@@ -238,6 +240,7 @@ TEST_CASE("a rule shows in the reasons with its name, and the score is the sum o
   // Of the sum of all contributions nothing is hidden.
   double sum = 0.0;
   for (const Reason& reason : with->items[1].reasons) sum += reason.contribution;
+  for (const Reason& reason : with->items[1].against) sum += reason.contribution;
   CHECK(with->items[1].score == doctest::Approx(sum).epsilon(1e-5));
 
   REQUIRE(f.engine->apply_rules({}, {}).ok());

@@ -106,7 +106,7 @@ TEST_CASE_FIXTURE(Serving, "a recommendation answer carries items, reasons and f
       "reasons":[{"feature":"affinity","value":0.5,"contribution":1.25,"text":"visited 12 times, last 2 days ago"}]}],
     "next":"0a1b","known_by":"recent","ranker":7,"model":"cafe01","cell":null,"segment":null,"explored":"",
     "candidates":17,"shortfall":"only 1 place within 500 m","degraded":false,"by_fallback":false,
-    "user_event":"2024-05-01T11:00:00.000Z",
+    "user_event":"2024-05-01T11:00:00Z",
     "freshness":{"watermarks":[{"source":"api","partition":0,"offset":42}],
       "durable":[{"source":"api","partition":0,"offset":40}],
       "newest_event":"2024-05-01T12:00:00.123Z","tier":"L1"},

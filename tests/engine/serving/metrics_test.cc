@@ -87,7 +87,7 @@ TEST_CASE_FIXTURE(Serving, "recommendations are counted by outcome and timed") {
   start();
   for (int i = 0; i < 3; ++i) (void)post(port(), "/v1/recommendations", R"({"user_id":"u"})");
   (void)post(port(), "/v1/recommendations", R"({"user_id":"late"})");
-  (void)post(port(), "/v1/recommendations", "{}");
+  (void)post(port(), "/v1/recommendations", R"({"limit":"x"})");
   const Exposition metrics = scrape(*this);
   CHECK(metrics.at("recommendations_requests_total{code=\"OK\"}") == 3.0);
   CHECK(metrics.at("recommendations_requests_total{code=\"DEADLINE_EXCEEDED\"}") == 1.0);
