@@ -153,7 +153,7 @@ TEST_CASE("bodies of a file go to the path that is named, and wrong ones count a
   CHECK(step["good"] == 50);
   CHECK(step["failed"] == 50);
   CHECK(step["failed_share"] == 0.5);
-  CHECK(step["reasons"]["400"].get<std::string>().find("user_id") != std::string::npos);
+  CHECK(step["reasons"]["400"].get<std::string>().find("unknown field 'no'") != std::string::npos);
   CHECK(step["latency"]["count"] == 50);  // errors come quickly, and would make it look better
 }
 

@@ -100,7 +100,7 @@ TEST_CASE_FIXTURE(Cli, "recommend takes a visitor, tells what speaks against a p
   const Outcome outcome = run({"recommend", "--at", "40.7,-74", "--recent", "p4", "--against", "--language", "de"});
   CHECK(outcome.exit_code == 0);
   CHECK(outcome.out.starts_with(
-      "#  PLACE           CATEGORY  DISTANCE  SCORE  WHY                          AGAINST\n"
+      "#  PLACE           CATEGORY  DISTANCE  SCORE  WHY                           AGAINST\n"
       "1  Caffe \"Reggio\"  cafe         322 m  1.250  You have been here 12 times.  321 m away\n"));
   const RecommendRequest asked = engine.last_recommend();
   CHECK(asked.user.str().empty());
