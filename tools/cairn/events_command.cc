@@ -72,9 +72,9 @@ void add_events_command(CLI::App& app, const GlobalOptions& options) {
       ->required();
   replace->add_option("--original", arguments->original, original);
   replace->footer(
-      examples("  cairn events replace e42 --with "
+      examples("  cairn events replace e43 --with "
                "'{\"user_id\":\"u1\",\"place_id\":\"p2\",\"type\":\"visit\",\"ts\":1735732800000}'\n"
-               "  cairn events replace e42 --original @wrong.json --with @right.json"));
+               "  cairn events replace e44 --original @wrong.json --with @right.json"));
   replace->callback([&options, arguments] {
     const std::string instead = given_json("--with", arguments->instead);
     correct(options, "PUT", arguments->id,

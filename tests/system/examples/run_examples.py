@@ -32,8 +32,11 @@ def readme_commands(text):
     """Of ```console blocks: what stands behind "$ ", with its continued lines, without remarks."""
     commands = []
     for block in re.findall(r"```console\n(.*?)```", text, re.S):
-        for line in re.findall(r"^\$ (.*(?:\\\n.*)*)", block, re.M):
-            commands.append(re.sub(r"\s+# .*$", "", line).strip())
+        for line in re.findall(r"^\$ (.*(?:\\\n.*)*)((?:\n(?!\$ ).*)*)", block, re.M):
+            command, rest = line[0], line[1].splitlines()[1:]
+            while command.count("'") % 2 == 1 and rest:  # what stands in quotes may go on
+                command += "\n" + rest.pop(0)
+            commands.append(re.sub(r"\s+# .*$", "", command).strip())
     return commands
 
 
@@ -116,15 +119,14 @@ class Scratch:
         # Who is asked for by name is among them.
         events = [line.replace(json.loads(line)["user_id"], "ann") if i % 50 == 0 else line
                   for i, line in enumerate(events)]
-        (f / "events.ndjson").write_text("\n".join(events[:3000]) + "\n")
-        with gzip.open(f / "events.ndjson.gz", "wt") as out:
-            out.write("\n".join(events) + "\n")
         places = [json.loads(line) for line in (city / "places.ndjson").read_text().splitlines()]
         with open(f / "places.ndjson", "w") as out:
             for place in places + [{"place_id": name, "name": name, "lat": 40.7, "lon": -74.0, "category": category}
                                    for name, category in (("p42", "Coffee Shop"), ("p43", "Tea Room"), ("p1", "bakery"),
                                                           ("p44", "Ice Cream Parlor"), ("p45", "Frozen Yogurt"),
                                                           ("p46", "Bookshop"), ("p47", "Stationer"))]:
+                place["attributes"] = {"price": 15, "cuisine": ["thai"], "vegan": True, "smoking": False,
+                                       "opening_hours": "Mo-Su 08:00-23:00"}
                 out.write(json.dumps(place) + "\n")
         with gzip.open(f / "places.ndjson.gz", "wt") as out:
             out.write((f / "places.ndjson").read_text())
@@ -138,6 +140,16 @@ class Scratch:
             {"type": "Feature", "geometry": {"type": "Point", "coordinates": [-74.0, 40.7]},
              "properties": {"place_id": "g1", "name": "Caf\u00e9", "category": "Caf\u00e9"}}]}, ensure_ascii=False),
             encoding="latin1")
+        (f / "restaurants.geojson").write_bytes((f / "cafes.geojson").read_bytes().decode("latin1").encode())
+        # What is retracted and replaced.
+        for name in ("e42", "e43", "e44"):
+            events.append(json.dumps({"user_id": "u1", "place_id": "p42", "type": "visit", "ts": 1716163200000,
+                                      "event_id": name}))
+        (f / "events.ndjson").write_text("\n".join(events[:3000]) + "\n")
+        with gzip.open(f / "events.ndjson.gz", "wt") as out:
+            out.write("\n".join(events) + "\n")
+        (f / "wrong.json").write_text(events[-1])
+        (f / "right.json").write_text(events[-1].replace("p42", "p43"))
         (f / "export.csv").write_text("customer_id,place_id,type,when\nc1,p1,checkin,1714564800000\n")
         (f / "log.csv").write_text("customer_id,place_id,type,when\nc1,p1,checkin,1714564800\n")
         for name in ("requests.ndjson", "bodies.ndjson"):
@@ -185,7 +197,8 @@ class Scratch:
             f'[state]\ndir = "{f}/var/cairn"\nfree_min = "1MiB"\n[http]\nlisten = "127.0.0.1:{self.port}"\n'
             f'[model]\nroot = "{f}/var/cairn-models"\n'
             '[sql]\ndsn = "dbname=app user=cairn"\n'
-            '[mapping.fields]\ncustomer_id = "user_id"\nwhen = "ts"\n[mapping.types]\ncheckin = "visit"\n')
+            '[mapping.fields]\ncustomer_id = "user_id"\nwhen = "ts"\n[mapping.types]\ncheckin = "visit"\n'
+            '[[attribute]]\nname = "opening_hours"\ntype = "hours"\n')
         shutil.copy(f / "cairn.toml", f / "etc" / "cairn" / "cairn.toml")
         self.daemon = subprocess.Popen([self.cairnd, "--config", f / "cairn.toml"], cwd=f, env=self.environment,
                                        stdout=subprocess.DEVNULL, stderr=open(f / "cairnd.log", "w"))

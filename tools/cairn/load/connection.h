@@ -26,10 +26,12 @@ struct CountedBody {
    public:
     template <bool isRequest, class Fields>
     reader(boost::beast::http::header<isRequest, Fields>& header, value_type& body) : body_(body) {
-      if constexpr (!isRequest) keeps_text_ = header.result_int() >= 400;
+      // A parser makes its reader before it has read a header.
+      if constexpr (!isRequest) code_ = [&header] { return header.result_int(); };
     }
     void init(const boost::optional<std::uint64_t>&, boost::beast::error_code& error) {
       body_ = {};
+      keeps_text_ = code_ && code_() >= 400;
       error = {};
     }
     template <class Buffers>
@@ -46,6 +48,7 @@ struct CountedBody {
 
    private:
     value_type& body_;
+    std::function<unsigned()> code_;
     bool keeps_text_ = false;
   };
 };
