@@ -60,7 +60,8 @@ void FeatureState::undo(std::uint32_t index, const ReadVersion& version, Retract
   if (event.place == kNoPlace) event.place = place_ids_.find(event.interaction->place.str()).value_or(kNoPlace);
   ++totals->retracted;
   if (event.waits && waiting_.contains(event.place)) waiting_.add(event.place, ~std::uint64_t{0});  // one less
-  accumulator_.for_each_row(event, [&](const std::string& key, const auto& changes) {
+  using Changes = std::vector<features::Change>;
+  const auto take_out = [&](const std::string& key, const Changes& changes) CAIRN_REQUIRES(windows_->growing_mutex()) {
     const auto found = rows.stored.try_emplace(key, RowCache::RowPtr()).first;
     if (!found->second) {
       totals->values_lost += changes.size();
@@ -73,7 +74,8 @@ void FeatureState::undo(std::uint32_t index, const ReadVersion& version, Retract
     if (taken.values == 0) return;
     note_inexact(key, taken.inexact);
     rebase_row(key, std::move(row));
-  });
+  };
+  accumulator_.for_each_row(event, take_out);
   CAIRN_KILL_POINT("retraction.undone");
 }
 
