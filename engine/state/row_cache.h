@@ -94,7 +94,6 @@ class RowCache {
 
    private:
     static constexpr std::size_t kCounters = std::size_t{1} << 18;
-    static constexpr std::uint32_t kPeriod = std::uint32_t{1} << 18;
     std::array<std::atomic<std::uint8_t>, kCounters> counts_{};
     std::atomic<std::uint32_t> added_{0};
   };
