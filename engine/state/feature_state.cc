@@ -253,6 +253,23 @@ Status FeatureState::purge_row(const std::string& key) {
 }
 
 Status FeatureState::observe_places(PlaceObserver observer, PlaceForgetter forget, PlaceReplacer replace) {
+  return tell_of_rows<PlaceChange>(EntityKind::kPlace, &place_of_key, observer, [&] {
+    observers_.places.push_back(std::move(observer));
+    if (forget) forgetters_.push_back(std::move(forget));
+    if (replace) replacers_.push_back(std::move(replace));
+  });
+}
+
+Status FeatureState::observe_cells(CellObserver observer) {
+  return tell_of_rows<CellChange>(EntityKind::kCell, &cell_of_key, observer,
+                                  [&] { observers_.cells.push_back(std::move(observer)); });
+}
+
+template <class Change>
+Status FeatureState::tell_of_rows(EntityKind kind, std::optional<std::uint64_t> (*number_of)(std::string_view),
+                                  const std::function<void(std::span<const Change>)>& observer,
+                                  const std::function<void()>& keep) {
+  constexpr std::size_t kChangesAtOnce = 4096;
   MutexLock no_apply(windows_->growing_mutex());
   // While a window is on its way to the store, it cannot be told what of it a scan finds; and of a row that
   // begins anew in a window a scan finds what was there before.
@@ -261,42 +278,32 @@ Status FeatureState::observe_places(PlaceObserver observer, PlaceForgetter forge
     CAIRN_RETURN_IF_ERROR(flush());
     no_apply.lock();
   }
-  CAIRN_RETURN_IF_ERROR(tell_of_stored_places(observer));
-  std::vector<PlaceChange> changes;
+  std::vector<Change> changes;
+  CAIRN_RETURN_IF_ERROR(for_each_stored(kind, [&](std::string_view key, const features::Row& row) {
+    const auto number = number_of(key);
+    if (!number) {
+      const std::string of = kind == EntityKind::kPlace ? "place" : "cell";
+      return data_loss("the key of a " + of + "'s row is damaged; restore a checkpoint");
+    }
+    for (const features::ViewBlock& block : row.blocks) {
+      for (const features::Entry& entry : block.entries) changes.push_back({*number, block.view, entry});
+    }
+    if (changes.size() >= kChangesAtOnce) {
+      observer(changes);
+      changes.clear();
+    }
+    return ok_status();
+  }));
   const Window& growing = windows_->current()->growing->rows;
   for (std::size_t shard = 0; shard < Window::kShards; ++shard) {
     growing.for_each(shard, [&](std::string_view key, const features::DeltaRow& row) {
-      const auto place = place_of_key(key);
-      if (!place) return;
-      for (const auto& [view, entry] : row.entries()) changes.push_back({*place, view->id, entry});
+      const auto number = number_of(key);
+      if (!number) return;
+      for (const auto& [view, entry] : row.entries()) changes.push_back({*number, view->id, entry});
     });
   }
   observer(changes);
-  observers_.places.push_back(std::move(observer));
-  if (forget) forgetters_.push_back(std::move(forget));
-  if (replace) replacers_.push_back(std::move(replace));
-  return ok_status();
-}
-
-Status FeatureState::observe_cells(CellObserver observer) {
-  MutexLock no_apply(windows_->growing_mutex());
-  while (windows_->current()->full != nullptr || windows_->current()->growing->rebased.times() > 0) {  // as above
-    no_apply.unlock();
-    CAIRN_RETURN_IF_ERROR(flush());
-    no_apply.lock();
-  }
-  CAIRN_RETURN_IF_ERROR(tell_of_stored_cells(observer));
-  std::vector<CellChange> changes;
-  const Window& growing = windows_->current()->growing->rows;
-  for (std::size_t shard = 0; shard < Window::kShards; ++shard) {
-    growing.for_each(shard, [&](std::string_view key, const features::DeltaRow& row) {
-      const auto cell = cell_of_key(key);
-      if (!cell) return;
-      for (const auto& [view, entry] : row.entries()) changes.push_back({*cell, view->id, entry});
-    });
-  }
-  observer(changes);
-  observers_.cells.push_back(std::move(observer));
+  keep();
   return ok_status();
 }
 
@@ -314,44 +321,6 @@ Status FeatureState::for_each_stored(
         return seen.ok();
       }));
   return seen;
-}
-
-Status FeatureState::tell_of_stored_places(const PlaceObserver& observer) const {
-  constexpr std::size_t kChangesAtOnce = 4096;
-  std::vector<PlaceChange> changes;
-  CAIRN_RETURN_IF_ERROR(for_each_stored(EntityKind::kPlace, [&](std::string_view key, const features::Row& row) {
-    const auto place = place_of_key(key);
-    if (!place) return data_loss("the key of a place's row is damaged; restore a checkpoint");
-    for (const features::ViewBlock& block : row.blocks) {
-      for (const features::Entry& entry : block.entries) changes.push_back({*place, block.view, entry});
-    }
-    if (changes.size() >= kChangesAtOnce) {
-      observer(changes);
-      changes.clear();
-    }
-    return ok_status();
-  }));
-  observer(changes);
-  return ok_status();
-}
-
-Status FeatureState::tell_of_stored_cells(const CellObserver& observer) const {
-  constexpr std::size_t kChangesAtOnce = 4096;
-  std::vector<CellChange> changes;
-  CAIRN_RETURN_IF_ERROR(for_each_stored(EntityKind::kCell, [&](std::string_view key, const features::Row& row) {
-    const auto cell = cell_of_key(key);
-    if (!cell) return data_loss("the key of a cell's row is damaged; restore a checkpoint");
-    for (const features::ViewBlock& block : row.blocks) {
-      for (const features::Entry& entry : block.entries) changes.push_back({*cell, block.view, entry});
-    }
-    if (changes.size() >= kChangesAtOnce) {
-      observer(changes);
-      changes.clear();
-    }
-    return ok_status();
-  }));
-  observer(changes);
-  return ok_status();
 }
 
 // ---- reading ------------------------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ class FeatureState {
     std::size_t window_bytes = 64u << 20;      ///< see StateOptions
     std::size_t row_cache_bytes = 256u << 20;  ///< see StateOptions
     features::AttributeRules attributes = features::AttributeRules();  ///< by which places are judged
-    Fading* fading = nullptr;                  ///< told of the newest event; must outlive the state
+    Fading* fading = nullptr;  ///< told of the newest event; must outlive the state
     Logger log;
   };
 
@@ -229,8 +229,11 @@ class FeatureState {
   /// Shows `see` every stored row of a kind. Returns: what the first `see` that fails returns.
   Status for_each_stored(EntityKind kind,
                          const std::function<Status(std::string_view key, const features::Row& row)>& see) const;
-  Status tell_of_stored_places(const PlaceObserver& observer) const;
-  Status tell_of_stored_cells(const CellObserver& observer) const;
+  /// Tells `observer` of everything that the rows of a kind hold, and calls `keep` before more is applied. `number_of`
+  /// reads a row's key.
+  template <class Change>
+  Status tell_of_rows(EntityKind kind, std::optional<std::uint64_t> (*number_of)(std::string_view),
+                      const std::function<void(std::span<const Change>)>& observer, const std::function<void()>& keep);
   /// A stored row that was read whole and makes no sense: counted, and said once.
   void note_invalid_row(std::string_view key, const Status& why) const;
 

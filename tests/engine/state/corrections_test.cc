@@ -15,7 +15,7 @@
 #include "engine/state/feature_state.h"
 #include "engine/state/keys.h"
 #include "features/row.h"
-#include "tests/engine/state/crashing_store.h"
+#include "tests/engine/state/restarted_state.h"
 
 namespace {
 
@@ -72,34 +72,14 @@ Interaction retraction(Interaction event) {
   return event;
 }
 
-struct Fixture {
-  std::unique_ptr<state::CrashingStore> store = std::make_unique<state::CrashingStore>();
-  FeatureState::Options options{.views = all_views(), .window = std::chrono::hours(1)};
-  std::unique_ptr<FeatureState> state;
-
-  Fixture() {
-    open();
+struct Fixture : state::test::RestartedState {
+  Fixture() : RestartedState(all_views()) {
     REQUIRE(state->catalog()
                 .upsert(std::vector<Place>{{PlaceId("p0"), "", {40.7, -74.0}, "Cafe"},
                                            {PlaceId("p1"), "", {40.7, -74.0}, "Bar"},
                                            {PlaceId("p2"), "", {50.7, 7.0}, "Cafe"},
                                            {PlaceId("p3"), "", {50.7, 7.0}, ""}})
                 .ok());
-  }
-  void open() {
-    auto opened = FeatureState::open(*store, options, InteractionTypes());
-    REQUIRE_MESSAGE(opened.ok(), opened.status().to_string());
-    state = *std::move(opened);
-  }
-  void close_and_open() {
-    state.reset();
-    open();
-  }
-  void crash_and_open() {
-    store->lose_writes(true);
-    state.reset();
-    store->lose_writes(false);
-    open();
   }
   Status apply(const std::vector<Interaction>& interactions, std::int64_t offset) {
     const std::vector<SourcePosition> positions{{Partition{0}, Offset{offset}, ""}};

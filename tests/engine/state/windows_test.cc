@@ -16,7 +16,7 @@
 #include "engine/ranking/builtin_views.h"
 #include "engine/state/feature_state.h"
 #include "features/row.h"
-#include "tests/engine/state/crashing_store.h"
+#include "tests/engine/state/restarted_state.h"
 
 namespace {
 
@@ -29,29 +29,8 @@ Interaction visit(std::string user, std::string place, std::int64_t ms) {
   return {UserId(std::move(user)), PlaceId(std::move(place)), TypeIndex{2}, event_time_from_ms(ms), {}, {}, {}};
 }
 
-/// A state over a store whose content can be taken at any moment, as a crash would leave it.
-struct Fixture {
-  std::unique_ptr<state::CrashingStore> store = std::make_unique<state::CrashingStore>();
-  FeatureState::Options options{.views = ranking::builtin_views(), .window = std::chrono::hours(1)};
-  std::unique_ptr<FeatureState> state;
-
-  Fixture() { open(); }
-  void open() {
-    auto opened = FeatureState::open(*store, options, InteractionTypes());
-    REQUIRE_MESSAGE(opened.ok(), opened.status().to_string());
-    state = *std::move(opened);
-  }
-  void close_and_open() {
-    state.reset();
-    open();
-  }
-  /// What is pending is lost.
-  void crash_and_open() {
-    store->lose_writes(true);
-    state.reset();
-    store->lose_writes(false);
-    open();
-  }
+struct Fixture : state::test::RestartedState {
+  Fixture() : RestartedState(ranking::builtin_views()) {}
   Status apply(const std::vector<Interaction>& interactions, std::int64_t offset, std::string_view source = "test") {
     const std::vector<SourcePosition> positions{{Partition{0}, Offset{offset}, ""}};
     return state->apply({source, interactions, positions, 0});
