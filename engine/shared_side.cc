@@ -120,7 +120,7 @@ std::optional<SharedSide::Basis> SharedSide::basis_of(const RecommendRequest& re
   const auto made_with = recommender_.made_with();
   if (!made_with) return std::nullopt;
   // What depends on holidays and on what attributes are declared as, two daemons need not see alike.
-  if (!request.where.empty() || request.open_at) return std::nullopt;
+  if (!request.where.empty() || request.open_at || request.open_now) return std::nullopt;
   state::RowCache::RowPtr row;  // null: nothing is known, or nobody in particular asks
   if (!request.user.str().empty()) {
     const auto user = state_.row(EntityKind::kUser, request.user.str());
