@@ -135,14 +135,22 @@ DecayedSum add(DecayedSum a, DecayedSum b) noexcept {
   return normal_form({a.mantissa + aligned, a.exponent});
 }
 
-double value_at(DecayedSum sum, DecayTime time) noexcept {
+double value_at(DecayedSum sum, DecayTime time) noexcept { return ValuesAt(time)(sum); }
+
+ValuesAt::ValuesAt(DecayTime time) noexcept : half_lives_(time.half_lives), factor_(std::exp2(-time.fraction)) {}
+
+double ValuesAt::operator()(DecayedSum sum) const noexcept {
   constexpr double kMax = std::numeric_limits<double>::max();
-  // Normal form first, so that mantissa * 2^-fraction stays between 0.25 and 1 and only the last scaling can leave the
-  // range.
+  // Normal form first, so that the product stays between 0.25 and 1 and only the last scaling can leave the range.
   const DecayedSum normal = normal_form(sum);
-  const double now =
-      scale(normal.mantissa * std::exp2(-time.fraction), saturating_subtract(normal.exponent, time.half_lives));
-  return std::clamp(now, -kMax, kMax);
+  const double product = normal.mantissa * factor_;
+  const std::int64_t doublings = saturating_subtract(normal.exponent, half_lives_);
+  // Where the power and the result are ordinary numbers, a product with it is std::ldexp().
+  constexpr std::int64_t kPlain = 1000;
+  if (doublings > -kPlain && doublings < kPlain) {
+    return product * std::bit_cast<double>(static_cast<std::uint64_t>(doublings + 1023) << 52);
+  }
+  return std::clamp(scale(product, doublings), -kMax, kMax);
 }
 
 }  // namespace cairn::features

@@ -37,4 +37,15 @@ struct DecayedSum {
 /// very far before the events.
 [[nodiscard]] double value_at(DecayedSum sum, DecayTime time) noexcept;
 
+/// value_at() of many sums at one time: the same bits, for less.
+class ValuesAt {
+ public:
+  explicit ValuesAt(DecayTime time) noexcept;
+  [[nodiscard]] double operator()(DecayedSum sum) const noexcept;
+
+ private:
+  std::int64_t half_lives_;
+  double factor_;  ///< (0.5, 1]
+};
+
 }  // namespace cairn::features

@@ -15,9 +15,9 @@ std::uint64_t Dictionary::intern(std::string_view name) {
   return names_.add(name, hash);
 }
 
-std::string Dictionary::name(std::uint64_t id) const {
+std::string_view Dictionary::text(std::uint64_t id) const {
   CAIRN_CHECK_MSG(id < names_.size(), "dictionary id " + std::to_string(id));
-  return std::string(names_.name(static_cast<std::uint32_t>(id)));
+  return names_.name(static_cast<std::uint32_t>(id));
 }
 
 bool Dictionary::restore(std::string_view name, std::uint64_t id) {

@@ -28,7 +28,9 @@ class Dictionary {
   }
   void prefetch(std::uint64_t hash) const noexcept { names_.prefetch(hash); }
   /// Requires: `id` was given out.
-  [[nodiscard]] std::string name(std::uint64_t id) const;
+  [[nodiscard]] std::string name(std::uint64_t id) const { return std::string(text(id)); }
+  /// The same, which lives as long as the dictionary.
+  [[nodiscard]] std::string_view text(std::uint64_t id) const;
   [[nodiscard]] std::size_t size() const noexcept { return names_.size(); }
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return names_.memory_bytes(); }
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 #include <limits>
+#include <new>
 #include <utility>
 
 #include "cairn/check.h"
@@ -45,6 +46,32 @@ bool all_later(const View& view, const Entry& entry, EventTime as_of) noexcept {
 
 }  // namespace
 
+namespace {
+
+/// value_at() of a view's entries, at one instant.
+class ViewValues {
+ public:
+  ViewValues(const View& view, EventTime as_of) : view_(view), as_of_(as_of), decays_(time_of(view, as_of)) {}
+
+  double operator()(const Value& value) const {
+    // An entry that is newer has an instant of its own.
+    const bool decays = view_.spec.aggregate == Aggregate::kDecayedSum && value.newest_ms <= to_ms(as_of_);
+    return decays ? decays_({value.mantissa, value.exponent}) : value_at(view_, value, as_of_);
+  }
+
+ private:
+  static ValuesAt time_of(const View& view, EventTime as_of) {
+    const bool decays = view.spec.aggregate == Aggregate::kDecayedSum;
+    return ValuesAt(decays ? decay_time(to_ms(as_of), in_ms(view.spec.half_life)) : DecayTime{});
+  }
+
+  const View& view_;
+  const EventTime as_of_;
+  const ValuesAt decays_;
+};
+
+}  // namespace
+
 double value_at(const View& view, const Value& value, EventTime as_of) {
   switch (view.spec.aggregate) {
     case Aggregate::kCount:
@@ -71,7 +98,7 @@ bool within_ttl(const View& view, const Value& value, EventTime as_of) noexcept 
 }
 
 FeatureVector read_view(const View& view, const Row* row, EventTime as_of, LaterEvents later,
-                        const DimensionNamer& name) {
+                        const DimensionNamer& name, const std::shared_ptr<FeatureArena>& arena) {
   FeatureVector vector{.view = view.spec.name, .status = FeatureStatus::kNotFound, .entries = {}};
   if (row == nullptr) return vector;
   const ViewBlock* block = row->find(view.id);
@@ -82,9 +109,12 @@ FeatureVector read_view(const View& view, const Row* row, EventTime as_of, Later
     vector.status = aged ? FeatureStatus::kOutsideMaxAge : FeatureStatus::kNullValue;
     return vector;
   }
-  vector.entries.reserve(block->entries.size());
+  FeatureEntry* const served = arena->room_for(block->entries.size());
+  std::size_t size = 0;
+  std::string made;
   bool any_later = false;
   bool any_mixed = false;
+  const ViewValues values(view, as_of);
   for (const Entry& entry : block->entries) {
     if (later == LaterEvents::kUnknown && entry.value.newest_ms > to_ms(as_of)) {
       any_later = true;
@@ -92,11 +122,12 @@ FeatureVector read_view(const View& view, const Row* row, EventTime as_of, Later
       continue;
     }
     if (!within_ttl(view, entry.value, as_of)) continue;
-    vector.entries.push_back({.dimension = name(view, entry.dimension),
-                              .value = value_at(view, entry.value, as_of),
-                              .count = entry.value.count,
-                              .newest = event_time_from_ms(entry.value.newest_ms)});
+    new (served + size++) FeatureEntry{.dimension = arena->copy(name(view, entry.dimension, &made)),
+                                       .value = values(entry.value),
+                                       .count = entry.value.count,
+                                       .newest = event_time_from_ms(entry.value.newest_ms)};
   }
+  if (size > 0) vector.entries = FeatureEntries(arena, {served, size});
   if (any_mixed || (any_later && vector.entries.empty())) {
     vector.status = FeatureStatus::kNewerThanAsOf;
   } else {

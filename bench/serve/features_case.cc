@@ -94,7 +94,7 @@ void copy_to_redis(const Engine& engine, RedisClient& redis) {
     for (const FeatureVector& vector : found->entities[0].vectors) {
       for (const FeatureEntry& entry : vector.entries) {
         // A place stands in a history as often as the user was there.
-        words.push_back(vector.view + ":" + entry.dimension + ":" + std::to_string(words.size()));
+        words.push_back(vector.view + ":" + std::string(entry.dimension) + ":" + std::to_string(words.size()));
         words.push_back(packed(entry));
       }
     }

@@ -399,16 +399,17 @@ void FeatureState::note_invalid_row(std::string_view key, const Status& why) con
              {{"key", text}, {"reason", why.message()}});
 }
 
-std::string FeatureState::dimension_name(const features::View& view, std::uint64_t dimension) const {
+std::string_view FeatureState::dimension_name(const features::View& view, std::uint64_t dimension,
+                                              std::string* made) const {
   switch (view.spec.dimension) {
     case Dimension::kPlace:
-      return place_ids_.name(dimension);
+      return place_ids_.text(dimension);
     case Dimension::kCategory:
-      return category_ids_.name(dimension);
+      return category_ids_.text(dimension);
     case Dimension::kType:
       return types_.name(TypeIndex{static_cast<std::uint8_t>(dimension)});
     default:
-      return features::plain_dimension_name(view, dimension).value_or("");
+      return *made = features::plain_dimension_name(view, dimension).value_or("");
   }
 }
 

@@ -174,8 +174,9 @@ class FeatureState {
   [[nodiscard]] const Catalog& catalog() const noexcept { return catalog_; }
   [[nodiscard]] const features::Dictionary& place_ids() const noexcept { return place_ids_; }
   [[nodiscard]] const features::Dictionary& category_ids() const noexcept { return category_ids_; }
-  /// What a dimension value is called, for people.
-  [[nodiscard]] std::string dimension_name(const features::View& view, std::uint64_t dimension) const;
+  /// What a dimension value is called, for people: a features::DimensionNamer.
+  [[nodiscard]] std::string_view dimension_name(const features::View& view, std::uint64_t dimension,
+                                                std::string* made) const;
 
   /// Fills in what the state knows of an engine's status: counters, places, memory.
   void describe(EngineStatus* status) const;

@@ -30,6 +30,7 @@ Bits128 hash_of_contents(const FeatureState& state, const features::Row& row) {
   // A sum of hashes: in what order entries stand depends on the numbers of their names.
   Bits128 sum;
   std::string bytes;
+  std::string made;
   for (const features::ViewBlock& block : row.blocks) {
     const features::View* const view = view_of(state.schema(), block.view);
     if (view == nullptr) continue;  // of a view that is no more; nobody reads it
@@ -42,7 +43,7 @@ Bits128 hash_of_contents(const FeatureState& state, const features::Row& row) {
       add(&bytes, static_cast<std::uint64_t>(std::llround(std::ldexp(entry.value.mantissa, 20))));
       add(&bytes, static_cast<std::uint64_t>(entry.value.exponent));
       add(&bytes, static_cast<std::uint64_t>(entry.value.newest_ms));
-      bytes += state.dimension_name(*view, entry.dimension);
+      bytes += state.dimension_name(*view, entry.dimension, &made);
       const Bits128 one = keyed_hash(kKey, bytes);
       sum.low += one.low;
       sum.high += one.high;

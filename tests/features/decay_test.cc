@@ -158,3 +158,20 @@ TEST_CASE("a fraction of a half-life is below 1 also where the quotient rounds t
   // Nearly a half-life: the event counts nearly twice against the landmark.
   CHECK(value_at(decayed(1.0, time), {0, 0.0}) == doctest::Approx(2.0));
 }
+
+TEST_CASE("a sum as it is seen has the bits that std::ldexp gives, at the ends of the range too") {
+  std::mt19937_64 random(5);
+  std::uniform_real_distribution<double> mantissa(0.5, 1.0);
+  std::uniform_real_distribution<double> fraction(0.0, 1.0);
+  std::uniform_int_distribution<std::int64_t> exponent(-1'200, 1'200);
+  constexpr double kMax = std::numeric_limits<double>::max();
+  for (int i = 0; i < 20'000; ++i) {
+    const DecayedSum sum{i % 2 == 0 ? mantissa(random) : -mantissa(random), exponent(random)};
+    const DecayTime time{exponent(random) / 8, fraction(random)};
+    const double scaled =
+        std::ldexp(sum.mantissa * std::exp2(-time.fraction), static_cast<int>(sum.exponent - time.half_lives));
+    INFO(sum.mantissa, " * 2^", sum.exponent, " at ", time.half_lives, " + ", time.fraction);
+    REQUIRE(ValuesAt(time)(sum) == std::clamp(scaled, -kMax, kMax));
+    REQUIRE(value_at(sum, time) == ValuesAt(time)(sum));
+  }
+}

@@ -29,9 +29,12 @@ Entry entry_at(std::uint64_t dimension, std::int64_t newest_ms) {
   return {.dimension = dimension, .value = {.count = 1, .newest_ms = newest_ms}};
 }
 
-const DimensionNamer kNumbers = [](const View&, std::uint64_t dimension) {
-  return std::string("#").append(std::to_string(dimension));
-};
+FeatureVector read_view(const View& view, const Row* row, EventTime as_of, LaterEvents later) {
+  const auto name = [](const View&, std::uint64_t dimension, std::string* made) -> std::string_view {
+    return *made = "#" + std::to_string(dimension);
+  };
+  return features::read_view(view, row, as_of, later, name, std::make_shared<FeatureArena>());
+}
 
 }  // namespace
 
@@ -64,7 +67,7 @@ TEST_CASE("an event that lies ahead of the instant has age 0") {
   CHECK(value_at(view, value, event_time_from_ms(0)) == 1.0);
   CHECK(value_at(view, value, event_time_from_ms(std::numeric_limits<std::int64_t>::min())) == 1.0);
   const Row row = row_of(view, {{.dimension = 1, .value = value}});
-  const FeatureVector now = read_view(view, &row, event_time_from_ms(0), LaterEvents::kCount, kNumbers);
+  const FeatureVector now = read_view(view, &row, event_time_from_ms(0), LaterEvents::kCount);
   CHECK(now.status == FeatureStatus::kPresent);
   REQUIRE(now.entries.size() == 1);
   CHECK(now.entries[0].value == 1.0);
@@ -76,11 +79,10 @@ TEST_CASE("as of an instant before all events, a view says that it knows only la
     const View view = view_of(aggregate);
     for (const std::int64_t count : {1, 2}) {
       const Row row = row_of(view, {{.dimension = 1, .value = {.count = count, .mantissa = 0.5, .newest_ms = 1'001}}});
-      const FeatureVector vector = read_view(view, &row, event_time_from_ms(1'000), LaterEvents::kUnknown, kNumbers);
+      const FeatureVector vector = read_view(view, &row, event_time_from_ms(1'000), LaterEvents::kUnknown);
       CHECK(vector.status == FeatureStatus::kNewerThanAsOf);
       CHECK(vector.entries.empty());
-      CHECK(read_view(view, &row, event_time_from_ms(1'001), LaterEvents::kUnknown, kNumbers).status ==
-            FeatureStatus::kPresent);
+      CHECK(read_view(view, &row, event_time_from_ms(1'001), LaterEvents::kUnknown).status == FeatureStatus::kPresent);
     }
   }
   CHECK(to_string(FeatureStatus::kNewerThanAsOf) == "NEWER_THAN_AS_OF");
@@ -90,13 +92,13 @@ TEST_CASE("an entry with events on both sides of the instant is not known, those
   const View view = view_of(Aggregate::kCount);
   const Row mixed = row_of(view, {{.dimension = 1, .value = {.count = 3, .newest_ms = 900}},
                                   {.dimension = 2, .value = {.count = 2, .newest_ms = 1'100}}});
-  const FeatureVector vector = read_view(view, &mixed, event_time_from_ms(1'000), LaterEvents::kUnknown, kNumbers);
+  const FeatureVector vector = read_view(view, &mixed, event_time_from_ms(1'000), LaterEvents::kUnknown);
   CHECK(vector.status == FeatureStatus::kNewerThanAsOf);
   REQUIRE(vector.entries.size() == 1);
   CHECK(vector.entries[0].dimension == "#1");
   // The second entry's only event is later: there was no such entry then.
   const Row later = row_of(view, {{.dimension = 1, .value = {.count = 3, .newest_ms = 900}}, entry_at(2, 1'100)});
-  const FeatureVector exact = read_view(view, &later, event_time_from_ms(1'000), LaterEvents::kUnknown, kNumbers);
+  const FeatureVector exact = read_view(view, &later, event_time_from_ms(1'000), LaterEvents::kUnknown);
   CHECK(exact.status == FeatureStatus::kPresent);
   CHECK(exact.entries.size() == 1);
 }
@@ -106,7 +108,7 @@ TEST_CASE("a sequence and a count by hour are those of the instant asked for") {
   const Row events = row_of(sequence, {{.dimension = 9, .value = {.count = 1, .newest_ms = 10}},
                                        {.dimension = 2, .value = {.count = 2, .newest_ms = 20}},
                                        {.dimension = 3, .value = {.count = 2, .newest_ms = 30}}});
-  const FeatureVector history = read_view(sequence, &events, event_time_from_ms(20), LaterEvents::kUnknown, kNumbers);
+  const FeatureVector history = read_view(sequence, &events, event_time_from_ms(20), LaterEvents::kUnknown);
   CHECK(history.status == FeatureStatus::kPresent);
   REQUIRE(history.entries.size() == 2);
   CHECK(history.entries[1].dimension == "#2");
@@ -118,10 +120,10 @@ TEST_CASE("a sequence and a count by hour are those of the instant asked for") {
   };
   const Row tiles = row_of(hourly, {tile(1), tile(2), tile(3)});
   const EventTime between = event_time_from_ms(2 * kHourMs + kHourMs / 2);
-  CHECK(read_view(hourly, &tiles, between, LaterEvents::kUnknown, kNumbers).status == FeatureStatus::kPresent);
-  CHECK(read_view(hourly, &tiles, between, LaterEvents::kUnknown, kNumbers).entries.size() == 2);
+  CHECK(read_view(hourly, &tiles, between, LaterEvents::kUnknown).status == FeatureStatus::kPresent);
+  CHECK(read_view(hourly, &tiles, between, LaterEvents::kUnknown).entries.size() == 2);
   const EventTime inside = event_time_from_ms(2 * kHourMs + 1);
-  CHECK(read_view(hourly, &tiles, inside, LaterEvents::kUnknown, kNumbers).status == FeatureStatus::kNewerThanAsOf);
+  CHECK(read_view(hourly, &tiles, inside, LaterEvents::kUnknown).status == FeatureStatus::kNewerThanAsOf);
 }
 
 TEST_CASE("an entry is served up to its TTL and not a millisecond longer") {
@@ -148,16 +150,16 @@ TEST_CASE("a view says why it has no values") {
   View view = view_of(Aggregate::kCount);
   view.spec.ttl = seconds(1);
   const EventTime now = event_time_from_ms(10'000);
-  CHECK(read_view(view, nullptr, now, LaterEvents::kCount, kNumbers).status == FeatureStatus::kNotFound);
+  CHECK(read_view(view, nullptr, now, LaterEvents::kCount).status == FeatureStatus::kNotFound);
   const Row without_view;
-  CHECK(read_view(view, &without_view, now, LaterEvents::kCount, kNumbers).status == FeatureStatus::kNullValue);
+  CHECK(read_view(view, &without_view, now, LaterEvents::kCount).status == FeatureStatus::kNullValue);
   const Row without_entries = row_of(view, {});
-  CHECK(read_view(view, &without_entries, now, LaterEvents::kCount, kNumbers).status == FeatureStatus::kNullValue);
+  CHECK(read_view(view, &without_entries, now, LaterEvents::kCount).status == FeatureStatus::kNullValue);
   Row faded = row_of(view, {});  // as drop_faded() leaves it
   faded.blocks[0].ttl_ms = 1'000;
-  CHECK(read_view(view, &faded, now, LaterEvents::kCount, kNumbers).status == FeatureStatus::kOutsideMaxAge);
+  CHECK(read_view(view, &faded, now, LaterEvents::kCount).status == FeatureStatus::kOutsideMaxAge);
   const Row expired = row_of(view, {entry_at(1, 0), entry_at(2, 8'999)});
-  const FeatureVector vector = read_view(view, &expired, now, LaterEvents::kCount, kNumbers);
+  const FeatureVector vector = read_view(view, &expired, now, LaterEvents::kCount);
   CHECK(vector.status == FeatureStatus::kOutsideMaxAge);
   CHECK(vector.entries.empty());
   CHECK(vector.view == "v");
@@ -167,7 +169,7 @@ TEST_CASE("expired entries are left out, the others served in their order with n
   View view = view_of(Aggregate::kCount);
   view.spec.ttl = seconds(1);
   const Row row = row_of(view, {entry_at(1, 9'500), entry_at(2, 0), entry_at(7, 10'000)});
-  const FeatureVector vector = read_view(view, &row, event_time_from_ms(10'000), LaterEvents::kCount, kNumbers);
+  const FeatureVector vector = read_view(view, &row, event_time_from_ms(10'000), LaterEvents::kCount);
   CHECK(vector.status == FeatureStatus::kPresent);
   REQUIRE(vector.entries.size() == 2);
   CHECK(vector.entries[0].dimension == "#1");
@@ -181,7 +183,7 @@ TEST_CASE("a sequence is served oldest first, with each event's weight") {
   const View view = view_of(Aggregate::kSequence);
   const Row row = row_of(view, {{.dimension = 9, .value = {.count = 1, .micros = 1'500'000, .newest_ms = 10}},
                                 {.dimension = 2, .value = {.count = 2, .micros = -500'000, .newest_ms = 20}}});
-  const FeatureVector vector = read_view(view, &row, event_time_from_ms(20), LaterEvents::kCount, kNumbers);
+  const FeatureVector vector = read_view(view, &row, event_time_from_ms(20), LaterEvents::kCount);
   REQUIRE(vector.entries.size() == 2);
   CHECK(vector.entries[0].dimension == "#9");
   CHECK(vector.entries[0].value == 1.5);
@@ -204,4 +206,33 @@ TEST_CASE("dimensions that need no dictionary have their names") {
   for (const Dimension named : {Dimension::kPlace, Dimension::kCategory, Dimension::kType}) {
     CHECK_FALSE(plain_dimension_name(view_of(Aggregate::kCount, named), 1).has_value());
   }
+}
+
+TEST_CASE("entries and their texts live as long as a copy of them, however many and however long they are") {
+  const View view = view_of(Aggregate::kCount);
+  std::vector<Entry> entries;
+  for (std::uint64_t i = 0; i < 3'000; ++i) entries.push_back(entry_at(i, static_cast<std::int64_t>(i)));
+  const Row row = row_of(view, entries);
+  FeatureEntries kept;
+  {
+    const auto arena = std::make_shared<FeatureArena>();
+    const auto name = [](const View&, std::uint64_t dimension, std::string* made) -> std::string_view {
+      return *made = std::string(dimension == 7 ? 100'000 : dimension % 40, 'x') + std::to_string(dimension);
+    };
+    kept = features::read_view(view, &row, event_time_from_ms(5'000), LaterEvents::kCount, name, arena).entries;
+  }
+  REQUIRE(kept.size() == 3'000);
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    REQUIRE(kept[i].dimension == std::string(i == 7 ? 100'000 : i % 40, 'x') + std::to_string(i));
+    REQUIRE(to_ms(kept[i].newest) == static_cast<std::int64_t>(i));
+  }
+  CHECK_THROWS_AS(static_cast<void>(kept.at(3'000)), std::out_of_range);
+
+  std::string text = "p1";
+  FeatureEntries copies = {{text, 1.0, 1, {}}, {"", 2.0, 1, {}}};
+  text = "p2";
+  const FeatureEntries other = copies;
+  copies = {};
+  CHECK(other.at(0).dimension == "p1");
+  CHECK(other.back().dimension.empty());
 }

@@ -1,10 +1,16 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <initializer_list>
+#include <memory>
 #include <optional>
+#include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cairn/clock.h"
@@ -91,11 +97,54 @@ enum class FeatureStatus : std::uint8_t {
 
 /// One sparse entry as served.
 struct FeatureEntry {
-  std::string dimension;   ///< a place id, a category, a geohash, "0".."167", a type, RFC 3339 hour; empty for kNone
+  /// A place id, a category, a geohash, "0".."167", a type, RFC 3339 hour; empty for kNone. Lives as long as a
+  /// FeatureEntries that has it.
+  std::string_view dimension = {};
   double value = 0.0;      ///< by the view's aggregate; for kSequence the event's weight
   std::int64_t count = 0;  ///< events behind the value
   EventTime newest;        ///< event time of the newest of them
 };
+
+/// Entries that do not change, with the memory of their texts. Copies share it. Threads: any.
+class FeatureEntries {
+ public:
+  FeatureEntries() = default;
+  /// Copies of these.
+  FeatureEntries(std::initializer_list<FeatureEntry> entries);
+  /// `memory` is what keeps `entries` and their texts.
+  FeatureEntries(std::shared_ptr<const void> memory, std::span<const FeatureEntry> entries)
+      : memory_(std::move(memory)), entries_(entries) {}
+
+  [[nodiscard]] auto begin() const noexcept { return entries_.begin(); }
+  [[nodiscard]] auto end() const noexcept { return entries_.end(); }
+  [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
+  [[nodiscard]] bool empty() const noexcept { return entries_.empty(); }
+  [[nodiscard]] const FeatureEntry& operator[](std::size_t i) const noexcept { return entries_[i]; }
+  /// Throws std::out_of_range.
+  [[nodiscard]] const FeatureEntry& at(std::size_t i) const {
+    if (i >= size()) throw std::out_of_range("an entry that there is not");
+    return entries_[i];
+  }
+  [[nodiscard]] const FeatureEntry& front() const noexcept { return entries_.front(); }
+  [[nodiscard]] const FeatureEntry& back() const noexcept { return entries_.back(); }
+
+ private:
+  std::shared_ptr<const void> memory_;
+  std::span<const FeatureEntry> entries_;
+};
+
+inline FeatureEntries::FeatureEntries(std::initializer_list<FeatureEntry> entries) {
+  struct Copies {
+    std::vector<FeatureEntry> entries;
+    std::vector<std::string> texts;
+  };
+  auto copies = std::make_shared<Copies>();
+  copies->entries = entries;
+  copies->texts.reserve(entries.size());
+  for (FeatureEntry& entry : copies->entries) entry.dimension = copies->texts.emplace_back(entry.dimension);
+  entries_ = copies->entries;
+  memory_ = std::move(copies);
+}
 
 /// All that one view knows of one entity.
 struct FeatureVector {
@@ -103,7 +152,7 @@ struct FeatureVector {
   FeatureStatus status = FeatureStatus::kNotFound;
   /// Empty unless the status is kPresent, or kNewerThanAsOf: then those that have not changed since. kSequence: oldest
   /// first; else by dimension.
-  std::vector<FeatureEntry> entries;
+  FeatureEntries entries;
 };
 
 }  // namespace cairn

@@ -64,7 +64,8 @@ struct Town {
       int number = 0;
       for (const FeatureEntry& entry : vector.entries) {
         const bool sequence = vector.view == "categories_8" || vector.view == "user_history";
-        all[vector.view + "/" + entry.dimension + (sequence ? "#" + std::to_string(number++) : "")] = entry;
+        all[vector.view + "/" + std::string(entry.dimension) + (sequence ? "#" + std::to_string(number++) : "")] =
+            entry;
       }
     }
     return all;

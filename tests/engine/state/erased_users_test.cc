@@ -71,11 +71,12 @@ struct Fixture {
     REQUIRE(row.ok());
     for (const features::View& view : state->schema().views()) {
       if (view.spec.entity != kind) continue;
-      const auto vector =
-          features::read_view(view, row->row.get(), event_time_from_ms(2'000 * kHour), features::LaterEvents::kCount,
-                              [&](const auto& v, auto d) { return state->dimension_name(v, d); });
+      const auto vector = features::read_view(
+          view, row->row.get(), event_time_from_ms(2'000 * kHour), features::LaterEvents::kCount,
+          [&](const auto& v, auto d, auto* made) { return state->dimension_name(v, d, made); },
+          std::make_shared<features::FeatureArena>());
       for (const FeatureEntry& entry : vector.entries) {
-        all[view.spec.name + "/" + entry.dimension + "/" + std::to_string(to_ms(entry.newest))] = entry;
+        all[view.spec.name + "/" + std::string(entry.dimension) + "/" + std::to_string(to_ms(entry.newest))] = entry;
       }
     }
     return all;

@@ -50,7 +50,7 @@ void check_places(const Engine& engine, const Totals& totals, EventTime end) {
   std::size_t entries = 0;
   for (const auto& [place, vector] : read_all(engine, EntityKind::kPlace, "place_hour_of_week", totals.by_place, end)) {
     for (const FeatureEntry& entry : vector.entries) {
-      const auto expected = totals.by_place_and_hour_of_week.find({place, std::stoi(entry.dimension)});
+      const auto expected = totals.by_place_and_hour_of_week.find({place, std::stoi(std::string(entry.dimension))});
       wrong +=
           expected == totals.by_place_and_hour_of_week.end() || entry.value != static_cast<double>(expected->second);
       ++entries;
@@ -95,7 +95,8 @@ void check_histories(const Engine& engine, const Trace& trace, const Totals& tot
       continue;
     }
     std::map<std::pair<std::int64_t, std::string>, std::int64_t> held;
-    for (const FeatureEntry& entry : vector.entries) held[{to_ms(entry.newest) / 1000, entry.dimension}] += entry.count;
+    for (const FeatureEntry& entry : vector.entries)
+      held[{to_ms(entry.newest) / 1000, std::string(entry.dimension)}] += entry.count;
     wrong += held != expected.at(user);
   }
   CHECK(wrong == 0);
