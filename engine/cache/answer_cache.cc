@@ -106,8 +106,16 @@ bool AnswerCache::current(const Origin& origin) const {
 }
 
 bool AnswerCache::current(const Entry& entry) const {
-  return current(entry.origin) && std::none_of(entry.tags.begin(), entry.tags.end(),
-                                               [&](const TagVersions::Seen& seen) { return tags_.moved(seen); });
+  if (!current(entry.origin)) return false;
+  // Tags lie all over memory, and move seldom. Read before them: one that moves meanwhile is counted later.
+  const std::uint64_t moved = tags_moved_.load(std::memory_order_acquire);
+  if (entry.tags_good_at.load(std::memory_order_relaxed) == moved) return true;
+  if (std::any_of(entry.tags.begin(), entry.tags.end(),
+                  [&](const TagVersions::Seen& seen) { return tags_.moved(seen); })) {
+    return false;
+  }
+  entry.tags_good_at.store(moved, std::memory_order_relaxed);
+  return true;
 }
 
 void AnswerCache::happened(std::span<const Interaction> interactions) noexcept {
@@ -133,6 +141,7 @@ Status AnswerCache::invalidate(const AnswerTags& tags) {
   move(TagKind::kPlace, tags.places);
   move(TagKind::kCategory, tags.categories);
   move(TagKind::kCell, cells);
+  tags_moved_.fetch_add(1, std::memory_order_release);
   return ok_status();
 }
 

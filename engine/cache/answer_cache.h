@@ -54,8 +54,8 @@ class AnswerCache {
 
   /// `compute` makes answers. `generation` says which catalogue, model and ranker it makes them with: another number
   /// with each change. Both may be called at any time until stop().
-  /// `disk` is tier L2; null: there is none. Without `knows`, something is known of everybody. `shared` is tier L3 and must
-  /// outlive the cache; null: there is none.
+  /// `disk` is tier L2; null: there is none. Without `knows`, something is known of everybody. `shared` is tier L3 and
+  /// must outlive the cache; null: there is none.
   AnswerCache(
       const AnswerCacheOptions& options, Compute compute, std::function<std::uint64_t()> generation,
       std::unique_ptr<storage::PassingStore> disk = nullptr, Now now = [] { return std::chrono::steady_clock::now(); },
@@ -107,6 +107,7 @@ class AnswerCache {
     std::uint64_t epoch = 0;
     TagVersions::Seen user;
   };
+  static constexpr std::uint64_t kNever = ~std::uint64_t{0};
   struct Entry {
     Recommendations answer;
     Origin origin;
@@ -121,6 +122,8 @@ class AnswerCache {
     /// It comes from tier L3: its offsets may be of a log that was written anew since.
     bool shared = false;
     mutable std::atomic<bool> refreshing{false};
+    /// Of tags_moved_ when its tags were last found as they had been.
+    mutable std::atomic<std::uint64_t> tags_good_at{kNever};
   };
   using EntryPtr = std::shared_ptr<const Entry>;
 
@@ -229,8 +232,9 @@ class AnswerCache {
   const Now now_;
   const Knows knows_;
   TagVersions tags_;
-  std::atomic<std::uint64_t> epoch_{0};  ///< moves when all answers are outdated
-  std::atomic<std::uint64_t> invalidations_{0};
+  std::atomic<std::uint64_t> epoch_{0};          ///< moves when all answers are outdated
+  std::atomic<std::uint64_t> invalidations_{0};  ///< counted before tags move
+  std::atomic<std::uint64_t> tags_moved_{0};     ///< and when they have
   std::vector<std::shared_ptr<Shard>> shards_;
 
   std::atomic<std::uint64_t> draws_{0};
