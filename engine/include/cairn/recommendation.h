@@ -115,21 +115,26 @@ enum class UserKnownBy : std::uint8_t {
 /// as memory of the answer. Threads: any.
 class AnswerMemo {
  public:
+  struct Text {
+    std::string text;
+    std::string tag;  ///< that clients know it by; may be empty
+  };
+
   /// `grown` is told of the bytes of what is kept here.
   explicit AnswerMemo(std::function<void(std::size_t)> grown) : grown_(std::move(grown)) {}
 
   /// Null: nothing yet.
-  [[nodiscard]] std::shared_ptr<const std::string> text() const CAIRN_EXCLUDES(mutex_) {
+  [[nodiscard]] std::shared_ptr<const Text> text() const CAIRN_EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
     return text_;
   }
-  /// The first text stays.
-  void keep(std::string text) CAIRN_EXCLUDES(mutex_) {
-    const std::size_t bytes = text.capacity();
+  /// The first text stays. `text`: not null.
+  void keep(std::shared_ptr<const Text> text) CAIRN_EXCLUDES(mutex_) {
+    const std::size_t bytes = text->text.capacity() + text->tag.capacity();
     {
       const MutexLock lock(mutex_);
       if (text_) return;
-      text_ = std::make_shared<const std::string>(std::move(text));
+      text_ = std::move(text);
     }
     grown_(bytes);
   }
@@ -137,7 +142,7 @@ class AnswerMemo {
  private:
   const std::function<void(std::size_t)> grown_;
   mutable Mutex mutex_;
-  std::shared_ptr<const std::string> text_ CAIRN_GUARDED_BY(mutex_);
+  std::shared_ptr<const Text> text_ CAIRN_GUARDED_BY(mutex_);
 };
 
 /// Where an answer comes from that was not computed for the request.
@@ -168,7 +173,7 @@ struct Recommendations {
   bool by_fallback = false;  ///< scanned by the processors, as the device that should have failed; the same answer
   Freshness freshness;       ///< of what it was computed from, then
   std::optional<EventTime> user_event;  ///< the newest visit of the user that it knows of; absent: it knows of none
-  std::optional<KeptAnswer> kept;  ///< absent: it was computed for this request
+  std::optional<KeptAnswer> kept;       ///< absent: it was computed for this request
 };
 
 /// One named function of (user, place, position, time) that ranking can weigh.

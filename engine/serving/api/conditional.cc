@@ -64,6 +64,7 @@ void answer_condition(const ApiRequest& request, ApiResponse* response) {
   if (request.method != "GET" && request.method != "HEAD") return;
   if (!names_etag(*request.if_none_match, response->etag)) return;
   response->http_code = 304;
+  response->shared_body.reset();
   response->body.clear();
 }
 

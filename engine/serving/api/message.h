@@ -53,6 +53,7 @@ struct ApiResponse {
   int http_code = 200;
   StatusCode status = StatusCode::kOk;
   std::string_view content_type = kJson;
+  std::shared_ptr<const std::string> shared_body = {};  ///< what goes before `body`, of many answers; null: nothing
   std::string body;
   std::string allow;                       ///< methods, with 405
   int retry_after_seconds = 0;             ///< > 0 with 503
@@ -65,6 +66,10 @@ struct ApiResponse {
   std::string etag;               ///< with its quotes; empty: none
   std::string content_location;   ///< by what other address the same is had; empty: by none
   std::uint64_t age_seconds = 0;  ///< since it was made, where that was not for this request
+
+  [[nodiscard]] std::size_t body_bytes() const noexcept {
+    return body.size() + (shared_body ? shared_body->size() : 0);
+  }
 
   /// "private" besides, for caches that know it and not the other.
   static constexpr std::string_view kForNobody = "private, no-store";

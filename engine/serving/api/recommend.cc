@@ -198,21 +198,39 @@ std::string_view what_it_says(std::string_view text) {
   return text.substr(0, text.rfind(R"(,"freshness":)"));
 }
 
-std::string write_answer(const Recommendations& answer, const RecommendRequest& request) {
-  if (!answer.kept) return write_lasting_part(answer, request) + R"(,"cache":null})";
-  // Requests that have one answer agree on what of it is shown, so that one text will do for all of them.
-  const KeptAnswer& kept = *answer.kept;
-  std::shared_ptr<const std::string> lasting = kept.memo ? kept.memo->text() : nullptr;
-  if (!lasting) {
-    lasting = std::make_shared<const std::string>(write_lasting_part(answer, request));
-    if (kept.memo) kept.memo->keep(*lasting);
+/// The part of a kept answer's JSON that is written once. Requests that have one answer agree on what of it is shown,
+/// so that one text will do for all of them.
+std::shared_ptr<const AnswerMemo::Text> lasting_part(const Recommendations& answer, const RecommendRequest& request,
+                                                     bool tagged) {
+  const AnswerMemo* memo = answer.kept ? answer.kept->memo.get() : nullptr;
+  if (memo != nullptr) {
+    if (auto written = memo->text()) return written;
   }
-  json::Writer out;
-  out.begin_object();
-  out.key("tier").text(to_string(kept.tier));
-  out.key("age_ms").unsigned_integer(static_cast<std::uint64_t>(kept.age.count()));
-  out.key("stale").boolean(kept.stale).end_object();
-  return *lasting + R"(,"cache":)" + std::move(out).take() + "}";
+  auto made = std::make_shared<AnswerMemo::Text>();
+  made->text = write_lasting_part(answer, request);
+  // Who asks next may want the tag.
+  if (tagged || memo != nullptr) made->tag = weak_etag_of(what_it_says(made->text));
+  if (memo != nullptr) answer.kept->memo->keep(made);
+  return made;
+}
+
+/// `tag`, where it is not null, gets the entity tag of what the answer says.
+ApiResponse answer_response(const Recommendations& answer, const RecommendRequest& request,
+                            std::string* tag = nullptr) {
+  const auto lasting = lasting_part(answer, request, tag != nullptr);
+  if (tag != nullptr) *tag = lasting->tag;
+  std::string cache = "null";
+  if (answer.kept) {
+    json::Writer out;
+    out.begin_object();
+    out.key("tier").text(to_string(answer.kept->tier));
+    out.key("age_ms").unsigned_integer(static_cast<std::uint64_t>(answer.kept->age.count()));
+    out.key("stale").boolean(answer.kept->stale).end_object();
+    cache = std::move(out).take();
+  }
+  ApiResponse response = json_response(R"(,"cache":)" + cache + "}");
+  response.shared_body = {lasting, &lasting->text};
+  return response;
 }
 
 }  // namespace
@@ -253,12 +271,12 @@ ApiResponse Handlers::recommend(const ApiRequest& request) const {
   const TimedRequest& timed = **read;
   const Result<Recommendations> answer = engine_.recommend(request.context_within(timed.deadline), timed.request);
   if (!answer.ok()) return error_response(answer.status());
-  return json_response(write_answer(*answer, timed.request));
+  return answer_response(*answer, timed.request);
 }
 
 bool Handlers::recommend_at_once(ApiRequest& request, ApiResponse* response) const {
   const auto answer = kept(engine_, request, read_post);
-  if (answer) *response = json_response(write_answer(*answer, request.recommendation->request));
+  if (answer) *response = answer_response(*answer, request.recommendation->request);
   return answer.has_value();
 }
 
@@ -298,9 +316,10 @@ Result<TimedRequest> read_list_request(const ApiRequest& request) {
 
 ApiResponse list_response(const ApiRequest& request, const RecommendRequest& asked, const Recommendations& answer,
                           const std::string& reuse) {
-  ApiResponse response = json_response(write_answer(answer, asked));
+  std::string tag;
+  ApiResponse response = answer_response(answer, asked, &tag);
   response.cache_control = reuse;
-  response.etag = weak_etag_of(what_it_says(response.body));
+  response.etag = std::move(tag);
   if (answer.kept) {
     const auto age = std::chrono::duration_cast<std::chrono::seconds>(answer.kept->age);
     response.age_seconds = static_cast<std::uint64_t>(age.count());

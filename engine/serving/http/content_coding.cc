@@ -179,18 +179,18 @@ void encode_content(const AcceptedCodings& accepted, const HttpOptions& options,
   constexpr std::size_t kBytesMax = std::size_t{1} << 30;
   // What caches keep says it of all its answers, large or small, and of 304 too (RFC 9110, section 15.4.5).
   response->varies = options.compress && !response->etag.empty();
-  const std::string& body = response->body;
+  const std::size_t bytes = response->body_bytes();
   const bool success = response->http_code >= 200 && response->http_code < 300;
-  if (!options.compress || !success || body.empty() || body.size() > kBytesMax || !is_text(response->content_type)) {
-    return;
-  }
-  const bool large = body.size() >= options.compress_bytes_min;
+  if (!options.compress || !success || bytes == 0 || bytes > kBytesMax || !is_text(response->content_type)) return;
+  const bool large = bytes >= options.compress_bytes_min;
   response->varies = response->varies || large;
   if (accepted.best == Coding::kIdentity || (!large && accepted.identity)) return;
   // Where identity is allowed, what does not get smaller is not worth it.
-  const std::size_t bytes_max = accepted.identity ? body.size() - 1 : body.size() + body.size() / 8 + 1024;
-  std::string coded = coded_as(accepted.best, body, bytes_max);
+  const std::size_t bytes_max = accepted.identity ? bytes - 1 : bytes + bytes / 8 + 1024;
+  const std::string whole = response->shared_body ? *response->shared_body + response->body : std::string();
+  std::string coded = coded_as(accepted.best, response->shared_body ? whole : response->body, bytes_max);
   if (coded.empty()) return;
+  response->shared_body.reset();
   response->body = std::move(coded);
   response->content_encoding = name_of(accepted.best);
   response->varies = true;

@@ -473,7 +473,7 @@ void Session::write_head(const ApiResponse& response) {
     append_field(&head_, "Retry-After", std::to_string(response.retry_after_seconds));
   }
   // Of 304 it would be the length of what is not sent (RFC 9110, section 8.6).
-  if (has_content) append_field(&head_, "Content-Length", std::to_string(response.body.size()));
+  if (has_content) append_field(&head_, "Content-Length", std::to_string(response.body_bytes()));
   // What goes without saying differs between the versions (RFC 9112, section 9.3).
   if (keep_ == old) append_field(&head_, "Connection", keep_ ? "keep-alive" : "close");
   head_.append("\r\n");
@@ -485,12 +485,13 @@ void Session::respond(ApiResponse response) {
   if (response.http_code == 500) {
     context_.options.log.error("http.internal_error", response.body, {{"request_id", request_id_}});
   }
-  if (!hold_answer(response.body.size())) {
+  if (!hold_answer(response.body_bytes())) {
     const bool close = response.close;
     response = no_memory();
     response.close = close;
   }
   write_head(response);
+  answer_begin_ = std::move(response.shared_body);
   answer_ = std::move(response.body);
   write(is_head());
 }
@@ -498,22 +499,26 @@ void Session::respond(ApiResponse response) {
 /// Nearly always the system takes the whole answer at once. Only a client that reads slowly is waited for.
 void Session::write(bool head_only) {
   writing_ = true;
-  const std::array<net::const_buffer, 2> parts = {net::buffer(head_),
-                                                  head_only ? net::const_buffer() : net::buffer(answer_)};
+  std::array<net::const_buffer, 3> parts = {net::buffer(head_)};
+  if (!head_only && answer_begin_) parts[1] = net::buffer(*answer_begin_);
+  if (!head_only) parts[2] = net::buffer(answer_);
   Error error;
-  const std::size_t sent = socket_.write_some(parts, error);
-  const std::size_t total = parts[0].size() + parts[1].size();
+  std::size_t sent = socket_.write_some(parts, error);
   const bool wait = error == net::error::would_block || error == net::error::try_again;
-  if ((error && !wait) || sent == total) return on_written(error);
-  const std::size_t of_head = std::min(sent, parts[0].size());
-  const std::array<net::const_buffer, 2> rest = {parts[0] + of_head, parts[1] + (sent - of_head)};
+  if ((error && !wait) || sent == net::buffer_size(parts)) return on_written(error);
+  for (net::const_buffer& part : parts) {
+    const std::size_t of_part = std::min(sent, part.size());
+    part += of_part;
+    sent -= of_part;
+  }
   expires_ = steady_clock::now() + context_.options.request_timeout;
   watch_deadline();
-  net::async_write(socket_, rest, then([](Session& self, Error failed, std::size_t) { self.on_written(failed); }));
+  net::async_write(socket_, parts, then([](Session& self, Error failed, std::size_t) { self.on_written(failed); }));
 }
 
 void Session::on_written(Error error) {
   writing_ = false;
+  answer_begin_.reset();
   answer_ = {};
   if (!error && keep_) return wait_for_request();
   if (error || !unread_) return close();

@@ -117,7 +117,8 @@ class Session final : public std::enable_shared_from_this<Session> {
   std::optional<boost::beast::http::request_parser<boost::beast::http::empty_body>> parser_;
   Framing framing_;
   std::optional<BodyReader> body_;
-  std::string head_;  // of the answer that is being written, and its body
+  std::string head_;                                 // of the answer that is being written, and its body
+  std::shared_ptr<const std::string> answer_begin_;  // null: `answer_` is all of it
   std::string answer_;
   std::optional<ApiResponse> answered_inside_;  // the answer, when it came before `submit` had ended
   std::string request_id_;

@@ -72,6 +72,10 @@ void await(const std::function<bool()>& over) {
   while (!over()) std::this_thread::yield();
 }
 
+std::shared_ptr<const AnswerMemo::Text> memo_text(std::string text) {
+  return std::make_shared<AnswerMemo::Text>(AnswerMemo::Text{std::move(text), ""});
+}
+
 TEST_CASE("the same question is answered once, and the second answer says where it comes from and how old it is") {
   Source source;
   const auto cache = source.cache();
@@ -363,9 +367,9 @@ TEST_CASE("a text that is made of a kept answer stands beside it, once, and coun
   const auto memo = ask(*cache, from("u")).kept->memo;
   REQUIRE(memo);
   CHECK(memo->text() == nullptr);
-  memo->keep(std::string(10'000, 'a'));
-  memo->keep("another");
-  CHECK(*ask(*cache, from("u")).kept->memo->text() == std::string(10'000, 'a'));
+  memo->keep(memo_text(std::string(10'000, 'a')));
+  memo->keep(memo_text("another"));
+  CHECK(ask(*cache, from("u")).kept->memo->text()->text == std::string(10'000, 'a'));
   CHECK(cache->status().bytes >= before + 10'000);
   // Of another answer it is not the text, and it may outlive its own.
   const Interaction one = event_of("u");
@@ -376,8 +380,8 @@ TEST_CASE("a text that is made of a kept answer stands beside it, once, and coun
   (void)ask(*cache, from("v"));
   const auto orphan = ask(*cache, from("v")).kept->memo;
   cache.reset();
-  orphan->keep("nobody counts this");
-  CHECK(*orphan->text() == "nobody counts this");
+  orphan->keep(memo_text("nobody counts this"));
+  CHECK(orphan->text()->text == "nobody counts this");
 }
 
 // ---- on disk --------------------------------------------------------------------------------------------------------
@@ -648,10 +652,10 @@ TEST_CASE("what is in memory is had at once when its text is beside it, and coun
   (void)ask(*cache, from("u"));
   CHECK_FALSE(cache->kept(from("u")));  // its text is still to be made
   CHECK(cache->status().hits == 0);
-  ask(*cache, from("u")).kept->memo->keep("text");
+  ask(*cache, from("u")).kept->memo->keep(memo_text("text"));
   const auto kept = cache->kept(from("u"));
   REQUIRE(kept);
-  CHECK(*kept->kept->memo->text() == "text");
+  CHECK(kept->kept->memo->text()->text == "text");
   CHECK(cache->status().hits == 2);
   const Interaction one = event_of("u");
   cache->happened({&one, 1});
