@@ -1,4 +1,4 @@
-// All together: 40,000 places, 50,000 users with six events each, kept answers in 512 MiB, 200 events a second while 32
+// All together: 40,000 places, 50,000 users with six events each, kept answers in 1 GiB, 200 events a second while 32
 // connections ask by Zipf's law, each user from a place of their own; over HTTP, 20 places with their reasons. An event
 // makes its user's answer outdated, and some are asked for the first time: those are computed. Memory is that of the
 // whole process: engine, server, and the client that asks.
@@ -58,7 +58,8 @@ void headline_case(ServeRun& run) {
       {.folder = folder.path(),
        .places = kPlaces,
        .users = kUsers,
-       .answers = {.memory_bytes = 512u << 20, .ttl = std::chrono::minutes(5), .ttl_min = std::chrono::minutes(1)}});
+       .answers = {
+           .memory_bytes = std::size_t{1} << 30, .ttl = std::chrono::minutes(5), .ttl_min = std::chrono::minutes(1)}});
   HttpOptions options;
   options.port = 0;
   const auto server = serving::HttpServer::start(options, *engine);
