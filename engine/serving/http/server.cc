@@ -50,6 +50,7 @@ Status bind_error(const ErrorCode& error, const HttpOptions& options) {
 Status validate(const HttpOptions& options) {
   if (options.threads < 1) return invalid_argument("http: threads must be at least 1");
   if (options.reads < 1) return invalid_argument("http: reads must be at least 1");
+  if (options.reads_queue < 1) return invalid_argument("http: reads_queue must be at least 1");
   if (options.header_bytes_max == 0 || options.body_bytes_max == 0 || options.connections_max == 0) {
     return invalid_argument("http: limits must be greater than 0");
   }
@@ -113,7 +114,7 @@ class HttpServer::Impl {
         hosts_(options_),
         memory_(options_.memory_bytes_max - options_.connections_bytes()),
         registry_(options_.connections_max),
-        admission_(options_.reads, options_.log),
+        admission_({.threads = options_.reads, .queue = static_cast<std::size_t>(options_.reads_queue)}, options_.log),
         api_(engine, admission_,
              {.checkpoints_dir = options_.checkpoints_dir,
               .models_dir = options_.models_dir,
