@@ -28,6 +28,7 @@ constexpr NamedCase kCases[] = {
     {"disk", disk_case, "kept answers that memory had no room for: time, and bytes on the disk"},
     {"features", features_case, "features of 50 users, 5 views each, beside the same rows in Redis hashes"},
     {"headline", headline_case, "all together: 40,000 places, 50,000 users, events and questions over HTTP"},
+    {"overload", overload_case, "ten times as many questions as can be answered, to a daemon of its own"},
 };
 
 void print_usage() {

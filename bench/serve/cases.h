@@ -29,5 +29,6 @@ void answers_case(ServeRun& run);
 void disk_case(ServeRun& run);
 void features_case(ServeRun& run);
 void headline_case(ServeRun& run);
+void overload_case(ServeRun& run);
 
 }  // namespace cairn::bench

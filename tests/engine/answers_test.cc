@@ -2,11 +2,13 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <random>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "cairn/engine.h"
@@ -161,6 +163,74 @@ TEST_CASE("who and what was unknown is known from the first event and the import
   CHECK(known());
   town.import(60, 61);
   CHECK(town.engine->get_place({}, PlaceId("p60")).ok());
+}
+
+TEST_CASE("a thousand users of whom nothing is known, asking from one cell, cost one computation and one kept answer") {
+  Town town;
+  town.options.answers.warm_cells = 0;
+  town.open();
+  const BatchingStatus before = town.engine->status({}).batching;
+  constexpr int kThreads = 8;
+  std::atomic<int> answered{0};
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < kThreads; ++t) {
+      threads.emplace_back([&, t] {
+        for (int i = t; i < 1'000; i += kThreads) {
+          // Somewhere in the cell that 40.7, -74 lies in, which is 0.005 by 0.011 degrees.
+          const RecommendRequest request{.user = UserId("stranger " + std::to_string(i)),
+                                         .position = GeoPoint{40.7 + 1e-6 * i, -74.0 + 1e-6 * i},
+                                         .snap = true};
+          const auto answer = town.engine->recommend({}, request);
+          answered += answer.ok() && answer->known_by == UserKnownBy::kNothing && !answer->items.empty() ? 1 : 0;
+        }
+      });
+    }
+  }
+  CHECK(answered == 1'000);
+  const EngineStatus status = town.engine->status({});
+  CHECK(status.answers.misses - status.answers.waited == 1);
+  CHECK(status.answers.hits + status.answers.misses == 1'000);
+  CHECK(status.answers.entries == 1);
+  CHECK(status.batching.completed - before.completed == 1);
+}
+
+TEST_CASE("who and what is unknown is looked for in the store once, and known to be absent from then on") {
+  Town town;
+  town.options.answers.warm_cells = 0;
+  town.open();
+  const auto look = [&](EntityKind kind, const std::string& key) {
+    const auto found = town.engine->get_features({}, {kind, {key}, {}, {}});
+    REQUIRE(found.ok());
+    for (const FeatureVector& one : found->entities.at(0).vectors) CHECK(one.status != FeatureStatus::kPresent);
+  };
+  for (const auto& [kind, key] : {std::pair(EntityKind::kUser, "nobody"), std::pair(EntityKind::kCell, "dr5ru7"),
+                                  std::pair(EntityKind::kPlace, "p5")}) {
+    INFO("kind ", static_cast<int>(kind));
+    const EngineStatus before = town.engine->status({});
+    for (int i = 0; i < 100; ++i) look(kind, key);
+    const EngineStatus after = town.engine->status({});
+    CHECK(after.row_cache_misses - before.row_cache_misses == 1);
+    CHECK(after.row_cache_hits - before.row_cache_hits == 99);
+  }
+  // A place that was never imported has no number, and so nothing to look for.
+  const EngineStatus none = town.engine->status({});
+  look(EntityKind::kPlace, "nowhere");
+  CHECK(town.engine->status({}).row_cache_misses == none.row_cache_misses);
+  // Whether anything is known of who asks from a cell is looked up for each answer, and read once.
+  const EngineStatus before = town.engine->status({});
+  for (int i = 0; i < 100; ++i) {
+    const RecommendRequest request{.user = UserId("stranger"), .position = GeoPoint{40.7, -74.0}, .snap = true};
+    REQUIRE(town.engine->recommend({}, request).ok());
+  }
+  CHECK(town.engine->status({}).row_cache_misses - before.row_cache_misses == 1);
+  // A first event, and it is not absent any more.
+  town.visit("nobody", 3);
+  const auto found = town.engine->get_features({}, {EntityKind::kUser, {"nobody"}, {}, {}});
+  REQUIRE(found.ok());
+  const auto& vectors = found->entities.at(0).vectors;
+  CHECK(std::any_of(vectors.begin(), vectors.end(),
+                    [](const FeatureVector& one) { return one.status == FeatureStatus::kPresent; }));
 }
 
 TEST_CASE("what is invalidated by name is computed anew") {

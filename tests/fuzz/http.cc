@@ -33,7 +33,7 @@ constexpr std::string_view kVersion = "HTTP/1.";
 /// What all connections share; made once, because it has threads.
 struct World {
   serving_test::FakeEngine engine;
-  serving::Admission admission{4};
+  serving::Admission admission{{.threads = 4}};
   serving::JsonApi api{engine, admission};
   HttpOptions options;
   ~World() { admission.stop(); }

@@ -169,6 +169,14 @@ Section http_section() {
                                                          "([batching] size) are no larger.",
                                                   .min = 1,
                                                   .max = 4096}),
+          make_key<Config>(CAIRN_AT(http.reads_queue),
+                           {.name = "reads_queue",
+                            .type = KeyType::kInteger,
+                            .doc = "How many of them may wait for a thread; those beyond are answered 503 at once. The "
+                                   "longer it is, the longer those wait who are answered under more load than there is "
+                                   "capacity for.",
+                            .min = 1,
+                            .max = 1'048'576}),
       }};
   for (Key<Config>& key : http_limit_keys()) section.keys.push_back(std::move(key));
   return section;

@@ -22,6 +22,9 @@ struct HttpOptions {
   /// Recommendations and features that are under way at a time, each on a thread of its own; more of them wait. One
   /// that waits for the scan of its batch is under way, so batches are no larger.
   int reads = 128;
+  /// How many more may wait for such a thread. Those beyond are refused at once, and so is who would wait longer than
+  /// his deadline allows, as fast as requests have ended lately.
+  int reads_queue = 1024;
   std::size_t header_bytes_max = 8 * 1024;
   std::size_t body_bytes_max = 1 << 20;
   /// One address may hold three quarters of them. When there is no place left, the connection that has waited longest

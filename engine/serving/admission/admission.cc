@@ -11,9 +11,9 @@ constexpr std::size_t slot(Lane lane) { return static_cast<std::size_t>(lane); }
 
 }  // namespace
 
-Admission::Admission(int reads, Logger log) : log_(std::move(log)) {
+Admission::Admission(Reads reads, Logger log) : log_(std::move(log)) {
   // Reads have threads to spare: one that waits for min_offset, or for the scan of its batch, sleeps on its thread.
-  pools_[slot(Lane::kRead)] = std::make_unique<WorkerPool>(reads, 1024, log_);
+  pools_[slot(Lane::kRead)] = std::make_unique<WorkerPool>(reads.threads, reads.queue, log_);
   pools_[slot(Lane::kWrite)] = std::make_unique<WorkerPool>(4, 256, log_);
   // Those wait on purpose: more of them in a queue would only be refused later.
   pools_[slot(Lane::kWait)] = std::make_unique<WorkerPool>(4, 16, log_);

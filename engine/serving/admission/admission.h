@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <memory>
 
 #include "cairn/log.h"
@@ -17,8 +18,12 @@ namespace cairn::serving {
 /// Threads: every method from any thread, `stop` not from a call. Owns the threads of its lanes.
 class Admission {
  public:
-  /// `reads`: threads of Lane::kRead. `log` is told of calls that threw, which they must not.
-  explicit Admission(int reads, Logger log = {});
+  struct Reads {
+    int threads = 1;           ///< of Lane::kRead
+    std::size_t queue = 1024;  ///< calls that may wait for one
+  };
+  /// `log` is told of calls that threw, which they must not.
+  explicit Admission(Reads reads, Logger log = {});
   ~Admission();
 
   /// Runs the call on its lane's threads, or refuses it; see Call. A call of Lane::kInline has run on return.

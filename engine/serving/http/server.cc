@@ -31,6 +31,9 @@ using ErrorCode = boost::system::error_code;
 // After running out of descriptors, accepting again at once would spin.
 constexpr std::chrono::milliseconds kAcceptBackoff{10};
 constexpr std::chrono::seconds kAcceptWarningPeriod{10};
+// A turn of the event loop takes as long as all that is ready in it. With one newcomer a turn, hundreds who come at
+// once to a busy server would be let in over seconds.
+constexpr int kAcceptsAtOnce = 64;
 // How often to see whether memory that clients took has become free.
 constexpr std::chrono::seconds kTidyPeriod{1};
 
@@ -50,6 +53,7 @@ Status bind_error(const ErrorCode& error, const HttpOptions& options) {
 Status validate(const HttpOptions& options) {
   if (options.threads < 1) return invalid_argument("http: threads must be at least 1");
   if (options.reads < 1) return invalid_argument("http: reads must be at least 1");
+  if (options.reads_queue < 1) return invalid_argument("http: reads_queue must be at least 1");
   if (options.header_bytes_max == 0 || options.body_bytes_max == 0 || options.connections_max == 0) {
     return invalid_argument("http: limits must be greater than 0");
   }
@@ -73,6 +77,7 @@ Status listen(tcp::acceptor& acceptor, const HttpOptions& options) {
   if (!error) acceptor.set_option(net::socket_base::reuse_address(true), error);
   if (!error) acceptor.bind(endpoint, error);
   if (!error) acceptor.listen(net::socket_base::max_listen_connections, error);
+  if (!error) acceptor.non_blocking(true, error);
   return error ? bind_error(error, options) : Status();
 }
 
@@ -113,7 +118,7 @@ class HttpServer::Impl {
         hosts_(options_),
         memory_(options_.memory_bytes_max - options_.connections_bytes()),
         registry_(options_.connections_max),
-        admission_(options_.reads, options_.log),
+        admission_({.threads = options_.reads, .queue = static_cast<std::size_t>(options_.reads_queue)}, options_.log),
         api_(engine, admission_,
              {.checkpoints_dir = options_.checkpoints_dir,
               .models_dir = options_.models_dir,
@@ -193,7 +198,10 @@ class HttpServer::Impl {
   void accept() {
     acceptor_.async_accept(net::make_strand(io_), [this](ErrorCode error, Session::Socket socket) {
       accepting_ = false;
-      if (!error) guarded([&] { serve(std::move(socket)); });
+      if (!error) {
+        guarded([&] { serve(std::move(socket)); });
+        guarded([this] { accept_at_once(kAcceptsAtOnce); });
+      }
       if (!acceptor_.is_open()) return listener_gone_.set_value();
       if (error) return accept_later(error);
       accept();
@@ -215,10 +223,14 @@ class HttpServer::Impl {
   /// request, and would be reset when the listener closes.
   void accept_waiting() {
     ignore_newcomers(acceptor_.native_handle());
-    ErrorCode error;
-    acceptor_.non_blocking(true, error);
     // No more than the system keeps for us, or a flood of new ones would keep the server from stopping.
-    for (int i = 0; !error && i < net::socket_base::max_listen_connections; ++i) {
+    accept_at_once(net::socket_base::max_listen_connections);
+  }
+
+  /// Accepts so many of those whom the system has connected already. What is wrong shows when the next is waited for.
+  void accept_at_once(int most) {
+    ErrorCode error;
+    for (int i = 0; !error && i < most; ++i) {
       Session::Socket socket(net::make_strand(io_));
       acceptor_.accept(socket, error);
       if (!error) guarded([&] { serve(std::move(socket)); });

@@ -241,7 +241,7 @@ TEST_CASE("lanes do not share threads, and each counts its own") {
   Gate gate;
   Outcomes outcomes;
   Outcomes reads;
-  Admission admission(1);
+  Admission admission({.threads = 1});
   for (int i = 0; i < 4 + 256; ++i)
     admission.submit(Lane::kWrite, outcomes.call([&](const CallContext&) { gate.wait(); }));
   gate.await_waiting(4);

@@ -67,7 +67,7 @@ TEST_CASE("times are milliseconds, and no longer ones are given than there are")
 /// counted from the clock instead is an hour off, and nothing expires meanwhile.
 struct Asked {
   FakeEngine engine;
-  Admission admission{1};
+  Admission admission{{.threads = 1}};
   JsonApi api{engine, admission};
   const std::chrono::steady_clock::time_point received = std::chrono::steady_clock::now() + std::chrono::hours(1);
 
@@ -111,7 +111,7 @@ TEST_CASE("a request's time is counted from when it was received, so what it wai
 
 TEST_CASE("a request that waited longer than its time is refused and not run") {
   FakeEngine engine;
-  Admission admission(1);
+  Admission admission({.threads = 1});
   JsonApi api(engine, admission);
   auto request = std::make_shared<ApiRequest>();
   request->method = "POST";

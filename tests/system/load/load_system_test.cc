@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/engine/serving/raw_client.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/tools/cairn/run_cli.h"
 #include "tests/tools/cairnd/process.h"
@@ -319,6 +320,8 @@ TEST_CASE(
   CHECK(step["refused"].get<long>() > 0);
   const long answered = step["good"].get<long>() + step["refused"].get<long>() + step["failed"].get<long>();
   CHECK(sent == answered + step["cut_off"].get<long>());
+  CHECK(step["refused"] == step["codes"]["503"]);
+  CHECK(step["refused"] == step["refusal_time"]["count"]);
   const auto questions = [&](const std::string& outcome) {
     return summed(daemon.port(), "cairn_batching_questions_total", "outcome=\"" + outcome + "\"");
   };
@@ -334,6 +337,46 @@ TEST_CASE(
   const json after = daemon.load({"--rate", "20", "--arrivals", "constant", "--duration", "1", "--connections", "1",
                                   "--at", "40,-74"})["steps"][0];
   CHECK(after["good"] == 20);
+}
+
+TEST_CASE("who finds all places to wait taken is refused at once, with 503 and when to come again") {
+  Daemon daemon("[http]\nreads = 1\nreads_queue = 1\nhosts = [\"t\"]\n");
+  const auto lane = [&](const std::string& count) {
+    return summed(daemon.port(), "cairn_admission_" + count, "lane=\"read\"");
+  };
+  const auto port = static_cast<std::uint16_t>(daemon.port());
+  // Waits for an event that nobody sends.
+  const std::string waits = serving_test::recommend_bytes(
+      R"({"user_id":"u","lat":40,"lon":-74,"min_offset":{"source":"api","partition":0,"offset":1000},)"
+      R"("deadline_ms":60000})");
+  const double before = lane("admitted_total");
+  {
+    serving_test::RawClient runs(port);
+    REQUIRE(runs.send(waits));
+    while (lane("running") < 1.0) std::this_thread::yield();
+    serving_test::RawClient waits_for_it(port);
+    REQUIRE(waits_for_it.send(waits));
+    while (lane("queued") < 1.0) std::this_thread::yield();
+    serving_test::RawClient refused(port);
+    for (int i = 0; i < 20; ++i) {
+      REQUIRE(refused.send(serving_test::recommend_bytes(R"({"user_id":"u","lat":40,"lon":-74})")));
+      const auto answer = refused.read_answer();
+      CHECK(answer.code == 503);
+      REQUIRE(answer.headers.contains("retry-after"));
+      CHECK(std::stoi(answer.headers.at("retry-after")) >= 1);
+      CHECK(json::parse(answer.body)["error"]["code"] == "RESOURCE_EXHAUSTED");
+    }
+    CHECK(lane("running") == 1.0);
+    CHECK(lane("queued") == 1.0);
+    CHECK(lane("rejected_total") == 20.0);
+  }
+  // Both have hung up, and their places are free.
+  while (lane("running") + lane("queued") > 0.0) std::this_thread::yield();
+  CHECK(lane("admitted_total") - before == 22.0);
+  CHECK(lane("admitted_total") == lane("completed_total") + lane("rejected_total") + lane("expired_total"));
+  serving_test::RawClient next(port);
+  REQUIRE(next.send(serving_test::recommend_bytes(R"({"user_id":"u","lat":40,"lon":-74})")));
+  CHECK(next.read_answer().code == 200);
 }
 
 TEST_CASE("more connections than the usual limit of open files are made when the process may have them") {

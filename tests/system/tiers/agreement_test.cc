@@ -1,5 +1,5 @@
 // Two daemons on one topic and one PostgreSQL: what any tier gives is what a computation gave, for the same events of
-// the user, places and ranker, no longer ago than answers live, and not before anybody said that it is outdated.
+// the user, places, model and ranker, no longer ago than answers live, and not before anybody said that it is outdated.
 #include <doctest/doctest.h>
 
 #include <array>
@@ -14,9 +14,12 @@
 #include <string>
 #include <thread>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "cairn/engine.h"
+#include "engine/model/model.h"
+#include "tests/engine/model/made_up.h"
 #include "tests/support/environment_number.h"
 #include "tests/support/postgres.h"
 #include "tests/support/temporary_folder.h"
@@ -30,6 +33,7 @@ using namespace std::chrono_literals;
 constexpr auto kPatience = std::chrono::minutes(2);
 constexpr std::size_t kUsers = 4;
 constexpr int kPlaces = 40;
+constexpr int kModels = 2;
 constexpr std::size_t kLimits[] = {3, 20};  ///< answers that memory has room for, and others that go to the disk
 
 std::string text_of(const Recommendations& answer) {
@@ -59,6 +63,19 @@ void write_ranker(const std::string& directory) {
   std::ofstream(path) << text;
 }
 
+/// A model that knows the first places, by vectors from a seed.
+void write_model(const std::string& directory, std::uint64_t seed) {
+  constexpr std::size_t kDim = 4;
+  model::Model made{.kind = "made up", .popularity = std::vector<float>(kPlaces, 1.0F)};
+  for (int i = 0; i < kPlaces; ++i) made.items.push_back(place(i).id.str());
+  made.components.push_back({.name = "vectors",
+                             .kind = model::ComponentKind::kEmbedding,
+                             .dim = kDim,
+                             .item_vectors = model_test::normal_matrix(kPlaces, kDim, seed)});
+  const Status saved = model::save_model(made, directory);
+  REQUIRE_MESSAGE(saved.ok(), saved.to_string());
+}
+
 class Site {
  public:
   struct Daemon {
@@ -66,10 +83,13 @@ class Site {
     std::unique_ptr<Engine> engine;
     int places = 0;
     int ranker = 0;
+    int model = 0;  ///< 0: none
   };
 
   explicit Site(std::uint32_t seed) : random(seed) {
     write_ranker(folder / "ranker");
+    for (int i = 1; i <= kModels; ++i)
+      write_model(folder / ("model" + std::to_string(i)), 100 + static_cast<std::uint64_t>(i));
     const std::string dsn = TestCluster::shared().fresh_database();
     for (std::size_t i = 0; i < daemons.size(); ++i) {
       EngineOptions& options = daemons[i].options;
@@ -101,7 +121,9 @@ class Site {
     auto opened = Engine::open(daemon.options, clock);
     REQUIRE_MESSAGE(opened.ok(), opened.status().to_string());
     daemon.engine = *std::move(opened);
+    const int model = std::exchange(daemon.model, 0);  // none is in force yet
     if (daemon.ranker == 1) activate(daemon, 1);
+    if (model != 0) serve(daemon, model);
     for (const Watermark& mark : marks) know(daemon, mark);
     record(daemon);
   }
@@ -119,6 +141,13 @@ class Site {
     const auto done = daemon.engine->activate_ranker({}, ranker == 0 ? "" : folder / "ranker", ModelChoice::kForNow);
     REQUIRE_MESSAGE(done.ok(), done.status().to_string());
     daemon.ranker = ranker;
+    record(daemon);
+  }
+  void serve(Daemon& daemon, int model) {
+    const std::string directory = model == 0 ? "" : folder / ("model" + std::to_string(model));
+    const auto done = daemon.engine->activate_model({}, directory, ModelChoice::kForNow);
+    REQUIRE_MESSAGE(done.ok(), done.status().to_string());
+    daemon.model = model;
     record(daemon);
   }
   void know(Daemon& daemon, const Watermark& mark) const {
@@ -159,9 +188,9 @@ class Site {
     }
   }
   /// What an answer may depend on beside what others do.
-  using Key = std::tuple<std::size_t, std::size_t, int, int, int>;
+  using Key = std::tuple<std::size_t, std::size_t, int, int, int, int>;
   [[nodiscard]] Key key(const Daemon& daemon, std::size_t user, std::size_t limit) const {
-    return {user, limit, events[user], daemon.places, daemon.ranker};
+    return {user, limit, events[user], daemon.places, daemon.ranker, daemon.model};
   }
 
   void ask(Daemon& daemon, std::size_t user, std::size_t limit) {
@@ -178,6 +207,18 @@ class Site {
     // Where somebody said that it is outdated, and nobody was asked since, it was computed in the background.
     const auto said = invalid.find({user, limit});
     if (said != invalid.end()) CHECK(refreshes() > said->second);
+  }
+  /// Questions that had one answer with one model and another with another, all else being the same.
+  [[nodiscard]] int told_apart() const {
+    int times = 0;
+    for (const auto& [key, texts] : computed) {
+      Key other = key;
+      while (++std::get<5>(other) <= kModels) {
+        const auto found = computed.find(other);
+        times += found != computed.end() && found->second != texts ? 1 : 0;
+      }
+    }
+    return times;
   }
   void ask_somebody() { ask(daemons[random() % 2], random() % kUsers, kLimits[random() % 2]); }
   [[nodiscard]] std::uint64_t refreshes() const {
@@ -259,9 +300,14 @@ TEST_CASE("whatever happens to two daemons, every tier gives what was computed f
       case 7:
       case 8:
       case 9:
-        site.invalidate(user);
+        site.serve(daemon, (daemon.model + 1 + static_cast<int>(site.random() % kModels)) % (kModels + 1));
         break;
       case 10:
+      case 11:
+      case 12:
+        site.invalidate(user);
+        break;
+      case 13:
         std::this_thread::sleep_for(1'700ms);  // answers grow old; nothing is waited for
         break;
       default:
@@ -273,6 +319,7 @@ TEST_CASE("whatever happens to two daemons, every tier gives what was computed f
   MESSAGE("computed ", site.tiers[0], ", L1 ", site.tiers[1], ", L2 ", site.tiers[2], ", L3 ", site.tiers[3]);
   for (const int given : site.tiers) CHECK(given > 0);
   CHECK(shared_hits > 0);
+  CHECK(site.told_apart() > 0);
 }
 
 TEST_CASE("a thousand clients on one cold key cost one computation and one look into PostgreSQL") {

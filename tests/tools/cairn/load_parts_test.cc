@@ -335,6 +335,25 @@ TEST_CASE("a report tells what the server said of each kind of error") {
   CHECK(to_text(report, false).find("400: user_id is required\n") != std::string::npos);
 }
 
+TEST_CASE("a report tells how soon the server refused, apart from how soon it answered") {
+  LoadReport report{.url = "http://h:1", .mix = "x", .steps = {step_of(100, milliseconds(80), 10, 100)}};
+  CHECK(to_json(report)["steps"][0]["refusal_time"]["count"] == 0);
+  Histogram& refusal = report.steps[0].result.tally.refusal;
+  refusal.record(milliseconds(1), 99);
+  refusal.record(milliseconds(4));
+  const nlohmann::json told = to_json(report)["steps"][0];
+  CHECK(told["refusal_time"]["count"] == 100);
+  CHECK(told["refusal_time"]["max_ms"] == 4.0);
+  CHECK(told["latency"]["p50_ms"] == 80.0);
+  CHECK(to_text(report, false).find("refused   100, half of them within 1.0") != std::string::npos);
+  Tally both;
+  both.add(report.steps[0].result.tally);
+  both.add(report.steps[0].result.tally);
+  CHECK(both.refusal.count() == 200);
+  both.clear();
+  CHECK(both.refusal.count() == 0);
+}
+
 TEST_CASE("a report tells each step in JSON, and draws it as well-formed SVG inside of its frame") {
   LoadReport report{.url = "http://h:1", .mix = "a<b>&\"c\".ndjson", .steps = {step_of(100, milliseconds(5))}};
   report.steps[0].result.tally.good_in_time = 900;

@@ -136,6 +136,7 @@ class Worker {
     if (how.kind == ExchangeEnd::Kind::kBroken) ++tally->broken;
     if (how.code == 429 || how.code == 503) {
       ++tally->refused;
+      tally->refusal.record(at - slot.sent);
       return;
     }
     const bool absent = how.code == 404 && slot.kind == RequestKind::kPlaces;

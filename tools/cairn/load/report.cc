@@ -76,6 +76,7 @@ json step_json(const Step& step, const std::optional<Goal>& goal) {
               {"latency", latencies(tally.latency)},
               {"service_time", latencies(tally.service)},
               {"send_delay", latencies(tally.delay)},
+              {"refusal_time", latencies(tally.refusal)},
               {"distribution", distribution(tally.latency)}};
   for (const auto& [code, count] : tally.codes) out["codes"][std::to_string(code)] = count;
   for (const auto& [code, said] : tally.reasons) out["reasons"][std::to_string(code)] = said;
@@ -102,6 +103,14 @@ std::string reasons_text(const Tally& tally) {
     if (!said.empty()) text += "          " + std::to_string(code) + ": " + said + "\n";
   }
   return text;
+}
+
+/// How soon the server said no, because that is what who is refused waits for.
+std::string refusals_text(const Tally& tally) {
+  const std::string count = cli::grouped(tally.refused);
+  if (tally.refused == 0) return count;
+  return count + ", half of them within " + ms_text(ms_at(tally.refusal, 50)) + " ms, 99 % within " +
+         ms_text(ms_at(tally.refusal, 99)) + " ms";
 }
 
 std::string failures_text(const Tally& tally) {
@@ -140,8 +149,8 @@ std::string one_step(const Step& step, bool color) {
   return "sent      " + cli::grouped(tally.sent) + " in " + text_of("%.1f", step.result.seconds) + " s, " +
          rate_text(per_second(tally.sent, step.result.seconds)) + "/s of " + rate_text(step.rate) + "/s wanted\n" +
          "goodput   " + rate_text(per_second(tally.good_in_time, step.result.seconds)) + "/s\n" + "answers   " +
-         codes_text(tally) + "\n" + reasons_text(tally) + "refused   " + cli::grouped(tally.refused) + "\n" +
-         "failures  " + failures_text(tally) + "\n\n" + table.to_string(color) + "\n" + remarks(step);
+         codes_text(tally) + "\n" + reasons_text(tally) + "refused   " + refusals_text(tally) + "\n" + "failures  " +
+         failures_text(tally) + "\n\n" + table.to_string(color) + "\n" + remarks(step);
 }
 
 std::string ramp_text(const LoadReport& report, bool color) {

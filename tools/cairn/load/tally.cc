@@ -24,6 +24,7 @@ void Tally::add(const Tally& other) {
   latency.add(other.latency);
   service.add(other.service);
   delay.add(other.delay);
+  refusal.add(other.refusal);
 }
 
 void Tally::clear() {
@@ -33,6 +34,7 @@ void Tally::clear() {
   latency.clear();
   service.clear();
   delay.clear();
+  refusal.clear();
 }
 
 std::string reason_of(std::string_view body) {

@@ -27,6 +27,7 @@ struct Tally {
   std::map<int, std::uint64_t> codes;
   std::map<int, std::string> reasons;  ///< by code of errors: what the server said the first time
 
+  Histogram refusal;  ///< of refused: from when they were sent to the end of the refusal
   /// From when a request was due to the end of its answer: what a user feels. Of good answers; refusals and errors,
   /// which come quickly, are left out. What had no answer when it was given up, or when the run ended, counts with the
   /// time until then.
