@@ -118,8 +118,10 @@ bool asks(const std::vector<MixEntry>& mix, RequestKind kind) {
 std::vector<std::string> places_of_server(const GlobalOptions& global, const WorkloadOptions& workload) {
   std::set<std::string> ids;
   std::mt19937_64 random(1);
+  std::string trouble;
   for (std::size_t i = 0; i < std::min<std::size_t>(workload.users.size(), 20) && ids.size() < kPlacesAskedMax; ++i) {
-    nlohmann::json body = {{"user_id", workload.users[i]}, {"limit", 100}};
+    // A server that has just begun takes its time.
+    nlohmann::json body = {{"user_id", workload.users[i]}, {"limit", 100}, {"deadline_ms", 10'000}};
     std::optional<GeoPoint> at = workload.at;
     if (workload.box) {
       std::uniform_real_distribution<double> unit(0.0, 1.0);
@@ -130,10 +132,14 @@ std::vector<std::string> places_of_server(const GlobalOptions& global, const Wor
     if (at) body.update({{"lat", at->lat}, {"lon", at->lon}});
     const std::string text = text_of(body);
     const auto reply = try_call(global, {.method = "POST", .target = "/v1/recommendations", .body = text});
-    if (!reply.ok() || reply->code != 200) continue;
+    if (!reply.ok() || reply->code != 200) {
+      trouble = reply.ok() ? std::to_string(reply->code) + " " + reply->body : reply.status().to_string();
+      continue;
+    }
     const auto answer = nlohmann::json::parse(reply->body, nullptr, false);
     for (const auto& item : list_at(answer, "items")) ids.insert(text_at(item, "place_id"));
   }
+  if (ids.empty() && !trouble.empty()) fail(unavailable("the server does not recommend places to ask for: " + trouble));
   if (ids.empty()) {
     fail(
         invalid_argument("the server recommends no places to ask for; name a file of ids with --places, or a position "
