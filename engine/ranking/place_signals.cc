@@ -91,6 +91,8 @@ PlaceSignals::CategoryTotals& PlaceSignals::totals_of(std::uint32_t category) {
 
 void PlaceSignals::remember(std::uint64_t place) { tables_.changed[tables_.changes++ % kChangesKept] = place; }
 
+void PlaceSignals::remember(Cell cell) { tables_.changed_cells[tables_.cell_changes++ % kChangesKept] = cell; }
+
 std::optional<std::vector<std::uint64_t>> PlaceSignals::Reader::changed_after(std::uint64_t since) const {
   if (tables_.changes - since > kChangesKept) return std::nullopt;
   std::vector<std::uint64_t> places;
@@ -143,7 +145,7 @@ void PlaceSignals::add_own(const state::CellChange& change) {
     if (feature.reads != OwnFeatures::Reads::kCell || feature.view.id != change.view) continue;
     if (feature.dimension != change.entry.dimension) continue;
     merge(feature.view.spec.aggregate, change.entry.value, &tables_.own_of_cells[feature.slot][change.cell]);
-    tables_.changed_cells[tables_.cell_changes++ % kChangesKept] = {feature.view.spec.cell_precision, change.cell};
+    remember(Cell{feature.view.spec.cell_precision, change.cell});
   }
 }
 
@@ -157,6 +159,22 @@ void PlaceSignals::update_cells(std::span<const state::CellChange> changes) {
       add_own(change);
     }
   }
+}
+
+void PlaceSignals::replace_cell(Cell cell, std::span<const state::CellChange> changes) {
+  MutexLock turn(turn_);
+  const WriterLock lock(mutex_);
+  turn.unlock();
+  bool read = false;
+  for (const OwnFeatures::Feature& feature : own_.all()) {
+    // Cells of other lengths have the same bits.
+    if (feature.reads != OwnFeatures::Reads::kCell || feature.view.spec.cell_precision != cell.letters) continue;
+    read = true;
+    tables_.own_of_cells[feature.slot].erase(cell.bits);
+  }
+  if (!read) return;
+  for (const state::CellChange& change : changes) add_own(change);
+  remember(cell);  // also one of which nothing is left
 }
 
 std::optional<std::vector<PlaceSignals::Cell>> PlaceSignals::Reader::cells_changed_after(std::uint64_t since) const {

@@ -70,6 +70,8 @@ class PlaceSignals {
   void update(std::span<const state::PlaceChange> changes) CAIRN_EXCLUDES(mutex_);
   /// Adds changes of cells. Needed only where own features read some.
   void update_cells(std::span<const state::CellChange> changes) CAIRN_EXCLUDES(mutex_);
+  /// Forgets a cell, and learns what `changes` say of it, in one step.
+  void replace_cell(Cell cell, std::span<const state::CellChange> changes) CAIRN_EXCLUDES(mutex_);
   /// Forgets a place (dictionary id): it is as if it never had an event.
   void forget(std::uint64_t place) CAIRN_EXCLUDES(mutex_);
   /// Forgets a place, and learns what `changes` say of it, in one step.
@@ -100,6 +102,7 @@ class PlaceSignals {
   void remember(std::uint64_t place) CAIRN_REQUIRES(mutex_);
   void add_own(const state::PlaceChange& change) CAIRN_REQUIRES(mutex_);
   void add_own(const state::CellChange& change) CAIRN_REQUIRES(mutex_);
+  void remember(Cell cell) CAIRN_REQUIRES(mutex_);
 
   const OwnFeatures own_;
   const std::uint32_t visits_view_;

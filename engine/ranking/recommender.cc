@@ -61,7 +61,10 @@ Result<std::unique_ptr<Recommender>> Recommender::create(state::FeatureState& st
       [signals](auto changes) { signals->update(changes); }, [signals](std::uint64_t place) { signals->forget(place); },
       [signals](std::uint64_t place, auto changes) { signals->replace(place, changes); }));
   if (signals->own().reads_cells()) {
-    CAIRN_RETURN_IF_ERROR(state.observe_cells([signals](auto changes) { signals->update_cells(changes); }));
+    CAIRN_RETURN_IF_ERROR(state.observe_cells([signals](auto changes) { signals->update_cells(changes); },
+                                              [signals](std::uint64_t cell, int letters, auto changes) {
+                                                signals->replace_cell({letters, cell}, changes);
+                                              }));
   }
   return made;
 }

@@ -39,6 +39,9 @@ using PlaceForgetter = std::function<void(std::uint64_t place)>;
 /// told.
 using PlaceReplacer = std::function<void(std::uint64_t place, std::span<const PlaceChange> changes)>;
 
+/// The same of a cell (geohash bits, of so many letters).
+using CellReplacer = std::function<void(std::uint64_t cell, int letters, std::span<const CellChange> changes)>;
+
 /// Whom an accumulator tells.
 struct Observers {
   std::vector<PlaceObserver> places;

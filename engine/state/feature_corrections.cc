@@ -20,6 +20,17 @@ bool is_by_place(std::string_view key) {
   return place_of_key(key).has_value() || waiting_place_of_key(key).has_value();
 }
 
+/// Everything that a row holds, as changes of the place or cell of that number. `row`: null for one without anything.
+template <class Change>
+std::vector<Change> all_of(std::uint64_t number, const features::Row* row) {
+  std::vector<Change> changes;
+  if (row == nullptr) return changes;
+  for (const features::ViewBlock& block : row->blocks) {
+    for (const features::Entry& entry : block.entries) changes.push_back({number, block.view, entry});
+  }
+  return changes;
+}
+
 }  // namespace
 
 ResolvedEvent FeatureState::resolve(const Interaction& event) const {
@@ -98,17 +109,19 @@ void FeatureState::rebase_row(const std::string& key, std::shared_ptr<features::
   const RebasedRows::Base base = row->blocks.empty() ? nullptr : std::move(row);
   window.rebased.set(key, base, [&] { window.rows.clear(key, Window::hash(key)); });
   if (const auto place = place_of_key(key)) tell_of_place(*place, base.get());
+  if (const auto cell = cell_of_key(key)) tell_of_cell(*cell, cell_letters_of_key(key), base.get());
 }
 
 void FeatureState::tell_of_place(std::uint64_t place, const features::Row* row) const {
   if (replacers_.empty()) return;
-  std::vector<PlaceChange> changes;
-  if (row != nullptr) {
-    for (const features::ViewBlock& block : row->blocks) {
-      for (const features::Entry& entry : block.entries) changes.push_back({place, block.view, entry});
-    }
-  }
+  const auto changes = all_of<PlaceChange>(place, row);
   for (const PlaceReplacer& replace : replacers_) replace(place, changes);
+}
+
+void FeatureState::tell_of_cell(std::uint64_t cell, int letters, const features::Row* row) const {
+  if (cell_replacers_.empty()) return;
+  const auto changes = all_of<CellChange>(cell, row);
+  for (const CellReplacer& replace : cell_replacers_) replace(cell, letters, changes);
 }
 
 // ---- values that cannot be taken back -----------------------------------------------------------------------------

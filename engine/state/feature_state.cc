@@ -260,9 +260,11 @@ Status FeatureState::observe_places(PlaceObserver observer, PlaceForgetter forge
   });
 }
 
-Status FeatureState::observe_cells(CellObserver observer) {
-  return tell_of_rows<CellChange>(EntityKind::kCell, &cell_of_key, observer,
-                                  [&] { observers_.cells.push_back(std::move(observer)); });
+Status FeatureState::observe_cells(CellObserver observer, CellReplacer replace) {
+  return tell_of_rows<CellChange>(EntityKind::kCell, &cell_of_key, observer, [&] {
+    observers_.cells.push_back(std::move(observer));
+    if (replace) cell_replacers_.push_back(std::move(replace));
+  });
 }
 
 template <class Change>

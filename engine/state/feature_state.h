@@ -134,7 +134,7 @@ class FeatureState {
   /// `replace` is told of a place out of which an event was taken.
   Status observe_places(PlaceObserver observer, PlaceForgetter forget = nullptr, PlaceReplacer replace = nullptr);
   /// The same of cells, of which nothing is ever erased.
-  Status observe_cells(CellObserver observer);
+  Status observe_cells(CellObserver observer, CellReplacer replace = nullptr);
 
   /// Tells `observer` of interactions once they can be seen, and before positions say so, by the threads that apply
   /// them. Call before anything is applied.
@@ -222,6 +222,7 @@ class FeatureState {
   /// From here on the row is `row` and what comes.
   void rebase_row(const std::string& key, std::shared_ptr<features::Row> row) CAIRN_REQUIRES(windows_->growing_mutex());
   void tell_of_place(std::uint64_t place, const features::Row* row) const;
+  void tell_of_cell(std::uint64_t cell, int letters, const features::Row* row) const;
   void note_inexact(const std::string& key, std::vector<features::InexactEntry> entries)
       CAIRN_REQUIRES(windows_->growing_mutex());
   void set_inexact(const std::string& key, std::vector<features::InexactEntry> left)
@@ -264,6 +265,7 @@ class FeatureState {
   Observers observers_;
   std::vector<PlaceForgetter> forgetters_;
   std::vector<PlaceReplacer> replacers_;
+  std::vector<CellReplacer> cell_replacers_;
   InexactRows inexact_;
   std::function<void(std::span<const Interaction>)> interactions_seen_;  ///< empty: nobody wants to know
   EventIds::Judged judged_;                                              ///< kept for its memory

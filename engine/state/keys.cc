@@ -54,6 +54,8 @@ std::optional<std::uint64_t> cell_of_key(std::string_view key) {
   return read_big_endian(key.substr(2));
 }
 
+int cell_letters_of_key(std::string_view key) { return key.at(1); }
+
 void append_waiting_key(std::uint64_t place, std::string* key) {
   key->append(kWaitingPrefix);
   append_big_endian(place, kNumberBytes, key);

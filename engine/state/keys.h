@@ -31,6 +31,8 @@ void append_cell_key(std::uint64_t cell, int letters, std::string* key);
 [[nodiscard]] EntityKind kind_of_key(std::string_view key);
 /// Returns: the cell's geohash bits; nullopt for a key that append_cell_key did not make.
 [[nodiscard]] std::optional<std::uint64_t> cell_of_key(std::string_view key);
+/// Of how many letters the cell is. Requires: append_cell_key() made the key.
+[[nodiscard]] int cell_letters_of_key(std::string_view key);
 /// The key of the row that keeps what waits for the place to be known.
 void append_waiting_key(std::uint64_t place, std::string* key);
 /// Returns: the place's dictionary id; nullopt for a key that append_waiting_key did not make.

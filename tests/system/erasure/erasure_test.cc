@@ -30,6 +30,12 @@ std::string event(const std::string& user, const std::string& place, std::int64_
          R"(,"event_id":")" + user + place + std::to_string(ms) + "\"}";
 }
 
+std::string id_of(const std::string& user, const std::string& place, std::int64_t ms) {
+  return user + place + std::to_string(ms);
+}
+
+std::string retraction(const std::string& event) { return event.substr(0, event.size() - 1) + R"(,"retract":true})"; }
+
 std::string plain(const std::string& user) {
   return R"({"user_id":")" + user + R"(","place_id":"bar","type":"visit","ts":)" + std::to_string(kThen) + "}";
 }
@@ -63,6 +69,20 @@ struct Fixture {
   void ingest(const std::vector<std::string>& events) const {
     const std::vector<std::string_view> views(events.begin(), events.end());
     REQUIRE(engine->ingest({}, views).ok());
+  }
+  /// Takes an event back; with `instead` another one counts. Returns: where what it said was found.
+  std::string correct(const std::string& id, const std::string& original = "", const std::string& instead = "") const {
+    const auto ack = engine->correct_event({}, {.event_id = id, .original = original, .replacement = instead});
+    REQUIRE_MESSAGE(ack.ok(), ack.status().to_string());
+    return ack->found_in;
+  }
+  void append(const std::string& line) const { std::ofstream(folder / "events.ndjson", std::ios::app) << line << '\n'; }
+  [[nodiscard]] std::int64_t visits(const std::string& place) const {
+    const auto answer = engine->get_features({}, {EntityKind::kPlace, {place}, {"place_visits"}, {}});
+    REQUIRE_MESSAGE(answer.ok(), answer.status().to_string());
+    std::int64_t count = 0;
+    for (const FeatureEntry& entry : answer->entities.at(0).vectors.at(0).entries) count += entry.count;
+    return count;
   }
   [[nodiscard]] std::string value(const std::string& query) const {
     PgClient client(dsn);
@@ -130,6 +150,102 @@ TEST_CASE("a user is erased from a database that is down as soon as it is up aga
   CHECK(f.engine->export_user({}, UserId(kAnn))->events.empty());
   f.engine.reset();
   CHECK(test::files_with(f.folder / "state", kAnn).empty());
+}
+
+TEST_CASE("of a user whose events were taken back and replaced nothing is left either, in rows or in files") {
+  Fixture f;
+  const std::string late = event(kAnn, "late", kThen + 70);
+  f.ingest({event(kAnn, "cafe", kThen + 10), event(kAnn, "cafe", kThen + 20), event(kAnn, "cafe", kThen + 30),
+            event(kAnn, "cafe", kThen + 40), event("bob", "cafe", kThen + 10)});
+  f.append(event(kAnn, "cafe", kThen + 50));
+  f.catch_up();
+  // By its id; by its id and its contents, the newest, so that a time is inexact; replaced, with an id of its own and
+  // one that is made of the old one; by a stream; one that came by a file, and is found in PostgreSQL.
+  CHECK(f.correct(id_of(kAnn, "cafe", kThen + 10)) == "event_log");
+  CHECK(f.correct(id_of(kAnn, "cafe", kThen + 40), event(kAnn, "cafe", kThen + 40)) == "caller");
+  (void)f.correct(id_of(kAnn, "cafe", kThen + 20), "", event(kAnn, "library", kThen + 21));
+  const std::string unnamed = R"({"user_id":")" + std::string(kAnn) + R"(","place_id":"library","type":"visit","ts":)" +
+                              std::to_string(kThen + 31) + "}";
+  (void)f.correct(id_of(kAnn, "cafe", kThen + 30), "", unnamed);
+  CHECK(f.correct(id_of(kAnn, "cafe", kThen + 50)) == "postgres");
+  f.append(retraction(event(kAnn, "library", kThen + 21)));
+  // One that comes before its event, which then does not count, and one that cannot be used and is a dead letter.
+  (void)f.correct(id_of(kAnn, "late", kThen + 70), late);
+  f.catch_up();
+  f.ingest({late});
+  f.append(retraction(plain(kAnn)));
+  f.catch_up();
+  // One of ann, replaced; one of bob.
+  CHECK(f.visits("library") == 1);
+  CHECK(f.visits("cafe") == 1);
+  CHECK(f.visits("late") == 0);
+  CHECK(f.value("SELECT count(*) FROM user_interactions WHERE place_id = 'cafe'") == "1");
+  CHECK_FALSE(f.rows_with(kAnn).empty());
+
+  const auto receipt = f.engine->erase_user({}, UserId(kAnn));
+  REQUIRE_MESSAGE(receipt.ok(), receipt.status().to_string());
+  CHECK(receipt->complete());
+  for (int round = 0; round < 2; ++round) {
+    CHECK(f.rows_with(kAnn) == std::vector<std::string>{});
+    CHECK(f.engine->export_user({}, UserId(kAnn))->events.empty());
+    // What nobody is named by counts on: the visit to the library.
+    CHECK(f.visits("library") == 1);
+    CHECK(f.value("SELECT sum(events) FROM place_stats_hourly WHERE place_id = 'library'") == "1");
+    // What is gone cannot be taken back any more.
+    CHECK(
+        f.engine->correct_event({}, {.event_id = id_of(kAnn, "library", kThen + 21), .original = {}, .replacement = {}})
+            .status()
+            .code() == StatusCode::kNotFound);
+    f.engine.reset();
+    for (const std::string& file : test::files_with(f.folder / "state", kAnn)) FAIL_CHECK(round, " ", file);
+    // The file is read once more, with its retractions. What cannot be used would be a dead letter once more.
+    std::ofstream(f.folder / "events.ndjson") << plain(kAnn) << '\n'
+                                              << plain("bob") << '\n'
+                                              << event(kAnn, "cafe", kThen + 50) << '\n'
+                                              << retraction(event(kAnn, "library", kThen + 21)) << '\n';
+    f.source = "again";
+    f.open();
+    f.catch_up();
+  }
+}
+
+TEST_CASE(
+    "a place whose events were taken back loses its history as others do, and a later retraction brings none back") {
+  Fixture f;
+  const std::vector<Place> cafe{{PlaceId("cafe"), "Cafe", {40.7, -74.0}, ""}};
+  REQUIRE(f.engine->upsert_places({}, cafe).ok());
+  f.ingest({event(kAnn, "cafe", kThen + 10), event(kAnn, "cafe", kThen + 20), event(kAnn, "cafe", kThen + 30)});
+  f.catch_up();
+  (void)f.correct(id_of(kAnn, "cafe", kThen + 30));
+  (void)f.correct(id_of(kAnn, "cafe", kThen + 20), "", event(kAnn, "cafe", kThen + 21));
+  f.catch_up();
+  CHECK(f.visits("cafe") == 2);
+  CHECK(f.value("SELECT sum(events) FROM place_stats_hourly WHERE place_id = 'cafe'") == "2");
+  REQUIRE(f.engine->delete_places({}, std::vector{PlaceId("cafe")}, PlaceHistory::kErase).ok());
+  f.catch_up();
+  const auto nothing_is_left = [&] {
+    CHECK(f.visits("cafe") == 0);
+    CHECK(f.value("SELECT count(*) FROM place_stats_hourly WHERE place_id = 'cafe'") == "0");
+    CHECK(f.engine->get_place({}, PlaceId("cafe")).status().code() == StatusCode::kNotFound);
+  };
+  nothing_is_left();
+  // What users did stays theirs, and can be taken back still.
+  CHECK(f.engine->export_user({}, UserId(kAnn))->events.size() > 0);
+  CHECK(f.value("SELECT count(*) FROM user_interactions WHERE place_id = 'cafe'") == "2");
+  (void)f.correct(id_of(kAnn, "cafe", kThen + 10));
+  f.catch_up();
+  nothing_is_left();
+  CHECK(f.value("SELECT count(*) FROM user_interactions WHERE place_id = 'cafe'") == "1");
+  f.engine.reset();
+  f.open();
+  f.catch_up();
+  nothing_is_left();
+  // Back again, it begins with nothing.
+  REQUIRE(f.engine->upsert_places({}, cafe).ok());
+  f.ingest({event("bob", "cafe", kThen + 90)});
+  f.catch_up();
+  CHECK(f.visits("cafe") == 1);
+  CHECK(f.value("SELECT sum(events) FROM place_stats_hourly WHERE place_id = 'cafe'") == "1");
 }
 
 TEST_CASE("a deleted place says so in PostgreSQL, loses its hours where that is wanted, and comes back") {

@@ -12,16 +12,13 @@
 #include <string>
 #include <vector>
 
-#include "tests/support/temporary_folder.h"
-#include "tests/tools/cairn/run_cli.h"
-#include "tests/tools/cairnd/process.h"
+#include "tests/system/shop/shop.h"
 
 namespace cairn {
 namespace {
 
-using cairnd::test::Process;
-using cli_test::Outcome;
 using nlohmann::json;
+using shop_test::Shop;
 
 constexpr const char* kVenues =
     "Nr;Bezeichnung;Breite;Laenge;Sparte;Betreiber\n"
@@ -47,81 +44,6 @@ constexpr const char* kEventsNdjson = R"({"Kunde":"cleo","Laden":"v2","Vorgang":
                                       "\n"
                                       R"({"Kunde":"cleo","Laden":"v9","Vorgang":"Besuch","Wann":"15.05.2024 13:00"})"
                                       "\n";
-
-class Shop {
- public:
-  Shop() {
-    config_ = folder_.write("cairn.toml", "[state]\ndir = \"" + folder_.path() +
-                                              "/state\"\nblock_cache = \"8MiB\"\nmemtable = \"4MiB\"\nrow_cache = "
-                                              "\"8MiB\"\nfree_min = \"0B\"\n[log]\nformat = \"json\"\n"
-                                              "[mapping]\ntime_format = \"%d.%m.%Y %H:%M\"\ntime_zone = \"UTC\"\n"
-                                              "[mapping.fields]\nKunde = \"user_id\"\nLaden = \"place_id\"\n"
-                                              "Vorgang = \"type\"\nWann = \"ts\"\nSterne = \"value\"\n"
-                                              "[mapping.types]\nBesuch = \"visit\"\nBewertung = \"rate\"\n");
-    start();
-  }
-
-  void start() {
-    daemon_ = std::make_unique<Process>(CAIRND_PATH, std::vector<std::string>{"--config", config_},
-                                        std::map<std::string, std::string>{{"CAIRN_HTTP__LISTEN", "127.0.0.1:0"}});
-    REQUIRE_MESSAGE(daemon_->wait_for_error_text("\"daemon.ready\""), daemon_->error());
-    REQUIRE(daemon_->wait_for_error_text("}\n"));
-    const std::string field = "\"port\":\"";
-    const std::string& log = daemon_->error();
-    url_ = "http://127.0.0.1:" + std::to_string(std::stoi(log.substr(log.find(field) + field.size(), 5)));
-  }
-  /// Ends in order, or as a crash does, and starts on what is there.
-  void restart(int signal) {
-    daemon_->signal(signal);
-    const auto code = daemon_->wait();
-    REQUIRE(code == (signal == SIGKILL ? 128 + SIGKILL : 0));
-    start();
-  }
-
-  [[nodiscard]] Outcome run(std::vector<std::string> arguments) const {
-    arguments.insert(arguments.begin(), {"--url", url_, "-o", "json"});
-    return cli_test::run_cli(arguments);
-  }
-  [[nodiscard]] json ask(const std::vector<std::string>& arguments) const {
-    const Outcome outcome = run(arguments);
-    INFO(arguments[0], " ", outcome.err);
-    REQUIRE(outcome.exit_code == 0);
-    return json::parse(outcome.out, nullptr, false);
-  }
-  [[nodiscard]] std::string write(const std::string& name, const std::string& text) const {
-    return folder_.write(name, text);
-  }
-  [[nodiscard]] const std::string& config() const { return config_; }
-
-  /// An entry of a view; null when there is none.
-  [[nodiscard]] json entry(const std::string& entity, const std::string& key, const std::string& view,
-                           const std::string& dimension = "") const {
-    const json answer = ask({"features", "get", entity, key, "--view", view});
-    for (const json& entry : answer["features"][0]["entries"]) {
-      if (entry["dimension"] == dimension) return entry;
-    }
-    return {};
-  }
-  [[nodiscard]] double value(const std::string& entity, const std::string& key, const std::string& view,
-                             const std::string& dimension = "") const {
-    const json found = entry(entity, key, view, dimension);
-    return found.is_null() ? 0.0 : found["value"].get<double>();
-  }
-  /// The places of an answer near all four venues, in order; `items` gets them whole.
-  std::vector<std::string> recommended(const std::string& user, json* items = nullptr) const {
-    const json answer = ask({"recommend", "-u", user, "--at", "52.5205,13.40", "--time", "2024-05-16T08:00:00Z"});
-    std::vector<std::string> places;
-    for (const json& item : answer["items"]) places.push_back(item["place_id"]);
-    if (items != nullptr) *items = answer["items"];
-    return places;
-  }
-
- private:
-  test::TemporaryFolder folder_;
-  std::string config_;
-  std::unique_ptr<Process> daemon_;
-  std::string url_;
-};
 
 bool says(const json& item, const std::string& text) {
   for (const json& reason : item["reasons"]) {
@@ -186,7 +108,6 @@ TEST_CASE("a shop's exports become answers, and every number is that of plain ar
   // 0.0005 degrees of latitude on a sphere of 6,371,008.8 m.
   CHECK(items[0]["distance_meters"].get<double>() ==
         doctest::Approx(6'371'008.8 * 0.0005 * std::acos(-1.0) / 180.0).epsilon(1e-3));
-  // Filters and attributes of venues, own views in scores and reasons, and events that are taken back go here.
 
   // ---- a venue that comes after its events ----
   CHECK(shop.ask({"places", "import", "--map", "Nr=place_id,Bezeichnung=name,Breite=lat,Laenge=lon,Sparte=category",
