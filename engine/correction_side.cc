@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t kRecordsAtOnce = 10'000;
 constexpr std::size_t kEventsAtOnce = 4'096;
 constexpr std::chrono::seconds kRetryPeriod{60};
+constexpr std::size_t kMadeBytes = 17;  ///< of a made id behind the id of what it replaces
 
 struct PrintHash {
   std::size_t operator()(const features::EventFingerprint& print) const noexcept { return print.low; }
@@ -32,7 +33,7 @@ Result<T> about(std::string_view what, Result<T> result) {
 std::string made_id(const std::string& replaced, const Interaction& event) {
   std::string record;
   streaming::append_decoded_record(event, &record);
-  char hash[18];
+  char hash[kMadeBytes + 1];
   std::snprintf(hash, sizeof hash, "~%016llx", static_cast<unsigned long long>(features::fingerprint(record).low));
   return replaced + hash;
 }
@@ -104,9 +105,12 @@ Result<CorrectionAck> CorrectionSide::correct(const CallContext& context, const 
   CAIRN_RETURN_IF_ERROR(context.check());
   if (!valid_id(correction.event_id)) return invalid_argument("an event id has 1 to 128 bytes and no NUL");
   std::vector<Interaction> events;
-  // What stands in its place is judged first: that takes no look-up.
+  std::optional<MutexLock> alone;
+  // What stands in its place is judged first: that takes no look-up of the event.
   if (!correction.replacement.empty()) {
     CAIRN_ASSIGN_OR_RETURN(Interaction instead, replacement(correction));
+    alone.emplace(one_replaces_);
+    CAIRN_RETURN_IF_ERROR(check_not_replaced(correction.event_id, instead));
     events.push_back(std::move(instead));
   }
   CAIRN_ASSIGN_OR_RETURN(Original original,
@@ -127,7 +131,38 @@ Result<CorrectionSide::Original> CorrectionSide::given(const EventCorrection& co
     return invalid_argument("the original is of event_id '" + event.event_id + "' and not '" + correction.event_id +
                             "'");
   }
+  CAIRN_RETURN_IF_ERROR(check_original(correction.event_id, event));
   return Original{std::move(event), "caller"};
+}
+
+Status CorrectionSide::check_original(const std::string& event_id, const Interaction& given) const {
+  CAIRN_ASSIGN_OR_RETURN(const auto logged, find_in_log(event_id));
+  if (!logged) return ok_status();
+  const bool same = logged->user == given.user && logged->place == given.place && logged->type == given.type &&
+                    logged->time == given.time && logged->value == given.value;
+  if (same) return ok_status();
+  return invalid_argument("event '" + event_id +
+                          "' came with another user, place, type, time or value than the original " +
+                          "that is named; leave it out, and what the API's log holds is taken");
+}
+
+Status CorrectionSide::check_not_replaced(const std::string& event_id, const Interaction& instead) const {
+  bool retracted = false;
+  bool repeats = false;
+  std::string by;
+  CAIRN_RETURN_IF_ERROR(for_each_logged([&](const Interaction& event) {
+    retracted = retracted || (event.retracts && event.event_id == event_id);
+    if (event.retracts) return;
+    repeats = repeats || event.event_id == instead.event_id;
+    if (event.event_id.size() == event_id.size() + kMadeBytes && event.event_id.starts_with(event_id + "~")) {
+      by = event.event_id;
+    }
+  }));
+  if (!retracted || repeats) return ok_status();
+  return {StatusCode::kAlreadyExists,
+          "event '" + event_id + "' was retracted before" +
+              (by.empty() ? "; send what is to count as an event of its own, or correct what replaced it"
+                          : ", and '" + by + "' stands in its place; correct that one")};
 }
 
 Result<Interaction> CorrectionSide::replacement(const EventCorrection& correction) const {

@@ -12,6 +12,7 @@
 #include "cairn/correction.h"
 #include "cairn/interaction.h"
 #include "cairn/log.h"
+#include "cairn/mutex.h"
 #include "cairn/status.h"
 #include "engine/ingest/api_intake.h"
 #include "engine/sql_side.h"
@@ -54,6 +55,11 @@ class CorrectionSide {
   [[nodiscard]] Result<std::optional<Interaction>> find_in_log(const std::string& event_id) const;
   [[nodiscard]] Result<std::optional<Interaction>> find_in_sql(const std::string& event_id) const;
   [[nodiscard]] Result<Interaction> replacement(const EventCorrection& correction) const;
+  /// Returns: ALREADY_EXISTS where the event was retracted before, as far as the API's log knows, and something else
+  /// than `instead` stands in its place, or nothing: the second replacement would count beside the first.
+  [[nodiscard]] Status check_not_replaced(const std::string& event_id, const Interaction& instead) const;
+  /// Returns: INVALID_ARGUMENT where the API's log knows that the event said something else.
+  [[nodiscard]] Status check_original(const std::string& event_id, const Interaction& given) const;
   /// Calls `visit` for every event that the log holds, retractions among them.
   Status for_each_logged(const std::function<void(const Interaction&)>& visit) const;
   Status mend_from_sql(const state::InexactRows& rows);
@@ -61,6 +67,8 @@ class CorrectionSide {
 
   const Parts parts_;
   const Logger logger_;
+  /// From looking whether an event was replaced to its replacement.
+  mutable Mutex one_replaces_;
   state::InexactRows tried_;
   std::chrono::steady_clock::time_point tried_at_;
 };

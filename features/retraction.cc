@@ -91,7 +91,7 @@ void take_out_one(const Change& change, Row* row, TakenOut* taken) {
     return;
   }
   if (block->aggregate == Aggregate::kSequence) {
-    --at->value.count;  // of identical events: the others are as new
+    at->value.count -= change.value.count;  // of events that are alike: the others are as new
     return;
   }
   if (!subtract(block->aggregate, change.value, &at->value)) taken->inexact.push_back({block->view, change.dimension});

@@ -2,6 +2,7 @@
 // wrong events never came to.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <fstream>
 #include <memory>
@@ -163,6 +164,86 @@ TEST_CASE("what stands in the place of an event counts once, however often it is
   catch_up(*engine);
   CHECK(visits(*engine, "p2") == 0);
   CHECK(visits(*engine, "p3") == 1);
+}
+
+TEST_CASE("what was replaced or retracted before is not replaced by something else, at the same time neither") {
+  const test::TemporaryFolder folder;
+  auto engine = open(folder);
+  ingest(*engine, {event("p1", "e"), event("p4", "gone")});
+  std::vector<std::string> made(8);
+  {
+    std::vector<std::jthread> callers;
+    for (std::size_t i = 0; i < made.size(); ++i) {
+      callers.emplace_back([&, i] {
+        const std::string instead = event("p" + std::to_string(10 + i), "");
+        const auto ack = engine->correct_event({}, {.event_id = "e", .original = {}, .replacement = instead});
+        made[i] = ack.ok() ? ack->replaced_by : ack.status().to_string();
+      });
+    }
+  }
+  catch_up(*engine);
+  std::int64_t counted = 0;
+  std::string first;
+  for (std::size_t i = 0; i < made.size(); ++i) {
+    counted += visits(*engine, "p" + std::to_string(10 + i));
+    if (made[i].starts_with("e~")) first = made[i];
+  }
+  CHECK(counted == 1);
+  REQUIRE_FALSE(first.empty());
+  for (const std::string& one : made) {
+    CHECK((one == first || one == "ALREADY_EXISTS: event 'e' was retracted before, and '" + first +
+                                      "' stands in its place; correct that one"));
+  }
+  CHECK(std::count(made.begin(), made.end(), first) == 1);
+
+  REQUIRE(engine->correct_event({}, {.event_id = "gone", .original = {}, .replacement = {}}).ok());
+  const std::string late = event("p5", "");
+  CHECK(engine->correct_event({}, {.event_id = "gone", .original = {}, .replacement = late}).status().code() ==
+        StatusCode::kAlreadyExists);
+  catch_up(*engine);
+  CHECK(visits(*engine, "p5") == 0);
+}
+
+TEST_CASE("an original that says something else than what came is refused, and takes nothing out") {
+  const test::TemporaryFolder folder;
+  auto engine = open(folder);
+  ingest(*engine, {event("p1", "e"), event("p2", "f")});
+  const std::string of_another = event("p2", "");
+  const auto refused = engine->correct_event({}, {.event_id = "e", .original = of_another, .replacement = {}});
+  CHECK(refused.status().code() == StatusCode::kInvalidArgument);
+  CHECK(refused.status().message().find("came with another user, place") != std::string::npos);
+  const std::string same = event("p1", "");
+  CHECK(engine->correct_event({}, {.event_id = "e", .original = same, .replacement = {}}).ok());
+  catch_up(*engine);
+  CHECK(visits(*engine, "p1") == 0);
+  CHECK(visits(*engine, "p2") == 1);
+}
+
+TEST_CASE("an event that counts as several goes whole from a history in which another one of that moment stays") {
+  const test::TemporaryFolder folder;
+  EngineOptions options;
+  options.state_dir = folder / "state";
+  options.state.free_bytes_min = 0;
+  options.decode.declared_types = {"purchase"};
+  options.decode.counts_as["purchase"] = {"visit", 5};
+  auto engine = Engine::open(options);
+  REQUIRE_MESSAGE(engine.ok(), engine.status().to_string());
+  REQUIRE((*engine)->upsert_places({}, std::vector<Place>{{PlaceId("p1"), "", {40.7, -74.0}, "cafe"}}).ok());
+  const auto history = [&] {
+    catch_up(**engine);
+    const auto answer = (*engine)->get_features({}, {EntityKind::kUser, {"ann"}, {"user_history"}, {}});
+    std::int64_t events = 0;
+    for (const FeatureEntry& entry : answer->entities.at(0).vectors.at(0).entries) events += entry.count;
+    return events;
+  };
+  std::string bought = event("p1", "a");
+  bought.replace(bought.find("visit"), 5, "purchase");
+  ingest(**engine, {bought, event("p1", "b")});
+  CHECK(history() == 6);
+  REQUIRE((*engine)->correct_event({}, {.event_id = "a", .original = {}, .replacement = {}}).ok());
+  CHECK(history() == 1);
+  REQUIRE((*engine)->correct_event({}, {.event_id = "b", .original = {}, .replacement = {}}).ok());
+  CHECK(history() == 0);
 }
 
 TEST_CASE("a stream retracts events of other sources, and what cannot be applied goes to the dead letters") {
