@@ -245,6 +245,12 @@ void check_event_types(const FeatureViewSpec& view, const std::string& path, Dra
   }
 }
 
+void check_sequence(const FeatureViewSpec& view, const std::string& path, Draft* draft) {
+  const Where* where = draft->where(path + ".aggregate");
+  if (where == nullptr || view.aggregate != Aggregate::kSequence || view.dimension != Dimension::kNone) return;
+  draft->problem(*where, path + ".aggregate: a sequence needs a dimension to record; set dimension = \"place\"");
+}
+
 void check_views(const Vocabulary& vocabulary, Draft* draft) {
   std::map<std::string, std::string> owners;
   // Rows are stored under the view's name, so no two views may share one.
@@ -262,6 +268,7 @@ void check_views(const Vocabulary& vocabulary, Draft* draft) {
     }
     check_half_life(views[i], path, draft);
     check_cell(views[i], path, draft);
+    check_sequence(views[i], path, draft);
     check_event_types(views[i], path, draft);
   }
 }

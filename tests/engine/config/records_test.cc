@@ -74,6 +74,11 @@ TEST_CASE("what a record needs and does not have is reported at its head") {
         "c.toml:1:1: this [[file]] has no 'path'; add one such as path = \"/var/log/app/events.ndjson\"\n");
 }
 
+TEST_CASE("a sequence needs a dimension, which the check finds before a start does") {
+  CHECK(problems("[[feature_view]]\nname = \"v\"\ndimension = \"none\"\naggregate = \"sequence\"\n") ==
+        "c.toml:4:13: feature_view[0].aggregate: a sequence needs a dimension to record; set dimension = \"place\"\n");
+}
+
 TEST_CASE("a half-life and a decayed sum need each other") {
   CHECK(
       problems("[[feature_view]]\nname = \"v\"\naggregate = \"count\"\nhalf_life = \"30d\"\n") ==
