@@ -1,5 +1,6 @@
 #include "streaming/mentions.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <optional>
@@ -89,6 +90,20 @@ bool mentions(std::string_view payload, std::string_view id) {
   if (id.empty()) return false;
   if (stands_alone(payload, id)) return true;
   return payload.find('\\') != std::string_view::npos && stands_alone(without_escapes(payload), id);
+}
+
+bool any_id_in(std::string_view payload, const std::function<bool(const std::string& id)>& see) {
+  constexpr std::string_view kBetween = ",;:|\t\r\n {}[]\"";
+  for (std::size_t i = 0; i < payload.size();) {
+    const bool quoted = payload[i] == '"';
+    const std::size_t begin = quoted ? i + 1 : i;
+    std::size_t end = quoted ? begin : std::min(payload.find_first_of(kBetween, begin), payload.size());
+    while (quoted && end < payload.size() && payload[end] != '"') end += payload[end] == '\\' ? 2 : 1;
+    end = std::min(end, payload.size());
+    if (end > begin && see(without_escapes(payload.substr(begin, end - begin)))) return true;
+    i = end + 1;
+  }
+  return false;
 }
 
 }  // namespace cairn::streaming

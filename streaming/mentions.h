@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -11,5 +12,9 @@ namespace cairn::streaming {
 /// Whether a payload, which may be no JSON, names the id: it stands there in plain or with JSON's escapes, and neither
 /// a letter nor a digit touches it. Says yes too often rather than too seldom.
 [[nodiscard]] bool mentions(std::string_view payload, std::string_view id);
+
+/// Calls `see` for what may be an id in a payload, which may be no JSON and may be cut off: what stands between quotes,
+/// and what stands between other signs of JSON or CSV. Ends when `see` returns true, and returns whether it did.
+bool any_id_in(std::string_view payload, const std::function<bool(const std::string& id)>& see);
 
 }  // namespace cairn::streaming

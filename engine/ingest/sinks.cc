@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
+
+#include "streaming/mentions.h"
 
 namespace cairn::ingest {
 
@@ -31,6 +35,8 @@ bool follows(std::span<const SourcePosition> stored, const DecodedBatch& batch) 
   });
 }
 
+constexpr std::string_view kOfErased = "names a user who was erased, so the record is not kept";
+
 }  // namespace
 
 Result<std::vector<SourcePosition>> FeatureSink::resume(const std::string& source,
@@ -52,14 +58,19 @@ Status FeatureSink::apply(const std::string& source, const DecodedBatch& batch) 
 Status FeatureSink::bury(const std::string& source, const DecodedBatch& batch) {
   std::vector<streaming::DeadLetter> letters;
   letters.reserve(batch.refused.size());
+  const auto erased = [&](const std::string& id) {
+    return valid_id(id) && state_.erased_users().until(UserId(id)).has_value();
+  };
   for (const Refused& one : batch.refused) {
+    // Whom it is of cannot always be told, so it is enough that it names somebody who was erased.
+    const bool names_erased = state_.erased_users().any() && streaming::any_id_in(one.payload, erased);
     letters.push_back({.source = source,
                        .incarnation = one.incarnation,
                        .partition = one.partition,
                        .offset = one.offset,
                        .reason = one.reason,
-                       .detail = one.detail,
-                       .payload = one.payload,
+                       .detail = names_erased ? kOfErased : std::string_view(one.detail),
+                       .payload = names_erased ? std::string_view() : std::string_view(one.payload),
                        .seen = clock_.now()});
   }
   const MutexLock lock(mutex_);

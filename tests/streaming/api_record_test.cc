@@ -513,5 +513,23 @@ TEST_CASE("a payload mentions an id that stands there alone, in plain or escaped
   CHECK(without_escapes(R"(a\u00zzb\)") == R"(a\u00zzb\)");
 }
 
+TEST_CASE("what may be an id in a payload is found between quotes and between the signs of JSON and CSV") {
+  const auto ids_in = [](std::string_view payload) {
+    std::vector<std::string> ids;
+    CHECK_FALSE(any_id_in(payload, [&](const std::string& id) {
+      ids.push_back(id);
+      return false;
+    }));
+    return ids;
+  };
+  using Ids = std::vector<std::string>;
+  CHECK(ids_in(R"({"user_id":"caf\u00e9 \"x\"","n":42})") == Ids{"user_id", "caf\xc3\xa9 \"x\"", "n", "42"});
+  CHECK(ids_in("u1;\"a, b\",7\n") == Ids{"u1", "a, b", "7"});
+  CHECK(ids_in(R"({"user_id":"cut)") == Ids{"user_id", "cut"});
+  CHECK(ids_in(R"("cut\)") == Ids{R"(cut\)"});
+  CHECK(ids_in("").empty());
+  CHECK(any_id_in(R"({"user_id":"u1"})", [](const std::string& id) { return id == "u1"; }));
+}
+
 }  // namespace
 }  // namespace cairn::streaming

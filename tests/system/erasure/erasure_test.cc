@@ -198,11 +198,12 @@ TEST_CASE("of a user whose events were taken back and replaced nothing is left e
             .code() == StatusCode::kNotFound);
     f.engine.reset();
     for (const std::string& file : test::files_with(f.folder / "state", kAnn)) FAIL_CHECK(round, " ", file);
-    // The file is read once more, with its retractions. What cannot be used would be a dead letter once more.
+    // The file is read once more, with its retractions, and what of it cannot be used: a dead letter that names nobody.
     std::ofstream(f.folder / "events.ndjson") << plain(kAnn) << '\n'
                                               << plain("bob") << '\n'
                                               << event(kAnn, "cafe", kThen + 50) << '\n'
-                                              << retraction(event(kAnn, "library", kThen + 21)) << '\n';
+                                              << retraction(event(kAnn, "library", kThen + 21)) << '\n'
+                                              << retraction(plain(kAnn)) << '\n';
     f.source = "again";
     f.open();
     f.catch_up();
