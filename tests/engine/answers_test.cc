@@ -27,6 +27,7 @@ struct Town {
 
   explicit Town(std::size_t memory_bytes = 8 << 20) {
     options.answers.memory_bytes = memory_bytes;
+    options.answers.warm_cells = 0;  // what is kept is what was asked for
     open();
     import(0, 60);
   }
