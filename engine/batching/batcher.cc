@@ -28,7 +28,7 @@ Status stopping() { return unavailable("the engine is closing"); }
 }  // namespace
 
 struct Batcher::Batch {
-  std::vector<WaiterPtr> members;
+  std::vector<WaiterPtr> members;  ///< for who leads it alone
   Mutex mutex;
   CondVar answered;
   std::size_t at_work CAIRN_GUARDED_BY(mutex) = 0;  ///< members that answer, in the leader's sitting
@@ -58,6 +58,7 @@ class Batcher::Conduct {
     pass_on();
     if (!told_) tell(Waiter::State::kFailed);
     batch_->wait_for_all();
+    batch_->members.clear();  // each of them has the batch
   }
 
   const Sitting& scan(Asked& own) {

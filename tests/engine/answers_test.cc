@@ -336,7 +336,9 @@ TEST_CASE("a position that snaps is asked at the centre of its cell, also where 
 
 TEST_CASE("the cells that are visited most are warm before anybody asks from them") {
   Town town;
-  // Nobody asks, so whatever is kept was warmed; places came after the engine was opened.
+  town.options.answers.warm_cells = 64;
+  town.open();
+  // Nobody asks, so whatever is kept was warmed.
   while (town.engine->status({}).answers.warming.computed == 0)
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   while (town.engine->status({}).answers.warming.running) std::this_thread::sleep_for(std::chrono::milliseconds(5));
