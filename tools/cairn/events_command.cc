@@ -56,7 +56,7 @@ void add_events_command(CLI::App& app, const GlobalOptions& options) {
   retract->add_option("--original", arguments->original, original);
   retract->footer(
       examples("  cairn events retract e42\n"
-               "  cairn events retract e42 --original "
+               "  cairn events retract e41 --original "
                "'{\"user_id\":\"u1\",\"place_id\":\"p1\",\"type\":\"visit\",\"ts\":1735732800000}'"));
   retract->callback([&options, arguments] {
     correct(options, "DELETE", arguments->id,
