@@ -202,6 +202,65 @@ TEST_CASE("hours that cannot be read are counted and unknown where that was chos
   CHECK(f.engine->status({}).unreadable_hours == 1);
 }
 
+TEST_CASE("what is open now is kept for its minute and no longer, and an answer says how much of it is left") {
+  Fixture f;
+  f.options.answers.ttl = f.options.answers.ttl_min = std::chrono::hours(1);
+  f.open();
+  f.add("till one past one", 1, {{"opening_hours", std::string("Fr 12:00-13:01")}});
+  f.add("always", 2, {{"opening_hours", std::string("24/7")}});
+  f.clock.ms += 20'500;  // 13:00:20.5 in Berlin
+  const auto ids = [](const Recommendations& answer) {
+    Ids ids;
+    for (const Recommended& item : answer.items) ids.push_back(item.place.id.str());
+    return ids;
+  };
+  const auto first = f.answer({.open_now = true});
+  REQUIRE(first.ok());
+  CHECK(ids(*first) == Ids{"till one past one", "always"});
+  CHECK_FALSE(first->kept);
+  CHECK(first->open_for == std::chrono::milliseconds(39'500));
+  f.clock.ms += 30'000;
+  const auto again = f.answer({.open_now = true});
+  REQUIRE(again.ok());
+  CHECK(again->kept);
+  CHECK(again->open_for == std::chrono::milliseconds(9'500));
+  f.clock.ms += 9'500;  // 13:01
+  const auto closed = f.answer({.open_now = true});
+  REQUIRE(closed.ok());
+  CHECK(ids(*closed) == Ids{"always"});
+  CHECK(closed->open_for == std::chrono::minutes(1));
+  // What names its time is true for ever.
+  CHECK_FALSE(f.answer({.open_at = utc(12)})->open_for);
+  CHECK_FALSE(f.answer({})->open_for);
+}
+
+TEST_CASE(
+    "a rule that asks for what no place has, or that matches none, is named with the reason once there are places") {
+  Fixture f;
+  f.options.rules = {{.name = "lunch", .when = "lunch_menu", .add = 1.0},
+                     {.name = "not smoky", .when = "not smoking", .add = 1.0},
+                     {.name = "dear", .when = "price > 100", .effect = RuleEffect::kBury},
+                     {.name = "cheap", .when = "price < 10", .add = 1.0},
+                     {.name = "elsewhere", .cells = {"u33d"}, .add = 1.0},
+                     {.name = "all", .add = 1.0}};
+  f.open();
+  CHECK(f.engine->status({}).idle_rules.empty());
+  f.add("a", 1, {{"price", 3.0}});
+  CHECK(f.ask({}) == Ids{"a"});
+  const std::string none = "it matches none of the places";
+  const IdleRule elsewhere{"elsewhere", none};
+  CHECK(f.engine->status({}).idle_rules ==
+        std::vector<IdleRule>{{"lunch", "no place has an attribute 'lunch_menu'; there are opening_hours, price"},
+                              {"not smoky", "no place has an attribute 'smoking'; there are opening_hours, price"},
+                              {"dear", none},
+                              elsewhere});
+  f.add("b", 2, {{"price", 200.0}, {"lunch_menu", true}, {"smoking", true}});
+  CHECK(f.ask({}).size() == 2);
+  CHECK(f.engine->status({}).idle_rules == std::vector<IdleRule>{elsewhere});
+  REQUIRE(f.engine->apply_rules({}, {{.name = "all", .add = 1.0}}).ok());
+  CHECK(f.engine->status({}).idle_rules.empty());
+}
+
 TEST_CASE("without declared hours nobody is asked when places are open") {
   Fixture f;
   f.options.places.attributes.clear();
