@@ -44,10 +44,6 @@ bool all_later(const View& view, const Entry& entry, EventTime as_of) noexcept {
   return view.spec.dimension == Dimension::kHour && static_cast<std::int64_t>(entry.dimension) > hour_tile(as_of);
 }
 
-}  // namespace
-
-namespace {
-
 /// value_at() of a view's entries, at one instant.
 class ViewValues {
  public:
