@@ -29,7 +29,7 @@ using nlohmann::json;
 
 constexpr std::size_t kPlaces = 100'000;
 constexpr std::size_t kUsers = 20'000;
-constexpr std::size_t kConnections = 800;
+constexpr std::size_t kConnections = 700;
 constexpr std::size_t kAsking = 32;  ///< connections, each of which waits for its answer
 constexpr double kTimes = 10.0;
 constexpr double kFarTooMany = 20'000.0;  ///< a second

@@ -13,10 +13,7 @@ constexpr std::size_t kBackgroundShare = 8;
 /// How much the newest scan counts in what a question is expected to take.
 constexpr double kNewest = 0.2;
 
-std::size_t scans_at_once(const BatchingOptions& options) {
-  if (options.at_once > 0) return options.at_once;
-  return std::max<std::size_t>(1, std::thread::hardware_concurrency());
-}
+std::size_t processors() { return std::max<std::size_t>(1, std::thread::hardware_concurrency()); }
 
 template <class Bounds, class Value>
 std::size_t bucket_of(const Bounds& bounds, Value value) {
@@ -101,7 +98,10 @@ class Batcher::Conduct {
 };
 
 Batcher::Batcher(const ranking::Recommender& recommender, const BatchingOptions& options)
-    : recommender_(recommender), options_(options), at_once_(scans_at_once(options)) {}
+    : recommender_(recommender),
+      options_(options),
+      at_once_(options.at_once > 0 ? options.at_once : processors()),
+      turns_(processors()) {}
 
 Batcher::~Batcher() { stop(); }
 
@@ -137,7 +137,9 @@ Result<Recommendations> Batcher::answer(const CallContext& call, const Recommend
 Result<Recommendations> Batcher::ask(const CallContext& call, const RecommendRequest& request, EventTime now,
                                      bool* refused) {
   if (options_.size <= 1) return recommender_.recommend(call, request, now);
-  CAIRN_ASSIGN_OR_RETURN(const auto asked, recommender_.read(call, request, now));
+  CAIRN_RETURN_IF_ERROR(recommender_.wait_for_offset(call, request));  // not in a turn, which others need
+  CAIRN_ASSIGN_OR_RETURN(const auto asked,
+                         turns_.run(call, Turns::Step::kBegin, [&] { return recommender_.read(call, request, now); }));
   auto place = take_place(call, asked);
   if (!place.ok()) {
     *refused = true;
@@ -205,7 +207,7 @@ Result<Recommendations> Batcher::wait(const CallContext& call, const WaiterPtr& 
         Batch& batch;
       };
       const End end{*batch};
-      return sitting->answer(call, *waiter->asked);
+      return finish(call, *sitting, *waiter->asked);
     }
     case State::kRefused:
       *refused = true;
@@ -240,7 +242,11 @@ Status Batcher::give_up(const CallContext& call, const WaiterPtr& waiter) {
 
 Result<Recommendations> Batcher::lead(const CallContext& call, const std::shared_ptr<Asked>& own) {
   Conduct conduct(*this, gather());
-  return conduct.scan(*own).answer(call, *own);
+  return finish(call, conduct.scan(*own), *own);
+}
+
+Result<Recommendations> Batcher::finish(const CallContext& call, const Sitting& sitting, Asked& asked) {
+  return turns_.run(call, Turns::Step::kEnd, [&] { return sitting.answer(call, asked); });
 }
 
 std::shared_ptr<Batcher::Batch> Batcher::gather() {

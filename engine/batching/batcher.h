@@ -16,6 +16,7 @@
 #include "cairn/options.h"
 #include "cairn/recommendation.h"
 #include "cairn/status.h"
+#include "engine/batching/turns.h"
 #include "engine/ranking/recommender.h"
 
 namespace cairn::batching {
@@ -93,6 +94,8 @@ class Batcher {
   [[nodiscard]] Status give_up(const CallContext& call, const WaiterPtr& waiter) CAIRN_EXCLUDES(mutex_);
   [[nodiscard]] Result<Recommendations> lead(const CallContext& call, const std::shared_ptr<Asked>& own)
       CAIRN_EXCLUDES(mutex_);
+  /// What is left to do for one question after its scan.
+  [[nodiscard]] Result<Recommendations> finish(const CallContext& call, const Sitting& sitting, Asked& asked);
   [[nodiscard]] std::shared_ptr<Batch> gather() CAIRN_EXCLUDES(mutex_);
   /// The scan is free for the next batch, which the first of those who wait leads.
   void pass_on() CAIRN_EXCLUDES(mutex_);
@@ -106,6 +109,7 @@ class Batcher {
   const ranking::Recommender& recommender_;
   const BatchingOptions options_;
   const std::size_t at_once_;
+  Turns turns_;
 
   mutable Mutex mutex_;
   std::deque<WaiterPtr> interactive_ CAIRN_GUARDED_BY(mutex_);

@@ -269,11 +269,16 @@ void Recommender::describe(EngineStatus* status) const {
 
 // ---- answering ----------------------------------------------------------------------------------------------------
 
+Status Recommender::wait_for_offset(const CallContext& call, const RecommendRequest& request) const {
+  if (!request.min_offset || request.on_stale != OnStale::kWait) return ok_status();
+  return state_.wait_for(*request.min_offset, call);
+}
+
 Status Recommender::reach(const CallContext& call, const RecommendRequest& request, bool* degraded) const {
   if (!request.min_offset || state_.reached(*request.min_offset)) return ok_status();
   switch (request.on_stale) {
     case OnStale::kWait:
-      return state_.wait_for(*request.min_offset, call);
+      return wait_for_offset(call, request);
     case OnStale::kDegrade:
       *degraded = true;
       return ok_status();

@@ -85,6 +85,9 @@ class Recommender {
   /// Returns: as recommend().
   [[nodiscard]] Result<std::shared_ptr<Asked>> read(const CallContext& call, const RecommendRequest& request,
                                                     EventTime now) const;
+  /// What read() begins with, for who would rather wait before: until the question's `min_offset` is reached, if that
+  /// is to be waited for. Returns: DEADLINE_EXCEEDED, CANCELLED; what waiting for the state returned.
+  [[nodiscard]] Status wait_for_offset(const CallContext& call, const RecommendRequest& request) const;
 
   /// From here on questions are answered with this model (null: with none). Those under way end with the one before.
   void serve_model(std::shared_ptr<const model::ServedModel> model) CAIRN_EXCLUDES(rebuild_mutex_, index_mutex_);
