@@ -30,6 +30,7 @@
 #include "engine/state/state_directory.h"
 #include "engine/upkeep/ballast.h"
 #include "engine/upkeep/checkpointer.h"
+#include "engine/upkeep/idle_rules_log.h"
 #include "engine/upkeep/log_trimmer.h"
 #include "engine/upkeep/memory_return.h"
 #include "engine/upkeep/schedule.h"
@@ -110,7 +111,8 @@ class EngineImpl final : public Engine {
   InteractionTypes types_;
   std::unique_ptr<state::StateDirectory> directory_;
   std::unique_ptr<upkeep::Ballast> ballast_;
-  upkeep::MemoryReturn memory_return_;  ///< the schedule's
+  upkeep::MemoryReturn memory_return_;                 ///< the schedule's
+  upkeep::IdleRulesLog idle_rules_log_{options_.log};  ///< the schedule's
   state::Fading fading_;
   std::unique_ptr<storage::StateStore> store_;
   std::unique_ptr<state::FeatureState> state_;
@@ -275,6 +277,7 @@ void EngineImpl::start_upkeep() {
     recommender_->notice_time(clock_.now());
     recommender_->prepare(clock_.now());
   });
+  chores.emplace_back([this] { idle_rules_log_.round(recommender_->idle_rules()); });
   if (sql_) sql_->add_chores(&chores);
   if (shared_) chores.emplace_back([this] { shared_->run(); });
   chores.emplace_back([this] { trimmer_->trim(); });

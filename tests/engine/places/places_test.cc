@@ -274,6 +274,33 @@ TEST_CASE("lists for all that leave out different places never share a kept answ
   }
 }
 
+TEST_CASE(
+    "a rule that asks for what no place has, or that matches none, is named with the reason once there are places") {
+  Fixture f;
+  f.options.rules = {{.name = "lunch", .when = "lunch_menu", .add = 1.0},
+                     {.name = "not smoky", .when = "not smoking", .add = 1.0},
+                     {.name = "dear", .when = "price > 100", .effect = RuleEffect::kBury},
+                     {.name = "cheap", .when = "price < 10", .add = 1.0},
+                     {.name = "elsewhere", .cells = {"u33d"}, .add = 1.0},
+                     {.name = "all", .add = 1.0}};
+  f.open();
+  CHECK(f.engine->status({}).idle_rules.empty());
+  f.add("a", 1, {{"price", 3.0}});
+  CHECK(f.ask({}) == Ids{"a"});
+  const std::string none = "it matches none of the places";
+  const IdleRule elsewhere{"elsewhere", none};
+  CHECK(f.engine->status({}).idle_rules ==
+        std::vector<IdleRule>{{"lunch", "no place has an attribute 'lunch_menu'; there are opening_hours, price"},
+                              {"not smoky", "no place has an attribute 'smoking'; there are opening_hours, price"},
+                              {"dear", none},
+                              elsewhere});
+  f.add("b", 2, {{"price", 200.0}, {"lunch_menu", true}, {"smoking", true}});
+  CHECK(f.ask({}).size() == 2);
+  CHECK(f.engine->status({}).idle_rules == std::vector<IdleRule>{elsewhere});
+  REQUIRE(f.engine->apply_rules({}, {{.name = "all", .add = 1.0}}).ok());
+  CHECK(f.engine->status({}).idle_rules.empty());
+}
+
 TEST_CASE("without declared hours nobody is asked when places are open") {
   Fixture f;
   f.options.places.attributes.clear();

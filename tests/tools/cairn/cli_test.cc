@@ -210,11 +210,16 @@ TEST_CASE_FIXTURE(Cli, "places and features of odd ids are found") {
   CHECK(mentions(run({"features", "views"}).out, "user_recent  user    place      sequence"));
 }
 
-TEST_CASE_FIXTURE(Cli, "status shows counts, lag and checks") {
+TEST_CASE_FIXTURE(Cli, "status shows counts, lag, rules that do nothing and checks") {
+  engine.status_answer.idle_rules = {{"lunch", "no place has an attribute 'lunch_menu'; there are price"}};
   const Outcome outcome = run({"status"});
   CHECK(outcome.exit_code == 0);
   CHECK(mentions(outcome.out, "ready"));
   CHECK(mentions(outcome.out, "1,234 applied, 5 rejected"));
+  CHECK(mentions(
+      outcome.out,
+      "\n                 rule lunch does nothing, or not what it says: no place has an attribute 'lunch_menu'; "
+      "there are price\n"));
   CHECK(mentions(outcome.out, "row cache"));
   CHECK(mentions(outcome.out, "75.000 % of reads answered"));
   CHECK(mentions(outcome.out, "features  api             0      90       80       10  reading"));

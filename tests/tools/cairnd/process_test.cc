@@ -369,6 +369,17 @@ TEST_CASE("places are imported, filtered and answered through the daemon, and SI
   REQUIRE_FALSE(socket.wait_for("READY=1").empty());
   CHECK(first("") == "far");
   CHECK(answer("")["items"][0]["reasons"].dump().find("rule:cheap") != std::string::npos);
+  site.configure(attributes + "[[rule]]\nname = \"misspelt\"\nwhen = \"prize < 20\"\neffect = \"pin\"\n");
+  daemon.process.signal(SIGHUP);
+  REQUIRE_FALSE(socket.wait_for("RELOADING=1").empty());
+  REQUIRE_FALSE(socket.wait_for("READY=1").empty());
+  CHECK(first("") == "near");
+  REQUIRE(daemon.process.wait_for_error_text("\"rules.idle\""));
+  REQUIRE(daemon.process.wait_for_error_text("}\n"));
+  const nlohmann::json idle = log_record(daemon.process.error(), "rules.idle");
+  CHECK(idle["rule"] == "misspelt");
+  CHECK(idle["message"].get<std::string>().find("'prize'; did you mean 'price'?") != std::string::npos);
+  CHECK(json_of(ask(daemon.port(), "GET", "/v1/status", ""))["idle_rules"][0]["name"] == "misspelt");
   site.configure(attributes);
   daemon.process.signal(SIGHUP);
   REQUIRE_FALSE(socket.wait_for("RELOADING=1").empty());
