@@ -621,8 +621,8 @@ Status check_mapping_options(const DecodeOptions& options) {
 }
 
 Status check_ranking_feature(const RankingFeatureSpec& feature, const EngineOptions& options) {
-  CAIRN_ASSIGN_OR_RETURN(const InteractionTypes types,
-                         InteractionTypes::with_declared(options.decode.declared_types, options.decode.counts_as));
+  // What types count as has no part in this: a slip there is told of by itself.
+  CAIRN_ASSIGN_OR_RETURN(const InteractionTypes types, InteractionTypes::with_declared(options.decode.declared_types));
   std::vector<FeatureViewSpec> views = ranking::builtin_views();
   views.insert(views.end(), options.feature_views.begin(), options.feature_views.end());
   return ranking::OwnFeatures::check(feature, views, types).status();

@@ -880,6 +880,25 @@ TEST_CASE("configuration files are checked, shown and begun") {
   CHECK(run_cli({"config", "show", bad}).exit_code == 1);
 }
 
+TEST_CASE("what a type counts as, a ranking feature and a rule that are wrong are told of at once") {
+  const cairn::test::TemporaryFolder scratch;
+  const std::string bad = scratch.write("bad.toml",
+                                        "[types]\ndeclared = [\"purchase\"]\n[types.counts_as]\npurchase = \"vist\"\n"
+                                        "[[ranking_feature]]\nname = \"x\"\nview = \"place_ratings\"\nweight = 1\n"
+                                        "[[ranking_feature]]\nname = \"y\"\nview = \"place_by_type\"\nkey = "
+                                        "\"purchase\"\nweight = 1\n"
+                                        "[[rule]]\nname = \"r\"\nwhen = \"price <\"\nadd = 1.0\n"
+                                        "[[feature_view]]\nname = \"place_by_type\"\nentity = \"place\"\ndimension = "
+                                        "\"type\"\nevents = { visit = 1, purchase = 5 }\n");
+  const Outcome checked = run_cli({"-o", "json", "config", "check", bad});
+  INFO(checked.out);
+  const auto problems = nlohmann::json::parse(checked.out)["problems"];
+  REQUIRE(problems.size() == 3);
+  CHECK(mentions(problems[0].dump(), "'purchase' must count as view, click, visit"));
+  CHECK(mentions(problems[1].dump(), "ranking_feature[0].view: no feature view is named 'place_ratings'"));
+  CHECK(mentions(problems[2].dump(), "rule[0].when: "));
+}
+
 TEST_CASE("what libpq and librdkafka would not take is found by the check, and is not repeated") {
   const cairn::test::TemporaryFolder scratch;
   const std::string bad = scratch.write("bad.toml",
