@@ -899,6 +899,20 @@ TEST_CASE("what a type counts as, a ranking feature and a rule that are wrong ar
   CHECK(mentions(problems[2].dump(), "rule[0].when: "));
 }
 
+TEST_CASE_FIXTURE(Cli, "doctor says of a state directory that is a file what it is and what to do") {
+  const cairn::test::TemporaryFolder scratch;
+  const std::string file = scratch.write("state", "a file");
+  for (const std::string& dir : {file, file + "/below/it"}) {
+    const std::string config = scratch.write("cairn.toml", "[state]\ndir = \"" + dir + "\"\n");
+    const Outcome outcome = run({"doctor", "--config", config, "--deep"});
+    INFO(outcome.out, outcome.err);
+    CHECK(outcome.exit_code == 1);
+    CHECK(mentions(outcome.out, file + " is a file\n"));
+    CHECK(mentions(outcome.out, "state directory: set state.dir to a directory, which is created where there is none"));
+    CHECK_FALSE(mentions(outcome.out, "sync cost"));
+  }
+}
+
 TEST_CASE("what libpq and librdkafka would not take is found by the check, and is not repeated") {
   const cairn::test::TemporaryFolder scratch;
   const std::string bad = scratch.write("bad.toml",
