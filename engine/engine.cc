@@ -30,6 +30,7 @@
 #include "engine/state/state_directory.h"
 #include "engine/upkeep/ballast.h"
 #include "engine/upkeep/checkpointer.h"
+#include "engine/upkeep/idle_rules_log.h"
 #include "engine/upkeep/log_trimmer.h"
 #include "engine/upkeep/memory_return.h"
 #include "engine/upkeep/schedule.h"
@@ -110,7 +111,8 @@ class EngineImpl final : public Engine {
   InteractionTypes types_;
   std::unique_ptr<state::StateDirectory> directory_;
   std::unique_ptr<upkeep::Ballast> ballast_;
-  upkeep::MemoryReturn memory_return_;  ///< the schedule's
+  upkeep::MemoryReturn memory_return_;                 ///< the schedule's
+  upkeep::IdleRulesLog idle_rules_log_{options_.log};  ///< the schedule's
   state::Fading fading_;
   std::unique_ptr<storage::StateStore> store_;
   std::unique_ptr<state::FeatureState> state_;
@@ -173,9 +175,9 @@ Status EngineImpl::open_parts() {
   CAIRN_ASSIGN_OR_RETURN(
       dead_letters_, streaming::open_dead_letter_file(dead_letter_path(options_, *directory_), options_.dead_letters));
   CAIRN_ASSIGN_OR_RETURN(compute_, open_compute(options_.compute, options_.log));
-  CAIRN_ASSIGN_OR_RETURN(recommender_,
-                         ranking::Recommender::create(*state_, options_.ranking, std::move(compute_.backend), terms,
-                                                      options_.rules));
+  CAIRN_ASSIGN_OR_RETURN(
+      recommender_,
+      ranking::Recommender::create(*state_, options_.ranking, std::move(compute_.backend), terms, options_.rules));
   CAIRN_ASSIGN_OR_RETURN(const auto zone, streaming::Zone::find(options_.ranking.reasons.time_zone));
   recommender_->speak_by([zone](EventTime time) { return zone->ahead_at(time); });
   CAIRN_ASSIGN_OR_RETURN(
@@ -190,8 +192,7 @@ Status EngineImpl::open_parts() {
         return batcher_->answer(call, request, clock_.now());
       },
       [this] { return recommender_->generation(); }, open_answers_on_disk(),
-      [] { return std::chrono::steady_clock::now(); }, options_.log,
-      [this](const UserId& user) { return knows(user); },
+      [] { return std::chrono::steady_clock::now(); }, options_.log, [this](const UserId& user) { return knows(user); },
       shared_ && shared_->shares() ? shared_.get() : nullptr);
   if (options_.answers.memory_bytes > 0) {
     state_->observe_interactions([this](auto interactions) { answers_->happened(interactions); });
@@ -276,6 +277,7 @@ void EngineImpl::start_upkeep() {
     recommender_->notice_time(clock_.now());
     recommender_->prepare(clock_.now());
   });
+  chores.emplace_back([this] { idle_rules_log_.round(recommender_->idle_rules()); });
   if (sql_) sql_->add_chores(&chores);
   if (shared_) chores.emplace_back([this] { shared_->run(); });
   chores.emplace_back([this] { trimmer_->trim(); });
@@ -397,20 +399,45 @@ Result<FeatureResponse> EngineImpl::get_features(const CallContext& context, con
   return state::read_features(*state_, context, request, clock_.now());
 }
 
+namespace {
+
+/// What is asked of now, asked of this minute by its name: so what is kept of one minute is not given in another.
+/// Returns: nullopt for other requests.
+std::optional<RecommendRequest> of_this_minute(const RecommendRequest& request, EventTime now) {
+  if (!request.open_now || request.open_at || request.time) return std::nullopt;
+  RecommendRequest said = request;
+  said.open_now = false;
+  said.open_at = std::chrono::floor<std::chrono::minutes>(now);
+  return said;
+}
+
+/// A clock that was set back makes no minute longer.
+std::chrono::milliseconds left_of_minute(EventTime minute, EventTime now) {
+  constexpr std::chrono::milliseconds kMinute = std::chrono::minutes(1);
+  return std::clamp<std::chrono::milliseconds>(minute + kMinute - now, {}, kMinute);
+}
+
+}  // namespace
+
 Result<Recommendations> EngineImpl::recommend(const CallContext& context, const RecommendRequest& request) const {
   recommendations_.fetch_add(1, std::memory_order_relaxed);
+  std::optional<RecommendRequest> said = of_this_minute(request, clock_.now());
+  const std::optional<EventTime> minute = said ? said->open_at : std::nullopt;
   // Whatever a language is called, its answers are kept under one name.
-  if (const std::string language = recommender_->language_of(request.language); language != request.language) {
-    RecommendRequest said = request;
-    said.language = language;
-    return answers_->answer(context, said);
+  if (std::string language = recommender_->language_of(request.language); language != request.language) {
+    if (!said) said = request;
+    said->language = std::move(language);
   }
-  return answers_->answer(context, request);
+  auto answer = answers_->answer(context, said ? *said : request);
+  if (answer.ok() && minute) answer->open_for = left_of_minute(*minute, clock_.now());
+  return answer;
 }
 
 std::optional<Recommendations> EngineImpl::kept_recommendations(const RecommendRequest& request) const {
-  auto kept = answers_->kept(request);
+  const std::optional<RecommendRequest> said = of_this_minute(request, clock_.now());
+  auto kept = answers_->kept(said ? *said : request);
   if (kept) recommendations_.fetch_add(1, std::memory_order_relaxed);
+  if (kept && said) kept->open_for = left_of_minute(*said->open_at, clock_.now());
   return kept;
 }
 
@@ -594,8 +621,8 @@ Status check_mapping_options(const DecodeOptions& options) {
 }
 
 Status check_ranking_feature(const RankingFeatureSpec& feature, const EngineOptions& options) {
-  CAIRN_ASSIGN_OR_RETURN(const InteractionTypes types,
-                         InteractionTypes::with_declared(options.decode.declared_types, options.decode.counts_as));
+  // What types count as has no part in this: a slip there is told of by itself.
+  CAIRN_ASSIGN_OR_RETURN(const InteractionTypes types, InteractionTypes::with_declared(options.decode.declared_types));
   std::vector<FeatureViewSpec> views = ranking::builtin_views();
   views.insert(views.end(), options.feature_views.begin(), options.feature_views.end());
   return ranking::OwnFeatures::check(feature, views, types).status();

@@ -317,9 +317,7 @@ class OpeningHoursParser {
         if (date_ahead()) {
           if (!read_point(&range.to)) return false;
         } else if (range.from.month != 0 && range.from.day != 0 && digits() > 0) {
-          const auto day = number(2);
-          if (!day || *day < 1 || *day > 31) return expect("a day of the month");
-          range.to.day = static_cast<unsigned>(*day);
+          if (!read_day(range.to.month, &range.to.day)) return false;
         } else {
           return expect("a month or a day of it");
         }
@@ -335,11 +333,9 @@ class OpeningHoursParser {
       skip_spaces();
       if (date_ahead()) continue;
       while (rule->dates.back().to.day != 0 && digits() > 0 && digits() <= 2 && !time_at(at_)) {
-        const auto day = number(2);
-        if (!day || *day < 1 || *day > 31) return expect("a day of the month");
         OpeningHours::DateRange more;
         more.from = rule->dates.back().to;
-        more.from.day = static_cast<unsigned>(*day);
+        if (!read_day(more.from.month, &more.from.day)) return false;
         more.to = more.from;
         more.single = true;
         rule->dates.push_back(more);
@@ -366,10 +362,20 @@ class OpeningHoursParser {
       at_ = before;
       return true;
     }
-    const auto day = number(2);
-    if (!day || *day < 1 || *day > 31) return expect("a day of the month");
-    point->day = static_cast<unsigned>(*day);
-    return true;
+    return read_day(point->month, &point->day);
+  }
+
+  bool read_day(unsigned month, unsigned* day) {
+    const std::size_t begin = at_;
+    const auto read = number(2);
+    if (!read || *read < 1 || *read > 31) return expect("a day of the month");
+    *day = static_cast<unsigned>(*read);
+    if (month_day(std::chrono::month(month), std::chrono::day(*day)).ok()) return true;
+    at_ = begin;
+    std::string name(kMonths[month - 1]);
+    name.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(name.front())));
+    return refuse("no year has " + name + " " + std::to_string(*day) + "; write " + name +
+                  (month == 2 ? " 29" : " 30") + ", or " + name + " alone for the whole month");
   }
 
   /// "easter -2 days".

@@ -49,7 +49,8 @@ enum class Openness : std::uint8_t { kClosed, kOpen, kUnknown };
 /// Where the specification leaves room: a span belongs to the day on which it begins, so that `Fr 20:00-04:00; Sa off`
 /// is open on Saturday at 02:00, and only `Sa 00:00-04:00 off` closes it then. With an open end (`18:00+`) it is
 /// unknown for how long: until midnight, for 10 hours from 17:00 on and 8 from 22:00 on. Not read are sunrise and
-/// sunset, spans with steps (10:00-16:00/90), and days counted from holidays and weekdays (PH +1 day).
+/// sunset, spans with steps (10:00-16:00/90), days counted from holidays and weekdays (PH +1 day), and days that no
+/// year has (Feb 30).
 ///
 /// Times are those of the clock on the wall: an hour that the clocks show twice is open twice. Immutable. Threads: any.
 class OpeningHours {

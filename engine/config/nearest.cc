@@ -72,4 +72,16 @@ std::string printable(std::string_view text) {
   return one_line(text.substr(0, kShown)) + (text.size() > kShown ? "..." : "");
 }
 
+std::string whole_complaint(std::string_view text) {
+  constexpr std::size_t kFirst = 160;
+  constexpr std::size_t kLast = 320;
+  if (text.size() <= kFirst + kLast) return one_line(text);
+  const auto inside = [&](std::size_t at) { return (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U; };
+  std::size_t first = kFirst;
+  while (first > 0 && inside(first)) --first;
+  std::size_t last = text.size() - kLast;
+  while (last < text.size() && inside(last)) ++last;
+  return one_line(text.substr(0, first)) + "..." + one_line(text.substr(last));
+}
+
 }  // namespace cairn::config

@@ -22,4 +22,8 @@ namespace cairn::config {
 /// A foreign word as it may stand in a message: in one line, cut after 80 bytes.
 [[nodiscard]] std::string printable(std::string_view text);
 
+/// A complaint of another part as it may stand in a message: in one line. Of a long one the middle is left out, where
+/// it quotes what somebody wrote: the key stands first, and the remedy last.
+[[nodiscard]] std::string whole_complaint(std::string_view text);
+
 }  // namespace cairn::config

@@ -177,7 +177,7 @@ void check_ranking_features(const Vocabulary& vocabulary, Draft* draft) {
     const Where* at = draft->where(full_key(path, key));
     const bool unknown = std::find(views.begin(), views.end(), all[i].view) == views.end();
     draft->problem(at == nullptr ? *where : *at,
-                   path + "." + printable(checked.message()) + (unknown ? did_you_mean(all[i].view, views) : ""));
+                   path + "." + whole_complaint(checked.message()) + (unknown ? did_you_mean(all[i].view, views) : ""));
   }
 }
 
@@ -191,7 +191,7 @@ void check_reasons(const Vocabulary& vocabulary, Draft* draft) {
     one.reasons = std::move(part);
     const Status checked = vocabulary.check_reason_options(one);
     const Where* where = draft->where(key);
-    if (!checked.ok() && where != nullptr) draft->problem(*where, "reasons." + printable(checked.message()));
+    if (!checked.ok() && where != nullptr) draft->problem(*where, "reasons." + whole_complaint(checked.message()));
     return checked.ok();
   };
   bool all_right = check({.time_zone = ranking.reasons.time_zone}, "reasons.time_zone");
@@ -303,7 +303,7 @@ void check_mapping(const Vocabulary& vocabulary, Draft* draft) {
     one.mapping = std::move(part);
     const Status checked = vocabulary.check_mapping_options(one);
     if (checked.ok() || where == nullptr) return;
-    draft->problem(*where, printable(checked.message()));
+    draft->problem(*where, whole_complaint(checked.message()));
     ++problems;
   };
   for (const auto& [theirs, ours] : decode.mapping.fields) {
@@ -352,7 +352,7 @@ void check_places(const Vocabulary& vocabulary, Draft* draft) {
     const std::string record = key.substr(0, key.find('.'));
     const Where* where = first_given(*draft, {key, record});
     // A value that was read as none is told of already, and stands here as its default.
-    if (where != nullptr) draft->problem(*where, printable(checked.message()));
+    if (where != nullptr) draft->problem(*where, whole_complaint(checked.message()));
   };
   check({.attributes = engine.places.attributes}, {});
   check({.time_zone = engine.places.time_zone}, {});

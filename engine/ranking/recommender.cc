@@ -265,7 +265,10 @@ void Recommender::describe(EngineStatus* status) const {
   status->memory.push_back({"place_columns", places->memory_bytes(), 0});
   status->memory.push_back({"attributes", said.filters->memory_bytes() + said.rules->memory_bytes(), 0});
   status->unreadable_hours = said.filters->unreadable_hours();
+  status->idle_rules = said.rules->idle();
 }
+
+std::vector<IdleRule> Recommender::idle_rules() const { return places()->rules()->idle(); }
 
 // ---- answering ----------------------------------------------------------------------------------------------------
 

@@ -160,6 +160,8 @@ class Recommender {
 
   /// Fills in what ranking knows of an engine's status: its memory.
   void describe(EngineStatus* status) const;
+  /// See EngineStatus.
+  [[nodiscard]] std::vector<IdleRule> idle_rules() const;
   [[nodiscard]] std::shared_ptr<const PlaceIndex> index() const { return places()->shared_index(); }
 
  private:

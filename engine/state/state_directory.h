@@ -28,7 +28,8 @@ class StateDirectory {
   /// Creates the directory, with its parents, when it is absent: open to its owner, readable for his group.
   /// With Owner::kOurs one whose files belong to another user is refused, and so is, to root, one that belongs to
   /// another user itself: what root writes there that user could not open.
-  /// Returns: INVALID_ARGUMENT for an empty path; FAILED_PRECONDITION for another user's; UNAVAILABLE.
+  /// Returns: INVALID_ARGUMENT for an empty path, and where a file is in its way; FAILED_PRECONDITION for another
+  /// user's; UNAVAILABLE.
   [[nodiscard]] static Result<StateDirectory> open(const std::string& path, Owner owner = Owner::kOurs);
 
   /// Creates a directory that must not exist, in a parent that does.

@@ -190,6 +190,26 @@ TEST_CASE("what is no opening hours is told of with the column and the remedy") 
   CHECK(problem(std::string(5000, ' ')).find("4,096") != std::string::npos);
 }
 
+TEST_CASE("a day that no year has is refused, wherever it stands, and the 29th of February is one") {
+  const std::string february = "no year has Feb 30; write Feb 29, or Feb alone for the whole month";
+  CHECK(problem("Feb 30 10:00-12:00") == "column 5: " + february);
+  CHECK(problem("2028 Feb 30 10:00-12:00") == "column 10: " + february);
+  CHECK(problem("Feb 01-30 10:00-12:00") == "column 8: " + february);
+  CHECK(problem("Feb 28,30 10:00-12:00") == "column 8: " + february);
+  CHECK(problem("Jan 15-feb 30 off") == "column 12: " + february);
+  CHECK(problem("Mo-Fr 08:00-18:00; Dec 24,Apr 31 off") ==
+        "column 31: no year has Apr 31; write Apr 30, or Apr alone for the whole month");
+  for (const std::string month : {"Feb", "Apr", "Jun", "Sep", "Nov"}) {
+    CAPTURE(month);
+    CHECK(problem(month + " 31").find("no year has " + month + " 31") != std::string::npos);
+    CHECK(problem(month + " 29").empty());
+    CHECK(problem(month + " 30").empty() == (month != "Feb"));
+  }
+  for (const std::string month : {"Jan", "Mar", "May", "Jul", "Aug", "Oct", "Dec"})
+    CHECK(problem(month + " 31").empty());
+  CHECK(problem("Jan 32").find("a day of the month is expected") != std::string::npos);
+}
+
 TEST_CASE("a word that is no day of holidays is named") {
   const std::vector<std::string> none;
   const auto wrong = [&](const std::string& word) {

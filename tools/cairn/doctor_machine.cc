@@ -144,13 +144,19 @@ DoctorConfig examine_config(const std::string& path, bool required) {
 
 std::vector<Finding> examine_state_dir(const EngineOptions& options) {
   const fs::path existing = existing_part(options.state_dir);
+  std::error_code ignored;
+  if (fs::exists(existing, ignored) && !fs::is_directory(existing, ignored)) {
+    const std::string what = fs::is_regular_file(existing, ignored) ? " is a file" : " is no directory";
+    return {{"state directory", Health::kFail, existing.string() + what,
+             "set state.dir to a directory, which is created where there is none, or move that out of the way"}};
+  }
   return {examine_writable(options.state_dir, existing), examine_space(existing, options.state.free_bytes_min),
           examine_file_system(existing), examine_sync(existing)};
 }
 
 std::vector<Finding> examine_state_files(const EngineOptions& options) {
   std::error_code ignored;
-  if (!fs::exists(options.state_dir, ignored)) return {{"state files", Health::kOk, "none yet", ""}};
+  if (!fs::is_directory(options.state_dir, ignored)) return {{"state files", Health::kOk, "none yet", ""}};
   const StateExamination found = examine_state(options.state_dir);
   std::vector<Finding> findings;
   for (const Damage& damage : found.damaged) {

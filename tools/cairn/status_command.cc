@@ -82,6 +82,9 @@ void print_summary(const nlohmann::json& status, const std::string& url) {
     print_line("", grouped(waiting) + " events wait for " + grouped(count_at(status, "unknown_places")) +
                        " places that are not known: import them (cairn places import), and they count by category");
   }
+  for (const auto& rule : list_at(status, "idle_rules")) {
+    print_line("", "rule " + text_at(rule, "name") + " does nothing, or not what it says: " + text_at(rule, "why"));
+  }
   print_line("recommended", grouped(count_at(status, "recommendations")) + " times");
   print_line("batches", batches_text(status));
   print_line("state", byte_text(count_at(status, "state_bytes")) + " on disk");

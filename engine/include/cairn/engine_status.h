@@ -75,6 +75,14 @@ struct RejectedRecords {
   std::uint64_t not_kept = 0;  ///< of these: counted in the dead letters, and left out of them
 };
 
+/// A rule that touches no place there is.
+struct IdleRule {
+  std::string name;
+  std::string why;
+
+  friend bool operator==(const IdleRule&, const IdleRule&) = default;
+};
+
 /// One thing that must hold, or should, for the engine to serve.
 struct ReadinessCheck {
   /// "state", "event_log", "rows", "disk", "consumers", "sources", "dead_letters", "postgres", "model"
@@ -181,7 +189,8 @@ struct EngineStatus {
   std::uint64_t erasures_pending = 0;  ///< users of whom a part is still to be erased
   std::uint64_t places = 0;
   std::uint64_t unreadable_hours = 0;  ///< places whose opening hours cannot be read, and are unknown
-  std::uint64_t unknown_places = 0;  ///< that events named and no import has brought, or that are deleted
+  std::vector<IdleRule> idle_rules;    ///< of the rules in force, once there are places
+  std::uint64_t unknown_places = 0;    ///< that events named and no import has brought, or that are deleted
   std::uint64_t events_waiting = 0;  ///< of these places: in no category, and in a cell only by a position of their own
   std::uint64_t events_filled = 0;   ///< of places that came since the start: they count by category and cell now
   std::uint64_t state_bytes = 0;     ///< on disk

@@ -174,6 +174,9 @@ struct Recommendations {
   Freshness freshness;       ///< of what it was computed from, then
   std::optional<EventTime> user_event;  ///< the newest visit of the user that it knows of; absent: it knows of none
   std::optional<KeptAnswer> kept;       ///< absent: it was computed for this request
+  /// With open_now, and no time of its own: for so long yet is it true of who is open. Hours are read by the minute, so
+  /// that is until the minute ends. Absent: it does not depend on the clock.
+  std::optional<std::chrono::milliseconds> open_for = {};
 };
 
 /// One named function of (user, place, position, time) that ranking can weigh.

@@ -209,9 +209,8 @@ void PlaceFilters::read_hours() {
 Result<PlaceFilters::Bits> PlaceFilters::open_at(EventTime time, bool unknown) const {
   if (terms_->attributes.hours() == nullptr) {
     return failed_precondition(
-        "open: no attribute is declared as opening hours; add [[attribute]] name = \"opening_hours\", type = \"hours\" "
-        "to "
-        "the configuration");
+        "open_at: no attribute is declared as opening hours; add [[attribute]] name = \"opening_hours\", type = "
+        "\"hours\" to the configuration");
   }
   const auto minute = std::chrono::floor<std::chrono::minutes>(time).time_since_epoch().count();
   return kept("open " + std::to_string(minute) + (unknown ? " or unknown" : ""), [&]() -> Result<RowBits> {

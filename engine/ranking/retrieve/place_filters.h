@@ -36,6 +36,8 @@ class PlaceFilters {
   [[nodiscard]] Result<Bits> where(std::string_view condition) const CAIRN_EXCLUDES(mutex_);
   /// The same of a condition that names what may not be there yet: no place has it then.
   [[nodiscard]] RowBits matching(const features::Condition& condition) const;
+  /// Whether where() takes the condition. Returns: INVALID_ARGUMENT as where() does.
+  [[nodiscard]] Status check(const features::Condition& condition) const;
 
   /// The rows of places that are open at `time`; with `unknown` also those of which it is not known.
   /// Returns: FAILED_PRECONDITION where no attribute is declared as hours.
@@ -54,7 +56,6 @@ class PlaceFilters {
   };
   void read_hours();
   [[nodiscard]] std::vector<std::size_t> clock_of_rows();
-  [[nodiscard]] Status check(const features::Condition& condition) const;
   [[nodiscard]] Status check(const features::AttributeTest& test) const;
   [[nodiscard]] Status unknown_name(const std::string& name) const;
   [[nodiscard]] features::AttributeTest conformed(features::AttributeTest test) const;

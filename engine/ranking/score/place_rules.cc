@@ -76,13 +76,28 @@ PlaceRules::PlaceRules(std::vector<PlaceRule> rules, const PlaceIndex& index, co
     for (const std::string& cell : rule.cells) {
       cells.emplace_back(*features::parse_geohash(cell), static_cast<int>(cell.size()));
     }
+    bool any = false;
     for (std::uint32_t row = 0; row < index.size(); ++row) {
       const auto lies_in = [&](const auto& cell) {
         return features::geohash_bits(index.position(row), cell.second) == cell.first;
       };
       const bool here = cells.empty() || std::any_of(cells.begin(), cells.end(), lies_in);
-      if (here && has_row(rows, row)) matches_[row] |= bit;
+      if (!here || !has_row(rows, row)) continue;
+      matches_[row] |= bit;
+      any = true;
     }
+    if (index.size() > 0) note_idle(rule, any, filters);
+  }
+}
+
+void PlaceRules::note_idle(const PlaceRule& rule, bool matches_any, const PlaceFilters& filters) {
+  const Status asked = rule.when.empty() ? ok_status() : filters.check(*features::Condition::parse(rule.when));
+  if (!asked.ok()) {
+    constexpr std::string_view kOf = "where: ";
+    const std::string& why = asked.message();
+    idle_.push_back({rule.name, why.starts_with(kOf) ? why.substr(kOf.size()) : why});
+  } else if (!matches_any) {
+    idle_.push_back({rule.name, "it matches none of the places"});
   }
 }
 

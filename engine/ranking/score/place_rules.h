@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cairn/clock.h"
+#include "cairn/engine_status.h"
 #include "cairn/mutex.h"
 #include "cairn/place_rule.h"
 #include "cairn/recommendation.h"
@@ -50,13 +51,18 @@ class PlaceRules {
   void explain(std::uint32_t row, Set active, std::vector<Reason>* reasons, std::vector<Reason>* against) const;
 
   [[nodiscard]] const std::vector<PlaceRule>& rules() const noexcept { return rules_; }
+  /// Rules that match none of the index's places, or ask for what they have not. None where there are no places.
+  [[nodiscard]] const std::vector<IdleRule>& idle() const noexcept { return idle_; }
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return matches_.size() * sizeof(Set); }
 
  private:
+  void note_idle(const PlaceRule& rule, bool matches_any, const PlaceFilters& filters);
+
   const std::vector<PlaceRule> rules_;
   const std::shared_ptr<const PlaceTerms> terms_;
   std::vector<std::optional<features::OpeningHours>> times_;  ///< by rule; absent: always
   std::vector<Set> matches_;                                  ///< by row
+  std::vector<IdleRule> idle_;
   Set adding_ = 0;
   Set pinning_ = 0;
   Set burying_ = 0;

@@ -99,6 +99,11 @@ void write_counts(json::Writer& out, const EngineStatus& status) {
   out.key("erasures_pending").unsigned_integer(status.erasures_pending);
   out.key("places").unsigned_integer(status.places);
   out.key("unreadable_hours").unsigned_integer(status.unreadable_hours);
+  out.key("idle_rules").begin_array();
+  for (const IdleRule& rule : status.idle_rules) {
+    out.begin_object().key("name").text(rule.name).key("why").text(rule.why).end_object();
+  }
+  out.end_array();
   out.key("unknown_places").unsigned_integer(status.unknown_places);
   out.key("events_waiting").unsigned_integer(status.events_waiting);
   out.key("events_filled").unsigned_integer(status.events_filled);

@@ -1,5 +1,6 @@
 #include "engine/serving/api/conditional.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -20,14 +21,30 @@ std::string_view opaque(std::string_view tag) noexcept {
 
 }  // namespace
 
+Reuse while_true(Reuse reuse, std::chrono::milliseconds left, std::chrono::milliseconds age) {
+  using std::chrono::floor;
+  using std::chrono::seconds;
+  // A cache counts from when the answer was made, in whole seconds, as Age says it.
+  const seconds longest = floor<seconds>(age) + floor<seconds>(left);
+  reuse.max_age = std::min(reuse.max_age, longest);
+  reuse.shared_max_age = std::min(reuse.shared_max_age, longest);
+  reuse.stale = seconds(0);
+  reuse.never_longer = true;
+  return reuse;
+}
+
 std::string cache_control_of(const Reuse& reuse) {
   const auto directive = [](const char* name, std::chrono::seconds value) {
     return std::string(", ") + name + "=" + std::to_string(value.count());
   };
   std::string value = "public";
-  if (reuse.max_age.count() == 0 && reuse.shared_max_age.count() == 0) return value + ", no-cache";
-  value += directive("max-age", reuse.max_age) + directive("s-maxage", reuse.shared_max_age);
-  if (reuse.stale.count() > 0) value += directive("stale-while-revalidate", reuse.stale);
+  if (reuse.max_age.count() == 0 && reuse.shared_max_age.count() == 0) {
+    value += ", no-cache";
+  } else {
+    value += directive("max-age", reuse.max_age) + directive("s-maxage", reuse.shared_max_age);
+    if (reuse.stale.count() > 0) value += directive("stale-while-revalidate", reuse.stale);
+  }
+  if (reuse.never_longer) value += ", must-revalidate";
   return value;
 }
 

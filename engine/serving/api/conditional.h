@@ -15,7 +15,11 @@ struct Reuse {
   std::chrono::seconds max_age{0};         ///< by a client
   std::chrono::seconds shared_max_age{0};  ///< by a cache that many clients share
   std::chrono::seconds stale{0};           ///< after that, while a new one is asked for (RFC 5861, section 3)
+  bool never_longer = false;               ///< not even where a cache cannot ask (RFC 9111, section 5.2.2.2)
 };
+
+/// The same of an answer that is true for `left` yet and was made `age` ago: no cache may use it for longer.
+[[nodiscard]] Reuse while_true(Reuse reuse, std::chrono::milliseconds left, std::chrono::milliseconds age);
 
 /// The value of Cache-Control: "public, max-age=30, s-maxage=60, stale-while-revalidate=30"; "public, no-cache" where
 /// it may be kept and has to be asked for each time.

@@ -9,6 +9,7 @@
 
 #include "cairn/engine.h"
 #include "engine/serving/admission/admission.h"
+#include "engine/serving/api/conditional.h"
 #include "engine/serving/api/message.h"
 #include "engine/serving/metrics/metrics.h"
 
@@ -18,8 +19,8 @@ namespace cairn::serving {
 struct ApiOptions {
   std::string checkpoints_dir = {};                ///< HttpOptions::checkpoints_dir
   std::string models_dir = {};                     ///< HttpOptions::models_dir
-  std::string lists_reuse = "public, no-cache";    ///< Cache-Control of answers for nobody in particular
-  std::string places_reuse = "public, no-cache";   ///< and of places
+  Reuse lists_reuse = {};                          ///< of answers for nobody in particular
+  std::string places_reuse = "public, no-cache";   ///< Cache-Control of places
   std::function<std::size_t()> client_bytes = {};  ///< what the server holds for its clients; empty: not known
 };
 

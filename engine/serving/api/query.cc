@@ -1,7 +1,9 @@
 #include "engine/serving/api/query.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <optional>
+#include <utility>
 
 #include "engine/serving/json/fields.h"
 
@@ -26,14 +28,24 @@ std::string_view kind_of(Kind kind) {
       return "true or false";
     case Kind::kText:
     case Kind::kTexts:
+    case Kind::kTime:
       break;
   }
   return "text";
 }
 
+json::Value time_of(std::string text) {
+  constexpr std::size_t kZone = std::string_view(" 02:00").size();
+  if (const auto ms = json::parse(text); ms.ok() && ms->as<std::int64_t>()) return *ms;
+  // No time ends in a space and five letters more, so that nothing else can be meant.
+  if (text.size() > kZone && text[text.size() - kZone] == ' ') text[text.size() - kZone] = '+';
+  return json::Value{std::move(text)};
+}
+
 /// Null: the text is not of the kind.
 std::optional<json::Value> value_of(const std::string& text, Kind kind) {
   if (kind == Kind::kText || kind == Kind::kTexts) return json::Value{text};
+  if (kind == Kind::kTime) return time_of(text);
   auto parsed = json::parse(text);
   if (!parsed.ok()) return std::nullopt;
   const bool is_flag = parsed->as<bool>() != nullptr;

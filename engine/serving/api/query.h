@@ -19,6 +19,7 @@ struct QueryMember {
     kTexts,   ///< a list: the parameter may be repeated
     kNumber,  ///< as JSON writes numbers
     kFlag,    ///< true or false
+    kTime,    ///< milliseconds, or text: a zone's '+' that was not encoded, and so reads as a space, is put back
   };
   std::string_view name;
   Kind kind;

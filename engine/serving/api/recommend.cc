@@ -68,7 +68,7 @@ void read_open(json::Fields& fields, RecommendRequest* request) {
   const json::Value* given = fields.any("open_at");
   const auto* word = given == nullptr ? nullptr : given->as<std::string>();
   request->open_now = word != nullptr && *word == "now";
-  if (!request->open_now) request->open_at = fields.time("open_at");
+  if (!request->open_now) request->open_at = fields.time("open_at", "now");
   request->open_unknown = fields.flag("open_unknown", request->open_unknown);
 }
 
@@ -284,11 +284,16 @@ namespace {
 
 using Kind = QueryMember::Kind;
 constexpr QueryMember kListParameters[] = {
-    {"cell", Kind::kText},        {"lat", Kind::kNumber},         {"lon", Kind::kNumber},
-    {"limit", Kind::kNumber},     {"cursor", Kind::kText},        {"radius_meters", Kind::kNumber},
-    {"categories", Kind::kTexts}, {"exclude", Kind::kTexts},      {"max_per_category", Kind::kNumber},
-    {"diversity", Kind::kNumber}, {"segment", Kind::kNumber},     {"explain", Kind::kFlag},
-    {"language", Kind::kText},    {"deadline_ms", Kind::kNumber},
+    {"cell", Kind::kText},         {"lat", Kind::kNumber},
+    {"lon", Kind::kNumber},        {"limit", Kind::kNumber},
+    {"cursor", Kind::kText},       {"radius_meters", Kind::kNumber},
+    {"categories", Kind::kTexts},  {"exclude_categories", Kind::kTexts},
+    {"where", Kind::kText},        {"open_at", Kind::kTime},
+    {"open_unknown", Kind::kFlag}, {"only", Kind::kTexts},
+    {"exclude", Kind::kTexts},     {"max_per_category", Kind::kNumber},
+    {"diversity", Kind::kNumber},  {"segment", Kind::kNumber},
+    {"attributes", Kind::kFlag},   {"explain", Kind::kFlag},
+    {"language", Kind::kText},     {"deadline_ms", Kind::kNumber},
 };
 
 /// The address that all who ask from the cell have in common.
@@ -315,10 +320,11 @@ Result<TimedRequest> read_list_request(const ApiRequest& request) {
 }
 
 ApiResponse list_response(const ApiRequest& request, const RecommendRequest& asked, const Recommendations& answer,
-                          const std::string& reuse) {
+                          const Reuse& reuse) {
   std::string tag;
   ApiResponse response = answer_response(answer, asked, &tag);
-  response.cache_control = reuse;
+  const auto made_ago = answer.kept ? answer.kept->age : std::chrono::milliseconds(0);
+  response.cache_control = cache_control_of(answer.open_for ? while_true(reuse, *answer.open_for, made_ago) : reuse);
   response.etag = std::move(tag);
   if (answer.kept) {
     const auto age = std::chrono::duration_cast<std::chrono::seconds>(answer.kept->age);

@@ -122,8 +122,7 @@ class HttpServer::Impl {
         api_(engine, admission_,
              {.checkpoints_dir = options_.checkpoints_dir,
               .models_dir = options_.models_dir,
-              .lists_reuse =
-                  cache_control_of({options_.list_max_age, options_.list_shared_max_age, options_.list_stale}),
+              .lists_reuse = {options_.list_max_age, options_.list_shared_max_age, options_.list_stale},
               .places_reuse = cache_control_of({options_.place_max_age, options_.place_max_age, {}}),
               .client_bytes = [this] { return client_bytes(); }}),
         context_{options_, hosts_, api_, registry_, memory_, phase_},

@@ -154,7 +154,7 @@ bool Fields::flag(std::string_view name, bool fallback) {
   return fallback;
 }
 
-std::optional<EventTime> Fields::time(std::string_view name) {
+std::optional<EventTime> Fields::time(std::string_view name, std::string_view or_word) {
   const Value* value = find(name);
   if (!value) return std::nullopt;
   if (const auto* text = value->as<std::string>()) {
@@ -162,7 +162,8 @@ std::optional<EventTime> Fields::time(std::string_view name) {
   } else if (const auto* ms = value->as<std::int64_t>(); ms && *ms >= to_ms(kRfc3339Min) && *ms <= to_ms(kRfc3339Max)) {
     return event_time_from_ms(*ms);
   }
-  fail(std::string(name) + " must be RFC 3339 such as 2024-05-01T12:00:00Z, or integer milliseconds since the epoch");
+  fail(std::string(name) + " must be " + (or_word.empty() ? "" : std::string(or_word) + ", ") +
+       "RFC 3339 such as 2024-05-01T12:00:00Z, or integer milliseconds since the epoch");
   return std::nullopt;
 }
 

@@ -31,8 +31,8 @@ class Fields {
   [[nodiscard]] std::optional<std::int64_t> integer(std::string_view name, std::int64_t min, std::int64_t max);
   [[nodiscard]] std::int64_t required_integer(std::string_view name, std::int64_t min, std::int64_t max);
   [[nodiscard]] bool flag(std::string_view name, bool fallback);
-  /// RFC 3339 text, or integer milliseconds since the epoch.
-  [[nodiscard]] std::optional<EventTime> time(std::string_view name);
+  /// RFC 3339 text, or integer milliseconds since the epoch. `or_word`: what else the caller takes, for the complaint.
+  [[nodiscard]] std::optional<EventTime> time(std::string_view name, std::string_view or_word = {});
   [[nodiscard]] std::vector<std::string> texts(std::string_view name, std::size_t count_max);
   /// An array of ids.
   [[nodiscard]] std::vector<std::string> ids(std::string_view name, std::size_t count_max);

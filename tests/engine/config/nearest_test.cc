@@ -28,5 +28,23 @@ TEST_CASE("a foreign word stays on one line and short") {
   CHECK(printable(std::string(200, 'x')).size() == 83);
 }
 
+TEST_CASE("of a long complaint the key and the remedy stand, and what is left out is in the middle") {
+  const std::string remedy =
+      "' tells no place from another; name a view of a place or a cell, alone or by type, or of a user";
+  CHECK(whole_complaint("view: 'x" + remedy) == "view: 'x" + remedy);
+  const std::string cut = whole_complaint("view: '\n" + std::string(10'000, 'x') + remedy);
+  CHECK(cut.starts_with("view: '\\x0axxx"));
+  CHECK(cut.ends_with("xxx" + remedy));
+  CHECK(cut.find("x...x") != std::string::npos);
+  CHECK(cut.size() < 500);
+  std::string accents;
+  for (int i = 0; i < 500; ++i) accents += "\xC3\xA9";
+  for (const char* before : {"", "a"}) {
+    const std::string short_one = whole_complaint(before + accents + before);
+    CHECK(short_one.find("\xC3...") == std::string::npos);
+    CHECK(short_one.find("...\xA9") == std::string::npos);
+  }
+}
+
 }  // namespace
 }  // namespace cairn::config

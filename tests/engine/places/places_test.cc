@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cairn/engine.h"
@@ -20,6 +22,12 @@ class HandClock final : public Clock {
   [[nodiscard]] EventTime now() const override { return event_time_from_ms(ms); }
   std::int64_t ms = 1'795'780'800'000;  // Friday, the 27th of November 2026, 12:00 UTC
 };
+
+Ids ids_of(const Recommendations& answer) {
+  Ids ids;
+  for (const Recommended& item : answer.items) ids.push_back(item.place.id.str());
+  return ids;
+}
 
 struct Fixture {
   test::TemporaryFolder folder;
@@ -53,9 +61,7 @@ struct Fixture {
   Ids ask(RecommendRequest request) {
     const auto got = answer(std::move(request));
     REQUIRE_MESSAGE(got.ok(), got.status().to_string());
-    Ids ids;
-    for (const Recommended& item : got->items) ids.push_back(item.place.id.str());
-    return ids;
+    return ids_of(*got);
   }
   std::string refusal(RecommendRequest request) { return answer(std::move(request)).status().message(); }
 };
@@ -202,11 +208,105 @@ TEST_CASE("hours that cannot be read are counted and unknown where that was chos
   CHECK(f.engine->status({}).unreadable_hours == 1);
 }
 
+TEST_CASE("what is open now is kept for its minute and no longer, and an answer says how much of it is left") {
+  Fixture f;
+  f.options.answers.memory_bytes = 1 << 20;
+  f.options.answers.ttl = f.options.answers.ttl_min = std::chrono::hours(1);
+  f.open();
+  f.add("till one past one", 1, {{"opening_hours", std::string("Fr 12:00-13:01")}});
+  f.add("always", 2, {{"opening_hours", std::string("24/7")}});
+  f.clock.ms += 20'500;  // 13:00:20.5 in Berlin
+  const auto first = f.answer({.open_now = true});
+  REQUIRE(first.ok());
+  CHECK(ids_of(*first) == Ids{"till one past one", "always"});
+  CHECK_FALSE(first->kept);
+  CHECK(first->open_for == std::chrono::milliseconds(39'500));
+  f.clock.ms += 30'000;
+  const auto again = f.answer({.open_now = true});
+  REQUIRE(again.ok());
+  CHECK(again->kept);
+  CHECK(again->open_for == std::chrono::milliseconds(9'500));
+  f.clock.ms += 9'500;  // 13:01
+  const auto closed = f.answer({.open_now = true});
+  REQUIRE(closed.ok());
+  CHECK(ids_of(*closed) == Ids{"always"});
+  CHECK(closed->open_for == std::chrono::minutes(1));
+  // What names its time is true for ever.
+  CHECK_FALSE(f.answer({.open_at = utc(12)})->open_for);
+  CHECK_FALSE(f.answer({})->open_for);
+}
+
+TEST_CASE("lists for all that leave out different places never share a kept answer") {
+  Fixture f;
+  f.options.answers.memory_bytes = 1 << 20;
+  f.options.answers.ttl = f.options.answers.ttl_min = std::chrono::hours(1);
+  f.open();
+  f.add("dear", 1, {{"price", 30.0}, {"opening_hours", std::string("24/7")}}, "bar");
+  f.add("cheap", 2, {{"price", 10.0}}, "cafe");
+  f.add("closed", 3, {{"price", 20.0}, {"opening_hours", std::string("off")}}, "cafe");
+  REQUIRE(f.engine->wait_caught_up(CallContext::within(std::chrono::seconds(60))).ok());
+  const std::vector<std::pair<RecommendRequest, Ids>> lists{
+      {{}, {"dear", "cheap", "closed"}},
+      {{.where = "price < 25"}, {"cheap", "closed"}},
+      {{.where = "price < 15"}, {"cheap"}},
+      {{.exclude_categories = {"bar"}}, {"cheap", "closed"}},
+      {{.exclude_categories = {"cafe"}}, {"dear"}},
+      {{.categories = {"bar"}}, {"dear"}},
+      {{.open_now = true}, {"dear"}},
+      {{.open_now = true, .open_unknown = true}, {"dear", "cheap"}},
+      {{.only = {PlaceId("closed")}}, {"closed"}},
+      {{.exclude = {PlaceId("closed")}}, {"dear", "cheap"}},
+  };
+  for (const bool again : {false, true}) {
+    for (std::size_t i = 0; i < lists.size(); ++i) {
+      CAPTURE(i);
+      RecommendRequest request = lists[i].first;
+      request.cell = "dr5re";  // of 40.7, -74
+      const auto answer = f.engine->recommend({}, request);
+      REQUIRE_MESSAGE(answer.ok(), answer.status().to_string());
+      Ids ids = ids_of(*answer);
+      std::sort(ids.begin(), ids.end());
+      Ids wanted = lists[i].second;
+      std::sort(wanted.begin(), wanted.end());
+      CHECK(ids == wanted);
+      CHECK(answer->kept.has_value() == again);
+    }
+  }
+}
+
+TEST_CASE(
+    "a rule that asks for what no place has, or that matches none, is named with the reason once there are places") {
+  Fixture f;
+  f.options.rules = {{.name = "lunch", .when = "lunch_menu", .add = 1.0},
+                     {.name = "not smoky", .when = "not smoking", .add = 1.0},
+                     {.name = "dear", .when = "price > 100", .effect = RuleEffect::kBury},
+                     {.name = "cheap", .when = "price < 10", .add = 1.0},
+                     {.name = "elsewhere", .cells = {"u33d"}, .add = 1.0},
+                     {.name = "all", .add = 1.0}};
+  f.open();
+  CHECK(f.engine->status({}).idle_rules.empty());
+  f.add("a", 1, {{"price", 3.0}});
+  CHECK(f.ask({}) == Ids{"a"});
+  const std::string none = "it matches none of the places";
+  const IdleRule elsewhere{"elsewhere", none};
+  CHECK(f.engine->status({}).idle_rules ==
+        std::vector<IdleRule>{{"lunch", "no place has an attribute 'lunch_menu'; there are opening_hours, price"},
+                              {"not smoky", "no place has an attribute 'smoking'; there are opening_hours, price"},
+                              {"dear", none},
+                              elsewhere});
+  f.add("b", 2, {{"price", 200.0}, {"lunch_menu", true}, {"smoking", true}});
+  CHECK(f.ask({}).size() == 2);
+  CHECK(f.engine->status({}).idle_rules == std::vector<IdleRule>{elsewhere});
+  REQUIRE(f.engine->apply_rules({}, {{.name = "all", .add = 1.0}}).ok());
+  CHECK(f.engine->status({}).idle_rules.empty());
+}
+
 TEST_CASE("without declared hours nobody is asked when places are open") {
   Fixture f;
   f.options.places.attributes.clear();
   f.open();
   CHECK(f.answer({.open_now = true}).status().code() == StatusCode::kFailedPrecondition);
+  CHECK(f.refusal({.open_now = true}).starts_with("open_at: no attribute is declared as opening hours; add "));
 }
 
 TEST_CASE("a rule shows in the reasons with its name, and the score is the sum of the contributions") {

@@ -845,6 +845,27 @@ TEST_CASE("every reference in openapi.json leads somewhere") {
   visit(document);
 }
 
+TEST_CASE_FIXTURE(Serving, "every parameter that openapi.json gives a list is taken, and is one of a body as well") {
+  start();
+  const auto document = nlohmann::json::parse(serving::openapi_document());
+  const auto body = document["components"]["schemas"]["RecommendRequest"]["properties"];
+  std::size_t taken = 0;
+  for (const auto& parameter : document["paths"]["/v1/recommendations"]["get"]["parameters"]) {
+    if (parameter["in"] != "query") continue;
+    const std::string name = parameter["name"];
+    CAPTURE(name);
+    CHECK(body.contains(name));
+    const Answer answer = get(port(), "/v1/recommendations?cell=dr5ru&" + name + "=x");
+    // Whatever is wrong with the value, the name is none that is not there.
+    CHECK(answer.body.find("there is no parameter") == std::string::npos);
+    ++taken;
+  }
+  CHECK(taken >= 15);
+  CHECK(get(port(), "/v1/recommendations?cell=dr5ru&wher=x")
+            .body.find("there is no parameter 'wher' here; did you mean "
+                       "'where'?") != std::string::npos);
+}
+
 TEST_CASE_FIXTURE(Serving, "every field that openapi.json gives a recommendation is taken, and no other") {
   start();
   const auto schema = nlohmann::json::parse(serving::openapi_document())["components"]["schemas"]["RecommendRequest"];

@@ -176,6 +176,7 @@ Result<Recommendations> FakeEngine::recommend(const CallContext& context, const 
   answer.ranker = 7;
   answer.kept = {Tier::kMemory, std::chrono::milliseconds(1234), true};
   answer.model = "cafe01";
+  if (request.open_now) answer.open_for = std::chrono::milliseconds(12'800);
   answer.cell = request.snap ? "dr5ru7" : request.cell;
   answer.segment = request.segment;
   if (request.explore) answer.explored = request.explore->method;

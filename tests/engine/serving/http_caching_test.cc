@@ -87,6 +87,97 @@ TEST_CASE_FIXTURE(Serving,
   CHECK(asked.limit == 3);
 }
 
+TEST_CASE_FIXTURE(Serving,
+                  "a list takes the filters that a body takes, and what is open now is kept while it is true") {
+  start({.list_max_age = std::chrono::seconds(10),
+         .list_shared_max_age = std::chrono::seconds(60),
+         .list_stale = std::chrono::seconds(30)});
+  const std::string filters =
+      "&where=price%20%3C%3D%2020&exclude_categories=bar&exclude_categories=pub&only=p1&only=p7&attributes=true";
+  const Answer plain = get(port(), kList + filters + "&open_at=2026-05-01T12:00:00Z");
+  REQUIRE(plain.code == 200);
+  RecommendRequest asked = engine.last_recommend();
+  CHECK(asked.where == "price <= 20");
+  CHECK(asked.exclude_categories == std::vector<std::string>{"bar", "pub"});
+  CHECK(asked.only == std::vector<PlaceId>{PlaceId("p1"), PlaceId("p7")});
+  CHECK(asked.attributes);
+  CHECK(asked.open_at == event_time_from_ms(1'777'636'800'000));
+  CHECK(json_of(plain)["items"][0].contains("attributes"));
+  // A time that is named does not pass.
+  CHECK(plain.headers.at("cache-control") == "public, max-age=10, s-maxage=60, stale-while-revalidate=30");
+
+  const Answer now = get(port(), kList + std::string("&open_at=now&open_unknown=true"));
+  REQUIRE(now.code == 200);
+  asked = engine.last_recommend();
+  CHECK(asked.open_now);
+  CHECK(asked.open_unknown);
+  // It was made 1.234 s ago and is true for 12.8 s yet. A cache subtracts Age, so that 12 s are left (9111, 4.2), and
+  // must ask then, come what may (5.2.2.2).
+  CHECK(now.headers.at("age") == "1");
+  CHECK(now.headers.at("cache-control") == "public, max-age=10, s-maxage=13, must-revalidate");
+  const Answer same =
+      without_content(port(), "GET", kList + std::string("&open_at=now"),
+                      "If-None-Match: " + get(port(), kList + std::string("&open_at=now")).headers.at("etag") + "\r\n");
+  CHECK(same.code == 304);
+  CHECK(same.headers.at("cache-control") == "public, max-age=10, s-maxage=13, must-revalidate");
+}
+
+TEST_CASE_FIXTURE(Serving, "the time of a list is read as a body's is, in any zone, and however its plus was sent") {
+  start();
+  const auto noon = event_time_from_ms(1'777'636'800'000);  // 2026-05-01T12:00:00Z
+  for (const char* time : {"2026-05-01T12:00:00Z", "2026-05-01T14:00:00%2B02:00", "2026-05-01T14:00:00+02:00",
+                           "2026-05-01T07%3A00%3A00-05%3A00", "2026-05-01%2017:30:00+05:30", "1777636800000"}) {
+    CAPTURE(time);
+    REQUIRE(get(port(), kList + std::string("&open_at=") + time).code == 200);
+    CHECK(engine.last_recommend().open_at == noon);
+    CHECK_FALSE(engine.last_recommend().open_now);
+  }
+  for (const char* time :
+       {"soon", "", "12:00", "2026-05-01", "2026-05-01T14:00:00", "1777636800000.5", "%20%20%20%20"}) {
+    CAPTURE(time);
+    const Answer answer = get(port(), kList + std::string("&open_at=") + time);
+    CHECK(answer.code == 400);
+    CHECK(answer.body.find("open_at must be now, RFC 3339 such as") != std::string::npos);
+  }
+  CHECK(get(port(), kList + std::string("&open_at=now&open_at=now")).body.find("open_at stands more than once") !=
+        std::string::npos);
+  CHECK(get(port(), kList + std::string("&open_unknown=yes")).body.find("open_unknown must be true or false") !=
+        std::string::npos);
+}
+
+TEST_CASE_FIXTURE(Serving, "the address by the cell keeps the filters, encoded, and is answered the same") {
+  start();
+  const Answer by_position =
+      get(port(), "/v1/recommendations?lat=40.7&lon=-74&where=cuisine%20%3D%20%22a%26b%2Bc%22&only=a%2Fb&open_at=now");
+  REQUIRE(by_position.code == 200);
+  const RecommendRequest asked = engine.last_recommend();
+  CHECK(asked.where == "cuisine = \"a&b+c\"");
+  const std::string address = by_position.headers.at("content-location");
+  CHECK(address == "/v1/recommendations?cell=dr5ru7&where=cuisine%20%3D%20%22a%26b%2Bc%22&only=a%2Fb&open_at=now");
+  REQUIRE(get(port(), address).code == 200);
+  CHECK(engine.last_recommend().where == asked.where);
+  CHECK(engine.last_recommend().only == std::vector<PlaceId>{PlaceId("a/b")});
+  CHECK(engine.last_recommend().open_now);
+}
+
+TEST_CASE_FIXTURE(Serving, "an answer whose truth ends now, and one that nobody may keep, are asked for each time") {
+  using std::chrono::milliseconds;
+  using std::chrono::seconds;
+  const serving::Reuse half_a_minute{seconds(30), seconds(30), seconds(30)};
+  CHECK(serving::cache_control_of(serving::while_true(half_a_minute, milliseconds(900), milliseconds(0))) ==
+        "public, no-cache, must-revalidate");
+  CHECK(serving::cache_control_of(serving::while_true({}, seconds(30), milliseconds(0))) ==
+        "public, no-cache, must-revalidate");
+  CHECK(serving::cache_control_of(serving::while_true(half_a_minute, seconds(59), milliseconds(0))) ==
+        "public, max-age=30, s-maxage=30, must-revalidate");
+  // All close in 30 s: who gets the answer 20 s after it was made may use it for 10 s more.
+  const serving::Reuse an_hour{seconds(3600), seconds(3600), seconds(3600)};
+  CHECK(serving::cache_control_of(serving::while_true(an_hour, seconds(30), milliseconds(0))) ==
+        "public, max-age=30, s-maxage=30, must-revalidate");
+  CHECK(serving::cache_control_of(serving::while_true(an_hour, seconds(10), seconds(20))) ==
+        "public, max-age=30, s-maxage=30, must-revalidate");
+}
+
 TEST_CASE_FIXTURE(Serving, "who has it is told so, with the same fields and no content (9110, 13.1.2 and 15.4.5)") {
   start();
   for (const std::string& target : {std::string(kList), std::string("/v1/places/p1")}) {

@@ -114,9 +114,16 @@ TEST_CASE("a path that cannot be a directory is refused with its name") {
   const std::string path = folder.path() + "/file";
   std::ofstream(path) << "x";
   CHECK(StateDirectory::open("").status().code() == StatusCode::kInvalidArgument);
-  const auto in_file = StateDirectory::open(path + "/below");
-  CHECK(in_file.status().code() == StatusCode::kUnavailable);
-  CHECK(in_file.status().message().find(path + "/below") != std::string::npos);
+  const std::string remedy = "; name a directory, which is created where there is none, or move that out of the way";
+  for (const std::string& refused : {path, path + "/", path + "/below", path + "/below/it"}) {
+    CAPTURE(refused);
+    const Status status = StateDirectory::open(refused).status();
+    CHECK(status.code() == StatusCode::kInvalidArgument);
+    CHECK(status.message() == "state.dir: '" + path + "' is a file" + remedy);
+  }
+  CHECK(StateDirectory::open("/dev/null").status().message() == "state.dir: '/dev/null' is no directory" + remedy);
+  fs::create_directory_symlink(folder.path(), folder / "link");
+  CHECK(StateDirectory::open(folder / "link").ok());
 }
 
 TEST_CASE("a copy goes into a new directory of an existing parent") {

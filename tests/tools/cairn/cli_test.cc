@@ -210,11 +210,16 @@ TEST_CASE_FIXTURE(Cli, "places and features of odd ids are found") {
   CHECK(mentions(run({"features", "views"}).out, "user_recent  user    place      sequence"));
 }
 
-TEST_CASE_FIXTURE(Cli, "status shows counts, lag and checks") {
+TEST_CASE_FIXTURE(Cli, "status shows counts, lag, rules that do nothing and checks") {
+  engine.status_answer.idle_rules = {{"lunch", "no place has an attribute 'lunch_menu'; there are price"}};
   const Outcome outcome = run({"status"});
   CHECK(outcome.exit_code == 0);
   CHECK(mentions(outcome.out, "ready"));
   CHECK(mentions(outcome.out, "1,234 applied, 5 rejected"));
+  CHECK(mentions(
+      outcome.out,
+      "\n                 rule lunch does nothing, or not what it says: no place has an attribute 'lunch_menu'; "
+      "there are price\n"));
   CHECK(mentions(outcome.out, "row cache"));
   CHECK(mentions(outcome.out, "75.000 % of reads answered"));
   CHECK(mentions(outcome.out, "features  api             0      90       80       10  reading"));
@@ -873,6 +878,39 @@ TEST_CASE("configuration files are checked, shown and begun") {
   const Outcome as_json = run_cli({"-o", "json", "config", "check", bad});
   CHECK(nlohmann::json::parse(as_json.out)["problems"].size() >= 2);
   CHECK(run_cli({"config", "show", bad}).exit_code == 1);
+}
+
+TEST_CASE("what a type counts as, a ranking feature and a rule that are wrong are told of at once") {
+  const cairn::test::TemporaryFolder scratch;
+  const std::string bad = scratch.write("bad.toml",
+                                        "[types]\ndeclared = [\"purchase\"]\n[types.counts_as]\npurchase = \"vist\"\n"
+                                        "[[ranking_feature]]\nname = \"x\"\nview = \"place_ratings\"\nweight = 1\n"
+                                        "[[ranking_feature]]\nname = \"y\"\nview = \"place_by_type\"\nkey = "
+                                        "\"purchase\"\nweight = 1\n"
+                                        "[[rule]]\nname = \"r\"\nwhen = \"price <\"\nadd = 1.0\n"
+                                        "[[feature_view]]\nname = \"place_by_type\"\nentity = \"place\"\ndimension = "
+                                        "\"type\"\nevents = { visit = 1, purchase = 5 }\n");
+  const Outcome checked = run_cli({"-o", "json", "config", "check", bad});
+  INFO(checked.out);
+  const auto problems = nlohmann::json::parse(checked.out)["problems"];
+  REQUIRE(problems.size() == 3);
+  CHECK(mentions(problems[0].dump(), "'purchase' must count as view, click, visit"));
+  CHECK(mentions(problems[1].dump(), "ranking_feature[0].view: no feature view is named 'place_ratings'"));
+  CHECK(mentions(problems[2].dump(), "rule[0].when: "));
+}
+
+TEST_CASE_FIXTURE(Cli, "doctor says of a state directory that is a file what it is and what to do") {
+  const cairn::test::TemporaryFolder scratch;
+  const std::string file = scratch.write("state", "a file");
+  for (const std::string& dir : {file, file + "/below/it"}) {
+    const std::string config = scratch.write("cairn.toml", "[state]\ndir = \"" + dir + "\"\n");
+    const Outcome outcome = run({"doctor", "--config", config, "--deep"});
+    INFO(outcome.out, outcome.err);
+    CHECK(outcome.exit_code == 1);
+    CHECK(mentions(outcome.out, file + " is a file\n"));
+    CHECK(mentions(outcome.out, "state directory: set state.dir to a directory, which is created where there is none"));
+    CHECK_FALSE(mentions(outcome.out, "sync cost"));
+  }
 }
 
 TEST_CASE("what libpq and librdkafka would not take is found by the check, and is not repeated") {

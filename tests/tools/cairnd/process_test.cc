@@ -336,12 +336,50 @@ TEST_CASE("places are imported, filtered and answered through the daemon, and SI
   CHECK(answer(R"(,"where":"prize < 20")").dump().find("did you mean 'price'?") != std::string::npos);
   CHECK(answer(R"(,"attributes":true)")["items"][0]["attributes"]["price"] == 30);
 
+  // The same for all who ask from a cell.
+  const auto list = [&](const std::string& more) {
+    return ask(daemon.port(), "GET", "/v1/recommendations?lat=52.5&lon=13.4" + more, "");
+  };
+  const auto listed = [&](const std::string& more) {
+    const nlohmann::json given = json_of(list(more));
+    std::string ids;
+    for (const auto& item : given.at("items")) ids += item["place_id"].get<std::string>() + " ";
+    return ids;
+  };
+  CHECK(listed("") == "near far ");
+  CHECK(listed("&where=price%20%3C%2020") == "far ");
+  CHECK(listed("&where=price+%3C+31") == "near far ");
+  CHECK(listed("&only=near") == "near ");
+  CHECK(listed("&open_at=2026-11-27T08:30:00%2B01:00") == "near ");
+  CHECK(listed("&open_at=2026-11-28T01:30:00+01:00") == "far ");
+  const std::string open_now = list("&open_at=now&attributes=true");
+  CHECK(open_now.starts_with("HTTP/1.1 200"));
+  CHECK(open_now.find(", must-revalidate\r\n") != std::string::npos);
+  CHECK(open_now.find("stale-while-revalidate") == std::string::npos);
+  const std::string slip = list("&where=price%20%3C");
+  CHECK(slip.starts_with("HTTP/1.1 400"));
+  CHECK(slip.find("\"where: column 8: ") != std::string::npos);
+  CHECK(list("&where=prize+%3C+20").find("where: no place has an attribute 'prize'; did you mean 'price'?") !=
+        std::string::npos);
+  CHECK(list("&open_unknown=true").find("open_unknown needs open_at") != std::string::npos);
+
   site.configure(attributes + "[[rule]]\nname = \"cheap\"\nwhen = \"price < 20\"\neffect = \"pin\"\n");
   daemon.process.signal(SIGHUP);
   REQUIRE_FALSE(socket.wait_for("RELOADING=1").empty());
   REQUIRE_FALSE(socket.wait_for("READY=1").empty());
   CHECK(first("") == "far");
   CHECK(answer("")["items"][0]["reasons"].dump().find("rule:cheap") != std::string::npos);
+  site.configure(attributes + "[[rule]]\nname = \"misspelt\"\nwhen = \"prize < 20\"\neffect = \"pin\"\n");
+  daemon.process.signal(SIGHUP);
+  REQUIRE_FALSE(socket.wait_for("RELOADING=1").empty());
+  REQUIRE_FALSE(socket.wait_for("READY=1").empty());
+  CHECK(first("") == "near");
+  REQUIRE(daemon.process.wait_for_error_text("\"rules.idle\""));
+  REQUIRE(daemon.process.wait_for_error_text("}\n"));
+  const nlohmann::json idle = log_record(daemon.process.error(), "rules.idle");
+  CHECK(idle["rule"] == "misspelt");
+  CHECK(idle["message"].get<std::string>().find("'prize'; did you mean 'price'?") != std::string::npos);
+  CHECK(json_of(ask(daemon.port(), "GET", "/v1/status", ""))["idle_rules"][0]["name"] == "misspelt");
   site.configure(attributes);
   daemon.process.signal(SIGHUP);
   REQUIRE_FALSE(socket.wait_for("RELOADING=1").empty());
