@@ -266,7 +266,7 @@ TEST_CASE("the numbers of the reasons are stored, and stay what they are") {
   constexpr std::string_view kNames[] = {"oversized",     "truncated_gzip",  "malformed_json", "not_an_object",
                                          "duplicate_key", "missing_field",   "bad_id",         "unknown_type",
                                          "bad_time",      "impossible_time", "bad_value",      "bad_position",
-                                         "bad_event_id",  "damaged_batch",   "bad_retraction"};
+                                         "bad_event_id",  "damaged_batch",   "bad_retraction", "mismatched_retraction"};
   for (std::size_t i = 0; i < std::size(kNames); ++i) {
     Interaction unused;
     const std::string record{'\x02', static_cast<char>(i + 1), '\0', '\0'};
