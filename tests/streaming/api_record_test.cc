@@ -207,7 +207,7 @@ TEST_CASE("a record that says what no interaction can is none") {
   CHECK(is_none([](Interaction& one) { one.position = {90.5, 0}; }));
   CHECK(is_none([](Interaction& one) { one.position = {0, std::numeric_limits<double>::quiet_NaN()}; }));
   CHECK_FALSE(read_and_write(std::string("\x02\x00\x00\x00", 4)));  // refused for no reason
-  CHECK_FALSE(read_and_write(std::string("\x02\x10\x00\x00", 4)));  // for a reason that is not known
+  CHECK_FALSE(read_and_write(std::string("\x02\x11\x00\x00", 4)));  // for a reason that is not known
 }
 
 // ---- in the log ---------------------------------------------------------------------------------------------------
