@@ -51,6 +51,12 @@ std::optional<Interaction> as_interaction(const UserId& user, const sql::UserRow
                      .event_id = row.event_id};
 }
 
+Status says_otherwise(const std::string& event_id) {
+  return invalid_argument("event '" + event_id +
+                          "' came with another user, place, type, time, value or position than the original that is "
+                          "named; leave it out, and what the API's log or PostgreSQL holds is taken");
+}
+
 /// Hands events on in pieces.
 class Pieces {
  public:
@@ -132,18 +138,19 @@ Result<CorrectionSide::Original> CorrectionSide::given(const EventCorrection& co
                             "'");
   }
   CAIRN_RETURN_IF_ERROR(check_original(correction.event_id, event));
+  event.event_id = correction.event_id;
+  if (!parts_.state.may_retract(event)) return says_otherwise(correction.event_id);
   return Original{std::move(event), "caller"};
 }
 
 Status CorrectionSide::check_original(const std::string& event_id, const Interaction& given) const {
   CAIRN_ASSIGN_OR_RETURN(const auto logged, find_in_log(event_id));
   if (!logged) return ok_status();
+  // The position is looked at where the state knows of the event.
   const bool same = logged->user == given.user && logged->place == given.place && logged->type == given.type &&
                     logged->time == given.time && logged->value == given.value;
   if (same) return ok_status();
-  return invalid_argument("event '" + event_id +
-                          "' came with another user, place, type, time or value than the original " +
-                          "that is named; leave it out, and what the API's log holds is taken");
+  return says_otherwise(event_id);
 }
 
 Status CorrectionSide::check_not_replaced(const std::string& event_id, const Interaction& instead) const {

@@ -1,5 +1,7 @@
 #include "features/event_id_memory.h"
 
+#include <bit>
+#include <cstring>
 #include <utility>
 
 #include "cairn/check.h"
@@ -9,6 +11,28 @@ namespace {
 
 constexpr std::size_t kSlotsFirst = 1024;
 constexpr EventFingerprint kEmpty{};
+
+/// Folds a product of 128 bits: every bit of either word reaches every bit of the result (as wyhash does).
+std::uint64_t mix(std::uint64_t a, std::uint64_t b) noexcept {
+  const unsigned __int128 product = static_cast<unsigned __int128>(a ^ 0x9E3779B97F4A7C15u) * (b ^ 0xC2B2AE3D27D4EB4Fu);
+  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+}
+
+std::uint64_t mix_text(std::uint64_t hash, std::string_view text) noexcept {
+  hash = mix(hash, text.size());
+  for (; text.size() >= 8; text.remove_prefix(8)) {
+    std::uint64_t word;
+    std::memcpy(&word, text.data(), 8);
+    hash = mix(hash, word);
+  }
+  std::uint64_t rest = 0;
+  if (!text.empty()) std::memcpy(&rest, text.data(), text.size());
+  return mix(hash, rest);
+}
+
+std::uint64_t mix_number(std::uint64_t hash, double number) noexcept {
+  return mix(hash, std::bit_cast<std::uint64_t>(number + 0.0));  // of both zeros one
+}
 
 }  // namespace
 
@@ -25,25 +49,48 @@ EventFingerprint fingerprint(std::string_view event_id) noexcept {
   return print == kEmpty ? EventFingerprint{0, 1} : print;
 }
 
+std::uint32_t contents_print(const Interaction& event) noexcept {
+  std::uint64_t hash = mix_text(event.type.value, event.user.str());
+  hash = mix_text(hash, event.place.str());
+  hash = mix(hash, static_cast<std::uint64_t>(to_ms(event.time)));
+  hash = event.value ? mix_number(hash, *event.value) : mix(hash, 1);
+  if (event.position) hash = mix_number(mix_number(hash, event.position->lat), event.position->lon);
+  const auto print = static_cast<std::uint32_t>(hash ^ (hash >> 32));
+  return print == 0 ? 1 : print;
+}
+
 void EventIdMemory::prefetch(const EventFingerprint& id) const noexcept {
   for (const Set& set : sets_) set.prefetch(id);
 }
 
-std::optional<std::uint64_t> EventIdMemory::add(const EventFingerprint& id) {
+std::optional<std::uint64_t> EventIdMemory::add(const EventFingerprint& id, const EventNote& note) {
   if (sets_[0].contains(id) || sets_[1].contains(id)) return std::nullopt;
   if (newest_ids_ >= generation_ids_) begin_generation(newest_ + 1);
-  set_of(newest_).insert(id);
+  set_of(newest_).insert(id, note);
   ++newest_ids_;
   return newest_;
 }
 
-EventIdMemory::Judgement EventIdMemory::judge(const EventFingerprint& event, bool retracts) {
+std::optional<EventNote> EventIdMemory::find(const EventFingerprint& id) const noexcept {
+  for (const Set& set : sets_) {
+    if (const RememberedId* const found = set.find(id)) return found->note;
+  }
+  return std::nullopt;
+}
+
+EventIdMemory::Judgement EventIdMemory::judge(const EventFingerprint& event, bool retracts, const EventNote& note) {
   const EventFingerprint retraction = retraction_of(event);
   Judgement judgement;
   judgement.remembered = retracts ? retraction : event;
   // Asked before anything is added: that may begin a generation, and forget the oldest.
-  const bool other_came = retracts ? contains(event) : has_retractions() && contains(retraction);
-  const auto generation = add(judgement.remembered);
+  const auto came = retracts ? find(event) : std::nullopt;
+  const bool other_came = retracts ? came.has_value() : has_retractions() && contains(retraction);
+  if (came && !may_be_alike(*came, note) && !contains(retraction)) {
+    judgement.fate = EventFate::kMismatch;
+    return judgement;
+  }
+  judgement.counted = came.value_or(EventNote{});
+  const auto generation = add(judgement.remembered, note);
   if (!generation) return judgement;
   judgement.generation = *generation;
   if (retracts) {
@@ -55,10 +102,10 @@ EventIdMemory::Judgement EventIdMemory::judge(const EventFingerprint& event, boo
   return judgement;
 }
 
-void EventIdMemory::restore(std::uint64_t generation, const EventFingerprint& id) {
+void EventIdMemory::restore(std::uint64_t generation, const EventFingerprint& id, const EventNote& note) {
   CAIRN_CHECK(generation >= oldest_generation());
   advance_to(generation);
-  set_of(generation).insert(id);
+  set_of(generation).insert(id, note);
   newest_ids_ = set_of(newest_).size();
 }
 
@@ -79,32 +126,37 @@ void EventIdMemory::begin_generation(std::uint64_t generation) {
 }
 
 void EventIdMemory::Set::prefetch(const EventFingerprint& id) const noexcept {
-  if (!slots_.empty()) __builtin_prefetch(&slots_[id.low & (slots_.size() - 1)]);
+  if (slots_.empty()) return;
+  const RememberedId* const slot = &slots_[id.low & (slots_.size() - 1)];
+  __builtin_prefetch(slot);
+  __builtin_prefetch(reinterpret_cast<const char*>(slot + 1) - 1);  // one slot in four lies on two lines
 }
 
 std::size_t EventIdMemory::Set::slot_of(const EventFingerprint& id) const noexcept {
   const std::size_t mask = slots_.size() - 1;
   std::size_t at = id.low & mask;
-  while (!(slots_[at] == kEmpty) && !(slots_[at] == id)) at = (at + 1) & mask;
+  while (!(slots_[at].print == kEmpty) && !(slots_[at].print == id)) at = (at + 1) & mask;
   return at;
 }
 
-bool EventIdMemory::Set::contains(const EventFingerprint& id) const noexcept {
-  return !slots_.empty() && slots_[slot_of(id)] == id;
+const RememberedId* EventIdMemory::Set::find(const EventFingerprint& id) const noexcept {
+  if (slots_.empty()) return nullptr;
+  const RememberedId& slot = slots_[slot_of(id)];
+  return slot.print == id ? &slot : nullptr;
 }
 
-void EventIdMemory::Set::insert(const EventFingerprint& id) {
+void EventIdMemory::Set::insert(const EventFingerprint& id, const EventNote& note) {
   if ((size_ + 1) * 4 > slots_.size() * 3) grow();
-  EventFingerprint& slot = slots_[slot_of(id)];
-  if (slot == kEmpty) ++size_;
-  slot = id;
+  RememberedId& slot = slots_[slot_of(id)];
+  if (slot.print == kEmpty) ++size_;
+  slot = {id, note};
 }
 
 void EventIdMemory::Set::grow() {
-  const std::vector<EventFingerprint> old = std::exchange(slots_, {});
+  const std::vector<RememberedId> old = std::exchange(slots_, {});
   slots_.resize(old.empty() ? kSlotsFirst : 2 * old.size());
-  for (const EventFingerprint& id : old) {
-    if (!(id == kEmpty)) slots_[slot_of(id)] = id;
+  for (const RememberedId& id : old) {
+    if (!(id.print == kEmpty)) slots_[slot_of(id.print)] = id;
   }
 }
 

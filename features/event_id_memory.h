@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "cairn/interaction.h"
+
 namespace cairn::features {
 
 /// 128 bits that stand for an event id: among a billion ids the chance that two are alike is below 10^-20.
@@ -28,12 +30,36 @@ struct EventFingerprint {
   return print.high == 0 && print.low == 0 ? EventFingerprint{0, 2} : print;
 }
 
+/// 32 bits of what an event says: user, place, type, time in milliseconds, value and position. Never 0. An event and
+/// its retraction have the same. They are stored, so how they are computed stays.
+[[nodiscard]] std::uint32_t contents_print(const Interaction& event) noexcept;
+
+/// What is kept beside a remembered id.
+struct EventNote {
+  std::uint32_t contents = 0;  ///< contents_print(); 0: not known
+  std::uint32_t moment = 0;    ///< when it was applied, in the owner's count of moments; 0: not known
+
+  friend bool operator==(const EventNote&, const EventNote&) = default;
+};
+
+/// An id as it is remembered.
+struct RememberedId {
+  EventFingerprint print;
+  EventNote note;
+};
+
+/// Whether the two may be of one event, as far as their contents are known.
+[[nodiscard]] constexpr bool may_be_alike(const EventNote& a, const EventNote& b) noexcept {
+  return a.contents == b.contents || a.contents == 0 || b.contents == 0;
+}
+
 /// What is to be done with an event, or with a retraction, that has an id.
 enum class EventFate : std::uint8_t {
   kApply,     ///< an event that is new
   kRepeat,    ///< an event or a retraction that came before: leave it out
   kWithhold,  ///< an event whose retraction came before it: leave it out
   kUndo,      ///< a retraction of an event that was applied: take that one out
+  kMismatch,  ///< a retraction that says something else than the event that was applied: refuse it
   kUnmatched  ///< a retraction of an event that is not remembered: it may be yet to come, and is withheld then
 };
 
@@ -46,6 +72,8 @@ enum class EventFate : std::uint8_t {
 ///
 /// A retraction takes a place among the ids, and so is remembered as long as they are. So the order in which an event
 /// and its retraction come does not matter, nor how often, as long as both are remembered: the event counts not.
+///
+/// A retraction that says something else than the event of its id is not remembered, so the right one may still come.
 ///
 /// A store that keeps the ids elsewhere need not bring all of them back: restore() those that will be asked for, then
 /// resume().
@@ -73,19 +101,23 @@ class EventIdMemory {
   void prefetch(const EventFingerprint& id) const noexcept;
 
   /// Remembers the id. Returns: the generation that it is in now; nullopt: it was here before, its event is a repeat.
-  std::optional<std::uint64_t> add(const EventFingerprint& id);
+  std::optional<std::uint64_t> add(const EventFingerprint& id, const EventNote& note = {});
 
   [[nodiscard]] bool contains(const EventFingerprint& id) const noexcept {
     return sets_[0].contains(id) || sets_[1].contains(id);
   }
+  /// What is kept beside an id. Returns: nullopt: it is not remembered.
+  [[nodiscard]] std::optional<EventNote> find(const EventFingerprint& id) const noexcept;
 
-  /// Decides about an event, or about a retraction of it, and remembers it. `event`: the fingerprint of its id.
+  /// Decides about an event, or about a retraction of it, and remembers it. `event`: the fingerprint of its id; `note`:
+  /// what it says itself.
   struct Judgement {
     EventFate fate = EventFate::kRepeat;
-    EventFingerprint remembered;   ///< what was added; meaningless for kRepeat
+    EventFingerprint remembered;   ///< what was added; meaningless for kRepeat and kMismatch
     std::uint64_t generation = 0;  ///< that it is in
+    EventNote counted;             ///< of kUndo: what is kept beside the event
   };
-  Judgement judge(const EventFingerprint& event, bool retracts);
+  Judgement judge(const EventFingerprint& event, bool retracts, const EventNote& note = {});
 
   /// Whether retractions may be remembered: without any, events are not looked up twice.
   [[nodiscard]] bool has_retractions() const noexcept { return retracted_in_ && *retracted_in_ >= oldest_generation(); }
@@ -95,7 +127,7 @@ class EventIdMemory {
   void retracted_in(std::optional<std::uint64_t> generation) noexcept { retracted_in_ = generation; }
 
   /// Remembers an id that add() had put into `generation`. Generations must come ascending.
-  void restore(std::uint64_t generation, const EventFingerprint& id);
+  void restore(std::uint64_t generation, const EventFingerprint& id, const EventNote& note = {});
 
   /// Goes on from `newest`, which newest() had given. Ids of it that were not restored are counted, and are not known.
   /// Requires: what was restored is not newer.
@@ -111,17 +143,18 @@ class EventIdMemory {
   class Set {
    public:
     void prefetch(const EventFingerprint& id) const noexcept;
-    [[nodiscard]] bool contains(const EventFingerprint& id) const noexcept;
-    void insert(const EventFingerprint& id);
+    [[nodiscard]] bool contains(const EventFingerprint& id) const noexcept { return find(id) != nullptr; }
+    [[nodiscard]] const RememberedId* find(const EventFingerprint& id) const noexcept;
+    void insert(const EventFingerprint& id, const EventNote& note);
     void clear() noexcept;
     [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
-    [[nodiscard]] std::size_t memory_bytes() const noexcept { return slots_.capacity() * sizeof(EventFingerprint); }
+    [[nodiscard]] std::size_t memory_bytes() const noexcept { return slots_.capacity() * sizeof(RememberedId); }
 
    private:
     [[nodiscard]] std::size_t slot_of(const EventFingerprint& id) const noexcept;
     void grow();
 
-    std::vector<EventFingerprint> slots_;  ///< all zero: empty
+    std::vector<RememberedId> slots_;  ///< a print of all zero: empty
     std::uint64_t size_ = 0;
   };
 

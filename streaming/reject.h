@@ -24,14 +24,15 @@ enum class Reject : std::uint8_t {
   kBadEventId,
   kDamagedBatch,
   kBadRetraction,
+  kMismatchedRetraction,
 };
-inline constexpr int kRejects = 16;
+inline constexpr int kRejects = 17;
 
 [[nodiscard]] constexpr std::string_view to_string(Reject reject) noexcept {
-  constexpr std::string_view kNames[kRejects] = {"none",          "oversized",     "truncated_gzip",  "malformed_json",
-                                                 "not_an_object", "duplicate_key", "missing_field",   "bad_id",
-                                                 "unknown_type",  "bad_time",      "impossible_time", "bad_value",
-                                                 "bad_position",  "bad_event_id",  "damaged_batch",   "bad_retraction"};
+  constexpr std::string_view kNames[kRejects] = {
+      "none",          "oversized",    "truncated_gzip", "malformed_json", "not_an_object",        "duplicate_key",
+      "missing_field", "bad_id",       "unknown_type",   "bad_time",       "impossible_time",      "bad_value",
+      "bad_position",  "bad_event_id", "damaged_batch",  "bad_retraction", "mismatched_retraction"};
   return kNames[static_cast<std::size_t>(reject)];
 }
 

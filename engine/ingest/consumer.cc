@@ -74,6 +74,7 @@ struct Consumer::Work {
   streaming::RecordBatch batch;
   std::vector<Interaction> interactions;  ///< the first `decoded` are this batch's; the rest keep their buffers
   std::size_t decoded = 0;
+  std::vector<std::size_t> holes;  ///< indexes of the records that were refused, ascending
   std::vector<Refused> refused;
   /// Of the partitions that are read, after the last applied batch: what the sink has stored.
   std::map<Partition, SourcePosition> positions;
@@ -225,7 +226,8 @@ void Consumer::decode_chunk(std::size_t begin, std::size_t end, Work& work, Deco
 /// Brings the interactions together where refused records have left holes among them. Their order stays.
 void Consumer::close_up(std::span<DecodeChunk> chunks, Work& work) {
   work.refused.clear();
-  std::vector<std::size_t> holes;
+  std::vector<std::size_t>& holes = work.holes;
+  holes.clear();
   for (DecodeChunk& chunk : chunks) {
     std::move(chunk.refused.begin(), chunk.refused.end(), std::back_inserter(work.refused));
     holes.insert(holes.end(), chunk.holes.begin(), chunk.holes.end());
@@ -252,8 +254,19 @@ void Consumer::note_before(Work& work) {
 Status Consumer::apply(const std::stop_token& stop, Work& work) {
   decode(work);
   note_before(work);
+  const auto record_of = [&work](std::size_t interaction) {
+    std::size_t at = interaction;  // among the records are those that were refused
+    for (const std::size_t hole : work.holes) at += hole <= at ? 1 : 0;
+    const streaming::Record& record = work.batch.records[at];
+    return Refused{record.partition,
+                   record.offset,
+                   work.source->incarnation(record.partition, record.offset),
+                   streaming::Reject::kNone,
+                   "",
+                   record.payload};
+  };
   const DecodedBatch batch{std::span(work.interactions).first(work.decoded), work.refused, work.before,
-                           work.batch.positions};
+                           work.batch.positions, record_of};
   CAIRN_RETURN_IF_ERROR(until_taken(stop, work, [&] { return sink_.apply(source_name_, batch); }));
   CAIRN_KILL_POINT("consumer.applied");
   if (work.batch.gap_records > 0 || work.batch.gap_bytes > 0) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,6 +34,10 @@ struct DecodedBatch {
   std::span<const SourcePosition>
       before;  ///< where the partitions in `after` stood; one that had no position is missing
   std::span<const SourcePosition> after;  ///< where they stand once the batch is applied; one each
+  /// The record of an interaction (its index), as it is told when the sink refuses it: `reason` and `detail` are left
+  /// out, and the payload of a record that came decoded. May be asked while the batch is applied. Empty: records are
+  /// not known.
+  std::function<Refused(std::size_t)> record_of = nullptr;
 };
 
 /// Where decoded batches go, and who remembers how far they went: the state of one consumer. Effects and positions are

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdio>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
+#include "cairn/check.h"
 #include "streaming/mentions.h"
 
 namespace cairn::ingest {
@@ -35,6 +38,45 @@ bool follows(std::span<const SourcePosition> stored, const DecodedBatch& batch) 
   });
 }
 
+bool alike(const Interaction& a, const Interaction& b) {
+  return a.retracts == b.retracts && a.event_id == b.event_id && a.user == b.user && a.place == b.place &&
+         a.type == b.type && a.time == b.time && a.value == b.value && a.position == b.position;
+}
+
+void append_json(std::string_view name, std::string_view text, std::string* json) {
+  json->append(json->empty() ? "{\"" : ",\"").append(name).append("\":\"");
+  for (const char c : text) {
+    constexpr char kDigits[] = "0123456789abcdef";
+    if (static_cast<unsigned char>(c) < 0x20) {
+      json->append("\\u00").append({kDigits[c >> 4], kDigits[c & 15]});
+    } else {
+      if (c == '"' || c == '\\') json->push_back('\\');
+      json->push_back(c);
+    }
+  }
+  json->push_back('"');
+}
+
+/// A retraction whose record came decoded, in words that can be sent again when they are corrected.
+std::string as_json(const Interaction& event, const InteractionTypes& types) {
+  std::string json;
+  append_json("user_id", event.user.str(), &json);
+  append_json("place_id", event.place.str(), &json);
+  append_json("type", types.name(event.type), &json);
+  append_json("event_id", event.event_id, &json);
+  json += ",\"ts\":" + std::to_string(to_ms(event.time));
+  char number[64];
+  if (event.value) {
+    std::snprintf(number, sizeof number, ",\"value\":%.17g", *event.value);
+    json += number;
+  }
+  if (event.position) {
+    std::snprintf(number, sizeof number, ",\"lat\":%.17g,\"lon\":%.17g", event.position->lat, event.position->lon);
+    json += number;
+  }
+  return json + ",\"retract\":true}";
+}
+
 constexpr std::string_view kOfErased = "names a user who was erased, so the record is not kept";
 
 }  // namespace
@@ -51,17 +93,49 @@ Status FeatureSink::apply(const std::string& source, const DecodedBatch& batch) 
   }
   // First the letters, then the position: a crash in between makes them come again, and they are recognised. In the
   // other order they would be lost.
-  if (!batch.refused.empty()) CAIRN_RETURN_IF_ERROR(bury(source, batch));
-  return state_.apply({source, batch.interactions, batch.after, batch.refused.size()});
+  state::MicroBatch micro{source, batch.interactions, batch.after, batch.refused.size()};
+  const bool retracts = std::any_of(batch.interactions.begin(), batch.interactions.end(),
+                                    [](const Interaction& one) { return one.retracts; });
+  if (retracts) {
+    micro.refuse = [&](std::span<const Interaction* const> mismatched) { return refuse(source, batch, mismatched); };
+  } else if (!batch.refused.empty()) {
+    CAIRN_RETURN_IF_ERROR(bury(source, batch.refused));
+  }
+  return state_.apply(micro);
 }
 
-Status FeatureSink::bury(const std::string& source, const DecodedBatch& batch) {
+Status FeatureSink::refuse(const std::string& source, const DecodedBatch& batch,
+                           std::span<const Interaction* const> mismatched) {
+  std::vector<Refused> refused(batch.refused.begin(), batch.refused.end());
+  if (!batch.record_of) mismatched = {};
+  std::vector<std::string> texts;
+  texts.reserve(mismatched.size());
+  // The state has them in the order of the batch, from which it may have left some out.
+  std::size_t at = 0;
+  for (const Interaction* const one : mismatched) {
+    while (at < batch.interactions.size() && !alike(batch.interactions[at], *one)) ++at;
+    CAIRN_CHECK(at < batch.interactions.size());
+    Refused& letter = refused.emplace_back(batch.record_of(at++));
+    if (letter.payload.empty()) letter.payload = texts.emplace_back(as_json(*one, state_.types()));
+    letter.reason = streaming::Reject::kMismatchedRetraction;
+    letter.detail =
+        "the event that came with this event_id has another user, place, type, time, value or position; send the "
+        "retraction with what that event said";
+  }
+  // Letters come in the order of their records, by which those that come again are known.
+  std::stable_sort(refused.begin(), refused.end(), [](const Refused& a, const Refused& b) {
+    return std::tie(a.partition, a.offset) < std::tie(b.partition, b.offset);
+  });
+  return refused.empty() ? ok_status() : bury(source, refused);
+}
+
+Status FeatureSink::bury(const std::string& source, std::span<const Refused> refused) {
   std::vector<streaming::DeadLetter> letters;
-  letters.reserve(batch.refused.size());
+  letters.reserve(refused.size());
   const auto erased = [&](const std::string& id) {
     return valid_id(id) && state_.erased_users().until(UserId(id)).has_value();
   };
-  for (const Refused& one : batch.refused) {
+  for (const Refused& one : refused) {
     // Whom it is of cannot always be told, so it is enough that it names somebody who was erased.
     const bool names_erased = state_.erased_users().any() && streaming::any_id_in(one.payload, erased);
     letters.push_back({.source = source,

@@ -25,7 +25,8 @@
 namespace cairn::ingest {
 
 /// Applies batches to the features. Refused records are written to the dead letters before the batch is applied, so
-/// that no position is stored without the letters that lie before it.
+/// that no position is stored without the letters that lie before it; among them retractions that say something else
+/// than the event that they name.
 class FeatureSink final : public Sink {
  public:
   /// All must outlive the sink.
@@ -54,7 +55,9 @@ class FeatureSink final : public Sink {
   [[nodiscard]] std::string dead_letter_trouble() const CAIRN_EXCLUDES(mutex_);
 
  private:
-  Status bury(const std::string& source, const DecodedBatch& batch) CAIRN_EXCLUDES(mutex_);
+  Status bury(const std::string& source, std::span<const Refused> refused) CAIRN_EXCLUDES(mutex_);
+  Status refuse(const std::string& source, const DecodedBatch& batch, std::span<const Interaction* const> mismatched)
+      CAIRN_EXCLUDES(mutex_);
 
   state::FeatureState& state_;
   const Clock& clock_;

@@ -146,29 +146,32 @@ void Accumulator::add_touches(const Chunk& chunk, std::span<const Touch> touches
   }
 }
 
-void Accumulator::for_each_row(const ResolvedEvent& event, const VisitRow& visit) const {
+void Accumulator::for_each_row(const ResolvedEvent& event, const VisitRow& visit,
+                               const features::EventChanges* weighed) const {
+  const features::EventChanges& by = weighed == nullptr ? changes_ : *weighed;
   std::string key;
   std::vector<features::Change> changes;
-  for (std::size_t group = 0; group < changes_.groups(); ++group) {
-    if (!changes_.counts(group, event.interaction->type) || !make_key(group, event, &key)) continue;
+  for (std::size_t group = 0; group < by.groups(); ++group) {
+    if (!by.counts(group, event.interaction->type) || !make_key(by, group, event, &key)) continue;
     changes.clear();
-    changes_.append(group, event, &changes);
+    by.append(group, event, &changes);
     if (!changes.empty()) visit(key, changes);
   }
-  if (!event.waits || !changes_.waits(event.interaction->type)) return;
+  if (!event.waits || !by.waits(event.interaction->type)) return;
   changes.clear();
-  changes_.append_waiting(event, &changes);
-  make_key(changes_.groups(), event, &key);
+  by.append_waiting(event, &changes);
+  make_key(by, by.groups(), event, &key);
   visit(key, changes);
 }
 
-bool Accumulator::make_key(std::size_t group, const ResolvedEvent& event, std::string* key) const {
+bool Accumulator::make_key(const features::EventChanges& by, std::size_t group, const ResolvedEvent& event,
+                           std::string* key) {
   key->clear();
-  if (group == changes_.groups()) {
+  if (group == by.groups()) {
     append_waiting_key(event.place, key);
     return true;
   }
-  const features::EventChanges::Group& of = changes_.group(group);
+  const features::EventChanges::Group& of = by.group(group);
   switch (of.kind) {
     case EntityKind::kUser:
       append_user_key(event.interaction->user.str(), key);

@@ -64,9 +64,11 @@ class Accumulator {
   void add(std::span<const Interaction> interactions, std::span<const std::uint32_t> included,
            const Observers& observers, WaitingPlaces* waiting, Window* window);
 
-  /// Calls `visit` for every row that the event changes, with what it adds there. Any thread.
+  /// Calls `visit` for every row that the event changes, with what it adds there. `weighed`: by which weights, of the
+  /// same views; null: by those in force. Any thread.
   using VisitRow = std::function<void(const std::string& key, const std::vector<features::Change>& changes)>;
-  void for_each_row(const features::ResolvedEvent& event, const VisitRow& visit) const;
+  void for_each_row(const features::ResolvedEvent& event, const VisitRow& visit,
+                    const features::EventChanges* weighed = nullptr) const;
 
  private:
   /// One row that an event changes.
@@ -96,7 +98,11 @@ class Accumulator {
   void add_touches(const Chunk& chunk, std::span<const Touch> touches, const Observers& observers, Told* told,
                    Window* window) const;
   void touch(const std::string& key, std::uint32_t event, std::size_t group, Chunk* chunk) const;
-  bool make_key(std::size_t group, const features::ResolvedEvent& event, std::string* key) const;
+  bool make_key(std::size_t group, const features::ResolvedEvent& event, std::string* key) const {
+    return make_key(changes_, group, event, key);
+  }
+  static bool make_key(const features::EventChanges& of, std::size_t group, const features::ResolvedEvent& event,
+                       std::string* key);
 
   const features::EventChanges changes_;
   features::Dictionary& places_;

@@ -186,6 +186,7 @@ Status Catalog::load() {
     const WriterLock lock(mutex_);
     CAIRN_RETURN_IF_ERROR(names_.load(store_));
     any_renamed_.store(!names_.empty(), std::memory_order_release);
+    CAIRN_RETURN_IF_ERROR(past_.load(store_));
   }
   Status damaged;
   CAIRN_RETURN_IF_ERROR(store_.scan(storage::Family::kPlaces, "", [&](std::string_view key, std::string_view value) {
@@ -312,6 +313,8 @@ Status Catalog::set_pushed_version(std::uint64_t version) {
 
 Status Catalog::write(std::vector<Stored> stored, std::uint64_t version, storage::WriteBatch batch,
                       const CategoryNames::Changes& changes) {
+  // Asked before the places get numbers: one that has none was named by no event.
+  const PastFacts::Ended ended = about_to_change(stored, changes);
   for (Stored& one : stored) {
     if (!one.place.category.empty()) category_ids_.intern(one.place.category);
     one.id = place_ids_.intern(one.place.id.str());
@@ -320,12 +323,18 @@ Status Catalog::write(std::vector<Stored> stored, std::uint64_t version, storage
   const PendingIds place_ids(place_ids_, kPlaceIdPrefix, &batch);
   const PendingIds category_ids(category_ids_, kCategoryIdPrefix, &batch);
   for (const Stored& one : stored) batch.put(storage::Family::kPlaces, one.place.id.str(), encode_place(one));
+  if (!ended.empty()) {
+    const ReaderLock lock(mutex_);
+    past_.put(ended, &batch);
+  }
   CAIRN_KILL_POINT("places.before_write");
   CAIRN_RETURN_IF_ERROR(store_.write(std::move(batch), storage::Durability::kOnlyHere));
   CAIRN_KILL_POINT("places.written");
   place_ids.confirm();
   category_ids.confirm();
+  const WriterLock no_batch(steady_);
   const WriterLock lock(mutex_);
+  if (!ended.empty()) past_.apply(ended);
   names_.apply(changes);
   any_renamed_.store(!names_.empty(), std::memory_order_release);
   for (Stored& one : stored) keep(std::move(one));
@@ -333,14 +342,69 @@ Status Catalog::write(std::vector<Stored> stored, std::uint64_t version, storage
   return ok_status();
 }
 
+PastFacts::Ended Catalog::about_to_change(std::span<const Stored> places, const CategoryNames::Changes& changes) const {
+  PastFacts::Ended ended;
+  const ReaderLock lock(mutex_);
+  const auto by_then = [&](std::optional<std::uint64_t> category) {
+    if (!category) return category;
+    const auto renamed = changes.find(names_.now(*category));
+    return std::optional(renamed == changes.end() ? names_.now(*category) : renamed->second);
+  };
+  for (const Stored& one : places) {
+    const auto number = place_ids_.find(one.place.id.str());
+    if (!number) continue;
+    const Facts was = *number < facts_.size() ? facts_[*number] : Facts{};
+    if (by_then(was.category) == by_then(facts_of(one).category) && was.cell == facts_of(one).cell) continue;
+    ended.emplace_back(*number, was);
+  }
+  return ended;
+}
+
+Facts Catalog::facts_of(const Stored& stored) const {
+  Facts facts;
+  // Of a place that is deleted nothing is known: events that still name it count as those of a place never imported.
+  if (stored.deleted) return facts;
+  facts.cell = features::cell_of(stored.place.position, std::nullopt);
+  if (!stored.place.category.empty()) facts.category = category_ids_.intern(stored.place.category);
+  return facts;
+}
+
+std::uint32_t Catalog::moment() const {
+  const ReaderLock lock(mutex_);
+  return past_.moment();
+}
+
+Status Catalog::end_moment(storage::WriteBatch batch) {
+  const MutexLock one_at_a_time(upsert_mutex_);
+  {
+    const ReaderLock lock(mutex_);
+    past_.put(PastFacts::Ended{}, &batch);
+  }
+  CAIRN_RETURN_IF_ERROR(store_.write(std::move(batch), storage::Durability::kSynced));
+  const WriterLock no_batch(steady_);
+  const WriterLock lock(mutex_);
+  past_.apply({});
+  return ok_status();
+}
+
+PastFacts::Then Catalog::facts_at(std::uint64_t place, std::uint32_t moment) const {
+  const ReaderLock lock(mutex_);
+  PastFacts::Then then = past_.at(place, moment, place < facts_.size() ? facts_[place] : Facts{});
+  if (then.facts.category) then.facts.category = names_.now(*then.facts.category);
+  if (then.coming && then.coming->category) then.coming->category = names_.now(*then.coming->category);
+  return then;
+}
+
+Status Catalog::forget_moments_before(std::uint32_t moment) {
+  const MutexLock one_at_a_time(upsert_mutex_);
+  const WriterLock lock(mutex_);
+  return past_.forget_before(moment, &store_);
+}
+
 void Catalog::keep(Stored stored) {
   version_ = std::max(version_, stored.version);
   if (facts_.size() <= stored.id) facts_.resize(stored.id + 1);
-  Facts& facts = facts_[stored.id];
-  facts = {};
-  // Of a place that is deleted nothing is known: events that still name it count as those of a place never imported.
-  if (!stored.deleted) facts.cell = features::cell_of(stored.place.position, std::nullopt);
-  if (!stored.deleted && !stored.place.category.empty()) facts.category = category_ids_.intern(stored.place.category);
+  facts_[stored.id] = facts_of(stored);
   text_bytes_ += text_bytes(stored.place);
   count_category(stored, 1);
   deleted_ += stored.deleted ? 1 : 0;
@@ -401,7 +465,7 @@ std::size_t Catalog::memory_bytes() const {
   constexpr std::size_t kMapNode = 40;  // with its share of the buckets
   const ReaderLock lock(mutex_);
   return stored_.capacity() * sizeof(Stored) + facts_.capacity() * sizeof(Facts) + by_id_.size() * kMapNode +
-         text_bytes_;
+         text_bytes_ + past_.memory_bytes();
 }
 
 std::uint64_t Catalog::version() const {

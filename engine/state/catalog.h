@@ -18,6 +18,7 @@
 #include "cairn/place.h"
 #include "cairn/status.h"
 #include "engine/state/category_names.h"
+#include "engine/state/past_facts.h"
 #include "features/attribute_rules.h"
 #include "features/dictionary.h"
 #include "features/event_changes.h"
@@ -44,6 +45,18 @@ class Catalog {
 
   /// Reads the stored catalogue. Call once, before anything else, after the dictionaries were restored.
   Status load();
+
+  /// Moments are counted so that a retraction knows what held when its event was applied. A moment ends when the facts
+  /// of a place change that events may have named, or when the owner says so. From 1 on.
+  [[nodiscard]] std::uint32_t moment() const;
+  /// While it is held no moment ends by itself: what resolve() says is of moment().
+  [[nodiscard]] SharedMutex& steady() const CAIRN_RETURN_CAPABILITY(steady_) { return steady_; }
+  /// Ends the moment, in one write with `batch`.
+  Status end_moment(storage::WriteBatch batch);
+  /// What the place's facts were at a moment, and what has become of them. Categories are those of by now.
+  [[nodiscard]] PastFacts::Then facts_at(std::uint64_t place, std::uint32_t moment) const;
+  /// Nobody will ask for moments before this one any more. Of what is stored nothing else may change meanwhile.
+  Status forget_moments_before(std::uint32_t moment);
 
   /// Adds or replaces; see Engine::upsert_places.
   Status upsert(std::span<const Place> places);
@@ -112,11 +125,10 @@ class Catalog {
   void keep(Stored stored) CAIRN_REQUIRES(mutex_);
   void count_category(const Stored& stored, int by) CAIRN_REQUIRES(mutex_);
 
-  /// What applying an event needs to know of its place.
-  struct Facts {
-    std::optional<std::uint64_t> category;  ///< dictionary id
-    std::optional<std::uint64_t> cell;      ///< features::cell_of(); nullopt: not in the catalogue
-  };
+  /// What the facts of `places` were, where they are about to change, and events may have named them.
+  [[nodiscard]] std::vector<std::pair<std::uint64_t, Facts>> about_to_change(
+      std::span<const Stored> places, const CategoryNames::Changes& changes) const CAIRN_EXCLUDES(mutex_);
+  [[nodiscard]] Facts facts_of(const Stored& stored) const;
 
   storage::StateStore& store_;
   features::Dictionary& place_ids_;
@@ -124,6 +136,8 @@ class Catalog {
   const features::AttributeRules attributes_;
 
   Mutex upsert_mutex_;  ///< one upsert at a time, from the choice of a version to its end
+
+  mutable SharedMutex steady_;  ///< before mutex_
 
   mutable SharedMutex mutex_;
   /// Dictionary id to index in stored_.
@@ -136,6 +150,7 @@ class Catalog {
   std::vector<std::uint64_t> places_of_ CAIRN_GUARDED_BY(mutex_);  ///< by dictionary id of a category; not the deleted
   std::atomic<bool> any_renamed_{false};
   std::uint64_t version_ CAIRN_GUARDED_BY(mutex_) = 0;
+  PastFacts past_ CAIRN_GUARDED_BY(mutex_);
 };
 
 }  // namespace cairn::state

@@ -16,8 +16,8 @@ namespace cairn::state {
 
 /// What a window changes in what is remembered.
 struct EventIdChanges {
-  std::map<std::uint64_t, std::vector<features::EventFingerprint>> added;  ///< by generation
-  std::vector<std::uint64_t> forgotten;                                    ///< generations
+  std::map<std::uint64_t, std::vector<features::RememberedId>> added;  ///< by generation
+  std::vector<std::uint64_t> forgotten;                                ///< generations
 };
 
 /// Which interactions are repeats of an event id: features::EventIdMemory, kept in the store. What a window adds is
@@ -31,13 +31,24 @@ class EventIds {
   /// Returns: DATA_LOSS, and what else the store says.
   [[nodiscard]] Status recover(const storage::StateStore& store);
 
-  /// Looks at the ids of a batch, which judge() is to be called for next. Returns: whether there are retractions in it.
-  bool look_at(std::span<const Interaction> interactions);
+  /// Looks at the ids of a batch, which judge() is to be called for next, and which is applied at `moment`. Returns:
+  /// whether there are retractions in it.
+  bool look_at(std::span<const Interaction> interactions, std::uint32_t moment);
+
+  /// Retractions of the batch (indexes, ascending) that judge() will refuse, because they say something else than the
+  /// event that was applied under their id. Requires: look_at() the same interactions.
+  [[nodiscard]] std::vector<std::uint32_t> mismatched(std::span<const Interaction> interactions) const;
+
+  /// What is kept beside the event of this id. Returns: nullopt: it is not remembered.
+  [[nodiscard]] std::optional<features::EventNote> find(std::string_view event_id) const noexcept {
+    return memory_.find(features::fingerprint(event_id));
+  }
 
   /// What is to be done with the interactions of a batch, and what has become of those with which nothing is.
   struct Judged {
     std::vector<std::uint32_t> included;  ///< indexes of events to apply
     std::vector<std::uint32_t> undone;    ///< indexes of retractions whose events are to be taken out
+    std::uint64_t mismatched = 0;
     std::uint64_t repeated = 0;
     std::uint64_t withheld = 0;
     std::uint64_t unmatched = 0;
@@ -49,15 +60,19 @@ class EventIds {
   [[nodiscard]] std::optional<std::uint64_t> retracted_in() const noexcept { return memory_.retracted_in(); }
   void retracted_in(std::optional<std::uint64_t> generation) noexcept { memory_.retracted_in(generation); }
 
+  /// The oldest moment beside an id that recover() found; UINT32_MAX without any.
+  [[nodiscard]] std::uint32_t oldest_moment() const noexcept { return oldest_moment_; }
+
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return memory_.memory_bytes(); }
 
  private:
   features::EventIdMemory memory_;
   void judge_one(std::uint32_t index, bool retracts, EventIdChanges* changes, Judged* judged);
 
-  std::vector<features::EventFingerprint> prints_;  ///< of the batch; kept for its memory
-  bool any_ids_ = false;                            ///< in the batch
-  bool any_retractions_ = false;                    ///< likewise
+  std::vector<features::RememberedId> prints_;  ///< of the batch; kept for its memory
+  bool any_ids_ = false;                        ///< in the batch
+  bool any_retractions_ = false;                ///< likewise
+  std::uint32_t oldest_moment_ = UINT32_MAX;
 };
 
 /// Puts what a window has changed into its batch, under `window`, a number that grows from one window to the next.

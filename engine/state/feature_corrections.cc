@@ -39,6 +39,70 @@ ResolvedEvent FeatureState::resolve(const Interaction& event) const {
   return resolved;
 }
 
+/// Where an event was counted that was applied at `moment`: the catalogue may say something else of its place by now.
+FeatureState::Counted FeatureState::as_counted(const Interaction& event, std::uint32_t moment) const {
+  Counted counted{.event = resolve(event)};
+  counted.weighed = past_weights_.at(moment);
+  ResolvedEvent& resolved = counted.event;
+  if (resolved.place == kNoPlace) return counted;
+  const PastFacts::Then then = catalog_.facts_at(resolved.place, moment);
+  if (!then.changed) {
+    if (resolved.category) resolved.category = catalog_.category_now(*resolved.category);
+    return counted;
+  }
+  if (then.known && then.facts.cell) {
+    resolved.category = then.facts.category;
+    resolved.cell = then.facts.cell;
+    resolved.waits = false;
+    return counted;
+  }
+  // It waited for its place, but for its own position.
+  const auto own_cell = features::cell_of(std::nullopt, event.position);
+  const bool here = !resolved.waits;
+  counted.unsure = !then.known || (then.coming && !here);
+  if (counted.unsure || !then.coming) return counted;
+  counted.settled_unseen = !then.stayed;
+  // Cells were given what waited for the place when it came.
+  counted.in_cells = resolved;
+  counted.in_cells->cell = own_cell ? own_cell : then.coming->cell;
+  if (!own_cell) counted.in_cells->category = then.coming->category;
+  if (own_cell) resolved.cell = own_cell;
+  return counted;
+}
+
+void FeatureState::for_each_counted(const Counted& counted, const Accumulator::VisitRow& visit) const {
+  if (!counted.in_cells) return accumulator_.for_each_row(counted.event, visit, counted.weighed);
+  const auto only = [&](bool cells) -> Accumulator::VisitRow {
+    return [cells, &visit](const std::string& key, const auto& changes) {
+      if (cell_of_key(key).has_value() == cells) visit(key, changes);
+    };
+  };
+  accumulator_.for_each_row(counted.event, only(false), counted.weighed);
+  accumulator_.for_each_row(*counted.in_cells, only(true), counted.weighed);
+}
+
+std::size_t FeatureState::drop_unsure(const Counted& counted, const std::string& key, const features::Row* row,
+                                      std::vector<features::Change>* changes) const {
+  const std::size_t before = changes->size();
+  const bool own_cell = counted.event.interaction->position.has_value();
+  if (counted.unsure) {
+    const bool cell = cell_of_key(key) || waiting_place_of_key(key);
+    std::erase_if(*changes, [&](const features::Change& change) {
+      const Dimension by = change.view->spec.dimension;
+      return cell || by == Dimension::kCategory || by == Dimension::kCell;
+    });
+  } else if (counted.settled_unseen && !(cell_of_key(key) && !own_cell)) {
+    const std::uint64_t place = counted.event.place;
+    const auto this_place = [&](std::uint64_t one) { return one == place ? catalog_.facts(one) : std::nullopt; };
+    const bool waits = row != nullptr && !features::arrived(stored_.schema, *row, this_place).blocks.empty();
+    std::erase_if(*changes, [&](const features::Change& change) {
+      const Dimension by = change.view->spec.dimension;
+      return !waits && (by == Dimension::kCategory || (by == Dimension::kCell && !own_cell));
+    });
+  }
+  return before - changes->size();
+}
+
 /// What is stored of the rows that the batch's retractions may change. It is read before anything of the batch is
 /// applied, because it may fail, and a batch is applied whole or not at all.
 Status FeatureState::read_retracted(std::span<const Interaction> interactions, const ReadVersion& version,
@@ -48,9 +112,11 @@ Status FeatureState::read_retracted(std::span<const Interaction> interactions, c
     if (!interactions[i].retracts) continue;
     // What waited for a place that has come is where it belongs, before it is taken out of there.
     if (const auto place = place_ids_.find(interactions[i].place.str())) settle({&*place, 1});
-    const ResolvedEvent event = rows->events.emplace(i, resolve(interactions[i])).first->second;
-    accumulator_.for_each_row(event, [&](const std::string& key, const auto&) {
-      const bool new_place = event.place == kNoPlace && is_by_place(key);
+    const auto note = event_ids_.find(interactions[i].event_id);
+    const std::uint32_t moment = note ? note->moment : catalog_.moment();
+    const Counted& counted = rows->events.emplace(i, as_counted(interactions[i], moment)).first->second;
+    for_each_counted(counted, [&](const std::string& key, const auto&) {
+      const bool new_place = counted.event.place == kNoPlace && is_by_place(key);
       if (!failed.ok() || new_place || rows->stored.contains(key)) return;
       auto row = stored_row(key, version);
       if (row.ok()) {
@@ -66,11 +132,13 @@ Status FeatureState::read_retracted(std::span<const Interaction> interactions, c
 }
 
 void FeatureState::undo(std::uint32_t index, const ReadVersion& version, RetractedRows& rows, Corrections* totals) {
-  ResolvedEvent& event = rows.events.at(index);
+  Counted& counted = rows.events.at(index);
+  ResolvedEvent& event = counted.event;
   // A place that came with this very batch has its number now.
   if (event.place == kNoPlace) event.place = place_ids_.find(event.interaction->place.str()).value_or(kNoPlace);
   ++totals->retracted;
-  if (event.waits && waiting_.contains(event.place)) waiting_.add(event.place, ~std::uint64_t{0});  // one less
+  if (event.waits && !counted.unsure && waiting_.contains(event.place))
+    waiting_.add(event.place, ~std::uint64_t{0});  // one less
   using Changes = std::vector<features::Change>;
   const auto take_out = [&](const std::string& key, const Changes& changes) CAIRN_REQUIRES(windows_->growing_mutex()) {
     const auto found = rows.stored.try_emplace(key, RowCache::RowPtr()).first;
@@ -79,14 +147,19 @@ void FeatureState::undo(std::uint32_t index, const ReadVersion& version, Retract
       return;
     }
     features::TakenOut taken;
+    Changes sure = changes;
+    if (counted.unsure || counted.settled_unseen) {
+      const auto unsettled = unsettled_row_now(key, version, *found->second);
+      totals->values_lost += drop_unsure(counted, key, unsettled.get(), &sure);
+    }
     auto row = row_now(key, version, *found->second);
-    features::take_out(changes, row.get(), &taken);
+    features::take_out(sure, row.get(), &taken);
     totals->values_lost += taken.lost;
     if (taken.values == 0) return;
     note_inexact(key, taken.inexact);
     rebase_row(key, std::move(row));
   };
-  accumulator_.for_each_row(event, take_out);
+  for_each_counted(counted, take_out);
   CAIRN_KILL_POINT("retraction.undone");
 }
 
@@ -94,14 +167,26 @@ void FeatureState::undo(std::uint32_t index, const ReadVersion& version, Retract
 /// `version`.
 std::shared_ptr<features::Row> FeatureState::row_now(const std::string& key, const ReadVersion& version,
                                                      const RowCache::RowPtr& stored) const {
+  const auto row = unsettled_row_now(key, version, stored);
+  const RowCache::RowPtr whole = settled(row);
+  return whole == row ? row : std::make_shared<features::Row>(*whole);
+}
+
+std::shared_ptr<features::Row> FeatureState::unsettled_row_now(const std::string& key, const ReadVersion& version,
+                                                               const RowCache::RowPtr& stored) const {
   std::vector<features::DeltaRow::Flat> pending;
   RebasedRows::Base base;
   const bool rebased = copy_pending(version, key, &pending, &base);
   const RowCache::RowPtr& before = rebased ? base : stored;
   auto row = before ? std::make_shared<features::Row>(*before) : std::make_shared<features::Row>();
   features::merge_row(row.get(), features::to_row(std::move(pending)));
-  const RowCache::RowPtr whole = settled(row);
-  return whole == row ? row : std::make_shared<features::Row>(*whole);
+  return row;
+}
+
+bool FeatureState::may_retract(const Interaction& retraction) const {
+  const MutexLock no_apply(windows_->growing_mutex());
+  const auto counted = event_ids_.find(retraction.event_id);
+  return !counted || features::may_be_alike(*counted, {features::contents_print(retraction), 0});
 }
 
 void FeatureState::rebase_row(const std::string& key, std::shared_ptr<features::Row> row) {

@@ -22,6 +22,7 @@ FeatureState::FeatureState(storage::StateStore& store, const Options& options, I
       stored_(std::move(stored)),
       window_options_{options.window, options.window_bytes, options.log},
       row_cache_bytes_(options.row_cache_bytes),
+      views_(options.views),
       fading_(options.fading),
       log_(options.log),
       catalog_(store, place_ids_, category_ids_, options.attributes),
@@ -43,6 +44,8 @@ Status FeatureState::recover() {
   CAIRN_RETURN_IF_ERROR(recover_ids(store_, &place_ids_, &category_ids_));
   CAIRN_RETURN_IF_ERROR(catalog_.load());
   CAIRN_RETURN_IF_ERROR(event_ids_.recover(store_));
+  CAIRN_RETURN_IF_ERROR(past_weights_.recover(store_, views_, types_, event_ids_.oldest_moment(), &catalog_));
+  CAIRN_RETURN_IF_ERROR(catalog_.forget_moments_before(std::min(event_ids_.oldest_moment(), catalog_.moment())));
   CAIRN_RETURN_IF_ERROR(recover_progress(store_, &progress_));
   event_ids_.retracted_in(progress_.counters().corrections.retracted_in);
   CAIRN_RETURN_IF_ERROR(recover_inexact(store_, &inexact_));
@@ -74,8 +77,15 @@ Status FeatureState::apply(const MicroBatch& micro) noexcept {
   PendingWindow& window = *version->growing;
   const auto interactions = erased_users_.without_erased(micro.interactions, &remaining_);
   erased_users_.count_refused(micro.interactions.size() - interactions.size());
+  // What the catalogue says of the batch's places is of the moment that the ids are noted with.
+  const ReaderLock steady(catalog_.steady());
   RetractedRows retracted;
-  if (event_ids_.look_at(interactions)) CAIRN_RETURN_IF_ERROR(read_retracted(interactions, *version, &retracted));
+  std::vector<const Interaction*> mismatched;
+  if (event_ids_.look_at(interactions, catalog_.moment())) {
+    CAIRN_RETURN_IF_ERROR(read_retracted(interactions, *version, &retracted));
+    for (const std::uint32_t i : event_ids_.mismatched(interactions)) mismatched.push_back(&interactions[i]);
+  }
+  if (micro.refuse) CAIRN_RETURN_IF_ERROR(micro.refuse(mismatched));
   event_ids_.judge(interactions, &window.event_ids, &judged_);
   const std::vector<std::uint32_t>& included = judged_.included;
   accumulator_.add(interactions, included, observers_, &waiting_, &window.rows);
@@ -90,7 +100,7 @@ Status FeatureState::apply(const MicroBatch& micro) noexcept {
   }
   counters.applied += included.size();
   counters.repeated += judged_.repeated;
-  counters.rejected += micro.rejected;
+  counters.rejected += micro.rejected + mismatched.size();
   event_ids_bytes_.store(event_ids_.memory_bytes(), std::memory_order_relaxed);
   if (fading_ != nullptr && !included.empty()) fading_->advance(event_time_from_ms(counters.newest_event_ms));
   progress_.reflect(micro.source, micro.positions, counters);

@@ -30,6 +30,7 @@
 #include "engine/state/erased_users.h"
 #include "engine/state/event_ids.h"
 #include "engine/state/fading.h"
+#include "engine/state/past_weights.h"
 #include "engine/state/progress.h"
 #include "engine/state/recovery.h"
 #include "engine/state/row_cache.h"
@@ -49,6 +50,9 @@ struct MicroBatch {
   std::span<const Interaction> interactions;
   std::span<const SourcePosition> positions;
   std::uint64_t rejected = 0;  ///< records among those read that went to the dead letters
+  /// Told, before anything is applied, of retractions that are refused because they say something else than the event
+  /// of their id. What it returns other than OK is returned by apply(). Empty: nobody wants to know.
+  std::function<Status(std::span<const Interaction* const> mismatched)> refuse = nullptr;
 };
 
 /// Every feature of every entity, fresh to the last applied micro-batch.
@@ -114,6 +118,9 @@ class FeatureState {
   [[nodiscard]] Result<EventTime> erase_user(const UserId& user, EventTime at);
   [[nodiscard]] ErasedUsers& erased_users() noexcept { return erased_users_; }
   [[nodiscard]] const ErasedUsers& erased_users() const noexcept { return erased_users_; }
+
+  /// Whether the event that was applied under the retraction's id says the same, as far as that is remembered.
+  [[nodiscard]] bool may_retract(const Interaction& retraction) const;
 
   /// Rows with values that may still say what a retracted event said. They are told by their keys.
   [[nodiscard]] InexactRows inexact_rows() const;
@@ -205,13 +212,28 @@ class FeatureState {
                            std::vector<features::DeltaRow::Flat>* pending, RebasedRows::Base* base);
 
   /// What a batch's retractions need of before it.
+  /// An event as it was counted.
+  struct Counted {
+    features::ResolvedEvent event;
+    std::optional<features::ResolvedEvent> in_cells;  ///< the same in rows of cells, where that is another one
+    const features::EventChanges* weighed = nullptr;  ///< see PastWeights::at
+    bool unsure = false;          ///< what it changed by category, and by cell where it has no position, is not known
+    bool settled_unseen = false;  ///< the same in rows in which it waits no more
+  };
   struct RetractedRows {
-    std::unordered_map<std::uint32_t, features::ResolvedEvent> events;  ///< by index in the batch
+    std::unordered_map<std::uint32_t, Counted> events;  ///< by index in the batch
     /// By key; null: the store has none, nullopt: it cannot be read.
     std::unordered_map<std::string, std::optional<RowCache::RowPtr>> stored;
   };
   static constexpr std::uint64_t kNoPlace = UINT64_MAX;  ///< for a place without a number
   [[nodiscard]] features::ResolvedEvent resolve(const Interaction& event) const;
+  /// `moment`: when the event was applied.
+  [[nodiscard]] Counted as_counted(const Interaction& event, std::uint32_t moment) const;
+  /// Accumulator::for_each_row of an event as it was counted.
+  void for_each_counted(const Counted& counted, const Accumulator::VisitRow& visit) const;
+  /// Takes out of `*changes` what may have been counted elsewhere. Returns: how many.
+  std::size_t drop_unsure(const Counted& counted, const std::string& key, const features::Row* row,
+                          std::vector<features::Change>* changes) const;
   Status read_retracted(std::span<const Interaction> interactions, const ReadVersion& version, RetractedRows* rows)
       CAIRN_REQUIRES(windows_->growing_mutex());
   /// Takes the event of the batch's retraction `index` out of every row.
@@ -219,6 +241,8 @@ class FeatureState {
       CAIRN_REQUIRES(windows_->growing_mutex());
   [[nodiscard]] std::shared_ptr<features::Row> row_now(const std::string& key, const ReadVersion& version,
                                                        const RowCache::RowPtr& stored) const;
+  [[nodiscard]] std::shared_ptr<features::Row> unsettled_row_now(const std::string& key, const ReadVersion& version,
+                                                                 const RowCache::RowPtr& stored) const;
   /// From here on the row is `row` and what comes.
   void rebase_row(const std::string& key, std::shared_ptr<features::Row> row) CAIRN_REQUIRES(windows_->growing_mutex());
   void tell_of_place(std::uint64_t place, const features::Row* row) const;
@@ -245,6 +269,8 @@ class FeatureState {
   const StoredIdentity stored_;
   const Windows::Options window_options_;
   const std::size_t row_cache_bytes_;
+  const std::vector<FeatureViewSpec> views_;
+  PastWeights past_weights_;
   Fading* const fading_;
   const Logger log_;
 

@@ -56,6 +56,9 @@ inline constexpr std::string_view kErasedPrefix = "erased/";
 inline constexpr std::string_view kCategoryNowPrefix = "category-now/";
 inline constexpr std::string_view kCorrectionsKey = "engine/corrections";
 inline constexpr std::string_view kInexactPrefix = "inexact/";
+inline constexpr std::string_view kMomentKey = "engine/moment";
+inline constexpr std::string_view kWeightsKey = "engine/weights";
+inline constexpr std::string_view kPlaceWasPrefix = "place-was/";
 
 [[nodiscard]] std::string position_key(std::string_view source, Partition partition);
 /// Returns: false for a key that position_key did not make.

@@ -207,7 +207,8 @@ class MemoryDatabase::Tables {
 
   features::EventFate fate_of(const Interaction& interaction) CAIRN_REQUIRES(mutex_) {
     if (interaction.event_id.empty()) return features::EventFate::kApply;
-    return event_ids_.judge(features::fingerprint(interaction.event_id), interaction.retracts).fate;
+    const features::EventNote note{features::contents_print(interaction), 0};
+    return event_ids_.judge(features::fingerprint(interaction.event_id), interaction.retracts, note).fate;
   }
 
   void take_out(const Interaction& retraction) CAIRN_REQUIRES(mutex_) {

@@ -27,6 +27,7 @@ struct Order {
 struct NewId {
   std::uint64_t generation;
   EventFingerprint fingerprint;
+  std::uint32_t contents;
 };
 
 std::string text(const EventFingerprint& print) { return uuid_text(print.high, print.low); }
@@ -63,23 +64,30 @@ EventIdMemory recall(pqxx::transaction_base& transaction, std::span<const EventF
   for (const EventFingerprint& print : prints) texts.push_back(text(print));
   // The LIMIT keeps the planner from joining the whole table, which it finds cheaper while its statistics are old.
   const pqxx::result rows = transaction.exec_params(
-      "SELECT asked.i - 1, seen.generation FROM unnest($1::uuid[]) WITH ORDINALITY AS asked (fingerprint, i), "
-      "LATERAL (SELECT generation FROM seen_event_ids AS s WHERE s.fingerprint = asked.fingerprint "
+      "SELECT asked.i - 1, seen.generation, seen.contents FROM unnest($1::uuid[]) WITH ORDINALITY AS asked "
+      "(fingerprint, i), "
+      "LATERAL (SELECT generation, contents FROM seen_event_ids AS s WHERE s.fingerprint = asked.fingerprint "
       "AND s.generation IN ($2::bigint, $2::bigint - 1) LIMIT 1) AS seen ORDER BY seen.generation",
       array_text(texts), order.newest.generation);
   EventIdMemory memory(generation_ids);
-  for (const pqxx::row& row : rows) memory.restore(row[1].as<std::uint64_t>(), prints[row[0].as<std::size_t>()]);
+  for (const pqxx::row& row : rows) {
+    features::EventNote note;
+    if (!row[2].is_null()) note.contents = static_cast<std::uint32_t>(row[2].as<std::int32_t>());
+    memory.restore(row[1].as<std::uint64_t>(), prints[row[0].as<std::size_t>()], note);
+  }
   memory.resume(order.newest);
   memory.retracted_in(order.retracted_in);
   return memory;
 }
 
 void write_ids(pqxx::transaction_base& transaction, std::span<const NewId> ids, std::uint64_t oldest_generation) {
-  static const std::vector<std::string> kColumns{"generation", "fingerprint"};
+  static const std::vector<std::string> kColumns{"generation", "fingerprint", "contents"};
   pqxx::stream_to rows(transaction, "seen_event_ids", kColumns);
   for (const NewId& id : ids) {
     // A batch of more than two generations has forgotten its own first ids.
-    if (id.generation >= oldest_generation) rows << std::make_tuple(id.generation, text(id.fingerprint));
+    if (id.generation >= oldest_generation) {
+      rows << std::make_tuple(id.generation, text(id.fingerprint), static_cast<std::int32_t>(id.contents));
+    }
   }
   rows.complete();
 }
@@ -149,9 +157,13 @@ Judged judge_ids(pqxx::transaction_base& transaction, std::span<const Interactio
   for (std::size_t i = 0; i < interactions.size(); ++i) {
     auto fate = features::EventFate::kApply;
     if (!interactions[i].event_id.empty()) {
-      const auto judgement = memory.judge(features::fingerprint(interactions[i].event_id), interactions[i].retracts);
+      const features::EventNote note{features::contents_print(interactions[i]), 0};
+      const auto judgement =
+          memory.judge(features::fingerprint(interactions[i].event_id), interactions[i].retracts, note);
       fate = judgement.fate;
-      if (fate != features::EventFate::kRepeat) new_ids.push_back({judgement.generation, judgement.remembered});
+      if (fate != features::EventFate::kRepeat && fate != features::EventFate::kMismatch) {
+        new_ids.push_back({judgement.generation, judgement.remembered, note.contents});
+      }
     }
     if (fate == features::EventFate::kApply) judged.included.push_back(i);
     if (fate == features::EventFate::kUndo) judged.undone.push_back(i);

@@ -163,6 +163,34 @@ TEST_CASE_TEMPLATE("events that are retracted leave no row and no trace in the h
   check_tables(twin, expect(kept));
 }
 
+TEST_CASE_TEMPLATE(
+    "a retraction that says something else than its event changes nothing, and the right one still counts", Twin,
+    MemoryTwin, PostgresTwin) {
+  std::vector<Interaction> events = InteractionStream(7).range(0, 40);
+  std::erase_if(events, [](const Interaction& one) { return one.event_id.empty(); });
+  REQUIRE(!events.empty());
+  const Interaction event = events.front();
+  const Twin twin;
+  std::int64_t offset = 0;
+  const auto rows_after = [&](const Interaction& one) {
+    const std::vector<SourcePosition> before =
+        offset == 0 ? std::vector<SourcePosition>{} : std::vector{position(offset)};
+    ++offset;
+    const auto applied = twin.roles.materializer->apply("s", std::vector{one}, before, std::vector{position(offset)});
+    REQUIRE_MESSAGE(applied.ok(), applied.status().to_string());
+    return applied->rows + 10 * applied->retracted;
+  };
+  CHECK(rows_after(event) == 1);
+  Interaction later = retraction_of(event);
+  later.time += std::chrono::milliseconds(1);
+  Interaction elsewhere = retraction_of(event);
+  elsewhere.place = PlaceId("another place");
+  CHECK(rows_after(later) == 0);
+  CHECK(rows_after(elsewhere) == 0);
+  CHECK(rows_after(retraction_of(event)) == 10);
+  CHECK(rows_after(retraction_of(event)) == 0);
+}
+
 TEST_CASE("a minimum and a maximum that a retracted event had made are found anew in the rows of the hour") {
   const PostgresTwin twin;
   Materializer& materializer = *twin.roles.materializer;

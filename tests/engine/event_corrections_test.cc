@@ -266,6 +266,90 @@ TEST_CASE("a stream retracts events of other sources, and what cannot be applied
   CHECK(status.events_retracted + status.events_withheld == 2);
 }
 
+TEST_CASE("a retraction by stream that says something else than its event is refused, and the right one still counts") {
+  const test::TemporaryFolder folder;
+  std::ofstream(folder / "events.ndjson") << event("p1", "a") << '\n'
+                                          << event("p2", "b") << '\n'
+                                          << event("p2", "a", kThen, R"(,"retract":true)") << '\n'
+                                          << event("p1", "a", kThen + 1, R"(,"retract":true)") << '\n'
+                                          << event("p2", "", kThen, R"(,"retract":true)") << '\n'
+                                          << event("p1", "a", kThen, R"(,"retract":true,"value":3)") << '\n';
+  auto engine = open(folder, {{"stream", folder / "events.ndjson", true}});
+  catch_up(*engine);
+  CHECK(visits(*engine, "p1") == 1);
+  CHECK(visits(*engine, "p2") == 1);
+  EngineStatus status = engine->status({});
+  CHECK(status.events_retracted == 0);
+  CHECK(status.events_rejected == 4);
+  const auto refused = [&] {
+    for (const RejectedRecords& one : status.rejected_by_reason) {
+      if (one.reason == "mismatched_retraction") return one.came;
+    }
+    return std::uint64_t{0};
+  };
+  CHECK(refused() == 3);
+  // By the API it is told at once, also where the log does not know the event.
+  const std::string of_another = event("p2", "");
+  const auto wrong = engine->correct_event({}, {.event_id = "a", .original = of_another, .replacement = {}});
+  CHECK(wrong.status().code() == StatusCode::kInvalidArgument);
+  ingest(*engine, {event("p2", "a", kThen, R"(,"retract":true)")});
+  catch_up(*engine);
+  status = engine->status({});
+  CHECK(refused() == 4);
+  ingest(*engine, {event("p1", "a", kThen, R"(,"retract":true)")});
+  catch_up(*engine);
+  CHECK(visits(*engine, "p1") == 0);
+  CHECK(visits(*engine, "p2") == 1);
+  status = engine->status({});
+  CHECK(status.events_retracted == 1);
+  CHECK(refused() == 4);
+}
+
+TEST_CASE("what is taken out is what was counted, whatever the type counts as by now") {
+  const test::TemporaryFolder folder;
+  const auto open_with = [&](std::uint32_t weight) {
+    EngineOptions options;
+    options.state_dir = folder / "state";
+    options.state.free_bytes_min = 0;
+    options.decode.declared_types = {"purchase"};
+    if (weight > 0) options.decode.counts_as["purchase"] = {"visit", weight};
+    auto engine = Engine::open(options);
+    REQUIRE_MESSAGE(engine.ok(), engine.status().to_string());
+    return *std::move(engine);
+  };
+  const auto purchase = [](const std::string& id, std::int64_t ms) {
+    std::string bought = event("p1", id, ms);
+    return bought.replace(bought.find("visit"), 5, "purchase");
+  };
+  {
+    auto engine = open_with(5);
+    REQUIRE(engine->upsert_places({}, std::vector<Place>{{PlaceId("p1"), "", {40.7, -74.0}, "cafe"}}).ok());
+    ingest(*engine, {purchase("five", kThen), event("p1", "stays", kThen + 10)});
+    catch_up(*engine);
+    CHECK(visits(*engine, "p1") == 6);
+  }
+  {
+    auto engine = open_with(0);
+    ingest(*engine, {purchase("none", kThen + 1)});
+    catch_up(*engine);
+    CHECK(visits(*engine, "p1") == 6);
+  }
+  auto engine = open_with(2);
+  ingest(*engine, {purchase("two", kThen + 2)});
+  catch_up(*engine);
+  CHECK(visits(*engine, "p1") == 8);
+  const auto retract = [&](const char* id) {
+    REQUIRE(engine->correct_event({}, {.event_id = id, .original = {}, .replacement = {}}).ok());
+    catch_up(*engine);
+    return visits(*engine, "p1");
+  };
+  CHECK(retract("five") == 3);
+  CHECK(retract("none") == 3);
+  CHECK(retract("two") == 1);
+  CHECK(retract("stays") == 0);
+  CHECK(engine->status({}).retracted_values_lost == 0);
+}
+
 TEST_CASE("a newest time that a retracted event had made is found anew in the log, by itself") {
   const test::TemporaryFolder folder;
   auto engine = open(folder);

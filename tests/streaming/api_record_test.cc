@@ -207,7 +207,7 @@ TEST_CASE("a record that says what no interaction can is none") {
   CHECK(is_none([](Interaction& one) { one.position = {90.5, 0}; }));
   CHECK(is_none([](Interaction& one) { one.position = {0, std::numeric_limits<double>::quiet_NaN()}; }));
   CHECK_FALSE(read_and_write(std::string("\x02\x00\x00\x00", 4)));  // refused for no reason
-  CHECK_FALSE(read_and_write(std::string("\x02\x10\x00\x00", 4)));  // for a reason that is not known
+  CHECK_FALSE(read_and_write(std::string("\x02\x11\x00\x00", 4)));  // for a reason that is not known
 }
 
 // ---- in the log ---------------------------------------------------------------------------------------------------
@@ -266,7 +266,7 @@ TEST_CASE("the numbers of the reasons are stored, and stay what they are") {
   constexpr std::string_view kNames[] = {"oversized",     "truncated_gzip",  "malformed_json", "not_an_object",
                                          "duplicate_key", "missing_field",   "bad_id",         "unknown_type",
                                          "bad_time",      "impossible_time", "bad_value",      "bad_position",
-                                         "bad_event_id",  "damaged_batch",   "bad_retraction"};
+                                         "bad_event_id",  "damaged_batch",   "bad_retraction", "mismatched_retraction"};
   for (std::size_t i = 0; i < std::size(kNames); ++i) {
     Interaction unused;
     const std::string record{'\x02', static_cast<char>(i + 1), '\0', '\0'};

@@ -160,7 +160,7 @@ TEST_CASE("of a batch with more ids than are remembered, those forgotten at once
       return true;
     };
     REQUIRE(f.store->scan(storage::Family::kDedup, "", add).ok());
-    CHECK(bytes == 15 * 16);  // of generations of 10: the last full one, and half of the next
+    CHECK(bytes == 2 + 15 * 24);  // of generations of 10: the last full one, and half of the next
     REQUIRE(f.apply({visit("u", "p", 0, "90"), visit("u", "p", 0, "104")}, 2 + round).ok());
     CHECK(f.state->counters().repeated == 2 + 2 * static_cast<std::uint64_t>(round));
     f.reopen();
