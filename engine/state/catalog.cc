@@ -345,7 +345,7 @@ Status Catalog::write(std::vector<Stored> stored, std::uint64_t version, storage
 PastFacts::Ended Catalog::about_to_change(std::span<const Stored> places, const CategoryNames::Changes& changes) const {
   PastFacts::Ended ended;
   const ReaderLock lock(mutex_);
-  const auto by_then = [&](std::optional<std::uint64_t> category) {
+  const auto by_then = [&](std::optional<std::uint64_t> category) CAIRN_REQUIRES_SHARED(mutex_) {
     if (!category) return category;
     const auto renamed = changes.find(names_.now(*category));
     return std::optional(renamed == changes.end() ? names_.now(*category) : renamed->second);

@@ -1,8 +1,5 @@
-#include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "cairn/engine.h"
@@ -12,10 +9,6 @@
 #include "tools/cairnd/exit_code.h"
 #include "tools/cairnd/notify.h"
 #include "tools/cairnd/signals.h"
-
-#if defined(__GLIBC__)
-#include <malloc.h>
-#endif
 
 namespace cairn::cairnd {
 namespace {
@@ -33,16 +26,6 @@ config::Vocabulary engine_vocabulary() {
   vocabulary.check_kafka_property = check_kafka_property;
   vocabulary.check_place_options = check_place_options;
   return vocabulary;
-}
-
-/// The C library gives threads heaps of their own, up to eight a processor, and what is freed in one heap is of no use
-/// to the others. A daemon has more threads than run at once, as calls wait for one another: two heaps a processor do
-/// as well, and memory reaches its end sooner. Whoever sets these things in the environment is left to it.
-void share_heaps() {
-#if defined(__GLIBC__)
-  if (std::getenv("MALLOC_ARENA_MAX") != nullptr || std::getenv("GLIBC_TUNABLES") != nullptr) return;
-  ::mallopt(M_ARENA_MAX, static_cast<int>(std::max(4U, 2 * std::thread::hardware_concurrency())));
-#endif
 }
 
 void print(std::FILE* to, const std::string& text) { std::fwrite(text.data(), 1, text.size(), to); }
@@ -83,7 +66,6 @@ int run(const Arguments& arguments) {
 }  // namespace cairn::cairnd
 
 int main(int argc, char** argv) {
-  cairn::cairnd::share_heaps();  // before there are threads
   int exit_code = cairn::cairnd::kExitOk;
   const auto arguments = cairn::cairnd::parse_arguments(argc, argv, cairn::version(), &exit_code);
   return arguments ? cairn::cairnd::run(*arguments) : exit_code;

@@ -75,7 +75,7 @@ void add_counts(Snapshot& out, const EngineStatus& status) {
   counter("cairn_events_withheld_total", "Interactions that came after their retraction", status.events_withheld);
   counter("cairn_retractions_unmatched_total", "Retractions that came when no event of their id was remembered",
           status.retractions_unmatched);
-  counter("cairn_retracted_values_lost_total", "Values that no longer held what was to be taken out of them",
+  counter("cairn_retracted_values_lost_total", "Values that no longer held what was to be taken out, or of which that is not known any more",
           status.retracted_values_lost);
   out.gauge("cairn_values_inexact", "Values that may still say what a retracted event said",
             static_cast<double>(status.values_inexact));
