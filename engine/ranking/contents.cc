@@ -74,6 +74,20 @@ state::Bits128 hash_of(const PlaceIndex& index) {
   return sum;
 }
 
+/// What questions that say old names mean is part of what is answered.
+state::Bits128 hash_of(const PlaceIndex::Renamed& renamed) {
+  state::Bits128 sum;
+  for (const auto& [old, now] : renamed) {
+    std::string bytes;
+    add_text(&bytes, old);
+    add_text(&bytes, now);
+    const state::Bits128 one = state::keyed_hash(kKey, bytes);
+    sum.low += one.low;
+    sum.high += one.high;
+  }
+  return sum;
+}
+
 }  // namespace
 
 std::string describe_contents(const PlaceScan& places, const RankingOptions& options) {
@@ -82,6 +96,9 @@ std::string describe_contents(const PlaceScan& places, const RankingOptions& opt
   add(&bytes, std::uint64_t{places.index().size()});
   add(&bytes, index.low);
   add(&bytes, index.high);
+  const state::Bits128 renamed = hash_of(places.index().renamed());
+  add(&bytes, renamed.low);
+  add(&bytes, renamed.high);
   add_text(&bytes, places.model() ? places.model()->model()->version() : "");
   const Ranker& ranker = *places.ranker();
   add(&bytes, ranker.version());

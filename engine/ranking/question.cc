@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <unordered_set>
 
 #include "engine/ranking/retrieve/page_cursor.h"
 
@@ -82,15 +83,15 @@ void QuestionReader::read_filter(const RecommendRequest& request, const PlaceInd
   filter.exclude_seen = request.exclude_seen;
   filter.radius_meters = request.radius_meters.value_or(options_.radius_meters_default);
   filter.any_category = request.categories.empty();
-  for (const std::string& name : request.categories) {
-    // A category that no place has is no error: it matches nothing.
-    const auto id = state_.catalog().category_named(name);
-    if (id) filter.categories.insert(static_cast<std::uint32_t>(*id));
-  }
-  for (const std::string& name : request.exclude_categories) {
-    const auto id = state_.category_ids().find(name);
-    if (id) filter.excluded_categories.insert(static_cast<std::uint32_t>(*id));
-  }
+  const auto ids_of = [&](const std::vector<std::string>& names, std::unordered_set<std::uint32_t>* ids) {
+    for (const std::string& name : names) {
+      // A category that no place has is no error: it matches nothing.
+      const auto id = state_.category_ids().find(index.category_now(name));
+      if (id) ids->insert(static_cast<std::uint32_t>(*id));
+    }
+  };
+  ids_of(request.categories, &filter.categories);
+  ids_of(request.exclude_categories, &filter.excluded_categories);
   filter.excluded = rows_of(index, request.exclude);
   for (const std::uint64_t place : question->had) {
     if (const std::uint32_t row = index.row_of(place); row != gpu::kNoRow) filter.excluded.push_back(row);

@@ -89,7 +89,12 @@ void Recommender::refresh_index() {
 void Recommender::build_index(std::shared_ptr<const Ranker> ranker, std::vector<PlaceRule> rules) {
   // The version is read before the places: an import in between is then newer than the index says, and makes another.
   const std::uint64_t version = state_.catalog().version();
-  auto index = std::make_shared<const PlaceIndex>(state_.catalog().newer_than(0), state_.category_ids(), version);
+  PlaceIndex::Renamed renamed;
+  for (const Category& category : state_.catalog().categories()) {
+    for (const std::string& old : category.old_names) renamed[old] = category.name;
+  }
+  auto index = std::make_shared<const PlaceIndex>(state_.catalog().newer_than(0), state_.category_ids(), version,
+                                                  std::move(renamed));
   // Totals before the index that names their categories; requests under way go on with the older index.
   signals_.recategorise(*index);
   PlaceScan::Said said = said_of(index, std::move(rules), std::make_shared<const PlaceFilters>(index, terms_));

@@ -90,8 +90,12 @@ Result<PlaceFilters::Bits> PlaceFilters::where(std::string_view condition) const
 }
 
 AttributeTest PlaceFilters::conformed(AttributeTest test) const {
+  // In `category < "m"` no name is meant.
+  const bool names = test.name == "category" && test.is == AttributeTest::Is::kIn;
   for (AttributeScalar& value : test.values) {
     value = terms_->attributes.conform(test.name, std::move(value));
+    auto* text = std::get_if<std::string>(&value);
+    if (names && text != nullptr) *text = index_->category_now(*text);
     if (auto* number = std::get_if<double>(&value)) *number += 0.0;  // as the index has it
   }
   return test;

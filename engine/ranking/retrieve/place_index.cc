@@ -25,8 +25,8 @@ struct PlaceIndex::Box {
 };
 
 PlaceIndex::PlaceIndex(std::vector<state::Catalog::Stored> places, const features::Dictionary& categories,
-                       std::uint64_t version)
-    : version_(version) {
+                       std::uint64_t version, Renamed renamed)
+    : version_(version), renamed_(std::move(renamed)) {
   // Keys are computed once and sorted with where they came from: a place is large and moves only once, at the end. Ties
   // are settled by id, so that the same catalogue makes the same rows whatever order it was imported in.
   std::vector<std::pair<std::uint64_t, std::size_t>> order;

@@ -6,6 +6,8 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "cairn/geo.h"
@@ -24,8 +26,12 @@ class PlaceIndex {
   static constexpr int kCellLetters = 6;  ///< about 1.2 km x 0.6 km
   static constexpr std::uint32_t kNoCategory = std::numeric_limits<std::uint32_t>::max();
 
+  /// Old names of categories to what they are called by now.
+  using Renamed = std::unordered_map<std::string, std::string>;
+
   /// Equal positions stand in order of place id; places that are deleted are left out. `version` is the catalogue's.
-  PlaceIndex(std::vector<state::Catalog::Stored> places, const features::Dictionary& categories, std::uint64_t version);
+  PlaceIndex(std::vector<state::Catalog::Stored> places, const features::Dictionary& categories, std::uint64_t version,
+             Renamed renamed = {});
 
   [[nodiscard]] std::uint32_t size() const noexcept { return static_cast<std::uint32_t>(places_.size()); }
   [[nodiscard]] std::uint64_t version() const noexcept { return version_; }
@@ -43,6 +49,13 @@ class PlaceIndex {
   [[nodiscard]] std::uint64_t place_id(std::uint32_t row) const noexcept { return ids_[row]; }  ///< dictionary id
 
   [[nodiscard]] const AttributeIndex& attributes() const noexcept { return *attributes_; }
+
+  /// What a category that is asked for is called in this index: `name` itself, unless it is an old one.
+  [[nodiscard]] std::string category_now(const std::string& name) const {
+    const auto found = renamed_.find(name);
+    return found == renamed_.end() ? name : found->second;
+  }
+  [[nodiscard]] const Renamed& renamed() const noexcept { return renamed_; }
 
   // The same as columns for a scan, in fixed point.
   [[nodiscard]] std::span<const std::int32_t> x() const noexcept { return x_; }
@@ -84,6 +97,7 @@ class PlaceIndex {
   std::vector<std::uint64_t> ids_;
   std::vector<std::uint32_t> rows_;  ///< by dictionary id
   std::unique_ptr<const AttributeIndex> attributes_;
+  const Renamed renamed_;
 };
 
 /// The square of the angle between two points, in radians. Within 1e-6 of itself as far as a tenth of the way round the

@@ -392,6 +392,67 @@ TEST_CASE("kept answers know conditions, open hours and rules") {
   CHECK(f.answer({})->items[0].place.attributes.empty());
 }
 
+TEST_CASE("conditions, lists and rules that say an old name of a category mean what it is called now") {
+  Fixture f;
+  f.options.answers.memory_bytes = 1u << 20;
+  f.options.answers.ttl = f.options.answers.ttl_min = std::chrono::hours(1);
+  f.options.rules = {{.name = "cafes", .when = "category = cafe", .effect = RuleEffect::kPin}};
+  f.open();
+  f.add("c", 3, {}, "cafe");
+  f.add("b", 2, {}, "bar");
+  f.add("s", 1, {}, "shop");
+  const auto check = [&](const std::string& name, const Ids& of_it, const Ids& others) {
+    CAPTURE(name);
+    for (int kept = 0; kept < 2; ++kept) {
+      CHECK(f.ask({.categories = {name}}) == of_it);
+      CHECK(f.ask({.exclude_categories = {name}}) == others);
+      CHECK(f.ask({.where = "category = " + name}) == of_it);
+      CHECK(f.ask({.where = "category != " + name}) == others);
+      CHECK(f.ask({.where = "category in (" + name + ", none) and not category in (none)"}) == of_it);
+    }
+  };
+  const auto rename = [&](const std::string& from, const std::string& to, CategoryTarget target) {
+    const auto moved = f.engine->rename_category({}, from, to, target);
+    REQUIRE_MESSAGE(moved.ok(), moved.status().to_string());
+  };
+  check("cafe", {"c"}, {"s", "b"});
+  check("bar", {"b"}, {"c", "s"});
+  CHECK(f.ask({}) == Ids{"c", "s", "b"});
+
+  rename("cafe", "bar", CategoryTarget::kExisting);
+  for (const char* name : {"cafe", "bar"}) check(name, {"b", "c"}, {"s"});
+  CHECK(f.ask({}) == Ids{"b", "c", "s"});
+  CHECK(f.engine->status({}).idle_rules.empty());
+  CHECK(f.ask({.where = "category < \"c\""}) == Ids{"b", "c"});  // compares bytes, and means no name
+
+  rename("bar", "pub", CategoryTarget::kNewName);
+  for (const char* name : {"cafe", "bar", "pub"}) check(name, {"b", "c"}, {"s"});
+  CHECK(f.ask({.where = "category < \"c\""}).empty());
+  f.open();
+  for (const char* name : {"cafe", "bar", "pub"}) check(name, {"b", "c"}, {"s"});
+
+  // Of two names of one category neither is there twice, and a name that is taken up again is the one that counts.
+  CHECK(f.ask({.categories = {"cafe", "bar", "shop"}}) == Ids{"b", "c", "s"});
+  rename("pub", "cafe", CategoryTarget::kNewName);
+  for (const char* name : {"cafe", "bar", "pub"}) check(name, {"b", "c"}, {"s"});
+}
+
+TEST_CASE("what a name of a category without places means is answered anew once the category has become another") {
+  Fixture f;
+  f.options.answers.memory_bytes = 1u << 20;
+  f.options.answers.ttl = f.options.answers.ttl_min = std::chrono::hours(1);
+  f.open();
+  f.add("b", 1, {}, "cafe");
+  f.add("b", 1, {}, "bar");
+  CHECK(f.ask({.where = "category = cafe"}).empty());
+  CHECK(f.ask({.exclude_categories = {"cafe"}}) == Ids{"b"});
+  const auto moved = f.engine->rename_category({}, "cafe", "bar", CategoryTarget::kExisting);
+  REQUIRE_MESSAGE(moved.ok(), moved.status().to_string());
+  CHECK(*moved == 0);
+  CHECK(f.ask({.where = "category = cafe"}) == Ids{"b"});
+  CHECK(f.ask({.exclude_categories = {"cafe"}}).empty());
+}
+
 TEST_CASE("options of places that make no sense are refused with the key") {
   const auto problem = [](PlaceOptions options, std::vector<PlaceRule> rules = {}) {
     return check_place_options(options, rules).message();

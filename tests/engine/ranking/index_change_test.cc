@@ -74,6 +74,16 @@ TEST_CASE("a request whose places change in its middle leaves out the places tha
   CHECK(ids_of(*answer) == std::vector<std::string>{"a", "c"});
 }
 
+TEST_CASE("who means something else by a name of a category than another makes other answers than that one") {
+  Fixture f({at("a", {40.701, -74.0}, "bar"), at("gone", {40.702, -74.0}, "cafe")});
+  f.import({at("gone", {40.702, -74.0}, "bar")});
+  f.recommender->tell_what_answers_are_made_with();
+  const std::string before = *f.recommender->made_with();
+  REQUIRE(f.state->catalog().rename_category("cafe", "bar", CategoryTarget::kExisting).value() == 0);
+  f.recommender->refresh_index();
+  CHECK(*f.recommender->made_with() != before);
+}
+
 TEST_CASE("a request whose places change in its middle starts from the user's last place as it was") {
   Fixture f({at("a", {40.701, -74.0}), at("b", {40.702, -74.0})});
   f.visit("u", "b");
