@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "engine/ranking/explain/sentences.h"
 #include "engine/ranking/score/facts.h"
 #include "engine/ranking/score/ranking_features.h"
 #include "features/event_changes.h"
@@ -129,6 +130,7 @@ Result<Reads> OwnFeatures::check(const RankingFeatureSpec& spec, std::span<const
                             "a user by place, category or cell");
   }
   CAIRN_RETURN_IF_ERROR(check_key(spec, *view, types));
+  CAIRN_RETURN_IF_ERROR(check_own_template("reason", spec.reason));
   return *reads;
 }
 

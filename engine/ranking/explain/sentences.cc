@@ -232,6 +232,10 @@ std::string Language::sentence(std::span<const std::string> clauses) const {
 
 // ---- all of them --------------------------------------------------------------------------------------------------
 
+Status check_own_template(const std::string& where, std::string_view text) {
+  return check_template(where, text, kOfOwnFeatures);
+}
+
 Result<Sentences> Sentences::create(const ReasonOptions& options, std::span<const RankingFeatureSpec> features) {
   Sentences made;
   Language english;

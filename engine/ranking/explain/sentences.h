@@ -78,6 +78,10 @@ class Language {
   std::map<std::string, std::string> templates_;  ///< all that there are
 };
 
+/// Whether an own feature's template names only what it has, its value.
+/// Returns: INVALID_ARGUMENT, beginning with `where`, with what it may name.
+[[nodiscard]] Status check_own_template(const std::string& where, std::string_view text);
+
 /// The languages of a deployment. Immutable. Threads: any.
 class Sentences {
  public:

@@ -248,6 +248,13 @@ TEST_CASE("a feature that makes no sense is refused, and what is wrong named") {
   CHECK(refused({.name = "A", .view = "place_visits"}).starts_with("name: must be"));
   CHECK(refused({.name = "x", .view = "place_visits", .weight = std::nan("")}).starts_with("weight: must be"));
   CHECK(refused({.name = "x", .view = "place_visits", .weight = 1.0}).empty());
+  const auto said = [&](const std::string& reason) {
+    return refused({.name = "x", .view = "place_visits", .weight = 1.0, .reason = reason});
+  };
+  CHECK(said("{value} visits, {value} in all").empty());
+  CHECK(said("{val} x {value}") == "reason: '{val}' stands for nothing there; it may name {value}");
+  CHECK(said("{value} x {value") == "reason: '{value' stands for nothing there; it may name {value}");
+  CHECK(said("{}") == "reason: '{}' stands for nothing there; it may name {value}");
 }
 
 TEST_CASE("own features are listed with what they read, behind the built-in ones") {

@@ -886,17 +886,19 @@ TEST_CASE("what a type counts as, a ranking feature and a rule that are wrong ar
                                         "[types]\ndeclared = [\"purchase\"]\n[types.counts_as]\npurchase = \"vist\"\n"
                                         "[[ranking_feature]]\nname = \"x\"\nview = \"place_ratings\"\nweight = 1\n"
                                         "[[ranking_feature]]\nname = \"y\"\nview = \"place_by_type\"\nkey = "
-                                        "\"purchase\"\nweight = 1\n"
+                                        "\"purchase\"\nweight = 1\nreason = \"{val} x {value\"\n"
                                         "[[rule]]\nname = \"r\"\nwhen = \"price <\"\nadd = 1.0\n"
                                         "[[feature_view]]\nname = \"place_by_type\"\nentity = \"place\"\ndimension = "
                                         "\"type\"\nevents = { visit = 1, purchase = 5 }\n");
   const Outcome checked = run_cli({"-o", "json", "config", "check", bad});
   INFO(checked.out);
   const auto problems = nlohmann::json::parse(checked.out)["problems"];
-  REQUIRE(problems.size() == 3);
+  REQUIRE(problems.size() == 4);
   CHECK(mentions(problems[0].dump(), "'purchase' must count as view, click, visit"));
   CHECK(mentions(problems[1].dump(), "ranking_feature[0].view: no feature view is named 'place_ratings'"));
-  CHECK(mentions(problems[2].dump(), "rule[0].when: "));
+  CHECK(
+      mentions(problems[2].dump(), "ranking_feature[1].reason: '{val}' stands for nothing there; it may name {value}"));
+  CHECK(mentions(problems[3].dump(), "rule[0].when: "));
 }
 
 TEST_CASE_FIXTURE(Cli, "doctor says of a state directory that is a file what it is and what to do") {
