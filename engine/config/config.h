@@ -56,6 +56,9 @@ struct Vocabulary {
   std::function<Status(const std::string& directory)> check_ranker;
   /// Whether a directory's head is that of a model; empty: [model] dir is not looked into. As above.
   std::function<Status(const std::string& directory)> check_model = {};
+  /// Whether nothing is in the way of a state directory; empty: [state] dir is not looked for. Its messages name the
+  /// key.
+  std::function<Status(const std::string& directory)> check_state_dir = {};
   /// Whether [sql] and a property of [kafka.properties] are such that a start takes them; empty: not asked. The answers
   /// hold no values, which may be secrets.
   std::function<Status(const SqlOptions& options)> check_postgres_options = {};

@@ -47,6 +47,15 @@ void check_cache(Draft* draft) {
                              "); raise ttl or lower ttl_min");
 }
 
+/// A file that is in the way of the state directory is there before the start as well.
+void check_state_dir(const Vocabulary& vocabulary, Draft* draft) {
+  const std::string& directory = draft->config.engine.state_dir;
+  const Where* where = draft->where("state.dir");
+  if (where == nullptr || directory.empty() || !vocabulary.check_state_dir) return;
+  const Status checked = vocabulary.check_state_dir(directory);
+  if (!checked.ok()) draft->problem(*where, checked.message());
+}
+
 /// Sharing needs somebody to share with.
 void check_shared_cache(Draft* draft) {
   const EngineOptions& engine = draft->config.engine;
@@ -388,6 +397,7 @@ void check_rules(const Vocabulary& vocabulary, Draft* draft) {
   check_mapping(vocabulary, draft);
   check_listen(draft);
   check_memory(draft);
+  check_state_dir(vocabulary, draft);
   check_checkpoints(draft);
   check_source_names(draft);
   check_ranker(vocabulary, draft);

@@ -11,6 +11,29 @@
 #include <optional>
 #include <system_error>
 
+#include "cairn/state_dir.h"
+
+namespace cairn {
+
+Status check_state_dir(const std::string& directory) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  fs::path part = directory;
+  while (!part.empty() && part != part.parent_path()) {
+    const fs::file_status found = fs::status(part, ignored);
+    if (fs::is_directory(found)) return ok_status();
+    if (fs::exists(found)) {
+      const std::string what = fs::is_regular_file(found) ? "a file" : "no directory";
+      return invalid_argument("state.dir: '" + part.string() + "' is " + what +
+                              "; name a directory, which is created where there is none, or move that out of the way");
+    }
+    part = part.parent_path();
+  }
+  return ok_status();
+}
+
+}  // namespace cairn
+
 namespace cairn::state {
 
 namespace fs = std::filesystem;
@@ -41,23 +64,6 @@ Status make_directories(const fs::path& path) {
   Status made = make_directory(path);
   if (!fs::is_directory(path, error)) return made;
   return sync_folder(path.has_parent_path() ? path.parent_path() : fs::path("."));
-}
-
-/// Returns: INVALID_ARGUMENT where the path, or what it lies in, is there and no directory.
-Status check_no_file(const fs::path& path) {
-  std::error_code ignored;
-  fs::path part = path;
-  while (!part.empty() && part != part.parent_path()) {
-    const fs::file_status found = fs::status(part, ignored);
-    if (fs::is_directory(found)) return ok_status();
-    if (fs::exists(found)) {
-      const std::string what = fs::is_regular_file(found) ? "a file" : "no directory";
-      return invalid_argument("state.dir: '" + part.string() + "' is " + what +
-                              "; name a directory, which is created where there is none, or move that out of the way");
-    }
-    part = part.parent_path();
-  }
-  return ok_status();
 }
 
 /// "cairn (uid 999)"
@@ -96,7 +102,7 @@ Status check_owner(const std::string& path, const std::string& store) {
 Result<StateDirectory> StateDirectory::open(const std::string& path, Owner owner) {
   if (path.empty())
     return invalid_argument("state.dir (EngineOptions::state_dir) is empty; name a directory for the engine's state");
-  CAIRN_RETURN_IF_ERROR(check_no_file(fs::path(path)));
+  CAIRN_RETURN_IF_ERROR(check_state_dir(path));
   if (owner == Owner::kOurs) CAIRN_RETURN_IF_ERROR(check_owner(path, at(path).store()));
   CAIRN_RETURN_IF_ERROR(
       make_directories(fs::path(path)).with_context("cannot create the state directory '" + path + "'"));

@@ -1,6 +1,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "cairn/state_dir.h"
 #include "tools/cairn/commands.h"
 #include "tools/cairn/output.h"
 #include "tools/cairn/vocabulary.h"
@@ -37,7 +38,9 @@ nlohmann::json list_of(const std::vector<config::Problem>& problems) {
 }
 
 void run_check(const GlobalOptions& options, const std::string& file) {
-  const config::ConfigReport report = read(file);
+  config::Vocabulary words = vocabulary();
+  words.check_state_dir = check_state_dir;  // a start is meant
+  const config::ConfigReport report = config::check_config_file(file, config::process_environment(), words);
   if (options.json()) {
     print(dump({{"ok", report.ok()}, {"problems", list_of(report.problems)}, {"warnings", list_of(report.warnings)}}));
   } else if (std::fputs(report.warnings_text().c_str(), stderr); !report.ok()) {

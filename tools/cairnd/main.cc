@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "cairn/engine.h"
+#include "cairn/state_dir.h"
 #include "engine/config/config.h"
 #include "tools/cairnd/arguments.h"
 #include "tools/cairnd/daemon.h"
@@ -17,6 +18,7 @@ config::Vocabulary engine_vocabulary() {
   config::Vocabulary vocabulary;
   for (const RankingFeatureInfo& feature : ranking_features()) vocabulary.ranking_features.push_back(feature.name);
   for (const FeatureViewSpec& view : builtin_feature_views()) vocabulary.builtin_views.push_back(view.name);
+  vocabulary.check_state_dir = check_state_dir;
   vocabulary.check_ranker = check_ranker;
   vocabulary.check_model = check_model_directory;
   vocabulary.check_postgres_options = check_postgres_options;

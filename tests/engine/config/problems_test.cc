@@ -110,6 +110,19 @@ TEST_CASE("weights that are named stand beside the ranker's, unless defaults say
   CHECK_FALSE(of_environment.config.engine.ranking.default_weights);
 }
 
+TEST_CASE("what is in the way of the state directory is a problem at its key") {
+  Vocabulary words = vocabulary();
+  words.check_state_dir = [](const std::string& directory) {
+    return directory == "/a/file" ? invalid_argument("state.dir: '/a/file' is a file") : Status();
+  };
+  const auto problems_with = [&](const std::string& text) {
+    return check_config(text, "c.toml", {}, words).problems_text();
+  };
+  CHECK(problems_with("[state]\ndir = \"/a/file\"\n") == "c.toml:2:7: state.dir: '/a/file' is a file\n");
+  CHECK(problems_with("[state]\ndir = \"/a\"\n") == "");
+  CHECK(check("[state]\ndir = \"/a/file\"\n").ok());
+}
+
 TEST_CASE("declared types count as built-in ones, once or so often") {
   const ConfigReport report = check(
       "[types]\ndeclared = [\"purchase\", \"wish\"]\n[types.counts_as]\npurchase = { as = \"visit\", weight = 5 }\n"

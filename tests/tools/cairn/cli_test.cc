@@ -915,6 +915,21 @@ TEST_CASE_FIXTURE(Cli, "doctor says of a state directory that is a file what it 
   }
 }
 
+TEST_CASE("the check of a configuration says of a state directory that is a file, or lies under one, what it is") {
+  const cairn::test::TemporaryFolder scratch;
+  const std::string file = scratch.write("state", "a file");
+  for (const std::string& dir : {file, file + "/below/it"}) {
+    const std::string config = scratch.write("cairn.toml", "[state]\ndir = \"" + dir + "\"\n");
+    const Outcome outcome = run_cli({"config", "check", config});
+    CHECK(outcome.exit_code == 1);
+    CHECK(outcome.err == config + ":2:7: state.dir: '" + file +
+                             "' is a file; name a directory, which is created where there is none, or move that out "
+                             "of the way\n");
+  }
+  const std::string to_be = scratch.write("cairn.toml", "[state]\ndir = \"" + (scratch / "not/there/yet") + "\"\n");
+  CHECK(run_cli({"config", "check", to_be}).exit_code == 0);
+}
+
 TEST_CASE("what libpq and librdkafka would not take is found by the check, and is not repeated") {
   const cairn::test::TemporaryFolder scratch;
   const std::string bad = scratch.write("bad.toml",
