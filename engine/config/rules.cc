@@ -137,6 +137,15 @@ void check_weights(const Vocabulary& vocabulary, Draft* draft) {
   for (const auto& [name, weight] : draft->config.engine.ranking.weights) {
     const Where* where = draft->where(full_key("ranking.weights", name));
     if (known.contains(name) || where == nullptr) continue;
+    const auto& own = draft->config.engine.ranking.features;
+    const auto named = std::find_if(own.begin(), own.end(), [&](const auto& one) { return one.name == name; });
+    if (named != own.end()) {
+      draft->problem(*where, "'" + printable(name) + "' is a feature of your own, which is weighed where it is " +
+                                 "declared; give its [[ranking_feature]] table (ranking_feature[" +
+                                 std::to_string(named - own.begin()) + "]) weight = " + format_number(weight) +
+                                 ", and leave it out here");
+      continue;
+    }
     draft->problem(*where, "unknown ranking feature '" + printable(name) + "'" +
                                did_you_mean(name, vocabulary.ranking_features) + "; there are " +
                                joined(vocabulary.ranking_features));

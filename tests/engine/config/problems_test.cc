@@ -110,6 +110,17 @@ TEST_CASE("weights that are named stand beside the ranker's, unless defaults say
   CHECK_FALSE(of_environment.config.engine.ranking.default_weights);
 }
 
+TEST_CASE("who weighs a feature of their own beside the built-in ones is shown where it is weighed") {
+  const std::string declared =
+      "[[ranking_feature]]\nname = \"quiet\"\nview = \"v\"\nweight = 1\n"
+      "[[ranking_feature]]\nname = \"busy\"\nview = \"v\"\nweight = 2\n";
+  CHECK(problems("[ranking.weights]\nbusy = 0.5\n" + declared) ==
+        "c.toml:2:8: 'busy' is a feature of your own, which is weighed where it is declared; give its "
+        "[[ranking_feature]] table (ranking_feature[1]) weight = 0.5, and leave it out here\n");
+  CHECK(problems("[ranking.weights]\nbussy = 0.5\n" + declared)
+            .starts_with("c.toml:2:9: unknown ranking feature 'bussy'; there are distance"));
+}
+
 TEST_CASE("what is in the way of the state directory is a problem at its key") {
   Vocabulary words = vocabulary();
   words.check_state_dir = [](const std::string& directory) {
