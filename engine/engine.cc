@@ -277,7 +277,7 @@ void EngineImpl::start_upkeep() {
     recommender_->notice_time(clock_.now());
     recommender_->prepare(clock_.now());
   });
-  chores.emplace_back([this] { idle_rules_log_.round(recommender_->idle_rules()); });
+  chores.emplace_back([this] { idle_rules_log_.round(recommender_->idle_rules(), recommender_->rules()); });
   if (sql_) sql_->add_chores(&chores);
   if (shared_) chores.emplace_back([this] { shared_->run(); });
   chores.emplace_back([this] { trimmer_->trim(); });

@@ -275,6 +275,8 @@ void Recommender::describe(EngineStatus* status) const {
 
 std::vector<IdleRule> Recommender::idle_rules() const { return places()->rules()->idle(); }
 
+std::vector<PlaceRule> Recommender::rules() const { return places()->rules()->rules(); }
+
 // ---- answering ----------------------------------------------------------------------------------------------------
 
 Status Recommender::wait_for_offset(const CallContext& call, const RecommendRequest& request) const {

@@ -162,6 +162,8 @@ class Recommender {
   void describe(EngineStatus* status) const;
   /// See EngineStatus.
   [[nodiscard]] std::vector<IdleRule> idle_rules() const;
+  /// Those in force, whatever the time.
+  [[nodiscard]] std::vector<PlaceRule> rules() const;
   [[nodiscard]] std::shared_ptr<const PlaceIndex> index() const { return places()->shared_index(); }
 
  private:

@@ -23,24 +23,34 @@ TEST_CASE("a rule that does nothing is named once, in the second round that sees
   const std::string says = "a rule does nothing, or not what it says: ";
   const IdleRule lunch{"lunch", "it matches none of the places"};
   const IdleRule misspelt{"misspelt", "no place has an attribute 'prize'; did you mean 'price'?"};
-  log.round({lunch});
+  std::vector<PlaceRule> rules{{.name = "lunch", .when = "price > 100"}, {.name = "misspelt", .when = "prize > 1"}};
+  log.round({lunch}, rules);
   CHECK(lines.empty());
-  log.round({lunch, misspelt});
+  log.round({lunch, misspelt}, rules);
   CHECK(lines == Lines{says + lunch.why});
-  log.round({lunch, misspelt});
-  log.round({lunch, misspelt});
+  log.round({lunch, misspelt}, rules);
+  log.round({lunch, misspelt}, rules);
   CHECK(lines == Lines{says + lunch.why, says + misspelt.why});
 
   const IdleRule other{"misspelt", "it matches none of the places"};
-  log.round({other});
-  log.round({other});
+  log.round({other}, rules);
+  log.round({other}, rules);
   CHECK(lines.size() == 3);
   // One that did something meanwhile is news.
-  log.round({});
-  log.round({lunch});
+  log.round({}, rules);
+  log.round({lunch}, rules);
   CHECK(lines.size() == 3);
-  log.round({lunch});
+  log.round({lunch}, rules);
   CHECK(lines.size() == 4);
+  // So is another one of that name, even where it does as little; the rest is not said again.
+  log.round({lunch, other}, rules);
+  log.round({lunch, other}, rules);
+  CHECK(lines.size() == 5);
+  rules[0].when = "price > 90";
+  log.round({lunch, other}, rules);
+  log.round({lunch, other}, rules);
+  CHECK(lines.size() == 6);
+  CHECK(lines.back() == says + lunch.why);
 }
 
 }  // namespace

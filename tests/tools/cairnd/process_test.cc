@@ -184,6 +184,31 @@ TEST_CASE("SIGHUP applies the log level, names what needs a restart, and refuses
   CHECK(daemon.process.wait() == 0);
 }
 
+TEST_CASE(
+    "SIGHUP with another rule that does nothing has it named in the log, also where the one before did as little") {
+  const auto rule = [](const std::string& name, const std::string& price) {
+    return "[[rule]]\nname = \"" + name + "\"\nwhen = \"price > " + price + "\"\nadd = 1\n";
+  };
+  const Site site;
+  site.configure(rule("dear", "100"));
+  Running daemon(site);
+  CHECK(ask(daemon.port(), "POST", "/v1/places", R"({"place_id":"p","lat":40.7,"lon":-74.0,"attributes":{"price":3}})")
+            .starts_with("HTTP/1.1 200"));
+  REQUIRE(daemon.process.wait_for_error_text("\"rule\":\"dear\""));
+
+  site.configure(rule("dear", "90") + rule("new", "80"));
+  daemon.process.signal(SIGHUP);
+  // It is new, and so has to wait for a second look, which the other had before.
+  REQUIRE(daemon.process.wait_for_error_text("\"rule\":\"new\""));
+  const std::string& log = daemon.process.error();
+  const std::size_t reloaded = log.find("\"config.reloaded\"");
+  REQUIRE(reloaded != std::string::npos);
+  CHECK(log.find("\"rule\":\"dear\"", reloaded) != std::string::npos);
+  CHECK(log_record(log, "rules.idle")["level"] == "warning");
+  daemon.process.signal(SIGTERM);
+  CHECK(daemon.process.wait() == 0);
+}
+
 /// A folder of models, and a site that is configured with one of them.
 struct ModelSite {
   ModelSite() { configure("a"); }
