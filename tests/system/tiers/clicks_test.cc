@@ -104,7 +104,8 @@ class Street {
       known = clicks_.must_know(at, user);
     }
     judge(user, known, answer);
-    REQUIRE(complaints() == 0);
+    const std::string first = first_complaint();
+    REQUIRE_MESSAGE(first.empty(), first);
     return answer;
   }
   /// Whoever asks this daemon later relies on it.
@@ -121,9 +122,9 @@ class Street {
     if (!complaint.empty()) complaints_.push_back(complaint);
     ++tiers_[answer.at("cache").is_null() ? "computed" : answer.at("cache").at("tier").get<std::string>()];
   }
-  std::size_t complaints() {
+  std::string first_complaint() {
     const std::lock_guard lock(told_);
-    return complaints_.size();
+    return complaints_.empty() ? "" : complaints_.front();
   }
 
   /// Others ask for the same users. What is broken off by a kill is nobody's answer.
