@@ -5,6 +5,7 @@
 #include "cairn/kill_point.h"
 #include "engine/state/feature_state.h"
 #include "engine/state/keys.h"
+#include "features/renamed.h"
 #include "features/row.h"
 
 // Events that are taken out of the features again (README.md, "Corrections").
@@ -42,6 +43,7 @@ ResolvedEvent FeatureState::resolve(const Interaction& event) const {
 /// Where an event was counted that was applied at `moment`: the catalogue may say something else of its place by now.
 FeatureState::Counted FeatureState::as_counted(const Interaction& event, std::uint32_t moment) const {
   Counted counted{.event = resolve(event)};
+  counted.noted = moment != 0;
   counted.weighed = past_weights_.at(moment);
   ResolvedEvent& resolved = counted.event;
   if (resolved.place == kNoPlace) return counted;
@@ -56,51 +58,42 @@ FeatureState::Counted FeatureState::as_counted(const Interaction& event, std::ui
     resolved.waits = false;
     return counted;
   }
-  // It waited for its place, but for its own position.
-  const auto own_cell = features::cell_of(std::nullopt, event.position);
-  const bool here = !resolved.waits;
-  counted.unsure = !then.known || (then.coming && !here);
-  if (counted.unsure || !then.coming) return counted;
-  counted.settled_unseen = !then.stayed;
-  // Cells were given what waited for the place when it came.
+  counted.unsure = !then.known;
+  if (counted.unsure) return counted;
+  // It waited for its place, but for its own position. In rows of users it waits yet: what arrives there is added when
+  // they are read. Cells were given what waited for the place when it came.
+  resolved.waits = true;
+  resolved.category.reset();
+  resolved.cell = features::cell_of(std::nullopt, event.position);
+  if (!then.coming) return counted;
+  counted.came = true;
+  if (resolved.cell) return counted;
   counted.in_cells = resolved;
-  counted.in_cells->cell = own_cell ? own_cell : then.coming->cell;
-  if (!own_cell) counted.in_cells->category = then.coming->category;
-  if (own_cell) resolved.cell = own_cell;
+  counted.in_cells->waits = false;
+  counted.in_cells->category = then.coming->category;
+  counted.in_cells->cell = then.coming->cell;
   return counted;
 }
 
 void FeatureState::for_each_counted(const Counted& counted, const Accumulator::VisitRow& visit) const {
-  if (!counted.in_cells) return accumulator_.for_each_row(counted.event, visit, counted.weighed);
-  const auto only = [&](bool cells) -> Accumulator::VisitRow {
-    return [cells, &visit](const std::string& key, const auto& changes) {
-      if (cell_of_key(key).has_value() == cells) visit(key, changes);
-    };
+  if (!counted.came) return accumulator_.for_each_row(counted.event, visit, counted.weighed);
+  const Accumulator::VisitRow elsewhere = [&visit](const std::string& key, const auto& changes) {
+    if (!waiting_place_of_key(key)) visit(key, changes);
   };
-  accumulator_.for_each_row(counted.event, only(false), counted.weighed);
-  accumulator_.for_each_row(*counted.in_cells, only(true), counted.weighed);
+  accumulator_.for_each_row(counted.event, elsewhere, counted.weighed);
+  if (!counted.in_cells) return;
+  const Accumulator::VisitRow in_cells = [&visit](const std::string& key, const auto& changes) {
+    if (cell_of_key(key)) visit(key, changes);
+  };
+  accumulator_.for_each_row(*counted.in_cells, in_cells, counted.weighed);
 }
 
-std::size_t FeatureState::drop_unsure(const Counted& counted, const std::string& key, const features::Row* row,
-                                      std::vector<features::Change>* changes) const {
-  const std::size_t before = changes->size();
-  const bool own_cell = counted.event.interaction->position.has_value();
-  if (counted.unsure) {
-    const bool cell = cell_of_key(key) || waiting_place_of_key(key);
-    std::erase_if(*changes, [&](const features::Change& change) {
-      const Dimension by = change.view->spec.dimension;
-      return cell || by == Dimension::kCategory || by == Dimension::kCell;
-    });
-  } else if (counted.settled_unseen && !(cell_of_key(key) && !own_cell)) {
-    const std::uint64_t place = counted.event.place;
-    const auto this_place = [&](std::uint64_t one) { return one == place ? catalog_.facts(one) : std::nullopt; };
-    const bool waits = row != nullptr && !features::arrived(stored_.schema, *row, this_place).blocks.empty();
-    std::erase_if(*changes, [&](const features::Change& change) {
-      const Dimension by = change.view->spec.dimension;
-      return !waits && (by == Dimension::kCategory || (by == Dimension::kCell && !own_cell));
-    });
-  }
-  return before - changes->size();
+std::size_t FeatureState::drop_unsure(const std::string& key, std::vector<features::Change>* changes) {
+  const bool cell = cell_of_key(key) || waiting_place_of_key(key);
+  return std::erase_if(*changes, [cell](const features::Change& change) {
+    const Dimension by = change.view->spec.dimension;
+    return cell || by == Dimension::kCategory || by == Dimension::kCell;
+  });
 }
 
 /// What is stored of the rows that the batch's retractions may change. It is read before anything of the batch is
@@ -137,7 +130,7 @@ void FeatureState::undo(std::uint32_t index, const ReadVersion& version, Retract
   // A place that came with this very batch has its number now.
   if (event.place == kNoPlace) event.place = place_ids_.find(event.interaction->place.str()).value_or(kNoPlace);
   ++totals->retracted;
-  if (event.waits && !counted.unsure && waiting_.contains(event.place))
+  if (event.waits && !counted.unsure && !counted.came && waiting_.contains(event.place))
     waiting_.add(event.place, ~std::uint64_t{0});  // one less
   using Changes = std::vector<features::Change>;
   const auto take_out = [&](const std::string& key, const Changes& changes) CAIRN_REQUIRES(windows_->growing_mutex()) {
@@ -148,11 +141,9 @@ void FeatureState::undo(std::uint32_t index, const ReadVersion& version, Retract
     }
     features::TakenOut taken;
     Changes sure = changes;
-    if (counted.unsure || counted.settled_unseen) {
-      const auto unsettled = unsettled_row_now(key, version, *found->second);
-      totals->values_lost += drop_unsure(counted, key, unsettled.get(), &sure);
-    }
-    auto row = row_now(key, version, *found->second);
+    if (counted.unsure) totals->values_lost += drop_unsure(key, &sure);
+    // What waits in the row goes on waiting: it follows its place, as it would had this event never been.
+    auto row = counted.noted ? renamed_row_now(key, version, *found->second) : row_now(key, version, *found->second);
     features::take_out(sure, row.get(), &taken);
     totals->values_lost += taken.lost;
     if (taken.values == 0) return;
@@ -170,6 +161,15 @@ std::shared_ptr<features::Row> FeatureState::row_now(const std::string& key, con
   const auto row = unsettled_row_now(key, version, stored);
   const RowCache::RowPtr whole = settled(row);
   return whole == row ? row : std::make_shared<features::Row>(*whole);
+}
+
+/// The row with everything that was applied to it, under the categories of today. What has arrived waits there yet.
+std::shared_ptr<features::Row> FeatureState::renamed_row_now(const std::string& key, const ReadVersion& version,
+                                                             const RowCache::RowPtr& stored) const {
+  auto row = unsettled_row_now(key, version, stored);
+  const auto now = [this](std::uint64_t category) { return catalog_.category_now(category); };
+  if (catalog_.any_renamed()) features::rename_categories(stored_.schema, now, row.get());
+  return row;
 }
 
 std::shared_ptr<features::Row> FeatureState::unsettled_row_now(const std::string& key, const ReadVersion& version,
@@ -258,7 +258,7 @@ Status FeatureState::mend(const History& history) {
     if (noted == inexact_.end()) continue;
     const auto stored = stored_row(key, *version);
     if (!stored.ok()) continue;  // it stays noted
-    auto row = row_now(key, *version, stored->row);
+    auto row = renamed_row_now(key, *version, stored->row);
     std::vector<features::InexactEntry> left = noted->second;
     const bool changed = features::mend(features::to_row(delta.entries()), row.get(), &left);
     if (changed) rebase_row(key, std::move(row));

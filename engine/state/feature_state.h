@@ -217,8 +217,9 @@ class FeatureState {
     features::ResolvedEvent event;
     std::optional<features::ResolvedEvent> in_cells;  ///< the same in rows of cells, where that is another one
     const features::EventChanges* weighed = nullptr;  ///< see PastWeights::at
-    bool unsure = false;          ///< what it changed by category, and by cell where it has no position, is not known
-    bool settled_unseen = false;  ///< the same in rows in which it waits no more
+    bool noted = false;                               ///< it is known when it was applied
+    bool came = false;                                ///< it waited for its place, which has come
+    bool unsure = false;  ///< what it changed by category, and by cell where it has no position, is not known
   };
   struct RetractedRows {
     std::unordered_map<std::uint32_t, Counted> events;  ///< by index in the batch
@@ -232,8 +233,7 @@ class FeatureState {
   /// Accumulator::for_each_row of an event as it was counted.
   void for_each_counted(const Counted& counted, const Accumulator::VisitRow& visit) const;
   /// Takes out of `*changes` what may have been counted elsewhere. Returns: how many.
-  std::size_t drop_unsure(const Counted& counted, const std::string& key, const features::Row* row,
-                          std::vector<features::Change>* changes) const;
+  static std::size_t drop_unsure(const std::string& key, std::vector<features::Change>* changes);
   Status read_retracted(std::span<const Interaction> interactions, const ReadVersion& version, RetractedRows* rows)
       CAIRN_REQUIRES(windows_->growing_mutex());
   /// Takes the event of the batch's retraction `index` out of every row.
@@ -241,6 +241,8 @@ class FeatureState {
       CAIRN_REQUIRES(windows_->growing_mutex());
   [[nodiscard]] std::shared_ptr<features::Row> row_now(const std::string& key, const ReadVersion& version,
                                                        const RowCache::RowPtr& stored) const;
+  [[nodiscard]] std::shared_ptr<features::Row> renamed_row_now(const std::string& key, const ReadVersion& version,
+                                                               const RowCache::RowPtr& stored) const;
   [[nodiscard]] std::shared_ptr<features::Row> unsettled_row_now(const std::string& key, const ReadVersion& version,
                                                                  const RowCache::RowPtr& stored) const;
   /// From here on the row is `row` and what comes.

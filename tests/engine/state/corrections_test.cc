@@ -532,6 +532,38 @@ TEST_CASE("ids that a release without notes has stored are read, and any retract
   CHECK(counted(f, EntityKind::kPlace, "p0", Dimension::kHour) == 0);
 }
 
+TEST_CASE("events that wait for a place follow it as they would had another one never been and not been retracted") {
+  for (const bool own_position : {false, true}) {
+    for (const char* const first : {"", "Bar"}) {
+      for (const int when : {0, 1, 2}) {  // which of the imports it comes before
+        CAPTURE(own_position);
+        CAPTURE(first);
+        CAPTURE(when);
+        Fixture f;
+        Fixture wanted;
+        const Interaction stays = visit("late", kHour, "stays");
+        Interaction goes = visit("late", 2 * kHour, "goes");
+        if (own_position) goes.position = GeoPoint{45.2, 10.01};
+        std::int64_t at = 0;
+        REQUIRE(f.apply({goes, stays}, ++at).ok());
+        REQUIRE(wanted.apply({stays}, at).ok());
+        const Place places[] = {{PlaceId("late"), "", {45.2, 10.0}, first}, {PlaceId("late"), "", {50.0, 20.0}, "Zoo"}};
+        for (int import = 0; import < 3; ++import) {
+          if (import == when) REQUIRE(f.apply({retraction(goes)}, ++at).ok());
+          if (import == 2) break;
+          for (Fixture* const one : {&f, &wanted}) {
+            REQUIRE(one->state->upsert_places(std::span(&places[import], 1)).ok());
+            one->close_and_open();
+          }
+        }
+        CHECK(f.status().retracted_values_lost == 0);
+        check_same(f, wanted, true);
+        CHECK(counted(f, EntityKind::kUser, "u", Dimension::kCategory, "Zoo") == 1);
+      }
+    }
+  }
+}
+
 /// Changes a place or a category in both.
 void change_catalogue(std::mt19937_64& random, Fixture* f, Fixture* wanted) {
   const auto all = f->state->catalog().categories();
