@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cstddef>
-#include <cstdio>
 #include <optional>
 #include <utility>
 
@@ -15,21 +14,6 @@ namespace cairn::streaming {
 namespace {
 
 constexpr std::size_t kPayloadKept = 64 << 10;
-
-void append_escaped(std::string_view text, std::string* out) {
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out->push_back('\\');
-      out->push_back(c);
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      char escaped[7];
-      std::snprintf(escaped, sizeof escaped, "\\u%04x", static_cast<unsigned>(c));
-      out->append(escaped);
-    } else {
-      out->push_back(c);
-    }
-  }
-}
 
 /// A JSON string of `text`; bytes that are no UTF-8 are replaced.
 void append_string(std::string_view text, std::string* out) {

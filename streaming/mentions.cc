@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
+#include <cstdio>
 #include <optional>
 
 namespace cairn::streaming {
@@ -74,6 +75,21 @@ std::size_t take_escape(std::string_view rest, std::string* out) {
 }
 
 }  // namespace
+
+void append_escaped(std::string_view text, std::string* json) {
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      json->push_back('\\');
+      json->push_back(c);
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      char escaped[7];
+      std::snprintf(escaped, sizeof escaped, "\\u%04x", static_cast<unsigned>(c));
+      json->append(escaped);
+    } else {
+      json->push_back(c);
+    }
+  }
+}
 
 std::string without_escapes(std::string_view json) {
   std::string text;

@@ -6,6 +6,9 @@
 
 namespace cairn::streaming {
 
+/// Appends text as it stands between the quotes of a JSON string. What is no UTF-8 stays that.
+void append_escaped(std::string_view text, std::string* json);
+
 /// The text of a JSON string between its quotes: escapes become what they stand for. What is no escape stays.
 [[nodiscard]] std::string without_escapes(std::string_view json);
 

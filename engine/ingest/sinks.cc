@@ -43,27 +43,19 @@ bool alike(const Interaction& a, const Interaction& b) {
          a.type == b.type && a.time == b.time && a.value == b.value && a.position == b.position;
 }
 
-void append_json(std::string_view name, std::string_view text, std::string* json) {
+void append_member(std::string_view name, std::string_view text, std::string* json) {
   json->append(json->empty() ? "{\"" : ",\"").append(name).append("\":\"");
-  for (const char c : text) {
-    constexpr char kDigits[] = "0123456789abcdef";
-    if (static_cast<unsigned char>(c) < 0x20) {
-      json->append("\\u00").append({kDigits[c >> 4], kDigits[c & 15]});
-    } else {
-      if (c == '"' || c == '\\') json->push_back('\\');
-      json->push_back(c);
-    }
-  }
+  streaming::append_escaped(text, json);
   json->push_back('"');
 }
 
 /// A retraction whose record came decoded, in words that can be sent again when they are corrected.
 std::string as_json(const Interaction& event, const InteractionTypes& types) {
   std::string json;
-  append_json("user_id", event.user.str(), &json);
-  append_json("place_id", event.place.str(), &json);
-  append_json("type", types.name(event.type), &json);
-  append_json("event_id", event.event_id, &json);
+  append_member("user_id", event.user.str(), &json);
+  append_member("place_id", event.place.str(), &json);
+  append_member("type", types.name(event.type), &json);
+  append_member("event_id", event.event_id, &json);
   json += ",\"ts\":" + std::to_string(to_ms(event.time));
   char number[64];
   if (event.value) {

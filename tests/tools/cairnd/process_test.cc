@@ -504,6 +504,15 @@ TEST_CASE("the sample that the program prints is the one that is shipped, and th
   CHECK(checked.wait() == 0);
 }
 
+#ifdef CAIRN_OWN_HEAP
+TEST_CASE("the daemon's memory is jemalloc's, by the settings that the daemon brings") {
+  Process version(CAIRND_PATH, {"--version"}, {{"MALLOC_CONF", "stats_print:true"}});
+  REQUIRE(version.wait() == 0);
+  CHECK_MESSAGE(version.error().find("opt.percpu_arena: \"percpu\"") != std::string::npos, version.error());
+  CHECK(version.error().find("opt.dirty_decay_ms: 5000 ") != std::string::npos);
+}
+#endif
+
 TEST_CASE("help teaches, version tells, and a wrong word is exit code 2") {
   Process help(CAIRND_PATH, {"--help"}, {});
   CHECK(help.wait() == 0);
