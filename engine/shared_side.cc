@@ -98,10 +98,10 @@ bool SharedSide::note_trouble(std::string trouble) {
 
 /// Whose events everything was learned from. Those of a topic are the same for all who read the same partitions of it;
 /// what came through the API or from a file is this state directory's alone.
-std::string SharedSide::sources() const {
+std::string SharedSide::sources(std::span<const Watermark> reached) const {
   std::string topic;
   bool own = false;
-  for (const Watermark& mark : state_.watermarks()) {
+  for (const Watermark& mark : reached) {
     if (mark.position.offset.value == 0) continue;
     if (!options_.kafka.brokers.empty() && mark.source == options_.kafka.name) {
       append_number(static_cast<std::uint64_t>(mark.position.partition.value), &topic);
@@ -121,16 +121,17 @@ std::optional<SharedSide::Basis> SharedSide::basis_of(const RecommendRequest& re
   if (!made_with) return std::nullopt;
   // What depends on holidays and on what attributes are declared as, two daemons need not see alike.
   if (!request.where.empty() || request.open_at || request.open_now) return std::nullopt;
+  Basis basis{.bytes = {}, .personal = false, .reached = state_.watermarks()};
   state::RowCache::RowPtr row;  // null: nothing is known, or nobody in particular asks
   if (!request.user.str().empty()) {
     const auto user = state_.row(EntityKind::kUser, request.user.str());
     if (!user.ok()) return std::nullopt;
     row = user->row;
   }
-  Basis basis{.bytes = {}, .personal = row != nullptr};
+  basis.personal = row != nullptr;
   append_text(version(), &basis.bytes);
   append_text(*made_with, &basis.bytes);
-  append_text(sources(), &basis.bytes);
+  append_text(sources(basis.reached), &basis.bytes);
   if (basis.personal) {
     const state::Bits128 contents = state::hash_of_contents(state_, *row);
     append_number(contents.low, &basis.bytes);

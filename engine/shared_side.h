@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -64,7 +65,7 @@ class SharedSide final : public cache::SharedTier {
  private:
   SharedSide(const EngineOptions& options, const state::FeatureState& state, ranking::Recommender& recommender);
 
-  [[nodiscard]] std::string sources() const;
+  [[nodiscard]] std::string sources(std::span<const Watermark> reached) const;
   void hear_until(const std::stop_token& stop) CAIRN_EXCLUDES(mutex_);
   /// Returns: whether the trouble is another one than before.
   bool note_trouble(std::string trouble) CAIRN_EXCLUDES(mutex_);

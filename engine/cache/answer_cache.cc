@@ -183,7 +183,10 @@ Result<Recommendations> AnswerCache::answer_placed(const CallContext& call, cons
   if (asks_for_all(request)) {
     RecommendRequest for_all = request;
     for_all.user = UserId();
-    return answer_placed(call, for_all);
+    auto answer = answer_placed(call, for_all);
+    // An event of this user that came meanwhile lies before the positions that the answer says it is of, and is not in
+    // it.
+    if (!answer.ok() || !knows_(request.user)) return answer;
   }
   // Who asks for more than what is kept can give may not be content with what another is computing, which is older.
   const auto bound = request.max_staleness.value_or(std::chrono::milliseconds::max());

@@ -50,6 +50,21 @@ bool read_bytes(std::string_view bytes, std::string_view full, SharedAnswers::Ke
   return read_answer(&in, &kept->answer) && in.at_end();
 }
 
+/// An answer to nobody who is known says of no event that it reflects it, which this daemon had not seen when it found
+/// nothing known of the user: the event may be of this very user.
+void promise_no_more(std::span<const Watermark> reached, Freshness* freshness) {
+  for (auto* marks : {&freshness->watermarks, &freshness->durable}) {
+    std::erase_if(*marks, [&](Watermark& mark) {
+      const auto here = std::find_if(reached.begin(), reached.end(), [&](const Watermark& one) {
+        return one.source == mark.source && one.position.partition == mark.position.partition;
+      });
+      if (here == reached.end()) return true;
+      mark.position.offset = std::min(mark.position.offset, here->position.offset);
+      return false;
+    });
+  }
+}
+
 }  // namespace
 
 SharedAnswers::SharedAnswers(SharedTier& tier, const AnswerCacheOptions& options, std::function<TimePoint()> now,
@@ -68,7 +83,7 @@ void SharedAnswers::stop() {
 std::optional<SharedAnswers::Address> SharedAnswers::address_of(const RecommendRequest& request) const {
   Address address;
   address.invalidations = tier_.invalidations();
-  const auto basis = tier_.basis_of(request);
+  auto basis = tier_.basis_of(request);
   if (!basis) return std::nullopt;
   RecommendRequest asked = request;
   if (basis->personal) {
@@ -85,6 +100,7 @@ std::optional<SharedAnswers::Address> SharedAnswers::address_of(const RecommendR
   address.full = std::move(full).take();
   const features::EventFingerprint hash = features::fingerprint(address.full);
   address.key = {hash.high, hash.low};
+  address.reached = std::move(basis->reached);
   return address;
 }
 
@@ -118,6 +134,7 @@ std::optional<SharedAnswers::Kept> SharedAnswers::find(const CallContext& call, 
   if (!will_do) return std::nullopt;
   kept.made = (*found)->made;
   kept.expires = (*found)->expires;
+  if (!address.user) promise_no_more(address.reached, &kept.answer.freshness);
   tier_.take_over(&kept.answer);
   return kept;
 }

@@ -39,6 +39,7 @@ class SharedAnswers {
     std::string full;                 ///< what the key is a hash of
     std::optional<std::string> user;  ///< whose answer it is; absent: nobody's who is known
     std::int64_t invalidations = 0;   ///< that were known before
+    std::vector<Watermark> reached;   ///< before it was looked up what is known of the user
   };
   struct Kept {
     Recommendations answer;

@@ -36,6 +36,7 @@ class SharedTier {
     std::string bytes;
     bool personal =
         true;  ///< false: nothing is known of the user, so that all of whom nothing is known have one answer
+    std::vector<Watermark> reached;  ///< what this daemon had read before it looked what it knows of the user
   };
   struct Found {
     std::string bytes;

@@ -619,6 +619,19 @@ TEST_CASE("users of whom nothing is known share the answer of their cell, until 
   CHECK(source.computed == 3);
 }
 
+TEST_CASE("a stranger whose first event comes while everybody's answer is computed is answered for himself") {
+  Source source;
+  source.knows_all = false;
+  const auto cache = source.cache();
+  source.before = [&](const CallContext&) {
+    source.knows_all = true;  // the answer says that it is of after this event, and knows nothing of him
+    return ok_status();
+  };
+  CHECK_FALSE(ask(*cache, in_cell("stranger")).kept);
+  CHECK(source.computed == 2);
+  CHECK(ask(*cache, in_cell("stranger")).kept);
+}
+
 TEST_CASE("who must see an event of his own is not answered for everybody, whatever is known of him yet") {
   Source source;
   source.knows_all = false;

@@ -67,8 +67,9 @@ struct Daemon final : SharedTier {
 
   // SharedTier
   [[nodiscard]] std::optional<Basis> basis_of(const RecommendRequest& request) const override {
-    if (request.user.str().starts_with("stranger")) return Basis{"nothing", false};
-    return Basis{std::to_string(knows.load()), true};
+    if (request.user.str().starts_with("stranger"))
+      return Basis{"nothing", false, {{"kafka", {Partition{0}, Offset{offset.load()}}}}};
+    return Basis{std::to_string(knows.load()), true, {}};
   }
   [[nodiscard]] std::int64_t invalidations() const override { return serial; }
   [[nodiscard]] bool as_new(const Freshness& freshness, SteadyTime) const override {
@@ -167,6 +168,21 @@ TEST_CASE("all of whom nothing is known have one answer, and nobody's name stand
   REQUIRE(table.rows.size() == 1);
   CHECK_FALSE(table.rows.begin()->second.user);
   CHECK(table.rows.begin()->second.bytes.find("stranger") == std::string::npos);
+}
+
+TEST_CASE("an answer to nobody known says of no event that it reflects it, which this daemon has not seen yet") {
+  Table table;
+  Daemon a(table);
+  Daemon b(table);
+  a.offset = 15;  // of the events up to here, one may be of the stranger who asks the other daemon
+  (void)a.ask(from("stranger 1"));
+  a.await_written();
+  for (int i = 0; i < 2; ++i) {
+    const Recommendations found = b.ask(from("stranger 2"));
+    REQUIRE(found.kept);
+    CHECK(found.freshness.watermarks == std::vector<Watermark>{{"kafka", {Partition{0}, Offset{10}}}});
+  }
+  CHECK(b.computed == 0);
 }
 
 TEST_CASE("an answer from a table is no older than this daemon lets answers grow, and says it when asked for less") {
