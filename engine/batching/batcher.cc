@@ -1,6 +1,9 @@
 #include "engine/batching/batcher.h"
 
 #include <algorithm>
+#include <exception>
+#include <span>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -22,86 +25,126 @@ std::size_t bucket_of(const Bounds& bounds, Value value) {
 
 Status stopping() { return unavailable("the engine is closing"); }
 
+/// A question of one batch that throws fails alone.
+template <class Step>
+auto attempt(Step step) -> decltype(step()) {
+  try {
+    return step();
+  } catch (const std::exception& thrown) {
+    return internal_error(std::string("the question failed inside the server: ") + thrown.what());
+  }
+}
+
 }  // namespace
 
-struct Batcher::Batch {
-  std::vector<WaiterPtr> members;  ///< for who leads it alone
-  Mutex mutex;
-  CondVar answered;
-  std::size_t at_work CAIRN_GUARDED_BY(mutex) = 0;  ///< members that answer, in the leader's sitting
+/// One of the scans that may run at the same time; waits until it may.
+class Batcher::Scanning {
+ public:
+  explicit Scanning(Batcher& batcher) : batcher_(batcher) {
+    const MutexLock lock(batcher_.mutex_);
+    while (batcher_.scanning_ >= batcher_.at_once_) batcher_.scan_over_.wait(batcher_.mutex_);
+    ++batcher_.scanning_;
+  }
+  ~Scanning() {
+    {
+      const MutexLock lock(batcher_.mutex_);
+      --batcher_.scanning_;
+    }
+    batcher_.scan_over_.notify_one();
+  }
+  Scanning(const Scanning&) = delete;
+  Scanning& operator=(const Scanning&) = delete;
 
-  void begin_one() CAIRN_EXCLUDES(mutex) {
-    const MutexLock lock(mutex);
-    ++at_work;
-  }
-  void end_one() CAIRN_EXCLUDES(mutex) {
-    const MutexLock lock(mutex);
-    if (--at_work == 0) answered.notify_one();
-  }
-  void wait_for_all() CAIRN_EXCLUDES(mutex) {
-    const MutexLock lock(mutex);
-    while (at_work > 0) answered.wait(mutex);
-  }
+ private:
+  Batcher& batcher_;
 };
 
-/// Leads one batch. Whatever happens to who leads, the scan is passed on, nobody waits for ever, and the sitting ends
-/// after all who answer in it.
+/// Leads one batch, from the rows of its questions to their answers. Whatever happens to who leads, the next batch is
+/// led by somebody, and nobody waits for ever.
 class Batcher::Conduct {
  public:
-  Conduct(Batcher& batcher, std::shared_ptr<Batch> batch) : batcher_(batcher), batch_(std::move(batch)) {}
+  /// Whose thread it is.
+  struct Own {
+    const CallContext& call;
+    const RecommendRequest& request;
+    EventTime now;
+  };
+
+  Conduct(Batcher& batcher, std::vector<WaiterPtr> members) : batcher_(batcher), members_(std::move(members)) {}
   Conduct(const Conduct&) = delete;
   Conduct& operator=(const Conduct&) = delete;
   ~Conduct() {
-    pass_on();
-    if (!told_) tell(Waiter::State::kFailed);
-    batch_->wait_for_all();
-    batch_->members.clear();  // each of them has the batch
+    for (const WaiterPtr& member : members_) {
+      deliver(*member,
+              internal_error("the scan that this question was part of failed inside the server; its log says why"));
+    }
+    batcher_.pass_on();
   }
 
-  const Sitting& scan(Asked& own) {
-    std::vector<Asked*> asked = {&own};
-    asked.reserve(1 + batch_->members.size());
-    for (const WaiterPtr& member : batch_->members) asked.push_back(member->asked.get());
+  Result<Recommendations> run(const Own& own) {
     const Clock::time_point begun = Clock::now();
-    sitting_.emplace(batcher_.recommender_, asked);
-    batcher_.note_scan(asked.size(), Clock::now() - begun);
-    pass_on();
-    tell(Waiter::State::kReady);
-    return *sitting_;
+    const Read own_read = read(own.call, own.request, own.now);
+    std::vector<Asked*> asked;
+    asked.reserve(1 + members_.size());
+    if (own_read.ok()) asked.push_back(own_read->get());
+    std::vector<std::shared_ptr<Asked>> of_members(members_.size());  // null: it has left, or its answer is a failure
+    for (std::size_t i = 0; i < members_.size(); ++i) {
+      Waiter& member = *members_[i];
+      if (has_left(member)) continue;
+      Read member_read = read(member.call, member.request, member.now);
+      if (!member_read.ok()) {
+        deliver(member, member_read.status());
+        continue;
+      }
+      of_members[i] = *std::move(member_read);
+      asked.push_back(of_members[i].get());
+    }
+    if (asked.empty()) return own_read.status();
+    const auto sitting = scan(asked);
+    Result<Recommendations> own_answer = own_read.ok() ? attempt([&] { return sitting->answer(own.call, **own_read); })
+                                                       : Result<Recommendations>(own_read.status());
+    for (std::size_t i = 0; i < members_.size(); ++i) {
+      Waiter& member = *members_[i];
+      if (!of_members[i] || has_left(member)) continue;
+      deliver(member, attempt([&] { return sitting->answer(member.call, *of_members[i]); }));
+    }
+    batcher_.note_batch(1 + members_.size(), Clock::now() - begun);
+    return own_answer;
   }
 
  private:
-  void pass_on() {
-    if (!std::exchange(passed_on_, true)) batcher_.pass_on();
-  }
+  using Read = Result<std::shared_ptr<Asked>>;
 
-  void tell(Waiter::State state) {
-    told_ = true;
-    for (const WaiterPtr& member : batch_->members) {
-      {
-        const MutexLock lock(member->mutex);
-        if (member->state != Waiter::State::kTaken) continue;  // it has left
-        if (state == Waiter::State::kReady) batch_->begin_one();
-        member->state = state;
-        member->sitting = sitting_ ? &*sitting_ : nullptr;
-        member->batch = batch_;
-      }
-      member->changed.notify_all();
+  [[nodiscard]] Read read(const CallContext& call, const RecommendRequest& request, EventTime now) const {
+    return attempt([&] { return batcher_.recommender_.read(call, request, now); });
+  }
+  [[nodiscard]] std::unique_ptr<Sitting> scan(std::span<Asked* const> asked) const {
+    const Scanning one(batcher_);
+    return std::make_unique<Sitting>(batcher_.recommender_, asked);
+  }
+  static bool has_left(Waiter& member) {
+    const MutexLock lock(member.mutex);
+    return member.state == Waiter::State::kLeft;
+  }
+  static void deliver(Waiter& member, Result<Recommendations> answer) {
+    {
+      const MutexLock lock(member.mutex);
+      if (member.state != Waiter::State::kTaken) return;  // it has left, or has its answer
+      member.answer = std::move(answer);
+      member.state = Waiter::State::kAnswered;
     }
+    member.changed.notify_all();
   }
 
   Batcher& batcher_;
-  const std::shared_ptr<Batch> batch_;
-  std::optional<Sitting> sitting_;
-  bool passed_on_ = false;
-  bool told_ = false;
+  const std::vector<WaiterPtr> members_;
 };
 
-Batcher::Batcher(const ranking::Recommender& recommender, const BatchingOptions& options)
+Batcher::Batcher(const ranking::Recommender& recommender, const BatchingOptions& options, std::size_t led_at_once)
     : recommender_(recommender),
       options_(options),
       at_once_(options.at_once > 0 ? options.at_once : processors()),
-      turns_(processors()) {}
+      led_at_once_(led_at_once > 0 ? led_at_once : std::max(at_once_, processors())) {}
 
 Batcher::~Batcher() { stop(); }
 
@@ -136,31 +179,26 @@ Result<Recommendations> Batcher::answer(const CallContext& call, const Recommend
 
 Result<Recommendations> Batcher::ask(const CallContext& call, const RecommendRequest& request, EventTime now,
                                      bool* refused) {
-  if (options_.size <= 1) return recommender_.recommend(call, request, now);
-  CAIRN_RETURN_IF_ERROR(recommender_.wait_for_offset(call, request));  // not in a turn, which others need
-  CAIRN_ASSIGN_OR_RETURN(const auto asked,
-                         turns_.run(call, Turns::Step::kBegin, [&] { return recommender_.read(call, request, now); }));
-  auto place = take_place(call, asked);
-  if (!place.ok()) {
+  CAIRN_RETURN_IF_ERROR(recommender_.wait_for_offset(call, request));  // alone: others would wait for it, too
+  auto waiter = take_place(call, request, now);
+  if (!waiter.ok()) {
     *refused = true;
-    return place.status();
+    return waiter.status();
   }
-  return *place == nullptr ? lead(call, asked) : wait(call, *place, refused);
+  return *waiter == nullptr ? lead(call, request, now) : wait(*waiter, refused);
 }
 
-Result<Batcher::WaiterPtr> Batcher::take_place(const CallContext& call, const std::shared_ptr<Asked>& asked) {
+Result<Batcher::WaiterPtr> Batcher::take_place(const CallContext& call, const RecommendRequest& request,
+                                               EventTime now) {
   const MutexLock lock(mutex_);
   if (stopped_) return stopping();
-  if (scans_ < at_once_) {
-    ++scans_;
+  if (led_ < led_at_once_) {
+    ++led_;
     count_wait({});
     return WaiterPtr();
   }
   CAIRN_RETURN_IF_ERROR(refusal(call));
-  auto waiter = std::make_shared<Waiter>();
-  waiter->asked = asked;
-  waiter->since = Clock::now();
-  waiter->priority = call.priority;
+  auto waiter = std::make_shared<Waiter>(call, request, now);
   (call.priority == Priority::kBackground ? background_ : interactive_).push_back(waiter);
   return waiter;
 }
@@ -174,7 +212,7 @@ Status Batcher::refusal(const CallContext& call) const {
     return resource_exhausted("as many questions wait as may (batching.queue); try again in a moment");
   }
   if (!call.deadline) return ok_status();
-  const double wait = seconds_a_question_ * static_cast<double>(before) / static_cast<double>(at_once_);
+  const double wait = seconds_a_question_ * static_cast<double>(before) / static_cast<double>(led_at_once_);
   const double left = std::chrono::duration<double>(*call.deadline - Clock::now()).count();
   if (wait <= left) return ok_status();
   return resource_exhausted(
@@ -182,96 +220,70 @@ Status Batcher::refusal(const CallContext& call) const {
       "it more time");
 }
 
-Result<Recommendations> Batcher::wait(const CallContext& call, const WaiterPtr& waiter, bool* refused) {
+Result<Recommendations> Batcher::wait(const WaiterPtr& waiter, bool* refused) {
   using State = Waiter::State;
   State state = State::kWaits;
-  const Sitting* sitting = nullptr;
-  std::shared_ptr<Batch> batch;
-  bool came = false;
   {
     MutexLock lock(waiter->mutex);
-    came = call.wait(waiter->changed, lock, [&]() CAIRN_REQUIRES(waiter->mutex) {
+    const bool came = waiter->call.wait(waiter->changed, lock, [&]() CAIRN_REQUIRES(waiter->mutex) {
       return waiter->state != State::kWaits && waiter->state != State::kTaken;
     });
-    state = waiter->state;
-    sitting = waiter->sitting;
-    batch = waiter->batch;
+    state = came ? waiter->state : State::kLeft;
+    if (state == State::kAnswered) return *std::move(waiter->answer);
   }
-  if (!came) return give_up(call, waiter);
-  switch (state) {
-    case State::kLeads:
-      return lead(call, waiter->asked);
-    case State::kReady: {
-      struct End {
-        ~End() { batch.end_one(); }
-        Batch& batch;
-      };
-      const End end{*batch};
-      return finish(call, *sitting, *waiter->asked);
-    }
-    case State::kRefused:
-      *refused = true;
-      return stopping();
-    default:
-      return internal_error("the scan that this question was part of failed inside the server; its log says why");
-  }
+  if (state == State::kLeft) return give_up(waiter);
+  if (state == State::kLeads) return lead(waiter->call, waiter->request, waiter->now);
+  *refused = true;
+  return stopping();
 }
 
 /// The call's deadline has passed, or it was cancelled.
-Status Batcher::give_up(const CallContext& call, const WaiterPtr& waiter) {
+Status Batcher::give_up(const WaiterPtr& waiter) {
   using State = Waiter::State;
   State was = State::kWaits;
-  std::shared_ptr<Batch> batch;
   {
     const MutexLock lock(mutex_);
     const MutexLock own(waiter->mutex);
     was = std::exchange(waiter->state, State::kLeft);
-    batch = waiter->batch;
     if (was == State::kWaits) {
-      std::erase(waiter->priority == Priority::kBackground ? background_ : interactive_, waiter);
+      std::erase(waiter->call.priority == Priority::kBackground ? background_ : interactive_, waiter);
     }
   }
-  // What was handed over in the meantime is handed back.
-  if (was == State::kLeads) pass_on();
-  if (was == State::kReady) batch->end_one();
-  const Status gave_up = call.check();
+  if (was == State::kLeads) pass_on();  // what was handed over in the meantime is handed on
+  const Status gave_up = waiter->call.check();
   return gave_up.ok() ? deadline_exceeded("the deadline passed before the answer was ready") : gave_up;
 }
 
 // ---- batches ------------------------------------------------------------------------------------------------------
 
-Result<Recommendations> Batcher::lead(const CallContext& call, const std::shared_ptr<Asked>& own) {
+Result<Recommendations> Batcher::lead(const CallContext& call, const RecommendRequest& request, EventTime now) {
   Conduct conduct(*this, gather());
-  return finish(call, conduct.scan(*own), *own);
+  return conduct.run({call, request, now});
 }
 
-Result<Recommendations> Batcher::finish(const CallContext& call, const Sitting& sitting, Asked& asked) {
-  return turns_.run(call, Turns::Step::kEnd, [&] { return sitting.answer(call, asked); });
-}
-
-std::shared_ptr<Batcher::Batch> Batcher::gather() {
-  auto batch = std::make_shared<Batch>();
-  batch->members.reserve(options_.size);
+std::vector<Batcher::WaiterPtr> Batcher::gather() {
+  std::vector<WaiterPtr> members;
   const Clock::time_point now = Clock::now();
   const MutexLock lock(mutex_);
   const std::size_t most = options_.size - 1;
   const std::size_t for_background = std::min(background_.size(), options_.size / kBackgroundShare);
+  members.reserve(std::min(most, interactive_.size() + background_.size()));
   const auto take = [&](std::deque<WaiterPtr>& from, std::size_t up_to) CAIRN_REQUIRES(mutex_) {
-    while (!from.empty() && batch->members.size() < up_to) {
-      batch->members.push_back(std::move(from.front()));
+    while (!from.empty() && members.size() < up_to) {
+      members.push_back(std::move(from.front()));
       from.pop_front();
-      count_wait(now - batch->members.back()->since);
-      move_to(*batch->members.back(), Waiter::State::kTaken);
+      count_wait(now - members.back()->since);
+      move_to(*members.back(), Waiter::State::kTaken);
     }
   };
   take(interactive_, most - std::min(most, for_background));
   take(background_, most);
   take(interactive_, most);
-  const std::size_t size = batch->members.size() + 1;
+  const std::size_t size = members.size() + 1;
   ++counts_.batches;
   counts_.scanned += size;
   ++counts_.sizes[bucket_of(BatchingStatus::kSizeBounds, size)];
-  return batch;
+  return members;
 }
 
 void Batcher::pass_on() {
@@ -283,13 +295,13 @@ void Batcher::pass_on() {
       count_wait(Clock::now() - next->since);
       move_to(*next, Waiter::State::kLeads);
     } else {
-      --scans_;
+      --led_;
     }
   }
   if (next) next->changed.notify_all();
 }
 
-void Batcher::note_scan(std::size_t questions, Clock::duration took) {
+void Batcher::note_batch(std::size_t questions, Clock::duration took) {
   const double seconds = std::chrono::duration<double>(took).count() / static_cast<double>(questions);
   const MutexLock lock(mutex_);
   seconds_a_question_ += (seconds_a_question_ == 0.0 ? 1.0 : kNewest) * (seconds - seconds_a_question_);

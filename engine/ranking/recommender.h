@@ -77,9 +77,9 @@ class Recommender {
 
   /// What recommend() does, in steps, so that the questions of any number of callers are scanned together:
   ///
-  ///     const auto asked = recommender.read(call, request, now);   // each by its own caller: rows, profile, fold-in
+  ///     const auto asked = recommender.read(call, request, now);   // of each question: rows, profile, fold-in
   ///     const Recommender::Sitting sitting(recommender, all);      // one scan for all that there are
-  ///     auto answer = sitting.answer(call, **asked);               // each by its own caller: second stage, reasons
+  ///     auto answer = sitting.answer(call, **asked);               // of each question: second stage, reasons
   ///
   /// An answer has the bits that it would have alone. Waits for `min_offset` as recommend() does.
   /// Returns: as recommend().

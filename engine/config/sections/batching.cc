@@ -11,8 +11,7 @@ Section batching_section() {
                                {.name = "size",
                                 .type = KeyType::kInteger,
                                 .doc = "Most questions of one scan. Nobody waits for a batch to fill: while one scan "
-                                       "runs, the questions of the next one gather. 1: each question is scanned alone, "
-                                       "by its own thread; nobody waits then, and at_once and queue bound nothing.",
+                                       "runs, the questions of the next one gather. 1: each question is scanned alone.",
                                 .min = 1,
                                 .max = 1024}),
               make_key<Config>(CAIRN_AT(engine.batching.at_once),

@@ -26,7 +26,7 @@ std::uint64_t sum_of(const BatchingStatus& status) {
 
 TEST_CASE("a question that is alone is scanned at once, by itself") {
   Town town;
-  Batcher batcher(*town.recommender, {.size = 64, .at_once = 1});
+  Batcher batcher(*town.recommender, {.size = 64, .at_once = 1}, 1);
   for (int i = 0; i < 3; ++i) REQUIRE(batcher.answer(CallContext(), Town::request("u1"), kNow).ok());
   CHECK(town.device->sizes() == std::vector<std::size_t>{1, 1, 1, 1});
   const BatchingStatus status = batcher.status();
@@ -43,7 +43,7 @@ TEST_CASE("what comes while a scan runs gathers, and is scanned together, in bat
     expected.push_back(bits_of(alone));
   }
   const std::size_t before = town.device->sizes().size();
-  Batcher batcher(*town.recommender, {.size = 4, .at_once = 1});
+  Batcher batcher(*town.recommender, {.size = 4, .at_once = 1}, 1);
   town.device->tell(Act::kHang);
   std::vector<std::unique_ptr<Caller>> callers;
   callers.push_back(std::make_unique<Caller>(batcher, Town::request("u0")));
@@ -69,7 +69,7 @@ TEST_CASE("what comes while a scan runs gathers, and is scanned together, in bat
 
 TEST_CASE("a deadline that passes and a caller that hangs up are told at once, before the scan and within it") {
   Town town;
-  Batcher batcher(*town.recommender, {.size = 2, .at_once = 1});
+  Batcher batcher(*town.recommender, {.size = 2, .at_once = 1}, 1);
   town.device->tell(Act::kHang);
   Caller leads(batcher, Town::request("u0"));
   town.device->await_hanging(1);
@@ -83,7 +83,7 @@ TEST_CASE("a deadline that passes and a caller that hangs up are told at once, b
   CHECK(batcher.status().waiting == 0);
 
   // Now four of a batch whose own scan hangs: who waits leaves it at once, who leads ends with it.
-  Batcher wide(*town.recommender, {.size = 8, .at_once = 1});
+  Batcher wide(*town.recommender, {.size = 8, .at_once = 1}, 1);
   Caller first(wide, Town::request("u0"));
   town.device->await_hanging(2);
   std::vector<std::unique_ptr<Caller>> together;
@@ -116,7 +116,7 @@ TEST_CASE("a deadline that passes and a caller that hangs up are told at once, b
 
 TEST_CASE("a queue that is full refuses, and so does one that leaves no hope before the deadline") {
   Town town;
-  Batcher batcher(*town.recommender, {.size = 8, .at_once = 1, .queue = 2});
+  Batcher batcher(*town.recommender, {.size = 8, .at_once = 1, .queue = 2}, 1);
   town.device->tell(Act::kHang);
   Caller leads(batcher, Town::request("u0"));
   town.device->await_hanging(1);
@@ -136,7 +136,7 @@ TEST_CASE("a queue that is full refuses, and so does one that leaves no hope bef
 
 TEST_CASE("who waits for the answer goes before what is wanted for later") {
   Town town;
-  Batcher batcher(*town.recommender, {.size = 2, .at_once = 1});
+  Batcher batcher(*town.recommender, {.size = 2, .at_once = 1}, 1);
   town.device->tell(Act::kHang);
   Caller leads(batcher, Town::request("u0"));
   town.device->await_hanging(1);
@@ -165,7 +165,7 @@ TEST_CASE("who waits for the answer goes before what is wanted for later") {
 
 TEST_CASE("a scan that fails fails its questions, and the next is scanned") {
   Town town;
-  Batcher batcher(*town.recommender, {.size = 8, .at_once = 1});
+  Batcher batcher(*town.recommender, {.size = 8, .at_once = 1}, 1);
   town.device->tell(Act::kHang);
   Caller leads(batcher, Town::request("u0"));
   town.device->await_hanging(1);
@@ -183,7 +183,7 @@ TEST_CASE("a scan that fails fails its questions, and the next is scanned") {
 
 TEST_CASE("what waits when the batcher stops is refused, what is scanned is answered") {
   Town town;
-  Batcher batcher(*town.recommender, {.size = 8, .at_once = 1});
+  Batcher batcher(*town.recommender, {.size = 8, .at_once = 1}, 1);
   town.device->tell(Act::kHang);
   Caller leads(batcher, Town::request("u0"));
   town.device->await_hanging(1);
@@ -199,9 +199,48 @@ TEST_CASE("what waits when the batcher stops is refused, what is scanned is answ
   CHECK(status.admitted == sum_of(status));
 }
 
+TEST_CASE("more batches may be led than are scanned at the same time: the others are ready when a scan is over") {
+  Town town;
+  Batcher batcher(*town.recommender, {.size = 4, .at_once = 1}, 2);
+  const std::size_t before = town.device->sizes().size();
+  town.device->tell(Act::kHang);
+  Caller scanned(batcher, Town::request("u0"));
+  town.device->await_hanging(1);
+  Caller next(batcher, Town::request("u1"));
+  while (batcher.status().batches != 2) std::this_thread::yield();
+  Caller waits(batcher, Town::request("u2"));
+  await_waiting(batcher, 1);
+  CHECK(town.device->sizes().size() == before + 1);
+  town.device->let_go();
+  CHECK(scanned.code() == StatusCode::kOk);
+  town.device->await_hanging(1);
+  town.device->tell(Act::kAnswer);
+  CHECK(next.code() == StatusCode::kOk);
+  CHECK(waits.code() == StatusCode::kOk);
+  CHECK(batcher.status().batches == 3);
+}
+
+TEST_CASE("batches of one are bounded like others: what the queue does not hold is refused") {
+  Town town;
+  Batcher batcher(*town.recommender, {.size = 1, .at_once = 1, .queue = 1}, 1);
+  town.device->tell(Act::kHang);
+  Caller leads(batcher, Town::request("u0"));
+  town.device->await_hanging(1);
+  Caller waits(batcher, Town::request("u1"));
+  await_waiting(batcher, 1);
+  Caller refused(batcher, Town::request("u2"));
+  CHECK(refused.code() == StatusCode::kResourceExhausted);
+  town.device->tell(Act::kAnswer);
+  CHECK(leads.code() == StatusCode::kOk);
+  CHECK(waits.code() == StatusCode::kOk);
+  const BatchingStatus status = batcher.status();
+  CHECK(status.batches == 2);
+  CHECK(status.scanned == 2);
+}
+
 TEST_CASE("with batches of one each question goes its own way") {
   Town town;
-  Batcher batcher(*town.recommender, {.size = 1});
+  Batcher batcher(*town.recommender, {.size = 1, .at_once = 2});
   town.device->tell(Act::kHang);
   Caller one(batcher, Town::request("u0"));
   Caller two(batcher, Town::request("u1"));

@@ -78,7 +78,7 @@ TEST_CASE("whatever a device does, questions have the answer of the processors b
 
 TEST_CASE("a whole batch is answered when the device hangs in its scan") {
   GuardedTown guarded(kPatience);
-  Batcher batcher(*guarded.town.recommender, {.size = 8, .at_once = 1});
+  Batcher batcher(*guarded.town.recommender, {.size = 8, .at_once = 1}, 1);
   guarded.town.device->tell(Act::kHang);
   std::vector<std::unique_ptr<Caller>> callers;
   for (int i = 0; i < 5; ++i) {
@@ -93,7 +93,7 @@ TEST_CASE("a whole batch is answered when the device hangs in its scan") {
 
 TEST_CASE("a question that a scan cannot be made for fails alone in its batch") {
   Town town;
-  Batcher batcher(*town.recommender, {.size = 8, .at_once = 1});
+  Batcher batcher(*town.recommender, {.size = 8, .at_once = 1}, 1);
   town.device->tell(Act::kHang);
   Caller leads(batcher, Town::request("u0"));
   town.device->await_hanging(1);
