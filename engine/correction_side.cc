@@ -22,6 +22,28 @@ struct PrintHash {
   std::size_t operator()(const features::EventFingerprint& print) const noexcept { return print.low; }
 };
 
+/// What the log says of one id, whose events and retractions it is told in the order in which they came. It judges as
+/// the state does: a retraction that says something else than the event that came before it is refused, and retracts
+/// nothing. One that comes before all events counts: there was nothing to compare it with, or the event came by another
+/// source.
+class LoggedId {
+ public:
+  void pass(const Interaction& event) {
+    const std::uint32_t contents = features::contents_print(event);
+    if (event.retracts) {
+      retracted_ = retracted_ || !came() || contents == contents_;
+    } else if (!came()) {
+      contents_ = contents;  // of those with one id the first counted
+    }
+  }
+  [[nodiscard]] bool came() const noexcept { return contents_ != 0; }
+  [[nodiscard]] bool retracted() const noexcept { return retracted_; }
+
+ private:
+  std::uint32_t contents_ = 0;
+  bool retracted_ = false;
+};
+
 /// An error says of what it is.
 template <class T>
 Result<T> about(std::string_view what, Result<T> result) {
@@ -154,18 +176,18 @@ Status CorrectionSide::check_original(const std::string& event_id, const Interac
 }
 
 Status CorrectionSide::check_not_replaced(const std::string& event_id, const Interaction& instead) const {
-  bool retracted = false;
+  LoggedId original;
   bool repeats = false;
   std::string by;
   CAIRN_RETURN_IF_ERROR(for_each_logged([&](const Interaction& event) {
-    retracted = retracted || (event.retracts && event.event_id == event_id);
+    if (event.event_id == event_id) original.pass(event);
     if (event.retracts) return;
     repeats = repeats || event.event_id == instead.event_id;
     if (event.event_id.size() == event_id.size() + kMadeBytes && event.event_id.starts_with(event_id + "~")) {
       by = event.event_id;
     }
   }));
-  if (!retracted || repeats) return ok_status();
+  if (!original.retracted() || repeats) return ok_status();
   return {StatusCode::kAlreadyExists,
           "event '" + event_id + "' was retracted before" +
               (by.empty() ? "; send what is to count as an event of its own, or correct what replaced it"
@@ -274,23 +296,37 @@ Status CorrectionSide::mend_from_sql(const state::InexactRows& rows) {
 Status CorrectionSide::mend_from_log(const state::InexactRows& rows) {
   if (rows.empty()) return ok_status();
   using features::EventFingerprint;
-  // What counts is known when all was read: a retraction may come before or behind its event.
-  std::unordered_set<EventFingerprint, PrintHash> retracted;
+  std::unordered_map<EventFingerprint, LoggedId, PrintHash> doubtful;
   CAIRN_RETURN_IF_ERROR(for_each_logged([&](const Interaction& event) {
-    if (event.retracts) retracted.insert(features::fingerprint(event.event_id));
+    if (event.retracts) doubtful.try_emplace(features::fingerprint(event.event_id));
   }));
   const WantedRows wanted(rows, parts_.state);
   state::FeatureState::History history(parts_.state, rows);
   Pieces pieces(history);
   std::unordered_set<EventFingerprint, PrintHash> seen;
+  // Whether these count is known when all was read: a retraction may come before or behind its event.
+  std::unordered_map<EventFingerprint, Interaction, PrintHash> held;
   CAIRN_RETURN_IF_ERROR(for_each_logged([&](const Interaction& event) {
-    if (event.retracts || !wanted.may_be_of(event)) return;
-    if (!event.event_id.empty()) {
-      const EventFingerprint print = features::fingerprint(event.event_id);
-      if (retracted.contains(print) || !seen.insert(print).second) return;
+    if (event.event_id.empty()) {
+      if (wanted.may_be_of(event)) pieces.add(event);
+      return;
     }
-    pieces.add(event);
+    const EventFingerprint print = features::fingerprint(event.event_id);
+    const auto found = doubtful.find(print);
+    if (found == doubtful.end()) {
+      if (!event.retracts && wanted.may_be_of(event) && seen.insert(print).second) pieces.add(event);
+      return;
+    }
+    LoggedId& id = found->second;
+    const bool first = !event.retracts && !id.came();
+    id.pass(event);
+    if (id.retracted()) {
+      held.erase(print);
+    } else if (first && wanted.may_be_of(event)) {
+      held.emplace(print, event);
+    }
   }));
+  for (auto& [print, event] : held) pieces.add(std::move(event));
   pieces.flush();
   return parts_.state.mend(history);
 }
