@@ -38,6 +38,10 @@ class LoggedId {
   }
   [[nodiscard]] bool came() const noexcept { return contents_ != 0; }
   [[nodiscard]] bool retracted() const noexcept { return retracted_; }
+  /// Whether an event came under it, and the first says the same.
+  [[nodiscard]] bool says(const Interaction& event) const noexcept {
+    return contents_ == features::contents_print(event);
+  }
 
  private:
   std::uint32_t contents_ = 0;
@@ -77,6 +81,13 @@ Status says_otherwise(const std::string& event_id) {
   return invalid_argument("event '" + event_id +
                           "' came with another user, place, type, time, value or position than the original that is "
                           "named; leave it out, and what the API's log or PostgreSQL holds is taken");
+}
+
+Status came_before(const std::string& event_id) {
+  return {StatusCode::kAlreadyExists,
+          "the replacement's event_id '" + event_id +
+              "' came before, with another event or a retraction, so it would be left out as a repeat; give it an "
+              "event_id of its own, or leave that out and it is given one"};
 }
 
 /// Hands events on in pieces.
@@ -138,7 +149,7 @@ Result<CorrectionAck> CorrectionSide::correct(const CallContext& context, const 
   if (!correction.replacement.empty()) {
     CAIRN_ASSIGN_OR_RETURN(Interaction instead, replacement(correction));
     alone.emplace(one_replaces_);
-    CAIRN_RETURN_IF_ERROR(check_not_replaced(correction.event_id, instead));
+    CAIRN_RETURN_IF_ERROR(check_replaceable(correction.event_id, instead));
     events.push_back(std::move(instead));
   }
   CAIRN_ASSIGN_OR_RETURN(Original original,
@@ -175,23 +186,41 @@ Status CorrectionSide::check_original(const std::string& event_id, const Interac
   return says_otherwise(event_id);
 }
 
-Status CorrectionSide::check_not_replaced(const std::string& event_id, const Interaction& instead) const {
+Status CorrectionSide::check_replaceable(const std::string& event_id, const Interaction& instead) const {
   LoggedId original;
-  bool repeats = false;
+  LoggedId replacement;
+  bool replaced = false;  // the event was retracted before the replacement's id came
   std::string by;
   CAIRN_RETURN_IF_ERROR(for_each_logged([&](const Interaction& event) {
     if (event.event_id == event_id) original.pass(event);
+    if (event.event_id == instead.event_id) {
+      const bool first = !event.retracts && !replacement.came();
+      replacement.pass(event);
+      if (first) replaced = original.retracted();
+    }
     if (event.retracts) return;
-    repeats = repeats || event.event_id == instead.event_id;
     if (event.event_id.size() == event_id.size() + kMadeBytes && event.event_id.starts_with(event_id + "~")) {
       by = event.event_id;
     }
   }));
-  if (!original.retracted() || repeats) return ok_status();
-  return {StatusCode::kAlreadyExists,
-          "event '" + event_id + "' was retracted before" +
-              (by.empty() ? "; send what is to count as an event of its own, or correct what replaced it"
-                          : ", and '" + by + "' stands in its place; correct that one")};
+  if (replaced && replacement.says(instead)) return ok_status();  // the same call once more
+  const bool came = replacement.came() || replacement.retracted();
+  if (original.retracted()) {
+    std::string next = "; send what is to count as an event of its own, or correct what replaced it";
+    if (came) next = ", and '" + instead.event_id + "' came before with something else; correct that one";
+    if (!by.empty()) next = ", and '" + by + "' stands in its place; correct that one";
+    return {StatusCode::kAlreadyExists, "event '" + event_id + "' was retracted before" + next};
+  }
+  return came ? came_before(instead.event_id) : check_unknown(event_id, instead);
+}
+
+Status CorrectionSide::check_unknown(const std::string& event_id, const Interaction& instead) const {
+  const auto known = parts_.state.remembered(instead.event_id);
+  if (!known.came && !known.retracted) return ok_status();
+  // The log may hold the first call no more.
+  const bool same = known.came && features::may_be_alike(*known.came, {features::contents_print(instead), 0});
+  if (same && parts_.state.remembered(event_id).retracted) return ok_status();
+  return came_before(instead.event_id);
 }
 
 Result<Interaction> CorrectionSide::replacement(const EventCorrection& correction) const {

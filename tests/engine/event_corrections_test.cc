@@ -373,6 +373,49 @@ TEST_CASE("an event whose retraction was refused can be replaced, once, and the 
         StatusCode::kAlreadyExists);
 }
 
+TEST_CASE("a replacement whose event_id came before is refused by name, and the same call once more is not") {
+  const test::TemporaryFolder folder;
+  std::ofstream(folder / "events.ndjson") << event("p5", "by_file") << '\n'
+                                          << event("p5", "gone_by_file", kThen, R"(,"retract":true)") << '\n';
+  auto engine = open(folder, {{"stream", folder / "events.ndjson", true}});
+  ingest(*engine, {event("p1", "e"), event("p2", "taken"), event("p2", "gone", kThen, R"(,"retract":true)")});
+  catch_up(*engine);
+  const auto replace = [&](const std::string& id, const std::string& instead) {
+    return engine->correct_event({}, {.event_id = id, .original = {}, .replacement = instead}).status();
+  };
+  for (const std::string id : {"taken", "gone", "by_file", "gone_by_file"}) {
+    CAPTURE(id);
+    const Status refused = replace("e", event("p3", id));
+    CHECK(refused.code() == StatusCode::kAlreadyExists);
+    CHECK(refused.message().find("event_id '" + id + "' came before") != std::string::npos);
+    CHECK(refused.message().find("give it an event_id of its own") != std::string::npos);
+  }
+  // Also with what came: it counts already, and would not once more.
+  CHECK(replace("e", event("p2", "taken")).code() == StatusCode::kAlreadyExists);
+  CHECK(replace("e", event("p5", "by_file")).code() == StatusCode::kAlreadyExists);
+  catch_up(*engine);
+  CHECK(visits(*engine, "p1") == 1);
+  CHECK(visits(*engine, "p3") == 0);
+
+  for (int again = 0; again < 3; ++again) {
+    const Status replaced = replace("e", event("p3", "own"));
+    CHECK_MESSAGE(replaced.ok(), replaced.to_string());
+    if (again == 1) catch_up(*engine);
+  }
+  catch_up(*engine);
+  CHECK(visits(*engine, "p1") == 0);
+  CHECK(visits(*engine, "p3") == 1);
+  const Status other = replace("e", event("p4", "own"));
+  CHECK(other.to_string() ==
+        "ALREADY_EXISTS: event 'e' was retracted before, and 'own' came before with something else; correct that one");
+  // Another event is not replaced by what replaced this one.
+  CHECK(replace("taken", event("p3", "own")).code() == StatusCode::kAlreadyExists);
+  catch_up(*engine);
+  CHECK(visits(*engine, "p2") == 1);
+  CHECK(visits(*engine, "p3") == 1);
+  CHECK(visits(*engine, "p4") == 0);
+}
+
 void wait_until_exact(const Engine& engine) {
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   while (engine.status({}).values_inexact > 0 && std::chrono::steady_clock::now() < deadline) {
