@@ -22,6 +22,32 @@ struct PrintHash {
   std::size_t operator()(const features::EventFingerprint& print) const noexcept { return print.low; }
 };
 
+/// What the log says of one id, whose events and retractions it is told in the order in which they came. It judges as
+/// the state does: a retraction that says something else than the event that came before it is refused, and retracts
+/// nothing. One that comes before all events counts: there was nothing to compare it with, or the event came by another
+/// source.
+class LoggedId {
+ public:
+  void pass(const Interaction& event) {
+    const std::uint32_t contents = features::contents_print(event);
+    if (event.retracts) {
+      retracted_ = retracted_ || !came() || contents == contents_;
+    } else if (!came()) {
+      contents_ = contents;  // of those with one id the first counted
+    }
+  }
+  [[nodiscard]] bool came() const noexcept { return contents_ != 0; }
+  [[nodiscard]] bool retracted() const noexcept { return retracted_; }
+  /// Whether an event came under it, and the first says the same.
+  [[nodiscard]] bool says(const Interaction& event) const noexcept {
+    return contents_ == features::contents_print(event);
+  }
+
+ private:
+  std::uint32_t contents_ = 0;
+  bool retracted_ = false;
+};
+
 /// An error says of what it is.
 template <class T>
 Result<T> about(std::string_view what, Result<T> result) {
@@ -55,6 +81,13 @@ Status says_otherwise(const std::string& event_id) {
   return invalid_argument("event '" + event_id +
                           "' came with another user, place, type, time, value or position than the original that is "
                           "named; leave it out, and what the API's log or PostgreSQL holds is taken");
+}
+
+Status came_before(const std::string& event_id) {
+  return {StatusCode::kAlreadyExists,
+          "the replacement's event_id '" + event_id +
+              "' came before, with another event or a retraction, so it would be left out as a repeat; give it an "
+              "event_id of its own, or leave that out and it is given one"};
 }
 
 /// Hands events on in pieces.
@@ -116,7 +149,7 @@ Result<CorrectionAck> CorrectionSide::correct(const CallContext& context, const 
   if (!correction.replacement.empty()) {
     CAIRN_ASSIGN_OR_RETURN(Interaction instead, replacement(correction));
     alone.emplace(one_replaces_);
-    CAIRN_RETURN_IF_ERROR(check_not_replaced(correction.event_id, instead));
+    CAIRN_RETURN_IF_ERROR(check_replaceable(correction.event_id, instead));
     events.push_back(std::move(instead));
   }
   CAIRN_ASSIGN_OR_RETURN(Original original,
@@ -153,23 +186,41 @@ Status CorrectionSide::check_original(const std::string& event_id, const Interac
   return says_otherwise(event_id);
 }
 
-Status CorrectionSide::check_not_replaced(const std::string& event_id, const Interaction& instead) const {
-  bool retracted = false;
-  bool repeats = false;
+Status CorrectionSide::check_replaceable(const std::string& event_id, const Interaction& instead) const {
+  LoggedId original;
+  LoggedId replacement;
+  bool replaced = false;  // the event was retracted before the replacement's id came
   std::string by;
   CAIRN_RETURN_IF_ERROR(for_each_logged([&](const Interaction& event) {
-    retracted = retracted || (event.retracts && event.event_id == event_id);
+    if (event.event_id == event_id) original.pass(event);
+    if (event.event_id == instead.event_id) {
+      const bool first = !event.retracts && !replacement.came();
+      replacement.pass(event);
+      if (first) replaced = original.retracted();
+    }
     if (event.retracts) return;
-    repeats = repeats || event.event_id == instead.event_id;
     if (event.event_id.size() == event_id.size() + kMadeBytes && event.event_id.starts_with(event_id + "~")) {
       by = event.event_id;
     }
   }));
-  if (!retracted || repeats) return ok_status();
-  return {StatusCode::kAlreadyExists,
-          "event '" + event_id + "' was retracted before" +
-              (by.empty() ? "; send what is to count as an event of its own, or correct what replaced it"
-                          : ", and '" + by + "' stands in its place; correct that one")};
+  if (replaced && replacement.says(instead)) return ok_status();  // the same call once more
+  const bool came = replacement.came() || replacement.retracted();
+  if (original.retracted()) {
+    std::string next = "; send what is to count as an event of its own, or correct what replaced it";
+    if (came) next = ", and '" + instead.event_id + "' came before with something else; correct that one";
+    if (!by.empty()) next = ", and '" + by + "' stands in its place; correct that one";
+    return {StatusCode::kAlreadyExists, "event '" + event_id + "' was retracted before" + next};
+  }
+  return came ? came_before(instead.event_id) : check_unknown(event_id, instead);
+}
+
+Status CorrectionSide::check_unknown(const std::string& event_id, const Interaction& instead) const {
+  const auto known = parts_.state.remembered(instead.event_id);
+  if (!known.came && !known.retracted) return ok_status();
+  // The log may hold the first call no more.
+  const bool same = known.came && features::may_be_alike(*known.came, {features::contents_print(instead), 0});
+  if (same && parts_.state.remembered(event_id).retracted) return ok_status();
+  return came_before(instead.event_id);
 }
 
 Result<Interaction> CorrectionSide::replacement(const EventCorrection& correction) const {
@@ -274,23 +325,37 @@ Status CorrectionSide::mend_from_sql(const state::InexactRows& rows) {
 Status CorrectionSide::mend_from_log(const state::InexactRows& rows) {
   if (rows.empty()) return ok_status();
   using features::EventFingerprint;
-  // What counts is known when all was read: a retraction may come before or behind its event.
-  std::unordered_set<EventFingerprint, PrintHash> retracted;
+  std::unordered_map<EventFingerprint, LoggedId, PrintHash> doubtful;
   CAIRN_RETURN_IF_ERROR(for_each_logged([&](const Interaction& event) {
-    if (event.retracts) retracted.insert(features::fingerprint(event.event_id));
+    if (event.retracts) doubtful.try_emplace(features::fingerprint(event.event_id));
   }));
   const WantedRows wanted(rows, parts_.state);
   state::FeatureState::History history(parts_.state, rows);
   Pieces pieces(history);
   std::unordered_set<EventFingerprint, PrintHash> seen;
+  // Whether these count is known when all was read: a retraction may come before or behind its event.
+  std::unordered_map<EventFingerprint, Interaction, PrintHash> held;
   CAIRN_RETURN_IF_ERROR(for_each_logged([&](const Interaction& event) {
-    if (event.retracts || !wanted.may_be_of(event)) return;
-    if (!event.event_id.empty()) {
-      const EventFingerprint print = features::fingerprint(event.event_id);
-      if (retracted.contains(print) || !seen.insert(print).second) return;
+    if (event.event_id.empty()) {
+      if (wanted.may_be_of(event)) pieces.add(event);
+      return;
     }
-    pieces.add(event);
+    const EventFingerprint print = features::fingerprint(event.event_id);
+    const auto found = doubtful.find(print);
+    if (found == doubtful.end()) {
+      if (!event.retracts && wanted.may_be_of(event) && seen.insert(print).second) pieces.add(event);
+      return;
+    }
+    LoggedId& id = found->second;
+    const bool first = !event.retracts && !id.came();
+    id.pass(event);
+    if (id.retracted()) {
+      held.erase(print);
+    } else if (first && wanted.may_be_of(event)) {
+      held.emplace(print, event);
+    }
   }));
+  for (auto& [print, event] : held) pieces.add(std::move(event));
   pieces.flush();
   return parts_.state.mend(history);
 }

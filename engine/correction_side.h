@@ -55,9 +55,13 @@ class CorrectionSide {
   [[nodiscard]] Result<std::optional<Interaction>> find_in_log(const std::string& event_id) const;
   [[nodiscard]] Result<std::optional<Interaction>> find_in_sql(const std::string& event_id) const;
   [[nodiscard]] Result<Interaction> replacement(const EventCorrection& correction) const;
-  /// Returns: ALREADY_EXISTS where the event was retracted before, as far as the API's log knows, and something else
-  /// than `instead` stands in its place, or nothing: the second replacement would count beside the first.
-  [[nodiscard]] Status check_not_replaced(const std::string& event_id, const Interaction& instead) const;
+  /// Returns: ALREADY_EXISTS where the event was retracted before, as far as the API's log knows: a second replacement
+  /// would count beside the first; and where the replacement's id came before, as far as the log or the state knows: it
+  /// would be left out as a repeat. OK for the same call once more.
+  [[nodiscard]] Status check_replaceable(const std::string& event_id, const Interaction& instead) const;
+  /// Returns: ALREADY_EXISTS where the state knows an event or a retraction of the replacement's id, and not as what
+  /// replaced this event.
+  [[nodiscard]] Status check_unknown(const std::string& event_id, const Interaction& instead) const;
   /// Returns: INVALID_ARGUMENT where the API's log knows that the event said something else.
   [[nodiscard]] Status check_original(const std::string& event_id, const Interaction& given) const;
   /// Calls `visit` for every event that the log holds, retractions among them.

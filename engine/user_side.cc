@@ -33,7 +33,8 @@ UserEvent as_event(const Interaction& one, const InteractionTypes& types) {
           .value = one.value,
           .position = one.position,
           .event_id = one.event_id,
-          .source = std::string(ingest::kApiSource)};
+          .source = std::string(ingest::kApiSource),
+          .retracts = one.retracts};
 }
 
 }  // namespace

@@ -158,6 +158,15 @@ void read_weight(const std::string& name, const toml::Node& node, const Where& w
   draft->config.engine.ranking.weights[name] = weight;
 }
 
+/// A value that is no whole number, or not the right one, as a message calls it.
+std::string as_given(const toml::Node& node) {
+  if (node.kind == toml::Node::Kind::kInteger) return std::to_string(node.integer);
+  if (node.kind != toml::Node::Kind::kNumber) return std::string(toml::kind_name(node.kind));
+  const std::string number = format_number(node.number);
+  const bool as_whole = number.find_first_not_of("-0123456789") == std::string::npos;
+  return as_whole ? number + ".0" : number;
+}
+
 /// "visit", or { as = "visit", weight = 5 }. Whether these make sense is asked when all types are known.
 void read_counts_as(const std::string& name, const toml::Node& node, const Where& where, Draft* draft) {
   const std::string full = full_key("types.counts_as", name);
@@ -174,12 +183,15 @@ void read_counts_as(const std::string& name, const toml::Node& node, const Where
   for (const toml::Member& member : node.members) {
     if (member.name == "as" && member.value.kind == toml::Node::Kind::kString) {
       counts.type = member.value.text;
-    } else if (member.name == "weight" && member.value.kind == toml::Node::Kind::kInteger) {
-      const std::int64_t most = InteractionTypes::kCountsMax + std::int64_t{1};  // which is refused later
-      counts.weight = static_cast<std::uint32_t>(std::clamp<std::int64_t>(member.value.integer, 0, most));
-    } else if (member.name == "as" || member.name == "weight") {
-      return wrong(member.name + (member.name == "as" ? " must be a type, not " : " must be a whole number, not ") +
-                   std::string(toml::kind_name(member.value.kind)));
+    } else if (member.name == "as") {
+      return wrong("as must be a type, not " + std::string(toml::kind_name(member.value.kind)));
+    } else if (member.name == "weight") {
+      const std::int64_t weight = member.value.integer;
+      if (member.value.kind != toml::Node::Kind::kInteger || weight < 1 || weight > InteractionTypes::kCountsMax) {
+        return wrong("weight must be a whole number from 1 to " + std::to_string(InteractionTypes::kCountsMax) +
+                     ", not " + as_given(member.value));
+      }
+      counts.weight = static_cast<std::uint32_t>(weight);
     } else {
       return wrong("has no key '" + printable(member.name) + "'");
     }

@@ -82,10 +82,11 @@ Result<InteractionTypes> parse_counts_as(std::span<const std::string> texts) {
     if (right && colon != std::string::npos) {
       const char* const end = text.data() + text.size();
       const auto [at, error] = std::from_chars(text.data() + colon + 1, end, counts.weight);
-      right = error == std::errc() && at == end;
+      right = error == std::errc() && at == end && counts.weight >= 1 && counts.weight <= InteractionTypes::kCountsMax;
     }
     if (!right) {
-      return invalid_argument("'" + text + "' is not TYPE=TYPE:WEIGHT; write it like purchase=visit:5 or wish=save");
+      return invalid_argument("'" + text + "' is not TYPE=TYPE:WEIGHT; write it like purchase=visit:5 or wish=save, " +
+                              "with a whole WEIGHT from 1 to " + std::to_string(InteractionTypes::kCountsMax));
     }
     declared.push_back(text.substr(0, equals));
     counts_as[declared.back()] = counts;

@@ -44,6 +44,11 @@ class EventIds {
     return memory_.find(features::fingerprint(event_id));
   }
 
+  /// Whether a retraction of this id is remembered.
+  [[nodiscard]] bool retracted(std::string_view event_id) const noexcept {
+    return memory_.contains(features::retraction_of(features::fingerprint(event_id)));
+  }
+
   /// What is to be done with the interactions of a batch, and what has become of those with which nothing is.
   struct Judged {
     std::vector<std::uint32_t> included;  ///< indexes of events to apply

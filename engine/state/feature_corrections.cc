@@ -189,6 +189,11 @@ bool FeatureState::may_retract(const Interaction& retraction) const {
   return !counted || features::may_be_alike(*counted, {features::contents_print(retraction), 0});
 }
 
+FeatureState::RememberedEvent FeatureState::remembered(std::string_view event_id) const {
+  const MutexLock no_apply(windows_->growing_mutex());
+  return {event_ids_.find(event_id), event_ids_.retracted(event_id)};
+}
+
 void FeatureState::rebase_row(const std::string& key, std::shared_ptr<features::Row> row) {
   PendingWindow& window = *windows_->current()->growing;
   const RebasedRows::Base base = row->blocks.empty() ? nullptr : std::move(row);

@@ -121,6 +121,12 @@ class FeatureState {
 
   /// Whether the event that was applied under the retraction's id says the same, as far as that is remembered.
   [[nodiscard]] bool may_retract(const Interaction& retraction) const;
+  /// What is remembered of an event_id, whatever source brought it.
+  struct RememberedEvent {
+    std::optional<features::EventNote> came;  ///< nullopt: no event
+    bool retracted = false;
+  };
+  [[nodiscard]] RememberedEvent remembered(std::string_view event_id) const;
 
   /// Rows with values that may still say what a retracted event said. They are told by their keys.
   [[nodiscard]] InexactRows inexact_rows() const;

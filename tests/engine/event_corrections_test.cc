@@ -350,17 +350,105 @@ TEST_CASE("what is taken out is what was counted, whatever the type counts as by
   CHECK(engine->status({}).retracted_values_lost == 0);
 }
 
+TEST_CASE("an event whose retraction was refused can be replaced, once, and the replacement counts once") {
+  const test::TemporaryFolder folder;
+  auto engine = open(folder);
+  ingest(*engine, {event("p1", "e"), event("p2", "e", kThen, R"(,"retract":true)"),
+                   event("p1", "e", kThen, R"(,"lat":40.5,"lon":-74.5,"retract":true)")});
+  catch_up(*engine);
+  CHECK(engine->status({}).events_rejected == 2);
+  CHECK(visits(*engine, "p1") == 1);
+  const std::string instead = event("p3", "");
+  for (int again = 0; again < 2; ++again) {
+    const auto ack = engine->correct_event({}, {.event_id = "e", .original = {}, .replacement = instead});
+    REQUIRE_MESSAGE(ack.ok(), ack.status().to_string());
+  }
+  catch_up(*engine);
+  CHECK(visits(*engine, "p1") == 0);
+  CHECK(visits(*engine, "p3") == 1);
+  CHECK(engine->status({}).events_retracted == 1);
+  // Now it was retracted.
+  const std::string another = event("p4", "");
+  CHECK(engine->correct_event({}, {.event_id = "e", .original = {}, .replacement = another}).status().code() ==
+        StatusCode::kAlreadyExists);
+}
+
+TEST_CASE("a replacement whose event_id came before is refused by name, and the same call once more is not") {
+  const test::TemporaryFolder folder;
+  std::ofstream(folder / "events.ndjson") << event("p5", "by_file") << '\n'
+                                          << event("p5", "gone_by_file", kThen, R"(,"retract":true)") << '\n';
+  auto engine = open(folder, {{"stream", folder / "events.ndjson", true}});
+  ingest(*engine, {event("p1", "e"), event("p2", "taken"), event("p2", "gone", kThen, R"(,"retract":true)")});
+  catch_up(*engine);
+  const auto replace = [&](const std::string& id, const std::string& instead) {
+    return engine->correct_event({}, {.event_id = id, .original = {}, .replacement = instead}).status();
+  };
+  for (const std::string id : {"taken", "gone", "by_file", "gone_by_file"}) {
+    CAPTURE(id);
+    const Status refused = replace("e", event("p3", id));
+    CHECK(refused.code() == StatusCode::kAlreadyExists);
+    CHECK(refused.message().find("event_id '" + id + "' came before") != std::string::npos);
+    CHECK(refused.message().find("give it an event_id of its own") != std::string::npos);
+  }
+  // Also with what came: it counts already, and would not once more.
+  CHECK(replace("e", event("p2", "taken")).code() == StatusCode::kAlreadyExists);
+  CHECK(replace("e", event("p5", "by_file")).code() == StatusCode::kAlreadyExists);
+  catch_up(*engine);
+  CHECK(visits(*engine, "p1") == 1);
+  CHECK(visits(*engine, "p3") == 0);
+
+  for (int again = 0; again < 3; ++again) {
+    const Status replaced = replace("e", event("p3", "own"));
+    CHECK_MESSAGE(replaced.ok(), replaced.to_string());
+    if (again == 1) catch_up(*engine);
+  }
+  catch_up(*engine);
+  CHECK(visits(*engine, "p1") == 0);
+  CHECK(visits(*engine, "p3") == 1);
+  const Status other = replace("e", event("p4", "own"));
+  CHECK(other.to_string() ==
+        "ALREADY_EXISTS: event 'e' was retracted before, and 'own' came before with something else; correct that one");
+  // Another event is not replaced by what replaced this one.
+  CHECK(replace("taken", event("p3", "own")).code() == StatusCode::kAlreadyExists);
+  catch_up(*engine);
+  CHECK(visits(*engine, "p2") == 1);
+  CHECK(visits(*engine, "p3") == 1);
+  CHECK(visits(*engine, "p4") == 0);
+}
+
+void wait_until_exact(const Engine& engine) {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (engine.status({}).values_inexact > 0 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(20ms);  // nobody is told when a chore has done it
+  }
+  CHECK(engine.status({}).values_inexact == 0);
+}
+
+TEST_CASE("a history that is mended keeps the event whose retraction was refused, and not those that were taken back") {
+  const test::TemporaryFolder folder;
+  auto engine = open(folder);
+  // Of "early" nothing counts: its retraction came first. A repeat of "kept" says something else, and counts not.
+  ingest(*engine, {event("p1", "oldest", kThen), event("p1", "early", kThen + 9'000, R"(,"retract":true)"),
+                   event("p1", "kept", kThen + 2'000), event("p1", "kept", kThen + 8'000),
+                   event("p1", "early", kThen + 9'000), event("p2", "kept", kThen, R"(,"retract":true)"),
+                   event("p1", "kept", kThen + 8'000, R"(,"retract":true)"), event("p1", "new", kThen + 5'000)});
+  REQUIRE(engine->correct_event({}, {.event_id = "new", .original = {}, .replacement = {}}).ok());
+  catch_up(*engine);
+  wait_until_exact(*engine);
+  CHECK(engine->status({}).events_rejected == 2);
+  const auto answer = engine->get_features({}, {EntityKind::kPlace, {"p1"}, {"place_visits"}, {}});
+  const FeatureEntry& entry = answer->entities.at(0).vectors.at(0).entries.at(0);
+  CHECK(entry.count == 2);
+  CHECK(entry.newest == event_time_from_ms(kThen + 2'000));
+}
+
 TEST_CASE("a newest time that a retracted event had made is found anew in the log, by itself") {
   const test::TemporaryFolder folder;
   auto engine = open(folder);
   ingest(*engine, {event("p1", "old", kThen), event("p1", "new", kThen + 5'000)});
   REQUIRE(engine->correct_event({}, {.event_id = "new", .original = {}, .replacement = {}}).ok());
   catch_up(*engine);
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (engine->status({}).values_inexact > 0 && std::chrono::steady_clock::now() < deadline) {
-    std::this_thread::sleep_for(20ms);  // nobody is told when a chore has done it
-  }
-  CHECK(engine->status({}).values_inexact == 0);
+  wait_until_exact(*engine);
   const auto answer = engine->get_features({}, {EntityKind::kPlace, {"p1"}, {"place_visits"}, {}});
   CHECK(answer->entities.at(0).vectors.at(0).entries.at(0).newest == event_time_from_ms(kThen));
 }

@@ -134,6 +134,24 @@ TEST_CASE("an erased user is in no answer and in no byte of the state directory,
   }
 }
 
+TEST_CASE("retractions are told apart from events in an export, those that were refused too") {
+  const test::TemporaryFolder folder;
+  auto engine = open(options_in(folder / "state"));
+  const auto with = [](const std::string& more) {
+    const std::string plain = event(kAnn, "bar");
+    return plain.substr(0, plain.size() - 1) + more + "}";
+  };
+  ingest(*engine, {with(R"(,"event_id":"e")"), with(R"(,"event_id":"e","value":3,"retract":true)"),
+                   with(R"(,"event_id":"e","retract":true)"), event(kAnn, "bar")});
+  catch_up(*engine);
+  const auto all = engine->export_user({}, UserId(kAnn));
+  REQUIRE(all.ok());
+  std::vector<bool> retracts;
+  for (const UserEvent& one : all->events) retracts.push_back(one.retracts);
+  CHECK(retracts == std::vector<bool>{false, true, true, false});
+  CHECK(all->refused_records.size() == 1);
+}
+
 TEST_CASE("a source that is read again brings nothing back of an erased user but what came later") {
   const test::TemporaryFolder folder;
   const auto far = std::chrono::time_point_cast<EventTime::duration>(std::chrono::system_clock::now()) + 1h;

@@ -100,9 +100,10 @@ class Engine {
   /// A replacement counts under an event_id of its own; without one, or with that of the event it replaces, one is made
   /// of its contents and told in the answer.
   ///
-  /// Returns: NOT_FOUND for an event that is in neither place: send what it said; INVALID_ARGUMENT for an event that
-  /// cannot be used, or is of another event_id; UNAVAILABLE when a place cannot be read now; RESOURCE_EXHAUSTED. With
-  /// any error nothing is taken.
+  /// Returns: NOT_FOUND for an event that is in neither place: send what it said; ALREADY_EXISTS for one that was
+  /// retracted or replaced before, and for a replacement whose event_id came before, but not for a call that is
+  /// repeated; INVALID_ARGUMENT for an event that cannot be used, or is of another event_id; UNAVAILABLE when a place
+  /// cannot be read now; RESOURCE_EXHAUSTED. With any error nothing is taken.
   [[nodiscard]] virtual Result<CorrectionAck> correct_event(const CallContext& context,
                                                             const EventCorrection& correction) = 0;
 

@@ -49,6 +49,7 @@ struct UserEvent {
   std::optional<GeoPoint> position;
   std::string event_id;  ///< empty: none
   std::string source;
+  bool retracts = false;  ///< it took the event of its id back, or was refused because it says something else
 };
 
 /// All that is known of a user.

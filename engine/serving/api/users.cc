@@ -49,6 +49,7 @@ void write_event(json::Writer& out, const UserEvent& event) {
   if (event.position) out.key("lat").number(event.position->lat).key("lon").number(event.position->lon);
   if (!event.event_id.empty()) out.key("event_id").text(event.event_id);
   out.key("source").text(event.source);
+  if (event.retracts) out.key("retract").boolean(true);
   out.end_object();
 }
 

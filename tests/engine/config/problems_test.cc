@@ -151,12 +151,13 @@ TEST_CASE("declared types count as built-in ones, once or so often") {
   CHECK(problems(declared + "purchase = \"vist\"\n") ==
         "c.toml:4:12: types.counts_as: 'purchase' must count as view, click, visit, rate, save or dismiss, and not as "
         "'vist'; did you mean 'visit'?\n");
-  CHECK(problems(declared + "purchase = { as = \"visit\", weight = 500 }\n") ==
-        "c.toml:4:12: types.counts_as: the weight of 'purchase' must be a whole number from 1 to 100\n");
-  CHECK(
-      problems(declared + "purchase = { as = \"visit\", weight = 0.5 }\n") ==
-      "c.toml:4:12: types.counts_as.purchase: weight must be a whole number, not a number; write it like \"visit\" or "
-      "{ as = \"visit\", weight = 5 }\n");
+  const std::pair<const char*, const char*> wrong[] = {{"1.5", "1.5"}, {"5.0", "5.0"}, {"500", "500"},
+                                                       {"0", "0"},     {"-3", "-3"},   {"\"5\"", "a string"}};
+  for (const auto& [weight, given] : wrong) {
+    CHECK(problems(declared + "purchase = { as = \"visit\", weight = " + weight + " }\n") ==
+          std::string("c.toml:4:12: types.counts_as.purchase: weight must be a whole number from 1 to 100, not ") +
+              given + "; write it like \"visit\" or { as = \"visit\", weight = 5 }\n");
+  }
   CHECK(problems(declared + "purchase = { weight = 2 }\n")
             .starts_with("c.toml:4:12: types.counts_as.purchase: says not what it counts as"));
   CHECK(problems(declared + "purchase = { as = \"visit\", wieght = 2 }\n")

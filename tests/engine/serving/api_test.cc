@@ -494,8 +494,10 @@ TEST_CASE_FIXTURE(Serving, "all that is known of a user is told as JSON") {
   engine.on_export = [](const UserId& user) {
     UserExport all{.user = user, .refused_until = event_time_from_ms(1'714'564'800'000)};
     all.features = {{"user_history", FeatureStatus::kPresent, {{"p1", 1.0, 2, event_time_from_ms(1'714'564'800'000)}}}};
-    all.events = {{"postgres", event_time_from_ms(1'714'564'800'000), "p1", "rate", 4.5, GeoPoint{1, 2}, "e1", "kafka"},
-                  {.where = "event_log", .place = "p2", .type = "view", .source = "api"}};
+    all.events = {
+        {"postgres", event_time_from_ms(1'714'564'800'000), "p1", "rate", 4.5, GeoPoint{1, 2}, "e1", "kafka"},
+        {.where = "event_log", .place = "p2", .type = "view", .source = "api"},
+        {.where = "event_log", .place = "p2", .type = "view", .event_id = "e2", .source = "api", .retracts = true}};
     all.refused_records = {R"({"source":"api"})"};
     return Result<UserExport>(std::move(all));
   };
@@ -506,7 +508,9 @@ TEST_CASE_FIXTURE(Serving, "all that is known of a user is told as JSON") {
                  "entries":[{"dimension":"p1","value":1,"count":2,"newest":"2024-05-01T12:00:00Z"}]}],
     "events":[{"where":"postgres","ts":"2024-05-01T12:00:00Z","place_id":"p1","type":"rate","value":4.5,"lat":1,"lon":2,
                "event_id":"e1","source":"kafka"},
-              {"where":"event_log","ts":"1970-01-01T00:00:00Z","place_id":"p2","type":"view","source":"api"}],
+              {"where":"event_log","ts":"1970-01-01T00:00:00Z","place_id":"p2","type":"view","source":"api"},
+              {"where":"event_log","ts":"1970-01-01T00:00:00Z","place_id":"p2","type":"view","event_id":"e2","source":"api",
+               "retract":true}],
     "refused_records":["{\"source\":\"api\"}"]})"));
 }
 
