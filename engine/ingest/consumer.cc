@@ -381,6 +381,10 @@ void Consumer::set_trouble(const Status& status) {
   } else if (blocks(status)) {
     options_.log.error("consumer.blocked", status.to_string(),
                        {{"consumer", options_.consumer}, {"source", source_name_}, {"remedy", remedy}});
+  } else if (status.code() == StatusCode::kAborted) {
+    // Another daemon on the same schema was first, as where both begin: one goes on from where the other has come to.
+    options_.log.info("consumer.waiting", status.to_string(),
+                      {{"consumer", options_.consumer}, {"source", source_name_}});
   } else {
     options_.log.warning("consumer.waiting", status.to_string(),
                          {{"consumer", options_.consumer}, {"source", source_name_}});
