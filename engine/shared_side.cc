@@ -180,7 +180,9 @@ Status SharedSide::write(std::span<const Row> rows) {
                        .tags = sql::tags_of(row.tags),
                        .answer = row.bytes});
   }
-  return answers_->write(written);
+  Status done = answers_->write(written);
+  if (done.ok()) grown_.store(true, std::memory_order_relaxed);
+  return done;
 }
 
 void SharedSide::run() {
@@ -197,13 +199,18 @@ void SharedSide::run() {
       for (std::size_t i = 1; i < marks_.size() - 1; ++i) marks_.erase(marks_.begin() + static_cast<std::ptrdiff_t>(i));
     }
   }
-  if (now - cleaned_ < kCleanEvery) return;
-  cleaned_ = now;
-  const auto removed = answers_->remove_expired();
-  if (!removed.ok()) return;  // what looks for answers says what is wrong
-  expired_.fetch_add(removed->removed, std::memory_order_relaxed);
-  rows_.store(removed->rows, std::memory_order_relaxed);
-  bytes_.store(removed->bytes, std::memory_order_relaxed);
+  // What looks for answers says what is wrong, where something is.
+  const bool clean = now - cleaned_ >= kCleanEvery;
+  if (clean) {
+    cleaned_ = now;
+    const auto removed = answers_->remove_expired();
+    if (removed.ok()) expired_.fetch_add(*removed, std::memory_order_relaxed);
+  }
+  if (!grown_.exchange(false, std::memory_order_relaxed) && !clean) return;
+  const auto size = answers_->size();
+  if (!size.ok()) return;
+  rows_.store(size->rows, std::memory_order_relaxed);
+  bytes_.store(size->bytes, std::memory_order_relaxed);
 }
 
 void SharedSide::describe(AnswerCacheStatus* status) const {

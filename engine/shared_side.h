@@ -88,6 +88,7 @@ class SharedSide final : public cache::SharedTier {
   std::atomic<std::uint64_t> expired_{0};
   std::atomic<std::uint64_t> rows_{0};
   std::atomic<std::uint64_t> bytes_{0};
+  std::atomic<bool> grown_{false};                   ///< by this process, since the table was last measured
   std::chrono::steady_clock::time_point cleaned_{};  ///< of the chore
 
   mutable Mutex mutex_;

@@ -48,10 +48,10 @@ class KeptAnswers {
     SteadyTime expires;  ///< no later than it does
   };
   struct Size {
-    std::uint64_t removed = 0;
-    std::uint64_t rows = 0;  ///< about
+    std::uint64_t rows = 0;  ///< of all daemons: counted up to kCountedMax, beyond it by PostgreSQL's estimate
     std::uint64_t bytes = 0;
   };
+  static constexpr std::uint64_t kCountedMax = 10'000;
 
   virtual ~KeptAnswers() = default;
 
@@ -69,8 +69,11 @@ class KeptAnswers {
   /// Returns: why one could not be opened.
   virtual Status keep_open() = 0;
 
-  /// Removes what has expired, and invalidations that nobody can need any more.
-  virtual Result<Size> remove_expired() = 0;
+  /// Removes what has expired, and invalidations that nobody can need any more. Returns: how many answers went.
+  virtual Result<std::uint64_t> remove_expired() = 0;
+
+  /// How large the table is now.
+  virtual Result<Size> size() = 0;
 };
 
 /// Connects when it is first used. Returns: INVALID_ARGUMENT.

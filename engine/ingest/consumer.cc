@@ -381,6 +381,10 @@ void Consumer::set_trouble(const Status& status) {
   } else if (blocks(status)) {
     options_.log.error("consumer.blocked", status.to_string(),
                        {{"consumer", options_.consumer}, {"source", source_name_}, {"remedy", remedy}});
+  } else if (status.code() == StatusCode::kAborted) {
+    // Another daemon on the same schema was first, as where both begin: one goes on from where the other has come to.
+    options_.log.info("consumer.waiting", status.to_string(),
+                      {{"consumer", options_.consumer}, {"source", source_name_}});
   } else {
     options_.log.warning("consumer.waiting", status.to_string(),
                          {{"consumer", options_.consumer}, {"source", source_name_}});
@@ -500,13 +504,13 @@ std::uint64_t Consumer::mark() { return ++marks_; }
 Status Consumer::wait_passed(std::uint64_t mark, const CallContext& context) const {
   const auto over = [this, mark]() CAIRN_REQUIRES(mutex_) { return stopped_ || passed_ >= mark; };
   MutexLock lock(mutex_);
-  const bool in_time = context.wait(changed_, lock, over);
+  const bool in_time = context.wait_for_others(changed_, lock, over);
   if (passed_ >= mark) return ok_status();
   std::string message = "the " + options_.consumer + " consumer has not reached the end of '" + source_name_ + "'";
   for (const ConsumerTrouble& one : troubles()) {
     message += "; it waits: " + one.reason;
   }
-  return in_time ? unavailable(message + ": it has stopped") : context.check().with_context(message);
+  return in_time ? unavailable(message + ": it has stopped") : context.gave_up().with_context(message);
 }
 
 std::vector<ConsumerStatus> Consumer::status() const {

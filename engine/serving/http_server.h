@@ -32,10 +32,11 @@ class HttpServer {
   /// The port bound.
   [[nodiscard]] std::uint16_t port() const;
 
-  /// Readiness goes false, whoever is connected already is accepted and nobody else, requests in flight finish, and
-  /// connections between requests close once they have sent one more or HttpOptions::drain_idle has passed. All of it
-  /// takes at most `limit` (HttpOptions::drain_timeout is meant for it). Returns whether all did; false when some were
-  /// cut off. Idempotent.
+  /// Readiness goes false, whoever is connected already is accepted and nobody else, requests in flight finish, but
+  /// for those that wait for what others bring (CallContext::stopping), which get 503, and connections between requests
+  /// close once they have sent one more or HttpOptions::drain_idle has passed. All of it takes at most `limit`
+  /// (HttpOptions::drain_timeout is meant for it). Returns whether all did; false when some were cut off: what was
+  /// being handled was answered 503. Idempotent.
   bool drain(std::chrono::milliseconds limit);
 
  private:

@@ -68,12 +68,12 @@ Counters Progress::counters() const {
 Status Progress::wait_for(const Watermark& watermark, const CallContext& context) const {
   const auto over = [&]() CAIRN_REQUIRES(mutex_) { return stopped_waiting_ || has_reached(watermark); };
   MutexLock lock(mutex_);
-  const bool in_time = context.wait(advanced_, lock, over);
+  const bool in_time = context.wait_for_others(advanced_, lock, over);
   if (has_reached(watermark)) return ok_status();
   if (in_time) return unavailable("the engine is closing");
-  return context.check().with_context("features have not reached offset " +
-                                      std::to_string(watermark.position.offset.value) + " of '" + watermark.source +
-                                      "'");
+  return context.gave_up().with_context("features have not reached offset " +
+                                        std::to_string(watermark.position.offset.value) + " of '" + watermark.source +
+                                        "'");
 }
 
 bool Progress::reached(const Watermark& watermark) const {

@@ -41,8 +41,8 @@ class Progress {
   [[nodiscard]] Positions positions() const;
   [[nodiscard]] Counters counters() const;
 
-  /// Waits until everything before `watermark` is reflected. Returns: DEADLINE_EXCEEDED, CANCELLED; UNAVAILABLE after
-  /// stop_waiting().
+  /// Waits until everything before `watermark` is reflected. Returns: DEADLINE_EXCEEDED, CANCELLED; UNAVAILABLE when
+  /// the server is stopping, and after stop_waiting().
   Status wait_for(const Watermark& watermark, const CallContext& context) const;
   [[nodiscard]] bool reached(const Watermark& watermark) const;
   /// Wakes those who wait: nothing will be applied any more. Idempotent.

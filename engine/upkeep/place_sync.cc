@@ -94,10 +94,10 @@ Status PlaceSync::wait_for(std::optional<std::uint64_t> mark, const CallContext&
     return mark && written_ && *written_ >= *mark;
   };
   const auto over = [this, there]() CAIRN_REQUIRES(mutex_) { return stopped_ || there(); };
-  if (context.wait(written_cv_, lock, over)) {
+  if (context.wait_for_others(written_cv_, lock, over)) {
     return there() ? ok_status() : unavailable("the engine is closing; the places have not reached PostgreSQL");
   }
-  return context.check().with_context("the places have not reached PostgreSQL");
+  return context.gave_up().with_context("the places have not reached PostgreSQL");
 }
 
 }  // namespace cairn::upkeep

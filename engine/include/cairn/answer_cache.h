@@ -53,12 +53,12 @@ struct AnswerCacheStatus {
   // Of these answers in PostgreSQL (tier L3). Its hits are among the hits above.
   bool shared = false;  ///< there are any
   std::uint64_t shared_hits = 0;
-  std::uint64_t shared_misses = 0;   ///< looked for there, and not found, or not as new as what is known here
-  std::uint64_t shared_passed = 0;   ///< not looked for: no connection was free, or none answered in time
+  std::uint64_t shared_misses = 0;  ///< looked for there, and not found, or not as new as what is known here
+  std::uint64_t shared_passed = 0;  ///< not looked for: no connection was free, or none answered in time
   std::uint64_t shared_writes = 0;
   std::uint64_t shared_dropped = 0;  ///< not written: over the budget, or PostgreSQL could not be written to
   std::uint64_t shared_expired = 0;  ///< rows that this process removed when they had grown old
-  std::uint64_t shared_rows = 0;     ///< in the table, by PostgreSQL's estimate
+  std::uint64_t shared_rows = 0;     ///< in the table; from 10,000 on by PostgreSQL's estimate
   std::uint64_t shared_bytes = 0;    ///< of the table
   std::string shared_trouble = {};   ///< why the last look or write failed; empty: it did not
 

@@ -29,9 +29,12 @@ struct CallContext {
   /// handled: time in a queue counts.
   std::optional<std::chrono::steady_clock::time_point> deadline;
   std::stop_token cancelled;  ///< stop is requested when nobody waits any more, such as when a client hangs up
-  std::string trace_id;       ///< written into log records that this call causes; empty: none
-  std::string principal;      ///< who asks, as the door has verified; empty: nobody was asked
-  std::string tenant;         ///< whose engine is meant; empty: the only one
+  /// Stop is requested when the server begins to stop: waits for what others bring (an offset, a consumer) end, with
+  /// UNAVAILABLE, while work goes on.
+  std::stop_token stopping;
+  std::string trace_id;   ///< written into log records that this call causes; empty: none
+  std::string principal;  ///< who asks, as the door has verified; empty: nobody was asked
+  std::string tenant;     ///< whose engine is meant; empty: the only one
   Priority priority = Priority::kInteractive;
 
   /// A context whose deadline is `time` from now.
@@ -56,6 +59,27 @@ struct CallContext {
   bool wait(std::condition_variable_any& changed, Lock& lock, Over over) const {
     if (!deadline) return changed.wait(lock, cancelled, std::move(over));
     return changed.wait_until(lock, cancelled, *deadline, std::move(over));
+  }
+
+  /// The same for what others bring, which may take until the deadline: ends also when `stopping` is requested.
+  template <class Lock, class Over>
+  bool wait_for_others(std::condition_variable_any& changed, Lock& lock, Over over) const {
+    if (!stopping.stop_possible()) return wait(changed, lock, std::move(over));
+    std::stop_source either;
+    const auto end = [&either] { either.request_stop(); };
+    const std::stop_callback when_cancelled(cancelled, end);
+    const std::stop_callback when_stopping(stopping, end);
+    CallContext waiting;
+    waiting.deadline = deadline;
+    waiting.cancelled = either.get_token();
+    return waiting.wait(changed, lock, std::move(over));
+  }
+
+  /// Why wait_for_others() has ended before its time. Returns: CANCELLED; UNAVAILABLE, the server is stopping;
+  /// DEADLINE_EXCEEDED.
+  [[nodiscard]] Status gave_up() const {
+    if (stopping.stop_requested() && !cancelled.stop_requested()) return unavailable("the server is stopping");
+    return check();
   }
 };
 

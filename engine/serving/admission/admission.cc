@@ -23,6 +23,7 @@ Admission::Admission(Reads reads, Logger log) : log_(std::move(log)) {
 Admission::~Admission() { stop(); }
 
 void Admission::submit(Lane lane, Call call) {
+  call.context.stopping = stopping_.get_token();
   if (lane == Lane::kInline) return run_inline(std::move(call));
   pools_[slot(lane)]->submit(std::move(call));
 }

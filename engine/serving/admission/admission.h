@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <memory>
+#include <stop_token>
 
 #include "cairn/log.h"
 #include "cairn/mutex.h"
@@ -31,6 +32,10 @@ class Admission {
 
   [[nodiscard]] LaneCounts counts(Lane lane) const;
 
+  /// Ends the waits of calls for what others bring (CallContext::stopping), now and from here on. Work goes on.
+  /// Idempotent.
+  void end_waits() { stopping_.request_stop(); }
+
   /// Refuses what is queued and what comes later, cancels what runs, and waits for that; calls of Lane::kInline, which
   /// run where they were submitted, are left alone. Idempotent.
   void stop();
@@ -39,6 +44,7 @@ class Admission {
   void run_inline(Call call);
 
   const Logger log_;
+  std::stop_source stopping_;
   std::array<std::unique_ptr<WorkerPool>, kLanes> pools_;  // none for kInline
   mutable Mutex inline_mutex_;
   LaneCounts inline_counts_ CAIRN_GUARDED_BY(inline_mutex_);

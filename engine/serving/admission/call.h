@@ -34,7 +34,8 @@ inline constexpr std::size_t kLanes = 5;
 /// Exactly one of `run` and `refuse` is called, exactly once. Neither
 /// should throw: what one throws is logged, and its call counts as run.
 struct Call {
-  /// Its deadline is counted from when the request was received. `cancelled` is set by admission, from `cancel`.
+  /// Its deadline is counted from when the request was received. Admission sets `cancelled`, from `cancel`, and
+  /// `stopping`.
   CallContext context;
   /// Stop is requested when nobody waits for the answer any more. Admission does so when it drops the call and when the
   /// server stops; who notices that the client has hung up keeps a copy and does the same.

@@ -8,6 +8,12 @@
 namespace cairn::serving {
 namespace {
 
+/// The characters of an entity tag between its quotes (section 8.8.3): no space, no control.
+bool is_etag_character(char c) noexcept {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte > 0x20 && byte != '"' && byte != 0x7f;
+}
+
 std::string_view without_space(std::string_view text) noexcept {
   const std::size_t begin = text.find_first_not_of(" \t");
   return begin == std::string_view::npos ? std::string_view() : text.substr(begin);
@@ -59,7 +65,8 @@ std::string weak_etag_of(std::string_view text) {
 
 bool names_etag(std::string_view list, std::string_view etag) noexcept {
   list = without_space(list);
-  if (list == "*") return true;
+  if (list.starts_with("*")) return without_space(list.substr(1)).empty();
+  bool named = false;
   while (!list.empty()) {
     if (list.front() == ',') {  // empty members are allowed (section 5.6.1.2)
       list = without_space(list.substr(1));
@@ -67,13 +74,14 @@ bool names_etag(std::string_view list, std::string_view etag) noexcept {
     }
     const std::size_t quote = list.starts_with("W/") ? 2 : 0;
     if (quote >= list.size() || list[quote] != '"') return false;
-    const std::size_t end = list.find('"', quote + 1);  // a tag has no escapes
-    if (end == std::string_view::npos) return false;
-    if (opaque(list.substr(0, end + 1)) == opaque(etag)) return true;
+    std::size_t end = quote + 1;  // a tag has no escapes
+    while (end < list.size() && is_etag_character(list[end])) ++end;
+    if (end == list.size() || list[end] != '"') return false;
+    named |= opaque(list.substr(0, end + 1)) == opaque(etag);
     list = without_space(list.substr(end + 1));
     if (!list.empty() && list.front() != ',') return false;
   }
-  return false;
+  return named;
 }
 
 void answer_condition(const ApiRequest& request, ApiResponse* response) {

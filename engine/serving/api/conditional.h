@@ -30,7 +30,8 @@ struct Reuse {
 [[nodiscard]] std::string weak_etag_of(std::string_view text);
 
 /// Whether the value of If-None-Match (of several fields, their values with commas between) names the tag, by the weak
-/// comparison of section 8.8.3.2. "*" names every tag. A list that is malformed names what stands before the fault.
+/// comparison of section 8.8.3.2. "*" names every tag. A list that is malformed, in whichever part, names none:
+/// the client is sent what it has perhaps, which is never wrong.
 [[nodiscard]] bool names_etag(std::string_view if_none_match, std::string_view etag) noexcept;
 
 /// Makes a success into 304 where the request's If-None-Match names what the client has (section 13.1.2); only for GET

@@ -10,6 +10,7 @@
 #include <boost/asio/strand.hpp>
 #include <exception>
 #include <future>
+#include <memory>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -34,6 +35,8 @@ constexpr std::chrono::seconds kAcceptWarningPeriod{10};
 // A turn of the event loop takes as long as all that is ready in it. With one newcomer a turn, hundreds who come at
 // once to a busy server would be let in over seconds.
 constexpr int kAcceptsAtOnce = 64;
+// For answers that no thread has to be waited for: more is needed only where a thread of the sockets is stuck.
+constexpr std::chrono::seconds kAbortTime{1};
 // How often to see whether memory that clients took has become free.
 constexpr std::chrono::seconds kTidyPeriod{1};
 
@@ -154,6 +157,7 @@ class HttpServer::Impl {
     const auto now = std::chrono::steady_clock::now();
     // Readiness goes first: a balancer that asks from here on sends no more.
     api_.set_draining();
+    admission_.end_waits();
     Phase serving = Phase::kServing;
     phase_.compare_exchange_strong(serving, Phase::kLastRequests);
     net::post(acceptor_.get_executor(), [this] { stop_accepting(); });
@@ -161,11 +165,20 @@ class HttpServer::Impl {
     phase_.store(Phase::kClosing);
     registry_.for_each([](Session& session) { session.drain(); });
     const bool finished = wait_for_clients(now + limit);
-    if (!finished) registry_.for_each([](Session& session) { session.abort(); });
+    if (!finished) abort_sessions();
     return finished;
   }
 
  private:
+  /// Returns once every session has answered what it still owes, or has closed.
+  void abort_sessions() const {
+    auto told = std::make_shared<std::promise<void>>();
+    const std::future<void> all_told = told->get_future();
+    registry_.for_each([&](Session& session) { session.abort(told); });
+    told.reset();  // the last session that lets go of it makes the future ready
+    all_told.wait_for(kAbortTime);
+  }
+
   /// Runs what a thread or a timer calls. Whatever it throws ends there: it costs one connection, or one round.
   template <class Step>
   void guarded(Step step) const noexcept {

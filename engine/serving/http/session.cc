@@ -170,8 +170,15 @@ void Session::drain() {
   });
 }
 
-void Session::abort() {
-  net::post(socket_.get_executor(), [self = shared_from_this()] { self->close(); });
+void Session::abort(std::shared_ptr<void> done) {
+  net::post(socket_.get_executor(), [self = shared_from_this(), done = std::move(done)] {
+    self->guarded([&] {
+      if (!self->handled_) return self->close();
+      self->leaving_ = true;
+      self->in_flight_.request_stop();  // what it would still find out reaches nobody
+      self->respond(error_response(unavailable("the server is stopping")));
+    });
+  });
 }
 
 void Session::give_way() {

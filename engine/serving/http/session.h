@@ -50,8 +50,9 @@ class Session final : public std::enable_shared_from_this<Session> {
   void start(const Peer& peer);
   /// Closes the connection now if it is between requests, else after the request in flight.
   void drain();
-  /// Closes the connection whatever it does.
-  void abort();
+  /// Answers a request that is being handled with 503 and closes the connection, whatever it does. Lets go of `done`
+  /// after that.
+  void abort(std::shared_ptr<void> done);
   /// Closes the connection if it still waits for a request, else after the request in flight.
   void give_way();
 

@@ -75,7 +75,8 @@ void add_counts(Snapshot& out, const EngineStatus& status) {
   counter("cairn_events_withheld_total", "Interactions that came after their retraction", status.events_withheld);
   counter("cairn_retractions_unmatched_total", "Retractions that came when no event of their id was remembered",
           status.retractions_unmatched);
-  counter("cairn_retracted_values_lost_total", "Values that no longer held what was to be taken out, or of which that is not known any more",
+  counter("cairn_retracted_values_lost_total",
+          "Values that no longer held what was to be taken out, or of which that is not known any more",
           status.retracted_values_lost);
   out.gauge("cairn_values_inexact", "Values that may still say what a retracted event said",
             static_cast<double>(status.values_inexact));
@@ -180,7 +181,7 @@ void add_sizes(Snapshot& out, const EngineStatus& status, std::int64_t connectio
   Snapshot::add_gauge(rate, asked > 0 ? static_cast<double>(answers.shared_hits) / asked : 0.0, {{"tier", "L3"}});
   out.gauge("cairn_answer_shared_bytes", "The table of kept answers in PostgreSQL",
             static_cast<double>(answers.shared_bytes));
-  out.gauge("cairn_answer_shared_rows", "Kept answers in PostgreSQL, by its estimate",
+  out.gauge("cairn_answer_shared_rows", "Kept answers in PostgreSQL, from 10000 on by its estimate",
             static_cast<double>(answers.shared_rows));
   out.gauge("cairn_answer_disk_bytes", "Kept answers on disk", static_cast<double>(status.answers.disk_bytes));
   out.gauge("cairn_answer_cache_bytes", "Kept answers in memory", static_cast<double>(status.answers.bytes));

@@ -254,6 +254,29 @@ TEST_CASE("trouble is one line of the log when it begins and one when it ends, w
   CHECK(events == std::multiset<std::string>{"consumer.recovered", "consumer.waiting"});
 }
 
+TEST_CASE("a batch that another writer came before is read anew without a warning") {
+  Fixture f;
+  f.append("p");
+  std::mutex mutex;
+  std::multimap<std::string, LogLevel> logged;
+  Consumer::Options options;
+  options.consumer = "test";
+  options.log = Logger([&](LogLevel level, std::string_view event, std::string_view, std::initializer_list<LogField>) {
+    const std::lock_guard<std::mutex> lock(mutex);
+    logged.emplace(event, level);
+  });
+  // What the sink is asked for first is where the partition stands.
+  f.sink.script(std::array{StatusCode::kOk, StatusCode::kAborted});
+  {
+    Consumer consumer(
+        options, [&] { return f.topic.source(); }, f.sink, f.types, f.clock);
+    REQUIRE(Fixture::drain(consumer).ok());
+  }
+  CHECK(f.sink.counts() == f.expected);
+  CHECK(logged == std::multimap<std::string, LogLevel>{{"consumer.recovered", LogLevel::kInfo},
+                                                       {"consumer.waiting", LogLevel::kInfo}});
+}
+
 /// What a consumer logs: how often each event.
 struct Told {
   Logger logger() {

@@ -50,6 +50,29 @@ TEST_CASE("tags are compared weakly, in lists of any spacing (9110, 8.8.3.2 and 
   CHECK_FALSE(names_etag("w/\"1\"", R"(W/"1")"));  // the prefix is case-sensitive (8.8.3)
 }
 
+TEST_CASE("a list that breaks the grammar of 9110, 8.8.3 and 13.1.2, in any part, names nothing") {
+  constexpr const char* kTag = R"(W/"1")";
+  const std::vector<std::string> well_formed = {
+      R"("1")",     R"(W/"1")",        " \tW/\"1\" \t",          R"(W/"1",)", R"(,W/"1")", R"("","1")",
+      R"("1","1")", R"("!#~[]\","1")", "\"\xe2\x82\xac\",\"1\"", "*",         " * ",
+  };
+  for (const std::string& list : well_formed) {
+    INFO("list ", list);
+    CHECK(names_etag(list, kTag));
+  }
+  const std::vector<std::string> malformed = {
+      R"(W/"1"x)",   R"(W/"1" x)",     R"(W/"1", x)",  R"(W/"1",")", R"(W/"1","2)",
+      R"(W/"1",2")", R"(W/"1""2")",    R"(W/"1";"2")", R"(x"1")",    R"(W/ "1")",
+      R"(W"1")",     R"(W/W/"1")",     R"("1",*)",     R"(*,"1")",   "*x",
+      "**",          R"("1","2 3")",   "\"1\",\"\t\"", R"('1')",     "\"1\",\"\x7f\"",
+      "\"1\"\n",     "\"1\",\"a\nb\"", R"(W/)",        R"(")",
+  };
+  for (const std::string& list : malformed) {
+    INFO("list ", list);
+    CHECK_FALSE(names_etag(list, kTag));
+  }
+}
+
 TEST_CASE("an entity tag has the form of 8.8.3, and tells texts apart") {
   const std::string tag = serving::weak_etag_of("text");
   CHECK(tag.starts_with("W/\""));

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <condition_variable>
 #include <fstream>
 #include <stdexcept>
 #include <thread>
@@ -200,8 +201,65 @@ TEST_CASE_FIXTURE(Serving, "draining cuts off at its limit, and says so") {
   busy.send(kRecommend);
   gate.await_waiting(1);
   CHECK(!server->drain(milliseconds(50)));
+  const Answer answer = busy.read_answer();  // while the handler is still inside the engine
+  CHECK(check_error(answer, 503, "UNAVAILABLE") == "the server is stopping");
+  CHECK(answer.headers.at("retry-after") == "1");
+  CHECK(answer.headers.at("connection") == "close");
   CHECK(busy.closed_by_peer());
   gate.open();
+}
+
+TEST_CASE_FIXTURE(Serving, "a request that waits for its turn when the limit of a drain is reached gets 503 as well") {
+  engine.on_recommend = [this](const RecommendRequest&) {
+    gate.wait();
+    return Status();
+  };
+  start({.reads = 1});
+  RawClient running(port());
+  running.send(kRecommend);
+  gate.await_waiting(1);
+  RawClient queued(port());
+  queued.send(kRecommend);
+  while (get(port(), "/metrics").body.find("cairn_admission_queued{lane=\"read\"} 1") == std::string::npos) {
+    std::this_thread::yield();
+  }
+  CHECK(!server->drain(milliseconds(0)));
+  for (RawClient* client : {&running, &queued}) check_error(client->read_answer(), 503, "UNAVAILABLE");
+  gate.open();
+}
+
+TEST_CASE_FIXTURE(Serving,
+                  "draining ends waits for what others bring at once, those that come later too, and no work") {
+  engine.on_wait = [this](const CallContext& context) {
+    Mutex mutex;
+    std::condition_variable_any never;
+    CHECK(context.stopping.stop_possible());
+    MutexLock lock(mutex);
+    gate.open();
+    CHECK_FALSE(context.wait_for_others(never, lock, [] { return false; }));
+    CHECK(context.check().ok());  // work that has begun goes on
+    return context.gave_up();
+  };
+  HttpOptions options;
+  options.drain_idle = seconds(60);
+  start(std::move(options));
+  const std::string wait =
+      "POST /v1/wait-caught-up HTTP/1.1\r\nHost: t\r\nContent-Length: 21\r\n\r\n{\"timeout_ms\":600000}";
+  RawClient later(port());
+  later.send(kGet);
+  CHECK(later.read_answer().code == 200);
+  RawClient waiting(port());
+  waiting.send(wait);
+  gate.wait();
+  bool finished = false;
+  std::thread drainer([&] { finished = server->drain(seconds(600)); });
+  const Answer ended = waiting.read_answer();
+  CHECK(check_error(ended, 503, "UNAVAILABLE") == "the server is stopping");
+  CHECK(ended.headers.at("retry-after") == "1");
+  later.send(wait);
+  check_error(later.read_answer(), 503, "UNAVAILABLE");
+  drainer.join();
+  CHECK(finished);
 }
 
 TEST_CASE_FIXTURE(Serving, "what is cut off is cancelled, because nobody waits for it any more") {

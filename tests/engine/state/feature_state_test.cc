@@ -247,6 +247,23 @@ TEST_CASE("a reader can wait for its own write") {
   CHECK(f.value(EntityKind::kPlace, "p", "place_visits") == 1.0);
 }
 
+TEST_CASE("a wait for an offset ends when the server begins to stop, unless the offset is there") {
+  Fixture f;
+  REQUIRE(f.apply({visit("u", "p", 0)}, 5).ok());
+  std::stop_source stopping;
+  CallContext context = CallContext::within(std::chrono::seconds(60));
+  context.stopping = stopping.get_token();
+  const Watermark far{"test", {Partition{0}, Offset{6}, {}}};
+  Status ended;
+  std::thread reader([&] { ended = f.state->wait_for(far, context); });
+  stopping.request_stop();
+  reader.join();
+  CHECK(ended.code() == StatusCode::kUnavailable);
+  CHECK(ended.message() == "features have not reached offset 6 of 'test': the server is stopping");
+  CHECK(f.state->wait_for({"test", {Partition{0}, Offset{5}, {}}}, context).ok());
+  CHECK(context.check().ok());
+}
+
 /// Remembers how durable the last write was to be, and what it wrote of each kind.
 struct WatchedStore final : test::ForwardingStore {
   WatchedStore() : ForwardingStore(storage::open_memory_store(features::merge_encoded_rows)) {}

@@ -84,13 +84,18 @@ int connect_to(int port) {
   return -1;
 }
 
-/// The answer to a request; empty when nobody answers.
-std::string ask(int port, const std::string& method, const std::string& path, const std::string& body = "") {
+/// A connection on which a request has been sent; -1 when nobody takes it.
+int send_request(int port, const std::string& method, const std::string& path, const std::string& body) {
   const int fd = connect_to(port);
-  if (fd < 0) return {};
+  if (fd < 0) return fd;
   const std::string request = method + " " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" +
                               "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
   REQUIRE(::send(fd, request.data(), request.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request.size()));
+  return fd;
+}
+
+/// What comes on a connection until it ends, which this closes.
+std::string read_to_end(int fd) {
   std::string answer;
   std::array<char, 1024> buffer{};
   for (ssize_t got = 0; (got = ::recv(fd, buffer.data(), buffer.size(), 0)) > 0;) {
@@ -98,6 +103,12 @@ std::string ask(int port, const std::string& method, const std::string& path, co
   }
   ::close(fd);
   return answer;
+}
+
+/// The answer to a request; empty when nobody answers.
+std::string ask(int port, const std::string& method, const std::string& path, const std::string& body = "") {
+  const int fd = send_request(port, method, path, body);
+  return fd < 0 ? std::string() : read_to_end(fd);
 }
 
 /// The status line that GET `path` answers.
@@ -120,6 +131,25 @@ TEST_CASE("it starts, answers, and stops on SIGTERM with 0") {
   CHECK(daemon.process.wait() == 0);
   CHECK(log_record(daemon.process.error(), "daemon.stopped")["exit_code"] == "0");
   CHECK(connect_to(daemon.port()) < 0);
+}
+
+TEST_CASE("who waits for an offset when SIGTERM comes is told so, and the stop does not wait for it") {
+  const Site site;
+  // Far beyond the patience of these tests: a stop that waits for the request is a failure.
+  Running daemon(site, with(any_port(), "CAIRN_HTTP__DRAIN_TIMEOUT", "5m"));
+  const int port = daemon.port();
+  const int fd = send_request(port, "POST", "/v1/recommendations",
+                              R"({"user_id":"u","deadline_ms":60000,"min_offset":{"source":"api","offset":1000000}})");
+  REQUIRE(fd >= 0);
+  while (ask(port, "GET", "/metrics").find("cairn_admission_running{lane=\"read\"} 1") == std::string::npos) {
+  }
+  daemon.process.signal(SIGTERM);
+  const std::string answer = read_to_end(fd);
+  CHECK(answer.starts_with("HTTP/1.1 503"));
+  CHECK(answer.find("\r\nRetry-After: 1\r\n") != std::string::npos);
+  CHECK(answer.find("the server is stopping") != std::string::npos);
+  CHECK(daemon.process.wait() == 0);
+  CHECK(log_record(daemon.process.error(), "daemon.drain_cut").empty());
 }
 
 TEST_CASE("on a disk without room it waits for space, says so, and stops when told to") {
