@@ -170,8 +170,11 @@ Result<CorrectionSide::Original> CorrectionSide::given(const EventCorrection& co
     return invalid_argument("the original is of event_id '" + event.event_id + "' and not '" + correction.event_id +
                             "'");
   }
-  CAIRN_RETURN_IF_ERROR(check_original(correction.event_id, event));
   event.event_id = correction.event_id;
+  // What counted, the state remembers better than the log: another source may have brought it.
+  if (!parts_.state.remembered(correction.event_id).came) {
+    CAIRN_RETURN_IF_ERROR(check_original(correction.event_id, event));
+  }
   if (!parts_.state.may_retract(event)) return says_otherwise(correction.event_id);
   return Original{std::move(event), "caller"};
 }
@@ -238,12 +241,19 @@ Result<Interaction> CorrectionSide::replacement(const EventCorrection& correctio
 Result<CorrectionSide::Original> CorrectionSide::look_up(const CallContext& context,
                                                          const std::string& event_id) const {
   CAIRN_ASSIGN_OR_RETURN(auto found, find_in_log(event_id));
-  if (found) return Original{*std::move(found), "event_log"};
+  // Another source may have brought another event under this id before: that one counted, and is not the log's.
+  bool said_otherwise = found && !parts_.state.may_retract(*found);
+  if (found && !said_otherwise) return Original{*std::move(found), "event_log"};
   CAIRN_RETURN_IF_ERROR(context.check());
   if (parts_.has_sql) {
     CAIRN_ASSIGN_OR_RETURN(found,
                            about("looking the event up (not needed when what it said is sent)", find_in_sql(event_id)));
-    if (found) return Original{*std::move(found), "postgres"};
+    if (found && parts_.state.may_retract(*found)) return Original{*std::move(found), "postgres"};
+    said_otherwise = said_otherwise || found;
+  }
+  if (said_otherwise) {
+    return invalid_argument("under event_id '" + event_id +
+                            "' another event counted than what is kept of it tells; send what that one said");
   }
   return not_found("event '" + event_id + "' is not in what the API's log still holds" +
                    (parts_.has_sql ? ", nor in PostgreSQL" : "") +

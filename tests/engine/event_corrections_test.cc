@@ -305,6 +305,25 @@ TEST_CASE("a retraction by stream that says something else than its event is ref
   CHECK(refused() == 4);
 }
 
+TEST_CASE(
+    "a correction whose event the log tells otherwise than it counted is refused, and taken when told what counted") {
+  const test::TemporaryFolder folder;
+  std::ofstream(folder / "events.ndjson") << event("p1", "a") << '\n';
+  auto engine = open(folder, {{"stream", folder / "events.ndjson", true}});
+  catch_up(*engine);
+  ingest(*engine, {event("p2", "a")});  // a repeat, which changes nothing
+  catch_up(*engine);
+  const auto by_id = engine->correct_event({}, {.event_id = "a", .original = {}, .replacement = {}});
+  CHECK(by_id.status().code() == StatusCode::kInvalidArgument);
+  CHECK(visits(*engine, "p1") == 1);
+  const std::string counted = event("p1", "");
+  const auto told = engine->correct_event({}, {.event_id = "a", .original = counted, .replacement = {}});
+  REQUIRE_MESSAGE(told.ok(), told.status().to_string());
+  catch_up(*engine);
+  CHECK(visits(*engine, "p1") == 0);
+  CHECK(visits(*engine, "p2") == 0);
+}
+
 TEST_CASE("what is taken out is what was counted, whatever the type counts as by now") {
   const test::TemporaryFolder folder;
   const auto open_with = [&](std::uint32_t weight) {
