@@ -11,7 +11,7 @@ namespace cairn::batching {
 
 namespace {
 
-/// Of a full batch, the part that background questions have when interactive ones would fill it.
+/// Of full batches, the part that background questions have when interactive ones would fill them.
 constexpr std::size_t kBackgroundShare = 8;
 /// How much the newest scan counts in what a question is expected to take.
 constexpr double kNewest = 0.2;
@@ -78,7 +78,7 @@ class Batcher::Conduct {
       deliver(*member,
               internal_error("the scan that this question was part of failed inside the server; its log says why"));
     }
-    batcher_.pass_on();
+    batcher_.pass_on(1 + members_.size());
   }
 
   Result<Recommendations> run(const Own& own) {
@@ -249,7 +249,7 @@ Status Batcher::give_up(const WaiterPtr& waiter) {
       std::erase(waiter->call.priority == Priority::kBackground ? background_ : interactive_, waiter);
     }
   }
-  if (was == State::kLeads) pass_on();  // what was handed over in the meantime is handed on
+  if (was == State::kLeads) pass_on(0);  // what was handed over in the meantime is handed on
   const Status gave_up = waiter->call.check();
   return gave_up.ok() ? deadline_exceeded("the deadline passed before the answer was ready") : gave_up;
 }
@@ -265,8 +265,13 @@ std::vector<Batcher::WaiterPtr> Batcher::gather() {
   std::vector<WaiterPtr> members;
   const Clock::time_point now = Clock::now();
   const MutexLock lock(mutex_);
-  const std::size_t most = options_.size - 1;
-  const std::size_t for_background = std::min(background_.size(), options_.size / kBackgroundShare);
+  // No more than a fair share: one who took all would work long, and beside it the others lead one small batch after
+  // the other.
+  const std::size_t under_way = interactive_.size() + background_.size() + in_batches_ + 1;
+  const std::size_t most = std::min(options_.size, (under_way + led_at_once_ - 1) / led_at_once_) - 1;
+  owed_to_background_ = std::min(owed_to_background_ + most + 1, options_.size);
+  const std::size_t for_background = std::min({background_.size(), owed_to_background_ / kBackgroundShare, most});
+  owed_to_background_ -= for_background * kBackgroundShare;
   members.reserve(std::min(most, interactive_.size() + background_.size()));
   const auto take = [&](std::deque<WaiterPtr>& from, std::size_t up_to) CAIRN_REQUIRES(mutex_) {
     while (!from.empty() && members.size() < up_to) {
@@ -276,20 +281,22 @@ std::vector<Batcher::WaiterPtr> Batcher::gather() {
       move_to(*members.back(), Waiter::State::kTaken);
     }
   };
-  take(interactive_, most - std::min(most, for_background));
+  take(interactive_, most - for_background);
   take(background_, most);
   take(interactive_, most);
   const std::size_t size = members.size() + 1;
+  in_batches_ += size;
   ++counts_.batches;
   counts_.scanned += size;
   ++counts_.sizes[bucket_of(BatchingStatus::kSizeBounds, size)];
   return members;
 }
 
-void Batcher::pass_on() {
+void Batcher::pass_on(std::size_t answered) {
   WaiterPtr next;
   {
     const MutexLock lock(mutex_);
+    in_batches_ -= answered;
     next = take_first();
     if (next) {
       count_wait(Clock::now() - next->since);

@@ -97,8 +97,8 @@ class Batcher {
       CAIRN_EXCLUDES(mutex_);
   /// Those who are answered together with who leads.
   [[nodiscard]] std::vector<WaiterPtr> gather() CAIRN_EXCLUDES(mutex_);
-  /// A batch is over; the first of those who wait leads the next.
-  void pass_on() CAIRN_EXCLUDES(mutex_);
+  /// A batch of so many questions is over; the first of those who wait leads the next.
+  void pass_on(std::size_t answered) CAIRN_EXCLUDES(mutex_);
   /// So many questions were answered together within that time.
   void note_batch(std::size_t questions, Clock::duration took) CAIRN_EXCLUDES(mutex_);
   [[nodiscard]] WaiterPtr take_first() CAIRN_REQUIRES(mutex_);
@@ -114,9 +114,11 @@ class Batcher {
   mutable Mutex mutex_;
   std::deque<WaiterPtr> interactive_ CAIRN_GUARDED_BY(mutex_);
   std::deque<WaiterPtr> background_ CAIRN_GUARDED_BY(mutex_);
-  std::size_t led_ CAIRN_GUARDED_BY(mutex_) = 0;              ///< batches that are led, or are about to be
-  std::size_t scanning_ CAIRN_GUARDED_BY(mutex_) = 0;         ///< of those
-  double seconds_a_question_ CAIRN_GUARDED_BY(mutex_) = 0.0;  ///< of a batch, lately
+  std::size_t led_ CAIRN_GUARDED_BY(mutex_) = 0;                 ///< batches that are led, or are about to be
+  std::size_t scanning_ CAIRN_GUARDED_BY(mutex_) = 0;            ///< of those
+  std::size_t in_batches_ CAIRN_GUARDED_BY(mutex_) = 0;          ///< questions of those
+  std::size_t owed_to_background_ CAIRN_GUARDED_BY(mutex_) = 0;  ///< what batches had, of which it has an eighth
+  double seconds_a_question_ CAIRN_GUARDED_BY(mutex_) = 0.0;     ///< of a batch, lately
   bool stopped_ CAIRN_GUARDED_BY(mutex_) = false;
   CondVar scan_over_;
   BatchingStatus counts_ CAIRN_GUARDED_BY(mutex_);  ///< without waiting and running
