@@ -11,6 +11,7 @@ namespace cairn::serving::json {
 namespace {
 
 constexpr std::size_t kNameBytesMax = 64;  // bounds the work an unknown name can cause
+constexpr std::size_t kNamesUsual = 32;    // that an object is asked for, at most
 
 /// Levenshtein's distance; both names have at most kNameBytesMax bytes.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
@@ -64,6 +65,7 @@ std::optional<std::string> id_of(const Value& value) {
 }
 
 Fields::Fields(const Value& value, std::string what) : members_(value.as<Value::Object>()), what_(std::move(what)) {
+  known_.reserve(kNamesUsual);
   if (!members_) fail("an object is expected, not " + std::string(value.kind()));
 }
 
@@ -221,7 +223,7 @@ Status Fields::finish() {
   if (!error_.ok()) return error_;
   for (const Member& member : *members_) {
     if (std::find(known_.begin(), known_.end(), member.name) != known_.end()) continue;
-    const std::string nearest = nearest_name(member.name, known_);
+    const std::string nearest = nearest_name(member.name, {known_.begin(), known_.end()});
     fail("unknown field '" + member.name.substr(0, 64) + "'" +
          (nearest.empty() ? std::string() : "; did you mean '" + nearest + "'?"));
     return error_;

@@ -17,7 +17,7 @@ namespace cairn::serving::json {
 /// name that exists. After an error the getters return empty values, so that callers need no test in between. A member
 /// that is null counts as absent.
 ///
-/// `value` must outlive it. `what` names the object in messages ("place 3"); may be empty.
+/// `value` and the names must outlive it. `what` names the object in messages ("place 3"); may be empty.
 class Fields {
  public:
   Fields(const Value& value, std::string what);
@@ -54,7 +54,7 @@ class Fields {
 
   const Value::Object* members_ = nullptr;
   std::string what_;
-  std::vector<std::string> known_;
+  std::vector<std::string_view> known_;
   Status error_;
 };
 
