@@ -83,6 +83,12 @@ Status says_otherwise(const std::string& event_id) {
                           "named; leave it out, and what the API's log or PostgreSQL holds is taken");
 }
 
+constexpr std::string_view kSendApart = "; send what is to count as an event of its own, or correct what replaced it";
+
+Status retracted_before(const std::string& event_id, std::string_view next) {
+  return {StatusCode::kAlreadyExists, "event '" + event_id + "' was retracted before" + std::string(next)};
+}
+
 Status came_before(const std::string& event_id) {
   return {StatusCode::kAlreadyExists,
           "the replacement's event_id '" + event_id +
@@ -209,21 +215,23 @@ Status CorrectionSide::check_replaceable(const std::string& event_id, const Inte
   if (replaced && replacement.says(instead)) return ok_status();  // the same call once more
   const bool came = replacement.came() || replacement.retracted();
   if (original.retracted()) {
-    std::string next = "; send what is to count as an event of its own, or correct what replaced it";
+    std::string next(kSendApart);
     if (came) next = ", and '" + instead.event_id + "' came before with something else; correct that one";
     if (!by.empty()) next = ", and '" + by + "' stands in its place; correct that one";
-    return {StatusCode::kAlreadyExists, "event '" + event_id + "' was retracted before" + next};
+    return retracted_before(event_id, next);
   }
   return came ? came_before(instead.event_id) : check_unknown(event_id, instead);
 }
 
 Status CorrectionSide::check_unknown(const std::string& event_id, const Interaction& instead) const {
+  const bool retracted = parts_.state.remembered(event_id).retracted;
   const auto known = parts_.state.remembered(instead.event_id);
-  if (!known.came && !known.retracted) return ok_status();
+  if (!known.came && !known.retracted) {
+    return retracted ? retracted_before(event_id, kSendApart) : ok_status();
+  }
   // The log may hold the first call no more.
   const bool same = known.came && features::may_be_alike(*known.came, {features::contents_print(instead), 0});
-  if (same && parts_.state.remembered(event_id).retracted) return ok_status();
-  return came_before(instead.event_id);
+  return same && retracted ? ok_status() : came_before(instead.event_id);
 }
 
 Result<Interaction> CorrectionSide::replacement(const EventCorrection& correction) const {
@@ -262,11 +270,17 @@ Result<CorrectionSide::Original> CorrectionSide::look_up(const CallContext& cont
 
 Result<std::optional<Interaction>> CorrectionSide::find_in_log(const std::string& event_id) const {
   std::optional<Interaction> found;
+  std::optional<Interaction> retraction;
   CAIRN_RETURN_IF_ERROR(for_each_logged([&](const Interaction& event) {
+    if (event.event_id != event_id) return;
     // Of those with one id the first counted.
-    if (!found && !event.retracts && event.event_id == event_id) found = event;
+    std::optional<Interaction>& first = event.retracts ? retraction : found;
+    if (!first) first = event;
   }));
-  return found;
+  // Of an event that another source brought, and that was retracted here before, the retraction tells all that it said.
+  if (found || !retraction || !parts_.state.remembered(event_id).retracted) return found;
+  retraction->retracts = false;
+  return retraction;
 }
 
 Result<std::optional<Interaction>> CorrectionSide::find_in_sql(const std::string& event_id) const {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <limits>
 
 #include "features/decay.h"
@@ -97,6 +98,14 @@ void take_out_one(const Change& change, Row* row, TakenOut* taken) {
   if (!subtract(block->aggregate, change.value, &at->value)) taken->inexact.push_back({block->view, change.dimension});
 }
 
+/// Whether these are one sum but for rounding, which differs with the order of the events and with what was taken out.
+bool alike(const Value& a, const Value& b) noexcept {
+  constexpr double kOfIt = 1e-6;
+  const DecayedSum off = add({a.mantissa, a.exponent}, {-b.mantissa, b.exponent});
+  if (off.mantissa == 0.0 || b.mantissa == 0.0) return off.mantissa == 0.0;
+  return std::abs(off.mantissa / b.mantissa) * std::exp2(static_cast<double>(off.exponent - b.exponent)) <= kOfIt;
+}
+
 /// Whether `fresh` can be made of the very events that are behind `kept`.
 bool same_events(Aggregate aggregate, const Value& fresh, const Value& kept) noexcept {
   if (fresh.count != kept.count || fresh.newest_ms > kept.newest_ms) return false;
@@ -108,6 +117,8 @@ bool same_events(Aggregate aggregate, const Value& fresh, const Value& kept) noe
       return fresh.micros >= kept.micros;
     case Aggregate::kMax:
       return fresh.micros <= kept.micros;
+    case Aggregate::kDecayedSum:
+      return alike(fresh, kept);
     default:
       return true;
   }
@@ -134,8 +145,13 @@ bool mend(const Row& fresh, Row* row, std::vector<InexactEntry>* inexact) {
                                         [](const Entry& entry, std::uint64_t d) { return entry.dimension < d; });
     if (found == from->entries.end() || found->dimension != one.dimension) return false;
     if (!same_events(block->aggregate, found->value, kept->value)) return false;
-    changed = changed || !(kept->value == found->value);
-    kept->value = found->value;
+    Value mended = found->value;
+    if (block->aggregate == Aggregate::kDecayedSum) {  // it was right but for rounding all the time
+      mended.mantissa = kept->value.mantissa;
+      mended.exponent = kept->value.exponent;
+    }
+    changed = changed || !(kept->value == mended);
+    kept->value = mended;
     return true;
   };
   std::erase_if(*inexact, settled);

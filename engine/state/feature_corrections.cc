@@ -244,12 +244,29 @@ InexactRows FeatureState::inexact_rows() const {
   return inexact_;
 }
 
+/// What keeps a history need not know yet what the state knows, or may know what counted for nothing here. Returns:
+/// nullopt for an event that does not count, as far as its id is remembered.
+std::optional<FeatureState::Counted> FeatureState::counted_of_history(const Interaction& event) const {
+  if (event.event_id.empty()) return Counted{.event = resolve(event)};
+  const MutexLock no_apply(windows_->growing_mutex());
+  if (event_ids_.retracted(event.event_id)) return std::nullopt;
+  const auto note = event_ids_.find(event.event_id);
+  if (!note) return Counted{.event = resolve(event)};
+  // Another event came under this id, and it is that one that counts.
+  if (!features::may_be_alike(*note, {features::contents_print(event), 0})) return std::nullopt;
+  return as_counted(event, note->moment);
+}
+
 void FeatureState::History::add(std::span<const Interaction> events) {
   for (const Interaction& event : events) {
-    state_.accumulator_.for_each_row(state_.resolve(event), [&](const std::string& key, const auto& changes) {
+    const auto counted = state_.counted_of_history(event);
+    if (!counted) continue;
+    state_.for_each_counted(*counted, [&](const std::string& key, const auto& changes) {
       const auto row = rows_.find(key);
       if (row == rows_.end()) return;
-      for (const features::Change& change : changes) row->second.add(change);
+      std::vector<features::Change> sure = changes;
+      if (counted->unsure) drop_unsure(key, &sure);
+      for (const features::Change& change : sure) row->second.add(change);
     });
   }
 }

@@ -236,6 +236,9 @@ class FeatureState {
   [[nodiscard]] features::ResolvedEvent resolve(const Interaction& event) const;
   /// `moment`: when the event was applied.
   [[nodiscard]] Counted as_counted(const Interaction& event, std::uint32_t moment) const;
+  /// An event that something else keeps, as it was counted here.
+  [[nodiscard]] std::optional<Counted> counted_of_history(const Interaction& event) const
+      CAIRN_EXCLUDES(windows_->growing_mutex());
   /// Accumulator::for_each_row of an event as it was counted.
   void for_each_counted(const Counted& counted, const Accumulator::VisitRow& visit) const;
   /// Takes out of `*changes` what may have been counted elsewhere. Returns: how many.
@@ -318,7 +321,8 @@ class FeatureState::History {
     for (const auto& [key, ignored] : keys) rows_.try_emplace(key);
   }
 
-  /// Adds what the events change in those rows. None may come twice, and no retraction nor an event that one is of.
+  /// Adds what the events change in those rows, where and as they were counted, as far as that is remembered; what is
+  /// remembered as retracted is left out. None may come twice, and no retraction.
   void add(std::span<const Interaction> events);
 
  private:

@@ -324,6 +324,28 @@ TEST_CASE(
   CHECK(visits(*engine, "p2") == 0);
 }
 
+TEST_CASE(
+    "what another source retracted is not replaced once more, and what was retracted here may be retracted again") {
+  const test::TemporaryFolder folder;
+  std::ofstream(folder / "events.ndjson") << event("p1", "a", kThen, R"(,"retract":true)") << '\n'
+                                          << event("p2", "b") << '\n';
+  auto engine = open(folder, {{"stream", folder / "events.ndjson", true}});
+  catch_up(*engine);
+  ingest(*engine, {event("p1", "a")});
+  catch_up(*engine);
+  const std::string instead = event("p3", "c");
+  const auto replaced = engine->correct_event({}, {.event_id = "a", .original = {}, .replacement = instead});
+  CHECK(replaced.status().code() == StatusCode::kAlreadyExists);
+  const std::string counted = event("p2", "");
+  REQUIRE(engine->correct_event({}, {.event_id = "b", .original = counted, .replacement = {}}).ok());
+  catch_up(*engine);
+  const auto again = engine->correct_event({}, {.event_id = "b", .original = {}, .replacement = {}});
+  REQUIRE_MESSAGE(again.ok(), again.status().to_string());
+  catch_up(*engine);
+  for (const char* place : {"p1", "p2", "p3"}) CHECK(visits(*engine, place) == 0);
+  CHECK(engine->status({}).events_retracted == 1);
+}
+
 TEST_CASE("what is taken out is what was counted, whatever the type counts as by now") {
   const test::TemporaryFolder folder;
   const auto open_with = [&](std::uint32_t weight) {

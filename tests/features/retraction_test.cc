@@ -112,6 +112,29 @@ TEST_CASE("a history of other events mends nothing") {
   CHECK(inexact.empty());  // the others are not there any more
 }
 
+TEST_CASE("a decayed sum of as many other events mends nothing, and one of the same keeps its bits") {
+  const View view = view_of(Aggregate::kDecayedSum);
+  const auto value = [](std::initializer_list<std::int64_t> hours, std::int64_t newest_hour) {
+    DecayedSum sum;
+    for (const std::int64_t hour : hours) sum = add(sum, decayed(1.0, decay_time(hour * 3'600'000, 3'600'000)));
+    return Value{.count = static_cast<std::int64_t>(hours.size()),
+                 .mantissa = sum.mantissa,
+                 .exponent = sum.exponent,
+                 .newest_ms = newest_hour * 3'600'000};
+  };
+  const Value kept = value({1, 5}, 9);  // of nine hours was the one that went
+  Row row = row_of(view, kept);
+  std::vector<InexactEntry> inexact{{7, 3}};
+  CHECK_FALSE(mend(row_of(view, value({5, 8}, 8)), &row, &inexact));
+  CHECK(row == row_of(view, kept));
+  CHECK(inexact.size() == 1);
+  Value fresh = value({5, 1}, 5);
+  fresh.mantissa *= 1.0 + 1e-12;  // added up in another order
+  CHECK(mend(row_of(view, fresh), &row, &inexact));
+  CHECK(row == row_of(view, value({1, 5}, 5)));
+  CHECK(inexact.empty());
+}
+
 TEST_CASE("an event and its retraction are told apart, and remembered as long as ids are") {
   EventIdMemory memory(2);  // ids in a generation
   const EventFingerprint a = fingerprint("a");

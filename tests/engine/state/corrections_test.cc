@@ -259,6 +259,13 @@ TEST_CASE(
       REQUIRE(f.state->mend(history).ok());
       CHECK(f.status().values_inexact == before);
     }
+    SUBCASE("a history that lacks an event, and has yet the one that was retracted") {
+      FeatureState::History history(*f.state, f.state->inexact_rows());
+      history.add(std::vector<Interaction>{low, high});
+      const auto before = f.status().values_inexact;
+      REQUIRE(f.state->mend(history).ok());
+      CHECK(f.status().values_inexact == before);
+    }
     SUBCASE("the whole history") {
       FeatureState::History history(*f.state, f.state->inexact_rows());
       history.add(std::vector<Interaction>{middle, low});
