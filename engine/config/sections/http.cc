@@ -167,7 +167,8 @@ Section http_section() {
                                                   .type = KeyType::kInteger,
                                                   .doc = "Recommendations and features that are under way at a time, "
                                                          "each on a thread; more of them wait. Batches "
-                                                         "([batching] size) are no larger.",
+                                                         "([batching] size) are no larger. Half of them may wait "
+                                                         "for a min_offset.",
                                                   .min = 1,
                                                   .max = 4096}),
           make_key<Config>(CAIRN_AT(http.reads_queue),

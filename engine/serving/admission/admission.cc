@@ -17,6 +17,7 @@ Admission::Admission(Reads reads, Logger log) : log_(std::move(log)) {
   pools_[slot(Lane::kWrite)] = std::make_unique<WorkerPool>(4, 256, log_);
   // Those wait on purpose: more of them in a queue would only be refused later.
   pools_[slot(Lane::kWait)] = std::make_unique<WorkerPool>(4, 16, log_);
+  pools_[slot(Lane::kAwait)] = std::make_unique<WorkerPool>(8, 16, log_);
   pools_[slot(Lane::kProbe)] = std::make_unique<WorkerPool>(1, 64, log_);
 }
 

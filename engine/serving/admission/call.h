@@ -19,12 +19,13 @@ enum class Lane : std::uint8_t {
   kRead,    ///< recommendations and features
   kWrite,   ///< waits for the disk
   kWait,    ///< may take minutes by design
+  kAwait,   ///< does nothing but wait for what others bring, perhaps for minutes
 };
-inline constexpr std::size_t kLanes = 5;
+inline constexpr std::size_t kLanes = 6;
 
 /// "read": how metrics and messages name a lane.
 [[nodiscard]] constexpr std::string_view name_of(Lane lane) noexcept {
-  constexpr std::string_view kNames[kLanes] = {"inline", "probe", "read", "write", "wait"};
+  constexpr std::string_view kNames[kLanes] = {"inline", "probe", "read", "write", "wait", "await"};
   return kNames[static_cast<std::size_t>(lane)];
 }
 

@@ -252,6 +252,8 @@ ApiResponse Handlers::wait_caught_up(const ApiRequest& request) const {
     timeout = read_time(fields, kWaitTimeLimit);
     if (const Status status = fields.finish(); !status.ok()) return error_response(status);
   }
+  // The consumers have to look once more, or nobody could say so.
+  if (timeout == std::chrono::milliseconds(0)) timeout = kWaitTimeLimit.queue_min;
   if (const Status status = engine_.wait_caught_up(request.context_within(timeout)); !status.ok())
     return error_response(status);
   return json_response(R"({"caught_up":true})");

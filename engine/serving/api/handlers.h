@@ -22,6 +22,7 @@ struct ApiOptions {
   Reuse lists_reuse = {};                          ///< of answers for nobody in particular
   std::string places_reuse = "public, no-cache";   ///< Cache-Control of places
   std::function<std::size_t()> client_bytes = {};  ///< what the server holds for its clients; empty: not known
+  std::size_t offset_waits_max = 1;                ///< recommendations that may wait for their min_offset
 };
 
 /// What each route does: reads the request's JSON, asks the engine, writes the answer's JSON. Knows nothing of sockets.
@@ -72,11 +73,15 @@ class Handlers {
   void set_draining() noexcept { draining_.store(true, std::memory_order_relaxed); }
 
  private:
+  /// Engine::recommend, but of those that wait for an offset no more than may.
+  [[nodiscard]] Result<Recommendations> ask(const CallContext& call, const RecommendRequest& request) const;
+
   Engine& engine_;
   const Admission& admission_;  ///< only its counts are read
   Metrics& metrics_;
   const ApiOptions options_;
   std::atomic<bool> draining_{false};
+  mutable std::atomic<std::size_t> offset_waits_{0};  ///< that are under way
 };
 
 /// The document behind GET /openapi.json (openapi.json beside this file, embedded at build time).

@@ -265,11 +265,31 @@ std::optional<Recommendations> kept(const Engine& engine, ApiRequest& request,
 
 }  // namespace
 
+/// Each stands on a thread of its lane while it waits. Were there no bound, those who wait for nothing would get none.
+Result<Recommendations> Handlers::ask(const CallContext& call, const RecommendRequest& request) const {
+  if (!request.min_offset || request.on_stale != OnStale::kWait) return engine_.recommend(call, request);
+  struct Place {
+    explicit Place(std::atomic<std::size_t>& all) : taken(all), number(++all) {}
+    ~Place() { --taken; }
+    std::atomic<std::size_t>& taken;
+    const std::size_t number;
+  };
+  const Place place(offset_waits_);
+  if (place.number <= options_.offset_waits_max) return engine_.recommend(call, request);
+  RecommendRequest now_or_not = request;
+  now_or_not.on_stale = OnStale::kFail;
+  auto answer = engine_.recommend(call, now_or_not);
+  if (answer.status().code() != StatusCode::kFailedPrecondition) return answer;
+  return resource_exhausted(
+      "as many questions wait for their min_offset as may (half of http.reads); try again in a "
+      "moment, or take what there is with on_stale degrade");
+}
+
 ApiResponse Handlers::recommend(const ApiRequest& request) const {
   const ReadRequest read = read_once(request, read_post);
   if (!read.ok()) return error_response(read.status());
   const TimedRequest& timed = **read;
-  const Result<Recommendations> answer = engine_.recommend(request.context_within(timed.deadline), timed.request);
+  const Result<Recommendations> answer = ask(request.context_within(timed.deadline), timed.request);
   if (!answer.ok()) return error_response(answer.status());
   return answer_response(*answer, timed.request);
 }
@@ -340,7 +360,7 @@ ApiResponse Handlers::recommend_to_all(const ApiRequest& request) const {
   const ReadRequest read = read_once(request, read_list_request);
   if (!read.ok()) return error_response(read.status());
   const TimedRequest& timed = **read;
-  const Result<Recommendations> answer = engine_.recommend(request.context_within(timed.deadline), timed.request);
+  const Result<Recommendations> answer = ask(request.context_within(timed.deadline), timed.request);
   if (!answer.ok()) return error_response(answer.status());
   return list_response(request, timed.request, *answer, options_.lists_reuse);
 }

@@ -34,7 +34,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/cache", Lane::kProbe, kNoTimeLimit, &Handlers::answer_cache},
     {"POST", "/v1/cache/invalidate", Lane::kProbe, kNoTimeLimit, &Handlers::invalidate_answers},
     {"POST", "/v1/cache/warm", Lane::kWait, kWaitTimeLimit, &Handlers::warm_answers},
-    {"POST", "/v1/wait-caught-up", Lane::kWait, kWaitTimeLimit, &Handlers::wait_caught_up},
+    {"POST", "/v1/wait-caught-up", Lane::kAwait, kWaitTimeLimit, &Handlers::wait_caught_up},
     {"POST", "/v1/consumers/{name}/retry", Lane::kProbe, kNoTimeLimit, &Handlers::retry_consumer},
     {"POST", "/v1/consumers/{name}/accept-gap", Lane::kProbe, kNoTimeLimit, &Handlers::accept_gap},
     {"GET", "/v1/feature-views", Lane::kRead, kUsualTimeLimit, &Handlers::list_feature_views},

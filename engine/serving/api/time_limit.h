@@ -24,7 +24,7 @@ inline constexpr TimeLimit kRecommendTimeLimit{.standard = std::chrono::seconds(
                                                .member = "deadline_ms",
                                                .min = std::chrono::milliseconds(1),
                                                .max = std::chrono::seconds(60)};
-/// A request that names 0 ms asks without waiting, and still gets a second to reach a thread.
+/// A request that names 0 ms asks without waiting, and still gets a second to reach a thread and to look.
 inline constexpr TimeLimit kWaitTimeLimit{.standard = std::chrono::seconds(30),
                                           .member = "timeout_ms",
                                           .max = std::chrono::minutes(10),

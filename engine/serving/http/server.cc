@@ -1,6 +1,7 @@
 #include <linux/filter.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -127,7 +128,8 @@ class HttpServer::Impl {
               .models_dir = options_.models_dir,
               .lists_reuse = {options_.list_max_age, options_.list_shared_max_age, options_.list_stale},
               .places_reuse = cache_control_of({options_.place_max_age, options_.place_max_age, {}}),
-              .client_bytes = [this] { return client_bytes(); }}),
+              .client_bytes = [this] { return client_bytes(); },
+              .offset_waits_max = static_cast<std::size_t>(std::max(1, options_.reads / 2))}),
         context_{options_, hosts_, api_, registry_, memory_, phase_},
         io_(options_.threads),
         keep_running_(io_.get_executor()),

@@ -134,7 +134,7 @@ TEST_CASE_FIXTURE(Serving, "every request that a lane was given is accounted for
     return metrics.at("cairn_admission_" + what + "{lane=\"" + lane + "\"}").value();
   };
   const Exposition busy = scrape(*this);
-  for (const std::string lane : {"inline", "probe", "read", "write", "wait"}) {
+  for (const std::string lane : {"inline", "probe", "read", "write", "wait", "await"}) {
     CAPTURE(lane);
     CHECK(of(busy, "admitted_total", lane) == of(busy, "completed_total", lane) + of(busy, "rejected_total", lane) +
                                                   of(busy, "expired_total", lane) + of(busy, "queued", lane) +
@@ -148,6 +148,31 @@ TEST_CASE_FIXTURE(Serving, "every request that a lane was given is accounted for
   CHECK(busy.at("recommendations_requests_total{code=\"DEADLINE_EXCEEDED\"}") == 1.0);
   gate.open();
   for (const auto& client : slow) CHECK(client->read_answer().code == 200);
+}
+
+TEST_CASE_FIXTURE(Serving,
+                  "half of the read lane's threads may wait for an offset, and the others answer who does not") {
+  engine.on_recommend = [&](const RecommendRequest& asked) {
+    if (!asked.min_offset) return Status();
+    if (asked.on_stale == OnStale::kFail) return failed_precondition("features have not reached the offset asked for");
+    gate.wait();
+    return Status();
+  };
+  start({.reads = 4});
+  const std::string mine = R"({"user_id":"u","min_offset":{"source":"api","partition":0,"offset":9}})";
+  std::vector<std::unique_ptr<RawClient>> waiting;
+  for (int i = 0; i < 2; ++i) {
+    waiting.push_back(std::make_unique<RawClient>(port()));
+    waiting.back()->send(recommend_bytes(mine));
+  }
+  gate.await_waiting(2);
+  const auto refused = post(port(), "/v1/recommendations", mine);
+  CHECK(refused.code == 503);
+  CHECK(refused.body.find("min_offset") != std::string::npos);
+  CHECK(post(port(), "/v1/recommendations", R"({"user_id":"u"})").code == 200);
+  gate.open();
+  for (const auto& client : waiting) CHECK(client->read_answer().code == 200);
+  CHECK(post(port(), "/v1/recommendations", mine).code == 200);
 }
 
 TEST_CASE_FIXTURE(Serving, "no path, id or unknown route becomes a label") {

@@ -104,7 +104,7 @@ TEST_CASE("a request's time is counted from when it was received, so what it wai
   CHECK(asked.recommending(R"({"user_id":"u","deadline_ms":60000})") == milliseconds(60'000));
   CHECK(asked.recommending(R"({"user_id":"u"})") == milliseconds(1000));
   CHECK(asked.recommending(R"({"user_id":"u","deadline\u005fms":250})") == milliseconds(250));
-  CHECK(asked.waiting(R"({"timeout_ms":0})") == milliseconds(0));
+  CHECK(asked.waiting(R"({"timeout_ms":0})") == milliseconds(1000));
   CHECK(asked.waiting(R"({"timeout_ms":90000})") == milliseconds(90'000));
   CHECK(asked.waiting("") == milliseconds(30'000));
 }
