@@ -13,7 +13,7 @@ namespace {
 
 /// Of full batches, the part that background questions have when interactive ones would fill them.
 constexpr std::size_t kBackgroundShare = 8;
-/// How much the newest scan counts in what a question is expected to take.
+/// How much the newest batch counts in what a question is expected to take.
 constexpr double kNewest = 0.2;
 
 std::size_t processors() { return std::max<std::size_t>(1, std::thread::hardware_concurrency()); }
