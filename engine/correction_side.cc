@@ -230,7 +230,7 @@ Status CorrectionSide::check_unknown(const std::string& event_id, const Interact
     return retracted ? retracted_before(event_id, kSendApart) : ok_status();
   }
   // The log may hold the first call no more.
-  const bool same = known.came && features::may_be_alike(*known.came, {features::contents_print(instead), 0});
+  const bool same = known.came && parts_.state.may_retract(instead);
   return same && retracted ? ok_status() : came_before(instead.event_id);
 }
 
