@@ -51,4 +51,26 @@ struct GridCell {
   return key;
 }
 
+/// An aligned square of 2^level x 2^level cells, and how the curve runs through it.
+struct HilbertSquare {
+  GridCell corner;
+  int level = kHilbertOrder;
+  std::uint64_t first = 0;  ///< key: that of its first cell on the curve
+  bool turned = false;      ///< as hilbert_key() turns the quadrants: both axes run the other way,
+  bool swapped = false;     ///< and x and y are exchanged
+
+  /// The `i`-th of the four on the curve. Requires: level > 0.
+  [[nodiscard]] constexpr HilbertSquare quarter(unsigned i) const noexcept {
+    const bool right = i >= 2;
+    const bool upper = i == 1 || i == 2;
+    const std::uint32_t half = 1u << (level - 1);
+    return {.corner = {corner.x + ((swapped ? upper : right) != turned ? half : 0),
+                       corner.y + ((swapped ? right : upper) != turned ? half : 0)},
+            .level = level - 1,
+            .first = first + (std::uint64_t{i} << 2 * (level - 1)),
+            .turned = turned != (i == 3),
+            .swapped = swapped == upper};
+  }
+};
+
 }  // namespace cairn::ranking

@@ -50,6 +50,7 @@ PlaceIndex::PlaceIndex(std::vector<state::Catalog::Stored> places, const feature
     cells_.push_back(features::geohash_bits(stored.place.position, kCellLetters));
     const auto category = stored.place.category.empty() ? std::nullopt : categories.find(stored.place.category);
     categories_.push_back(category ? static_cast<std::uint32_t>(*category) : kNoCategory);
+    positions_.push_back(stored.place.position);
     places_.push_back(std::move(stored.place));
   }
   attributes_ = std::make_unique<const AttributeIndex>(places_);
@@ -58,7 +59,7 @@ PlaceIndex::PlaceIndex(std::vector<state::Catalog::Stored> places, const feature
 std::uint64_t PlaceIndex::cell(std::uint32_t row, int letters) const noexcept {
   // A coarser cell is a prefix of a finer one, five bits a letter.
   if (letters <= kCellLetters) return cells_[row] >> (5 * (kCellLetters - letters));
-  return features::geohash_bits(places_[row].position, letters);
+  return features::geohash_bits(positions_[row], letters);
 }
 
 std::vector<gpu::RowRange> PlaceIndex::ranges_around(GeoPoint center, double radius_meters) const {
@@ -78,7 +79,7 @@ std::vector<gpu::RowRange> PlaceIndex::ranges_around(GeoPoint center, double rad
   std::vector<gpu::RowRange> ranges;
   const auto add = [&](double from, double to) {
     const Box box{grid_cell({south, from}), grid_cell({north, to})};
-    collect(box, 0, 0, kHilbertOrder, {0, size()}, &ranges);
+    collect(box, HilbertSquare(), {0, size()}, &ranges);
   };
   // A circle across the antimeridian is two boxes, one on each side of it.
   if (east - west >= 360.0) {
@@ -102,41 +103,35 @@ std::vector<gpu::RowRange> PlaceIndex::ranges_around(GeoPoint center, double rad
   return joined;
 }
 
-gpu::RowRange PlaceIndex::rows_of_square(std::uint32_t x, std::uint32_t y, int level, gpu::RowRange among) const {
-  // An aligned square is one run of keys that begins at a multiple of its size (hilbert.h), so any cell of it tells it.
-  const int shift = 2 * level;
-  const std::uint64_t first = hilbert_key({x, y}) >> shift << shift;
-  const std::uint64_t past = first + (std::uint64_t{1} << shift);
-  const auto begin = std::lower_bound(keys_.begin() + among.begin, keys_.begin() + among.end, first);
-  const auto end = std::lower_bound(begin, keys_.begin() + among.end, past);
-  return {static_cast<std::uint32_t>(begin - keys_.begin()), static_cast<std::uint32_t>(end - keys_.begin())};
-}
-
-void PlaceIndex::collect(const Box& box, std::uint32_t x, std::uint32_t y, int level, gpu::RowRange among,
+void PlaceIndex::collect(const Box& box, const HilbertSquare& square, gpu::RowRange rows,
                          std::vector<gpu::RowRange>* ranges) const {
   constexpr std::uint32_t kWorthSplitting = 64;  // fewer rows are cheaper to test than to leave out
   // From the whole grid down: squares outside the box or without places end, squares inside it or nearly empty are
   // taken whole, and the rest is split in four.
-  const std::uint32_t side = 1u << level;
-  if (box.disjoint({x, y}, side)) return;
-  const gpu::RowRange rows = rows_of_square(x, y, level, among);
-  if (rows.begin == rows.end) return;
-  if (level == 0 || rows.end - rows.begin <= kWorthSplitting || box.contains({x, y}, side)) {
+  const std::uint32_t side = 1u << square.level;
+  if (rows.begin == rows.end || box.disjoint(square.corner, side)) return;
+  if (square.level == 0 || rows.end - rows.begin <= kWorthSplitting || box.contains(square.corner, side)) {
     ranges->push_back(rows);
     return;
   }
-  const std::uint32_t half = side / 2;
-  collect(box, x, y, level - 1, rows, ranges);
-  collect(box, x + half, y, level - 1, rows, ranges);
-  collect(box, x, y + half, level - 1, rows, ranges);
-  collect(box, x + half, y + half, level - 1, rows, ranges);
+  for (unsigned i = 0; i < 4; ++i) {
+    const HilbertSquare quarter = square.quarter(i);
+    std::uint32_t end = rows.end;
+    if (i < 3) {
+      const std::uint64_t past = square.quarter(i + 1).first;
+      const auto next = std::lower_bound(keys_.begin() + rows.begin, keys_.begin() + rows.end, past);
+      end = static_cast<std::uint32_t>(next - keys_.begin());
+    }
+    collect(box, quarter, {rows.begin, end}, ranges);
+    rows.begin = end;
+  }
 }
 
 std::vector<PlaceIndex::Near> PlaceIndex::within(GeoPoint center, double radius_meters) const {
   std::vector<Near> near;  // runs hold a few places outside the circle: each is measured
   for (const gpu::RowRange& range : ranges_around(center, radius_meters)) {
     for (std::uint32_t row = range.begin; row < range.end; ++row) {
-      const double meters = distance_meters(center, places_[row].position);
+      const double meters = distance_meters(center, positions_[row]);
       if (meters <= radius_meters) near.push_back({row, static_cast<float>(meters)});
     }
   }

@@ -13,6 +13,7 @@
 #include "cairn/geo.h"
 #include "cairn/place.h"
 #include "engine/ranking/retrieve/attribute_index.h"
+#include "engine/ranking/retrieve/hilbert.h"
 #include "engine/state/catalog.h"
 #include "gpu/scan.h"
 #include "gpu/top_k.h"
@@ -37,7 +38,7 @@ class PlaceIndex {
   [[nodiscard]] std::uint64_t version() const noexcept { return version_; }
 
   // Columns, by row.
-  [[nodiscard]] GeoPoint position(std::uint32_t row) const noexcept { return places_[row].position; }
+  [[nodiscard]] GeoPoint position(std::uint32_t row) const noexcept { return positions_[row]; }
   [[nodiscard]] gpu::FixedPoint point(std::uint32_t row) const noexcept { return {x_[row], y_[row], z_[row]}; }
   [[nodiscard]] const Place& place(std::uint32_t row) const noexcept { return places_[row]; }
   [[nodiscard]] std::uint32_t category(std::uint32_t row) const noexcept { return categories_[row]; }
@@ -47,6 +48,13 @@ class PlaceIndex {
   /// That of so many letters, 1 to 12. More than kCellLetters are made for each call.
   [[nodiscard]] std::uint64_t cell(std::uint32_t row, int letters) const noexcept;
   [[nodiscard]] std::uint64_t place_id(std::uint32_t row) const noexcept { return ids_[row]; }  ///< dictionary id
+
+  /// Asks the processor for the columns of a row that is read soon.
+  void prefetch(std::uint32_t row) const noexcept {
+    __builtin_prefetch(&ids_[row]);
+    __builtin_prefetch(&categories_[row]);
+    __builtin_prefetch(&cells_[row]);
+  }
 
   [[nodiscard]] const AttributeIndex& attributes() const noexcept { return *attributes_; }
 
@@ -81,13 +89,13 @@ class PlaceIndex {
 
  private:
   struct Box;
-  /// `among` are rows that hold all of the square's.
-  void collect(const Box& box, std::uint32_t x, std::uint32_t y, int level, gpu::RowRange among,
+  /// `rows` are those of `square`.
+  void collect(const Box& box, const HilbertSquare& square, gpu::RowRange rows,
                std::vector<gpu::RowRange>* ranges) const;
-  [[nodiscard]] gpu::RowRange rows_of_square(std::uint32_t x, std::uint32_t y, int level, gpu::RowRange among) const;
 
   const std::uint64_t version_;
   std::vector<Place> places_;
+  std::vector<GeoPoint> positions_;  ///< those of places_, close together
   std::vector<std::int32_t> x_;
   std::vector<std::int32_t> y_;
   std::vector<std::int32_t> z_;

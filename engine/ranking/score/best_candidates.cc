@@ -21,16 +21,21 @@ std::vector<std::uint32_t> best_candidates(const PlaceIndex& index, std::span<co
     const float last = scores[best.back()];
     const std::size_t wanted = best.size();
     const auto first_tie = std::find_if(best.begin(), best.end(), [&](std::uint32_t i) { return scores[i] == last; });
+    const auto ties_begin = first_tie - best.begin();
     best.erase(first_tie, best.end());
     for (std::uint32_t i = 0; i < scores.size(); ++i) {
       if (scores[i] == last) best.push_back(i);
     }
     const auto cut = best.begin() + static_cast<std::ptrdiff_t>(wanted);
-    if (cut != best.end()) std::nth_element(best.begin(), cut, best.end(), before);
+    if (cut != best.end()) std::nth_element(best.begin() + ties_begin, cut, best.end(), before);
     best.resize(wanted);
   }
-  // A plain sort will do where a stable one would: `before` has no ties.
-  std::sort(best.begin(), best.end(), before);
+  // They stand by score: what ties is set in order among itself.
+  for (auto tie = best.begin(); tie != best.end();) {
+    const auto end = std::find_if(tie, best.end(), [&](std::uint32_t i) { return scores[i] != scores[*tie]; });
+    std::sort(tie, end, before);
+    tie = end;
+  }
   return best;
 }
 

@@ -28,21 +28,50 @@ Result<LinearStage> LinearStage::create(std::vector<double> weights, const std::
 
 namespace {
 
-/// Asks the processor for what a candidate some steps ahead will read. Rows are neighbours on the map, but their
-/// signals stand by dictionary id, anywhere in memory: without this a scan waits for memory more than it computes.
-void fetch_ahead(const QuestionFacts& question, std::span<const PlaceIndex::Near> candidates, std::size_t i) {
-  constexpr std::size_t kSignal = 12;  // steps ahead: first the signal itself,
-  constexpr std::size_t kLists = 6;    // then, when it has come, the lists that it points to
-  const auto signal_of = [&](std::size_t at) -> const PlaceSignal& {
-    return question.signals.of(question.index.place_id(candidates[at].row));
-  };
-  if (i + kSignal < candidates.size()) __builtin_prefetch(&signal_of(i + kSignal));
-  if (i + kLists < candidates.size()) {
-    const PlaceSignal& signal = signal_of(i + kLists);
-    __builtin_prefetch(signal.week.data());
-    __builtin_prefetch(signal.tiles.data());
+/// Asks the processor for what candidates some steps ahead will read, so that scoring need not wait for memory: it
+/// would wait longer than it computes. Of few candidates among many places, hardly two share a line of any column.
+class Ahead {
+ public:
+  /// Steps before a candidate is scored in which something is asked for.
+  static constexpr std::size_t kSteps = 24;
+
+  Ahead(const QuestionFacts& question, std::span<const PlaceIndex::Near> candidates)
+      : question_(question), candidates_(candidates) {}
+
+  /// The candidate `step` - kSteps is scored next.
+  void fetch(std::size_t step) const {
+    if (step < candidates_.size()) question_.index.prefetch(candidates_[step].row);
+    if (step >= kSignal && step - kSignal < candidates_.size()) {
+      const char* signal = reinterpret_cast<const char*>(&signal_of(step - kSignal));
+      __builtin_prefetch(signal);
+      __builtin_prefetch(signal + sizeof(PlaceSignal) - 1);
+    }
+    if (step >= kLists && step - kLists < candidates_.size()) {
+      const PlaceSignal& signal = signal_of(step - kLists);
+      fetch_all(signal.week);
+      fetch_all(signal.tiles);
+      const std::uint32_t category = question_.index.category(candidates_[step - kLists].row);
+      const auto categories = question_.signals.categories();
+      if (category < categories.size()) __builtin_prefetch(&categories[category].visits);
+    }
   }
-}
+
+ private:
+  static constexpr std::size_t kSignal = 8;  ///< steps after the columns of the index,
+  static constexpr std::size_t kLists = 16;  ///< and after that, when it has come, the lists that the signal points to
+
+  [[nodiscard]] const PlaceSignal& signal_of(std::size_t at) const {
+    return question_.signals.of(question_.index.place_id(candidates_[at].row));
+  }
+  template <typename List>
+  static void fetch_all(const List& list) {
+    constexpr std::size_t kLine = 64 / sizeof(list[0]);
+    for (std::size_t i = 0; i < list.size(); i += kLine) __builtin_prefetch(list.data() + i);
+  }
+
+  const QuestionFacts& question_;
+  const std::span<const PlaceIndex::Near> candidates_;
+};
 
 }  // namespace
 
@@ -63,13 +92,15 @@ Status LinearStage::score(const QuestionFacts& question, std::span<const PlaceIn
   const auto end = question.user.visited.end();
   const OwnFeatures& own = question.signals.own();
   std::vector<float> model_scores;
+  const Ahead ahead(question, candidates);
+  for (std::size_t step = 0; step < Ahead::kSteps; ++step) ahead.fetch(step);
   while (scores->size() < candidates.size()) {
     CAIRN_RETURN_IF_ERROR(go_on());  // not for every candidate: reading the clock costs something too
     const std::size_t slice_begin = scores->size();
     const std::size_t slice_end = std::min(candidates.size(), slice_begin + kSlice);
     ask_model(question, candidates.subspan(slice_begin, slice_end - slice_begin), &model_scores);
     for (std::size_t i = scores->size(); i < slice_end; ++i) {
-      fetch_ahead(question, candidates, i);
+      ahead.fetch(i + Ahead::kSteps);
       const PlaceIndex::Near& near = candidates[i];
       while (visited != end && visited->row < near.row) ++visited;
       const bool is_visited = visited != end && visited->row == near.row;

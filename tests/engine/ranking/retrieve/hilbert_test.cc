@@ -33,6 +33,33 @@ TEST_CASE("neighbours on the curve are neighbours on the grid") {
   }
 }
 
+TEST_CASE("the four quarters of a square follow each other on the curve, and each holds its own cells") {
+  const std::uint32_t seed = 11;
+  INFO("seed ", seed);
+  std::mt19937 random(seed);
+  for (int i = 0; i < 1'000; ++i) {
+    const GridCell cell{static_cast<std::uint32_t>(random() % (1u << kHilbertOrder)),
+                        static_cast<std::uint32_t>(random() % (1u << kHilbertOrder))};
+    cairn::ranking::HilbertSquare square;
+    while (square.level > 0) {
+      const std::uint64_t size = std::uint64_t{1} << 2 * (square.level - 1);
+      int holding = 0;
+      cairn::ranking::HilbertSquare next;
+      for (unsigned q = 0; q < 4; ++q) {
+        const auto quarter = square.quarter(q);
+        REQUIRE(quarter.first == square.first + q * size);
+        const std::uint32_t side = 1u << quarter.level;
+        if (cell.x - quarter.corner.x >= side || cell.y - quarter.corner.y >= side) continue;  // unsigned: wraps
+        ++holding;
+        next = quarter;
+      }
+      REQUIRE(holding == 1);
+      square = next;
+    }
+    REQUIRE(square.first == hilbert_key(cell));
+  }
+}
+
 TEST_CASE("the corners of the Earth lie on the grid") {
   constexpr std::uint32_t kLast = (1u << kHilbertOrder) - 1;
   CHECK(grid_cell({-90.0, -180.0}).x == 0);
