@@ -76,7 +76,7 @@ std::vector<ForeignLibrary> libraries() {
   std::vector<ForeignLibrary> libraries = {
       {"RocksDB", {"rocksdb/"}, {"storage/rocksdb"}},
       {"librdkafka", {"librdkafka/"}, {"streaming/kafka"}},
-      {"simdjson", {"simdjson.h"}, {"streaming/simdjson"}},
+      {"simdjson", {"simdjson.h"}, {"streaming/simdjson", "engine/serving/json"}},
       {"zlib", {"zlib.h"}, {"streaming/gzip", "engine/serving/http"}},
       {"brotli", {"brotli/"}, {"engine/serving/http"}},
       {"date", {"date/"}, {"streaming/zone"}},

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cairn/whole_number.h"
+#include "engine/serving/json/quick_parse.h"
 #include "engine/serving/json/value.h"
 
 namespace cairn::serving::json {
@@ -100,6 +101,7 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
 
 Result<Value> parse(std::string_view text) {
   if (trim(text).empty()) return invalid_argument("the body is empty; a JSON object is expected");
+  if (auto value = parse_quickly(text)) return std::move(*value);
   Builder builder;
   const bool complete = nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
   return std::move(builder).take(complete);

@@ -1,7 +1,11 @@
 #include <doctest/doctest.h>
 
+#include <bit>
+#include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <string>
+#include <variant>
 
 #include "engine/serving/json/fields.h"
 #include "engine/serving/json/value.h"
@@ -18,6 +22,88 @@ std::string message_of(std::string_view text) {
   CHECK(parsed.status().code() == StatusCode::kInvalidArgument);
   return parsed.status().message();
 }
+
+/// Every digit and the kind of every value.
+std::string told(const Value& value) {
+  struct Teller {
+    std::string operator()(std::nullptr_t) const { return "null"; }
+    std::string operator()(bool is) const { return is ? "true" : "false"; }
+    std::string operator()(std::int64_t number) const { return "i" + std::to_string(number); }
+    std::string operator()(std::uint64_t number) const { return "u" + std::to_string(number); }
+    std::string operator()(double number) const { return "d" + std::to_string(std::bit_cast<std::uint64_t>(number)); }
+    std::string operator()(const std::string& text) const { return "'" + text + "'"; }
+    std::string operator()(const Value::Array& array) const {
+      std::string all = "[";
+      for (const Value& element : array) all += told(element) + ",";
+      return all + "]";
+    }
+    std::string operator()(const Value::Object& members) const {
+      std::string all = "{";
+      for (const Member& member : members) all += member.name + ":" + told(member.value) + ",";
+      return all + "}";
+    }
+  };
+  return std::visit(Teller(), value.data);
+}
+
+/// JSON, and here and there something that nearly is.
+class Scribbler {
+ public:
+  explicit Scribbler(std::uint64_t seed) : random_(seed) {}
+
+  std::string text() {
+    std::string all = value(0);
+    for (std::uint64_t i = random_() % 3; i > 0 && random_() % 2 == 0; --i) {
+      all[random_() % all.size()] = static_cast<char>(random_() % 256);
+    }
+    return all;
+  }
+
+ private:
+  std::string one_of(std::initializer_list<const char*> choices) { return choices.begin()[random_() % choices.size()]; }
+
+  std::string value(int depth) {
+    const std::string space = one_of({"", "", " ", "\n\t"});
+    const std::uint64_t kind = random_() % (depth > 4 ? 3 : 5);
+    if (kind == 0) {
+      return space + one_of({"0",
+                             "-0",
+                             "7",
+                             "-12",
+                             "1.5",
+                             "1001.0",
+                             "1e3",
+                             "-2.50",
+                             "9007199254740993",
+                             "1e999",
+                             "-0.0",
+                             "18446744073709551615",
+                             "18446744073709551616",
+                             "-9223372036854775809",
+                             "0.1",
+                             "1e-400",
+                             "4503599627370497.25",
+                             "1001.0000000000000001",
+                             "01",
+                             ".5",
+                             "40.712776"});
+    }
+    if (kind == 1) return space + one_of({"true", "false", "null", "nul"});
+    if (kind == 2) {
+      return space + one_of({R"("")", R"("a")", R"("b\n\"")", R"("\u00e9")", R"("\udc00")", R"("\ud83d\ude00")",
+                             "\"\xC3\xA9\"", "\"\xED\xA0\x80\"", R"("\u0000")", "\"\t\"", R"("\x")"});
+    }
+    std::string inside;
+    for (std::uint64_t i = random_() % 4; i > 0; --i) {
+      if (!inside.empty()) inside += ",";
+      if (kind == 3) inside += one_of({R"("a":)", R"("b" :)", R"("c":)", R"("d":)", R"("\u0061":)"});
+      inside += value(depth + 1);
+    }
+    return space + (kind == 3 ? "{" + inside + "}" : "[" + inside + "]");
+  }
+
+  std::mt19937_64 random_;
+};
 
 bool mentions(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
@@ -51,6 +137,25 @@ TEST_CASE("nesting and members are bounded") {
   for (int i = 1; i < 256; ++i) members += ",\"m" + std::to_string(i) + "\":0";
   CHECK(parse(members + "}").ok());
   CHECK(mentions(message_of(members + ",\"one more\":0}"), "an object has more than 256 members"));
+}
+
+TEST_CASE("a text means the same whichever parser reads it") {
+  const std::uint64_t seed = 20260;
+  INFO("seed ", seed);
+  const std::string long_blank(70'000, ' ');  // too long for the quick one
+  Scribbler scribbler(seed);
+  int understood = 0;
+  for (int i = 0; i < 10'000; ++i) {
+    const std::string text = scribbler.text();
+    CAPTURE(text);
+    const Result<Value> one = parse(text);
+    const Result<Value> other = parse(text + long_blank);
+    REQUIRE(one.ok() == other.ok());
+    if (!one.ok()) continue;
+    ++understood;
+    REQUIRE(told(*one) == told(*other));
+  }
+  CHECK(understood > 2'000);
 }
 
 TEST_CASE("integers keep every digit") {
