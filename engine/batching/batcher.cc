@@ -59,6 +59,26 @@ class Batcher::Scanning {
   Batcher& batcher_;
 };
 
+/// A question that waits for what its caller has sent before.
+class Batcher::Awaiting {
+ public:
+  explicit Awaiting(Batcher& batcher) : batcher_(batcher) {
+    const MutexLock lock(batcher.mutex_);
+    --batcher.running_;
+    ++batcher.awaiting_;
+  }
+  Awaiting(const Awaiting&) = delete;
+  Awaiting& operator=(const Awaiting&) = delete;
+  ~Awaiting() {
+    const MutexLock lock(batcher_.mutex_);
+    --batcher_.awaiting_;
+    ++batcher_.running_;
+  }
+
+ private:
+  Batcher& batcher_;
+};
+
 /// Leads one batch, from the rows of its questions to their answers. Whatever happens to who leads, the next batch is
 /// led by somebody, and nobody waits for ever.
 class Batcher::Conduct {
@@ -154,6 +174,7 @@ Result<Recommendations> Batcher::answer(const CallContext& call, const Recommend
   {
     const MutexLock lock(mutex_);
     ++counts_.admitted;
+    ++running_;
   }
   bool refused = false;
   Result<Recommendations> answer = internal_error("a question was not answered");
@@ -163,6 +184,7 @@ Result<Recommendations> Batcher::answer(const CallContext& call, const Recommend
       const StatusCode code = answer.status().code();
       const MutexLock lock(batcher.mutex_);
       BatchingStatus& counts = batcher.counts_;
+      --batcher.running_;
       ++(refused                                 ? counts.rejected
          : code == StatusCode::kDeadlineExceeded ? counts.expired
          : code == StatusCode::kCancelled        ? counts.cancelled
@@ -179,7 +201,10 @@ Result<Recommendations> Batcher::answer(const CallContext& call, const Recommend
 
 Result<Recommendations> Batcher::ask(const CallContext& call, const RecommendRequest& request, EventTime now,
                                      bool* refused) {
-  CAIRN_RETURN_IF_ERROR(recommender_.wait_for_offset(call, request));  // alone: others would wait for it, too
+  if (request.min_offset) {  // alone: others would wait for it, too
+    const Awaiting until_reached(*this);
+    CAIRN_RETURN_IF_ERROR(recommender_.wait_for_offset(call, request));
+  }
   auto waiter = take_place(call, request, now);
   if (!waiter.ok()) {
     *refused = true;
@@ -200,6 +225,7 @@ Result<Batcher::WaiterPtr> Batcher::take_place(const CallContext& call, const Re
   CAIRN_RETURN_IF_ERROR(refusal(call));
   auto waiter = std::make_shared<Waiter>(call, request, now);
   (call.priority == Priority::kBackground ? background_ : interactive_).push_back(waiter);
+  --running_;
   return waiter;
 }
 
@@ -247,6 +273,7 @@ Status Batcher::give_up(const WaiterPtr& waiter) {
     was = std::exchange(waiter->state, State::kLeft);
     if (was == State::kWaits) {
       std::erase(waiter->call.priority == Priority::kBackground ? background_ : interactive_, waiter);
+      ++running_;
     }
   }
   if (was == State::kLeads) pass_on(0);  // what was handed over in the meantime is handed on
@@ -277,6 +304,7 @@ std::vector<Batcher::WaiterPtr> Batcher::gather() {
     while (!from.empty() && members.size() < up_to) {
       members.push_back(std::move(from.front()));
       from.pop_front();
+      ++running_;
       count_wait(now - members.back()->since);
       move_to(*members.back(), Waiter::State::kTaken);
     }
@@ -319,6 +347,7 @@ Batcher::WaiterPtr Batcher::take_first() {
   if (from.empty()) return nullptr;
   WaiterPtr first = std::move(from.front());
   from.pop_front();
+  ++running_;
   return first;
 }
 
@@ -352,9 +381,8 @@ BatchingStatus Batcher::status() const {
   status.size = options_.size;
   status.at_once = at_once_;
   status.queue = options_.queue;
-  status.waiting = interactive_.size() + background_.size();
-  status.running =
-      status.admitted - status.completed - status.rejected - status.expired - status.cancelled - status.waiting;
+  status.waiting = interactive_.size() + background_.size() + awaiting_;
+  status.running = running_;
   return status;
 }
 

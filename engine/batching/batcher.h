@@ -84,6 +84,7 @@ class Batcher {
   using WaiterPtr = std::shared_ptr<Waiter>;
   class Conduct;
   class Scanning;
+  class Awaiting;
 
   [[nodiscard]] Result<Recommendations> ask(const CallContext& call, const RecommendRequest& request, EventTime now,
                                             bool* refused);
@@ -114,6 +115,8 @@ class Batcher {
   mutable Mutex mutex_;
   std::deque<WaiterPtr> interactive_ CAIRN_GUARDED_BY(mutex_);
   std::deque<WaiterPtr> background_ CAIRN_GUARDED_BY(mutex_);
+  std::size_t awaiting_ CAIRN_GUARDED_BY(mutex_) = 0;            ///< questions before they take a place
+  std::size_t running_ CAIRN_GUARDED_BY(mutex_) = 0;             ///< questions that wait for nobody, in batches or not
   std::size_t led_ CAIRN_GUARDED_BY(mutex_) = 0;                 ///< batches that are led, or are about to be
   std::size_t scanning_ CAIRN_GUARDED_BY(mutex_) = 0;            ///< of those
   std::size_t in_batches_ CAIRN_GUARDED_BY(mutex_) = 0;          ///< questions of those

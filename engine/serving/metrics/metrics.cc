@@ -306,7 +306,7 @@ void add_batching(Snapshot& out, const BatchingStatus& batching) {
   outcome("rejected", batching.rejected);
   outcome("expired", batching.expired);
   outcome("cancelled", batching.cancelled);
-  out.gauge("cairn_batching_waiting", "Questions that wait for a scan", static_cast<double>(batching.waiting));
+  out.gauge("cairn_batching_waiting", "Questions that wait for a scan, or for their min_offset", static_cast<double>(batching.waiting));
   out.gauge("cairn_batching_running", "Questions that are answered", static_cast<double>(batching.running));
   add_histogram(out, "cairn_batching_batch_size", "Questions of a scan", BatchingStatus::kSizeBounds, batching.sizes,
                 static_cast<double>(batching.scanned));

@@ -35,6 +35,23 @@ TEST_CASE("a question that is alone is scanned at once, by itself") {
   CHECK(status.waited_seconds == 0.0);
 }
 
+TEST_CASE("a question that waits for what its caller sent waits, and is answered when that has come") {
+  Town town;
+  Batcher batcher(*town.recommender, {.size = 64, .at_once = 1}, 1);
+  RecommendRequest request = Town::request("u1");
+  request.min_offset = Watermark{"test", {0, 1'000'000, {}}};
+  Caller caller(batcher, request);
+  await_waiting(batcher, 1);
+  const BatchingStatus status = batcher.status();
+  CHECK(status.running == 0);
+  CHECK(status.admitted == sum_of(status));
+  caller.hangs_up.request_stop();
+  CHECK(caller.code() == StatusCode::kCancelled);
+  CHECK(batcher.status().waiting == 0);
+  CHECK(batcher.status().running == 0);
+  CHECK(batcher.status().cancelled == 1);
+}
+
 TEST_CASE("what comes while a scan runs gathers, and is scanned together, in batches of the size that is allowed") {
   Town town;
   std::vector<std::string> expected;
