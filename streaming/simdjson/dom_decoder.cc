@@ -157,6 +157,7 @@ struct DomDecoder::Impl {
   void take_mapped(dom::object object);
   template <class Id>
   Reject read_id(Field field, Id* id);
+  Reject read_id_text(Reject reason, Field field, std::string* id);
   Reject read_type(TypeIndex* type);
   Reject read_time(EventTime* time);
   Reject read_value(std::optional<double>* value);
@@ -353,24 +354,30 @@ Reject DomDecoder::Impl::check_unknown_keys() {
 template <class Id>
 Reject DomDecoder::Impl::read_id(Field field, Id* id) {
   if (!present[field]) return refuse_missing(field);
+  std::string text;
+  if (Reject r = read_id_text(Reject::kBadId, field, &text); r != Reject::kNone) return r;
+  *id = Id(std::string_view(text));
+  return Reject::kNone;
+}
+
+/// What names something: a text, or a whole number, which becomes its decimal text.
+Reject DomDecoder::Impl::read_id_text(Reject reason, Field field, std::string* id) {
   std::string_view text;
   if (fields[field].get(text) == simdjson::SUCCESS) {
-    if (!valid_id(text)) return refuse_value(Reject::kBadId, field, "is not 1 to 128 bytes without NUL");
-    *id = Id(text);
+    if (!valid_id(text)) return refuse_value(reason, field, "is not 1 to 128 bytes without NUL");
+    id->assign(text);
     return Reject::kNone;
   }
   std::uint64_t number = 0;
   if (fields[field].get(number) != simdjson::SUCCESS) {
     const auto whole = fields[field].is<double>() ? whole_number(raw(field)) : std::nullopt;
     if (!whole || raw(field).empty()) {
-      return refuse_value(Reject::kBadId, field,
+      return refuse_value(reason, field,
                           "is neither a string nor an unsigned integer (with a point or an exponent: below 2^53)");
     }
     number = *whole;
   }
-  char digits[20];
-  const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
-  *id = Id(std::string_view(digits, static_cast<std::size_t>(end - digits)));
+  *id = std::to_string(number);
   return Reject::kNone;
 }
 
@@ -460,13 +467,7 @@ Reject DomDecoder::Impl::read_degrees(Field field, double limit, double* degrees
 Reject DomDecoder::Impl::read_event_id(std::string* event_id) {
   event_id->clear();
   if (!has_value(kEventId)) return Reject::kNone;
-  std::string_view text;
-  if (fields[kEventId].get(text) != simdjson::SUCCESS) {
-    return refuse_value(Reject::kBadEventId, kEventId, "is no string");
-  }
-  if (!valid_id(text)) return refuse_value(Reject::kBadEventId, kEventId, "is not 1 to 128 bytes without NUL");
-  event_id->assign(text);
-  return Reject::kNone;
+  return read_id_text(Reject::kBadEventId, kEventId, event_id);
 }
 
 Reject DomDecoder::Impl::read_retract(const Interaction& event, bool* retracts) {

@@ -47,6 +47,21 @@ TEST_CASE("an event with every field is decoded to what it says") {
   CHECK(bench.got.event_id == "e1");
 }
 
+TEST_CASE("an event_id that is a whole number is the text of it, in whatever way it is written") {
+  Bench bench;
+  // Plain events are read by one parser, those with an escape or an exponent by another.
+  for (const std::string other : {"", R"("\u0078":1,)"}) {
+    for (const char* number : {"1001", "1001.0", "1.001e3", "\"1001\""}) {
+      CAPTURE(other);
+      CAPTURE(number);
+      REQUIRE(bench.decode(event_with(other + "\"event_id\":" + number)) == Reject::kNone);
+      CHECK(bench.got.event_id == "1001");
+    }
+  }
+  REQUIRE(bench.decode(event_with("\"event_id\":18446744073709551615")) == Reject::kNone);
+  CHECK(bench.got.event_id == "18446744073709551615");
+}
+
 TEST_CASE("a leap second is the first instant of the next minute, as it is for the HTTP API's times") {
   Bench bench;
   // date -u -d 2017-01-01T00:00:00Z +%s
@@ -235,7 +250,11 @@ TEST_CASE("each way of being wrong has its reason and says where") {
       {Reject::kBadPosition, event_with(R"("lat":"0","lon":"0")"), "lat"},
 
       {Reject::kBadEventId, event_with(R"("event_id":"")"), "event_id"},
-      {Reject::kBadEventId, event_with(R"("event_id":1)"), "event_id"},
+      {Reject::kNone, event_with(R"("event_id":1)"), ""},
+      {Reject::kBadEventId, event_with(R"("event_id":1.5)"),
+       "field 'event_id': 1.5 is neither a string nor an unsigned"},
+      {Reject::kBadEventId, event_with(R"("event_id":-1)"), "-1"},
+      {Reject::kBadEventId, event_with(R"("event_id":[1])"), "array"},
       {Reject::kBadEventId, event_with("\"event_id\":\"" + id129 + "\""), "..."},
   };
   Bench bench;

@@ -138,7 +138,7 @@ TEST_CASE("the log grows by what was sent and 16 bytes an event, whatever is ref
   for (int i = 0; i < 500; ++i) {
     events.push_back("{\"x0\":" + std::to_string(i) + "}");    // "field 'user_id': is missing"
     events.push_back("{\"x" + std::to_string(i) + "\":\x01");  // "Within strings, some characters must be escaped, ..."
-    events.push_back(event("a", R"(,"event_id":)" + std::to_string(i)));
+    events.push_back(event("a", R"(,"event_id":[)" + std::to_string(i) + "]"));
   }
   for (const std::string& one : events) sent += static_cast<std::int64_t>(one.size());
   const IngestAck ack = f.take(events);
