@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "cairn/exchanged_position.h"
 #include "cairn/geo.h"
 #include "cairn/ids.h"
 #include "cairn/whole_number.h"
@@ -66,7 +67,10 @@ Result<Place> place_of(std::string_view text) {
     return invalid_argument("lat and lon must be numbers");
   }
   place.position = {json.at("lat").get<double>(), json.at("lon").get<double>()};
-  if (!valid_position(place.position)) return invalid_argument("lat must be from -90 to 90 and lon from -180 to 180");
+  if (!valid_position(place.position)) {
+    return invalid_argument(std::string("lat must be from -90 to 90 and lon from -180 to 180") +
+                            exchanged_hint(place.position));
+  }
   for (const auto& [name, field] : {std::pair("name", &place.name), std::pair("category", &place.category)}) {
     if (!json.contains(name) || json.at(name).is_null()) continue;
     if (!json.at(name).is_string()) return invalid_argument(std::string(name) + " must be a string");

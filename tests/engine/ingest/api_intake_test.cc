@@ -171,7 +171,8 @@ TEST_CASE("the dead letter of a refused event has its payload as it came, and th
        "[types], or map it to one",
        R"("payload":"{\"user_id\":\"u\",\"place_id\":\"p\",\"type\":\"eat\",\"ts\":0}")"},
       {R"({"user_id":"u","place_id":"p","type":"view","ts":1700086400001})", "impossible_time",
-       "field 'ts': 1700086400001 lies too far in the future",
+       "field 'ts': 1700086400001 lies too far in the future: more than 24 h ahead of this server's clock "
+       "(2023-11-14T22:13:20Z); set the sender's clock right, or raise decode.future_max",
        R"("payload":"{\"user_id\":\"u\",\"place_id\":\"p\",\"type\":\"view\",\"ts\":1700086400001}")"},
       // printf '\xff\xfe\x00' | base64
       {std::string("\xFF\xFE\0", 3), "malformed_json",

@@ -365,7 +365,15 @@ TEST_CASE_FIXTURE(Cli, "a dry run says what would be and takes nothing") {
   CHECK(run({"places", "get", "x1"}).exit_code == 4);
   const Outcome wrong = run({"places", "import", "--dry-run", "-"}, "place_id,lat,lon\nx1,1,2\nx2,93,4\n");
   CHECK(wrong.exit_code == 1);
-  CHECK(mentions(wrong.err, "line 3: lat must be from -90 to 90"));
+  CHECK(mentions(wrong.err, "line 3: lat must be from -90 to 90 and lon from -180 to 180; are lat and lon exchanged?"));
+  const std::string nowhere = "place_id,lat,lon\nx1,93,181\n";
+  CHECK_FALSE(mentions(run({"places", "import", "--dry-run", "-"}, nowhere).err, "exchanged"));
+  for (const bool exchanged : {true, false}) {
+    const std::string at = exchanged ? "-122.4,37.8" : "95,200";
+    const Outcome asked = run({"recommend", "--at", at});
+    CHECK(mentions(asked.err, "lat must be from -90 to 90 and lon from -180 to 180"));
+    CHECK(mentions(asked.err, "; are lat and lon exchanged?") == exchanged);
+  }
 }
 
 TEST_CASE_FIXTURE(Cli, "ingest of what is no NDJSON sends nothing and says what to do") {
