@@ -143,6 +143,14 @@ TEST_CASE("times without an offset are those of the zone") {
   // Twice a year the clocks are set: the first of two, and the instant at which an hour is left out.
   CHECK(ms_text(berlin->read_text("2024-10-27 02:30")) == "1729989000000");
   CHECK(ms_text(berlin->read_text("2024-03-31 02:30")) == "1711846800000");
+  // date -u -d 2026-03-29T01:00:00Z +%s; so that nothing is put after what happened later.
+  CHECK(ms_text(berlin->read_text("2026-03-29 01:59:59.999")) == "1774745999999");
+  CHECK(ms_text(berlin->read_text("2026-03-29 02:00")) == "1774746000000");
+  CHECK(ms_text(berlin->read_text("2026-03-29 02:30")) == "1774746000000");
+  CHECK(ms_text(berlin->read_text("2026-03-29 03:00")) == "1774746000000");
+  // A leap second is the first instant of the next minute here too.
+  CHECK(ms_text(berlin->read_text("2026-03-29 01:59:60")) == "1774746000000");
+  CHECK(ms_text(berlin->read_text("2024-05-01T13:59:60.5")) == "1714564800000");
   const auto fixed = EventTimes::make("", "+05:30");
   REQUIRE(fixed.ok());
   CHECK(ms_text(fixed->read_text("2024-05-01 17:30:00")) == "1714564800000");

@@ -196,7 +196,8 @@ void add_mapping_options(CLI::App* command, MappingArguments* arguments, bool ev
       ->add_option(
           "--time-zone", arguments->time_zone,
           "Whose clock times without an offset were read from, such as Europe/Berlin, UTC or +02:00; without it "
-          "they are refused")
+          "they are refused. Of an hour that the clock shows twice in autumn the first is taken, and all of an hour "
+          "that it leaves out in spring is the instant at which it is set forward")
       ->type_name("ZONE");
 }
 
