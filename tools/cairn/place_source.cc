@@ -50,13 +50,18 @@ Result<bool> PlaceSource::next(std::string* json) {
   return true;
 }
 
+std::string place_id_of(std::string_view text) {
+  for (const streaming::JsonMember& member : streaming::json_members(text)) {
+    if (member.key == "\"place_id\"") return id_of(member.value);
+  }
+  return {};
+}
+
 Result<Place> place_of(std::string_view text) {
   const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
   if (!json.is_object()) return invalid_argument("is no JSON object of a place");
   Place place;
-  for (const streaming::JsonMember& member : streaming::json_members(text)) {
-    if (member.key == "\"place_id\"") place.id = PlaceId(id_of(member.value));
-  }
+  place.id = PlaceId(place_id_of(text));
   if (!valid_id(place.id.str())) {
     return invalid_argument("place_id must be a string of 1 to 128 bytes without NUL, or an unsigned integer");
   }

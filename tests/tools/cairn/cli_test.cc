@@ -493,9 +493,32 @@ TEST_CASE_FIXTURE(Cli, "places are imported from CSV, NDJSON and gzip alike") {
   CHECK(run({"-o", "json", "places", "import", lines + ".gz"}).out == "{\"imported\":1}\n");
 }
 
+TEST_CASE_FIXTURE(Cli, "an import says how many places there were, and how many lines replaced an earlier one") {
+  // Chunks hold a thousand, so that some repeats come in a later request.
+  std::string csv = "place_id,lat,lon\n";
+  for (int i = 0; i < 1500; ++i) csv += "p" + std::to_string(i % 1200) + ",1," + std::to_string(i / 1200) + "\n";
+  const std::string told = "300 lines replace an earlier one with the same place_id; the first is line 1,202\n";
+  CHECK(run({"places", "import", "-"}, csv).out == "1,200 places imported\n" + told);
+  CHECK(engine.get_place({}, PlaceId("p7"))->position == GeoPoint{1, 1});
+  CHECK(engine.get_place({}, PlaceId("p700"))->position == GeoPoint{1, 0});
+  CHECK(run({"-o", "json", "places", "import", "-"}, csv).out == "{\"imported\":1200,\"replaced\":300}\n");
+  CHECK(mentions(run({"places", "import", "--dry-run", "-"}, csv).out,
+                 "1,200 places would be imported; nothing was sent\n" + told));
+  CHECK(run({"-o", "json", "places", "import", "--dry-run", "-"}, csv).out ==
+        "{\"replaced\":300,\"would_import\":1200}\n");
+  // A number and its text are one id.
+  const std::string lines = R"({"place_id":7,"lat":1,"lon":2})"
+                            "\n"
+                            R"({"place_id":"7","lat":3,"lon":4})"
+                            "\n";
+  CHECK(run({"places", "import", "-"}, lines).out ==
+        "1 place imported\n1 line replaces an earlier one with the same place_id; the first is line 2\n");
+  CHECK(engine.get_place({}, PlaceId("7"))->position == GeoPoint{3, 4});
+}
+
 TEST_CASE_FIXTURE(Cli, "places come as JSON, GeoJSON and with other names, and as text that is named") {
   const std::string array = R"([{"place_id":"a1","lat":1,"lon":2}])";
-  CHECK(run({"places", "import", "-"}, array).out == "1 places imported\n");
+  CHECK(run({"places", "import", "-"}, array).out == "1 place imported\n");
   CHECK(
       run({"places", "import", "-"}, "\n \n" + std::string(R"( {"place_id":"a2","lat":1,"lon":2})") + "\n").exit_code ==
       0);
