@@ -391,6 +391,15 @@ TEST_CASE_FIXTURE(Cli, "ingest of what is no NDJSON sends nothing and says what 
   refused("{}\n{}\n{}\n", "the first 3 events would be refused for this");
   refused(std::string("\xFF\xFE{\0}\0\n\0", 8), "iconv -f UTF-16");
   refused(std::string("{\0}\0\n\0", 6), "iconv -f UTF-16");
+  refused("PK\x03\x04 xl/workbook.xml\n",
+          "it is a ZIP archive, as spreadsheets are (.xlsx, .ods): save the sheet as CSV");
+  refused("BZh91AY&SY\n", "it is compressed by bzip2: bzip2 -dc FILE | cairn ... -");
+  refused(
+      "\xFD"
+      "7zXZ\n",
+      "it is compressed by xz: xz -dc FILE | cairn ... -");
+  refused("\x28\xB5\x2F\xFD \n", "it is compressed by zstd: zstd -dc FILE | cairn ... -");
+  refused("PAR1\x15\n", "it is Parquet: make it CSV or NDJSON first");
   CHECK(engine.ingested().empty());
   // A bad line among others is the server's to refuse.
   CHECK(run({"ingest", "-"}, " " + events(1) + "u,p,1\n").exit_code == 0);
