@@ -722,6 +722,7 @@ TEST_CASE_FIXTURE(Serving, "a failing required check is named, and can be exclud
   CHECK(mentions(check_error(answer, 503, "UNAVAILABLE"), "disk (4 MB free)"));
   CHECK(json_of(answer)["ready"] == false);
   CHECK(get(port(), "/readyz?exclude=disk").code == 200);
+  CHECK(get(port(), "/readyz?exclude=state,disk").code == 200);
   CHECK(get(port(), "/readyz?exclude=state").code == 503);
 }
 
