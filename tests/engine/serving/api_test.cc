@@ -817,6 +817,17 @@ TEST_CASE_FIXTURE(Serving, "status tells of each consumer how it is, and metrics
   }
 }
 
+TEST_CASE_FIXTURE(Serving, "a body that is no JSON is told who reads it") {
+  start();
+  const std::string csv =
+      check_error(post(port(), "/v1/places", "place_id,lat,lon\np1,1,2\n"), 400, "INVALID_ARGUMENT");
+  CHECK(csv ==
+        "a JSON object, an array of objects, or lines of objects are expected; a file of CSV is read by `cairn places "
+        "import` and `cairn ingest`, which send it so");
+  CHECK(check_error(post(port(), "/v1/interactions", " "), 400, "INVALID_ARGUMENT") ==
+        "a JSON object, an array of objects, or lines of objects are expected, and the body is empty");
+}
+
 TEST_CASE("openapi.json describes exactly the routes") {
   const auto document = nlohmann::json::parse(serving::openapi_document());
   CHECK(document["info"]["version"] == CAIRN_VERSION);
