@@ -408,7 +408,8 @@ Reject DomDecoder::Impl::read_type(TypeIndex* type) {
     return Reject::kNone;
   }
   return refuse_value(Reject::kUnknownType, kType,
-                      "is no known type; there are " + joined(types) + "; declare it in [types], or map it to one");
+                      "is no known type; there are " + joined(types) +
+                          "; declare it in [types], or map it to one in [mapping.types] (--type-map THEIRS=OURS)");
 }
 
 Reject DomDecoder::Impl::read_time(EventTime* time) {

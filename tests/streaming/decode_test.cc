@@ -200,7 +200,7 @@ TEST_CASE("each way of being wrong has its reason and says where") {
        ""},
 
       {Reject::kNone, of_type("\"share\""), ""},
-      {Reject::kUnknownType, of_type("\"View\""), "View"},
+      {Reject::kUnknownType, of_type("\"View\""), "map it to one in [mapping.types] (--type-map THEIRS=OURS)"},
       {Reject::kUnknownType, of_type("\"\""), "type"},
       {Reject::kUnknownType, of_type("0"), "type"},
       {Reject::kUnknownType, of_type("null"), "type"},

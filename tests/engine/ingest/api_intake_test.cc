@@ -168,7 +168,7 @@ TEST_CASE("the dead letter of a refused event has its payload as it came, and th
       {"{}", "missing_field", "field 'user_id': is missing", R"("payload":"{}")"},
       {R"({"user_id":"u","place_id":"p","type":"eat","ts":0})", "unknown_type",
        "field 'type': 'eat' is no known type; there are view, click, visit, rate, save, dismiss; declare it in "
-       "[types], or map it to one",
+       "[types], or map it to one in [mapping.types] (--type-map THEIRS=OURS)",
        R"("payload":"{\"user_id\":\"u\",\"place_id\":\"p\",\"type\":\"eat\",\"ts\":0}")"},
       {R"({"user_id":"u","place_id":"p","type":"view","ts":1700086400001})", "impossible_time",
        "field 'ts': 1700086400001 lies too far in the future: more than 24 h ahead of this server's clock "
