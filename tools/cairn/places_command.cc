@@ -126,14 +126,14 @@ class Import {
     progress_.update(imported_);
   }
 
-  /// The server counts places from the chunk's beginning ("place 3: ..."); people count lines.
+  /// The server counts places from the chunk's beginning ("place 3: ...", "place 3 ('p7'): ..."); people count lines.
   static Status with_line(Status error, const Chunk& chunk) {
     unsigned long long index = 0;
     int consumed = 0;
-    const bool named = std::sscanf(error.message().c_str(), "place %llu: %n", &index, &consumed) == 1 && consumed > 0;
+    const bool named = std::sscanf(error.message().c_str(), "place %llu%n", &index, &consumed) == 1;
     if (named && index < chunk.size()) {
-      return {error.code(), "line " + std::to_string(chunk.line(index)) + ": " +
-                                error.message().substr(static_cast<std::size_t>(consumed))};
+      return {error.code(),
+              "line " + std::to_string(chunk.line(index)) + error.message().substr(static_cast<std::size_t>(consumed))};
     }
     return std::move(error).with_context("lines " + std::to_string(chunk.first_line()) + " to " +
                                          std::to_string(chunk.last_line()));
