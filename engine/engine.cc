@@ -4,7 +4,10 @@
 #include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <set>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "cairn/mutex.h"
 #include "engine/api_log.h"
@@ -75,7 +78,7 @@ class EngineImpl final : public Engine {
   Result<FeatureResponse> get_features(const CallContext& context, const FeatureRequest& request) const override;
   Result<Recommendations> recommend(const CallContext& context, const RecommendRequest& request) const override;
   std::optional<Recommendations> kept_recommendations(const RecommendRequest& request) const override;
-  Status invalidate_answers(const CallContext& context, const AnswerTags& tags) override;
+  Status invalidate_answers(const CallContext& context, const AnswerTags& named) override;
   Result<ErasureReceipt> erase_user(const CallContext& context, const UserId& user) override;
   Result<UserExport> export_user(const CallContext& context, const UserId& user) const override;
   EngineStatus status(const CallContext& context) const override;
@@ -100,6 +103,7 @@ class EngineImpl final : public Engine {
   void start_upkeep();
   void start_warming();
   [[nodiscard]] bool knows(const UserId& user) const;
+  [[nodiscard]] AnswerTags with_all_names(AnswerTags tags) const;
   [[nodiscard]] std::vector<ReadinessCheck> checks(const EngineStatus& status, storage::StateStoreStats store) const;
   [[nodiscard]] std::vector<ConsumerHealth> consumer_health() const;
   [[nodiscard]] Result<std::vector<ingest::Consumer*>> consumers_named(const std::string& name) const;
@@ -263,7 +267,7 @@ Status EngineImpl::start_consumers() {
   if (shared_) {
     shared_->start([this](const AnswerTags& tags) {
       // A cell that somebody has written into the table by hand, and that is none, may mean any.
-      if (!answers_->invalidate(tags).ok()) static_cast<void>(answers_->invalidate({.all = true}));
+      if (!answers_->invalidate(with_all_names(tags)).ok()) static_cast<void>(answers_->invalidate({.all = true}));
     });
   }
   return ok_status();
@@ -441,8 +445,26 @@ std::optional<Recommendations> EngineImpl::kept_recommendations(const RecommendR
   return kept;
 }
 
-Status EngineImpl::invalidate_answers(const CallContext& context, const AnswerTags& tags) {
+/// Answers are kept by what a category was called when they were asked for and made: whichever of its names is given,
+/// all are meant.
+AnswerTags EngineImpl::with_all_names(AnswerTags tags) const {
+  if (tags.categories.empty()) return tags;
+  const std::set<std::string> given(tags.categories.begin(), tags.categories.end());
+  for (Category& category : state_->catalog().categories()) {
+    std::vector<std::string> names = std::move(category.old_names);
+    names.push_back(std::move(category.name));
+    const auto is_given = [&](const std::string& name) { return given.contains(name); };
+    if (std::any_of(names.begin(), names.end(), is_given)) {
+      std::erase_if(names, is_given);
+      tags.categories.insert(tags.categories.end(), names.begin(), names.end());
+    }
+  }
+  return tags;
+}
+
+Status EngineImpl::invalidate_answers(const CallContext& context, const AnswerTags& named) {
   CAIRN_RETURN_IF_ERROR(context.check());
+  const AnswerTags tags = with_all_names(named);
   if (!shared_ || !shared_->shares()) return answers_->invalidate(tags);
   // First of all where others read, or what they have could come back here.
   const Status told = shared_->invalidate(tags);

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <cstdint>
 #include <optional>
 #include <utility>
 
@@ -49,7 +50,7 @@ class ConditionParser {
     }
     Condition condition;
     skip_spaces();
-    if (read_any(&condition, 0) && !at_end()) expect("'and', 'or' or the end");
+    if (read_any(&condition, 0) && !at_end()) expect("'and', 'or' or the end", after_word());
     if (!problem_.empty()) return invalid_argument(problem_);
     return condition;
   }
@@ -99,7 +100,26 @@ class ConditionParser {
     if (problem_.empty()) problem_ = "column " + std::to_string(at_ + 1) + ": " + what;
     return false;
   }
-  bool expect(const std::string& what) { return refuse(what + " is expected"); }
+  /// `advice`: what to do, behind a semicolon; may be empty.
+  bool expect(const std::string& what, std::string_view advice = {}) {
+    return refuse(what + " is expected" + (advice.empty() ? "" : "; " + std::string(advice)));
+  }
+  /// What may be wrong with what follows a value that stands without quotes.
+  [[nodiscard]] std::string_view after_word() const {
+    return at_ == word_end_ && !at_end() ? "a text that is no single word stands in quotes: 'two words'" : "";
+  }
+  /// Quotes as they come out of word processors. Where one is read as the first letter of a word, nothing is found.
+  bool refuse_curly_quote() {
+    static constexpr std::string_view kCurly[] = {"\u2018", "\u2019", "\u201A", "\u201B", "\u201C", "\u201D",
+                                                  "\u201E", "\u201F", "\u00AB", "\u00BB", "\u2039", "\u203A",
+                                                  "\u2032", "\u2033", "\u00B4", "\uFF02", "\uFF07"};
+    for (const std::string_view quote : kCurly) {
+      if (!text_.substr(at_).starts_with(quote)) continue;
+      refuse(std::string(quote) + " is no quote here; write ' or \" before and after a text");
+      return true;
+    }
+    return false;
+  }
 
   bool read_any(Condition* out, std::size_t depth) {
     return read_joined("or", Kind::kAny, out, [&](Condition* part) { return read_all(part, depth); });
@@ -129,7 +149,7 @@ class ConditionParser {
       return read_not(&out->parts_.emplace_back(), depth + 1);
     }
     if (!take("(")) return read_test(out);
-    return read_any(out, depth + 1) && (take(")") || expect("')'"));
+    return read_any(out, depth + 1) && (take(")") || expect("')'", after_word()));
   }
 
   bool read_test(Condition* out) {
@@ -157,9 +177,12 @@ class ConditionParser {
       skip_spaces();
       return true;
     }
+    if (refuse_curly_quote()) return false;
     const std::string_view found = word();
     if (found.empty() || keyword_ahead("and") || keyword_ahead("or") || keyword_ahead("in") || keyword_ahead("is")) {
-      return expect("the name of an attribute");
+      const bool quoted = look() == '"' || look() == '\'';
+      return expect("the name of an attribute",
+                    quoted ? "a name stands without quotes, or in backquotes: `two words`" : "");
     }
     *name = found;
     at_ += found.size();
@@ -200,7 +223,7 @@ class ConditionParser {
     do {
       if (!read_value(test)) return false;
     } while (take(","));
-    return take(")") || expect("',' or ')'");
+    return take(")") || expect("',' or ')'", after_word());
   }
   bool read_presence(AttributeTest* test) {
     if (!take_keyword("is")) return false;
@@ -216,6 +239,8 @@ class ConditionParser {
     if (++values_ > kValuesMax) return refuse("a condition has at most 4,096 values");
     if (look() == '"') return read_json_text(test);
     if (look() == '\'') return read_plain_text(test);
+    if (look() == '`') return refuse("names stand in backquotes, and texts in ' or \"");
+    if (refuse_curly_quote()) return false;
     if (take_keyword("true")) {
       test->values.emplace_back(true);
     } else if (take_keyword("false")) {
@@ -224,6 +249,7 @@ class ConditionParser {
       test->values.emplace_back(std::string(found));
       at_ += found.size();
       skip_spaces();
+      word_end_ = at_;
     } else {
       return read_number(test);
     }
@@ -244,8 +270,9 @@ class ConditionParser {
   }
   bool read_plain_text(AttributeTest* test) {
     std::string value;
+    const std::size_t opening = at_;
     for (++at_;; ++at_) {
-      if (at_end()) return expect("a second single quote");
+      if (at_end()) return expect("a second single quote", "the first is at column " + std::to_string(opening + 1));
       if (look() == '\'') {
         if (look(1) != '\'') break;
         ++at_;
@@ -259,9 +286,10 @@ class ConditionParser {
   }
   bool read_json_text(AttributeTest* test) {
     std::string value;
+    const std::size_t opening = at_;
     ++at_;
     while (look() != '"') {
-      if (at_end()) return expect("a second double quote");
+      if (at_end()) return expect("a second double quote", "the first is at column " + std::to_string(opening + 1));
       if (look() == '\\') {
         if (!read_escape(&value)) return false;
       } else {
@@ -310,7 +338,8 @@ class ConditionParser {
   std::size_t at_ = 0;
   std::size_t tests_ = 0;
   std::size_t values_ = 0;
-  bool negated_ = false;  ///< the test at hand was written with != or not
+  std::size_t word_end_ = SIZE_MAX;  ///< behind the newest value without quotes and its spaces
+  bool negated_ = false;             ///< the test at hand was written with != or not
   std::string problem_;
 };
 

@@ -14,10 +14,10 @@ namespace cairn::streaming {
 
 /// Reads interactions from JSON, strictly: a payload is one object with the fields of DESIGN's contract and nothing
 /// after it. Unknown fields are allowed and ignored, at any depth the parser takes. Keys are compared after unescaping;
-/// a key that stands twice is an error: parsers differ in which of its values they take. For user_id and place_id
-/// integers up to 2^64-1 are allowed and become their decimal text, and so are whole numbers below 2^53 with a point or
-/// an exponent (1001.0). Optional fields may be null. Numbers beyond a double's range are malformed. A byte order mark
-/// at the beginning is passed over.
+/// a key that stands twice is an error: parsers differ in which of its values they take. For user_id, place_id and
+/// event_id integers up to 2^64-1 are allowed and become their decimal text, and so are whole numbers below 2^53 with a
+/// point or an exponent (1001.0). Optional fields may be null. Numbers beyond a double's range are malformed. A byte
+/// order mark at the beginning is passed over.
 ///
 /// With DecodeOptions::mapping, events are read that have other names, types and times; they cost about twice as much.
 ///

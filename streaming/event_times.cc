@@ -208,6 +208,55 @@ std::string EventTimes::expected() const {
   return words + " or " + std::string(kUnits[static_cast<std::size_t>(unit_)]) + " since 1970";
 }
 
+namespace {
+
+/// Digits at the front of `*text`, taken from it.
+std::string_view take_digits(std::string_view* text) {
+  const std::size_t size = std::min(text->find_first_not_of("0123456789"), text->size());
+  const std::string_view digits = text->substr(0, size);
+  text->remove_prefix(size);
+  return digits;
+}
+
+/// The pattern of a date at the front of `*text`, which it is taken from: "%d.%m.%Y". Where day and month may be
+/// either, slashes mean the American order. Returns: empty for what is no date.
+std::string date_pattern(std::string_view* text) {
+  const std::string_view first = take_digits(text);
+  const char mark = text->empty() ? '\0' : text->front();
+  if (first.empty() || std::string_view("./-").find(mark) == std::string_view::npos) return {};
+  text->remove_prefix(1);
+  const std::string_view second = take_digits(text);
+  if (second.empty() || !text->starts_with(mark)) return {};
+  text->remove_prefix(1);
+  const std::string_view third = take_digits(text);
+  const std::string m(1, mark);
+  if (first.size() == 4) return "%Y" + m + "%m" + m + "%d";
+  const std::string year = third.size() == 4 ? "%Y" : "%y";
+  const bool month_first = mark == '/' ? !(first.size() == 2 && first > "12") : second.size() == 2 && second > "12";
+  return (month_first ? "%m" + m + "%d" : "%d" + m + "%m") + m + year;
+}
+
+/// The pattern that a time is probably written in, and is read by; empty where none comes to mind.
+std::string likely_pattern(std::string_view text) {
+  const std::string_view whole = text;
+  std::string pattern = date_pattern(&text);
+  if (pattern.empty()) return {};
+  const auto reads = [&] {
+    const auto times = EventTimes::make(pattern, "UTC");
+    return times.ok() && times->read_text(whole).has_value();
+  };
+  if (reads()) return pattern;
+  pattern += text.starts_with('T') ? "T" : text.starts_with(", ") ? ", " : " ";
+  const std::string date = pattern;
+  for (const char* clock : {"%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p", "%H:%M %z", "%H:%M:%S %z"}) {
+    pattern = date + clock;
+    if (reads()) return pattern;
+  }
+  return {};
+}
+
+}  // namespace
+
 std::string time_hint(std::string_view text, bool quoted) {
   const std::size_t point = std::min(text.find('.'), text.size());
   const std::string_view whole = text.substr(0, point);
@@ -219,7 +268,14 @@ std::string time_hint(std::string_view text, bool quoted) {
                            ? parse_rfc3339(std::string(text) + (text.size() == 16 ? ":00Z" : "Z"))
                            : std::nullopt;
     if (shown) return "it has no offset: add Z or one such as +02:00, or set time_zone (--time-zone)";
-    return {};
+    if (dated && text.size() == 10 && parse_rfc3339(std::string(text) + "T00:00:00Z")) {
+      return "it is a day: send the time too, or set time_zone (--time-zone) by whose clock it begins";
+    }
+    const std::string pattern = likely_pattern(text);
+    if (pattern.empty()) return {};
+    const bool zoned = pattern.ends_with("%z");
+    return "it reads as '" + pattern + "': set time_format to that" + (zoned ? "" : ", and time_zone") +
+           " (--time-format" + (zoned ? ")" : ", --time-zone)");
   }
   const auto unit = [&](const char* name) {
     return std::string("it looks like ") + name + (quoted ? " in quotes" : "") +

@@ -53,7 +53,7 @@ class EventTimes {
 };
 
 /// What a time that was refused looks like, and what to do about it: seconds where milliseconds are meant, a time
-/// without a zone. Empty when nothing is to be said.
+/// without a zone, one that a pattern reads. Empty when nothing is to be said.
 /// `text`: as it was sent, without quotes; `quoted`: it stood in quotes.
 [[nodiscard]] std::string time_hint(std::string_view text, bool quoted);
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
-#include <unordered_set>
 
 #include "engine/ranking/retrieve/page_cursor.h"
 
@@ -83,15 +82,16 @@ void QuestionReader::read_filter(const RecommendRequest& request, const PlaceInd
   filter.exclude_seen = request.exclude_seen;
   filter.radius_meters = request.radius_meters.value_or(options_.radius_meters_default);
   filter.any_category = request.categories.empty();
-  const auto ids_of = [&](const std::vector<std::string>& names, std::unordered_set<std::uint32_t>* ids) {
-    for (const std::string& name : names) {
-      // A category that no place has is no error: it matches nothing.
-      const auto id = state_.category_ids().find(index.category_now(name));
-      if (id) ids->insert(static_cast<std::uint32_t>(*id));
-    }
-  };
-  ids_of(request.categories, &filter.categories);
-  ids_of(request.exclude_categories, &filter.excluded_categories);
+  const auto id_of = [&](const std::string& name) { return state_.category_ids().find(index.category_now(name)); };
+  // A category that no place has is no error: it matches nothing.
+  for (const std::string& name : request.categories) {
+    const auto id = id_of(name);
+    if (id) filter.categories.insert(static_cast<std::uint32_t>(*id));
+    if (!id) question->unknown_categories.push_back(name);
+  }
+  for (const std::string& name : request.exclude_categories) {
+    if (const auto id = id_of(name)) filter.excluded_categories.insert(static_cast<std::uint32_t>(*id));
+  }
   filter.excluded = rows_of(index, request.exclude);
   for (const std::uint64_t place : question->had) {
     if (const std::uint32_t row = index.row_of(place); row != gpu::kNoRow) filter.excluded.push_back(row);
@@ -120,7 +120,11 @@ Status QuestionReader::read_conditions(const RecommendRequest& request, const Pl
   }
   if (!request.only.empty()) {
     auto rows = std::make_shared<RowBits>(no_rows(places.index().size()));
-    for (const std::uint32_t row : rows_of(places.index(), request.only)) set_row(row, rows.get());
+    for (const PlaceId& place : request.only) {
+      const auto row = row_of(places.index(), place.str());
+      if (row) set_row(*row, rows.get());
+      if (!row) ++question->unknown_only;
+    }
     all.push_back(std::move(rows));
   }
   question->said = all_of(all);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -29,12 +30,14 @@ struct Question {
   std::size_t max_per_category = 0;  ///< 0: any number
   double diversity = 0.0;            ///< 0 to 1
   CandidateFilter filter;
-  std::shared_ptr<const RowBits> said;  ///< places for which the request's conditions hold; null: it has none
-  PlaceRules::Set rules = 0;            ///< in force at the time asked for
-  bool ranks_some = false;                  ///< only the rows of `only`
-  std::vector<std::uint32_t> only;          ///< ascending
-  std::vector<std::uint64_t> had;           ///< what the pages before had, by dictionary id, ascending
-  std::unique_ptr<const AskedModel> model;  ///< null: none takes part
+  std::shared_ptr<const RowBits> said;          ///< places for which the request's conditions hold; null: it has none
+  std::vector<std::string> unknown_categories;  ///< that were asked for, and that no place has ever had
+  std::size_t unknown_only = 0;                 ///< of the places that alone may be answered, those that are not known
+  PlaceRules::Set rules = 0;                    ///< in force at the time asked for
+  bool ranks_some = false;                      ///< only the rows of `only`
+  std::vector<std::uint32_t> only;              ///< ascending
+  std::vector<std::uint64_t> had;               ///< what the pages before had, by dictionary id, ascending
+  std::unique_ptr<const AskedModel> model;      ///< null: none takes part
 };
 
 /// Makes questions of requests. Threads: any.

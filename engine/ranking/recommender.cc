@@ -10,6 +10,7 @@
 
 #include "engine/ranking/contents.h"
 #include "engine/ranking/explain/reasons.h"
+#include "engine/ranking/retrieve/nearest_name.h"
 #include "engine/ranking/retrieve/page_cursor.h"
 #include "engine/ranking/score/best_candidates.h"
 #include "engine/ranking/score/diversity.h"
@@ -409,7 +410,8 @@ Result<Recommendations> Recommender::Sitting::answer(const CallContext& call, As
     }
   }
   answer.next = recommender_.next_page(question, index, ranked);
-  if (answer.items.size() < question.limit) answer.shortfall = shortfall(question, index, answer.candidates);
+  if (answer.items.size() < question.limit)
+    answer.shortfall = recommender_.shortfall(question, index, answer.candidates);
   return std::move(answer);
 }
 
@@ -431,7 +433,7 @@ Result<std::vector<float>> Recommender::model_scores_of(const Question& question
 }
 
 /// A short answer says where the places went: unknown, too far, or filtered out.
-std::string Recommender::shortfall(const Question& question, const PlaceIndex& index, std::size_t passed) {
+std::string Recommender::shortfall(const Question& question, const PlaceIndex& index, std::size_t passed) const {
   const double radius = question.filter.radius_meters;
   std::string text = std::to_string(index.size()) + " places known, ";
   if (question.ranks_some) {
@@ -452,6 +454,27 @@ std::string Recommender::shortfall(const Question& question, const PlaceIndex& i
     text += ", " + std::to_string(removed) + " were removed by where, open or only";
   }
   if (question.max_per_category > 0) text += ", at most " + std::to_string(question.max_per_category) + " a category";
+  return text + misnamed(question);
+}
+
+/// What was asked for by a name that nothing has.
+std::string Recommender::misnamed(const Question& question) const {
+  constexpr std::size_t kNamed = 5;
+  constexpr std::size_t kNameBytesMax = 128;
+  std::string text;
+  if (question.unknown_only > 0) {
+    text += "; " + std::to_string(question.unknown_only) + " of the places in only " +
+            (question.unknown_only == 1 ? "is" : "are") + " not known";
+  }
+  if (question.unknown_categories.empty()) return text;
+  std::vector<std::string> names;
+  for (const Category& category : state_.catalog().categories()) names.push_back(category.name);
+  for (std::size_t i = 0; i < std::min(question.unknown_categories.size(), kNamed); ++i) {
+    const std::string& name = question.unknown_categories[i];
+    if (name.size() > kNameBytesMax) continue;
+    text += "; no place has the category '" + name + "'";
+    if (const std::string near = nearest_name(name, names); !near.empty()) text += ", did you mean '" + near + "'?";
+  }
   return text;
 }
 

@@ -239,7 +239,8 @@ class Recommender {
   [[nodiscard]] static Result<std::vector<float>> model_scores_of(const Question& question, const Ranked& ranked,
                                                                   double model_weight);
   [[nodiscard]] std::string next_page(const Question& question, const PlaceIndex& index, const Ranked& ranked) const;
-  [[nodiscard]] static std::string shortfall(const Question& question, const PlaceIndex& index, std::size_t passed);
+  [[nodiscard]] std::string shortfall(const Question& question, const PlaceIndex& index, std::size_t passed) const;
+  [[nodiscard]] std::string misnamed(const Question& question) const;
   /// The candidates among those that are to be ordered.
   [[nodiscard]] static PlaceScan::Found find_some(const Question& question, const CandidateFilter& filter,
                                                   const PlaceIndex& index);

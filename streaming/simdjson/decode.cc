@@ -139,8 +139,8 @@ bool Decoder::Impl::accept(std::string_view payload, Interaction* interaction) {
   if (placed != has_value(kLon)) return false;
   if (placed && !(read_degrees(kLat, 90.0, &point.lat) && read_degrees(kLon, 180.0, &point.lon))) return false;
   const bool named = has_value(kEventId);
+  if (named && !is_id(fields[kEventId])) return false;
   const std::string_view event_id = named ? fields[kEventId].text : std::string_view{};
-  if (named && (fields[kEventId].kind != Kind::kText || !is_id(event_id))) return false;
   if (!event.ascii && !simdjson::validate_utf8(payload.data(), payload.size())) return false;
 
   interaction->user.assign(fields[kUserId].text);

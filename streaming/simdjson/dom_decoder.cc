@@ -12,12 +12,15 @@
 #include <vector>
 
 #include "cairn/check.h"
+#include "cairn/exchanged_position.h"
+#include "cairn/rfc3339.h"
 #include "cairn/utf8.h"
 #include "cairn/whole_number.h"
 #include "streaming/event_times.h"
 #include "streaming/field_names.h"
 #include "streaming/json_members.h"
 #include "streaming/mapping.h"
+#include "streaming/number_hint.h"
 #include "streaming/simdjson/event_fields.h"
 #include "streaming/simdjson/json_text.h"
 #include "streaming/source.h"
@@ -157,8 +160,17 @@ struct DomDecoder::Impl {
   void take_mapped(dom::object object);
   template <class Id>
   Reject read_id(Field field, Id* id);
+  Reject read_id_text(Reject reason, Field field, std::string* id);
   Reject read_type(TypeIndex* type);
   Reject read_time(EventTime* time);
+  struct Impossible {
+    std::string what;
+    std::string remedy;
+  };
+  Reject refuse_impossible(std::string_view number, const Impossible& why);
+  [[nodiscard]] Impossible too_early() const;
+  [[nodiscard]] Impossible too_late() const;
+  Reject refuse_no_number(Reject reason, Field field);
   Reject read_value(std::optional<double>* value);
   Reject read_position(std::optional<GeoPoint>* position);
   Reject read_event_id(std::string* event_id);
@@ -353,24 +365,30 @@ Reject DomDecoder::Impl::check_unknown_keys() {
 template <class Id>
 Reject DomDecoder::Impl::read_id(Field field, Id* id) {
   if (!present[field]) return refuse_missing(field);
+  std::string text;
+  if (Reject r = read_id_text(Reject::kBadId, field, &text); r != Reject::kNone) return r;
+  *id = Id(std::string_view(text));
+  return Reject::kNone;
+}
+
+/// What names something: a text, or a whole number, which becomes its decimal text.
+Reject DomDecoder::Impl::read_id_text(Reject reason, Field field, std::string* id) {
   std::string_view text;
   if (fields[field].get(text) == simdjson::SUCCESS) {
-    if (!valid_id(text)) return refuse_value(Reject::kBadId, field, "is not 1 to 128 bytes without NUL");
-    *id = Id(text);
+    if (!valid_id(text)) return refuse_value(reason, field, "is not 1 to 128 bytes without NUL");
+    id->assign(text);
     return Reject::kNone;
   }
   std::uint64_t number = 0;
   if (fields[field].get(number) != simdjson::SUCCESS) {
     const auto whole = fields[field].is<double>() ? whole_number(raw(field)) : std::nullopt;
     if (!whole || raw(field).empty()) {
-      return refuse_value(Reject::kBadId, field,
+      return refuse_value(reason, field,
                           "is neither a string nor an unsigned integer (with a point or an exponent: below 2^53)");
     }
     number = *whole;
   }
-  char digits[20];
-  const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
-  *id = Id(std::string_view(digits, static_cast<std::size_t>(end - digits)));
+  *id = std::to_string(number);
   return Reject::kNone;
 }
 
@@ -390,7 +408,8 @@ Reject DomDecoder::Impl::read_type(TypeIndex* type) {
     return Reject::kNone;
   }
   return refuse_value(Reject::kUnknownType, kType,
-                      "is no known type; there are " + joined(types) + "; declare it in [types], or map it to one");
+                      "is no known type; there are " + joined(types) +
+                          "; declare it in [types], or map it to one in [mapping.types] (--type-map THEIRS=OURS)");
 }
 
 Reject DomDecoder::Impl::read_time(EventTime* time) {
@@ -405,28 +424,48 @@ Reject DomDecoder::Impl::read_time(EventTime* time) {
     const std::string number = text.empty() ? shown(fields[kTs]) : std::string(text);
     read = times->read_number(number);
   } else if (fields[kTs].type() == dom::element_type::UINT64) {
-    return refuse_value(Reject::kImpossibleTime, kTs, "lies too far in the future");
+    return refuse_impossible(text, too_late());
   }
-  const auto refuse_time = [&](Reject reason, const std::string& what) {
+  if (!read) {
     const std::string hint = time_hint(text, words);
-    return refuse_value(reason, kTs, what + (hint.empty() ? "" : "; " + hint));
-  };
-  if (!read) return refuse_time(Reject::kBadTime, "is not " + times->expected());
-  *time = *read;
-  if (*time < options.time_min) return refuse_time(Reject::kImpossibleTime, "lies before the earliest time");
-  if (*time > clock.now() + options.future_max) {
-    return refuse_time(Reject::kImpossibleTime, "lies too far in the future");
+    return refuse_value(Reject::kBadTime, kTs, "is not " + times->expected() + (hint.empty() ? "" : "; " + hint));
   }
+  *time = *read;
+  // What is in words is what it says; a number may be meant in another unit.
+  const std::string_view number = words || !options.mapping.time_format.empty() ? std::string_view() : text;
+  if (*time < options.time_min) return refuse_impossible(number, too_early());
+  if (*time > clock.now() + options.future_max) return refuse_impossible(number, too_late());
   return Reject::kNone;
+}
+
+/// `number`: what may be meant in another unit; empty: nothing.
+Reject DomDecoder::Impl::refuse_impossible(std::string_view number, const Impossible& why) {
+  const std::string hint = time_hint(number, false);
+  return refuse_value(Reject::kImpossibleTime, kTs, why.what + (hint.empty() ? why.remedy : "; " + hint));
+}
+
+DomDecoder::Impl::Impossible DomDecoder::Impl::too_early() const {
+  return {"lies before the earliest time", ", " + format_rfc3339(EventTime(options.time_min)).substr(0, 10) +
+                                               "; to take it, set decode.time_min to an earlier day"};
+}
+
+DomDecoder::Impl::Impossible DomDecoder::Impl::too_late() const {
+  return {"lies too far in the future", ": more than " + std::to_string(options.future_max.count()) +
+                                            " h ahead of this server's clock (" + format_rfc3339(clock.now()) +
+                                            "); set the sender's clock right, or raise decode.future_max"};
+}
+
+Reject DomDecoder::Impl::refuse_no_number(Reject reason, Field field) {
+  std::string_view text;
+  const bool words = fields[field].get(text) == simdjson::SUCCESS;
+  return refuse_value(reason, field, "is no number" + (words ? number_hint(text) : std::string()));
 }
 
 Reject DomDecoder::Impl::read_value(std::optional<double>* value) {
   value->reset();
   if (!has_value(kValue)) return Reject::kNone;
   double number = 0;
-  if (fields[kValue].get(number) != simdjson::SUCCESS) {
-    return refuse_value(Reject::kBadValue, kValue, "is no number");
-  }
+  if (fields[kValue].get(number) != simdjson::SUCCESS) return refuse_no_number(Reject::kBadValue, kValue);
   if (!(std::abs(number) <= kInteractionValueMax)) {
     return refuse_value(Reject::kBadValue, kValue, "is not in [-1e12, 1e12]");
   }
@@ -449,24 +488,20 @@ Reject DomDecoder::Impl::read_position(std::optional<GeoPoint>* position) {
 }
 
 Reject DomDecoder::Impl::read_degrees(Field field, double limit, double* degrees) {
-  if (fields[field].get(*degrees) != simdjson::SUCCESS) {
-    return refuse_value(Reject::kBadPosition, field, "is no number");
-  }
+  if (fields[field].get(*degrees) != simdjson::SUCCESS) return refuse_no_number(Reject::kBadPosition, field);
   if (*degrees >= -limit && *degrees <= limit) return Reject::kNone;
+  GeoPoint both;
+  const bool numbers =
+      fields[kLat].get(both.lat) == simdjson::SUCCESS && fields[kLon].get(both.lon) == simdjson::SUCCESS;
+  if (!numbers) both = {};
   return refuse_value(Reject::kBadPosition, field,
-                      "is not in [-" + number_text(limit) + ", " + number_text(limit) + "]");
+                      "is not in [-" + number_text(limit) + ", " + number_text(limit) + "]" + exchanged_hint(both));
 }
 
 Reject DomDecoder::Impl::read_event_id(std::string* event_id) {
   event_id->clear();
   if (!has_value(kEventId)) return Reject::kNone;
-  std::string_view text;
-  if (fields[kEventId].get(text) != simdjson::SUCCESS) {
-    return refuse_value(Reject::kBadEventId, kEventId, "is no string");
-  }
-  if (!valid_id(text)) return refuse_value(Reject::kBadEventId, kEventId, "is not 1 to 128 bytes without NUL");
-  event_id->assign(text);
-  return Reject::kNone;
+  return read_id_text(Reject::kBadEventId, kEventId, event_id);
 }
 
 Reject DomDecoder::Impl::read_retract(const Interaction& event, bool* retracts) {

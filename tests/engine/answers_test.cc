@@ -243,6 +243,35 @@ TEST_CASE("what is invalidated by name is computed anew") {
   CHECK(town.ask("v").kept);
 }
 
+TEST_CASE(
+    "a category that was renamed or merged is invalidated by each of its names, under whichever it was asked for") {
+  Town town;
+  REQUIRE(town.engine->rename_category({}, "c1", "cafe", CategoryTarget::kNewName).ok());
+  REQUIRE(town.engine->rename_category({}, "c2", "cafe", CategoryTarget::kExisting).ok());
+  const auto kept = [&](const std::string& category, double lat) {
+    RecommendRequest request{.user = UserId("u"), .position = GeoPoint{lat, -74.0}};
+    request.categories = {category};
+    const auto answer = town.engine->recommend({}, request);
+    REQUIRE_MESSAGE(answer.ok(), answer.status().to_string());
+    return answer->kept.has_value();
+  };
+  // One list has places of the category, the other, far away, has none that it could be found by.
+  const std::vector<double> lats = {40.7, 10.0};
+  for (const std::string named : {"c1", "c2", "cafe"}) {
+    for (const std::string category : {"c1", "c2", "cafe", "c3"}) {
+      for (const double lat : lats) {
+        CAPTURE(named);
+        CAPTURE(category);
+        CAPTURE(lat);
+        static_cast<void>(kept(category, lat));
+        CHECK(kept(category, lat));
+        REQUIRE(town.engine->invalidate_answers({}, {.categories = {named}}).ok());
+        CHECK(kept(category, lat) == (category == "c3"));
+      }
+    }
+  }
+}
+
 TEST_CASE("without memory for them no answers are kept") {
   Town town(0);
   (void)town.ask("u");

@@ -72,11 +72,30 @@ TEST_CASE("what is no condition is told of with the column") {
   CHECK(read("a in thai") == "column 6: '(' is expected");
   CHECK(read("a in (x") == "column 8: ',' or ')' is expected");
   CHECK(read("a is there") == "column 6: 'present' or 'absent' is expected");
-  CHECK(read("a = 'x") == "column 7: a second single quote is expected");
+  CHECK(read("a = 'x") == "column 7: a second single quote is expected; the first is at column 5");
   CHECK(read("a = \"\\q\"") == "column 7: an escape of JSON is expected");
   CHECK(read("a = \"\\ud800x\"").find("four hex digits") != std::string::npos);
   CHECK(read("a = 12abc").find("a number") != std::string::npos);
   CHECK(read("a = \xFF").find("UTF-8") != std::string::npos);
+}
+
+TEST_CASE("quotes that are forgotten, or are others, are told of with what to write") {
+  const std::string words = "; a text that is no single word stands in quotes: 'two words'";
+  CHECK(read("category = fast food") == "column 17: 'and', 'or' or the end is expected" + words);
+  CHECK(read("(category = fast food)") == "column 18: ')' is expected" + words);
+  CHECK(read("category in (fast food)") == "column 19: ',' or ')' is expected" + words);
+  CHECK(read("name = it's") == "column 10: 'and', 'or' or the end is expected" + words);
+  CHECK(read("category = \u201Cbar\u201D") ==
+        "column 12: \u201C is no quote here; write ' or \" before and after a text");
+  CHECK(read("category in (\u00ABbar\u00BB)").find("column 14: \u00AB is no quote here") == 0);
+  CHECK(read("\u2018price\u2019 < 3").find("column 1: \u2018 is no quote here") == 0);
+  CHECK(read("category = `bar`") == "column 12: names stand in backquotes, and texts in ' or \"");
+  CHECK(read("category = \"bar'") == "column 17: a second double quote is expected; the first is at column 12");
+  CHECK(read("\"price\" < 3") ==
+        "column 1: the name of an attribute is expected; a name stands without quotes, or in backquotes: `two words`");
+  CHECK(read("category = \"\u201Cbar\u201D\"") ==
+        "[category in '\u201Cbar\u201D']");  // inside of others they are letters
+  CHECK(read("a = caf\u00E9 and b = l\u2019eau") == "([a in 'caf\u00E9'] & [b in 'l\u2019eau'])");
 }
 
 TEST_CASE("conditions have bounds") {

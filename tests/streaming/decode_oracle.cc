@@ -99,18 +99,18 @@ bool good_text(const json& v) {
   return text.size() >= 1 && text.size() <= 128 && text.find('\0') == std::string::npos;
 }
 
+/// Returns: empty for what names nothing.
+std::string name_in(const json& v) {
+  if (good_text(v)) return v.get<std::string>();
+  const bool whole = v.is_number_integer() && (v.is_number_unsigned() || v.get<std::int64_t>() >= 0);
+  return whole ? std::to_string(v.get<std::uint64_t>()) : std::string();
+}
+
 Reject take_id(const TopLevel& top, const char* name, std::string* id) {
   const auto found = top.fields.find(name);
   if (found == top.fields.end()) return Reject::kMissingField;
-  const json& v = found->second;
-  if (good_text(v)) {
-    *id = v.get<std::string>();
-  } else if (v.is_number_integer() && (v.is_number_unsigned() || v.get<std::int64_t>() >= 0)) {
-    *id = std::to_string(v.get<std::uint64_t>());
-  } else {
-    return Reject::kBadId;
-  }
-  return Reject::kNone;
+  *id = name_in(found->second);
+  return id->empty() ? Reject::kBadId : Reject::kNone;
 }
 
 Reject take_time(const TopLevel& top, const DecodeOptions& options, EventTime now, EventTime* time) {
@@ -152,8 +152,8 @@ Reject take_optional(const TopLevel& top, Interaction* out) {
   }
 
   const json event_id = optional_field(top, "event_id");
-  if (!event_id.is_null() && !good_text(event_id)) return Reject::kBadEventId;
-  out->event_id = event_id.is_null() ? std::string() : event_id.get<std::string>();
+  out->event_id = name_in(event_id);
+  if (!event_id.is_null() && out->event_id.empty()) return Reject::kBadEventId;
 
   const json retract = optional_field(top, "retract");
   if (!retract.is_null() && !retract.is_boolean()) return Reject::kBadRetraction;

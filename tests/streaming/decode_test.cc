@@ -47,6 +47,21 @@ TEST_CASE("an event with every field is decoded to what it says") {
   CHECK(bench.got.event_id == "e1");
 }
 
+TEST_CASE("an event_id that is a whole number is the text of it, in whatever way it is written") {
+  Bench bench;
+  // Plain events are read by one parser, those with an escape or an exponent by another.
+  for (const std::string other : {"", R"("\u0078":1,)"}) {
+    for (const char* number : {"1001", "1001.0", "1.001e3", "\"1001\""}) {
+      CAPTURE(other);
+      CAPTURE(number);
+      REQUIRE(bench.decode(event_with(other + "\"event_id\":" + number)) == Reject::kNone);
+      CHECK(bench.got.event_id == "1001");
+    }
+  }
+  REQUIRE(bench.decode(event_with("\"event_id\":18446744073709551615")) == Reject::kNone);
+  CHECK(bench.got.event_id == "18446744073709551615");
+}
+
 TEST_CASE("a leap second is the first instant of the next minute, as it is for the HTTP API's times") {
   Bench bench;
   // date -u -d 2017-01-01T00:00:00Z +%s
@@ -185,7 +200,7 @@ TEST_CASE("each way of being wrong has its reason and says where") {
        ""},
 
       {Reject::kNone, of_type("\"share\""), ""},
-      {Reject::kUnknownType, of_type("\"View\""), "View"},
+      {Reject::kUnknownType, of_type("\"View\""), "map it to one in [mapping.types] (--type-map THEIRS=OURS)"},
       {Reject::kUnknownType, of_type("\"\""), "type"},
       {Reject::kUnknownType, of_type("0"), "type"},
       {Reject::kUnknownType, of_type("null"), "type"},
@@ -198,6 +213,7 @@ TEST_CASE("each way of being wrong has its reason and says where") {
       {Reject::kImpossibleTime, at("1714566600000000000"), "it looks like nanoseconds"},
       {Reject::kBadTime, at("\"2024-05-01 12:00:00\""), "has no offset"},
       {Reject::kBadTime, at("\"2024-05-01T12:00\""), "has no offset"},
+      {Reject::kBadTime, at("\"01.05.2024 12:00\""), "it reads as '%d.%m.%Y %H:%M': set time_format to that"},
       {Reject::kBadTime, at("null"), "ts"},
       {Reject::kBadTime, at("\"1714566600000\""), "milliseconds in quotes"},
       {Reject::kNone, at("946684800000"), ""},  // 2000-01-01T00:00:00Z, the earliest
@@ -207,9 +223,12 @@ TEST_CASE("each way of being wrong has its reason and says where") {
        "1714566600 lies before the earliest time; it looks like seconds, and "
        "milliseconds are meant"},
       {Reject::kImpossibleTime, at("9999999999"), "milliseconds are meant"},
-      {Reject::kImpossibleTime, at("999999999"), "999999999 lies before the earliest time"},
+      {Reject::kImpossibleTime, at("999999999"),
+       "999999999 lies before the earliest time, 2000-01-01; to take it, set decode.time_min to an earlier day"},
       {Reject::kNone, at("1714653000000"), ""},  // a day ahead
-      {Reject::kImpossibleTime, at("1714653000001"), "future"},
+      {Reject::kImpossibleTime, at("1714653000001"),
+       "field 'ts': 1714653000001 lies too far in the future: more than 24 h ahead of this server's clock "
+       "(2024-05-01T12:30:00Z); set the sender's clock right, or raise decode.future_max"},
       {Reject::kImpossibleTime, at("\"9999-12-31T23:59:59Z\""), "future"},
       {Reject::kImpossibleTime, at("9223372036854775807"), "future"},
       {Reject::kImpossibleTime, at("9223372036854775808"), "future"},
@@ -223,19 +242,29 @@ TEST_CASE("each way of being wrong has its reason and says where") {
       {Reject::kBadValue, event_with(R"("value":-1000000000000.25)"), "[-1e12, 1e12]"},
       {Reject::kBadValue, event_with(R"("value":99999999999999999999)"), "[-1e12, 1e12]"},
       {Reject::kBadValue, event_with(R"("value":1e308)"), "[-1e12, 1e12]"},
-      {Reject::kBadValue, event_with(R"("value":"5")"), "value"},
+      {Reject::kBadValue, event_with(R"("value":"5")"), "field 'value': '5' is no number; send it without the quotes"},
+      {Reject::kBadValue, event_with(R"("value":"-4.50")"), "send it without the quotes"},
+      {Reject::kBadValue, event_with(R"("value":"-4,50")"), "it has a decimal comma: write -4.50 with a point"},
       {Reject::kBadValue, event_with(R"("value":false)"), "false"},
       {Reject::kBadValue, event_with(R"("value":[5])"), "value"},
 
       {Reject::kNone, event_with(R"("lat":-90,"lon":180)"), ""},
       {Reject::kBadPosition, event_with(R"("lat":91.2,"lon":0)"), "field 'lat': 91.2 is not in [-90, 90]"},
+      {Reject::kBadPosition, event_with(R"("lat":-122.4,"lon":37.8)"),
+       "field 'lat': -122.4 is not in [-90, 90]; are lat and lon exchanged?"},
       {Reject::kBadPosition, event_with(R"("lat":0,"lon":-180.0001)"), "lon"},
       {Reject::kBadPosition, event_with(R"("lat":0)"), "without 'lon'"},
       {Reject::kBadPosition, event_with(R"("lon":0,"lat":null)"), "without 'lat'"},
       {Reject::kBadPosition, event_with(R"("lat":"0","lon":"0")"), "lat"},
+      {Reject::kBadPosition, event_with(R"("lat":"40,70","lon":0)"),
+       "field 'lat': '40,70' is no number; it has a decimal comma: write 40.70 with a point"},
 
       {Reject::kBadEventId, event_with(R"("event_id":"")"), "event_id"},
-      {Reject::kBadEventId, event_with(R"("event_id":1)"), "event_id"},
+      {Reject::kNone, event_with(R"("event_id":1)"), ""},
+      {Reject::kBadEventId, event_with(R"("event_id":1.5)"),
+       "field 'event_id': 1.5 is neither a string nor an unsigned"},
+      {Reject::kBadEventId, event_with(R"("event_id":-1)"), "-1"},
+      {Reject::kBadEventId, event_with(R"("event_id":[1])"), "array"},
       {Reject::kBadEventId, event_with("\"event_id\":\"" + id129 + "\""), "..."},
   };
   Bench bench;
@@ -247,6 +276,15 @@ TEST_CASE("each way of being wrong has its reason and says where") {
     INFO(bench.decoder.detail());
     CHECK_FALSE(bench.decoder.detail().empty());
     CHECK(bench.decoder.detail().find(c.detail) != std::string::npos);
+  }
+}
+
+TEST_CASE("text that is no number, and looks like none, is given no advice") {
+  Bench bench;
+  for (const char* text : {"", "five", "-", ",", "4,", ",5", "1.2.3", "1,2,3", "1.234,5", "4 ,5"}) {
+    CAPTURE(text);
+    CHECK(bench.decode(event_with(R"("value":")" + std::string(text) + "\"")) == Reject::kBadValue);
+    CHECK(bench.decoder.detail() == "field 'value': '" + std::string(text) + "' is no number");
   }
 }
 

@@ -102,6 +102,20 @@ TEST_CASE("what a mapped event lacks or has wrong is refused like any other") {
         std::string::npos);  // what is mapped is known
 }
 
+TEST_CASE(
+    "an impossible time that was read by the mapping is not taken for one in another unit, or without an offset") {
+  Mapped seconds(shop_events());
+  CHECK(seconds.decode(R"({"event":"checkin","venue":{"id":1},"customer_id":"c","when":1714564800000})") ==
+        Reject::kImpossibleTime);
+  CHECK(seconds.decoder.detail().find("raise decode.future_max") != std::string::npos);
+  CHECK(seconds.decoder.detail().find("milliseconds are meant") == std::string::npos);
+  Mapped local({.time_zone = "+02:00"});
+  CHECK(local.decode(R"({"user_id":"u","place_id":"p","type":"view","ts":"1999-05-01 12:00"})") ==
+        Reject::kImpossibleTime);
+  CHECK(local.decoder.detail().find("set decode.time_min to an earlier day") != std::string::npos);
+  CHECK(local.decoder.detail().find("has no offset") == std::string::npos);
+}
+
 TEST_CASE("a mapping that cannot be meant is refused by its key") {
   const auto why = [](MappingOptions mapping) { return check_mapping(mapping, InteractionTypes()).message(); };
   CHECK(why({.fields = {{"a", "user"}}}).find("mapping.fields.a: 'user' is no field of an event; there are user_id") ==
@@ -129,6 +143,14 @@ TEST_CASE("times without an offset are those of the zone") {
   // Twice a year the clocks are set: the first of two, and the instant at which an hour is left out.
   CHECK(ms_text(berlin->read_text("2024-10-27 02:30")) == "1729989000000");
   CHECK(ms_text(berlin->read_text("2024-03-31 02:30")) == "1711846800000");
+  // date -u -d 2026-03-29T01:00:00Z +%s; so that nothing is put after what happened later.
+  CHECK(ms_text(berlin->read_text("2026-03-29 01:59:59.999")) == "1774745999999");
+  CHECK(ms_text(berlin->read_text("2026-03-29 02:00")) == "1774746000000");
+  CHECK(ms_text(berlin->read_text("2026-03-29 02:30")) == "1774746000000");
+  CHECK(ms_text(berlin->read_text("2026-03-29 03:00")) == "1774746000000");
+  // A leap second is the first instant of the next minute here too.
+  CHECK(ms_text(berlin->read_text("2026-03-29 01:59:60")) == "1774746000000");
+  CHECK(ms_text(berlin->read_text("2024-05-01T13:59:60.5")) == "1714564800000");
   const auto fixed = EventTimes::make("", "+05:30");
   REQUIRE(fixed.ok());
   CHECK(ms_text(fixed->read_text("2024-05-01 17:30:00")) == "1714564800000");
@@ -150,6 +172,32 @@ TEST_CASE("times are read by a pattern, with fractions of a second and with offs
   const auto american = EventTimes::make("%m/%d/%y %I:%M %p", "UTC");
   REQUIRE(american.ok());
   CHECK(ms_text(american->read_text("05/01/24 12:00 PM")) == "1714564800000");
+}
+
+TEST_CASE("of a time that is not read it is told how it could be") {
+  const auto pattern = [](const char* text) {
+    const std::string hint = time_hint(text, true);
+    const std::size_t begin = hint.find("it reads as '") == 0 ? 13 : std::string::npos;
+    return begin == std::string::npos ? hint : hint.substr(begin, hint.find("'", begin) - begin);
+  };
+  CHECK(time_hint("01.05.2024 14:00", true) ==
+        "it reads as '%d.%m.%Y %H:%M': set time_format to that, and time_zone (--time-format, --time-zone)");
+  CHECK(time_hint("2024/05/01 14:00:00 +0200", true) ==
+        "it reads as '%Y/%m/%d %H:%M:%S %z': set time_format to that (--time-format)");
+  CHECK(pattern("1.5.24") == "%d.%m.%y");
+  CHECK(pattern("31-12-2024 23:59:59") == "%d-%m-%Y %H:%M:%S");
+  CHECK(pattern("05/31/2024 2:00 PM") == "%m/%d/%Y %I:%M %p");
+  CHECK(pattern("31/05/2024 14:00") == "%d/%m/%Y %H:%M");
+  CHECK(pattern("5/1/24 14:00") == "%m/%d/%y %H:%M");
+  CHECK(pattern("2024-5-1 9:05") == "%Y-%m-%d %H:%M");
+  CHECK(pattern("2024.05.01T14:00:00.250") == "%Y.%m.%dT%H:%M:%S");
+  CHECK(pattern("2024-05-01") ==
+        "it is a day: send the time too, or set time_zone (--time-zone) by whose clock it begins");
+  for (const char* text :
+       {"yesterday", "", "1.2.3.4", "32.13.2024", "2024-13-01", "40/40/2024", "1//2", "./.", "May 1"}) {
+    CAPTURE(text);
+    CHECK(time_hint(text, true).empty());
+  }
 }
 
 TEST_CASE("numbers are read in their unit, and fractions of seconds to the millisecond") {

@@ -170,7 +170,8 @@ void add_invalidate(CLI::App& app, const GlobalOptions& options) {
   auto names = std::make_shared<Names>();
   command->add_option("--user", names->users, "whose answers");
   command->add_option("--place", names->places, "that stands in answers");
-  command->add_option("--category", names->categories, "of places in answers, or asked for");
+  command->add_option("--category", names->categories,
+                      "of places in answers, or asked for; by any name that it has had");
   command->add_option("--cell", names->cells, "geohash of 5 letters that answers were asked from");
   command->add_flag("--all", names->all, "all answers");
   command->footer(

@@ -3,6 +3,8 @@
 #include <array>
 #include <cstdio>
 #include <iostream>
+#include <string>
+#include <utility>
 
 #include "cairn/utf8.h"
 
@@ -36,6 +38,29 @@ void append_utf8(char32_t c, std::string* out) {
 bool is_utf16(std::string_view line) {
   return line.starts_with("\xFF\xFE") || line.starts_with("\xFE\xFF") ||
          line.substr(0, 2).find('\0') != std::string_view::npos;
+}
+
+/// Of a file that holds no text, what it is and what to do; empty for others.
+std::string what_it_is(std::string_view first_line) {
+  struct Kind {
+    std::string_view begins;
+    const char* what;
+  };
+  constexpr Kind kKinds[] = {
+      {"\x1F\x8B", "it is gzip: gunzip -c FILE | cairn ... -"},
+      {"BZh", "it is compressed by bzip2: bzip2 -dc FILE | cairn ... -"},
+      {"\xFD"
+       "7zXZ",
+       "it is compressed by xz: xz -dc FILE | cairn ... -"},
+      {"\x28\xB5\x2F\xFD", "it is compressed by zstd: zstd -dc FILE | cairn ... -"},
+      {"PK\x03\x04", "it is a ZIP archive, as spreadsheets are (.xlsx, .ods): save the sheet as CSV, or unzip it"},
+      {"PAR1\x15", "it is Parquet: make it CSV or NDJSON first (duckdb -c \"COPY 'FILE' TO 'out.csv'\")"},
+      {"SQLite format 3", "it is an SQLite database: export a table (sqlite3 -header -csv FILE 'SELECT ...')"},
+  };
+  for (const Kind& kind : kKinds) {
+    if (first_line.starts_with(kind.begins)) return kind.what;
+  }
+  return {};
 }
 
 std::string byte_text(char c) {
@@ -110,7 +135,7 @@ Result<bool> LineSource::next(std::string_view* line) {
     if (is_utf16(*line)) {
       return invalid_argument("it looks like UTF-16; make it UTF-8: iconv -f UTF-16 -t UTF-8 " + path_);
     }
-    if (line->starts_with("\x1F\x8B")) return invalid_argument("it is gzip: gunzip -c FILE | cairn ... -");
+    if (std::string what = what_it_is(*line); !what.empty()) return invalid_argument(std::move(what));
     // Converted, the mark would be three characters of text.
     if (line->starts_with(kByteOrderMark)) line->remove_prefix(kByteOrderMark.size());
   }

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "cairn/exchanged_position.h"
 #include "cairn/geo.h"
 #include "cairn/ids.h"
 #include "cairn/whole_number.h"
@@ -49,13 +50,18 @@ Result<bool> PlaceSource::next(std::string* json) {
   return true;
 }
 
+std::string place_id_of(std::string_view text) {
+  for (const streaming::JsonMember& member : streaming::json_members(text)) {
+    if (member.key == "\"place_id\"") return id_of(member.value);
+  }
+  return {};
+}
+
 Result<Place> place_of(std::string_view text) {
   const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
   if (!json.is_object()) return invalid_argument("is no JSON object of a place");
   Place place;
-  for (const streaming::JsonMember& member : streaming::json_members(text)) {
-    if (member.key == "\"place_id\"") place.id = PlaceId(id_of(member.value));
-  }
+  place.id = PlaceId(place_id_of(text));
   if (!valid_id(place.id.str())) {
     return invalid_argument("place_id must be a string of 1 to 128 bytes without NUL, or an unsigned integer");
   }
@@ -66,7 +72,10 @@ Result<Place> place_of(std::string_view text) {
     return invalid_argument("lat and lon must be numbers");
   }
   place.position = {json.at("lat").get<double>(), json.at("lon").get<double>()};
-  if (!valid_position(place.position)) return invalid_argument("lat must be from -90 to 90 and lon from -180 to 180");
+  if (!valid_position(place.position)) {
+    return invalid_argument(std::string("lat must be from -90 to 90 and lon from -180 to 180") +
+                            exchanged_hint(place.position));
+  }
   for (const auto& [name, field] : {std::pair("name", &place.name), std::pair("category", &place.category)}) {
     if (!json.contains(name) || json.at(name).is_null()) continue;
     if (!json.at(name).is_string()) return invalid_argument(std::string(name) + " must be a string");

@@ -33,6 +33,9 @@ class PlaceSource {
   Record record_;
 };
 
+/// The id in the JSON that a PlaceSource gives, as the server reads it. Returns: empty for what is none.
+[[nodiscard]] std::string place_id_of(std::string_view json);
+
 /// A place out of the JSON that a PlaceSource gives, judged as the server judges it.
 /// Returns: INVALID_ARGUMENT.
 [[nodiscard]] Result<Place> place_of(std::string_view json);

@@ -1,6 +1,9 @@
+#include <algorithm>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tools/cairn/output.h"
@@ -16,6 +19,31 @@ struct ImportArguments {
   bool dry_run = false;
 };
 
+/// Which lines of a file say anew what an earlier one says. Of each id a hash and the line are kept: of ten million ids
+/// two have the same hash once in 400,000 files.
+class Repeats {
+ public:
+  void add(const std::string& id, std::uint64_t line) { seen_.emplace_back(std::hash<std::string>()(id), line); }
+
+  struct Found {
+    std::uint64_t lines = 0;
+    std::uint64_t first = 0;  ///< of those lines
+  };
+  [[nodiscard]] Found find() {
+    std::sort(seen_.begin(), seen_.end());
+    Found found;
+    for (std::size_t i = 1; i < seen_.size(); ++i) {
+      if (seen_[i].first != seen_[i - 1].first) continue;
+      found.first = found.lines == 0 ? seen_[i].second : std::min(found.first, seen_[i].second);
+      ++found.lines;
+    }
+    return found;
+  }
+
+ private:
+  std::vector<std::pair<std::size_t, std::uint64_t>> seen_;
+};
+
 class Import {
  public:
   Import(const GlobalOptions& options, const ImportArguments& arguments)
@@ -28,15 +56,22 @@ class Import {
     if (!source.ok()) fail(Status(source.status()));
     arguments_.dry_run ? read_all(*std::move(source)) : send_all(*std::move(source));
     progress_.clear();
+    const Repeats::Found repeats = repeats_.find();
+    const std::uint64_t places = imported_ - repeats.lines;
     if (options_.json()) {
       const char* key = arguments_.dry_run ? "would_import" : "imported";
-      nlohmann::json answer = {{key, imported_}};
+      nlohmann::json answer = {{key, places}};
+      if (repeats.lines > 0) answer["replaced"] = repeats.lines;
       if (!renamed_.empty()) answer["renamed_categories"] = renamed_;
       return print(answer.dump() + "\n");
     }
     if (options_.quiet) return;
-    print(grouped(imported_) +
-          (arguments_.dry_run ? " places would be imported; nothing was sent\n" : " places imported\n"));
+    print(grouped(places) + (places == 1 ? " place" : " places") +
+          (arguments_.dry_run ? " would be imported; nothing was sent\n" : " imported\n"));
+    if (repeats.lines > 0) {
+      print(grouped(repeats.lines) + (repeats.lines == 1 ? " line replaces" : " lines replace") +
+            " an earlier one with the same place_id; the first is line " + grouped(repeats.first) + "\n");
+    }
     for (const auto& [old, now] : renamed_.items()) {
       print("category '" + old + "' is called '" + now.get<std::string>() +
             "' now, and its places were imported under that name (cairn categories list)\n");
@@ -53,6 +88,7 @@ class Import {
       if (const auto judged = place_of(place); !judged.ok()) {
         fail(Status(judged.status()).with_context("line " + std::to_string(source.first_line())));
       }
+      repeats_.add(place_id_of(place), source.first_line());
       if (imported_++ == 0 && !options_.quiet && !options_.json()) print("the first one: " + place + "\n");
       progress_.update(imported_);
     }
@@ -84,19 +120,20 @@ class Import {
     }
     if (reply->code >= 400) give_up(with_line(error_of(*reply), chunk));
     imported_ += chunk.size();
+    for (std::size_t i = 0; i < chunk.size(); ++i) repeats_.add(place_id_of(chunk.record(i)), chunk.line(i));
     const nlohmann::json answer = nlohmann::json::parse(reply->body, nullptr, false);
     if (answer.is_object() && answer.contains("renamed_categories")) renamed_.update(answer["renamed_categories"]);
     progress_.update(imported_);
   }
 
-  /// The server counts places from the chunk's beginning ("place 3: ..."); people count lines.
+  /// The server counts places from the chunk's beginning ("place 3: ...", "place 3 ('p7'): ..."); people count lines.
   static Status with_line(Status error, const Chunk& chunk) {
     unsigned long long index = 0;
     int consumed = 0;
-    const bool named = std::sscanf(error.message().c_str(), "place %llu: %n", &index, &consumed) == 1 && consumed > 0;
+    const bool named = std::sscanf(error.message().c_str(), "place %llu%n", &index, &consumed) == 1;
     if (named && index < chunk.size()) {
-      return {error.code(), "line " + std::to_string(chunk.line(index)) + ": " +
-                                error.message().substr(static_cast<std::size_t>(consumed))};
+      return {error.code(),
+              "line " + std::to_string(chunk.line(index)) + error.message().substr(static_cast<std::size_t>(consumed))};
     }
     return std::move(error).with_context("lines " + std::to_string(chunk.first_line()) + " to " +
                                          std::to_string(chunk.last_line()));
@@ -115,7 +152,8 @@ class Import {
   const GlobalOptions& options_;
   const ImportArguments& arguments_;
   Progress progress_;
-  std::uint64_t imported_ = 0;
+  std::uint64_t imported_ = 0;  ///< lines
+  Repeats repeats_;
   nlohmann::json renamed_ = nlohmann::json::object();  ///< old names of categories that came, and what they are now
 };
 
@@ -157,12 +195,15 @@ void add_places_command(CLI::App& app, const GlobalOptions& options) {
       ->required();
   add_mapping_options(import, &arguments->mapping, false);
   import->add_flag("--dry-run", arguments->dry_run, "Read and judge the whole file, and send nothing");
-  import->footer(examples(
-      "  cairn places import places.csv\n"
-      "  cairn places import --map id=place_id,title=name,latitude=lat,longitude=lon --ignore-extra shops.csv\n"
-      "  cairn places import --extra-as-attributes restaurants.geojson\n"
-      "  cairn places import --dry-run --encoding latin1 cafes.geojson\n"
-      "  zcat places.ndjson.gz | cairn places import -"));
+  import->footer(
+      "Of lines with one and the same place_id the last one counts, and the end says how many replaced an earlier "
+      "one.\n\n" +
+      examples(
+          "  cairn places import places.csv\n"
+          "  cairn places import --map id=place_id,title=name,latitude=lat,longitude=lon --ignore-extra shops.csv\n"
+          "  cairn places import --extra-as-attributes restaurants.geojson\n"
+          "  cairn places import --dry-run --encoding latin1 cafes.geojson\n"
+          "  zcat places.ndjson.gz | cairn places import -"));
   import->callback([&options, arguments] { Import(options, *arguments).run();
 });
 

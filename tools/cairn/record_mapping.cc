@@ -13,6 +13,7 @@
 #include "cairn/rfc3339.h"
 #include "streaming/field_names.h"
 #include "streaming/json_members.h"
+#include "streaming/number_hint.h"
 #include "tools/cairn/commands.h"
 #include "tools/cairn/record_source.h"
 #include "tools/cairn/vocabulary.h"
@@ -195,7 +196,8 @@ void add_mapping_options(CLI::App* command, MappingArguments* arguments, bool ev
       ->add_option(
           "--time-zone", arguments->time_zone,
           "Whose clock times without an offset were read from, such as Europe/Berlin, UTC or +02:00; without it "
-          "they are refused")
+          "they are refused. Of an hour that the clock shows twice in autumn the first is taken, and all of an hour "
+          "that it leaves out in spring is the instant at which it is set forward")
       ->type_name("ZONE");
 }
 
@@ -312,9 +314,10 @@ Status RecordMapping::refuse_unknown(const std::vector<std::string>& unknown, co
   }
   if (!map.empty()) text += "; did you mean --map " + map + "?";
   if (map.empty() && !missing.empty()) text += "; say which it is: --map THEIRS=" + missing.front();
-  if (!unknown.empty())
-    text += " What is of no use is left out with --ignore-extra" +
+  if (!unknown.empty()) {
+    text += std::string(text.ends_with('?') ? "" : ".") + " What is of no use is left out with --ignore-extra" +
             std::string(kind_.noun == "place" ? ", and kept as attributes with --extra-as-attributes" : "");
+  }
   return invalid_argument(text);
 }
 
@@ -382,7 +385,7 @@ Result<std::string> RecordMapping::field_json(const Field& field, const std::str
       if (kind_.open) return json_text(text);
       const bool degrees = field.name == "lat" || field.name == "lon";
       return invalid_argument(std::string(field.name) + " '" + text + "' is no number" +
-                              (degrees ? " of degrees" : ""));
+                              (degrees ? " of degrees" : "") + streaming::number_hint(trimmed(text)));
     }
     case Field::Kind::kFlag:
       return text == "true" || text == "false" ? text : json_text(text);
@@ -395,8 +398,12 @@ Result<std::string> RecordMapping::field_json(const Field& field, const std::str
 
 Result<std::string> RecordMapping::from_fields(const std::vector<std::string>& fields) const {
   if (fields.size() != columns_.size()) {
+    const bool more = fields.size() > columns_.size();
     return invalid_argument("there are " + std::to_string(fields.size()) + " fields for " +
-                            std::to_string(columns_.size()) + " columns");
+                            std::to_string(columns_.size()) + " columns" +
+                            (more ? "; a number has a decimal point and no comma (40.70), and a text that holds the "
+                                    "separator stands in double quotes"
+                                  : ""));
   }
   std::string out = "{";
   std::vector<Member> extra;

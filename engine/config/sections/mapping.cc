@@ -25,7 +25,9 @@ Section mapping_section() {
                                {.name = "time_zone",
                                 .type = KeyType::kText,
                                 .doc = "Whose clock times without an offset were read from: a name such as "
-                                       "Europe/Berlin, UTC or +02:00. Empty: such times are refused.",
+                                       "Europe/Berlin, UTC or +02:00. Of an hour that the clock shows twice in autumn "
+                                       "the first is taken, and all of an hour that it leaves out in spring is the "
+                                       "instant at which it is set forward. Empty: such times are refused.",
                                 .example = "\"Europe/Berlin\""}),
           }};
 }

@@ -157,7 +157,7 @@ class Engine {
   [[nodiscard]] virtual std::optional<Recommendations> kept_recommendations(const RecommendRequest& request) const = 0;
 
   /// Kept answers about any of these are not given again (AnswerCacheOptions). What events, imports and activations
-  /// make outdated need not be named.
+  /// make outdated need not be named. A category that was renamed or merged is meant by each of its names.
   [[nodiscard]] virtual Status invalidate_answers(const CallContext& context, const AnswerTags& tags) = 0;
 
   /// Erases a user: his features, his events in the API's log, records of his that were refused, his rows in

@@ -70,7 +70,10 @@ constexpr Template kParts[] = {
     {"friday", "Fridays"},
     {"saturday", "Saturdays"},
     {"sunday", "Sundays"},
+    {"meters", "{count} m", "{count}"},
+    {"kilometers", "{count} km", "{count}"},
     {"decimal_sign", "."},
+    {"sentence", "{clauses}.", "{clauses}"},
 };
 
 const Template* find_template(std::string_view name) {
@@ -102,6 +105,27 @@ void put(std::string_view name, std::string_view value, std::string* text) {
   for (std::size_t at = text->find(name); at != std::string::npos; at = text->find(name, at + value.size())) {
     text->replace(at, name.size(), value);
   }
+}
+
+constexpr std::string_view kClauses = "{clauses}";
+
+/// The first letter, of the alphabets that have capitals in two bytes of UTF-8: ASCII, Latin-1, Greek, Cyrillic.
+void capitalize(std::string* text) {
+  const auto first = static_cast<unsigned char>(text->front());
+  if (first < 0x80 || text->size() < 2) {
+    text->front() = static_cast<char>(std::toupper(first));
+    return;
+  }
+  if (first < 0xC3 || first > 0xD1) return;
+  const unsigned code = (first & 0x1Fu) << 6 | (static_cast<unsigned char>((*text)[1]) & 0x3Fu);
+  const auto among = [code](unsigned begin, unsigned end) { return code >= begin && code <= end; };
+  unsigned capital = code;
+  if (among(0xE0, 0xFE) && code != 0xF7) capital = code - 0x20;
+  if (among(0x3B1, 0x3C9) && code != 0x3C2) capital = code - 0x20;
+  if (among(0x430, 0x44F)) capital = code - 0x20;
+  if (among(0x450, 0x45F)) capital = code - 0x50;
+  (*text)[0] = static_cast<char>(0xC0u | capital >> 6);
+  (*text)[1] = static_cast<char>(0x80u | (capital & 0x3Fu));
 }
 
 std::string lower(std::string_view text) {
@@ -178,12 +202,14 @@ std::string Language::when(EventTime time, std::chrono::minutes ahead) const {
 
 std::string Language::distance(double meters) const {
   // As distance_phrase(): more than 950 m rounds to 1.0 km and more.
-  if (meters <= 950.0) return number(meters, 0) + " m";
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f", meters / 1000.0);
-  std::string kilometers(text);
-  put(".", at("decimal_sign"), &kilometers);
-  return kilometers + " km";
+  const bool near = meters <= 950.0;
+  char digits[32];
+  std::snprintf(digits, sizeof digits, near ? "%.0f" : "%.1f", near ? meters : meters / 1000.0);
+  std::string count(digits);
+  put(".", at("decimal_sign"), &count);
+  std::string text = at(near ? "meters" : "kilometers");
+  put("{count}", count, &text);
+  return text;
 }
 
 std::string Language::words(const Clause& clause, std::chrono::minutes ahead) const {
@@ -226,8 +252,12 @@ std::string Language::sentence(std::span<const std::string> clauses) const {
       }
     }
   }
-  text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
-  return text + ".";
+  capitalize(&text);
+  // Put in at once: what it says may hold braces.
+  const std::string& whole = at("sentence");
+  const std::size_t place = whole.find(kClauses);
+  if (place == std::string::npos) return whole;
+  return whole.substr(0, place) + text + whole.substr(place + kClauses.size());
 }
 
 // ---- all of them --------------------------------------------------------------------------------------------------

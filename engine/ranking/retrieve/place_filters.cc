@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <map>
-#include <numeric>
+
+#include "engine/ranking/retrieve/nearest_name.h"
 
 namespace cairn::ranking {
 
@@ -18,34 +19,6 @@ constexpr std::size_t kKeptMax = 512;
 
 constexpr std::string_view kKinds[] = {"booleans", "numbers", "texts"};
 constexpr std::string_view kTypes[] = {"boolean", "number", "string"};
-
-std::size_t edits(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = row[0]++;
-    for (std::size_t k = 0; k < b.size(); ++k) {
-      const std::size_t replaced = diagonal + (a[i] == b[k] ? 0 : 1);
-      diagonal = row[k + 1];
-      row[k + 1] = std::min({replaced, row[k] + 1, row[k + 1] + 1});
-    }
-  }
-  return row.back();
-}
-
-/// The name that was probably meant; empty: none is near.
-std::string nearest(const std::string& name, const std::vector<std::string>& names) {
-  std::string best;
-  std::size_t fewest = std::max<std::size_t>(2, name.size() / 3) + 1;
-  for (const std::string& one : names) {
-    const std::size_t distance = edits(name, one);
-    if (distance < fewest) {
-      fewest = distance;
-      best = one;
-    }
-  }
-  return best;
-}
 
 }  // namespace
 
@@ -160,7 +133,7 @@ Status PlaceFilters::unknown_name(const std::string& name) const {
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
   std::string text = "where: no place has an attribute '" + name + "'";
-  if (const std::string near = nearest(name, names); !near.empty())
+  if (const std::string near = nearest_name(name, names); !near.empty())
     return invalid_argument(text + "; did you mean '" + near + "'?");
   constexpr std::size_t kNamed = 20;
   text += names.empty() ? "; no place has any" : "; there are ";

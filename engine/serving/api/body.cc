@@ -88,7 +88,9 @@ Result<std::vector<std::string_view>> split_records(const ApiRequest& request) {
     records = split_object_body(body);
   } else {
     return invalid_argument("a JSON object, an array of objects, or lines of objects are expected" +
-                            std::string(body.empty() ? ", and the body is empty" : ""));
+                            std::string(body.empty() ? ", and the body is empty"
+                                                     : "; a file of CSV is read by `cairn places import` and `cairn "
+                                                       "ingest`, which send it so"));
   }
   if (records.empty()) return invalid_argument("the body holds no record");
   return records;

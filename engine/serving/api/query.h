@@ -16,7 +16,7 @@ namespace cairn::serving {
 struct QueryMember {
   enum class Kind : std::uint8_t {
     kText,
-    kTexts,   ///< a list: the parameter may be repeated
+    kTexts,   ///< a list: the parameter may be repeated, or have commas between its values
     kNumber,  ///< as JSON writes numbers
     kFlag,    ///< true or false
     kTime,    ///< milliseconds, or text: a zone's '+' that was not encoded, and so reads as a space, is put back

@@ -1,6 +1,9 @@
 #include "engine/serving/api/routes.h"
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
+#include <utility>
 
 #include "cairn/utf8.h"
 #include "engine/serving/api/handlers.h"
@@ -109,15 +112,24 @@ ApiResponse malformed_target() {
       invalid_argument("the address is malformed: percent-encoded UTF-8 without NUL is expected (RFC 3986)"));
 }
 
+/// Parameters that are lists, wherever they stand: commas part their values, as if the name were repeated. A comma
+/// within a value is percent-encoded, which is why they are parted here.
+bool is_list(std::string_view name) {
+  static constexpr std::string_view kLists[] = {"categories", "exclude_categories", "only", "exclude"};
+  return std::find(std::begin(kLists), std::end(kLists), name) != std::end(kLists);
+}
+
 bool decode_query(std::string_view query, ApiRequest& request) {
   while (!query.empty()) {
     std::string_view pair = take_until(query, '&');
     if (pair.empty()) continue;
-    const std::string_view name = take_until(pair, '=');
-    auto decoded_name = percent_decode(name, Plus::kSpace);
-    auto decoded_value = percent_decode(pair, Plus::kSpace);
-    if (!decoded_name || !decoded_value) return false;
-    request.query.emplace_back(std::move(*decoded_name), std::move(*decoded_value));
+    const auto name = percent_decode(take_until(pair, '='), Plus::kSpace);
+    if (!name) return false;
+    do {
+      auto value = percent_decode(is_list(*name) ? take_until(pair, ',') : std::exchange(pair, {}), Plus::kSpace);
+      if (!value) return false;
+      request.query.emplace_back(*name, *std::move(value));
+    } while (!pair.empty());
   }
   return true;
 }

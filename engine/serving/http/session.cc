@@ -56,8 +56,11 @@ ApiResponse no_memory() {
 }
 
 ApiResponse not_acceptable() {
-  return error_response(406, invalid_argument("Accept-Encoding leaves no way to answer; allow identity, or gzip where "
-                                              "http.compress is on"));
+  ApiResponse response =
+      error_response(406, invalid_argument("Accept-Encoding leaves no way to answer; allow identity, or gzip where "
+                                           "http.compress is on"));
+  response.varies = true;  // whoever asks otherwise is answered otherwise (RFC 9110, section 12.5.5)
+  return response;
 }
 
 AcceptedCodings accepted_codings_of(const RequestHeader& header, const HttpOptions& options) {
@@ -192,16 +195,21 @@ void Session::give_way() {
 void Session::wait_for_request() {
   request_id_.clear();
   checked_ = 0;
+  skipped_line_ = false;
   const Time now = steady_clock::now();
   waiting_since_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
   let_go();
+  expires_ = now + (place_ == Place::kReserved ? kReservedPatience : context_.options.idle_timeout);
+  wait_for_bytes();
+}
+
+void Session::wait_for_bytes() {
   if (buffer_.size() > 0) return next_request();
   if (context_.phase.load() == Phase::kClosing) {
     beast::error_code ignored;
     if (socket_.available(ignored) == 0) return close();
   }
   idle_ = true;
-  expires_ = now + (place_ == Place::kReserved ? kReservedPatience : context_.options.idle_timeout);
   read_some(buffer_.prepare(kReadBytes), [](Session& self, Error error, std::size_t bytes) {
     self.idle_ = false;
     if (error) return self.close();
@@ -250,7 +258,20 @@ void Session::on_timer() {
 
 // ---- reading ------------------------------------------------------------------------------------------------------
 
+/// One empty line before a request: some clients send one behind a body (RFC 9112, section 2.2). Of more of them, each
+/// would be a sign of life from somebody who asks for nothing.
+bool Session::skip_empty_line() {
+  constexpr std::string_view kEmptyLine = "\r\n";
+  if (skipped_line_ || !unread().starts_with(kEmptyLine)) return false;
+  skipped_line_ = true;
+  buffer_.consume(kEmptyLine.size());
+  checked_ = 0;
+  return true;
+}
+
 void Session::begin_request() {
+  // Nothing has begun as long as nothing follows.
+  if (skip_empty_line() && buffer_.size() == 0) return wait_for_bytes();
   const auto patience = context_.options.request_timeout;
   deadline_ =
       steady_clock::now() +
@@ -262,6 +283,7 @@ void Session::begin_request() {
 }
 
 void Session::look_for_header() {
+  skip_empty_line();  // its two bytes may have come one by one
   const Result<std::optional<std::size_t>> end = find_header_end(unread(), checked_);
   if (!end.ok()) return refuse(error_response(end.status()));
   const std::size_t limit = context_.options.header_bytes_max;

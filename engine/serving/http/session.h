@@ -76,6 +76,8 @@ class Session final : public std::enable_shared_from_this<Session> {
   void watch_deadline();
   void on_timer();
   void wait_for_request();
+  void wait_for_bytes();
+  bool skip_empty_line();
   void next_request();
   void begin_request();
   void look_for_header();
@@ -129,14 +131,15 @@ class Session final : public std::enable_shared_from_this<Session> {
   Time body_begun_;                               // when its body was first waited for
   std::size_t body_bytes_ = 0;                    // that came, with all that surrounds chunks
   std::size_t lingered_bytes_ = 0;
-  bool writing_ = false;   // an answer has begun
-  bool keep_ = false;      // the connection goes on after it
-  bool idle_ = false;      // waiting for the first byte of a request
-  bool unread_ = false;    // the last request was not read to its end
-  bool handled_ = false;   // the API has the request, and owes its answer
-  bool failed_ = false;    // an exception came up before
-  bool watching_ = false;  // whether the client hangs up
-  bool leaving_ = false;   // closes after the request in flight
+  bool writing_ = false;       // an answer has begun
+  bool keep_ = false;          // the connection goes on after it
+  bool idle_ = false;          // waiting for the first byte of a request
+  bool skipped_line_ = false;  // before the request at hand
+  bool unread_ = false;        // the last request was not read to its end
+  bool handled_ = false;       // the API has the request, and owes its answer
+  bool failed_ = false;        // an exception came up before
+  bool watching_ = false;      // whether the client hangs up
+  bool leaving_ = false;       // closes after the request in flight
   std::atomic<std::int64_t> waiting_since_;
 };
 

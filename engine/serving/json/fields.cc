@@ -4,6 +4,7 @@
 #include <array>
 #include <numeric>
 
+#include "cairn/exchanged_position.h"
 #include "cairn/ids.h"
 #include "cairn/rfc3339.h"
 
@@ -215,7 +216,9 @@ std::optional<GeoPoint> Fields::position() {
     return std::nullopt;
   }
   const GeoPoint position{*lat, *lon};
-  if (!valid_position(position)) fail("lat must be from -90 to 90 and lon from -180 to 180");
+  if (!valid_position(position)) {
+    fail(std::string("lat must be from -90 to 90 and lon from -180 to 180") + exchanged_hint(position));
+  }
   return position;
 }
 

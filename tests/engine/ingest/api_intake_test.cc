@@ -138,7 +138,7 @@ TEST_CASE("the log grows by what was sent and 16 bytes an event, whatever is ref
   for (int i = 0; i < 500; ++i) {
     events.push_back("{\"x0\":" + std::to_string(i) + "}");    // "field 'user_id': is missing"
     events.push_back("{\"x" + std::to_string(i) + "\":\x01");  // "Within strings, some characters must be escaped, ..."
-    events.push_back(event("a", R"(,"event_id":)" + std::to_string(i)));
+    events.push_back(event("a", R"(,"event_id":[)" + std::to_string(i) + "]"));
   }
   for (const std::string& one : events) sent += static_cast<std::int64_t>(one.size());
   const IngestAck ack = f.take(events);
@@ -168,10 +168,11 @@ TEST_CASE("the dead letter of a refused event has its payload as it came, and th
       {"{}", "missing_field", "field 'user_id': is missing", R"("payload":"{}")"},
       {R"({"user_id":"u","place_id":"p","type":"eat","ts":0})", "unknown_type",
        "field 'type': 'eat' is no known type; there are view, click, visit, rate, save, dismiss; declare it in "
-       "[types], or map it to one",
+       "[types], or map it to one in [mapping.types] (--type-map THEIRS=OURS)",
        R"("payload":"{\"user_id\":\"u\",\"place_id\":\"p\",\"type\":\"eat\",\"ts\":0}")"},
       {R"({"user_id":"u","place_id":"p","type":"view","ts":1700086400001})", "impossible_time",
-       "field 'ts': 1700086400001 lies too far in the future",
+       "field 'ts': 1700086400001 lies too far in the future: more than 24 h ahead of this server's clock "
+       "(2023-11-14T22:13:20Z); set the sender's clock right, or raise decode.future_max",
        R"("payload":"{\"user_id\":\"u\",\"place_id\":\"p\",\"type\":\"view\",\"ts\":1700086400001}")"},
       // printf '\xff\xfe\x00' | base64
       {std::string("\xFF\xFE\0", 3), "malformed_json",

@@ -83,6 +83,24 @@ TEST_CASE("just the places that are named are ordered, however far, unless a rad
   CHECK(none.shortfall == "1200 places known, 0 of those to rank among them, 0 of them pass the filters");
 }
 
+TEST_CASE("a short answer says which of the names in the request nothing has, and what was probably meant") {
+  Line line(3);
+  const std::string counts = "3 places known, 3 within 50000 m, ";
+  CHECK(line.ask({.position = kHere, .categories = {"Cafe", "cafe"}}).shortfall ==
+        counts + "2 of them pass the filters; no place has the category 'Cafe', did you mean 'cafe'?");
+  CHECK(line.ask({.position = kHere, .categories = {"museum"}}).shortfall ==
+        counts + "0 of them pass the filters; no place has the category 'museum'");
+  CHECK(line.ask({.position = kHere, .categories = {"bar"}}).shortfall == counts + "1 of them pass the filters");
+  CHECK(line.ask({.position = kHere, .only = {PlaceId("p1"), PlaceId("p1,p2"), PlaceId("x")}}).shortfall ==
+        counts +
+            "1 of them pass the filters, 2 were removed by where, open or only; 2 of the places in only are not "
+            "known");
+  CHECK(line.ask({.position = kHere, .only = {PlaceId("x")}}).shortfall ==
+        counts +
+            "0 of them pass the filters, 3 were removed by where, open or only; 1 of the places in only is not "
+            "known");
+}
+
 TEST_CASE("pages go on to the last place and repeat none, also while scores move") {
   const std::uint32_t seed = 8;
   INFO("seed ", seed);

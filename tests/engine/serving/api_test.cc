@@ -722,6 +722,7 @@ TEST_CASE_FIXTURE(Serving, "a failing required check is named, and can be exclud
   CHECK(mentions(check_error(answer, 503, "UNAVAILABLE"), "disk (4 MB free)"));
   CHECK(json_of(answer)["ready"] == false);
   CHECK(get(port(), "/readyz?exclude=disk").code == 200);
+  CHECK(get(port(), "/readyz?exclude=state,disk").code == 200);
   CHECK(get(port(), "/readyz?exclude=state").code == 503);
 }
 
@@ -814,6 +815,17 @@ TEST_CASE_FIXTURE(Serving, "status tells of each consumer how it is, and metrics
                            "cairn_consumer_unchecked_partitions{consumer=\"sql\",source=\"kafka\"} 1"}) {
     CHECK_MESSAGE(metrics.find(line) != std::string::npos, line);
   }
+}
+
+TEST_CASE_FIXTURE(Serving, "a body that is no JSON is told who reads it") {
+  start();
+  const std::string csv =
+      check_error(post(port(), "/v1/places", "place_id,lat,lon\np1,1,2\n"), 400, "INVALID_ARGUMENT");
+  CHECK(csv ==
+        "a JSON object, an array of objects, or lines of objects are expected; a file of CSV is read by `cairn places "
+        "import` and `cairn ingest`, which send it so");
+  CHECK(check_error(post(port(), "/v1/interactions", " "), 400, "INVALID_ARGUMENT") ==
+        "a JSON object, an array of objects, or lines of objects are expected, and the body is empty");
 }
 
 TEST_CASE("openapi.json describes exactly the routes") {

@@ -193,7 +193,9 @@ TEST_CASE_FIXTURE(Serving,
   const Answer small = ask(*this, "/healthz", "gzip, identity;q=0");
   CHECK(coding_of(small) == "gzip");
   CHECK(gunzipped(small.body) == ask(*this, "/healthz", "").body);
-  check_error(ask(*this, "/healthz", "identity;q=0"), 406, "INVALID_ARGUMENT");
+  const Answer refused = ask(*this, "/healthz", "identity;q=0");
+  check_error(refused, 406, "INVALID_ARGUMENT");
+  CHECK(refused.headers.at("vary") == "Accept-Encoding");
   check_error(ask(*this, "/openapi.json", "*;q=0"), 406, "INVALID_ARGUMENT");
 }
 

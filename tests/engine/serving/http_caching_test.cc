@@ -145,6 +145,29 @@ TEST_CASE_FIXTURE(Serving,
   CHECK(same.headers.at("cache-control") == "public, max-age=10, s-maxage=13, must-revalidate");
 }
 
+TEST_CASE_FIXTURE(Serving,
+                  "lists in an address are repeated, or have commas, which within a name are percent-encoded") {
+  start();
+  const auto asked = [&](const std::string& parameters) {
+    const Answer answer = get(port(), "/v1/recommendations?lat=40.7&lon=-74&" + parameters);
+    REQUIRE_MESSAGE(answer.code == 200, answer.body);
+    return std::pair(engine.last_recommend(), answer.headers.at("content-location"));
+  };
+  const std::vector<PlaceId> two = {PlaceId("p1"), PlaceId("p3")};
+  CHECK(asked("only=p1,p3").first.only == two);
+  CHECK(asked("only=p1&only=p3").first.only == two);
+  CHECK(asked("exclude=p1,p3").first.exclude == two);
+  CHECK(asked("exclude=p1,2&exclude=p3").first.exclude == std::vector{PlaceId("p1"), PlaceId("2"), PlaceId("p3")});
+  CHECK(asked("categories=bar,fast+food").first.categories == std::vector<std::string>{"bar", "fast food"});
+  const auto [of_names, address] = asked("exclude_categories=Food%2C%20Drink,caf%C3%A9");
+  CHECK(of_names.exclude_categories == std::vector<std::string>{"Food, Drink", "caf\u00E9"});
+  // The address that the answer names means the same.
+  CHECK(address == "/v1/recommendations?cell=dr5ru7&exclude_categories=Food%2C%20Drink&exclude_categories=caf%C3%A9");
+  CHECK(asked("where=cuisine+in+(thai,lao)").first.where == "cuisine in (thai,lao)");
+  CHECK(check_error(get(port(), "/v1/recommendations?cell=dr5ru7&only=p1,,p3"), 400, "INVALID_ARGUMENT") ==
+        "only must be an array of ids: strings of 1 to 128 bytes, or unsigned integers");
+}
+
 TEST_CASE_FIXTURE(Serving, "the time of a list is read as a body's is, in any zone, and however its plus was sent") {
   start();
   const auto noon = event_time_from_ms(1'777'636'800'000);  // 2026-05-01T12:00:00Z

@@ -232,6 +232,39 @@ TEST_CASE_FIXTURE(Serving, "pipelined requests are answered in order on one conn
   CHECK(client.read_answer().code == 200);
 }
 
+TEST_CASE_FIXTURE(Serving, "one empty line before a request is passed over (RFC 9112, section 2.2), and no more") {
+  start();
+  RawClient client(port());
+  client.send("\r\n" + kGet);
+  CHECK(client.read_answer().code == 200);
+  // As clients of old have it behind a body.
+  client.send(kPostHead + "Content-Length: 15\r\n\r\n{\"type\":\"view\"}\r\n" + kGet + "\r\n");
+  CHECK(client.read_answer().code == 202);
+  CHECK(client.read_answer().code == 200);
+  client.send(kGet);
+  CHECK(client.read_answer().code == 200);
+  for (const char byte : "\r\n" + kGet) client.send({&byte, 1});
+  CHECK(client.read_answer().code == 200);
+  for (const std::string& before : {std::string("\r\n\r\n"), std::string("\n"), std::string(" \r\n")}) {
+    CAPTURE(before);
+    RawClient other(port());
+    other.send(before + kGet);
+    CHECK(other.read_answer().code == 400);
+    CHECK(other.closed_by_peer());
+  }
+}
+
+TEST_CASE_FIXTURE(Serving, "a connection that has sent an empty line only is silent") {
+  start({.request_timeout = std::chrono::minutes(10), .idle_timeout = std::chrono::milliseconds(200)});
+  RawClient fresh(port());
+  fresh.send("\r\n");
+  RawClient used(port());
+  used.send(kGet + "\r\n");
+  CHECK(used.read_answer().code == 200);
+  CHECK(fresh.closed_by_peer());
+  CHECK(used.closed_by_peer());
+}
+
 TEST_CASE_FIXTURE(Serving, "any number of requests that are sent at once are answered one after the other") {
   start();
   constexpr int kCount = 5000;

@@ -153,5 +153,17 @@ TEST_CASE("a shop's exports become answers, and every number is that of plain ar
   }
 }
 
+TEST_CASE("a place whose attribute does not fit is told of by the line of the file") {
+  Shop shop("[[attribute]]\nname = \"price\"\ntype = \"number\"\n");
+  const auto refused =
+      shop.run({"places", "import", "--extra-as-attributes",
+                shop.write("venues.csv", "place_id;lat;lon;price\nv1;52.52;13.4;3\n\nv2;52.52;13.4;4,50\n")});
+  CHECK(refused.exit_code == 1);
+  INFO(refused.err);
+  CHECK(refused.err.find(
+            "line 4 ('v2'): attribute 'price' is declared as number, and is '4,50'; write one such as 4.5") !=
+        std::string::npos);
+}
+
 }  // namespace
 }  // namespace cairn

@@ -365,7 +365,15 @@ TEST_CASE_FIXTURE(Cli, "a dry run says what would be and takes nothing") {
   CHECK(run({"places", "get", "x1"}).exit_code == 4);
   const Outcome wrong = run({"places", "import", "--dry-run", "-"}, "place_id,lat,lon\nx1,1,2\nx2,93,4\n");
   CHECK(wrong.exit_code == 1);
-  CHECK(mentions(wrong.err, "line 3: lat must be from -90 to 90"));
+  CHECK(mentions(wrong.err, "line 3: lat must be from -90 to 90 and lon from -180 to 180; are lat and lon exchanged?"));
+  const std::string nowhere = "place_id,lat,lon\nx1,93,181\n";
+  CHECK_FALSE(mentions(run({"places", "import", "--dry-run", "-"}, nowhere).err, "exchanged"));
+  for (const bool exchanged : {true, false}) {
+    const std::string at = exchanged ? "-122.4,37.8" : "95,200";
+    const Outcome asked = run({"recommend", "--at", at});
+    CHECK(mentions(asked.err, "lat must be from -90 to 90 and lon from -180 to 180"));
+    CHECK(mentions(asked.err, "; are lat and lon exchanged?") == exchanged);
+  }
 }
 
 TEST_CASE_FIXTURE(Cli, "ingest of what is no NDJSON sends nothing and says what to do") {
@@ -383,6 +391,15 @@ TEST_CASE_FIXTURE(Cli, "ingest of what is no NDJSON sends nothing and says what 
   refused("{}\n{}\n{}\n", "the first 3 events would be refused for this");
   refused(std::string("\xFF\xFE{\0}\0\n\0", 8), "iconv -f UTF-16");
   refused(std::string("{\0}\0\n\0", 6), "iconv -f UTF-16");
+  refused("PK\x03\x04 xl/workbook.xml\n",
+          "it is a ZIP archive, as spreadsheets are (.xlsx, .ods): save the sheet as CSV");
+  refused("BZh91AY&SY\n", "it is compressed by bzip2: bzip2 -dc FILE | cairn ... -");
+  refused(
+      "\xFD"
+      "7zXZ\n",
+      "it is compressed by xz: xz -dc FILE | cairn ... -");
+  refused("\x28\xB5\x2F\xFD \n", "it is compressed by zstd: zstd -dc FILE | cairn ... -");
+  refused("PAR1\x15\n", "it is Parquet: make it CSV or NDJSON first");
   CHECK(engine.ingested().empty());
   // A bad line among others is the server's to refuse.
   CHECK(run({"ingest", "-"}, " " + events(1) + "u,p,1\n").exit_code == 0);
@@ -485,9 +502,32 @@ TEST_CASE_FIXTURE(Cli, "places are imported from CSV, NDJSON and gzip alike") {
   CHECK(run({"-o", "json", "places", "import", lines + ".gz"}).out == "{\"imported\":1}\n");
 }
 
+TEST_CASE_FIXTURE(Cli, "an import says how many places there were, and how many lines replaced an earlier one") {
+  // Chunks hold a thousand, so that some repeats come in a later request.
+  std::string csv = "place_id,lat,lon\n";
+  for (int i = 0; i < 1500; ++i) csv += "p" + std::to_string(i % 1200) + ",1," + std::to_string(i / 1200) + "\n";
+  const std::string told = "300 lines replace an earlier one with the same place_id; the first is line 1,202\n";
+  CHECK(run({"places", "import", "-"}, csv).out == "1,200 places imported\n" + told);
+  CHECK(engine.get_place({}, PlaceId("p7"))->position == GeoPoint{1, 1});
+  CHECK(engine.get_place({}, PlaceId("p700"))->position == GeoPoint{1, 0});
+  CHECK(run({"-o", "json", "places", "import", "-"}, csv).out == "{\"imported\":1200,\"replaced\":300}\n");
+  CHECK(mentions(run({"places", "import", "--dry-run", "-"}, csv).out,
+                 "1,200 places would be imported; nothing was sent\n" + told));
+  CHECK(run({"-o", "json", "places", "import", "--dry-run", "-"}, csv).out ==
+        "{\"replaced\":300,\"would_import\":1200}\n");
+  // A number and its text are one id.
+  const std::string lines = R"({"place_id":7,"lat":1,"lon":2})"
+                            "\n"
+                            R"({"place_id":"7","lat":3,"lon":4})"
+                            "\n";
+  CHECK(run({"places", "import", "-"}, lines).out ==
+        "1 place imported\n1 line replaces an earlier one with the same place_id; the first is line 2\n");
+  CHECK(engine.get_place({}, PlaceId("7"))->position == GeoPoint{3, 4});
+}
+
 TEST_CASE_FIXTURE(Cli, "places come as JSON, GeoJSON and with other names, and as text that is named") {
   const std::string array = R"([{"place_id":"a1","lat":1,"lon":2}])";
-  CHECK(run({"places", "import", "-"}, array).out == "1 places imported\n");
+  CHECK(run({"places", "import", "-"}, array).out == "1 place imported\n");
   CHECK(
       run({"places", "import", "-"}, "\n \n" + std::string(R"( {"place_id":"a2","lat":1,"lon":2})") + "\n").exit_code ==
       0);

@@ -139,20 +139,29 @@ TEST_CASE("CSV places become the server's JSON, whatever the order of columns") 
         nlohmann::json({{"place_id", "p1"}, {"name", "Joe's \"Pizza\""}, {"lat", 40.25}, {"lon", -74.5}}));
   CHECK(csv.from_fields({"1", "2", "3"}).status().message() == "there are 3 fields for 4 columns");
   CHECK(csv.from_fields({"1", "x2", "n", "p"}).status().message() == "lat 'x2' is no number of degrees");
+  CHECK(csv.from_fields({"-74,5", "40.7", "n", "p"}).status().message() ==
+        "lon '-74,5' is no number of degrees; it has a decimal comma: write -74.5 with a point");
+  CHECK(csv.from_fields({"-74", "5", "40", "70", "n", "p"})
+            .status()
+            .message()
+            .find("there are 6 fields for 4 columns; a number has a decimal point and no comma") == 0);
 }
 
 TEST_CASE("a heading that makes no places is refused by column, with the option that mends it") {
   const auto why = [](const std::vector<std::string>& columns, const MappingArguments& arguments = {}) {
     return mapping_of(place_kind(), arguments).set_heading(columns).message();
   };
-  CHECK(why({"place_id", "lat"}).find("there is no column 'lon' (place_id, name, lat, lon, category, attributes)") == 0);
+  CHECK(why({"place_id", "lat"}).find("there is no column 'lon' (place_id, name, lat, lon, category, attributes)") ==
+        0);
   CHECK(why({"place_id", "lat", "lon", "lat"}) == "column 'lat' stands twice");
   const std::string shop = why({"id", "title", "latitude", "lng", "opened"});
   CHECK(shop.find("the columns 'id', 'title', 'latitude', 'lng', 'opened' are no fields of a place") !=
         std::string::npos);
   CHECK(shop.find("did you mean --map id=place_id,title=name,latitude=lat,lng=lon?") != std::string::npos);
   CHECK(shop.find("--ignore-extra") != std::string::npos);
-  CHECK(why({"place_id", "lat", "lon", "opened"}).find("the column 'opened' is no field of a place") == 0);
+  CHECK(why({"place_id", "lat", "lon", "opened"}) ==
+        "the column 'opened' is no field of a place (place_id, name, lat, lon, category, attributes). What is of no "
+        "use is left out with --ignore-extra, and kept as attributes with --extra-as-attributes");
   CHECK(why({"place_id", "lat", "lon", "opened"}, {.ignore_extra = true}).empty());
   CHECK(why({"id", "lat", "lon"}, {.map = {"id=place_id"}}).empty());
   CHECK(why({"place_id", "lat", "lon"}, {.map = {"id=place_id"}}).find("there is no column 'id'; there are") !=

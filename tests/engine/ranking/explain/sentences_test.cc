@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -79,6 +80,89 @@ TEST_CASE("a language says what it has, in its own way, and the rest in English"
   CHECK(said(in, {.say = Say::kSameTimeOfWeek, .time = kWednesdayNoon}, minutes(120)) ==
         "du warst mittwochs gegen 14 Uhr hier");
   CHECK(said(in, {.say = Say::kDismissed}) == "you dismissed it");
+}
+
+TEST_CASE("everything that is said can be said otherwise, and nothing stays English then") {
+  struct Said {
+    Clause clause;
+    std::string name;
+    std::string holds;  ///< in the template
+    std::string shown;  ///< in its place
+  };
+  const std::vector<Said> all_said = {
+      {{.say = Say::kVisitedOnce}, "visited_once", "", ""},
+      {{.say = Say::kVisited, .count = 12}, "visited", "{count}", "12"},
+      {{.say = Say::kLastVisited, .number = 5.0}, "last_visited", "{ago}", "<hours_ago 5>"},
+      {{.say = Say::kSameTimeOfDay}, "same_time_of_day", "", ""},
+      {{.say = Say::kSameTimeOfWeek, .time = kWednesdayNoon}, "same_time_of_week", "{when}", "<<hour 12> <wednesday>>"},
+      {{.say = Say::kVisitsOne}, "visits_one", "", ""},
+      {{.say = Say::kVisits, .count = 3}, "visits", "{count}", "3"},
+      {{.say = Say::kToday}, "today", "", ""},
+      {{.say = Say::kLately}, "lately", "", ""},
+      {{.say = Say::kBusier, .time = kWednesdayNoon}, "busier", "{when}", "<<hour 12> <wednesday>>"},
+      {{.say = Say::kQuieter, .time = kWednesdayNoon}, "quieter", "{when}", "<<hour 12> <wednesday>>"},
+      {{.say = Say::kKindBusier, .time = kWednesdayNoon}, "kind_busier", "{when}", "<<hour 12> <wednesday>>"},
+      {{.say = Say::kKindQuieter, .time = kWednesdayNoon}, "kind_quieter", "{when}", "<<hour 12> <wednesday>>"},
+      {{.say = Say::kDistance, .number = 1340.0}, "distance", "{distance}", "<kilometers 1|3>"},
+      {{.say = Say::kLikesKind, .text = "5"}, "likes_kind", "{category}", "5"},
+      {{.say = Say::kLikesKindLess, .text = "5"}, "likes_kind_less", "{category}", "5"},
+      {{.say = Say::kSameKind}, "same_kind", "", ""},
+      {{.say = Say::kPartOfTown}, "part_of_town", "", ""},
+      {{.say = Say::kKindLookedAt, .text = "5"}, "kind_looked_at", "{category}", "5"},
+      {{.say = Say::kNearLookedAt}, "near_looked_at", "", ""},
+      {{.say = Say::kLookedAt}, "looked_at", "", ""},
+      {{.say = Say::kDismissed}, "dismissed", "", ""},
+      {{.say = Say::kRatedOnce, .number = 4.5}, "rated_once", "{rating}", "4|5"},
+      {{.say = Say::kRated, .count = 2, .number = 4.5}, "rated", "{count} {rating}", "2 4|5"},
+      {{.say = Say::kGoesWithVisits}, "goes_with_visits", "", ""},
+      {{.say = Say::kGoesWithSession}, "goes_with_session", "", ""},
+      {{.say = Say::kGoesWithOthers}, "goes_with_others", "", ""},
+  };
+  REQUIRE(all_said.size() == kSayCount);
+  std::map<std::string, std::string> other = {{"and_two", "{second} & {first}"},
+                                              {"and_three", "{third} & {second} & {first}"},
+                                              {"when", "<{hour} {day}>"},
+                                              {"decimal_sign", "|"},
+                                              {"sentence", "<< {clauses} >>"}};
+  for (const char* counted : {"minutes_ago", "hours_ago", "days_ago", "hour", "meters", "kilometers"}) {
+    other[counted] = "<" + std::string(counted) + " {count}>";
+  }
+  const std::vector<std::string> days = {"wednesday", "thursday", "friday", "saturday", "sunday", "monday", "tuesday"};
+  for (const std::string& plain : days) other[plain] = "<" + plain + ">";
+  for (const char* plain : {"just_now", "minute_ago"}) other[plain] = "<" + std::string(plain) + ">";
+  for (const Said& one : all_said) other[one.name] = one.name + ":" + one.holds;
+  const auto made = Sentences::create({.templates = {{"xx", other}}}, {});
+  REQUIRE_MESSAGE(made.ok(), made.status().to_string());
+  const Language& in = made->in("xx");
+  for (const Said& one : all_said) {
+    CAPTURE(one.name);
+    CHECK(said(in, one.clause) == one.name + ":" + one.shown);
+  }
+  const auto ago = [&](double hours) { return said(in, {.say = Say::kLastVisited, .number = hours}); };
+  CHECK(ago(0.001) == "last_visited:<just_now>");
+  CHECK(ago(1.0 / 60) == "last_visited:<minute_ago>");
+  CHECK(ago(0.5) == "last_visited:<minutes_ago 30>");
+  CHECK(ago(72.0) == "last_visited:<days_ago 3>");
+  CHECK(said(in, {.say = Say::kDistance, .number = 949.0}) == "distance:<meters 949>");
+  for (std::size_t day = 0; day < days.size(); ++day) {
+    const EventTime noon = kWednesdayNoon + std::chrono::days(day);
+    CHECK(said(in, {.say = Say::kBusier, .time = noon}) == "busier:<<hour 12> <" + days[day] + ">>");
+  }
+  CHECK(in.sentence(std::vector<std::string>{"a", "b"}) == "<< B & a >>");
+  CHECK(in.sentence(std::vector<std::string>{"a", "b", "{clauses}"}) == "<< {clauses} & b & a >>");
+}
+
+TEST_CASE("a sentence begins with a capital, also of other alphabets") {
+  const Sentences all = english();
+  const auto sentence = [&](const std::string& clause) { return all.in("").sentence(std::vector{clause}); };
+  CHECK(sentence("you") == "You.");
+  CHECK(sentence("\u00FCber") == "\u00DCber.");
+  CHECK(sentence("\u03B5\u03AF\u03BD\u03B1\u03B9") == "\u0395\u03AF\u03BD\u03B1\u03B9.");
+  CHECK(sentence("\u0432\u044B") == "\u0412\u044B.");
+  CHECK(sentence("\u0457\u0445") == "\u0407\u0445.");
+  CHECK(sentence("\u00DFx") == "\u00DFx.");  // has none in common use
+  CHECK(sentence("\u6771") == "\u6771.");
+  CHECK(sentence("5 x") == "5 x.");
 }
 
 TEST_CASE("the language that is wanted most is chosen among those there are") {
