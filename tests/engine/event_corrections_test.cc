@@ -78,6 +78,14 @@ std::string recommended(const Engine& engine) {
   return text;
 }
 
+void wait_until_exact(const Engine& engine) {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (engine.status({}).values_inexact > 0 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(20ms);  // nobody is told when a chore has done it
+  }
+  CHECK(engine.status({}).values_inexact == 0);
+}
+
 TEST_CASE("an event is retracted by its id alone while the log holds it, and answers are those without it") {
   const test::TemporaryFolder with;
   const test::TemporaryFolder without;
@@ -457,12 +465,76 @@ TEST_CASE("a replacement whose event_id came before is refused by name, and the 
   CHECK(visits(*engine, "p4") == 0);
 }
 
-void wait_until_exact(const Engine& engine) {
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (engine.status({}).values_inexact > 0 && std::chrono::steady_clock::now() < deadline) {
-    std::this_thread::sleep_for(20ms);  // nobody is told when a chore has done it
+TEST_CASE("a retraction that is read before the event of another source withholds it when it says the same, or not") {
+  const test::TemporaryFolder folder;
+  std::ofstream(folder / "events.ndjson") << event("p2", "a", kThen, R"(,"retract":true)") << '\n'
+                                          << event("p1", "b", kThen, R"(,"retract":true)") << '\n'
+                                          << event("p2", "b", kThen, R"(,"retract":true)") << '\n';
+  auto engine = open(folder, {{"stream", folder / "events.ndjson", true}});
+  catch_up(*engine);
+  ingest(*engine, {event("p1", "a"), event("p1", "b")});
+  catch_up(*engine);
+  CHECK(visits(*engine, "p1") == 1);
+  CHECK(engine->status({}).events_withheld == 1);
+  CHECK(engine->status({}).retractions_unmatched == 3);
+  // It counts, so it can be replaced; and the other was retracted.
+  const std::string instead = event("p3", "");
+  const auto replaced = engine->correct_event({}, {.event_id = "a", .original = {}, .replacement = instead});
+  REQUIRE_MESSAGE(replaced.ok(), replaced.status().to_string());
+  CHECK(engine->correct_event({}, {.event_id = "b", .original = {}, .replacement = instead}).status().code() ==
+        StatusCode::kAlreadyExists);
+  catch_up(*engine);
+  CHECK(visits(*engine, "p1") == 0);
+  CHECK(visits(*engine, "p3") == 1);
+}
+
+TEST_CASE(
+    "what was replaced by a call that told what counted is not replaced once more, whatever the log tells of it") {
+  const test::TemporaryFolder folder;
+  std::ofstream(folder / "events.ndjson") << event("p1", "a") << '\n';
+  auto engine = open(folder, {{"stream", folder / "events.ndjson", true}});
+  catch_up(*engine);
+  ingest(*engine, {event("p2", "a")});  // a repeat, which the log has and which changes nothing
+  const std::string counted = event("p1", "");
+  const auto replace = [&](const std::string& place) {
+    const std::string instead = event(place, "");
+    return engine->correct_event({}, {.event_id = "a", .original = counted, .replacement = instead}).status().code();
+  };
+  CHECK(replace("p3") == StatusCode::kOk);
+  CHECK(replace("p4") == StatusCode::kAlreadyExists);
+  catch_up(*engine);
+  CHECK(replace("p4") == StatusCode::kAlreadyExists);
+  CHECK(replace("p3") == StatusCode::kOk);  // the same call once more
+  catch_up(*engine);
+  CHECK(visits(*engine, "p1") == 0);
+  CHECK(visits(*engine, "p3") == 1);
+  CHECK(visits(*engine, "p4") == 0);
+}
+
+TEST_CASE("an original that has another position than what the log knows is refused, and leaves nothing that counts") {
+  const test::TemporaryFolder folder;
+  EngineOptions options;
+  options.state_dir = folder / "state";
+  options.state.free_bytes_min = 0;
+  options.decode.dedup_ids = 4;
+  auto engine = *Engine::open(options);
+  REQUIRE(engine->upsert_places({}, std::vector<Place>{{PlaceId("p1"), "", {40.7, -74.0}, "cafe"}}).ok());
+  ingest(*engine, {event("p1", "a", kThen, R"(,"lat":40.5,"lon":-74.25)")});
+  for (int i = 0; i < 12; ++i) ingest(*engine, {event("p1", "more" + std::to_string(i))});  // the state forgets it
+  catch_up(*engine);
+  const std::string elsewhere = event("p1", "", kThen, R"(,"lat":40.5,"lon":-74.5)");
+  const std::string nowhere = event("p1", "");
+  const std::string instead = event("p2", "");
+  for (const std::string& one : {elsewhere, nowhere}) {
+    const auto refused = engine->correct_event({}, {.event_id = "a", .original = one, .replacement = instead});
+    CHECK(refused.status().code() == StatusCode::kInvalidArgument);
+    CHECK(refused.status().message().find("position") != std::string::npos);
   }
-  CHECK(engine.status({}).values_inexact == 0);
+  catch_up(*engine);
+  CHECK(visits(*engine, "p1") == 13);
+  CHECK(visits(*engine, "p2") == 0);
+  const std::string same = event("p1", "", kThen, R"(,"lat":40.5,"lon":-74.25)");
+  CHECK(engine->correct_event({}, {.event_id = "a", .original = same, .replacement = {}}).ok());
 }
 
 TEST_CASE("a history that is mended keeps the event whose retraction was refused, and not those that were taken back") {
