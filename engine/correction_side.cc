@@ -154,10 +154,14 @@ Result<CorrectionAck> CorrectionSide::correct(const CallContext& context, const 
   if (!valid_id(correction.event_id)) return invalid_argument("an event id has 1 to 128 bytes and no NUL");
   std::vector<Interaction> events;
   std::optional<MutexLock> alone;
+  std::optional<ingest::ApiIntake::Reservation> reserved;
   // What stands in its place is judged first: that takes no look-up of the event.
   if (!correction.replacement.empty()) {
     CAIRN_ASSIGN_OR_RETURN(Interaction instead, replacement(correction));
     alone.emplace(one_replaces_);
+    // Nobody brings its id between the look whether it came and its record in the log.
+    reserved.emplace(parts_.intake.reserved_ids(), instead.event_id);
+    parts_.intake.wait_for_callers();
     CAIRN_RETURN_IF_ERROR(check_replaceable(correction.event_id, instead));
     events.push_back(std::move(instead));
   }
@@ -169,7 +173,7 @@ Result<CorrectionAck> CorrectionSide::correct(const CallContext& context, const 
                     .found_in = std::move(original.found_in),
                     .replaced_by = events.empty() ? std::string() : events.front().event_id};
   events.insert(events.begin(), std::move(original.event));
-  CAIRN_ASSIGN_OR_RETURN(ack.reflected_at, parts_.intake.take_read(context, events));
+  CAIRN_ASSIGN_OR_RETURN(ack.reflected_at, parts_.intake.take_read(context, events, reserved ? &*reserved : nullptr));
   return ack;
 }
 

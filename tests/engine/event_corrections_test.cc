@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <fstream>
 #include <memory>
@@ -486,6 +487,49 @@ TEST_CASE("a retraction that is read before the event of another source withhold
   catch_up(*engine);
   CHECK(visits(*engine, "p1") == 0);
   CHECK(visits(*engine, "p3") == 1);
+}
+
+TEST_CASE(
+    "an event and a replacement that are given one event_id at the same time: who is told that it replaces counts") {
+  const test::TemporaryFolder folder;
+  auto engine = open(folder);
+  int replaced = 0;
+  for (int round = 0; round < 40; ++round) {
+    CAPTURE(round);
+    const std::string id = "e" + std::to_string(round);
+    const std::string own = "own" + std::to_string(round);
+    // Of a place each: what counts is told by where.
+    ingest(*engine, {event("p1", id, kThen + round)});
+    StatusCode answer{};
+    std::atomic<int> ready{0};
+    {
+      const auto together = [&] {
+        ++ready;
+        while (ready < 4) std::this_thread::yield();
+      };
+      std::vector<std::jthread> callers;
+      callers.emplace_back([&] {
+        together();
+        const std::string instead = event("p2", own, kThen + round);
+        answer = engine->correct_event({}, {.event_id = id, .original = {}, .replacement = instead}).status().code();
+      });
+      for (int other = 0; other < 3; ++other) {
+        callers.emplace_back([&, other] {
+          together();
+          ingest(*engine, {event("p4", "plain" + std::to_string(3 * round + other)), event("p3", own)});
+        });
+      }
+    }
+    catch_up(*engine);
+    const bool took = answer == StatusCode::kOk;
+    CHECK((took || answer == StatusCode::kAlreadyExists));
+    replaced += took ? 1 : 0;
+    CHECK(visits(*engine, "p2") == replaced);
+    CHECK(visits(*engine, "p3") == round + 1 - replaced);
+    CHECK(visits(*engine, "p1") == round + 1 - replaced);
+    CHECK(visits(*engine, "p4") == 3 * (round + 1));
+  }
+  MESSAGE(replaced, " of 40 replaced");
 }
 
 TEST_CASE(
