@@ -269,8 +269,14 @@ Result<CorrectionSide::Original> CorrectionSide::look_up(const CallContext& cont
     return invalid_argument("under event_id '" + event_id +
                             "' another event counted than what is kept of it tells; send what that one said");
   }
-  return not_found("event '" + event_id + "' is not in what the API's log still holds" +
-                   (parts_.has_sql ? ", nor in PostgreSQL" : "") +
+  const std::string where = "what the API's log still holds" + std::string(parts_.has_sql ? ", nor in PostgreSQL" : "");
+  const auto known = parts_.state.remembered(event_id);
+  if (known.came && !known.retracted) {
+    return not_found(
+        "event '" + event_id + "' counts, but what it said is not in " + where + ": send the event as it " +
+        "came, with user_id, place_id, type, ts and whatever else it had (`--original` of `cairn events`)");
+  }
+  return not_found("event '" + event_id + "' is not in " + where +
                    ": it never came, was retracted, or came by another source; send what it said");
 }
 

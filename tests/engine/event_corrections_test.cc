@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -579,6 +580,32 @@ TEST_CASE("an original that has another position than what the log knows is refu
   CHECK(visits(*engine, "p2") == 0);
   const std::string same = event("p1", "", kThen, R"(,"lat":40.5,"lon":-74.25)");
   CHECK(engine->correct_event({}, {.event_id = "a", .original = same, .replacement = {}}).ok());
+}
+
+TEST_CASE("events of others are found by their id when somebody was erased, also after a restart") {
+  const test::TemporaryFolder folder;
+  auto engine = open(folder);
+  for (int i = 0; i < 6; ++i) ingest(*engine, {event("p1", "e" + std::to_string(i), kThen + i)});
+  // At a place of his own: what he leaves in counts of places is in no log.
+  ingest(*engine, {R"({"user_id":"bob","place_id":"elsewhere","type":"visit","ts":1700000000000,"event_id":"b"})"});
+  catch_up(*engine);
+  for (int round = 0; round < 3; ++round) {
+    REQUIRE(engine->erase_user({}, UserId("bob"))->complete());
+    REQUIRE(engine->checkpoint({}, folder / "copy").ok());  // puts what there is into table files
+    std::filesystem::remove_all(folder / "copy");
+    engine.reset();
+    engine = open(folder);
+    catch_up(*engine);
+    const auto found =
+        engine->correct_event({}, {.event_id = "e" + std::to_string(5 - round), .original = {}, .replacement = {}});
+    REQUIRE_MESSAGE(found.ok(), found.status().to_string());
+    CHECK(found->found_in == "event_log");
+    catch_up(*engine);
+    CHECK(visits(*engine, "p1") == 5 - round);
+    wait_until_exact(*engine);  // a chore, and those before it trim
+  }
+  CHECK(engine->correct_event({}, {.event_id = "b", .original = {}, .replacement = {}}).status().code() ==
+        StatusCode::kNotFound);
 }
 
 TEST_CASE("a history that is mended keeps the event whose retraction was refused, and not those that were taken back") {
