@@ -346,6 +346,9 @@ TEST_CASE(
   const std::string instead = event("p3", "c");
   const auto replaced = engine->correct_event({}, {.event_id = "a", .original = {}, .replacement = instead});
   CHECK(replaced.status().code() == StatusCode::kAlreadyExists);
+  const Status by_id = engine->correct_event({}, {.event_id = "b", .original = {}, .replacement = {}}).status();
+  CHECK(by_id.code() == StatusCode::kNotFound);
+  CHECK(by_id.message().find("'b' counts, but what it said is not in what the API's log still holds") == 6);
   const std::string counted = event("p2", "");
   REQUIRE(engine->correct_event({}, {.event_id = "b", .original = counted, .replacement = {}}).ok());
   catch_up(*engine);
