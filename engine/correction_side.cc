@@ -1,7 +1,7 @@
 #include "engine/correction_side.h"
 
+#include <algorithm>
 #include <cstdio>
-#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
@@ -23,21 +23,24 @@ struct PrintHash {
 };
 
 /// What the log says of one id, whose events and retractions it is told in the order in which they came. It judges as
-/// the state does: a retraction that says something else than the event that came before it is refused, and retracts
-/// nothing. One that comes before all events counts: there was nothing to compare it with, or the event came by another
-/// source.
+/// the state does: a retraction is of the event that says the same, whichever comes first.
 class LoggedId {
  public:
   void pass(const Interaction& event) {
     const std::uint32_t contents = features::contents_print(event);
     if (event.retracts) {
-      retracted_ = retracted_ || !came() || contents == contents_;
+      retractions_.push_back(contents);
     } else if (!came()) {
       contents_ = contents;  // of those with one id the first counted
     }
   }
   [[nodiscard]] bool came() const noexcept { return contents_ != 0; }
-  [[nodiscard]] bool retracted() const noexcept { return retracted_; }
+  /// Whether the event was retracted, or any retraction came where no event did. `counted`: what the state knows that
+  /// counted under the id, which another source may have brought; 0: it knows of none.
+  [[nodiscard]] bool retracted(std::uint32_t counted) const {
+    const std::uint32_t contents = counted != 0 ? counted : contents_;
+    return contents == 0 ? !retractions_.empty() : std::count(retractions_.begin(), retractions_.end(), contents) > 0;
+  }
   /// Whether an event came under it, and the first says the same.
   [[nodiscard]] bool says(const Interaction& event) const noexcept {
     return contents_ == features::contents_print(event);
@@ -45,7 +48,7 @@ class LoggedId {
 
  private:
   std::uint32_t contents_ = 0;
-  bool retracted_ = false;
+  std::vector<std::uint32_t> retractions_;
 };
 
 /// An error says of what it is.
@@ -151,10 +154,14 @@ Result<CorrectionAck> CorrectionSide::correct(const CallContext& context, const 
   if (!valid_id(correction.event_id)) return invalid_argument("an event id has 1 to 128 bytes and no NUL");
   std::vector<Interaction> events;
   std::optional<MutexLock> alone;
+  std::optional<ingest::ApiIntake::Reservation> reserved;
   // What stands in its place is judged first: that takes no look-up of the event.
   if (!correction.replacement.empty()) {
     CAIRN_ASSIGN_OR_RETURN(Interaction instead, replacement(correction));
     alone.emplace(one_replaces_);
+    // Nobody brings its id between the look whether it came and its record in the log.
+    reserved.emplace(parts_.intake.reserved_ids(), instead.event_id);
+    parts_.intake.wait_for_callers();
     CAIRN_RETURN_IF_ERROR(check_replaceable(correction.event_id, instead));
     events.push_back(std::move(instead));
   }
@@ -166,7 +173,7 @@ Result<CorrectionAck> CorrectionSide::correct(const CallContext& context, const 
                     .found_in = std::move(original.found_in),
                     .replaced_by = events.empty() ? std::string() : events.front().event_id};
   events.insert(events.begin(), std::move(original.event));
-  CAIRN_ASSIGN_OR_RETURN(ack.reflected_at, parts_.intake.take_read(context, events));
+  CAIRN_ASSIGN_OR_RETURN(ack.reflected_at, parts_.intake.take_read(context, events, reserved ? &*reserved : nullptr));
   return ack;
 }
 
@@ -188,14 +195,13 @@ Result<CorrectionSide::Original> CorrectionSide::given(const EventCorrection& co
 Status CorrectionSide::check_original(const std::string& event_id, const Interaction& given) const {
   CAIRN_ASSIGN_OR_RETURN(const auto logged, find_in_log(event_id));
   if (!logged) return ok_status();
-  // The position is looked at where the state knows of the event.
-  const bool same = logged->user == given.user && logged->place == given.place && logged->type == given.type &&
-                    logged->time == given.time && logged->value == given.value;
-  if (same) return ok_status();
-  return says_otherwise(event_id);
+  // By what the state will compare, or the retraction would be taken here and refused there.
+  return features::contents_print(*logged) == features::contents_print(given) ? ok_status() : says_otherwise(event_id);
 }
 
 Status CorrectionSide::check_replaceable(const std::string& event_id, const Interaction& instead) const {
+  const auto known = parts_.state.remembered(event_id);
+  const std::uint32_t counted = known.came ? known.came->contents : 0;
   LoggedId original;
   LoggedId replacement;
   bool replaced = false;  // the event was retracted before the replacement's id came
@@ -205,7 +211,7 @@ Status CorrectionSide::check_replaceable(const std::string& event_id, const Inte
     if (event.event_id == instead.event_id) {
       const bool first = !event.retracts && !replacement.came();
       replacement.pass(event);
-      if (first) replaced = original.retracted();
+      if (first) replaced = original.retracted(counted);
     }
     if (event.retracts) return;
     if (event.event_id.size() == event_id.size() + kMadeBytes && event.event_id.starts_with(event_id + "~")) {
@@ -213,8 +219,8 @@ Status CorrectionSide::check_replaceable(const std::string& event_id, const Inte
     }
   }));
   if (replaced && replacement.says(instead)) return ok_status();  // the same call once more
-  const bool came = replacement.came() || replacement.retracted();
-  if (original.retracted()) {
+  const bool came = replacement.came() || replacement.retracted(0);
+  if (original.retracted(counted)) {
     std::string next(kSendApart);
     if (came) next = ", and '" + instead.event_id + "' came before with something else; correct that one";
     if (!by.empty()) next = ", and '" + by + "' stands in its place; correct that one";
@@ -263,8 +269,14 @@ Result<CorrectionSide::Original> CorrectionSide::look_up(const CallContext& cont
     return invalid_argument("under event_id '" + event_id +
                             "' another event counted than what is kept of it tells; send what that one said");
   }
-  return not_found("event '" + event_id + "' is not in what the API's log still holds" +
-                   (parts_.has_sql ? ", nor in PostgreSQL" : "") +
+  const std::string where = "what the API's log still holds" + std::string(parts_.has_sql ? ", nor in PostgreSQL" : "");
+  const auto known = parts_.state.remembered(event_id);
+  if (known.came && !known.retracted) {
+    return not_found(
+        "event '" + event_id + "' counts, but what it said is not in " + where + ": send the event as it " +
+        "came, with user_id, place_id, type, ts and whatever else it had (`--original` of `cairn events`)");
+  }
+  return not_found("event '" + event_id + "' is not in " + where +
                    ": it never came, was retracted, or came by another source; send what it said");
 }
 
@@ -273,9 +285,9 @@ Result<std::optional<Interaction>> CorrectionSide::find_in_log(const std::string
   std::optional<Interaction> retraction;
   CAIRN_RETURN_IF_ERROR(for_each_logged([&](const Interaction& event) {
     if (event.event_id != event_id) return;
-    // Of those with one id the first counted.
+    // Of those with one id the first counted; or another one, where another source had brought that before.
     std::optional<Interaction>& first = event.retracts ? retraction : found;
-    if (!first) first = event;
+    if (!first || (!parts_.state.may_retract(*first) && parts_.state.may_retract(event))) first = event;
   }));
   // Of an event that another source brought, and that was retracted here before, the retraction tells all that it said.
   if (found || !retraction || !parts_.state.remembered(event_id).retracted) return found;
@@ -346,40 +358,31 @@ Status CorrectionSide::mend_from_sql(const state::InexactRows& rows) {
   return ok_status();
 }
 
+/// In two passes, because a retraction may come before or behind its event. One would do for events that the state
+/// remembers; of those that it has forgotten only the log knows that they were retracted.
 Status CorrectionSide::mend_from_log(const state::InexactRows& rows) {
   if (rows.empty()) return ok_status();
   using features::EventFingerprint;
-  std::unordered_map<EventFingerprint, LoggedId, PrintHash> doubtful;
+  std::unordered_set<EventFingerprint, PrintHash> retracted;
+  const auto retraction_of = [](const EventFingerprint& id, const Interaction& event) {
+    return features::retraction_of(id, features::contents_print(event));
+  };
   CAIRN_RETURN_IF_ERROR(for_each_logged([&](const Interaction& event) {
-    if (event.retracts) doubtful.try_emplace(features::fingerprint(event.event_id));
+    if (event.retracts) retracted.insert(retraction_of(features::fingerprint(event.event_id), event));
   }));
   const WantedRows wanted(rows, parts_.state);
   state::FeatureState::History history(parts_.state, rows);
   Pieces pieces(history);
   std::unordered_set<EventFingerprint, PrintHash> seen;
-  // Whether these count is known when all was read: a retraction may come before or behind its event.
-  std::unordered_map<EventFingerprint, Interaction, PrintHash> held;
   CAIRN_RETURN_IF_ERROR(for_each_logged([&](const Interaction& event) {
-    if (event.event_id.empty()) {
-      if (wanted.may_be_of(event)) pieces.add(event);
-      return;
+    if (event.retracts || !wanted.may_be_of(event)) return;
+    if (!event.event_id.empty()) {
+      const EventFingerprint id = features::fingerprint(event.event_id);
+      // Of those with one id the first counts, or nothing.
+      if (!seen.insert(id).second || (!retracted.empty() && retracted.contains(retraction_of(id, event)))) return;
     }
-    const EventFingerprint print = features::fingerprint(event.event_id);
-    const auto found = doubtful.find(print);
-    if (found == doubtful.end()) {
-      if (!event.retracts && wanted.may_be_of(event) && seen.insert(print).second) pieces.add(event);
-      return;
-    }
-    LoggedId& id = found->second;
-    const bool first = !event.retracts && !id.came();
-    id.pass(event);
-    if (id.retracted()) {
-      held.erase(print);
-    } else if (first && wanted.may_be_of(event)) {
-      held.emplace(print, event);
-    }
+    pieces.add(event);
   }));
-  for (auto& [print, event] : held) pieces.add(std::move(event));
   pieces.flush();
   return parts_.state.mend(history);
 }

@@ -78,6 +78,7 @@ Result<ranking::PlaceTerms> place_terms(const PlaceOptions& options) {
 streaming::EventLogOptions log_options(const EngineOptions& options, const state::StateDirectory& directory) {
   return {.path = directory.event_log(),
           .segment_bytes = options.event_log_segment_bytes,
+          .kept_bytes = options.event_log_segment_bytes,  // corrections look events up there
           .free_bytes_min = options.state.free_bytes_min,
           .sync = options.state.sync,
           .log = options.log};

@@ -78,27 +78,42 @@ std::optional<EventNote> EventIdMemory::find(const EventFingerprint& id) const n
   return std::nullopt;
 }
 
+bool EventIdMemory::retracted(const EventFingerprint& event, const EventNote& note) const noexcept {
+  const auto first = find(retraction_of(event));
+  return (first && may_be_alike(*first, note)) || contains(retraction_of(event, note.contents));
+}
+
 EventIdMemory::Judgement EventIdMemory::judge(const EventFingerprint& event, bool retracts, const EventNote& note) {
-  const EventFingerprint retraction = retraction_of(event);
-  Judgement judgement;
-  judgement.remembered = retracts ? retraction : event;
-  // Asked before anything is added: that may begin a generation, and forget the oldest.
-  const auto came = retracts ? find(event) : std::nullopt;
-  const bool other_came = retracts ? came.has_value() : has_retractions() && contains(retraction);
-  if (came && !may_be_alike(*came, note) && !contains(retraction)) {
+  return retracts ? judge_retraction(event, note) : judge_event(event, note);
+}
+
+EventIdMemory::Judgement EventIdMemory::judge_event(const EventFingerprint& event, const EventNote& note) {
+  Judgement judgement{.remembered = event};
+  // Asked before the event is added: that may begin a generation, and forget the oldest.
+  const bool withheld = has_retractions() && contains(retraction_of(event)) && retracted(event, note);
+  const auto generation = add(event, note);
+  if (!generation) return judgement;
+  judgement.generation = *generation;
+  judgement.fate = withheld ? EventFate::kWithhold : EventFate::kApply;
+  return judgement;
+}
+
+EventIdMemory::Judgement EventIdMemory::judge_retraction(const EventFingerprint& event, const EventNote& note) {
+  const EventFingerprint first = retraction_of(event);
+  Judgement judgement{.remembered = contains(first) ? retraction_of(event, note.contents) : first};
+  const auto came = find(event);
+  if (came && !may_be_alike(*came, note)) {
     judgement.fate = EventFate::kMismatch;
     return judgement;
   }
+  // An event whose contents are not known is taken out once, whatever its retractions say.
+  if (retracted(event, came.value_or(note))) return judgement;
   judgement.counted = came.value_or(EventNote{});
   const auto generation = add(judgement.remembered, note);
   if (!generation) return judgement;
   judgement.generation = *generation;
-  if (retracts) {
-    retracted_in_ = generation;
-    judgement.fate = other_came ? EventFate::kUndo : EventFate::kUnmatched;
-  } else {
-    judgement.fate = other_came ? EventFate::kWithhold : EventFate::kApply;
-  }
+  retracted_in_ = generation;
+  judgement.fate = came ? EventFate::kUndo : EventFate::kUnmatched;
   return judgement;
 }
 

@@ -30,6 +30,14 @@ struct EventFingerprint {
   return print.high == 0 && print.low == 0 ? EventFingerprint{0, 2} : print;
 }
 
+/// The same for a retraction that says something else than the first one under its id did.
+[[nodiscard]] constexpr EventFingerprint retraction_of(const EventFingerprint& event, std::uint32_t contents) noexcept {
+  const EventFingerprint first = retraction_of(event);
+  const std::uint64_t spread = (std::uint64_t{contents} | std::uint64_t{contents} << 32) * 0x9FB21C651E98DF25u;
+  const EventFingerprint print{first.high ^ spread, first.low ^ (spread << 7 | spread >> 57)};
+  return print.high == 0 && print.low == 0 ? EventFingerprint{0, 3} : print;
+}
+
 /// 32 bits of what an event says: user, place, type, time in milliseconds, value and position. Never 0. An event and
 /// its retraction have the same. They are stored, so how they are computed stays.
 [[nodiscard]] std::uint32_t contents_print(const Interaction& event) noexcept;
@@ -57,10 +65,10 @@ struct RememberedId {
 enum class EventFate : std::uint8_t {
   kApply,     ///< an event that is new
   kRepeat,    ///< an event or a retraction that came before: leave it out
-  kWithhold,  ///< an event whose retraction came before it: leave it out
+  kWithhold,  ///< an event whose retraction, which says the same, came before it: leave it out
   kUndo,      ///< a retraction of an event that was applied: take that one out
   kMismatch,  ///< a retraction that says something else than the event that was applied: refuse it
-  kUnmatched  ///< a retraction of an event that is not remembered: it may be yet to come, and is withheld then
+  kUnmatched  ///< a retraction of an event that is not remembered: it may be yet to come
 };
 
 /// Which event ids came before: the rule by which repeats are left out, wherever they are.
@@ -70,10 +78,13 @@ enum class EventFate : std::uint8_t {
 /// when at most so many new ids came between, and perhaps when up to twice as many did; memory and disk are bounded by
 /// two generations. A repeat is not remembered anew.
 ///
-/// A retraction takes a place among the ids, and so is remembered as long as they are. So the order in which an event
-/// and its retraction come does not matter, nor how often, as long as both are remembered: the event counts not.
+/// A retraction takes a place among the ids, and so is remembered as long as they are. It is of the event that says the
+/// same, and of no other that has the id. So the order in which an event and any retractions come does not matter, nor
+/// how often, as long as they are remembered: the event counts not when one of them is of it, and counts otherwise. One
+/// that comes after an event that says something else is refused and not remembered.
 ///
-/// A retraction that says something else than the event of its id is not remembered, so the right one may still come.
+/// The first retraction of an id stands under one fingerprint, and each that says something else under one of its own.
+/// Only where the first is remembered are events compared with others, so that events pay for one look.
 ///
 /// A store that keeps the ids elsewhere need not bring all of them back: restore() those that will be asked for, then
 /// resume().
@@ -109,13 +120,16 @@ class EventIdMemory {
   /// What is kept beside an id. Returns: nullopt: it is not remembered.
   [[nodiscard]] std::optional<EventNote> find(const EventFingerprint& id) const noexcept;
 
+  /// Whether a retraction is remembered that says what an event with this note says, as far as both are known.
+  [[nodiscard]] bool retracted(const EventFingerprint& event, const EventNote& note) const noexcept;
+
   /// Decides about an event, or about a retraction of it, and remembers it. `event`: the fingerprint of its id; `note`:
   /// what it says itself.
   struct Judgement {
     EventFate fate = EventFate::kRepeat;
-    EventFingerprint remembered;   ///< what was added; meaningless for kRepeat and kMismatch
-    std::uint64_t generation = 0;  ///< that it is in
-    EventNote counted;             ///< of kUndo: what is kept beside the event
+    EventFingerprint remembered = {};  ///< what was added; meaningless for kRepeat and kMismatch
+    std::uint64_t generation = 0;      ///< that it is in
+    EventNote counted;                 ///< of kUndo: what is kept beside the event
   };
   Judgement judge(const EventFingerprint& event, bool retracts, const EventNote& note = {});
 
@@ -139,6 +153,9 @@ class EventIdMemory {
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return sets_[0].memory_bytes() + sets_[1].memory_bytes(); }
 
  private:
+  Judgement judge_event(const EventFingerprint& event, const EventNote& note);
+  Judgement judge_retraction(const EventFingerprint& event, const EventNote& note);
+
   /// Open addressing, at most three quarters full.
   class Set {
    public:

@@ -18,9 +18,13 @@
 
 namespace cairn::streaming {
 
+/// Segments that are short, because erasures have ended them, are not kept without a bound: each is an open file.
+inline constexpr std::size_t kKeptSegmentsMax = 64;
+
 struct EventLogOptions {
   std::string path;  ///< directory; created when absent
   std::uint64_t segment_bytes = 64u << 20;
+  std::uint64_t kept_bytes = 0;  ///< the newest of this many bytes are not trimmed, in up to kKeptSegmentsMax segments
   std::uint64_t free_bytes_min = 256u << 20;  ///< appends are refused while the disk has less free than this
   bool sync = true;                           ///< false: for evaluation runs that need no durability
   std::string id;                             ///< what a log without an identity is called; empty: drawn at random
@@ -79,7 +83,7 @@ class EventLog {
   using Change = std::function<bool(Offset offset, std::span<char> payload)>;
   virtual Result<std::uint64_t> rewrite(const Change& change) = 0;
 
-  /// Removes whole segments that lie before `offset`.
+  /// Removes whole segments that lie before `offset` and before what EventLogOptions::kept_bytes keeps.
   virtual Status trim(Offset offset) = 0;
   /// What begin_offset() would be after trim(offset).
   [[nodiscard]] virtual Offset begin_after_trim(Offset offset) const = 0;

@@ -71,9 +71,22 @@ Result<IngestAck> ApiIntake::take(const CallContext& context, std::span<const st
 /// `call`: with a key, which then is filled in; else null.
 Result<IngestAck> ApiIntake::take_new(const CallContext& context, std::span<const std::string_view> events,
                                       streaming::ApiCall* call) {
-  const Passage::Entry taking(callers_);  // before the marks of erased users are looked at
+  while (true) {
+    std::string reserved;
+    auto ack = try_to_take(context, events, call, &reserved);
+    if (reserved.empty()) return ack;
+    // Outside: who has reserved it waits for those inside.
+    CAIRN_RETURN_IF_ERROR(reserved_.wait_until_free(context, reserved));
+  }
+}
+
+/// `*reserved` is made an id of the events that somebody has reserved, and nothing is taken then.
+Result<IngestAck> ApiIntake::try_to_take(const CallContext& context, std::span<const std::string_view> events,
+                                         streaming::ApiCall* call, std::string* reserved) {
+  const Passage::Entry taking(callers_);  // before the marks of erased users and the reserved ids are looked at
   Records records;
-  IngestAck ack = judge(events, &records);
+  IngestAck ack = judge(events, &records, reserved);
+  if (!reserved->empty()) return ack;
   // The last moment at which the caller can still take it back: from here on the events are on their way to the disk.
   CAIRN_RETURN_IF_ERROR(context.check());
   std::vector<std::string_view> payloads = records.views();
@@ -93,7 +106,7 @@ Result<IngestAck> ApiIntake::take_new(const CallContext& context, std::span<cons
 
 IngestAck ApiIntake::check(std::span<const std::string_view> events) const {
   Records records;
-  return judge(events, &records);
+  return judge(events, &records, nullptr);
 }
 
 Result<Interaction> ApiIntake::read(std::string_view event) const {
@@ -105,11 +118,28 @@ Result<Interaction> ApiIntake::read(std::string_view event) const {
   return invalid_argument(std::string(streaming::to_string(reject)) + ": " + decoder.detail());
 }
 
-Result<Watermark> ApiIntake::take_read(const CallContext& context, std::span<const Interaction> events) {
-  const Passage::Entry taking(callers_);  // before the marks of erased users are looked at
+Result<Watermark> ApiIntake::take_read(const CallContext& context, std::span<const Interaction> events,
+                                       const Reservation* own) {
+  while (true) {
+    std::string reserved;
+    auto end = try_to_take_read(context, events, own, &reserved);
+    if (reserved.empty()) return end;
+    CAIRN_RETURN_IF_ERROR(reserved_.wait_until_free(context, reserved));
+  }
+}
+
+Result<Watermark> ApiIntake::try_to_take_read(const CallContext& context, std::span<const Interaction> events,
+                                              const Reservation* own, std::string* reserved) {
+  const Passage::Entry taking(callers_);  // before the marks of erased users and the reserved ids are looked at
   Records records;
+  const bool any_reserved = reserved_.any();
   for (const Interaction& event : events) {
     if (erased_ != nullptr && erased_->refuses(event)) return invalid_argument(kErasedWords);
+    const bool is_own = own != nullptr && event.event_id == own->id();
+    if (any_reserved && !is_own && reserved_.contains(event.event_id)) {
+      *reserved = event.event_id;
+      return Watermark{};
+    }
     streaming::append_decoded_record(event, &records.bytes);
     records.ends.push_back(records.bytes.size());
   }
@@ -126,20 +156,27 @@ Result<Watermark> ApiIntake::take_read(const CallContext& context, std::span<con
   return behind(end);
 }
 
-/// Decides, once and for all readers of the log, which events are refused, and tells the caller.
-IngestAck ApiIntake::judge(std::span<const std::string_view> events, Records* records) const {
+/// Decides, once and for all readers of the log, which events are refused, and tells the caller. `reserved`: see
+/// try_to_take(); null: reserved ids are like others.
+IngestAck ApiIntake::judge(std::span<const std::string_view> events, Records* records, std::string* reserved) const {
   constexpr std::size_t kRejectionsMax = 100;
   streaming::Decoder decoder(types_, options_, clock_);
   Interaction decoded;
   std::string padded;
   IngestAck ack;
+  std::uint64_t of_erased = 0;
+  const bool any_reserved = reserved != nullptr && reserved_.any();
   records->ends.reserve(events.size());
   for (std::size_t i = 0; i < events.size(); ++i) {
     padded.assign(events[i]).append(streaming::kPayloadPadding, '\0');
     const auto reject = decoder.decode(std::string_view(padded).substr(0, events[i].size()), &decoded);
+    if (any_reserved && reject == streaming::Reject::kNone && reserved_.contains(decoded.event_id)) {
+      *reserved = decoded.event_id;
+      return ack;
+    }
     if (reject == streaming::Reject::kNone && erased_ != nullptr && erased_->refuses(decoded)) {
       ++ack.rejected;
-      erased_->count_refused(1);
+      ++of_erased;
       streaming::append_erased_record(&records->bytes);
       if (ack.rejections.size() < kRejectionsMax) ack.rejections.push_back({i, kErasedWords});
     } else if (reject == streaming::Reject::kNone) {
@@ -154,6 +191,7 @@ IngestAck ApiIntake::judge(std::span<const std::string_view> events, Records* re
     }
     records->ends.push_back(records->bytes.size());
   }
+  if (of_erased > 0) erased_->count_refused(of_erased);
   return ack;
 }
 

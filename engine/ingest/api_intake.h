@@ -1,6 +1,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "cairn/call_context.h"
@@ -11,6 +12,7 @@
 #include "cairn/source_position.h"
 #include "engine/ingest/api_intake_calls.h"
 #include "engine/ingest/passage.h"
+#include "engine/ingest/reserved_ids.h"
 #include "engine/state/erased_users.h"
 #include "streaming/event_log.h"
 
@@ -38,14 +40,21 @@ class ApiIntake {
   /// An event that somebody handed in. Returns: INVALID_ARGUMENT, saying what is wrong with it.
   [[nodiscard]] Result<Interaction> read(std::string_view event) const;
 
-  /// Takes events that were read before: all or none, whatever happens. Returns: INVALID_ARGUMENT for one of a user who
-  /// was erased since; what take() returns.
-  [[nodiscard]] Result<Watermark> take_read(const CallContext& context, std::span<const Interaction> events);
+  /// Keeps an event id for one who is about to bring it. Those who were bringing it already are done when
+  /// wait_for_callers() returns, and what they brought is in the log; who comes later waits for the reservation's end.
+  using Reservation = ReservedIds::Reservation;
+  [[nodiscard]] ReservedIds& reserved_ids() noexcept { return reserved_; }
+
+  /// Takes events that were read before: all or none, whatever happens. `own`: the caller's, who does not wait for it;
+  /// null: he has none. Returns: INVALID_ARGUMENT for one of a user who was erased since; what take() returns.
+  [[nodiscard]] Result<Watermark> take_read(const CallContext& context, std::span<const Interaction> events,
+                                            const Reservation* own = nullptr);
 
   /// To be called before the log's beginning moves to `begin`: see TakenCalls::keep.
   [[nodiscard]] Status keep_calls(Offset begin) { return calls_.keep(begin); }
 
-  /// Waits for the calls that are being taken: they may hold events of a user who was erased just now.
+  /// Waits for the calls that are being taken: they may hold events of a user who was erased just now, or of an id that
+  /// was reserved just now.
   void wait_for_callers() { callers_.wait_for_those_inside(); }
 
  private:
@@ -53,7 +62,11 @@ class ApiIntake {
 
   Result<IngestAck> take_new(const CallContext& context, std::span<const std::string_view> events,
                              streaming::ApiCall* call);
-  IngestAck judge(std::span<const std::string_view> events, Records* records) const;
+  Result<IngestAck> try_to_take(const CallContext& context, std::span<const std::string_view> events,
+                                streaming::ApiCall* call, std::string* reserved);
+  Result<Watermark> try_to_take_read(const CallContext& context, std::span<const Interaction> events,
+                                     const Reservation* own, std::string* reserved);
+  IngestAck judge(std::span<const std::string_view> events, Records* records, std::string* reserved) const;
 
   const InteractionTypes& types_;
   const DecodeOptions options_;
@@ -61,6 +74,7 @@ class ApiIntake {
   streaming::EventLog& log_;
   state::ErasedUsers* const erased_;
   mutable Passage callers_;
+  ReservedIds reserved_;
   TakenCalls calls_;
 };
 

@@ -6,7 +6,6 @@
 #include <numeric>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 
 #include "cairn/kill_point.h"
@@ -66,7 +65,6 @@ std::vector<std::uint32_t> EventIds::mismatched(std::span<const Interaction> int
   if (!any_retractions_) return refused;
   // What the batch itself brings before one of its retractions counts too.
   std::unordered_map<EventFingerprint, EventNote, PrintHash> events;
-  std::unordered_set<EventFingerprint, PrintHash> retractions;
   for (std::uint32_t i = 0; i < interactions.size(); ++i) {
     const auto& [print, note] = prints_[i];
     if (interactions[i].event_id.empty()) continue;
@@ -74,15 +72,9 @@ std::vector<std::uint32_t> EventIds::mismatched(std::span<const Interaction> int
       events.try_emplace(print, note);
       continue;
     }
-    const EventFingerprint retraction = features::retraction_of(print);
-    if (memory_.contains(retraction) || retractions.contains(retraction)) continue;
     auto came = memory_.find(print);
     if (const auto here = events.find(print); !came && here != events.end()) came = here->second;
-    if (came && !features::may_be_alike(*came, note)) {
-      refused.push_back(i);
-    } else {
-      retractions.insert(retraction);
-    }
+    if (came && !features::may_be_alike(*came, note)) refused.push_back(i);
   }
   return refused;
 }
@@ -140,6 +132,17 @@ void EventIds::judge_one(std::uint32_t index, bool retracts, EventIdChanges* cha
       ++judged->unmatched;
       break;
   }
+}
+
+bool EventIds::retracted(std::string_view event_id, std::uint32_t contents) const noexcept {
+  const EventFingerprint print = features::fingerprint(event_id);
+  return memory_.retracted(print, memory_.find(print).value_or(EventNote{contents, 0}));
+}
+
+bool EventIds::retracted(std::string_view event_id) const noexcept {
+  const EventFingerprint print = features::fingerprint(event_id);
+  const auto came = memory_.find(print);
+  return came ? memory_.retracted(print, *came) : memory_.contains(features::retraction_of(print));
 }
 
 Status EventIds::recover(const storage::StateStore& store) {

@@ -44,10 +44,10 @@ class EventIds {
     return memory_.find(features::fingerprint(event_id));
   }
 
-  /// Whether a retraction of this id is remembered.
-  [[nodiscard]] bool retracted(std::string_view event_id) const noexcept {
-    return memory_.contains(features::retraction_of(features::fingerprint(event_id)));
-  }
+  /// Whether a retraction of the event of this id is remembered. Of an event that is not remembered: of the one that
+  /// says `contents`, or of any.
+  [[nodiscard]] bool retracted(std::string_view event_id, std::uint32_t contents) const noexcept;
+  [[nodiscard]] bool retracted(std::string_view event_id) const noexcept;
 
   /// What is to be done with the interactions of a batch, and what has become of those with which nothing is.
   struct Judged {

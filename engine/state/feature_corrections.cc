@@ -249,7 +249,7 @@ InexactRows FeatureState::inexact_rows() const {
 std::optional<FeatureState::Counted> FeatureState::counted_of_history(const Interaction& event) const {
   if (event.event_id.empty()) return Counted{.event = resolve(event)};
   const MutexLock no_apply(windows_->growing_mutex());
-  if (event_ids_.retracted(event.event_id)) return std::nullopt;
+  if (event_ids_.retracted(event.event_id, features::contents_print(event))) return std::nullopt;
   const auto note = event_ids_.find(event.event_id);
   if (!note) return Counted{.event = resolve(event)};
   // Another event came under this id, and it is that one that counts.

@@ -124,7 +124,7 @@ class FeatureState {
   /// What is remembered of an event_id, whatever source brought it.
   struct RememberedEvent {
     std::optional<features::EventNote> came;  ///< nullopt: no event
-    bool retracted = false;
+    bool retracted = false;                   ///< a retraction of it came; where no event came, one of any
   };
   [[nodiscard]] RememberedEvent remembered(std::string_view event_id) const;
 

@@ -11,7 +11,7 @@
 namespace cairn::upkeep {
 
 /// Removes from the API's log what every consumer of it has applied and holds in files of its own, which the loss of no
-/// log can touch.
+/// log can touch; but not its newest part (`EventLogOptions::kept_bytes`), in which corrections look events up.
 ///
 /// Threads: any.
 class LogTrimmer {

@@ -55,10 +55,10 @@ Order lock_order(pqxx::transaction_base& transaction) {
           .removed_fingerprint = row[3].as<std::string>()};
 }
 
-/// A memory that knows of the interactions' ids what the table knows.
+/// Makes the memory know of these prints what the table knows.
 /// Requires: lock_order() gave `newest` in this transaction.
-EventIdMemory recall(pqxx::transaction_base& transaction, std::span<const EventFingerprint> prints, const Order& order,
-                     std::uint64_t generation_ids) {
+void recall(pqxx::transaction_base& transaction, std::span<const EventFingerprint> prints,
+            const EventIdMemory::Newest& newest, EventIdMemory* memory) {
   std::vector<std::string> texts;
   texts.reserve(prints.size());
   for (const EventFingerprint& print : prints) texts.push_back(text(print));
@@ -68,16 +68,12 @@ EventIdMemory recall(pqxx::transaction_base& transaction, std::span<const EventF
       "(fingerprint, i), "
       "LATERAL (SELECT generation, contents FROM seen_event_ids AS s WHERE s.fingerprint = asked.fingerprint "
       "AND s.generation IN ($2::bigint, $2::bigint - 1) LIMIT 1) AS seen ORDER BY seen.generation",
-      array_text(texts), order.newest.generation);
-  EventIdMemory memory(generation_ids);
+      array_text(texts), newest.generation);
   for (const pqxx::row& row : rows) {
     features::EventNote note;
     if (!row[2].is_null()) note.contents = static_cast<std::uint32_t>(row[2].as<std::int32_t>());
-    memory.restore(row[1].as<std::uint64_t>(), prints[row[0].as<std::size_t>()], note);
+    memory->restore(row[1].as<std::uint64_t>(), prints[row[0].as<std::size_t>()], note);
   }
-  memory.resume(order.newest);
-  memory.retracted_in(order.retracted_in);
-  return memory;
 }
 
 void write_ids(pqxx::transaction_base& transaction, std::span<const NewId> ids, std::uint64_t oldest_generation) {
@@ -122,20 +118,44 @@ void remember(pqxx::transaction_base& transaction, std::span<const NewId> ids, c
 }
 
 /// What a memory must know to judge the interactions. Of an event also its retraction, where any is remembered.
-std::vector<EventFingerprint> prints_to_ask(std::span<const Interaction> interactions, const Order& order,
-                                            std::uint64_t generation_ids) {
-  EventIdMemory empty(generation_ids);
-  empty.resume(order.newest);
-  empty.retracted_in(order.retracted_in);
+std::vector<EventFingerprint> prints_to_ask(std::span<const Interaction> interactions, bool any_retractions) {
   std::vector<EventFingerprint> prints;
   for (const Interaction& interaction : interactions) {
     if (interaction.event_id.empty()) continue;
-    prints.push_back(features::fingerprint(interaction.event_id));
-    if (!interaction.retracts && !empty.has_retractions()) continue;
-    const EventFingerprint event = prints.back();
-    prints.push_back(features::retraction_of(event));
+    const EventFingerprint event = features::fingerprint(interaction.event_id);
+    prints.push_back(event);
+    if (interaction.retracts || any_retractions) prints.push_back(features::retraction_of(event));
+    if (interaction.retracts) prints.push_back(features::retraction_of(event, features::contents_print(interaction)));
   }
   return prints;
+}
+
+/// And what it must know beside that of events whose ids have a retraction: it may say something else than they do.
+std::vector<EventFingerprint> prints_to_ask_then(std::span<const Interaction> interactions,
+                                                 const EventIdMemory& memory) {
+  std::vector<EventFingerprint> prints;
+  for (const Interaction& interaction : interactions) {
+    if (interaction.event_id.empty() || interaction.retracts) continue;
+    const EventFingerprint event = features::fingerprint(interaction.event_id);
+    if (!memory.contains(features::retraction_of(event))) continue;
+    prints.push_back(features::retraction_of(event, features::contents_print(interaction)));
+  }
+  return prints;
+}
+
+EventIdMemory recall_all(pqxx::transaction_base& transaction, std::span<const Interaction> interactions,
+                         const Order& order, std::uint64_t generation_ids) {
+  EventIdMemory memory(generation_ids);
+  memory.resume(order.newest);
+  memory.retracted_in(order.retracted_in);
+  const bool any_retractions = memory.has_retractions();
+  recall(transaction, prints_to_ask(interactions, any_retractions), order.newest, &memory);
+  if (any_retractions) {
+    const auto more = prints_to_ask_then(interactions, memory);
+    if (!more.empty()) recall(transaction, more, order.newest, &memory);
+  }
+  memory.resume(order.newest);  // how many ids its generation has: those of others are counted too
+  return memory;
 }
 
 }  // namespace
@@ -152,7 +172,7 @@ Judged judge_ids(pqxx::transaction_base& transaction, std::span<const Interactio
     return judged;
   }
   const Order order = lock_order(transaction);
-  EventIdMemory memory = recall(transaction, prints_to_ask(interactions, order, generation_ids), order, generation_ids);
+  EventIdMemory memory = recall_all(transaction, interactions, order, generation_ids);
   std::vector<NewId> new_ids;
   for (std::size_t i = 0; i < interactions.size(); ++i) {
     auto fate = features::EventFate::kApply;

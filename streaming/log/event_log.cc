@@ -86,6 +86,8 @@ class FileEventLog final : public EventLog {
   Status undo(const Group& group, Status failure);
   void fail(Group& group, const Status& status) CAIRN_REQUIRES(mutex_);
   Result<Span> durable_from(Offset from, std::chrono::milliseconds wait) const CAIRN_EXCLUDES(mutex_);
+  /// How many of the segments, from the first on, trim(offset) removes.
+  [[nodiscard]] std::size_t trimmable(Offset offset) const CAIRN_REQUIRES(mutex_);
   static Result<Offset> end_of_given_up(const Segment& segment, Offset from, Offset end);
   Status explain_unreadable(const Segment& segment, Offset from) const CAIRN_EXCLUDES(mutex_);
 
@@ -330,7 +332,7 @@ Status FileEventLog::trim(Offset offset) {
     std::string path;
     {
       const MutexLock lock(mutex_);
-      if (segments_.size() < 2 || segments_[1]->start() > offset) break;
+      if (trimmable(offset) == 0) break;
       path = segments_.front()->path();
     }
     // Oldest first, each before it leaves the list: whatever stops this, what stays on disk has no hole. A read under
@@ -394,11 +396,19 @@ Status FileEventLog::copy(const std::string& directory) const {
 
 Offset FileEventLog::begin_after_trim(Offset offset) const {
   const MutexLock lock(mutex_);
-  Offset begin = segments_.front()->start();
-  for (const auto& segment : segments_) {
-    if (segment->start() <= offset) begin = std::max(begin, segment->start());
+  return segments_[trimmable(offset)]->start();
+}
+
+std::size_t FileEventLog::trimmable(Offset offset) const {
+  const Offset kept{durable_end_.value - static_cast<std::int64_t>(options_.kept_bytes)};
+  std::size_t count = 0;
+  while (count + 1 < segments_.size()) {
+    const Offset end = segments_[count + 1]->start();
+    const bool is_kept = end > kept && segments_.size() - count <= kKeptSegmentsMax;
+    if (end > offset || is_kept) break;
+    ++count;
   }
-  return begin;
+  return count;
 }
 
 void FileEventLog::close() {

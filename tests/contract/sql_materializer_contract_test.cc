@@ -191,6 +191,42 @@ TEST_CASE_TEMPLATE(
   CHECK(rows_after(retraction_of(event)) == 0);
 }
 
+TEST_CASE_TEMPLATE("a retraction withholds the event that says what it says, and no other of its id, in whatever order",
+                   Twin, MemoryTwin, PostgresTwin) {
+  Interaction event = interaction("p", 3'600'000, TypeIndex{3});
+  event.value = 4.5;
+  Interaction wrong = retraction_of(event);
+  wrong.user = UserId("somebody else");
+  Interaction wrong_too = retraction_of(event);
+  wrong_too.value = 4.0;
+  const Interaction right = retraction_of(event);
+  const Twin twin;
+  std::int64_t offset = 0;
+  std::vector<Interaction> kept;
+  std::vector<Interaction> told{event, wrong, wrong_too, right, right};
+  for (int round = 0; round < 60; ++round) {
+    // Every other round without the right ones; some rounds as one batch, some as many.
+    std::vector<Interaction> these(told.begin(), told.end() - (round % 2 == 0 ? 0 : 2));
+    std::mt19937 random(static_cast<std::uint32_t>(round));
+    std::shuffle(these.begin(), these.end(), random);
+    for (Interaction& one : these) one.event_id = "e" + std::to_string(round);
+    if (round % 2 == 1) {
+      kept.push_back(event);
+      kept.back().event_id = "e" + std::to_string(round);
+    }
+    const bool whole = round % 3 == 0;
+    for (std::size_t at = 0; at < these.size(); at += whole ? these.size() : 1) {
+      const auto batch = std::span(these).subspan(at, whole ? these.size() : 1);
+      const std::vector<SourcePosition> before =
+          offset == 0 ? std::vector<SourcePosition>{} : std::vector{position(offset)};
+      ++offset;
+      const auto applied = twin.roles.materializer->apply("s", batch, before, std::vector{position(offset)});
+      REQUIRE_MESSAGE(applied.ok(), applied.status().to_string());
+    }
+  }
+  check_tables(twin, expect(kept));
+}
+
 TEST_CASE("a minimum and a maximum that a retracted event had made are found anew in the rows of the hour") {
   const PostgresTwin twin;
   Materializer& materializer = *twin.roles.materializer;

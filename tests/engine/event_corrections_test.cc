@@ -3,7 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -76,6 +78,14 @@ std::string recommended(const Engine& engine) {
     text += item.place.id.str() + score;
   }
   return text;
+}
+
+void wait_until_exact(const Engine& engine) {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (engine.status({}).values_inexact > 0 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(20ms);  // nobody is told when a chore has done it
+  }
+  CHECK(engine.status({}).values_inexact == 0);
 }
 
 TEST_CASE("an event is retracted by its id alone while the log holds it, and answers are those without it") {
@@ -336,6 +346,9 @@ TEST_CASE(
   const std::string instead = event("p3", "c");
   const auto replaced = engine->correct_event({}, {.event_id = "a", .original = {}, .replacement = instead});
   CHECK(replaced.status().code() == StatusCode::kAlreadyExists);
+  const Status by_id = engine->correct_event({}, {.event_id = "b", .original = {}, .replacement = {}}).status();
+  CHECK(by_id.code() == StatusCode::kNotFound);
+  CHECK(by_id.message().find("'b' counts, but what it said is not in what the API's log still holds") == 6);
   const std::string counted = event("p2", "");
   REQUIRE(engine->correct_event({}, {.event_id = "b", .original = counted, .replacement = {}}).ok());
   catch_up(*engine);
@@ -457,12 +470,145 @@ TEST_CASE("a replacement whose event_id came before is refused by name, and the 
   CHECK(visits(*engine, "p4") == 0);
 }
 
-void wait_until_exact(const Engine& engine) {
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (engine.status({}).values_inexact > 0 && std::chrono::steady_clock::now() < deadline) {
-    std::this_thread::sleep_for(20ms);  // nobody is told when a chore has done it
+TEST_CASE("a retraction that is read before the event of another source withholds it when it says the same, or not") {
+  const test::TemporaryFolder folder;
+  std::ofstream(folder / "events.ndjson") << event("p2", "a", kThen, R"(,"retract":true)") << '\n'
+                                          << event("p1", "b", kThen, R"(,"retract":true)") << '\n'
+                                          << event("p2", "b", kThen, R"(,"retract":true)") << '\n';
+  auto engine = open(folder, {{"stream", folder / "events.ndjson", true}});
+  catch_up(*engine);
+  ingest(*engine, {event("p1", "a"), event("p1", "b")});
+  catch_up(*engine);
+  CHECK(visits(*engine, "p1") == 1);
+  CHECK(engine->status({}).events_withheld == 1);
+  CHECK(engine->status({}).retractions_unmatched == 3);
+  // It counts, so it can be replaced; and the other was retracted.
+  const std::string instead = event("p3", "");
+  const auto replaced = engine->correct_event({}, {.event_id = "a", .original = {}, .replacement = instead});
+  REQUIRE_MESSAGE(replaced.ok(), replaced.status().to_string());
+  CHECK(engine->correct_event({}, {.event_id = "b", .original = {}, .replacement = instead}).status().code() ==
+        StatusCode::kAlreadyExists);
+  catch_up(*engine);
+  CHECK(visits(*engine, "p1") == 0);
+  CHECK(visits(*engine, "p3") == 1);
+}
+
+TEST_CASE(
+    "an event and a replacement that are given one event_id at the same time: who is told that it replaces counts") {
+  const test::TemporaryFolder folder;
+  auto engine = open(folder);
+  int replaced = 0;
+  for (int round = 0; round < 40; ++round) {
+    CAPTURE(round);
+    const std::string id = "e" + std::to_string(round);
+    const std::string own = "own" + std::to_string(round);
+    // Of a place each: what counts is told by where.
+    ingest(*engine, {event("p1", id, kThen + round)});
+    StatusCode answer{};
+    std::atomic<int> ready{0};
+    {
+      const auto together = [&] {
+        ++ready;
+        while (ready < 4) std::this_thread::yield();
+      };
+      std::vector<std::jthread> callers;
+      callers.emplace_back([&] {
+        together();
+        const std::string instead = event("p2", own, kThen + round);
+        answer = engine->correct_event({}, {.event_id = id, .original = {}, .replacement = instead}).status().code();
+      });
+      for (int other = 0; other < 3; ++other) {
+        callers.emplace_back([&, other] {
+          together();
+          ingest(*engine, {event("p4", "plain" + std::to_string(3 * round + other)), event("p3", own)});
+        });
+      }
+    }
+    catch_up(*engine);
+    const bool took = answer == StatusCode::kOk;
+    CHECK((took || answer == StatusCode::kAlreadyExists));
+    replaced += took ? 1 : 0;
+    CHECK(visits(*engine, "p2") == replaced);
+    CHECK(visits(*engine, "p3") == round + 1 - replaced);
+    CHECK(visits(*engine, "p1") == round + 1 - replaced);
+    CHECK(visits(*engine, "p4") == 3 * (round + 1));
   }
-  CHECK(engine.status({}).values_inexact == 0);
+  MESSAGE(replaced, " of 40 replaced");
+}
+
+TEST_CASE(
+    "what was replaced by a call that told what counted is not replaced once more, whatever the log tells of it") {
+  const test::TemporaryFolder folder;
+  std::ofstream(folder / "events.ndjson") << event("p1", "a") << '\n';
+  auto engine = open(folder, {{"stream", folder / "events.ndjson", true}});
+  catch_up(*engine);
+  ingest(*engine, {event("p2", "a")});  // a repeat, which the log has and which changes nothing
+  const std::string counted = event("p1", "");
+  const auto replace = [&](const std::string& place) {
+    const std::string instead = event(place, "");
+    return engine->correct_event({}, {.event_id = "a", .original = counted, .replacement = instead}).status().code();
+  };
+  CHECK(replace("p3") == StatusCode::kOk);
+  CHECK(replace("p4") == StatusCode::kAlreadyExists);
+  catch_up(*engine);
+  CHECK(replace("p4") == StatusCode::kAlreadyExists);
+  CHECK(replace("p3") == StatusCode::kOk);  // the same call once more
+  catch_up(*engine);
+  CHECK(visits(*engine, "p1") == 0);
+  CHECK(visits(*engine, "p3") == 1);
+  CHECK(visits(*engine, "p4") == 0);
+}
+
+TEST_CASE("an original that has another position than what the log knows is refused, and leaves nothing that counts") {
+  const test::TemporaryFolder folder;
+  EngineOptions options;
+  options.state_dir = folder / "state";
+  options.state.free_bytes_min = 0;
+  options.decode.dedup_ids = 4;
+  auto engine = *Engine::open(options);
+  REQUIRE(engine->upsert_places({}, std::vector<Place>{{PlaceId("p1"), "", {40.7, -74.0}, "cafe"}}).ok());
+  ingest(*engine, {event("p1", "a", kThen, R"(,"lat":40.5,"lon":-74.25)")});
+  for (int i = 0; i < 12; ++i) ingest(*engine, {event("p1", "more" + std::to_string(i))});  // the state forgets it
+  catch_up(*engine);
+  const std::string elsewhere = event("p1", "", kThen, R"(,"lat":40.5,"lon":-74.5)");
+  const std::string nowhere = event("p1", "");
+  const std::string instead = event("p2", "");
+  for (const std::string& one : {elsewhere, nowhere}) {
+    const auto refused = engine->correct_event({}, {.event_id = "a", .original = one, .replacement = instead});
+    CHECK(refused.status().code() == StatusCode::kInvalidArgument);
+    CHECK(refused.status().message().find("position") != std::string::npos);
+  }
+  catch_up(*engine);
+  CHECK(visits(*engine, "p1") == 13);
+  CHECK(visits(*engine, "p2") == 0);
+  const std::string same = event("p1", "", kThen, R"(,"lat":40.5,"lon":-74.25)");
+  CHECK(engine->correct_event({}, {.event_id = "a", .original = same, .replacement = {}}).ok());
+}
+
+TEST_CASE("events of others are found by their id when somebody was erased, also after a restart") {
+  const test::TemporaryFolder folder;
+  auto engine = open(folder);
+  for (int i = 0; i < 6; ++i) ingest(*engine, {event("p1", "e" + std::to_string(i), kThen + i)});
+  // At a place of his own: what he leaves in counts of places is in no log.
+  ingest(*engine, {R"({"user_id":"bob","place_id":"elsewhere","type":"visit","ts":1700000000000,"event_id":"b"})"});
+  catch_up(*engine);
+  for (int round = 0; round < 3; ++round) {
+    REQUIRE(engine->erase_user({}, UserId("bob"))->complete());
+    REQUIRE(engine->checkpoint({}, folder / "copy").ok());  // puts what there is into table files
+    std::filesystem::remove_all(folder / "copy");
+    engine.reset();
+    engine = open(folder);
+    catch_up(*engine);
+    const auto found =
+        engine->correct_event({}, {.event_id = "e" + std::to_string(5 - round), .original = {}, .replacement = {}});
+    REQUIRE_MESSAGE(found.ok(), found.status().to_string());
+    CHECK(found->found_in == "event_log");
+    catch_up(*engine);
+    CHECK(visits(*engine, "p1") == 5 - round);
+    wait_until_exact(*engine);  // a chore, and those before it trim
+  }
+  CHECK(engine->correct_event({}, {.event_id = "b", .original = {}, .replacement = {}}).status().code() ==
+        StatusCode::kNotFound);
 }
 
 TEST_CASE("a history that is mended keeps the event whose retraction was refused, and not those that were taken back") {

@@ -3,7 +3,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <chrono>
+#include <string>
+#include <vector>
 
 #include "features/decay.h"
 #include "features/event_id_memory.h"
@@ -150,6 +153,52 @@ TEST_CASE("an event and its retraction are told apart, and remembered as long as
   CHECK_FALSE(memory.has_retractions());
   CHECK(memory.judge(fingerprint("b"), true).fate == EventFate::kUnmatched);
   CHECK(memory.judge(a, false).fate == EventFate::kApply);
+}
+
+TEST_CASE("an event counts unless a retraction says what it says, in whatever order they come and how often") {
+  constexpr EventNote kSays{11, 0};
+  const EventFingerprint id = fingerprint("e");
+  // 0 is the event; the others are retractions, of which the second says what the event says.
+  const std::vector<EventNote> says{kSays, {22, 0}, kSays, {33, 0}};
+  for (const bool right_comes : {false, true}) {
+    std::vector<std::size_t> told{0, 0, 1, 1, 3, 3};
+    if (right_comes) told.insert(told.end(), {2, 2});
+    std::sort(told.begin(), told.end());
+    do {
+      std::string order;
+      for (const std::size_t one : told) order += std::to_string(one);
+      CAPTURE(order);
+      EventIdMemory memory(100);
+      int counts = 0;
+      bool came = false;
+      for (const std::size_t one : told) {
+        const bool before = came;
+        const auto judgement = memory.judge(id, one > 0, says[one]);
+        came = came || one == 0;
+        counts += judgement.fate == EventFate::kApply ? 1 : judgement.fate == EventFate::kUndo ? -1 : 0;
+        const bool wrong = one == 1 || one == 3;
+        CHECK((judgement.fate == EventFate::kMismatch) == (before && wrong));
+        CHECK((counts == 0 || counts == 1));
+        if (came && !right_comes) CHECK(counts == 1);
+      }
+      CHECK(counts == (right_comes ? 0 : 1));
+      CHECK(memory.retracted(id, kSays) == right_comes);
+    } while (std::next_permutation(told.begin(), told.end()));
+  }
+}
+
+TEST_CASE("an event without a note is taken out once, whatever its retractions say") {
+  EventIdMemory memory(100);
+  const EventFingerprint id = fingerprint("e");
+  CHECK(memory.judge(id, false).fate == EventFate::kApply);
+  CHECK(memory.judge(id, true, {11, 0}).fate == EventFate::kUndo);
+  CHECK(memory.judge(id, true, {22, 0}).fate == EventFate::kRepeat);
+  CHECK(memory.judge(id, true, {11, 0}).fate == EventFate::kRepeat);
+  // And a retraction without one withholds any event.
+  const EventFingerprint other = fingerprint("f");
+  CHECK(memory.judge(other, true).fate == EventFate::kUnmatched);
+  CHECK(memory.judge(other, true, {22, 0}).fate == EventFate::kRepeat);
+  CHECK(memory.judge(other, false, {11, 0}).fate == EventFate::kWithhold);
 }
 
 }  // namespace

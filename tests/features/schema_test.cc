@@ -98,8 +98,8 @@ TEST_CASE("what cannot count as another type is refused by name") {
   CHECK(refused({{"save", {"visit"}}}) == "'save' is built in, and counts as itself");
   CHECK(refused({{"wish", {"purchase"}}}) ==
         "'wish' must count as view, click, visit, rate, save or dismiss, and not as 'purchase'");
-  CHECK(refused({{"wish", {"save", 0}}}) == "the weight of 'wish' must be a whole number from 1 to 100");
-  CHECK(refused({{"wish", {"save", 101}}}) == "the weight of 'wish' must be a whole number from 1 to 100");
+  CHECK(refused({{"wish", {"save", 0}}}) == "the weight of 'wish' must be a whole number from 1 to 100, not 0");
+  CHECK(refused({{"wish", {"save", 101}}}) == "the weight of 'wish' must be a whole number from 1 to 100, not 101");
   CHECK(refused({{"wish", {"save", 100}}}).empty());
 }
 

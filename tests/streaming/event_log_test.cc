@@ -151,6 +151,33 @@ TEST_CASE("the log goes over many segments and is trimmed by whole ones") {
   CHECK(append(*log, {"next"}) > begins[99]);
 }
 
+TEST_CASE("the newest part of the log is not trimmed, but not in more and more short segments") {
+  const test::TemporaryFolder scratch;
+  EventLogOptions options = options_at(scratch / "log", 1000);
+  options.kept_bytes = 3000;
+  auto log = open(options);
+  for (int i = 0; i < 100; ++i) append(*log, {std::string(88, 'x')});  // 100 bytes each
+  CHECK(log->end_offset() == Offset{10'000});
+  CHECK(log->begin_after_trim(log->end_offset()) == Offset{7'000});
+  REQUIRE(log->trim(log->end_offset()).ok());
+  CHECK(log->begin_offset() == Offset{7'000});
+  REQUIRE(log->trim(log->end_offset()).ok());
+  CHECK(log->begin_offset() == Offset{7'000});
+  // Each rewriting ends a segment, and what is in it is kept all the same.
+  const auto nothing = [](Offset, std::span<char>) { return false; };
+  REQUIRE(log->rewrite(nothing).ok());
+  REQUIRE(log->trim(log->end_offset()).ok());
+  CHECK(log->begin_offset() == Offset{7'000});
+  append(*log, {std::string(88, 'x')});
+  for (std::size_t i = 0; i < 2 * kKeptSegmentsMax; ++i) {
+    append(*log, {"y"});
+    REQUIRE(log->rewrite(nothing).ok());
+  }
+  REQUIRE(log->trim(log->end_offset()).ok());
+  CHECK(segment_files(scratch / "log").size() == kKeptSegmentsMax);
+  CHECK(log->begin_offset() == log->begin_after_trim(log->end_offset()));
+}
+
 TEST_CASE("offsets that are none are OUT_OF_RANGE") {
   const test::TemporaryFolder scratch;
   auto log = open(options_at(scratch / "log"));

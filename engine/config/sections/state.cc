@@ -82,7 +82,8 @@ Section state_section() {
           make_key<Config>(CAIRN_AT(engine.event_log_segment_bytes),
                            {.name = "event_log_segment",
                             .type = KeyType::kSize,
-                            .doc = "Size at which the log of accepted events begins a new file.",
+                            .doc = "Size at which the log of accepted events begins a new file. As much of it stays, "
+                                   "the newest, when everything has taken it in: corrections look events up there.",
                             .min = kMiB,
                             .max = 4 * kGiB}),
           make_key<Config>(CAIRN_AT(engine.idempotency.calls_max),

@@ -47,7 +47,8 @@ class InteractionTypes {
 
   /// Appends declared types. `counts_as`: what some of them count as, by name; the others count in no built-in view.
   /// Returns: INVALID_ARGUMENT for an empty, overlong (> 32 bytes) or repeated name, or more than kTypesMax in all; for
-  /// a name in `counts_as` that is not declared, a type there that is not built in, a weight that is out of range.
+  /// a name in `counts_as` that is not declared, a type there that is not built in, a weight that is out of range; the
+  /// message has the weight that was given.
   [[nodiscard]] static Result<InteractionTypes> with_declared(const std::vector<std::string>& declared,
                                                               const std::map<std::string, CountsAs>& counts_as = {}) {
     InteractionTypes types;
@@ -91,7 +92,7 @@ class InteractionTypes {
     }
     if (counts.weight < 1 || counts.weight > kCountsMax) {
       return invalid_argument("the weight of '" + name + "' must be a whole number from 1 to " +
-                              std::to_string(kCountsMax));
+                              std::to_string(kCountsMax) + ", not " + std::to_string(counts.weight));
     }
     counts_as_[type->value] = {*as, counts.weight};
     return ok_status();

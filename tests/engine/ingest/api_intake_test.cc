@@ -117,6 +117,37 @@ TEST_CASE("a call that is cancelled while its events are judged leaves none of t
   CHECK(f.log->end_offset() == before);
 }
 
+TEST_CASE("an event of an id that is reserved is taken when the reservation is over, and others at once") {
+  Fixture f;
+  ApiIntake intake(f.types, DecodeOptions{}, IdempotencyOptions{}, f.clock, *f.log);
+  const auto take = [&](const std::string& one, const CallContext& context) {
+    const std::string_view view = one;
+    return intake.take(context, {&view, 1}).status().code();
+  };
+  const std::string reserved = event("p", R"(,"event_id":"mine")");
+  const std::string other = event("p", R"(,"event_id":"other")");
+  Interaction own{UserId("u"), PlaceId("q"), TypeIndex{2}, kNow, {}, {}, "mine"};
+  Offset end;
+  std::jthread waiting;
+  {
+    const ApiIntake::Reservation reservation(intake.reserved_ids(), "mine");
+    intake.wait_for_callers();
+    CHECK(take(reserved, CallContext::within(20ms)) == StatusCode::kDeadlineExceeded);
+    CHECK(f.log->end_offset() == Offset{0});
+    CHECK(intake.take_read(CallContext::within(20ms), {&own, 1}).status().code() == StatusCode::kDeadlineExceeded);
+    CHECK(take(other, CallContext::within(60s)) == StatusCode::kOk);
+    CHECK(take(event("p"), CallContext::within(60s)) == StatusCode::kOk);
+    waiting = std::jthread([&] { CHECK(take(reserved, CallContext::within(60s)) == StatusCode::kOk); });
+    REQUIRE(intake.take_read(CallContext::within(60s), {&own, 1}, &reservation).ok());
+    end = f.log->end_offset();
+    intake.wait_for_callers();  // who waits is not inside
+  }
+  waiting.join();
+  CHECK(f.log->end_offset() > end);
+  f.consume({});
+  CHECK(f.sink.counts() == test::MemorySink::Counts{{"p", 3}, {"q", 1}});
+}
+
 TEST_CASE("a payload that imitates a record of the log is refused like any other garbage") {
   Fixture f;
   std::string twice;  // the imitation wrapped as a refused payload is
