@@ -186,7 +186,7 @@ std::shared_ptr<features::Row> FeatureState::unsettled_row_now(const std::string
 bool FeatureState::may_retract(const Interaction& retraction) const {
   const MutexLock no_apply(windows_->growing_mutex());
   const auto counted = event_ids_.find(retraction.event_id);
-  return !counted || features::may_be_alike(*counted, {features::contents_print(retraction), 0});
+  return !counted || features::may_be_of(*counted, retraction);
 }
 
 FeatureState::RememberedEvent FeatureState::remembered(std::string_view event_id) const {
@@ -253,7 +253,7 @@ std::optional<FeatureState::Counted> FeatureState::counted_of_history(const Inte
   const auto note = event_ids_.find(event.event_id);
   if (!note) return Counted{.event = resolve(event)};
   // Another event came under this id, and it is that one that counts.
-  if (!features::may_be_alike(*note, {features::contents_print(event), 0})) return std::nullopt;
+  if (!features::may_be_of(*note, event)) return std::nullopt;
   return as_counted(event, note->moment);
 }
 
