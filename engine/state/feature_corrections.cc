@@ -260,6 +260,19 @@ std::optional<FeatureState::Counted> FeatureState::counted_of_history(const Inte
 void FeatureState::History::add(std::span<const Interaction> events) {
   for (const Interaction& event : events) {
     const auto counted = state_.counted_of_history(event);
+/// The notes of a row, of the categories of today.
+std::vector<features::InexactEntry> FeatureState::renamed_notes(std::vector<features::InexactEntry> notes) const {
+  for (features::InexactEntry& note : notes) {
+    const auto& views = stored_.schema.views();
+    const auto of = std::find_if(views.begin(), views.end(), [&](const auto& view) { return view.id == note.view; });
+    if (of == views.end() || of->spec.dimension != Dimension::kCategory) continue;
+    note.dimension = catalog_.category_now(note.dimension);
+  }
+  std::sort(notes.begin(), notes.end());
+  notes.erase(std::unique(notes.begin(), notes.end()), notes.end());
+  return notes;
+}
+
     if (!counted) continue;
     state_.for_each_counted(*counted, [&](const std::string& key, const auto& changes) {
       const auto row = rows_.find(key);
@@ -281,10 +294,10 @@ Status FeatureState::mend(const History& history) {
     const auto stored = stored_row(key, *version);
     if (!stored.ok()) continue;  // it stays noted
     auto row = renamed_row_now(key, *version, stored->row);
-    std::vector<features::InexactEntry> left = noted->second;
+    std::vector<features::InexactEntry> left = renamed_notes(noted->second);
     const bool changed = features::mend(features::to_row(delta.entries()), row.get(), &left);
     if (changed) rebase_row(key, std::move(row));
-    if (left.size() < noted->second.size()) set_inexact(key, std::move(left));
+    if (left != noted->second) set_inexact(key, std::move(left));
   }
   windows_->grown();
   return ok_status();

@@ -1,6 +1,7 @@
 #include "engine/state/feature_state.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "engine/state/keys.h"
@@ -149,7 +150,11 @@ Status FeatureState::settle_cells(std::uint64_t place) {
   CAIRN_ASSIGN_OR_RETURN(const auto found, row_of(key));
   if (!found.row) return ok_status();
   const RowCache::RowPtr row = settled(found.row);
-  const std::uint64_t cell = catalog_.facts(place)->cell;
+  const features::PlaceFacts facts = *catalog_.facts(place);
+  const std::uint64_t cell = facts.cell;
+  const auto noted = inexact_.find(key);
+  const std::vector<features::InexactEntry> inexact =
+      noted == inexact_.end() ? std::vector<features::InexactEntry>() : settled_notes(noted->second, facts);
   // The removal and the additions are of one window, which is stored whole or not at all.
   erase_row(key);
   const auto version = windows_->current();
@@ -162,12 +167,27 @@ Status FeatureState::settle_cells(std::uint64_t place) {
     std::string cell_key;
     append_cell_key(features::cell_prefix(cell, view.spec.cell_precision), view.spec.cell_precision, &cell_key);
     version->growing->rows.add(cell_key, Window::hash(cell_key), changes);
+    std::vector<features::InexactEntry> of_cell;
+    std::copy_if(inexact.begin(), inexact.end(), std::back_inserter(of_cell),
+                 [&](const features::InexactEntry& one) { return one.view == view.id; });
+    note_inexact(cell_key, std::move(of_cell));
     std::vector<CellChange> told;
     const std::uint64_t of_view = features::cell_prefix(cell, view.spec.cell_precision);
     for (const features::Entry& entry : block->entries) told.push_back({of_view, view.id, entry});
     for (const CellObserver& observer : observers_.cells) observer(told);
   }
   return ok_status();
+}
+
+std::vector<features::InexactEntry> FeatureState::settled_notes(std::vector<features::InexactEntry> notes,
+                                                                const features::PlaceFacts& facts) const {
+  for (features::InexactEntry& note : notes) {
+    for (const features::WaitingView& waiting : stored_.schema.waiting()) {
+      if (note.view != waiting.by_place.id || !facts.category) continue;
+      note = {stored_.schema.views()[waiting.of].id, *facts.category};
+    }
+  }
+  return notes;
 }
 
 RowCache::RowPtr FeatureState::settled(RowCache::RowPtr row) const {

@@ -201,6 +201,9 @@ class FeatureState {
   /// Moves what waited for these places (dictionary ids) to the cells, if they are known now.
   void settle(std::span<const std::uint64_t> places) CAIRN_REQUIRES(windows_->growing_mutex());
   [[nodiscard]] Status settle_cells(std::uint64_t place) CAIRN_REQUIRES(windows_->growing_mutex());
+  /// What the notes of a row of what waits say where that goes to cells.
+  [[nodiscard]] std::vector<features::InexactEntry> settled_notes(std::vector<features::InexactEntry> notes,
+                                                                  const features::PlaceFacts& facts) const;
   /// What is stored of `key` and what is pending.
   [[nodiscard]] Result<RowCache::Found> row_of(const std::string& key) const;
   /// The row with all that waited in it for places that are known by now, and categories as they are called by now.
@@ -267,6 +270,7 @@ class FeatureState {
   Status for_each_stored(EntityKind kind,
                          const std::function<Status(std::string_view key, const features::Row& row)>& see) const;
   /// Tells `observer` of everything that the rows of a kind hold, and calls `keep` before more is applied. `number_of`
+  [[nodiscard]] std::vector<features::InexactEntry> renamed_notes(std::vector<features::InexactEntry> notes) const;
   /// reads a row's key.
   template <class Change>
   Status tell_of_rows(EntityKind kind, std::optional<std::uint64_t> (*number_of)(std::string_view),
