@@ -73,6 +73,30 @@ bool same_kind(const ViewBlock& block, const View& view) {
   return block.aggregate == view.spec.aggregate && block.half_life_ms == half_life;
 }
 
+/// How many entries a block can have by its dimension.
+std::size_t entries_possible(Dimension dimension) noexcept {
+  switch (dimension) {
+    case Dimension::kNone:
+      return 1;
+    case Dimension::kHourOfWeek:
+      return 168;
+    case Dimension::kType:
+      return InteractionTypes::kTypesMax;
+    default:
+      return std::numeric_limits<std::size_t>::max();
+  }
+}
+
+/// Whether the bound may have dropped the entry after the event had come, so that it began anew without it. What a
+/// bound drops is older than all that stays: where something is older than the event, nothing so new was ever dropped.
+bool may_have_begun_anew(const ViewBlock& block, const Change& change) noexcept {
+  if (block.aggregate == Aggregate::kSequence || block.max_entries == 0) return false;
+  if (block.entries.size() < block.max_entries) return false;
+  if (entries_possible(change.view->spec.dimension) <= block.max_entries) return false;
+  return std::all_of(block.entries.begin(), block.entries.end(),
+                     [&](const Entry& entry) { return entry.value.newest_ms >= change.value.newest_ms; });
+}
+
 void take_out_one(const Change& change, Row* row, TakenOut* taken) {
   ViewBlock* const block = find_block(row, change.view->id);
   if (block == nullptr || !same_kind(*block, *change.view)) {
@@ -85,6 +109,7 @@ void take_out_one(const Change& change, Row* row, TakenOut* taken) {
     return;
   }
   ++taken->values;
+  if (may_have_begun_anew(*block, change)) ++taken->lost;
   if (at->value.count <= change.value.count) {
     block->entries.erase(at);
     // As in a row that the event never came to.
