@@ -45,7 +45,7 @@ Status FeatureState::recover() {
   CAIRN_RETURN_IF_ERROR(recover_ids(store_, &place_ids_, &category_ids_));
   CAIRN_RETURN_IF_ERROR(catalog_.load());
   CAIRN_RETURN_IF_ERROR(event_ids_.recover(store_));
-  CAIRN_RETURN_IF_ERROR(past_weights_.recover(store_, views_, types_, event_ids_.oldest_moment(), &catalog_));
+  CAIRN_RETURN_IF_ERROR(past_schemas_.recover(store_, views_, types_, event_ids_.oldest_moment(), &catalog_));
   CAIRN_RETURN_IF_ERROR(catalog_.forget_moments_before(std::min(event_ids_.oldest_moment(), catalog_.moment())));
   CAIRN_RETURN_IF_ERROR(recover_progress(store_, &progress_));
   event_ids_.retracted_in(progress_.counters().corrections.retracted_in);
@@ -207,7 +207,7 @@ RowCache::RowPtr FeatureState::settled(RowCache::RowPtr row) const {
 Status FeatureState::delete_places(std::span<const PlaceId> ids, PlaceHistory history, EventTime now) {
   if (history == PlaceHistory::kErase) {
     CAIRN_RETURN_IF_ERROR(catalog_.check_removal(ids, history));
-    forget_places(ids);
+    CAIRN_RETURN_IF_ERROR(forget_places(ids));
     // Stored before the deletion is: a crash in between leaves places without a history, and the caller without an
     // answer, who deletes them again.
     CAIRN_RETURN_IF_ERROR(flush());
@@ -215,11 +215,17 @@ Status FeatureState::delete_places(std::span<const PlaceId> ids, PlaceHistory hi
   return catalog_.remove(ids, history, now);
 }
 
-void FeatureState::forget_places(std::span<const PlaceId> ids) {
+Status FeatureState::forget_places(std::span<const PlaceId> ids) {
   const MutexLock no_apply(windows_->growing_mutex());
+  // So that a retraction knows which events came before, and takes nothing of them out of what comes now. A moment that
+  // ends for nothing, because of a crash, does no harm.
+  const std::uint32_t moment = catalog_.moment();
+  CAIRN_RETURN_IF_ERROR(catalog_.end_moment());
   for (const PlaceId& id : ids) {
     const auto place = place_ids_.find(id.str());
     if (!place) continue;
+    auto [note, moments] = catalog_.note_erased(*place, moment);
+    windows_->current()->growing->marks.push_back({std::move(note), std::move(moments)});
     std::string key;
     append_place_key(*place, &key);
     erase_row(key);
@@ -231,6 +237,7 @@ void FeatureState::forget_places(std::span<const PlaceId> ids) {
     }
     for (const PlaceForgetter& forget : forgetters_) forget(*place);
   }
+  return ok_status();
 }
 
 Result<EventTime> FeatureState::erase_user(const UserId& user, EventTime at) {

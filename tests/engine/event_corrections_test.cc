@@ -533,4 +533,34 @@ TEST_CASE("values of events that came before their place are exact after a retra
   }
 }
 
+TEST_CASE("what began anew after an event had come is left alone when the event is retracted") {
+  const test::TemporaryFolder folder;
+  auto engine = open(folder);
+  ingest(*engine, {event("p1", "erased", kThen), event("p2", "undeclared", kThen)});
+  catch_up(*engine);
+  REQUIRE(engine->delete_places({}, std::vector<PlaceId>{PlaceId("p1")}, PlaceHistory::kErase).ok());
+  REQUIRE(engine->close().ok());
+  engine.reset();
+  EngineOptions options;
+  options.state_dir = folder / "state";
+  options.state.free_bytes_min = 0;
+  options.feature_views = {{.name = "place_types", .entity = EntityKind::kPlace, .dimension = Dimension::kType}};
+  auto opened = Engine::open(options);
+  REQUIRE_MESSAGE(opened.ok(), opened.status().to_string());
+  engine = *std::move(opened);
+  ingest(*engine, {event("p1", "again", kThen + 1'000), event("p2", "declared", kThen + 1'000)});
+  catch_up(*engine);
+  for (const char* id : {"erased", "undeclared"}) {
+    REQUIRE(engine->correct_event({}, {.event_id = id, .original = {}, .replacement = {}}).ok());
+  }
+  catch_up(*engine);
+  CHECK(visits(*engine, "p1") == 1);
+  CHECK(visits(*engine, "p2") == 1);
+  const auto answer = engine->get_features({}, {EntityKind::kPlace, {"p2"}, {"place_types"}, {}});
+  REQUIRE_MESSAGE(answer.ok(), answer.status().to_string());
+  CHECK(answer->entities.at(0).vectors.at(0).entries.at(0).count == 1);
+  CHECK(engine->status({}).events_retracted == 2);
+  CHECK(engine->status({}).retracted_values_lost == 0);
+}
+
 }  // namespace
