@@ -167,6 +167,18 @@ TEST_CASE("a decayed sum of as many other events mends nothing, and one of the s
   CHECK(inexact.empty());
 }
 
+TEST_CASE("a decayed sum of events that weigh nothing is mended, whatever rounding has left of it") {
+  const View view = view_of(Aggregate::kDecayedSum);
+  const Value fresh{.count = 1, .newest_ms = 3'600'000};
+  for (const double left : {1e-15, 0.5}) {
+    const DecayedSum rest = decayed(left, decay_time(3'600'000, 3'600'000));
+    Row row = row_of(view, {.count = 1, .mantissa = rest.mantissa, .exponent = rest.exponent, .newest_ms = 9'000'000});
+    std::vector<InexactEntry> inexact{{7, 3}};
+    CHECK(mend(row_of(view, fresh), &row, &inexact) == (left < 0.1));
+    CHECK(inexact.empty() == (left < 0.1));
+  }
+}
+
 TEST_CASE("an event and its retraction are told apart, and remembered as long as ids are") {
   EventIdMemory memory(2);  // ids in a generation
   const EventFingerprint a = fingerprint("a");
