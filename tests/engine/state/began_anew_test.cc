@@ -569,9 +569,12 @@ TEST_CASE("a state that was written without the views of its time has those that
   const Interaction first = visit("p0", kHour, "first");
   f.apply({first});
   REQUIRE(f.state->flush().ok());
-  // One configuration that is not over yet, in which no type counts as another.
+  // A configuration that is not over yet, in which no type counts as another: its last moment, and how many types.
+  std::string stored(8, '\0');
+  SUBCASE("it was the first") {}
+  SUBCASE("there was one before, until the first moment") { stored.insert(0, std::string("\1\0\0\0\0\0\0\0", 8)); }
   storage::WriteBatch batch;
-  batch.put(storage::Family::kMeta, "engine/weights", std::string(8, '\0'));
+  batch.put(storage::Family::kMeta, "engine/weights", stored);
   REQUIRE(f.store->write(std::move(batch), storage::Durability::kSynced).ok());
   f.close_and_open();
   f.declare({places, types});
