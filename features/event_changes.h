@@ -67,7 +67,9 @@ class EventChanges {
   }
 
   /// Whether an event of the type adds something that depends on what is known of its place.
-  [[nodiscard]] bool waits(TypeIndex type) const noexcept { return waiting_types_[type.value]; }
+  [[nodiscard]] bool waits(TypeIndex type) const noexcept {
+    return type.value < waiting_types_.size() && waiting_types_[type.value];  // without views there are none
+  }
 
   /// Appends what the event changes of its entity in the group; of an event that waits also what it adds to
   /// Schema::waiting(). A group of cells may be asked without a cell: its changes are those of the place's row of what

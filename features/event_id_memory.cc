@@ -59,6 +59,10 @@ std::uint32_t contents_print(const Interaction& event) noexcept {
   return print == 0 ? 1 : print;
 }
 
+bool may_be_of(const EventNote& note, const Interaction& event) noexcept {
+  return may_be_alike(note, {contents_print(event), 0});
+}
+
 void EventIdMemory::prefetch(const EventFingerprint& id) const noexcept {
   for (const Set& set : sets_) set.prefetch(id);
 }

@@ -61,6 +61,9 @@ struct RememberedId {
   return a.contents == b.contents || a.contents == 0 || b.contents == 0;
 }
 
+/// Whether the note may be of what this event says, or this retraction.
+[[nodiscard]] bool may_be_of(const EventNote& note, const Interaction& event) noexcept;
+
 /// What is to be done with an event, or with a retraction, that has an id.
 enum class EventFate : std::uint8_t {
   kApply,     ///< an event that is new

@@ -73,6 +73,30 @@ bool same_kind(const ViewBlock& block, const View& view) {
   return block.aggregate == view.spec.aggregate && block.half_life_ms == half_life;
 }
 
+/// How many entries a block can have by its dimension.
+std::size_t entries_possible(Dimension dimension) noexcept {
+  switch (dimension) {
+    case Dimension::kNone:
+      return 1;
+    case Dimension::kHourOfWeek:
+      return 168;
+    case Dimension::kType:
+      return InteractionTypes::kTypesMax;
+    default:
+      return std::numeric_limits<std::size_t>::max();
+  }
+}
+
+/// Whether the bound may have dropped the entry after the event had come, so that it began anew without it. What a
+/// bound drops is older than all that stays: where something is older than the event, nothing so new was ever dropped.
+bool may_have_begun_anew(const ViewBlock& block, const Change& change) noexcept {
+  if (block.aggregate == Aggregate::kSequence || block.max_entries == 0) return false;
+  if (block.entries.size() < block.max_entries) return false;
+  if (entries_possible(change.view->spec.dimension) <= block.max_entries) return false;
+  return std::all_of(block.entries.begin(), block.entries.end(),
+                     [&](const Entry& entry) { return entry.value.newest_ms >= change.value.newest_ms; });
+}
+
 void take_out_one(const Change& change, Row* row, TakenOut* taken) {
   ViewBlock* const block = find_block(row, change.view->id);
   if (block == nullptr || !same_kind(*block, *change.view)) {
@@ -85,6 +109,7 @@ void take_out_one(const Change& change, Row* row, TakenOut* taken) {
     return;
   }
   ++taken->values;
+  if (may_have_begun_anew(*block, change)) ++taken->lost;
   if (at->value.count <= change.value.count) {
     block->entries.erase(at);
     // As in a row that the event never came to.
@@ -99,17 +124,21 @@ void take_out_one(const Change& change, Row* row, TakenOut* taken) {
 }
 
 /// Whether these are one sum but for rounding, which differs with the order of the events and with what was taken out.
-bool alike(const Value& a, const Value& b) noexcept {
+bool alike(const Value& fresh, const Value& kept, std::int64_t half_life_ms) noexcept {
   constexpr double kOfIt = 1e-6;
-  const DecayedSum off = add({a.mantissa, a.exponent}, {-b.mantissa, b.exponent});
-  if (off.mantissa == 0.0 || b.mantissa == 0.0) return off.mantissa == 0.0;
-  return std::abs(off.mantissa / b.mantissa) * std::exp2(static_cast<double>(off.exponent - b.exponent)) <= kOfIt;
+  const DecayedSum off = add({fresh.mantissa, fresh.exponent}, {-kept.mantissa, kept.exponent});
+  if (off.mantissa == 0.0) return true;
+  DecayedSum of{kept.mantissa, kept.exponent};
+  // Of events that weigh nothing, or cancel out, rounding is all there is: it is little beside an event of weight 1.
+  if (fresh.mantissa == 0.0) of = decayed(1.0, decay_time(fresh.newest_ms, half_life_ms));
+  if (of.mantissa == 0.0) return false;
+  return std::abs(off.mantissa / of.mantissa) * std::exp2(static_cast<double>(off.exponent - of.exponent)) <= kOfIt;
 }
 
 /// Whether `fresh` can be made of the very events that are behind `kept`.
-bool same_events(Aggregate aggregate, const Value& fresh, const Value& kept) noexcept {
+bool same_events(const ViewBlock& block, const Value& fresh, const Value& kept) noexcept {
   if (fresh.count != kept.count || fresh.newest_ms > kept.newest_ms) return false;
-  switch (aggregate) {
+  switch (block.aggregate) {
     case Aggregate::kSum:
     case Aggregate::kMean:
       return fresh.micros == kept.micros || at_an_end(kept.micros);
@@ -118,7 +147,7 @@ bool same_events(Aggregate aggregate, const Value& fresh, const Value& kept) noe
     case Aggregate::kMax:
       return fresh.micros <= kept.micros;
     case Aggregate::kDecayedSum:
-      return alike(fresh, kept);
+      return alike(fresh, kept, block.half_life_ms);
     default:
       return true;
   }
@@ -144,7 +173,7 @@ bool mend(const Row& fresh, Row* row, std::vector<InexactEntry>* inexact) {
     const auto found = std::lower_bound(from->entries.begin(), from->entries.end(), one.dimension,
                                         [](const Entry& entry, std::uint64_t d) { return entry.dimension < d; });
     if (found == from->entries.end() || found->dimension != one.dimension) return false;
-    if (!same_events(block->aggregate, found->value, kept->value)) return false;
+    if (!same_events(*block, found->value, kept->value)) return false;
     Value mended = found->value;
     if (block->aggregate == Aggregate::kDecayedSum) {  // it was right but for rounding all the time
       mended.mantissa = kept->value.mantissa;

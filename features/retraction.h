@@ -20,8 +20,8 @@ struct InexactEntry {
 /// What became of a retraction in a row.
 struct TakenOut {
   std::size_t values = 0;  ///< that held the event and do not any more
-  /// That did not hold it: the entry was dropped (`max_entries`, fading, an erasure), or the event counted elsewhere
-  /// because the catalogue said something else of its place then. They stay as they are.
+  /// That did not hold it: the entry was dropped (`max_entries`, fading). They stay as they are. And those that may
+  /// have been dropped by `max_entries` and begun anew since: they are among `values`, and too low if they did.
   std::size_t lost = 0;
   std::vector<InexactEntry> inexact;
 };

@@ -387,6 +387,11 @@ Status Catalog::end_moment(storage::WriteBatch batch) {
   return ok_status();
 }
 
+std::pair<std::string, std::string> Catalog::note_erased(std::uint64_t place, std::uint32_t moment) {
+  const WriterLock lock(mutex_);
+  return past_.erase(place, moment);
+}
+
 PastFacts::Then Catalog::facts_at(std::uint64_t place, std::uint32_t moment) const {
   const ReaderLock lock(mutex_);
   PastFacts::Then then = past_.at(place, moment, place < facts_.size() ? facts_[place] : Facts{});

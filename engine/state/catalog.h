@@ -52,7 +52,10 @@ class Catalog {
   /// While it is held no moment ends by itself: what resolve() says is of moment().
   [[nodiscard]] SharedMutex& steady() const CAIRN_RETURN_CAPABILITY(steady_) { return steady_; }
   /// Ends the moment, in one write with `batch`.
-  Status end_moment(storage::WriteBatch batch);
+  Status end_moment(storage::WriteBatch batch = {});
+  /// What was counted for a place until the end of a moment is erased. Returns: key and value of the note of that, to
+  /// be stored in one write with the erasure.
+  std::pair<std::string, std::string> note_erased(std::uint64_t place, std::uint32_t moment) CAIRN_EXCLUDES(mutex_);
   /// What the place's facts were at a moment, and what has become of them. Categories are those of by now.
   [[nodiscard]] PastFacts::Then facts_at(std::uint64_t place, std::uint32_t moment) const;
   /// Nobody will ask for moments before this one any more. Of what is stored nothing else may change meanwhile.

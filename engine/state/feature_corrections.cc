@@ -21,6 +21,11 @@ bool is_by_place(std::string_view key) {
   return place_of_key(key).has_value() || waiting_place_of_key(key).has_value();
 }
 
+bool has_view(const features::Schema& schema, std::uint32_t id) {
+  const auto& views = schema.views();
+  return std::any_of(views.begin(), views.end(), [id](const features::View& view) { return view.id == id; });
+}
+
 /// Everything that a row holds, as changes of the place or cell of that number. `row`: null for one without anything.
 template <class Change>
 std::vector<Change> all_of(std::uint64_t number, const features::Row* row) {
@@ -40,14 +45,17 @@ ResolvedEvent FeatureState::resolve(const Interaction& event) const {
   return resolved;
 }
 
-/// Where an event was counted that was applied at `moment`: the catalogue may say something else of its place by now.
+/// How and where an event was counted that was applied at `moment`: there may be other views by now, and the catalogue
+/// may say something else of its place.
 FeatureState::Counted FeatureState::as_counted(const Interaction& event, std::uint32_t moment) const {
   Counted counted{.event = resolve(event)};
   counted.noted = moment != 0;
-  counted.weighed = past_weights_.at(moment);
+  counted.then = past_schemas_.at(moment);
   ResolvedEvent& resolved = counted.event;
   if (resolved.place == kNoPlace) return counted;
   const PastFacts::Then then = catalog_.facts_at(resolved.place, moment);
+  counted.erased = then.erased;
+  counted.dropped = then.dropped;
   if (!then.changed) {
     if (resolved.category) resolved.category = catalog_.category_now(*resolved.category);
     return counted;
@@ -67,7 +75,9 @@ FeatureState::Counted FeatureState::as_counted(const Interaction& event, std::ui
   resolved.cell = features::cell_of(std::nullopt, event.position);
   if (!then.coming) return counted;
   counted.came = true;
-  if (resolved.cell) return counted;
+  if (resolved.cell || counted.dropped) return counted;
+  const PastSchemas::Then* const came = past_schemas_.at(then.came_in);
+  counted.came_by = came != nullptr ? &came->schema : &stored_.schema;
   counted.in_cells = resolved;
   counted.in_cells->waits = false;
   counted.in_cells->category = then.coming->category;
@@ -76,16 +86,19 @@ FeatureState::Counted FeatureState::as_counted(const Interaction& event, std::ui
 }
 
 void FeatureState::for_each_counted(const Counted& counted, const Accumulator::VisitRow& visit) const {
-  if (!counted.came) return accumulator_.for_each_row(counted.event, visit, counted.weighed);
-  const Accumulator::VisitRow elsewhere = [&visit](const std::string& key, const auto& changes) {
-    if (!waiting_place_of_key(key)) visit(key, changes);
+  const features::EventChanges* const by = counted.then != nullptr ? counted.then->changes.get() : nullptr;
+  const Accumulator::VisitRow where_left = [&](const std::string& key, const auto& changes) {
+    const bool waits_no_more = (counted.came || counted.dropped) && waiting_place_of_key(key);
+    if (!waits_no_more && !(counted.erased && place_of_key(key))) visit(key, changes);
   };
-  accumulator_.for_each_row(counted.event, elsewhere, counted.weighed);
+  accumulator_.for_each_row(counted.event, where_left, by);
   if (!counted.in_cells) return;
-  const Accumulator::VisitRow in_cells = [&visit](const std::string& key, const auto& changes) {
-    if (cell_of_key(key)) visit(key, changes);
+  const Accumulator::VisitRow in_cells = [&](const std::string& key, std::vector<features::Change> changes) {
+    if (!cell_of_key(key)) return;
+    std::erase_if(changes, [&](const auto& change) { return !has_view(*counted.came_by, change.view->id); });
+    if (!changes.empty()) visit(key, changes);
   };
-  accumulator_.for_each_row(*counted.in_cells, in_cells, counted.weighed);
+  accumulator_.for_each_row(*counted.in_cells, in_cells, by);
 }
 
 std::size_t FeatureState::drop_unsure(const std::string& key, std::vector<features::Change>* changes) {
@@ -130,10 +143,10 @@ void FeatureState::undo(std::uint32_t index, const ReadVersion& version, Retract
   // A place that came with this very batch has its number now.
   if (event.place == kNoPlace) event.place = place_ids_.find(event.interaction->place.str()).value_or(kNoPlace);
   ++totals->retracted;
-  if (event.waits && !counted.unsure && !counted.came && waiting_.contains(event.place))
-    waiting_.add(event.place, ~std::uint64_t{0});  // one less
+  bool waited = false;
   using Changes = std::vector<features::Change>;
   const auto take_out = [&](const std::string& key, const Changes& changes) CAIRN_REQUIRES(windows_->growing_mutex()) {
+    waited = waited || waiting_place_of_key(key);
     const auto found = rows.stored.try_emplace(key, RowCache::RowPtr()).first;
     if (!found->second) {
       totals->values_lost += changes.size();
@@ -144,6 +157,7 @@ void FeatureState::undo(std::uint32_t index, const ReadVersion& version, Retract
     if (counted.unsure) totals->values_lost += drop_unsure(key, &sure);
     // What waits in the row goes on waiting: it follows its place, as it would had this event never been.
     auto row = counted.noted ? renamed_row_now(key, version, *found->second) : row_now(key, version, *found->second);
+    if (counted.then != nullptr) rename_categories(counted.then->schema, row.get());  // of views that are gone
     features::take_out(sure, row.get(), &taken);
     totals->values_lost += taken.lost;
     if (taken.values == 0) return;
@@ -151,6 +165,8 @@ void FeatureState::undo(std::uint32_t index, const ReadVersion& version, Retract
     rebase_row(key, std::move(row));
   };
   for_each_counted(counted, take_out);
+  if (waited && !counted.unsure && waiting_.contains(event.place))
+    waiting_.add(event.place, ~std::uint64_t{0});  // one less
   CAIRN_KILL_POINT("retraction.undone");
 }
 
@@ -167,9 +183,14 @@ std::shared_ptr<features::Row> FeatureState::row_now(const std::string& key, con
 std::shared_ptr<features::Row> FeatureState::renamed_row_now(const std::string& key, const ReadVersion& version,
                                                              const RowCache::RowPtr& stored) const {
   auto row = unsettled_row_now(key, version, stored);
-  const auto now = [this](std::uint64_t category) { return catalog_.category_now(category); };
-  if (catalog_.any_renamed()) features::rename_categories(stored_.schema, now, row.get());
+  rename_categories(stored_.schema, row.get());
   return row;
+}
+
+void FeatureState::rename_categories(const features::Schema& schema, features::Row* row) const {
+  if (!catalog_.any_renamed()) return;
+  features::rename_categories(
+      schema, [this](std::uint64_t category) { return catalog_.category_now(category); }, row);
 }
 
 std::shared_ptr<features::Row> FeatureState::unsettled_row_now(const std::string& key, const ReadVersion& version,
@@ -186,7 +207,7 @@ std::shared_ptr<features::Row> FeatureState::unsettled_row_now(const std::string
 bool FeatureState::may_retract(const Interaction& retraction) const {
   const MutexLock no_apply(windows_->growing_mutex());
   const auto counted = event_ids_.find(retraction.event_id);
-  return !counted || features::may_be_alike(*counted, {features::contents_print(retraction), 0});
+  return !counted || features::may_be_of(*counted, retraction);
 }
 
 FeatureState::RememberedEvent FeatureState::remembered(std::string_view event_id) const {
@@ -239,6 +260,19 @@ void FeatureState::set_inexact(const std::string& key, std::vector<features::Ine
   }
 }
 
+/// The notes of a row, of the categories of today.
+std::vector<features::InexactEntry> FeatureState::renamed_notes(std::vector<features::InexactEntry> notes) const {
+  for (features::InexactEntry& note : notes) {
+    const auto& views = stored_.schema.views();
+    const auto of = std::find_if(views.begin(), views.end(), [&](const auto& view) { return view.id == note.view; });
+    if (of == views.end() || of->spec.dimension != Dimension::kCategory) continue;
+    note.dimension = catalog_.category_now(note.dimension);
+  }
+  std::sort(notes.begin(), notes.end());
+  notes.erase(std::unique(notes.begin(), notes.end()), notes.end());
+  return notes;
+}
+
 InexactRows FeatureState::inexact_rows() const {
   const MutexLock no_apply(windows_->growing_mutex());
   return inexact_;
@@ -253,7 +287,7 @@ std::optional<FeatureState::Counted> FeatureState::counted_of_history(const Inte
   const auto note = event_ids_.find(event.event_id);
   if (!note) return Counted{.event = resolve(event)};
   // Another event came under this id, and it is that one that counts.
-  if (!features::may_be_alike(*note, {features::contents_print(event), 0})) return std::nullopt;
+  if (!features::may_be_of(*note, event)) return std::nullopt;
   return as_counted(event, note->moment);
 }
 
@@ -266,7 +300,10 @@ void FeatureState::History::add(std::span<const Interaction> events) {
       if (row == rows_.end()) return;
       std::vector<features::Change> sure = changes;
       if (counted->unsure) drop_unsure(key, &sure);
-      for (const features::Change& change : sure) row->second.add(change);
+      for (features::Change& change : sure) {
+        change.view = views_.try_emplace(change.view->id, change.view).first->second;
+        row->second.add(change);
+      }
     });
   }
 }
@@ -281,10 +318,10 @@ Status FeatureState::mend(const History& history) {
     const auto stored = stored_row(key, *version);
     if (!stored.ok()) continue;  // it stays noted
     auto row = renamed_row_now(key, *version, stored->row);
-    std::vector<features::InexactEntry> left = noted->second;
+    std::vector<features::InexactEntry> left = renamed_notes(noted->second);
     const bool changed = features::mend(features::to_row(delta.entries()), row.get(), &left);
     if (changed) rebase_row(key, std::move(row));
-    if (left.size() < noted->second.size()) set_inexact(key, std::move(left));
+    if (left != noted->second) set_inexact(key, std::move(left));
   }
   windows_->grown();
   return ok_status();

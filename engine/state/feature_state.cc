@@ -1,6 +1,7 @@
 #include "engine/state/feature_state.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "engine/state/keys.h"
@@ -44,7 +45,7 @@ Status FeatureState::recover() {
   CAIRN_RETURN_IF_ERROR(recover_ids(store_, &place_ids_, &category_ids_));
   CAIRN_RETURN_IF_ERROR(catalog_.load());
   CAIRN_RETURN_IF_ERROR(event_ids_.recover(store_));
-  CAIRN_RETURN_IF_ERROR(past_weights_.recover(store_, views_, types_, event_ids_.oldest_moment(), &catalog_));
+  CAIRN_RETURN_IF_ERROR(past_schemas_.recover(store_, views_, types_, event_ids_.oldest_moment(), &catalog_));
   CAIRN_RETURN_IF_ERROR(catalog_.forget_moments_before(std::min(event_ids_.oldest_moment(), catalog_.moment())));
   CAIRN_RETURN_IF_ERROR(recover_progress(store_, &progress_));
   event_ids_.retracted_in(progress_.counters().corrections.retracted_in);
@@ -149,7 +150,11 @@ Status FeatureState::settle_cells(std::uint64_t place) {
   CAIRN_ASSIGN_OR_RETURN(const auto found, row_of(key));
   if (!found.row) return ok_status();
   const RowCache::RowPtr row = settled(found.row);
-  const std::uint64_t cell = catalog_.facts(place)->cell;
+  const features::PlaceFacts facts = *catalog_.facts(place);
+  const std::uint64_t cell = facts.cell;
+  const auto noted = inexact_.find(key);
+  const std::vector<features::InexactEntry> inexact =
+      noted == inexact_.end() ? std::vector<features::InexactEntry>() : settled_notes(noted->second, facts);
   // The removal and the additions are of one window, which is stored whole or not at all.
   erase_row(key);
   const auto version = windows_->current();
@@ -162,12 +167,27 @@ Status FeatureState::settle_cells(std::uint64_t place) {
     std::string cell_key;
     append_cell_key(features::cell_prefix(cell, view.spec.cell_precision), view.spec.cell_precision, &cell_key);
     version->growing->rows.add(cell_key, Window::hash(cell_key), changes);
+    std::vector<features::InexactEntry> of_cell;
+    std::copy_if(inexact.begin(), inexact.end(), std::back_inserter(of_cell),
+                 [&](const features::InexactEntry& one) { return one.view == view.id; });
+    note_inexact(cell_key, std::move(of_cell));
     std::vector<CellChange> told;
     const std::uint64_t of_view = features::cell_prefix(cell, view.spec.cell_precision);
     for (const features::Entry& entry : block->entries) told.push_back({of_view, view.id, entry});
     for (const CellObserver& observer : observers_.cells) observer(told);
   }
   return ok_status();
+}
+
+std::vector<features::InexactEntry> FeatureState::settled_notes(std::vector<features::InexactEntry> notes,
+                                                                const features::PlaceFacts& facts) const {
+  for (features::InexactEntry& note : notes) {
+    for (const features::WaitingView& waiting : stored_.schema.waiting()) {
+      if (note.view != waiting.by_place.id || !facts.category) continue;
+      note = {stored_.schema.views()[waiting.of].id, *facts.category};
+    }
+  }
+  return notes;
 }
 
 RowCache::RowPtr FeatureState::settled(RowCache::RowPtr row) const {
@@ -187,7 +207,7 @@ RowCache::RowPtr FeatureState::settled(RowCache::RowPtr row) const {
 Status FeatureState::delete_places(std::span<const PlaceId> ids, PlaceHistory history, EventTime now) {
   if (history == PlaceHistory::kErase) {
     CAIRN_RETURN_IF_ERROR(catalog_.check_removal(ids, history));
-    forget_places(ids);
+    CAIRN_RETURN_IF_ERROR(forget_places(ids));
     // Stored before the deletion is: a crash in between leaves places without a history, and the caller without an
     // answer, who deletes them again.
     CAIRN_RETURN_IF_ERROR(flush());
@@ -195,11 +215,17 @@ Status FeatureState::delete_places(std::span<const PlaceId> ids, PlaceHistory hi
   return catalog_.remove(ids, history, now);
 }
 
-void FeatureState::forget_places(std::span<const PlaceId> ids) {
+Status FeatureState::forget_places(std::span<const PlaceId> ids) {
   const MutexLock no_apply(windows_->growing_mutex());
+  // So that a retraction knows which events came before, and takes nothing of them out of what comes now. A moment that
+  // ends for nothing, because of a crash, does no harm.
+  const std::uint32_t moment = catalog_.moment();
+  CAIRN_RETURN_IF_ERROR(catalog_.end_moment());
   for (const PlaceId& id : ids) {
     const auto place = place_ids_.find(id.str());
     if (!place) continue;
+    auto [note, moments] = catalog_.note_erased(*place, moment);
+    windows_->current()->growing->marks.push_back({std::move(note), std::move(moments)});
     std::string key;
     append_place_key(*place, &key);
     erase_row(key);
@@ -211,6 +237,7 @@ void FeatureState::forget_places(std::span<const PlaceId> ids) {
     }
     for (const PlaceForgetter& forget : forgetters_) forget(*place);
   }
+  return ok_status();
 }
 
 Result<EventTime> FeatureState::erase_user(const UserId& user, EventTime at) {

@@ -30,7 +30,7 @@
 #include "engine/state/erased_users.h"
 #include "engine/state/event_ids.h"
 #include "engine/state/fading.h"
-#include "engine/state/past_weights.h"
+#include "engine/state/past_schemas.h"
 #include "engine/state/progress.h"
 #include "engine/state/recovery.h"
 #include "engine/state/row_cache.h"
@@ -201,11 +201,14 @@ class FeatureState {
   /// Moves what waited for these places (dictionary ids) to the cells, if they are known now.
   void settle(std::span<const std::uint64_t> places) CAIRN_REQUIRES(windows_->growing_mutex());
   [[nodiscard]] Status settle_cells(std::uint64_t place) CAIRN_REQUIRES(windows_->growing_mutex());
+  /// What the notes of a row of what waits say where that goes to cells.
+  [[nodiscard]] std::vector<features::InexactEntry> settled_notes(std::vector<features::InexactEntry> notes,
+                                                                  const features::PlaceFacts& facts) const;
   /// What is stored of `key` and what is pending.
   [[nodiscard]] Result<RowCache::Found> row_of(const std::string& key) const;
   /// The row with all that waited in it for places that are known by now, and categories as they are called by now.
   [[nodiscard]] RowCache::RowPtr settled(RowCache::RowPtr row) const;
-  void forget_places(std::span<const PlaceId> ids);
+  Status forget_places(std::span<const PlaceId> ids);
   Status forget_user(const UserId& user, EventTime at, const std::string& key);
   /// Takes what is left of a row out of the store's files, and its parts that made no sense.
   Status purge_row(const std::string& key);
@@ -222,9 +225,12 @@ class FeatureState {
   struct Counted {
     features::ResolvedEvent event;
     std::optional<features::ResolvedEvent> in_cells;  ///< the same in rows of cells, where that is another one
-    const features::EventChanges* weighed = nullptr;  ///< see PastWeights::at
+    const PastSchemas::Then* then = nullptr;          ///< how events counted; null: as they do now
+    const features::Schema* came_by = nullptr;        ///< the views that were given what waited for the place
     bool noted = false;                               ///< it is known when it was applied
     bool came = false;                                ///< it waited for its place, which has come
+    bool erased = false;                              ///< its place's history was erased since
+    bool dropped = false;                             ///< and so what waited for the place
     bool unsure = false;  ///< what it changed by category, and by cell where it has no position, is not known
   };
   struct RetractedRows {
@@ -254,6 +260,8 @@ class FeatureState {
                                                                const RowCache::RowPtr& stored) const;
   [[nodiscard]] std::shared_ptr<features::Row> unsettled_row_now(const std::string& key, const ReadVersion& version,
                                                                  const RowCache::RowPtr& stored) const;
+  /// Brings a row's entries of views of `schema` under the categories of today.
+  void rename_categories(const features::Schema& schema, features::Row* row) const;
   /// From here on the row is `row` and what comes.
   void rebase_row(const std::string& key, std::shared_ptr<features::Row> row) CAIRN_REQUIRES(windows_->growing_mutex());
   void tell_of_place(std::uint64_t place, const features::Row* row) const;
@@ -262,6 +270,7 @@ class FeatureState {
       CAIRN_REQUIRES(windows_->growing_mutex());
   void set_inexact(const std::string& key, std::vector<features::InexactEntry> left)
       CAIRN_REQUIRES(windows_->growing_mutex());
+  [[nodiscard]] std::vector<features::InexactEntry> renamed_notes(std::vector<features::InexactEntry> notes) const;
   [[nodiscard]] Result<RowCache::Found> stored_row(const std::string& key, const ReadVersion& version) const;
   /// Shows `see` every stored row of a kind. Returns: what the first `see` that fails returns.
   Status for_each_stored(EntityKind kind,
@@ -281,7 +290,7 @@ class FeatureState {
   const Windows::Options window_options_;
   const std::size_t row_cache_bytes_;
   const std::vector<FeatureViewSpec> views_;
-  PastWeights past_weights_;
+  PastSchemas past_schemas_;
   Fading* const fading_;
   const Logger log_;
 
@@ -319,6 +328,7 @@ class FeatureState::History {
   template <class Keys>
   History(const FeatureState& state, const Keys& keys) : state_(state) {
     for (const auto& [key, ignored] : keys) rows_.try_emplace(key);
+    for (const features::View& view : state.schema().views()) views_.emplace(view.id, &view);
   }
 
   /// Adds what the events change in those rows, where and as they were counted, as far as that is remembered; what is
@@ -329,6 +339,7 @@ class FeatureState::History {
   friend class FeatureState;
   const FeatureState& state_;
   std::map<std::string, features::DeltaRow, std::less<>> rows_;
+  std::unordered_map<std::uint32_t, const features::View*> views_;  ///< of several moments, one of each id
 };
 
 }  // namespace cairn::state

@@ -59,6 +59,7 @@ inline constexpr std::string_view kInexactPrefix = "inexact/";
 inline constexpr std::string_view kMomentKey = "engine/moment";
 inline constexpr std::string_view kWeightsKey = "engine/weights";
 inline constexpr std::string_view kPlaceWasPrefix = "place-was/";
+inline constexpr std::string_view kPlaceErasedPrefix = "place-erased/";
 
 [[nodiscard]] std::string position_key(std::string_view source, Partition partition);
 /// Returns: false for a key that position_key did not make.

@@ -1,7 +1,8 @@
 #include "engine/state/past_facts.h"
 
 #include <algorithm>
-#include <string>
+#include <iterator>
+#include <string_view>
 
 #include "engine/state/bytes.h"
 #include "engine/state/keys.h"
@@ -17,16 +18,25 @@ constexpr std::uint8_t kCategory = 2;
 constexpr std::uint8_t kCell = 4;
 constexpr std::size_t kEntryBytes = 21;
 
-std::string key_of(std::uint64_t place) {
-  std::string key(kPlaceWasPrefix);
-  for (int shift = 24; shift >= 0; shift -= 8) key.push_back(static_cast<char>(place >> shift));
+constexpr std::size_t kNumberBytes = 4;
+
+std::string key_of(std::string_view prefix, std::uint64_t place) {
+  std::string key(prefix);
+  append_big_endian(place, kNumberBytes, &key);
   return key;
 }
 
-std::uint64_t place_of(std::string_view key) {
-  std::uint64_t place = 0;
-  for (const char byte : key.substr(kPlaceWasPrefix.size())) place = place << 8 | static_cast<std::uint8_t>(byte);
-  return place;
+/// Returns: nullopt for a key that key_of() did not make.
+std::optional<std::uint64_t> place_of(std::string_view prefix, std::string_view key) {
+  if (key.size() != prefix.size() + kNumberBytes) return std::nullopt;
+  return read_big_endian(key.substr(prefix.size()));
+}
+
+std::string encode(const std::vector<std::uint32_t>& moments) {
+  std::string value;
+  ByteWriter out(&value);
+  for (const std::uint32_t moment : moments) out.integer(moment);
+  return value;
 }
 
 }  // namespace
@@ -41,9 +51,10 @@ Status PastFacts::load(const storage::StateStore& store) {
   }
   if (!readable) return data_loss("the stored moment cannot be read; restore a checkpoint");
   CAIRN_RETURN_IF_ERROR(store.scan(Family::kMeta, kPlaceWasPrefix, [&](std::string_view key, std::string_view value) {
-    readable = key.size() == kPlaceWasPrefix.size() + 4 && !value.empty() && value.size() % kEntryBytes == 0;
+    const auto place = place_of(kPlaceWasPrefix, key);
+    readable = place && !value.empty() && value.size() % kEntryBytes == 0;
     if (!readable) return false;
-    History& history = places_[place_of(key)];
+    History& history = places_[*place];
     ByteReader in(value);
     for (std::size_t i = 0; i < value.size() / kEntryBytes; ++i) {
       Before& before = history.emplace_back();
@@ -57,11 +68,29 @@ Status PastFacts::load(const storage::StateStore& store) {
     }
     return true;
   }));
-  return readable ? ok_status() : data_loss("what a place was before cannot be read; restore a checkpoint");
+  if (!readable) return data_loss("what a place was before cannot be read; restore a checkpoint");
+  CAIRN_RETURN_IF_ERROR(
+      store.scan(Family::kMeta, kPlaceErasedPrefix, [&](std::string_view key, std::string_view value) {
+        const auto place = place_of(kPlaceErasedPrefix, key);
+        readable = place && !value.empty() && value.size() % sizeof(std::uint32_t) == 0;
+        if (!readable) return false;
+        ByteReader in(value);
+        while (in.left() > 0) erasures_[*place].push_back(in.integer<std::uint32_t>());
+        return true;
+      }));
+  return readable ? ok_status() : data_loss("when a place was erased cannot be read; restore a checkpoint");
 }
 
 PastFacts::Then PastFacts::at(std::uint64_t place, std::uint32_t moment, const Facts& now) const {
   Then then{.facts = now};
+  const auto erasures = erasures_.find(place);
+  std::optional<std::uint32_t> erased;  // the first time
+  if (erasures != erasures_.end()) {
+    const auto first = std::lower_bound(erasures->second.begin(), erasures->second.end(), moment);
+    if (first != erasures->second.end()) erased = *first;
+  }
+  then.erased = erased.has_value();
+  then.dropped = erased && !now.cell;
   const auto found = places_.find(place);
   if (found == places_.end()) return then;
   const History& history = found->second;
@@ -70,7 +99,9 @@ PastFacts::Then PastFacts::at(std::uint64_t place, std::uint32_t moment, const F
   then.changed = true;
   then.known = at->known;
   then.facts = at->facts;
+  then.dropped = erased && !then.facts.cell && *erased <= at->until;
   if (then.facts.cell) return then;
+  then.came_in = at->until + 1;
   const auto came = std::find_if(at, history.end(), [](const Before& b) { return b.facts.cell.has_value(); });
   if (came != history.end()) {
     then.coming = came->facts;
@@ -92,6 +123,13 @@ PastFacts::History PastFacts::with(std::uint64_t place, const Facts& facts) cons
   return history;
 }
 
+std::pair<std::string, std::string> PastFacts::erase(std::uint64_t place, std::uint32_t moment) {
+  std::vector<std::uint32_t>& moments = erasures_[place];
+  moments.push_back(moment);
+  if (moments.size() > kErasuresMax) moments.erase(moments.begin());
+  return {key_of(kPlaceErasedPrefix, place), encode(moments)};
+}
+
 void PastFacts::put(std::uint64_t place, const History& history, storage::WriteBatch* batch) {
   std::string value;
   ByteWriter out(&value);
@@ -103,7 +141,7 @@ void PastFacts::put(std::uint64_t place, const History& history, storage::WriteB
     out.integer(before.facts.category.value_or(0));
     out.integer(before.facts.cell.value_or(0));
   }
-  batch->put(Family::kMeta, key_of(place), value);
+  batch->put(Family::kMeta, key_of(kPlaceWasPrefix, place), value);
 }
 
 void PastFacts::put(const Ended& ended, storage::WriteBatch* batch) const {
@@ -125,12 +163,20 @@ Status PastFacts::forget_before(std::uint32_t moment, storage::StateStore* store
     const std::size_t gone = std::erase_if(at->second, [&](const Before& before) { return before.until < moment; });
     any = any || gone > 0;
     if (at->second.empty()) {
-      batch.remove(Family::kMeta, key_of(at->first));
+      batch.remove(Family::kMeta, key_of(kPlaceWasPrefix, at->first));
       at = places_.erase(at);
       continue;
     }
     if (gone > 0) put(at->first, at->second, &batch);
     ++at;
+  }
+  for (auto at = erasures_.begin(); at != erasures_.end();) {
+    const std::size_t gone = std::erase_if(at->second, [&](std::uint32_t erased) { return erased < moment; });
+    any = any || gone > 0;
+    const std::string key = key_of(kPlaceErasedPrefix, at->first);
+    if (gone > 0) batch.put(Family::kMeta, key, encode(at->second));
+    if (at->second.empty()) batch.remove(Family::kMeta, key);
+    at = at->second.empty() ? erasures_.erase(at) : std::next(at);
   }
   return any ? store->write(std::move(batch), storage::Durability::kBuffered) : ok_status();
 }
@@ -139,6 +185,7 @@ std::size_t PastFacts::memory_bytes() const noexcept {
   constexpr std::size_t kMapNode = 64;
   std::size_t bytes = 0;
   for (const auto& [place, history] : places_) bytes += kMapNode + history.capacity() * sizeof(Before);
+  for (const auto& [place, moments] : erasures_) bytes += kMapNode + moments.capacity() * sizeof(std::uint32_t);
   return bytes;
 }
 

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <span>
+#include <string>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -21,14 +21,17 @@ struct Facts {
   friend bool operator==(const Facts&, const Facts&) = default;
 };
 
-/// What the facts of places were before they changed, by moments, which are counted here. So a retraction takes its
-/// event out of the category and the cell in which it was counted.
+/// What the facts of places were before they changed, and when what was counted for them was erased, by moments, which
+/// are counted here. So a retraction takes its event out of the category and the cell in which it was counted, and out
+/// of nothing that began anew since.
 ///
 /// The owner sees to it that nobody reads while it is changed.
 class PastFacts {
  public:
   /// Facts of a place that are kept. Of older moments is known that they are not known.
   static constexpr std::size_t kPerPlaceMax = 16;
+  /// Erasures of a place that are kept: the newest ones.
+  static constexpr std::size_t kErasuresMax = 16;
 
   /// Returns: DATA_LOSS, and what the store says.
   [[nodiscard]] Status load(const storage::StateStore& store);
@@ -42,6 +45,9 @@ class PastFacts {
     bool changed = false;         ///< since then
     std::optional<Facts> coming;  ///< of a place that was not in the catalogue: with which it came; nullopt: not yet
     bool stayed = true;           ///< likewise: it has been as it came ever since
+    std::uint32_t came_in = 0;    ///< the first moment with `coming`
+    bool erased = false;          ///< the place's history was erased since
+    bool dropped = false;         ///< it was erased while the place was not in the catalogue, and so what waited for it
   };
   /// `now`: the facts of today.
   [[nodiscard]] Then at(std::uint64_t place, std::uint32_t moment, const Facts& now) const;
@@ -51,7 +57,12 @@ class PastFacts {
   void put(const Ended& ended, storage::WriteBatch* batch) const;
   void apply(const Ended& ended);
 
-  /// Forgets facts that were over before `moment`, if there are any. Returns: what the store says.
+  /// What was counted for a place until the end of a moment is erased. Returns: key and value of the note of that, to
+  /// be stored in one write with the erasure.
+  std::pair<std::string, std::string> erase(std::uint64_t place, std::uint32_t moment);
+
+  /// Forgets facts that were over and erasures that came before `moment`, if there are any. Returns: what the store
+  /// says.
   Status forget_before(std::uint32_t moment, storage::StateStore* store);
 
   [[nodiscard]] std::size_t memory_bytes() const noexcept;
@@ -70,6 +81,7 @@ class PastFacts {
 
   std::uint32_t moment_ = 1;
   std::unordered_map<std::uint64_t, History> places_;
+  std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> erasures_;  ///< last moments of before; ascending
 };
 
 }  // namespace cairn::state

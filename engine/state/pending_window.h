@@ -19,7 +19,7 @@ namespace cairn::state {
 struct PendingWindow {
   Window rows;
   RebasedRows rebased;
-  std::vector<ErasedUsers::Record> marks;  ///< of users; stored with the removal of their rows
+  std::vector<ErasedUsers::Record> marks;  ///< of users and places; stored with the removal of their rows
   EventIdChanges event_ids;
   InexactRows inexact;  ///< rows whose notes have changed
   // Set when it no longer grows.

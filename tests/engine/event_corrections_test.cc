@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "cairn/engine.h"
@@ -638,6 +639,74 @@ TEST_CASE("a newest time that a retracted event had made is found anew in the lo
   wait_until_exact(*engine);
   const auto answer = engine->get_features({}, {EntityKind::kPlace, {"p1"}, {"place_visits"}, {}});
   CHECK(answer->entities.at(0).vectors.at(0).entries.at(0).newest == event_time_from_ms(kThen));
+}
+
+TEST_CASE("values of events that came before their place are exact after a retraction, wherever they are by then") {
+  const test::TemporaryFolder folder;
+  auto engine = open(folder);
+  ingest(*engine, {event("late", "e1", kThen), event("late", "e2", kThen + 1'000), event("late", "e3", kThen + 2'000)});
+  catch_up(*engine);
+  const auto retract = [&] {
+    const auto ack = engine->correct_event({}, {.event_id = "e3", .original = {}, .replacement = {}});
+    REQUIRE_MESSAGE(ack.ok(), ack.status().to_string());
+    catch_up(*engine);
+  };
+  const auto import = [&] {
+    REQUIRE(engine->upsert_places({}, std::vector<Place>{{PlaceId("late"), "", {50.7, 7.0}, "zoo"}}).ok());
+  };
+  SUBCASE("the place has come") {
+    import();
+    retract();
+  }
+  SUBCASE("the place comes later") {
+    retract();
+    import();
+  }
+  wait_until_exact(*engine);
+  CHECK(engine->status({}).retracted_values_lost == 0);
+  for (const auto& [kind, id, view, dimension] : {std::tuple{EntityKind::kUser, "ann", "user_category_affinity", "zoo"},
+                                                  std::tuple{EntityKind::kUser, "ann", "user_cell_affinity", "u1hbrm"},
+                                                  std::tuple{EntityKind::kPlace, "late", "place_visits", ""},
+                                                  std::tuple{EntityKind::kCell, "u1hbrm", "cell_visits_30d", ""}}) {
+    CAPTURE(view);
+    const auto answer = engine->get_features({}, {kind, {id}, {view}, {}});
+    REQUIRE_MESSAGE(answer.ok(), answer.status().to_string());
+    const FeatureEntries& entries = answer->entities.at(0).vectors.at(0).entries;
+    REQUIRE(entries.size() == 1);
+    CHECK(entries[0].dimension == dimension);
+    CHECK(entries[0].count == 2);
+    CHECK(entries[0].newest == event_time_from_ms(kThen + 1'000));
+  }
+}
+
+TEST_CASE("what began anew after an event had come is left alone when the event is retracted") {
+  const test::TemporaryFolder folder;
+  auto engine = open(folder);
+  ingest(*engine, {event("p1", "erased", kThen), event("p2", "undeclared", kThen)});
+  catch_up(*engine);
+  REQUIRE(engine->delete_places({}, std::vector<PlaceId>{PlaceId("p1")}, PlaceHistory::kErase).ok());
+  REQUIRE(engine->close().ok());
+  engine.reset();
+  EngineOptions options;
+  options.state_dir = folder / "state";
+  options.state.free_bytes_min = 0;
+  options.feature_views = {{.name = "place_types", .entity = EntityKind::kPlace, .dimension = Dimension::kType}};
+  auto opened = Engine::open(options);
+  REQUIRE_MESSAGE(opened.ok(), opened.status().to_string());
+  engine = *std::move(opened);
+  ingest(*engine, {event("p1", "again", kThen + 1'000), event("p2", "declared", kThen + 1'000)});
+  catch_up(*engine);
+  for (const char* id : {"erased", "undeclared"}) {
+    REQUIRE(engine->correct_event({}, {.event_id = id, .original = {}, .replacement = {}}).ok());
+  }
+  catch_up(*engine);
+  CHECK(visits(*engine, "p1") == 1);
+  CHECK(visits(*engine, "p2") == 1);
+  const auto answer = engine->get_features({}, {EntityKind::kPlace, {"p2"}, {"place_types"}, {}});
+  REQUIRE_MESSAGE(answer.ok(), answer.status().to_string());
+  CHECK(answer->entities.at(0).vectors.at(0).entries.at(0).count == 1);
+  CHECK(engine->status({}).events_retracted == 2);
+  CHECK(engine->status({}).retracted_values_lost == 0);
 }
 
 }  // namespace

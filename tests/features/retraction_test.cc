@@ -70,6 +70,38 @@ TEST_CASE("what cannot have been in an entry is not taken out of it") {
   }
 }
 
+TEST_CASE("an entry that its block's bound may have dropped since is told as lost") {
+  View view = view_of(Aggregate::kSum);
+  view.spec.dimension = Dimension::kPlace;
+  const Value event{.count = 1, .micros = 10, .newest_ms = 4};
+  const auto lost = [&](std::uint32_t max_entries, std::int64_t other_newest_ms) {
+    Row row = row_of(view, {.count = 2, .micros = 50, .newest_ms = 9});
+    row.blocks[0].max_entries = max_entries;
+    row.blocks[0].entries.push_back({4, {.count = 1, .micros = 5, .newest_ms = other_newest_ms}});
+    TakenOut taken;
+    take_out({{&view, 3, event}}, &row, &taken);
+    CHECK(row.blocks[0].entries[0].value == Value{.count = 1, .micros = 40, .newest_ms = 9});
+    CHECK(taken.values == 1);
+    return taken.lost;
+  };
+  CHECK(lost(2, 5) == 1);
+  CHECK(lost(2, 4) == 1);
+  CHECK(lost(2, 3) == 0);  // what was dropped is older than this, and so than the event
+  CHECK(lost(3, 5) == 0);
+  CHECK(lost(0, 5) == 0);
+  view.spec.dimension = Dimension::kHourOfWeek;
+  CHECK(lost(2, 5) == 1);
+  Row whole_week = row_of(view, {.count = 2, .micros = 50, .newest_ms = 9}, 0);
+  whole_week.blocks[0].max_entries = 168;
+  for (std::uint64_t hour = 1; hour < 168; ++hour) {
+    whole_week.blocks[0].entries.push_back({hour, {.count = 1, .micros = 5, .newest_ms = 9}});
+  }
+  TakenOut taken;
+  take_out({{&view, 0, event}}, &whole_week, &taken);
+  CHECK(taken.values == 1);
+  CHECK(taken.lost == 0);  // there are no more hours that could have dropped one
+}
+
 TEST_CASE("a bound that the event had made stays, and is told") {
   for (const Aggregate aggregate : {Aggregate::kMin, Aggregate::kMax}) {
     const View view = view_of(aggregate);
@@ -136,6 +168,18 @@ TEST_CASE("a decayed sum of as many other events mends nothing, and one of the s
   CHECK(mend(row_of(view, fresh), &row, &inexact));
   CHECK(row == row_of(view, value({1, 5}, 5)));
   CHECK(inexact.empty());
+}
+
+TEST_CASE("a decayed sum of events that weigh nothing is mended, whatever rounding has left of it") {
+  const View view = view_of(Aggregate::kDecayedSum);
+  const Value fresh{.count = 1, .newest_ms = 3'600'000};
+  for (const double left : {1e-15, 0.5}) {
+    const DecayedSum rest = decayed(left, decay_time(3'600'000, 3'600'000));
+    Row row = row_of(view, {.count = 1, .mantissa = rest.mantissa, .exponent = rest.exponent, .newest_ms = 9'000'000});
+    std::vector<InexactEntry> inexact{{7, 3}};
+    CHECK(mend(row_of(view, fresh), &row, &inexact) == (left < 0.1));
+    CHECK(inexact.empty() == (left < 0.1));
+  }
 }
 
 TEST_CASE("an event and its retraction are told apart, and remembered as long as ids are") {
