@@ -102,6 +102,10 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
 Result<Value> parse(std::string_view text) {
   if (trim(text).empty()) return invalid_argument("the body is empty; a JSON object is expected");
   if (auto value = parse_quickly(text)) return std::move(*value);
+  // The parser below takes it for the end of the text.
+  if (const auto nul = text.find('\0'); nul != std::string_view::npos) {
+    return invalid_argument("the body is not usable JSON: at byte " + std::to_string(nul + 1) + ": a NUL");
+  }
   Builder builder;
   const bool complete = nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
   return std::move(builder).take(complete);

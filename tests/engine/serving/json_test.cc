@@ -127,6 +127,14 @@ TEST_CASE("a name given twice is refused, also when one is escaped") {
   CHECK(mentions(message_of(R"({"a":1,"\u0061":2})"), "'a' is given twice"));
 }
 
+TEST_CASE("a NUL does not end the text") {
+  using namespace std::string_literals;
+  for (const std::string& text : {"{\"a\":1}\0"s, "{\"a\":1}\0{\"b\":2}"s, "[1\0]"s, "\0{}"s, "{\"a\0\":1}"s}) {
+    CAPTURE(text);
+    CHECK(mentions(message_of(text), "NUL"));
+  }
+}
+
 TEST_CASE("NUL in a string is refused") { CHECK(mentions(message_of(R"({"a":"x\u0000y"})"), "NUL")); }
 
 TEST_CASE("nesting and members are bounded") {
