@@ -105,7 +105,6 @@ PastFacts::Then PastFacts::at(std::uint64_t place, std::uint32_t moment, const F
   const auto came = std::find_if(at, history.end(), [](const Before& b) { return b.facts.cell.has_value(); });
   if (came != history.end()) {
     then.coming = came->facts;
-    then.stayed = false;
   } else if (now.cell) {
     then.coming = now;
   }

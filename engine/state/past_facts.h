@@ -44,7 +44,6 @@ class PastFacts {
     Facts facts;                  ///< of that moment
     bool changed = false;         ///< since then
     std::optional<Facts> coming;  ///< of a place that was not in the catalogue: with which it came; nullopt: not yet
-    bool stayed = true;           ///< likewise: it has been as it came ever since
     std::uint32_t came_in = 0;    ///< the first moment with `coming`
     bool erased = false;          ///< the place's history was erased since
     bool dropped = false;         ///< it was erased while the place was not in the catalogue, and so what waited for it
