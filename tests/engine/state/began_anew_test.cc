@@ -18,11 +18,15 @@
 #include "engine/state/feature_state.h"
 #include "engine/state/keys.h"
 #include "tests/engine/state/restarted_state.h"
+#include "tests/engine/state/told_events.h"
 
 namespace {
 
 using namespace cairn;
 using state::FeatureState;
+using state::test::event_of;
+using state::test::retraction;
+using state::test::visit;
 
 constexpr std::int64_t kHour = 3'600'000;
 
@@ -56,27 +60,6 @@ std::vector<FeatureViewSpec> specs_of(const Declared& declared) {
   std::vector<FeatureViewSpec> specs;
   for (const std::size_t i : declared) specs.push_back(definitions()[i]);
   return specs;
-}
-
-Interaction event_of(std::string user, std::string place, std::string_view type, std::int64_t ms,
-                     std::optional<double> value, std::string id) {
-  Interaction one;
-  one.user = UserId(std::move(user));
-  one.place = PlaceId(std::move(place));
-  one.type = *InteractionTypes().find(type);
-  one.time = event_time_from_ms(ms);
-  one.value = value;
-  one.event_id = std::move(id);
-  return one;
-}
-
-Interaction visit(std::string place, std::int64_t ms, std::string id) {
-  return event_of("u", std::move(place), "visit", ms, {}, std::move(id));
-}
-
-Interaction retraction(Interaction event) {
-  event.retracts = true;
-  return event;
 }
 
 Place place_of(const std::string& id, const std::string& category, int point) {
