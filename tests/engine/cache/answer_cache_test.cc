@@ -145,6 +145,21 @@ TEST_CASE("what is no cell is refused, and then nothing is outdated") {
   CHECK(ask(*cache, from("u")).kept);
 }
 
+TEST_CASE("a name that is empty names nothing, is refused, and then nothing is outdated") {
+  Source source;
+  const auto cache = source.cache();
+  (void)ask(*cache, from("u"));
+  const AnswerTags all[] = {
+      {.users = {"u", ""}}, {.users = {"u"}, .places = {""}}, {.users = {"u"}, .categories = {""}}};
+  for (const AnswerTags& tags : all) {
+    CHECK(AnswerCache::check(tags).code() == StatusCode::kInvalidArgument);
+    CHECK(cache->invalidate(tags).code() == StatusCode::kInvalidArgument);
+  }
+  const std::string why = cache->invalidate({.categories = {"cafe", ""}}).message();
+  CHECK_MESSAGE(why.find("name such places themselves") != std::string::npos, why);
+  CHECK(ask(*cache, from("u")).kept);
+}
+
 TEST_CASE("what happens while an answer is computed makes that answer one that is not given again") {
   const std::vector<std::function<void(Source&, AnswerCache&)>> happenings = {
       [](Source&, AnswerCache& cache) {
