@@ -1,10 +1,14 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 namespace cairn {
+
+/// Less memory keeps few answers, or none: one may take a 64th of it.
+inline constexpr std::size_t kAnswerMemoryUseful = 2u << 20;
 
 /// What answers are about. Naming something makes all answers about it outdated.
 struct AnswerTags {

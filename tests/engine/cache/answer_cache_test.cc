@@ -375,6 +375,28 @@ TEST_CASE("answers stay within their memory, and without memory none is kept") {
   CHECK(none.status().passed == 3);
 }
 
+TEST_CASE("with the least useful memory twenty places with their reasons are kept, and with far less nothing") {
+  const auto kept = [](std::size_t memory_bytes) {
+    AnswerCache cache(
+        {.memory_bytes = memory_bytes},
+        [](const CallContext&, const RecommendRequest&) {
+          Recommendations answer;
+          const Reason reason{"distance", 0.5, 0.5, std::string(60, 'x')};
+          for (int i = 0; i < 20; ++i) {
+            answer.items.edit().push_back(
+                {{PlaceId("place" + std::to_string(i)), std::string(40, 'n'), {}, "cafe"}, 1.0, 0.0, {}});
+            answer.items.edit().back().reasons = {reason, reason, reason};
+          }
+          return answer;
+        },
+        [] { return std::uint64_t{1}; });
+    for (int i = 0; i < 10; ++i) (void)ask(cache, from("u" + std::to_string(i)));
+    return cache.status().entries;
+  };
+  CHECK(kept(kAnswerMemoryUseful) == 10);
+  CHECK(kept(32 << 10) == 0);
+}
+
 TEST_CASE("a text that is made of a kept answer stands beside it, once, and counts as its memory") {
   Source source;
   auto cache = source.cache({.memory_bytes = 2'000'000});
