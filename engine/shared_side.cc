@@ -107,6 +107,10 @@ void SharedSide::note_trouble(std::string trouble) {
 
 // ---- what answers are made from -----------------------------------------------------------------------------------
 
+bool SharedSide::of_a_topic(const Watermark& mark) const {
+  return !options_.kafka.brokers.empty() && mark.source == options_.kafka.name;
+}
+
 /// Whose events everything was learned from. Those of a topic are the same for all who read the same partitions of it;
 /// what came through the API or from a file is this state directory's alone.
 std::string SharedSide::sources(std::span<const Watermark> reached) const {
@@ -114,7 +118,7 @@ std::string SharedSide::sources(std::span<const Watermark> reached) const {
   bool own = false;
   for (const Watermark& mark : reached) {
     if (mark.position.offset.value == 0) continue;
-    if (!options_.kafka.brokers.empty() && mark.source == options_.kafka.name) {
+    if (of_a_topic(mark)) {
       append_number(static_cast<std::uint64_t>(mark.position.partition.value), &topic);
     } else {
       own = true;
@@ -227,7 +231,22 @@ void SharedSide::run() {
   bytes_.store(size->bytes, std::memory_order_relaxed);
 }
 
+std::string SharedSide::alone() const {
+  if (!recommender_.made_with()) {
+    return "rules come into force by the clock, so that answers are not kept in PostgreSQL while there are any";
+  }
+  const std::vector<Watermark> reached = state_.watermarks();
+  const auto own = std::find_if(reached.begin(), reached.end(), [&](const Watermark& mark) {
+    return mark.position.offset.value > 0 && !of_a_topic(mark);
+  });
+  if (own == reached.end()) return {};
+  return "events of '" + own->source +
+         "' came to this state directory alone (by its API or from a file), so that its answers are found by nobody "
+         "else; daemons that read all events from one topic share theirs";
+}
+
 void SharedSide::describe(AnswerCacheStatus* status) const {
+  if (shares()) status->shared_alone = alone();
   status->heard = heard_.load(std::memory_order_relaxed);
   status->shared_expired = expired_.load(std::memory_order_relaxed);
   status->shared_rows = rows_.load(std::memory_order_relaxed);

@@ -66,6 +66,9 @@ class SharedSide final : public cache::SharedTier {
  private:
   SharedSide(const EngineOptions& options, const state::FeatureState& state, ranking::Recommender& recommender);
 
+  [[nodiscard]] bool of_a_topic(const Watermark& mark) const;
+  /// Why answers of this daemon are given by no other; empty: they may be.
+  [[nodiscard]] std::string alone() const;
   [[nodiscard]] std::string sources(std::span<const Watermark> reached) const;
   void hear_until(const std::stop_token& stop) CAIRN_EXCLUDES(mutex_);
   void note_trouble(std::string trouble) CAIRN_EXCLUDES(mutex_);

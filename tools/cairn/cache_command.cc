@@ -39,6 +39,7 @@ void show_shared(const nlohmann::json& shared) {
                             grouped(count_at(shared, "writes")) + " written, " + grouped(count_at(shared, "dropped")) +
                             " dropped, " + grouped(count_at(shared, "expired")) + " removed as old");
   if (!text_at(shared, "trouble").empty()) line("its trouble", text_at(shared, "trouble"));
+  if (!text_at(shared, "alone").empty()) line("for itself", text_at(shared, "alone"));
 }
 
 /// "128 of 128 lists of popular cells, 3 rounds, 412 computed; the last took 96 ms"

@@ -66,6 +66,9 @@ struct AnswerCacheStatus {
   std::uint64_t shared_bytes = 0;    ///< of the table
   std::string shared_trouble = {};   ///< why the last look or write failed; empty: it did not
 
+  /// Why none of this daemon's answers is given by another one, though they are shared; empty: they may be.
+  std::string shared_alone = {};
+
   // How old kept answers were when they were given, summed up, by the tier that gave them, and how long answers waited.
   std::uint64_t memory_age_ms = 0;
   std::uint64_t disk_age_ms = 0;

@@ -760,11 +760,13 @@ TEST_CASE_FIXTURE(Cli, "cache stats says how much is kept and how often it was g
                                   .shared_hits = 4,
                                   .shared_rows = 1'234,
                                   .shared_bytes = 3 << 20,
-                                  .shared_trouble = "gone"};
+                                  .shared_trouble = "gone",
+                                  .shared_alone = "rules"};
   const Outcome stats = run({"cache", "stats"});
-  for (const char* expected : {"12 answers, 2.0 KiB of 1.0 MiB", "1,500, and 1 marked as stale",
-                               "500, 7 as something had happened, 9 of all waited for another",
-                               "in PostgreSQL  about 1,234 answers, 3.0 MiB, 4 hits", "its trouble    gone"}) {
+  for (const char* expected :
+       {"12 answers, 2.0 KiB of 1.0 MiB", "1,500, and 1 marked as stale",
+        "500, 7 as something had happened, 9 of all waited for another",
+        "in PostgreSQL  about 1,234 answers, 3.0 MiB, 4 hits", "its trouble    gone", "for itself     rules"}) {
     CHECK_MESSAGE(mentions(stats.out, expected), stats.out);
   }
   CHECK(nlohmann::json::parse(run({"-o", "json", "cache", "stats"}).out)["hits"] == 1'500);
