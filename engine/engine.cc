@@ -464,6 +464,7 @@ AnswerTags EngineImpl::with_all_names(AnswerTags tags) const {
 
 Status EngineImpl::invalidate_answers(const CallContext& context, const AnswerTags& named) {
   CAIRN_RETURN_IF_ERROR(context.check());
+  CAIRN_RETURN_IF_ERROR(cache::AnswerCache::check(named));  // before anybody is told
   const AnswerTags tags = with_all_names(named);
   if (!shared_ || !shared_->shares()) return answers_->invalidate(tags);
   // First of all where others read, or what they have could come back here.

@@ -16,6 +16,7 @@ using std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kHearWithin{10};
 constexpr std::chrono::seconds kTryAgainAfter{1};
+constexpr std::chrono::seconds kPatience{10};  ///< at a start: the schema may be in the making
 constexpr std::chrono::seconds kCleanEvery{30};
 constexpr std::size_t kMarksMax = 1'000;
 
@@ -67,18 +68,28 @@ void SharedSide::stop() {
 
 void SharedSide::hear_until(const std::stop_token& stop) {
   std::int64_t last = -1;
+  std::optional<steady_clock::time_point> failing;  // since then
+  std::string told;                                 // in the log, and not over
   while (!stop.stop_requested()) {
     auto heard = invalidations_->hear(last, kHearWithin, stop);
     if (!heard.ok()) {
       const std::string why = heard.status().message();
-      if (note_trouble(why) && !stop.stop_requested()) {
+      note_trouble(why);
+      if (!failing) failing = steady_clock::now();
+      const bool patient = last < 0 && steady_clock::now() - *failing < kPatience;
+      if (!patient && why != told && !stop.stop_requested()) {
         options_.log.warning("answers.not_told", why,
                              {{"effect", "invalidations by SQL are heard of when PostgreSQL can be reached again"}});
+        told = why;
       }
       rest(kTryAgainAfter, stop);
       continue;
     }
-    if (note_trouble("") && last >= 0) options_.log.info("answers.told", "invalidations by SQL are heard of again", {});
+    note_trouble("");
+    failing.reset();
+    if (!std::exchange(told, "").empty()) {
+      options_.log.info("answers.told", "invalidations by SQL are heard of again", {});
+    }
     if (last < 0) heard->tags.all = true;
     if (heard->serial != last) {
       invalidate_(heard->tags);
@@ -89,12 +100,16 @@ void SharedSide::hear_until(const std::stop_token& stop) {
   }
 }
 
-bool SharedSide::note_trouble(std::string trouble) {
+void SharedSide::note_trouble(std::string trouble) {
   const MutexLock lock(mutex_);
-  return std::exchange(trouble_, trouble) != trouble;
+  trouble_ = std::move(trouble);
 }
 
 // ---- what answers are made from -----------------------------------------------------------------------------------
+
+bool SharedSide::of_a_topic(const Watermark& mark) const {
+  return !options_.kafka.brokers.empty() && mark.source == options_.kafka.name;
+}
 
 /// Whose events everything was learned from. Those of a topic are the same for all who read the same partitions of it;
 /// what came through the API or from a file is this state directory's alone.
@@ -103,7 +118,7 @@ std::string SharedSide::sources(std::span<const Watermark> reached) const {
   bool own = false;
   for (const Watermark& mark : reached) {
     if (mark.position.offset.value == 0) continue;
-    if (!options_.kafka.brokers.empty() && mark.source == options_.kafka.name) {
+    if (of_a_topic(mark)) {
       append_number(static_cast<std::uint64_t>(mark.position.partition.value), &topic);
     } else {
       own = true;
@@ -168,6 +183,8 @@ Result<std::optional<SharedSide::Found>> SharedSide::find(Key key, const UserId&
   return std::optional<Found>({std::move(found->answer), found->made, found->expires});
 }
 
+Status SharedSide::keep_open() { return invalidations() < 0 ? ok_status() : answers_->keep_open(); }
+
 Status SharedSide::write(std::span<const Row> rows) {
   std::vector<sql::KeptAnswers::Row> written;
   written.reserve(rows.size());
@@ -199,6 +216,7 @@ void SharedSide::run() {
       for (std::size_t i = 1; i < marks_.size() - 1; ++i) marks_.erase(marks_.begin() + static_cast<std::ptrdiff_t>(i));
     }
   }
+  if (invalidations() < 0) return;
   // What looks for answers says what is wrong, where something is.
   const bool clean = now - cleaned_ >= kCleanEvery;
   if (clean) {
@@ -213,7 +231,22 @@ void SharedSide::run() {
   bytes_.store(size->bytes, std::memory_order_relaxed);
 }
 
+std::string SharedSide::alone() const {
+  if (!recommender_.made_with()) {
+    return "rules come into force by the clock, so that answers are not kept in PostgreSQL while there are any";
+  }
+  const std::vector<Watermark> reached = state_.watermarks();
+  const auto own = std::find_if(reached.begin(), reached.end(), [&](const Watermark& mark) {
+    return mark.position.offset.value > 0 && !of_a_topic(mark);
+  });
+  if (own == reached.end()) return {};
+  return "events of '" + own->source +
+         "' came to this state directory alone (by its API or from a file), so that its answers are found by nobody "
+         "else; daemons that read all events from one topic share theirs";
+}
+
 void SharedSide::describe(AnswerCacheStatus* status) const {
+  if (shares()) status->shared_alone = alone();
   status->heard = heard_.load(std::memory_order_relaxed);
   status->shared_expired = expired_.load(std::memory_order_relaxed);
   status->shared_rows = rows_.load(std::memory_order_relaxed);

@@ -60,15 +60,18 @@ class SharedSide final : public cache::SharedTier {
   [[nodiscard]] Result<std::optional<Found>> find(Key key, const UserId& user,
                                                   std::chrono::milliseconds within) override;
   Status write(std::span<const Row> rows) override;
-  Status keep_open() override { return answers_->keep_open(); }
+  /// Until the listener has been let in, and has found the schema there, it is the one to tell of what is wrong.
+  Status keep_open() override;
 
  private:
   SharedSide(const EngineOptions& options, const state::FeatureState& state, ranking::Recommender& recommender);
 
+  [[nodiscard]] bool of_a_topic(const Watermark& mark) const;
+  /// Why answers of this daemon are given by no other; empty: they may be.
+  [[nodiscard]] std::string alone() const;
   [[nodiscard]] std::string sources(std::span<const Watermark> reached) const;
   void hear_until(const std::stop_token& stop) CAIRN_EXCLUDES(mutex_);
-  /// Returns: whether the trouble is another one than before.
-  bool note_trouble(std::string trouble) CAIRN_EXCLUDES(mutex_);
+  void note_trouble(std::string trouble) CAIRN_EXCLUDES(mutex_);
 
   struct Mark {
     std::chrono::steady_clock::time_point at;

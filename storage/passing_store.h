@@ -24,7 +24,7 @@ struct PassingStoreOptions {
 };
 
 struct PassingStoreStats {
-  std::uint64_t bytes = 0;  ///< of its files
+  std::uint64_t bytes = 0;  ///< of its files, and of what waits in memory to be written to one; about
 };
 
 /// Values on disk that nobody would miss: there is no log, a new store is empty, and what is oldest goes when there are

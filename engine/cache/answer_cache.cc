@@ -23,6 +23,11 @@ std::string cell_of(GeoPoint position) {
   return features::geohash_text(features::geohash_bits(position, kCellLetters), kCellLetters);
 }
 
+std::string lower_case(std::string text) {
+  for (char& letter : text) letter = letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
+  return text;
+}
+
 std::uint64_t us_since(std::chrono::steady_clock::time_point began) {
   return static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - began).count());
@@ -122,16 +127,29 @@ void AnswerCache::happened(std::span<const Interaction> interactions) noexcept {
   for (const Interaction& one : interactions) tags_.move(TagVersions::slot_of(TagKind::kUser, one.user.str()));
 }
 
-Status AnswerCache::invalidate(const AnswerTags& tags) {
-  std::vector<std::string> cells;
+Status AnswerCache::check(const AnswerTags& tags) {
+  const auto has_empty = [](const std::vector<std::string>& names) {
+    return std::any_of(names.begin(), names.end(), [](const std::string& name) { return name.empty(); });
+  };
+  if (has_empty(tags.users)) return invalid_argument("a user named \"\" is nobody; leave it out");
+  if (has_empty(tags.places)) return invalid_argument("a place named \"\" is none; leave it out");
+  if (has_empty(tags.categories)) {
+    return invalid_argument(
+        "\"\" is no category: a place that has it has none; name such places themselves (places), their cells, or all");
+  }
   for (const std::string& cell : tags.cells) {
-    std::string lower = cell;
-    for (char& letter : lower) letter = letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
+    const std::string lower = lower_case(cell);
     if (lower.size() < kCellLetters || !features::parse_geohash(lower)) {
       return invalid_argument("'" + cell + "' is no geohash of " + std::to_string(kCellLetters) + " letters or more");
     }
-    cells.push_back(lower.substr(0, kCellLetters));
   }
+  return ok_status();
+}
+
+Status AnswerCache::invalidate(const AnswerTags& tags) {
+  CAIRN_RETURN_IF_ERROR(check(tags));
+  std::vector<std::string> cells;
+  for (const std::string& cell : tags.cells) cells.push_back(lower_case(cell).substr(0, kCellLetters));
   invalidations_.fetch_add(1, std::memory_order_acq_rel);  // before any tag moves: see make()
   if (tags.all) epoch_.fetch_add(1, std::memory_order_acq_rel);
   const auto move = [&](TagKind kind, const std::vector<std::string>& names) {

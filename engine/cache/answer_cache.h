@@ -79,8 +79,11 @@ class AnswerCache {
 
   /// Interactions can be seen now: answers to their users are outdated.
   void happened(std::span<const Interaction> interactions) noexcept;
+  /// Whether each of these names something.
+  /// Returns: INVALID_ARGUMENT for a cell that is no geohash of 5 letters or more, and for a name that is empty.
+  [[nodiscard]] static Status check(const AnswerTags& tags);
   /// Answers about any of these are outdated. A cell may be finer than those that answers are noted by.
-  /// Returns: INVALID_ARGUMENT for a cell that is no geohash of 5 letters or more, and then nothing is outdated.
+  /// Returns: as check(), and then nothing is outdated.
   Status invalidate(const AnswerTags& tags);
 
   /// Answers to this user are outdated, and no file holds one: the disk keeps no answers by user, so that all go from

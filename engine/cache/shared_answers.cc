@@ -19,6 +19,7 @@ namespace {
 // not find one another's answers.
 constexpr std::uint32_t kFormat = 1;
 constexpr std::chrono::seconds kKeepOpenEvery{1};
+constexpr std::chrono::seconds kWellAfter{10};  ///< without a failure; what fails now and then is one trouble
 
 static_assert(std::endian::native == std::endian::little, "numbers stand in the bytes as they do in memory");
 
@@ -181,13 +182,16 @@ std::deque<SharedAnswers::Offer> SharedAnswers::next_batch(const std::stop_token
 
 void SharedAnswers::write_until(const std::stop_token& stop) {
   std::chrono::steady_clock::time_point opened{};
+  bool failed = false;  // to make connections
   while (!stop.stop_requested()) {
     const auto now = std::chrono::steady_clock::now();
     if (now - opened >= kKeepOpenEvery) {
       const Status open = tier_.keep_open();
       opened = std::chrono::steady_clock::now();
-      // What looks for answers says itself how that ends; only what it cannot know is told of here.
-      if (!open.ok()) tell_of(open);
+      // What looks for answers says itself how that ends; only what it cannot know is told of here, and that it is over
+      // where nobody looks.
+      if (!open.ok() || failed || long_well()) tell_of(open);
+      failed = !open.ok();
     }
     const std::deque<Offer> batch = next_batch(stop);
     if (!batch.empty() && !stop.stop_requested()) write(batch);
@@ -220,17 +224,32 @@ void SharedAnswers::write(const std::deque<Offer>& batch) {
   tell_of(written);
 }
 
+bool SharedAnswers::long_well() const {
+  const MutexLock lock(trouble_mutex_);
+  return failures_ > 0 && now_() - failed_ >= kWellAfter;
+}
+
 void SharedAnswers::tell_of(const Status& status) {
-  const std::string trouble = status.ok() ? std::string() : status.message();
-  std::string before;
+  bool begins = false;
+  std::uint64_t over = 0;  // with so many failures
   {
     const MutexLock lock(trouble_mutex_);
-    before = std::exchange(trouble_, trouble);
-    troubled_.store(!trouble.empty(), std::memory_order_relaxed);
+    trouble_ = status.ok() ? std::string() : status.message();
+    if (!status.ok()) {
+      begins = failures_++ == 0;
+      failed_ = now_();
+    } else if (failures_ > 0 && now_() - failed_ >= kWellAfter) {
+      over = std::exchange(failures_, 0);
+    }
+    troubled_.store(failures_ > 0, std::memory_order_relaxed);
   }
-  if (status.ok() && !before.empty()) log_.info("answers.shared", "answers are shared over PostgreSQL again", {});
-  if (!status.ok() && before.empty()) {
-    log_.warning("answers.not_shared", trouble, {{"effect", "answers are computed, and kept by this daemon alone"}});
+  if (begins) {
+    log_.warning("answers.not_shared", status.message(),
+                 {{"effect", "answers are computed, and kept by this daemon alone, as often as this happens"}});
+  }
+  if (over > 0) {
+    log_.info("answers.shared", "answers are shared over PostgreSQL again, and have been for a while",
+              {{"failures", std::to_string(over)}});
   }
 }
 

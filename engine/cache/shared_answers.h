@@ -90,7 +90,10 @@ class SharedAnswers {
   [[nodiscard]] std::deque<Offer> next_batch(const std::stop_token& stop) CAIRN_EXCLUDES(queue_mutex_);
   void write(const std::deque<Offer>& batch) CAIRN_EXCLUDES(write_mutex_, trouble_mutex_);
   [[nodiscard]] bool still_right(const Offer& offer) const;
+  /// Notes how something ended. The log has a line when failures begin, and one when there have been none for a while.
   void tell_of(const Status& status) CAIRN_EXCLUDES(trouble_mutex_);
+  /// Failures are over, and nobody has told of it.
+  [[nodiscard]] bool long_well() const CAIRN_EXCLUDES(trouble_mutex_);
 
   // Fixed after construction.
   SharedTier& tier_;
@@ -105,10 +108,12 @@ class SharedAnswers {
   std::atomic<std::uint64_t> dropped_{0};
   std::atomic<std::uint64_t> waited_us_{0};
 
-  Mutex write_mutex_;  ///< held from the look whether offers are current until they are written
-  std::atomic<bool> troubled_{false};
+  Mutex write_mutex_;                  ///< held from the look whether offers are current until they are written
+  std::atomic<bool> troubled_{false};  ///< how things end is to be noted
   mutable Mutex trouble_mutex_;
-  std::string trouble_ CAIRN_GUARDED_BY(trouble_mutex_);  ///< empty: none
+  std::string trouble_ CAIRN_GUARDED_BY(trouble_mutex_);         ///< why the last look or write failed; empty: not
+  std::uint64_t failures_ CAIRN_GUARDED_BY(trouble_mutex_) = 0;  ///< since all was well
+  TimePoint failed_ CAIRN_GUARDED_BY(trouble_mutex_);            ///< for the last time
 
   Mutex queue_mutex_;
   std::condition_variable_any offered_;

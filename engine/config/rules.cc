@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "cairn/answer_cache.h"
 #include "cairn/interaction.h"
 #include "engine/config/draft.h"
 #include "engine/config/keys.h"
@@ -34,6 +35,17 @@ void check_radius(Draft* draft) {
   draft->problem(*where, "ranking.radius_default (" + format_distance(ranking.radius_meters_default) +
                              ") is larger than ranking.radius_max (" + format_distance(ranking.radius_meters_max) +
                              "); raise radius_max or lower radius_default");
+}
+
+/// A cache in which no answer fits looks like one that works.
+void check_cache_memory(Draft* draft) {
+  const std::size_t memory = draft->config.engine.answers.memory_bytes;
+  const Where* where = draft->where("cache.memory");
+  if (where == nullptr || memory == 0 || memory >= kAnswerMemoryUseful) return;
+  draft->warning(*where, "cache.memory = " + format_size(static_cast<std::int64_t>(memory)) +
+                             " keeps few answers in memory or none: one may take " +
+                             format_size(static_cast<std::int64_t>(memory / 64)) + "; give " +
+                             format_size(kAnswerMemoryUseful) + " or more, or 0B to keep none");
 }
 
 /// A time to live that begins above its own bound means that one of the two is a slip.
@@ -399,6 +411,7 @@ std::string models_folder(const Config& config) {
 void check_rules(const Vocabulary& vocabulary, Draft* draft) {
   check_radius(draft);
   check_shared_cache(draft);
+  check_cache_memory(draft);
   check_cache(draft);
   check_kafka(draft);
   check_kafka_properties(vocabulary, draft);

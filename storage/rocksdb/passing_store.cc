@@ -117,9 +117,15 @@ class RocksPassingStore final : public PassingStore {
 
   PassingStoreStats stats() const override {
     const ReaderLock lock(mutex_);
-    std::uint64_t bytes = 0;
-    if (db_) db_->GetIntProperty(rocksdb::DB::Properties::kTotalSstFilesSize, &bytes);
-    return {bytes};
+    const auto number = [&](const std::string& property) {
+      std::uint64_t value = 0;
+      if (db_) db_->GetIntProperty(property, &value);
+      return value;
+    };
+    using Properties = rocksdb::DB::Properties;
+    // What is put is found before it is in a file. A table in memory that is empty takes some bytes, too.
+    const bool waits = number(Properties::kNumEntriesActiveMemTable) + number(Properties::kNumEntriesImmMemTables) > 0;
+    return {number(Properties::kTotalSstFilesSize) + (waits ? number(Properties::kCurSizeAllMemTables) : 0)};
   }
 
  private:

@@ -243,6 +243,17 @@ TEST_CASE("what is invalidated by name is computed anew") {
   CHECK(town.ask("v").kept);
 }
 
+TEST_CASE("who names \"\" as a category is refused, and nothing is outdated") {
+  Town town;
+  (void)town.ask("u");
+  for (const std::vector<std::string>& categories : {std::vector<std::string>{""}, {"", "c1"}}) {
+    const Status refused = town.engine->invalidate_answers({}, {.categories = categories});
+    CHECK(refused.code() == StatusCode::kInvalidArgument);
+    CHECK(refused.message().find("is no category") != std::string::npos);
+  }
+  CHECK(town.ask("u").kept);
+}
+
 TEST_CASE(
     "a category that was renamed or merged is invalidated by each of its names, under whichever it was asked for") {
   Town town;

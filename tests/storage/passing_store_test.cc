@@ -52,6 +52,19 @@ TEST_CASE("what was put is got, the newer one of a key, under every compression"
   }
 }
 
+TEST_CASE("what can be got counts as bytes, also before it is in a file, and an empty store has none") {
+  const test::TemporaryFolder folder;
+  const auto store = open(options_in(folder));
+  CHECK(store->stats().bytes == 0);
+  std::mt19937 random(3);
+  REQUIRE(store->put("a", some_text(&random, 100'000)).ok());
+  REQUIRE(*store->get("a"));
+  CHECK(store->stats().bytes >= 100'000);
+  CHECK(store->stats().bytes < 2'000'000);
+  REQUIRE(store->clear().ok());
+  CHECK(store->stats().bytes == 0);
+}
+
 TEST_CASE("LZ4 and Snappy make files smaller") {
   std::mt19937 random(1);
   const std::string text = some_text(&random, 4'000'000);

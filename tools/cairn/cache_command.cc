@@ -39,6 +39,7 @@ void show_shared(const nlohmann::json& shared) {
                             grouped(count_at(shared, "writes")) + " written, " + grouped(count_at(shared, "dropped")) +
                             " dropped, " + grouped(count_at(shared, "expired")) + " removed as old");
   if (!text_at(shared, "trouble").empty()) line("its trouble", text_at(shared, "trouble"));
+  if (!text_at(shared, "alone").empty()) line("for itself", text_at(shared, "alone"));
 }
 
 /// "128 of 128 lists of popular cells, 3 rounds, 412 computed; the last took 96 ms"
@@ -92,7 +93,8 @@ struct Names {
 
 void invalidate(const GlobalOptions& options, const Names& names) {
   if (names.empty()) {
-    fail(invalid_argument("nothing is named; name users, places, categories or cells, or --all (see --help)"));
+    throw CLI::ValidationError("cache invalidate",
+                               "nothing is named; name users, places, categories or cells, or --all");
   }
   const nlohmann::json named = {{"users", names.users},
                                 {"places", names.places},
@@ -103,8 +105,10 @@ void invalidate(const GlobalOptions& options, const Names& names) {
   const HttpRequest request{.method = "POST", .target = "/v1/cache/invalidate", .body = body};
   if (options.json()) return print(call(options, request).body + "\n");
   const nlohmann::json answer = call_json(options, request);
+  const std::uint64_t named_count = count_at(answer, "invalidated");
   print(names.all ? "all kept answers are outdated\n"
-                  : "kept answers about " + grouped(count_at(answer, "invalidated")) + " names are outdated\n");
+                  : "kept answers about " + grouped(named_count) +
+                        (named_count == 1 ? " name are outdated\n" : " names are outdated\n"));
 }
 
 nlohmann::json read_requests(const std::string& path) {
@@ -145,10 +149,8 @@ void warm(const GlobalOptions& options, const std::string& path) {
   }
   progress.clear();
   if (options.json()) {
-    print(nlohmann::json(
-              {{"warmed", warmed}, {"not_kept", not_kept}, {"failed", failed}, {"first_failure", first_failure}})
-              .dump() +
-          "\n");
+    print_as_json(nlohmann::json(
+        {{"warmed", warmed}, {"not_kept", not_kept}, {"failed", failed}, {"first_failure", first_failure}}));
   } else {
     print(grouped(warmed) + " answers are warm" +
           (not_kept > 0 ? ", " + grouped(not_kept) + " were answered and are not kept" : "") +

@@ -66,16 +66,14 @@ void print_summary(const GlobalOptions& options, const datasets::Dataset& datase
   const std::int64_t first = any ? to_ms(dataset.interactions.front().time) : 0;
   const std::int64_t last = any ? to_ms(dataset.interactions.back().time) : 0;
   if (options.json()) {
-    print(nlohmann::json({{"dataset", dataset.name},
-                          {"users", users},
-                          {"places", dataset.places.size()},
-                          {"interactions", dataset.interactions.size()},
-                          {"first_ms", first},
-                          {"last_ms", last},
-                          {"places_file", files.places},
-                          {"interactions_file", files.interactions}})
-              .dump() +
-          "\n");
+    print_as_json(nlohmann::json({{"dataset", dataset.name},
+                                  {"users", users},
+                                  {"places", dataset.places.size()},
+                                  {"interactions", dataset.interactions.size()},
+                                  {"first_ms", first},
+                                  {"last_ms", last},
+                                  {"places_file", files.places},
+                                  {"interactions_file", files.interactions}}));
     return;
   }
   constexpr double kDayMs = 24.0 * 3600.0 * 1000.0;

@@ -89,7 +89,7 @@ void print_json(const std::vector<Finding>& findings, bool ok) {
                       {"remedy", finding.remedy}});
   }
   const nlohmann::json report = {{"ok", ok}, {"checks", checks}};
-  print(report.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  print_as_json(report);
 }
 
 void print_table(const std::vector<Finding>& findings) {

@@ -41,7 +41,7 @@ void print_json(const learning::ReplayReport& report, const std::string& objecti
                         {"mrr", one.mrr},
                         {"mrr_interval", {one.mrr_interval.low, one.mrr_interval.high}}};
   }
-  print(json.dump() + "\n");
+  print_as_json(json);
 }
 
 std::string interval_text(const learning::Interval& interval) {

@@ -25,7 +25,7 @@ std::string given_json(const std::string& option, const std::string& text) {
 }
 
 void print_ack(const GlobalOptions& options, const nlohmann::json& ack) {
-  if (options.json()) return print(ack.dump() + "\n");
+  if (options.json()) return print_as_json(ack);
   if (options.quiet) return;
   const std::string instead = text_at(ack, "replaced_by");
   print("event " + text_at(ack, "event_id") + " counts no more" +

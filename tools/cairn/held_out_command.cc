@@ -26,7 +26,7 @@ void print_json(const model::Model& measured, const learning::HeldOutReport& rep
                                        {"items", measured.items.size()},
                                        {"kind", measured.kind},
                                        {"seconds", seconds}};
-  print(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  print_as_json(json);
 }
 
 void print_table(const model::Model& measured, const learning::HeldOutReport& report, double seconds) {

@@ -5,10 +5,12 @@
 #include <csignal>
 #include <cstdio>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "cairn/engine.h"
+#include "cairn/utf8.h"
 #include "engine/config/nearest.h"
 #include "tools/cairn/commands.h"
 
@@ -109,6 +111,17 @@ std::string unknown_command(const CLI::App& app, const std::vector<std::string>&
   return {};
 }
 
+/// What is sent to a server as JSON is UTF-8; paths that are opened here may be any bytes.
+int refuse_bytes(const std::vector<std::string>& words) {
+  const auto word = std::find_if(words.begin(), words.end(), [](const std::string& one) { return !is_utf8(one); });
+  const std::string which = word == words.end()
+                                ? "what was to be sent"
+                                : nlohmann::json(*word).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  std::fprintf(stderr, "cairn: %s\n",
+               invalid_argument(which + " is no UTF-8; is the terminal's encoding UTF-8?").to_string().c_str());
+  return kExitFailed;
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Cairn recommends places from what users do. This is its command line.", "cairn");
   GlobalOptions options;
@@ -120,6 +133,11 @@ int run(int argc, char** argv) {
   add_commands(app, options);
   try {
     app.parse(argc, argv);
+  } catch (const nlohmann::json::type_error& error) {
+    constexpr int kNoUtf8 = 316;
+    if (error.id != kNoUtf8) throw;
+    // Thrown before anything is sent. With the bytes replaced an id would be another user's, and a path another file's.
+    return refuse_bytes(std::vector<std::string>(argv + 1, argv + argc));
   } catch (const CLI::RuntimeError& ended) {
     return ended.get_exit_code();
   } catch (const CLI::ParseError& error) {

@@ -32,6 +32,11 @@ class Table {
 [[nodiscard]] bool color_wanted();
 
 void print(std::string_view text);
+/// On one line. Names of files may be no UTF-8, which JSON has to be: such bytes become U+FFFD.
+template <class Json>
+void print_as_json(const Json& json) {
+  print(json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+}
 
 /// 1234567 as "1,234,567".
 [[nodiscard]] std::string grouped(std::uint64_t value);

@@ -63,7 +63,7 @@ class Import {
       nlohmann::json answer = {{key, places}};
       if (repeats.lines > 0) answer["replaced"] = repeats.lines;
       if (!renamed_.empty()) answer["renamed_categories"] = renamed_;
-      return print(answer.dump() + "\n");
+      return print_as_json(answer);
     }
     if (options_.quiet) return;
     print(grouped(places) + (places == 1 ? " place" : " places") +
@@ -175,7 +175,7 @@ void run_delete(const GlobalOptions& options, const std::vector<std::string>& id
     const std::string target = "/v1/places/" + percent_encode(id) + (erase_history ? "?history=erase" : "");
     answers.push_back(call_json(options, {.method = "DELETE", .target = target}));
   }
-  if (options.json()) return print(answers.dump() + "\n");
+  if (options.json()) return print_as_json(answers);
   if (!options.quiet) print(grouped(ids.size()) + (ids.size() == 1 ? " place deleted\n" : " places deleted\n"));
 }
 

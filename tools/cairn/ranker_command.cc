@@ -128,7 +128,7 @@ void print_outcome(const learning::TrainedRanker& trained, double seconds, const
                                    {"network", json_of(network.after)},
                                    {"seconds", seconds}};
     if (trained.items) json["items"] = json_of(*trained.items, arguments);
-    return print(json.dump() + "\n");
+    return print_as_json(json);
   }
   print(arguments.out + ": ranker, version " + std::to_string(trained.ranker.version) + ", learned from " +
         grouped(trained.questions) + " questions in " + number_text(seconds) + " s\n");

@@ -110,12 +110,7 @@ std::string body_of(const RecommendArguments& arguments) {
   if (!arguments.on_stale.empty()) body["on_stale"] = arguments.on_stale;
   if (arguments.against) body["reasons"] = "all";
   if (!arguments.language.empty()) body["language"] = arguments.language;
-  try {
-    return body.dump();
-  } catch (const nlohmann::json::exception&) {
-    // Another id, with the bytes replaced, is another user.
-    fail(invalid_argument("an id or category on the command line is no UTF-8; is the terminal's encoding UTF-8?"));
-  }
+  return body.dump();
 }
 
 /// The first few reasons, as phrases.

@@ -104,7 +104,7 @@ void print_json(const Outcome& outcome) {
                                        {"peak_rss_bytes", peak_rss_bytes()},
                                        {"parameters", outcome.trained.parameters},
                                        {"files", std::move(files)}};
-  print(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  print_as_json(json);
 }
 
 void print_summary(const Outcome& outcome, const std::string& out) {

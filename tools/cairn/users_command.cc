@@ -29,7 +29,7 @@ void run_erase(const GlobalOptions& options, const std::string& id) {
   const std::string target = "/v1/users/" + percent_encode(id);
   const nlohmann::json receipt = call_json(options, {.method = "DELETE", .target = target, .timeout = kTimeout});
   if (options.json()) {
-    print(receipt.dump() + "\n");
+    print_as_json(receipt);
   } else {
     print_receipt(receipt, options.quiet);
   }

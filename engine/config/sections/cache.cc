@@ -63,7 +63,10 @@ Section cache_section() {
                             .type = KeyType::kBool,
                             .doc = "Answers are also kept in PostgreSQL, for other daemons on sql.schema and for "
                                    "later starts. An answer from there was made from the same catalogue, model, "
-                                   "ranker and history of the user as this daemon has. Needs sql.dsn and memory."}),
+                                   "ranker and history of the user as this daemon has, and from the same events: "
+                                   "daemons that read one topic share theirs. Once events came by its API or from "
+                                   "a file a daemon's answers are for itself and its next starts, and none is "
+                                   "kept there while rules are in use. Needs sql.dsn and memory."}),
           make_key<Config>(CAIRN_AT(engine.answers.shared_connections),
                            {.name = "shared_connections",
                             .type = KeyType::kInteger,

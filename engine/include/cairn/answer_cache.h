@@ -1,10 +1,14 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 namespace cairn {
+
+/// Less memory keeps few answers, or none: one may take a 64th of it.
+inline constexpr std::size_t kAnswerMemoryUseful = 2u << 20;
 
 /// What answers are about. Naming something makes all answers about it outdated.
 struct AnswerTags {
@@ -61,6 +65,9 @@ struct AnswerCacheStatus {
   std::uint64_t shared_rows = 0;     ///< in the table; from 10,000 on by PostgreSQL's estimate
   std::uint64_t shared_bytes = 0;    ///< of the table
   std::string shared_trouble = {};   ///< why the last look or write failed; empty: it did not
+
+  /// Why none of this daemon's answers is given by another one, though they are shared; empty: they may be.
+  std::string shared_alone = {};
 
   // How old kept answers were when they were given, summed up, by the tier that gave them, and how long answers waited.
   std::uint64_t memory_age_ms = 0;

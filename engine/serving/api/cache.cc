@@ -48,7 +48,8 @@ void write_answer_cache(json::Writer& out, const AnswerCacheStatus& answers) {
   out.key("bytes").unsigned_integer(answers.shared_bytes);
   out.key("age_ms_total").unsigned_integer(answers.shared_age_ms);
   out.key("waited_us_total").unsigned_integer(answers.shared_waited_us);
-  out.key("trouble").text(answers.shared_trouble).end_object();
+  out.key("trouble").text(answers.shared_trouble);
+  out.key("alone").text(answers.shared_alone).end_object();
   const AnswerWarmingStatus& warming = answers.warming;
   out.key("warming").begin_object();
   out.key("rounds").unsigned_integer(warming.rounds);

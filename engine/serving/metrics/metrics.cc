@@ -183,7 +183,8 @@ void add_sizes(Snapshot& out, const EngineStatus& status, std::int64_t connectio
             static_cast<double>(answers.shared_bytes));
   out.gauge("cairn_answer_shared_rows", "Kept answers in PostgreSQL, from 10000 on by its estimate",
             static_cast<double>(answers.shared_rows));
-  out.gauge("cairn_answer_disk_bytes", "Kept answers on disk", static_cast<double>(status.answers.disk_bytes));
+  out.gauge("cairn_answer_disk_bytes", "Kept answers on disk, or about to be written there",
+            static_cast<double>(status.answers.disk_bytes));
   out.gauge("cairn_answer_cache_bytes", "Kept answers in memory", static_cast<double>(status.answers.bytes));
   out.gauge("cairn_answer_cache_entries", "Kept answers", static_cast<double>(status.answers.entries));
 }
@@ -306,7 +307,8 @@ void add_batching(Snapshot& out, const BatchingStatus& batching) {
   outcome("rejected", batching.rejected);
   outcome("expired", batching.expired);
   outcome("cancelled", batching.cancelled);
-  out.gauge("cairn_batching_waiting", "Questions that wait for a scan, or for their min_offset", static_cast<double>(batching.waiting));
+  out.gauge("cairn_batching_waiting", "Questions that wait for a scan, or for their min_offset",
+            static_cast<double>(batching.waiting));
   out.gauge("cairn_batching_running", "Questions that are answered", static_cast<double>(batching.running));
   add_histogram(out, "cairn_batching_batch_size", "Questions of a scan", BatchingStatus::kSizeBounds, batching.sizes,
                 static_cast<double>(batching.scanned));

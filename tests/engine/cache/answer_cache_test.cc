@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <thread>
@@ -141,6 +142,21 @@ TEST_CASE("what is no cell is refused, and then nothing is outdated") {
   for (const char* cell : {"", "x", "dr5r", "aaaaa", "dr5r!"}) {
     CHECK(cache->invalidate({.users = {"u"}, .cells = {cell}}).code() == StatusCode::kInvalidArgument);
   }
+  CHECK(ask(*cache, from("u")).kept);
+}
+
+TEST_CASE("a name that is empty names nothing, is refused, and then nothing is outdated") {
+  Source source;
+  const auto cache = source.cache();
+  (void)ask(*cache, from("u"));
+  const AnswerTags all[] = {
+      {.users = {"u", ""}}, {.users = {"u"}, .places = {""}}, {.users = {"u"}, .categories = {""}}};
+  for (const AnswerTags& tags : all) {
+    CHECK(AnswerCache::check(tags).code() == StatusCode::kInvalidArgument);
+    CHECK(cache->invalidate(tags).code() == StatusCode::kInvalidArgument);
+  }
+  const std::string why = cache->invalidate({.categories = {"cafe", ""}}).message();
+  CHECK_MESSAGE(why.find("name such places themselves") != std::string::npos, why);
   CHECK(ask(*cache, from("u")).kept);
 }
 
@@ -359,6 +375,28 @@ TEST_CASE("answers stay within their memory, and without memory none is kept") {
   CHECK(none.status().passed == 3);
 }
 
+TEST_CASE("with the least useful memory twenty places with their reasons are kept, and with far less nothing") {
+  const auto kept = [](std::size_t memory_bytes) {
+    AnswerCache cache(
+        {.memory_bytes = memory_bytes},
+        [](const CallContext&, const RecommendRequest&) {
+          Recommendations answer;
+          const Reason reason{"distance", 0.5, 0.5, std::string(60, 'x')};
+          for (int i = 0; i < 20; ++i) {
+            answer.items.edit().push_back(
+                {{PlaceId("place" + std::to_string(i)), std::string(40, 'n'), {}, "cafe"}, 1.0, 0.0, {}});
+            answer.items.edit().back().reasons = {reason, reason, reason};
+          }
+          return answer;
+        },
+        [] { return std::uint64_t{1}; });
+    for (int i = 0; i < 10; ++i) (void)ask(cache, from("u" + std::to_string(i)));
+    return cache.status().entries;
+  };
+  CHECK(kept(kAnswerMemoryUseful) == 10);
+  CHECK(kept(32 << 10) == 0);
+}
+
 TEST_CASE("a text that is made of a kept answer stands beside it, once, and counts as its memory") {
   Source source;
   auto cache = source.cache({.memory_bytes = 2'000'000});
@@ -504,7 +542,9 @@ TEST_CASE("a user who is forgotten is in no answer any more, and in no file") {
   CHECK_FALSE(ask(*cache, from("u0")).kept);
   // What is evicted from now on is not the user's answer of before.
   for (int i = 1'000; i < 1'200; ++i) (void)ask(*cache, from("v" + std::to_string(i)));
-  CHECK(cache->status().disk_bytes == 0);
+  for (const auto& file : std::filesystem::recursive_directory_iterator(folder.path())) {
+    CHECK_MESSAGE(file.path().extension() != ".sst", file.path().string());
+  }
 }
 
 TEST_CASE("an answer goes through bytes unchanged, and no other bytes are taken for one") {

@@ -47,9 +47,14 @@ struct Daemon final : SharedTier {
       : table(shared) {
     options.memory_bytes = options.memory_bytes == 0 ? 1 << 20 : options.memory_bytes;
     options.shared = true;
+    const auto write_down = [this](LogLevel, std::string_view event, std::string_view,
+                                   std::initializer_list<LogField> fields) {
+      const MutexLock lock(log_mutex);
+      log.push_back(std::string(event) + " " + fields.begin()->value);
+    };
     cache = std::make_unique<AnswerCache>(
         options, [this](const CallContext& call, const RecommendRequest& request) { return compute(call, request); },
-        [] { return std::uint64_t{1}; }, std::move(disk), [this] { return table.now(); }, Logger{},
+        [] { return std::uint64_t{1}; }, std::move(disk), [this] { return table.now(); }, Logger(write_down),
         AnswerCache::Knows{}, this);
   }
   ~Daemon() override { cache->stop(); }
@@ -90,12 +95,16 @@ struct Daemon final : SharedTier {
     for (const Row& row : rows) table.rows[{row.key.high, row.key.low}] = row;
     return ok_status();
   }
-  Status keep_open() override { return ok_status(); }
+  Status keep_open() override { return closed ? unavailable("closed") : ok_status(); }
 
   Recommendations ask(const RecommendRequest& request) {
     auto answer = cache->answer({}, request);
     REQUIRE_MESSAGE(answer.ok(), answer.status().to_string());
     return *std::move(answer);
+  }
+  std::vector<std::string> logged() {
+    const MutexLock lock(log_mutex);
+    return log;
   }
   void await_written(std::uint64_t rows = 1) {
     await([&] { return cache->status().shared_writes >= rows; });
@@ -103,6 +112,9 @@ struct Daemon final : SharedTier {
 
   Table& table;
   std::string name = "a";
+  std::atomic<bool> closed{false};  ///< no connection can be made
+  Mutex log_mutex;
+  std::vector<std::string> log CAIRN_GUARDED_BY(log_mutex);  ///< events, each with its first field
   std::atomic<int> computed{0};
   std::atomic<int> value{0};  ///< of the place that answers have
   std::atomic<int> knows{0};  ///< of users
@@ -321,6 +333,42 @@ TEST_CASE("a table that is gone costs nothing but computations, is told of, and 
   (void)a.ask(from("v"));
   a.await_written();
   await([&] { return a.cache->status().shared_trouble.empty(); });
+}
+
+TEST_CASE("a table that fails now and then is told of once, and once more when it has been well for a while") {
+  constexpr int kTimes = 20;
+  Table table;
+  Daemon a(table);
+  for (int i = 0; i < kTimes; ++i) {
+    table.gone = true;
+    (void)a.ask(from("u" + std::to_string(i)));
+    await([&] { return a.cache->status().shared_dropped == static_cast<std::uint64_t>(i + 1); });
+    CHECK(a.cache->status().shared_trouble == "gone");
+    table.gone = false;
+    (void)a.ask(from("v" + std::to_string(i)));
+    a.await_written(static_cast<std::uint64_t>(i + 1));
+    await([&] { return a.cache->status().shared_trouble.empty(); });
+    table.now_ms += 300;
+  }
+  CHECK(a.logged().size() == 1);
+  table.now_ms += 10'000;
+  (void)a.ask(from("w"));
+  await([&] { return a.logged().size() == 2; });
+  // One look and one write in each round.
+  CHECK(a.logged()[1] == "answers.shared " + std::to_string(2 * kTimes));
+  CHECK(a.logged()[0].starts_with("answers.not_shared"));
+}
+
+TEST_CASE("that connections can be made again is noticed where nobody asks") {
+  Table table;
+  Daemon a(table);
+  a.closed = true;
+  await([&] { return a.cache->status().shared_trouble == "closed"; });
+  a.closed = false;
+  await([&] { return a.cache->status().shared_trouble.empty(); });
+  table.now_ms += 10'000;
+  await([&] { return a.logged().size() == 2; });
+  CHECK(a.logged()[1].starts_with("answers.shared "));
 }
 
 TEST_CASE("bytes that are damaged, or of another key, are no answer") {

@@ -439,6 +439,19 @@ TEST_CASE("memory for clients must be enough for the other limits, as a start wo
   CHECK(problems("[http]\nconnections_max = 65536\nmemory_max = \"1GiB\"\n") == "");
 }
 
+TEST_CASE("memory for answers in which few of them fit is warned of, with what would be of use") {
+  const auto warned = [](const char* memory) {
+    return check("[cache]\nmemory = \"" + std::string(memory) + "\"\n").warnings_text();
+  };
+  // A 16th for each shard, and a quarter of that for one answer.
+  CHECK(warned("32KiB") ==
+        "warning: c.toml:2:10: cache.memory = 32KiB keeps few answers in memory or none: one may take 512B; give 2MiB "
+        "or more, or 0B to keep none\n");
+  CHECK(warned("2MiB") == "");
+  CHECK(warned("0B") == "");
+  CHECK(check("").warnings_text() == "");
+}
+
 TEST_CASE("checkpoints lie beside the state, not in it") {
   CHECK(checkpoints_folder(check("").config) == "/var/lib/cairn-checkpoints");
   CHECK(checkpoints_folder(check("[state]\ndir = \"/srv/cairn/\"\n").config) == "/srv/cairn-checkpoints");

@@ -973,6 +973,7 @@ TEST_CASE_FIXTURE(Serving, "the cache tells of itself, alone and in the status")
                                   .shared_rows = 23,
                                   .shared_bytes = 24,
                                   .shared_trouble = "gone",
+                                  .shared_alone = "files",
                                   .memory_age_ms = 25,
                                   .disk_age_ms = 26,
                                   .shared_age_ms = 27,
@@ -995,7 +996,7 @@ TEST_CASE_FIXTURE(Serving, "the cache tells of itself, alone and in the status")
     "disk":{"bytes":11,"limit":12,"hits":13,"misses":14,"writes":15,"dropped":16,"age_ms_total":26,
       "waited_us_total":29,"trouble":"full"},
     "shared":{"in_use":true,"hits":17,"misses":18,"passed":19,"writes":20,"dropped":21,"expired":22,"rows":23,
-      "bytes":24,"age_ms_total":27,"waited_us_total":30,"trouble":"gone"},
+      "bytes":24,"age_ms_total":27,"waited_us_total":30,"trouble":"gone","alone":"files"},
     "warming":{"rounds":17,"running":true,"planned":21,"done":22,"computed":18,"failed":19,"cut_short":20,"last_ms":23}})"));
   CHECK(json_of(get(port(), "/v1/status"))["cache"] == cache);
 }

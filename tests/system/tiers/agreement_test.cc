@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "cairn/engine.h"
+#include "cairn/mutex.h"
 #include "engine/model/model.h"
 #include "tests/engine/model/made_up.h"
 #include "tests/support/environment_number.h"
@@ -101,6 +102,11 @@ class Site {
       options.kafka.topic = MockTopic::name();
       options.kafka.group = "daemon" + std::to_string(i);
       options.kafka.properties = {{"fetch.wait.max.ms", "10"}};
+      options.log =
+          Logger([this](LogLevel level, std::string_view event, std::string_view, std::initializer_list<LogField>) {
+            const MutexLock lock(log_mutex);
+            if (level == LogLevel::kWarning && event.starts_with("answers.")) log.emplace_back(event);
+          });
       options.answers.memory_bytes = 256 << 10;
       options.answers.disk_bytes = 1 << 20;
       options.answers.ttl = options.answers.ttl_min = 1500ms;
@@ -117,6 +123,7 @@ class Site {
   }
 
   void open(Daemon& daemon) {
+    if (daemon.engine) refreshed += daemon.engine->status({}).answers.refreshes;
     daemon.engine.reset();
     auto opened = Engine::open(daemon.options, clock);
     REQUIRE_MESSAGE(opened.ok(), opened.status().to_string());
@@ -228,7 +235,7 @@ class Site {
     CHECK(refreshes() > made);
   }
   [[nodiscard]] std::uint64_t refreshes() const {
-    std::uint64_t sum = 0;
+    std::uint64_t sum = refreshed;
     for (const Daemon& one : daemons) sum += one.engine->status({}).answers.refreshes;
     return sum;
   }
@@ -255,11 +262,20 @@ class Site {
     }
   }
 
+  /// Warnings about answers, of both daemons.
+  std::vector<std::string> logged() {
+    const MutexLock lock(log_mutex);
+    return log;
+  }
+
   TemporaryFolder folder;
+  Mutex log_mutex;  // daemons write until they are closed
+  std::vector<std::string> log CAIRN_GUARDED_BY(log_mutex);
   std::mt19937 random;
   ManualClock clock{event_time_from_ms(1'700'000'000'000)};
   MockTopic topic;
   std::array<Daemon, 2> daemons;
+  std::uint64_t refreshed = 0;  ///< answers in the background, by daemons before they were opened anew
   std::vector<Watermark> marks;
   std::array<int, kUsers> events{};
   std::map<Key, std::set<std::string>> computed;
@@ -373,6 +389,47 @@ TEST_CASE("what a daemon kept another gives, and itself after a restart, as long
     REQUIRE(next.ok());
     CHECK(text_of(*next) == text_of(site.fresh(one, 1, 20)));
   }
+}
+
+TEST_CASE("a first start on an empty database has nothing to tell about shared answers") {
+  Site site(3);
+  site.await_listening();
+  while (site.daemons[0].engine->status({}).answers.shared_writes == 0) {
+    site.visit(1);  // what is asked next is computed
+    site.ask(site.daemons[0], 1, 20);
+  }
+  CHECK(site.logged() == std::vector<std::string>{});
+  for (const Site::Daemon& one : site.daemons) CHECK(one.engine->status({}).answers.shared_trouble == "");
+}
+
+TEST_CASE("a daemon whose answers no other one can give says why") {
+  Site site(4);
+  const auto alone = [&](std::size_t daemon) { return site.daemons[daemon].engine->status({}).answers.shared_alone; };
+  CHECK(alone(0) == "");
+  const std::string event = R"({"user_id":"u1","place_id":"p1","type":"visit","ts":1700000000000})";
+  const std::vector<std::string_view> events{event};
+  const auto ack = site.daemons[0].engine->ingest({}, events, "");
+  REQUIRE(ack.ok());
+  site.know(site.daemons[0], ack->reflected_at);
+  CHECK(alone(0).find("events of 'api' came to this state directory alone") == 0);
+  CHECK(alone(1) == "");
+  REQUIRE(site.daemons[1].engine->apply_rules({}, {{.name = "up", .add = 0.5}}).ok());
+  CHECK(alone(1).find("rules come into force by the clock") == 0);
+}
+
+TEST_CASE("a name that is empty is refused before PostgreSQL or any daemon is told") {
+  Site site(5);
+  site.await_listening();
+  const auto serial = [&] {
+    return PgClient(site.daemons[0].options.sql.dsn).query("SELECT serial FROM cairn.answer_invalidation_order");
+  };
+  const auto before = serial();
+  for (const std::vector<std::string>& categories : {std::vector<std::string>{""}, {"", "c1"}}) {
+    const Status refused = site.daemons[0].engine->invalidate_answers({}, {.categories = categories});
+    CHECK(refused.code() == StatusCode::kInvalidArgument);
+    CHECK(refused.message().find("is no category") != std::string::npos);
+  }
+  CHECK(serial() == before);
 }
 
 }  // namespace

@@ -525,6 +525,39 @@ TEST_CASE_FIXTURE(Cli, "an import says how many places there were, and how many 
   CHECK(engine.get_place({}, PlaceId("7"))->position == GeoPoint{3, 4});
 }
 
+TEST_CASE_FIXTURE(Cli, "what is no UTF-8 on the command line is told of before anything is sent, by every command") {
+  const std::string cafe = "Caf\xe9";
+  const std::vector<std::vector<std::string>> commands = {
+      {"recommend", "-u", cafe},
+      {"cache", "invalidate", "--user", cafe},
+      {"cache", "invalidate", "--place", "moma", "--place", cafe},
+      {"cache", "invalidate", "--category", cafe},
+      {"cache", "invalidate", "--cell", cafe},
+      {"categories", "rename", cafe, "cafe"},
+      {"categories", "merge", "cafe", cafe},
+      {"model", "activate", cafe},
+      {"checkpoint", cafe},
+  };
+  for (const auto& command : commands) {
+    const Outcome outcome = run(command);
+    CAPTURE(command[0]);
+    CHECK(outcome.exit_code == 1);
+    CHECK(outcome.err == "cairn: INVALID_ARGUMENT: \"Caf\ufffd\" is no UTF-8; is the terminal's encoding UTF-8?\n");
+    CHECK(outcome.out.empty());
+  }
+  CHECK(engine.invalidated().empty());
+}
+
+TEST_CASE_FIXTURE(Cli, "a folder whose name is no UTF-8 is written to, and told of with other characters") {
+  const test::TemporaryFolder folder;
+  const std::string out = folder / "a\xff";
+  const Outcome outcome =
+      run({"-o", "json", "dataset", "generate", "--users", "5", "--places", "5", "--events", "20", "--out", out});
+  CHECK(outcome.exit_code == 0);
+  CHECK(mentions(outcome.out, "a\ufffd/places.ndjson"));
+  CHECK(std::filesystem::exists(out + "/places.ndjson"));
+}
+
 TEST_CASE_FIXTURE(Cli, "places come as JSON, GeoJSON and with other names, and as text that is named") {
   const std::string array = R"([{"place_id":"a1","lat":1,"lon":2}])";
   CHECK(run({"places", "import", "-"}, array).out == "1 place imported\n");
@@ -727,11 +760,13 @@ TEST_CASE_FIXTURE(Cli, "cache stats says how much is kept and how often it was g
                                   .shared_hits = 4,
                                   .shared_rows = 1'234,
                                   .shared_bytes = 3 << 20,
-                                  .shared_trouble = "gone"};
+                                  .shared_trouble = "gone",
+                                  .shared_alone = "rules"};
   const Outcome stats = run({"cache", "stats"});
-  for (const char* expected : {"12 answers, 2.0 KiB of 1.0 MiB", "1,500, and 1 marked as stale",
-                               "500, 7 as something had happened, 9 of all waited for another",
-                               "in PostgreSQL  about 1,234 answers, 3.0 MiB, 4 hits", "its trouble    gone"}) {
+  for (const char* expected :
+       {"12 answers, 2.0 KiB of 1.0 MiB", "1,500, and 1 marked as stale",
+        "500, 7 as something had happened, 9 of all waited for another",
+        "in PostgreSQL  about 1,234 answers, 3.0 MiB, 4 hits", "its trouble    gone", "for itself     rules"}) {
     CHECK_MESSAGE(mentions(stats.out, expected), stats.out);
   }
   CHECK(nlohmann::json::parse(run({"-o", "json", "cache", "stats"}).out)["hits"] == 1'500);
@@ -743,8 +778,9 @@ TEST_CASE_FIXTURE(Cli, "answers are invalidated by name, and warmed from a file"
   CHECK(engine.invalidated()[0].places == std::vector<std::string>{"p", "q"});
   CHECK(mentions(run({"cache", "invalidate", "--all"}).out, "all kept answers are outdated"));
   const Outcome nothing = run({"cache", "invalidate"});
-  CHECK(nothing.exit_code == 1);
+  CHECK(nothing.exit_code == 2);
   CHECK(mentions(nothing.err, "--all"));
+  CHECK(mentions(run({"cache", "invalidate", "--user", "u"}).out, "about 1 name are outdated"));
   const cairn::test::TemporaryFolder folder;
   folder.write("requests", "{\"user_id\":\"a\"}\n\n{\"user_id\":\"b\",\"limit\":2}\n");
   CHECK(run({"cache", "warm", folder / "requests"}).out == "2 answers are warm\n");

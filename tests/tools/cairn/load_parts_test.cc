@@ -6,9 +6,11 @@
 #include <random>
 #include <vector>
 
+#include "tests/support/temporary_folder.h"
 #include "tools/cairn/load/arrivals.h"
 #include "tools/cairn/load/capacity.h"
 #include "tools/cairn/load/histogram.h"
+#include "tools/cairn/load/ids.h"
 #include "tools/cairn/load/key_draw.h"
 #include "tools/cairn/load/ramp.h"
 #include "tools/cairn/load/report.h"
@@ -264,6 +266,16 @@ TEST_CASE("kinds come as often as their weights say, positions lie in their box,
     REQUIRE(body["lon"].get<double>() <= 22.0);
   }
   CHECK(std::abs(asked - 1000) < 5 * 28);  // the binomial's deviation is 27.4
+}
+
+TEST_CASE("blank lines in files of bodies and ids are passed over") {
+  const test::TemporaryFolder folder;
+  const auto bodies = read_bodies(folder.write("bodies", "{\"a\":1}\n\n \r\n{\"b\":2}\n\n"));
+  REQUIRE_MESSAGE(bodies.ok(), bodies.status().to_string());
+  CHECK(*bodies == std::vector<std::string>{"{\"a\":1}", "{\"b\":2}"});
+  const auto ids = read_ids(folder.write("ids", "u1\n\nu2\r\n\r\n"), "user_id");
+  REQUIRE_MESSAGE(ids.ok(), ids.status().to_string());
+  CHECK(*ids == std::vector<std::string>{"u1", "u2"});
 }
 
 TEST_CASE("bodies of a file are sent in turn") {

@@ -45,7 +45,8 @@ Result<std::vector<std::string>> read_ids(const std::string& path, const char* n
   std::unordered_set<std::string> known;
   CAIRN_RETURN_IF_ERROR(for_lines(path, [&](std::string_view line) -> Status {
     CAIRN_ASSIGN_OR_RETURN(std::string id, id_of(line, name));
-    if (id.empty() || id.size() > 128) return invalid_argument("an id has 1 to 128 bytes");
+    if (id.empty()) return {};  // a blank line
+    if (id.size() > 128) return invalid_argument("an id has 1 to 128 bytes");
     if (known.insert(id).second) ids.push_back(std::move(id));
     return ids.size() > kLinesMax ? invalid_argument("more than ten million ids; take a part of them") : Status();
   }));
@@ -56,6 +57,7 @@ Result<std::vector<std::string>> read_ids(const std::string& path, const char* n
 Result<std::vector<std::string>> read_bodies(const std::string& path) {
   std::vector<std::string> bodies;
   CAIRN_RETURN_IF_ERROR(for_lines(path, [&](std::string_view line) -> Status {
+    if (cli::trimmed(line).empty()) return {};
     if (!nlohmann::json::parse(line, nullptr, false).is_object()) return invalid_argument("no JSON object");
     bodies.emplace_back(line);
     return bodies.size() > kLinesMax ? invalid_argument("more than ten million requests; take a part of them")
