@@ -35,8 +35,8 @@ class LoggedId {
     }
   }
   [[nodiscard]] bool came() const noexcept { return contents_ != 0; }
-  /// Whether the event was retracted, or any retraction came where no event did. `counted`: what the state knows that
-  /// counted under the id, which another source may have brought; 0: it knows of none.
+  /// Whether the event was retracted, or any retraction came where no event did. `counted`: what counted under the id
+  /// by what else is known, which another source may have brought; 0: nothing is known.
   [[nodiscard]] bool retracted(std::uint32_t counted) const {
     const std::uint32_t contents = counted != 0 ? counted : contents_;
     return contents == 0 ? !retractions_.empty() : std::count(retractions_.begin(), retractions_.end(), contents) > 0;
@@ -90,6 +90,14 @@ constexpr std::string_view kSendApart = "; send what is to count as an event of 
 
 Status retracted_before(const std::string& event_id, std::string_view next) {
   return {StatusCode::kAlreadyExists, "event '" + event_id + "' was retracted before" + std::string(next)};
+}
+
+Status forgotten(const std::string& event_id) {
+  return failed_precondition(
+      "event '" + event_id +
+      "' has come, and its event_id is not among those that are remembered (decode.dedup_ids): it "
+      "came too long ago to be taken out, or the features have not come to it yet, and then try "
+      "again in a moment. Nothing was changed");
 }
 
 Status came_before(const std::string& event_id) {
@@ -162,11 +170,12 @@ Result<CorrectionAck> CorrectionSide::correct(const CallContext& context, const 
     // Nobody brings its id between the look whether it came and its record in the log.
     reserved.emplace(parts_.intake.reserved_ids(), instead.event_id);
     parts_.intake.wait_for_callers();
-    CAIRN_RETURN_IF_ERROR(check_replaceable(correction.event_id, instead));
+    CAIRN_RETURN_IF_ERROR(check_replaceable(correction, instead));
     events.push_back(std::move(instead));
   }
   CAIRN_ASSIGN_OR_RETURN(Original original,
                          correction.original.empty() ? look_up(context, correction.event_id) : given(correction));
+  CAIRN_RETURN_IF_ERROR(check_remembered(correction.event_id));
   original.event.event_id = correction.event_id;
   original.event.retracts = true;
   CorrectionAck ack{.reflected_at = {},
@@ -199,14 +208,37 @@ Status CorrectionSide::check_original(const std::string& event_id, const Interac
   return features::contents_print(*logged) == features::contents_print(given) ? ok_status() : says_otherwise(event_id);
 }
 
-Status CorrectionSide::check_replaceable(const std::string& event_id, const Interaction& instead) const {
+/// A retraction of an event whose id was forgotten would take nothing out, and a replacement would count beside it.
+Status CorrectionSide::check_remembered(const std::string& event_id) const {
   const auto known = parts_.state.remembered(event_id);
-  const std::uint32_t counted = known.came ? known.came->contents : 0;
+  if (known.came || known.retracted || !parts_.state.forgot_event_ids()) return ok_status();
+  // What comes behind is applied before what is appended now.
+  bool came = false;
+  CAIRN_RETURN_IF_ERROR(for_each_logged(applied_of_log(), [&](const Interaction& event) {
+    came = came || (!event.retracts && event.event_id == event_id);
+  }));
+  if (!came && parts_.has_sql) {
+    CAIRN_ASSIGN_OR_RETURN(const auto row, find_in_sql(event_id));
+    came = row.has_value();
+  }
+  // It may have been applied in the meantime.
+  return came && !parts_.state.remembered(event_id).came ? forgotten(event_id) : ok_status();
+}
+
+Status CorrectionSide::check_replaceable(const EventCorrection& correction, const Interaction& instead) const {
+  const std::string& event_id = correction.event_id;
+  const auto known = parts_.state.remembered(event_id);
+  std::uint32_t counted = known.came ? known.came->contents : 0;
+  // Of an event that nothing is known of, what the caller says tells which retraction would be its own.
+  if (counted == 0 && !correction.original.empty()) {
+    CAIRN_ASSIGN_OR_RETURN(const Interaction said, about("the original", parts_.intake.read(correction.original)));
+    counted = features::contents_print(said);
+  }
   LoggedId original;
   LoggedId replacement;
   bool replaced = false;  // the event was retracted before the replacement's id came
   std::string by;
-  CAIRN_RETURN_IF_ERROR(for_each_logged([&](const Interaction& event) {
+  CAIRN_RETURN_IF_ERROR(for_each_logged(parts_.log.end_offset(), [&](const Interaction& event) {
     if (event.event_id == event_id) original.pass(event);
     if (event.event_id == instead.event_id) {
       const bool first = !event.retracts && !replacement.came();
@@ -218,7 +250,10 @@ Status CorrectionSide::check_replaceable(const std::string& event_id, const Inte
       by = event.event_id;
     }
   }));
-  if (replaced && replacement.says(instead)) return ok_status();  // the same call once more
+  if (replaced && replacement.says(instead)) {
+    // The same call once more, unless what it brought was corrected since.
+    return replacement.retracted(features::contents_print(instead)) ? came_before(instead.event_id) : ok_status();
+  }
   const bool came = replacement.came() || replacement.retracted(0);
   if (original.retracted(counted)) {
     std::string next(kSendApart);
@@ -226,11 +261,13 @@ Status CorrectionSide::check_replaceable(const std::string& event_id, const Inte
     if (!by.empty()) next = ", and '" + by + "' stands in its place; correct that one";
     return retracted_before(event_id, next);
   }
-  return came ? came_before(instead.event_id) : check_unknown(event_id, instead);
+  return came ? came_before(instead.event_id) : check_unknown(event_id, counted, instead);
 }
 
-Status CorrectionSide::check_unknown(const std::string& event_id, const Interaction& instead) const {
-  const bool retracted = parts_.state.remembered(event_id).retracted;
+Status CorrectionSide::check_unknown(const std::string& event_id, std::uint32_t counted,
+                                     const Interaction& instead) const {
+  const bool retracted =
+      counted != 0 ? parts_.state.retracted(event_id, counted) : parts_.state.remembered(event_id).retracted;
   const auto known = parts_.state.remembered(instead.event_id);
   if (!known.came && !known.retracted) {
     return retracted ? retracted_before(event_id, kSendApart) : ok_status();
@@ -283,14 +320,16 @@ Result<CorrectionSide::Original> CorrectionSide::look_up(const CallContext& cont
 Result<std::optional<Interaction>> CorrectionSide::find_in_log(const std::string& event_id) const {
   std::optional<Interaction> found;
   std::optional<Interaction> retraction;
-  CAIRN_RETURN_IF_ERROR(for_each_logged([&](const Interaction& event) {
+  CAIRN_RETURN_IF_ERROR(for_each_logged(parts_.log.end_offset(), [&](const Interaction& event) {
     if (event.event_id != event_id) return;
     // Of those with one id the first counted; or another one, where another source had brought that before.
     std::optional<Interaction>& first = event.retracts ? retraction : found;
     if (!first || (!parts_.state.may_retract(*first) && parts_.state.may_retract(event))) first = event;
   }));
   // Of an event that another source brought, and that was retracted here before, the retraction tells all that it said.
-  if (found || !retraction || !parts_.state.remembered(event_id).retracted) return found;
+  if (found || !retraction) return found;
+  const auto known = parts_.state.remembered(event_id);
+  if (!known.came || !known.retracted) return found;
   retraction->retracts = false;
   return retraction;
 }
@@ -303,20 +342,25 @@ Result<std::optional<Interaction>> CorrectionSide::find_in_sql(const std::string
   return as_interaction(row->user, row->row, parts_.state.types());
 }
 
-Status CorrectionSide::for_each_logged(const std::function<void(const Interaction&)>& visit) const {
+Offset CorrectionSide::applied_of_log() const {
+  const auto positions = parts_.state.positions(ingest::kApiSource);
+  return positions.empty() ? Offset{0} : positions.front().offset;
+}
+
+Status CorrectionSide::for_each_logged(Offset end, const std::function<void(const Interaction&)>& visit) const {
   const InteractionTypes& types = parts_.state.types();
-  const Offset end = parts_.log.end_offset();
   Offset from = parts_.log.begin_offset();
   std::string bytes;
   Interaction event;
   while (from < end) {
     const Offset before = from;
-    const auto read = [&](Offset, Offset next, std::string_view record) {
+    const auto read = [&](Offset at, Offset next, std::string_view record) {
+      const bool before_end = at < end;
       from = next;
       const auto events = streaming::events_in(record);
       for (const std::string_view one : events.value_or(std::vector<std::string_view>{})) {
         const auto decoded = streaming::read_api_record(one, types, &event);
-        if (decoded && decoded->reject == streaming::Reject::kNone) visit(event);
+        if (before_end && decoded && decoded->reject == streaming::Reject::kNone) visit(event);
       }
     };
     CAIRN_RETURN_IF_ERROR(parts_.log.read(from, kRecordsAtOnce, std::chrono::milliseconds(0), &bytes, read));
@@ -363,18 +407,20 @@ Status CorrectionSide::mend_from_sql(const state::InexactRows& rows) {
 Status CorrectionSide::mend_from_log(const state::InexactRows& rows) {
   if (rows.empty()) return ok_status();
   using features::EventFingerprint;
+  // What is not applied yet is in no row. With it, as many events might come together as a row has, and be others.
+  const Offset end = applied_of_log();
   std::unordered_set<EventFingerprint, PrintHash> retracted;
   const auto retraction_of = [](const EventFingerprint& id, const Interaction& event) {
     return features::retraction_of(id, features::contents_print(event));
   };
-  CAIRN_RETURN_IF_ERROR(for_each_logged([&](const Interaction& event) {
+  CAIRN_RETURN_IF_ERROR(for_each_logged(end, [&](const Interaction& event) {
     if (event.retracts) retracted.insert(retraction_of(features::fingerprint(event.event_id), event));
   }));
   const WantedRows wanted(rows, parts_.state);
   state::FeatureState::History history(parts_.state, rows);
   Pieces pieces(history);
   std::unordered_set<EventFingerprint, PrintHash> seen;
-  CAIRN_RETURN_IF_ERROR(for_each_logged([&](const Interaction& event) {
+  CAIRN_RETURN_IF_ERROR(for_each_logged(end, [&](const Interaction& event) {
     if (event.retracts || !wanted.may_be_of(event)) return;
     if (!event.event_id.empty()) {
       const EventFingerprint id = features::fingerprint(event.event_id);

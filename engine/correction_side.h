@@ -58,14 +58,19 @@ class CorrectionSide {
   /// Returns: ALREADY_EXISTS where the event was retracted before, as far as the API's log knows: a second replacement
   /// would count beside the first; and where the replacement's id came before, as far as the log or the state knows: it
   /// would be left out as a repeat. OK for the same call once more.
-  [[nodiscard]] Status check_replaceable(const std::string& event_id, const Interaction& instead) const;
+  [[nodiscard]] Status check_replaceable(const EventCorrection& correction, const Interaction& instead) const;
   /// Returns: ALREADY_EXISTS where the state knows an event or a retraction of the replacement's id, and not as what
-  /// replaced this event.
-  [[nodiscard]] Status check_unknown(const std::string& event_id, const Interaction& instead) const;
+  /// replaced this event, which said `counted` (0: not known).
+  [[nodiscard]] Status check_unknown(const std::string& event_id, std::uint32_t counted,
+                                     const Interaction& instead) const;
   /// Returns: INVALID_ARGUMENT where the API's log knows that the event said something else.
   [[nodiscard]] Status check_original(const std::string& event_id, const Interaction& given) const;
-  /// Calls `visit` for every event that the log holds, retractions among them.
-  Status for_each_logged(const std::function<void(const Interaction&)>& visit) const;
+  /// Returns: FAILED_PRECONDITION where the log or PostgreSQL has the event, and the features do not know its id.
+  [[nodiscard]] Status check_remembered(const std::string& event_id) const;
+  /// Up to where the features hold the log.
+  [[nodiscard]] Offset applied_of_log() const;
+  /// Calls `visit` for every event that the log holds before `end`, retractions among them.
+  Status for_each_logged(Offset end, const std::function<void(const Interaction&)>& visit) const;
   Status mend_from_sql(const state::InexactRows& rows);
   Status mend_from_log(const state::InexactRows& rows);
 

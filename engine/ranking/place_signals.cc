@@ -200,6 +200,8 @@ void PlaceSignals::replace(std::uint64_t place, std::span<const state::PlaceChan
     add(change);
     if (own_.of_places() > 0) add_own(change);
   }
+  // As if what is gone had never been: how many categories there are is part of a score.
+  while (!tables_.categories.empty() && tables_.categories.back().visits == 0) tables_.categories.pop_back();
   remember(place);
 }
 

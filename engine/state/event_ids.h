@@ -49,6 +49,9 @@ class EventIds {
   [[nodiscard]] bool retracted(std::string_view event_id, std::uint32_t contents) const noexcept;
   [[nodiscard]] bool retracted(std::string_view event_id) const noexcept;
 
+  /// Whether ids have been forgotten.
+  [[nodiscard]] bool forgot() const noexcept { return memory_.oldest_generation() > 0; }
+
   /// What is to be done with the interactions of a batch, and what has become of those with which nothing is.
   struct Judged {
     std::vector<std::uint32_t> included;  ///< indexes of events to apply

@@ -215,6 +215,16 @@ FeatureState::RememberedEvent FeatureState::remembered(std::string_view event_id
   return {event_ids_.find(event_id), event_ids_.retracted(event_id)};
 }
 
+bool FeatureState::retracted(std::string_view event_id, std::uint32_t contents) const {
+  const MutexLock no_apply(windows_->growing_mutex());
+  return event_ids_.retracted(event_id, contents);
+}
+
+bool FeatureState::forgot_event_ids() const {
+  const MutexLock no_apply(windows_->growing_mutex());
+  return event_ids_.forgot();
+}
+
 void FeatureState::rebase_row(const std::string& key, std::shared_ptr<features::Row> row) {
   PendingWindow& window = *windows_->current()->growing;
   const RebasedRows::Base base = row->blocks.empty() ? nullptr : std::move(row);
@@ -281,11 +291,18 @@ InexactRows FeatureState::inexact_rows() const {
 /// What keeps a history need not know yet what the state knows, or may know what counted for nothing here. Returns:
 /// nullopt for an event that does not count, as far as its id is remembered.
 std::optional<FeatureState::Counted> FeatureState::counted_of_history(const Interaction& event) const {
-  if (event.event_id.empty()) return Counted{.event = resolve(event)};
+  const auto some_time = [&] {
+    Counted counted{.event = resolve(event)};
+    constexpr std::uint32_t kOldest = 1;
+    const std::uint64_t place = counted.event.place;
+    counted.perhaps_erased = place != kNoPlace && catalog_.facts_at(place, kOldest).erased;
+    return counted;
+  };
+  if (event.event_id.empty()) return some_time();
   const MutexLock no_apply(windows_->growing_mutex());
   if (event_ids_.retracted(event.event_id, features::contents_print(event))) return std::nullopt;
   const auto note = event_ids_.find(event.event_id);
-  if (!note) return Counted{.event = resolve(event)};
+  if (!note) return some_time();
   // Another event came under this id, and it is that one that counts.
   if (!features::may_be_of(*note, event)) return std::nullopt;
   return as_counted(event, note->moment);
@@ -298,6 +315,7 @@ void FeatureState::History::add(std::span<const Interaction> events) {
     state_.for_each_counted(*counted, [&](const std::string& key, const auto& changes) {
       const auto row = rows_.find(key);
       if (row == rows_.end()) return;
+      if (counted->perhaps_erased && place_of_key(key)) doubtful_.insert(key);
       std::vector<features::Change> sure = changes;
       if (counted->unsure) drop_unsure(key, &sure);
       for (features::Change& change : sure) {
@@ -314,7 +332,7 @@ Status FeatureState::mend(const History& history) {
   const auto version = windows_->current();
   for (const auto& [key, delta] : history.rows_) {
     const auto noted = inexact_.find(key);
-    if (noted == inexact_.end()) continue;
+    if (noted == inexact_.end() || history.doubtful_.contains(key)) continue;
     const auto stored = stored_row(key, *version);
     if (!stored.ok()) continue;  // it stays noted
     auto row = renamed_row_now(key, *version, stored->row);

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -127,6 +128,10 @@ class FeatureState {
     bool retracted = false;                   ///< a retraction of it came; where no event came, one of any
   };
   [[nodiscard]] RememberedEvent remembered(std::string_view event_id) const;
+  /// Whether a retraction of what says `contents` is remembered under an id of which no event is.
+  [[nodiscard]] bool retracted(std::string_view event_id, std::uint32_t contents) const;
+  /// Whether ids have been forgotten, so that an event whose id is not remembered may have come.
+  [[nodiscard]] bool forgot_event_ids() const;
 
   /// Rows with values that may still say what a retracted event said. They are told by their keys.
   [[nodiscard]] InexactRows inexact_rows() const;
@@ -228,6 +233,7 @@ class FeatureState {
     const PastSchemas::Then* then = nullptr;          ///< how events counted; null: as they do now
     const features::Schema* came_by = nullptr;        ///< the views that were given what waited for the place
     bool noted = false;                               ///< it is known when it was applied
+    bool perhaps_erased = false;                      ///< it is not, and its place's history was erased once
     bool came = false;                                ///< it waited for its place, which has come
     bool erased = false;                              ///< its place's history was erased since
     bool dropped = false;                             ///< and so what waited for the place
@@ -339,6 +345,7 @@ class FeatureState::History {
   friend class FeatureState;
   const FeatureState& state_;
   std::map<std::string, features::DeltaRow, std::less<>> rows_;
+  std::set<std::string, std::less<>> doubtful_;  ///< rows that may not have all that is added to them here
   std::unordered_map<std::uint32_t, const features::View*> views_;  ///< of several moments, one of each id
 };
 

@@ -117,7 +117,7 @@ class RocksPassingStore final : public PassingStore {
 
   PassingStoreStats stats() const override {
     const ReaderLock lock(mutex_);
-    const auto number = [&](const std::string& property) {
+    const auto number = [&](const std::string& property) CAIRN_REQUIRES_SHARED(mutex_) {
       std::uint64_t value = 0;
       if (db_) db_->GetIntProperty(property, &value);
       return value;

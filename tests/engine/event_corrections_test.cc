@@ -67,9 +67,7 @@ std::int64_t visits(const Engine& engine, const std::string& place) {
 }
 
 /// Places and scores, as somebody sees them.
-std::string recommended(const Engine& engine) {
-  RecommendRequest request{.user = UserId("ann"), .position = GeoPoint{40.71, -74.0}};
-  request.time = event_time_from_ms(kThen + 3'600'000);
+std::string recommended_as(const Engine& engine, const RecommendRequest& request) {
   const auto answer = engine.recommend({}, request);
   REQUIRE_MESSAGE(answer.ok(), answer.status().to_string());
   std::string text;
@@ -79,6 +77,12 @@ std::string recommended(const Engine& engine) {
     text += item.place.id.str() + score;
   }
   return text;
+}
+
+std::string recommended(const Engine& engine) {
+  RecommendRequest request{.user = UserId("ann"), .position = GeoPoint{40.71, -74.0}};
+  request.time = event_time_from_ms(kThen + 3'600'000);
+  return recommended_as(engine, request);
 }
 
 void wait_until_exact(const Engine& engine) {
@@ -582,8 +586,113 @@ TEST_CASE("an original that has another position than what the log knows is refu
   catch_up(*engine);
   CHECK(visits(*engine, "p1") == 13);
   CHECK(visits(*engine, "p2") == 0);
-  const std::string same = event("p1", "", kThen, R"(,"lat":40.5,"lon":-74.25)");
-  CHECK(engine->correct_event({}, {.event_id = "a", .original = same, .replacement = {}}).ok());
+}
+
+TEST_CASE("an event whose id is forgotten is not taken out, and whoever asks is told so, with nothing changed") {
+  const test::TemporaryFolder folder;
+  EngineOptions options;
+  options.state_dir = folder / "state";
+  options.state.free_bytes_min = 0;
+  options.decode.dedup_ids = 4;
+  auto engine = *Engine::open(options);
+  REQUIRE(engine->upsert_places({}, std::vector<Place>{{PlaceId("p1"), "", {40.7, -74.0}, "cafe"}}).ok());
+  ingest(*engine, {event("p1", "a")});
+  const auto correct = [&](const std::string& id, const std::string& original, const std::string& replacement) {
+    return engine->correct_event({}, {.event_id = id, .original = original, .replacement = replacement})
+        .status()
+        .code();
+  };
+  catch_up(*engine);
+  for (int i = 0; i < 12; ++i) ingest(*engine, {event("p1", "more" + std::to_string(i))});
+  catch_up(*engine);
+  const std::string said = event("p1", "");
+  const std::string instead = event("p2", "");
+  CHECK(correct("a", "", "") == StatusCode::kFailedPrecondition);
+  CHECK(correct("a", said, "") == StatusCode::kFailedPrecondition);
+  CHECK(correct("a", "", instead) == StatusCode::kFailedPrecondition);
+  CHECK(correct("a", said, instead) == StatusCode::kFailedPrecondition);
+  CHECK(correct("comes", said, "") == StatusCode::kOk);  // that has not come yet
+  CHECK(correct("more11", "", instead) == StatusCode::kOk);
+  catch_up(*engine);
+  CHECK(visits(*engine, "p1") == 12);
+  CHECK(visits(*engine, "p2") == 1);
+}
+
+TEST_CASE("a wrong retraction that came first tells nothing of the event, and keeps no right one out") {
+  const test::TemporaryFolder folder;
+  auto engine = open(folder);
+  ingest(*engine, {event("p2", "x", kThen, R"(,"retract":true)"), event("p2", "y", kThen, R"(,"retract":true)")});
+  catch_up(*engine);
+  CHECK(engine->correct_event({}, {.event_id = "x", .original = {}, .replacement = {}}).status().code() ==
+        StatusCode::kNotFound);
+  const std::string right = event("p1", "");
+  const std::string instead = event("p3", "");
+  CHECK(engine->correct_event({}, {.event_id = "x", .original = right, .replacement = {}}).ok());
+  CHECK(engine->correct_event({}, {.event_id = "y", .original = right, .replacement = instead}).ok());
+  ingest(*engine, {event("p1", "x"), event("p1", "y")});
+  catch_up(*engine);
+  CHECK(visits(*engine, "p1") == 0);
+  CHECK(visits(*engine, "p3") == 1);
+}
+
+TEST_CASE("a replacement that was retracted since does not count by the same call once more, and that says so") {
+  const test::TemporaryFolder folder;
+  auto engine = open(folder);
+  ingest(*engine, {event("p1", "a")});
+  const std::string instead = event("p2", "b");
+  const auto replace = [&] {
+    return engine->correct_event({}, {.event_id = "a", .original = {}, .replacement = instead}).status().code();
+  };
+  CHECK(replace() == StatusCode::kOk);
+  CHECK(replace() == StatusCode::kOk);
+  CHECK(engine->correct_event({}, {.event_id = "b", .original = {}, .replacement = {}}).ok());
+  catch_up(*engine);
+  CHECK(replace() == StatusCode::kAlreadyExists);
+}
+
+TEST_CASE("scores are as before when the only event of a category was taken back") {
+  const test::TemporaryFolder folder;
+  auto engine = open(folder);
+  REQUIRE(engine->upsert_places({}, std::vector<Place>{{PlaceId("one"), "", {40.71, -74.0}, "museum"}}).ok());
+  for (int i = 0; i < 5; ++i) ingest(*engine, {event("p" + std::to_string(i), "e" + std::to_string(i), kThen + i)});
+  catch_up(*engine);
+  const std::string before = recommended(*engine);
+  ingest(*engine, {R"({"user_id":"zoe","place_id":"one","type":"visit","ts":1700000000000,"event_id":"z"})"});
+  REQUIRE(engine->correct_event({}, {.event_id = "z", .original = {}, .replacement = {}}).ok());
+  catch_up(*engine);
+  RecommendRequest request{.user = UserId("ann"), .position = GeoPoint{40.71, -74.0}};
+  request.time = event_time_from_ms(kThen + 3'600'000);
+  request.max_staleness = 0ms;
+  CHECK(recommended_as(*engine, request) == before);
+}
+
+TEST_CASE("a newest time is not found among events that were erased with their place") {
+  const test::TemporaryFolder folder;
+  std::ofstream(folder / "events.ndjson").flush();
+  auto engine = open(folder, {{"stream", folder / "events.ndjson", true}});
+  ingest(*engine, {event("p1", "", kThen)});
+  catch_up(*engine);
+  REQUIRE(engine->delete_places({}, std::vector<PlaceId>{PlaceId("p1")}, PlaceHistory::kErase).ok());
+  REQUIRE(engine->upsert_places({}, std::vector<Place>{{PlaceId("p1"), "", {40.7, -74.0}, "cafe"}}).ok());
+  std::ofstream(folder / "events.ndjson", std::ios::app) << event("p1", "x", kThen + 7'200'000) << '\n';
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (visits(*engine, "p1") == 0 && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  ingest(*engine, {event("p1", "y", kThen + 10'800'000)});
+  REQUIRE(engine->correct_event({}, {.event_id = "y", .original = {}, .replacement = {}}).ok());
+  catch_up(*engine);
+  // The log has as many events of the place as count, and they are others. A second retraction lets the chore run.
+  ingest(*engine, {event("p2", "z1", kThen), event("p2", "z2", kThen + 5'000)});
+  REQUIRE(engine->correct_event({}, {.event_id = "z2", .original = {}, .replacement = {}}).ok());
+  catch_up(*engine);
+  const auto newest_of = [&](const std::string& place) {
+    const auto answer = engine->get_features({}, {EntityKind::kPlace, {place}, {"place_visits"}, {}});
+    return answer->entities.at(0).vectors.at(0).entries.at(0).newest;
+  };
+  while (newest_of("p2") != event_time_from_ms(kThen) && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(20ms);  // nobody is told when a chore has done it
+  }
+  CHECK(newest_of("p2") == event_time_from_ms(kThen));
+  CHECK(newest_of("p1") == event_time_from_ms(kThen + 10'800'000));  // a bound
 }
 
 TEST_CASE("events of others are found by their id when somebody was erased, also after a restart") {
