@@ -14,12 +14,6 @@ namespace {
 
 using Log = std::unique_ptr<streaming::EventLog>;
 
-/// Up to where the features hold the log's events; nothing when they hold none.
-std::optional<Offset> applied_of(const state::FeatureState& state) {
-  const auto positions = state.positions(ingest::kApiSource);
-  return positions.empty() ? std::nullopt : std::optional(positions.front().offset);
-}
-
 state::LogFound found(const streaming::EventLog& log, const std::string& path) {
   state::LogFound found{path, log.identity().id, {}, log.begin_offset(), log.end_offset()};
   for (const auto& [id, end] : log.identity().ancestors) found.ancestors.push_back({id, end});
@@ -47,6 +41,11 @@ Result<Log> open_without_lost(const streaming::EventLogOptions& options, const s
 }
 
 }  // namespace
+
+std::optional<Offset> applied_of(const state::FeatureState& state) {
+  const auto positions = state.positions(ingest::kApiSource);
+  return positions.empty() ? std::nullopt : std::optional(positions.front().offset);
+}
 
 Result<Log> open_api_log(const EngineOptions& options, const state::StateDirectory& directory,
                          storage::StateStore& store, const state::FeatureState& state) {

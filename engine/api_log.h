@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "cairn/options.h"
 #include "cairn/status.h"
@@ -10,6 +11,9 @@
 #include "streaming/event_log.h"
 
 namespace cairn {
+
+/// Up to where the features hold the API's log; nothing when they hold none of it.
+[[nodiscard]] std::optional<Offset> applied_of(const state::FeatureState& state);
 
 /// Opens the API's log and sees that it and the state belong together: no event that was acknowledged is in neither.
 /// With EngineOptions::accept_log_loss what is lost is given up.

@@ -5,6 +5,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "engine/api_log.h"
 #include "engine/state/keys.h"
 #include "features/event_id_memory.h"
 #include "streaming/api_record.h"
@@ -214,7 +215,7 @@ Status CorrectionSide::check_remembered(const std::string& event_id) const {
   if (known.came || known.retracted || !parts_.state.forgot_event_ids()) return ok_status();
   // What comes behind is applied before what is appended now.
   bool came = false;
-  CAIRN_RETURN_IF_ERROR(for_each_logged(applied_of_log(), [&](const Interaction& event) {
+  CAIRN_RETURN_IF_ERROR(for_each_logged(applied_of(parts_.state).value_or(Offset{0}), [&](const Interaction& event) {
     came = came || (!event.retracts && event.event_id == event_id);
   }));
   if (!came && parts_.has_sql) {
@@ -342,11 +343,6 @@ Result<std::optional<Interaction>> CorrectionSide::find_in_sql(const std::string
   return as_interaction(row->user, row->row, parts_.state.types());
 }
 
-Offset CorrectionSide::applied_of_log() const {
-  const auto positions = parts_.state.positions(ingest::kApiSource);
-  return positions.empty() ? Offset{0} : positions.front().offset;
-}
-
 Status CorrectionSide::for_each_logged(Offset end, const std::function<void(const Interaction&)>& visit) const {
   const InteractionTypes& types = parts_.state.types();
   Offset from = parts_.log.begin_offset();
@@ -355,12 +351,12 @@ Status CorrectionSide::for_each_logged(Offset end, const std::function<void(cons
   while (from < end) {
     const Offset before = from;
     const auto read = [&](Offset at, Offset next, std::string_view record) {
-      const bool before_end = at < end;
       from = next;
+      if (at >= end) return;
       const auto events = streaming::events_in(record);
       for (const std::string_view one : events.value_or(std::vector<std::string_view>{})) {
         const auto decoded = streaming::read_api_record(one, types, &event);
-        if (before_end && decoded && decoded->reject == streaming::Reject::kNone) visit(event);
+        if (decoded && decoded->reject == streaming::Reject::kNone) visit(event);
       }
     };
     CAIRN_RETURN_IF_ERROR(parts_.log.read(from, kRecordsAtOnce, std::chrono::milliseconds(0), &bytes, read));
@@ -408,7 +404,7 @@ Status CorrectionSide::mend_from_log(const state::InexactRows& rows) {
   if (rows.empty()) return ok_status();
   using features::EventFingerprint;
   // What is not applied yet is in no row. With it, as many events might come together as a row has, and be others.
-  const Offset end = applied_of_log();
+  const Offset end = applied_of(parts_.state).value_or(Offset{0});
   std::unordered_set<EventFingerprint, PrintHash> retracted;
   const auto retraction_of = [](const EventFingerprint& id, const Interaction& event) {
     return features::retraction_of(id, features::contents_print(event));

@@ -67,8 +67,6 @@ class CorrectionSide {
   [[nodiscard]] Status check_original(const std::string& event_id, const Interaction& given) const;
   /// Returns: FAILED_PRECONDITION where the log or PostgreSQL has the event, and the features do not know its id.
   [[nodiscard]] Status check_remembered(const std::string& event_id) const;
-  /// Up to where the features hold the log.
-  [[nodiscard]] Offset applied_of_log() const;
   /// Calls `visit` for every event that the log holds before `end`, retractions among them.
   Status for_each_logged(Offset end, const std::function<void(const Interaction&)>& visit) const;
   Status mend_from_sql(const state::InexactRows& rows);

@@ -39,8 +39,8 @@ void take_out(const std::vector<Change>& changes, Row* row, TakenOut* taken);
 
 /// Puts into entries of `*row` that are in `*inexact` what `fresh` says of them, where it is made of the same events:
 /// it has as many of them, their sum is the same (a decayed one but for rounding), and it says nothing that came after.
-/// Those are removed from
-/// `*inexact`, and so are entries that are not there any more. Returns: whether `*row` has changed.
+/// Those are removed from `*inexact`, and so are entries that are not there any more. Returns: whether `*row` has
+/// changed.
 bool mend(const Row& fresh, Row* row, std::vector<InexactEntry>* inexact);
 
 }  // namespace cairn::features

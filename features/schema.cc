@@ -211,4 +211,9 @@ const View* Schema::find(std::string_view name) const noexcept {
   return it == views_.end() ? nullptr : &*it;
 }
 
+const View* Schema::find(std::uint32_t id) const noexcept {
+  const auto it = std::find_if(views_.begin(), views_.end(), [&](const View& view) { return view.id == id; });
+  return it == views_.end() ? nullptr : &*it;
+}
+
 }  // namespace cairn::features

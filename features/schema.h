@@ -60,6 +60,7 @@ class Schema {
 
   [[nodiscard]] const std::vector<View>& views() const noexcept { return views_; }
   [[nodiscard]] const View* find(std::string_view name) const noexcept;
+  [[nodiscard]] const View* find(std::uint32_t id) const noexcept;  ///< View::id
   /// Ascending by `of`.
   [[nodiscard]] const std::vector<WaitingView>& waiting() const noexcept { return waiting_; }
   /// Counts the events that wait for a place, in the row of what waits for it. Null: no view has anything to wait for.

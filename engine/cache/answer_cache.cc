@@ -23,11 +23,6 @@ std::string cell_of(GeoPoint position) {
   return features::geohash_text(features::geohash_bits(position, kCellLetters), kCellLetters);
 }
 
-std::string lower_case(std::string text) {
-  for (char& letter : text) letter = letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
-  return text;
-}
-
 std::uint64_t us_since(std::chrono::steady_clock::time_point began) {
   return static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - began).count());
@@ -138,7 +133,7 @@ Status AnswerCache::check(const AnswerTags& tags) {
         "\"\" is no category: a place that has it has none; name such places themselves (places), their cells, or all");
   }
   for (const std::string& cell : tags.cells) {
-    const std::string lower = lower_case(cell);
+    const std::string lower = small_letters(cell);
     if (lower.size() < kCellLetters || !features::parse_geohash(lower)) {
       return invalid_argument("'" + cell + "' is no geohash of " + std::to_string(kCellLetters) + " letters or more");
     }
@@ -149,7 +144,7 @@ Status AnswerCache::check(const AnswerTags& tags) {
 Status AnswerCache::invalidate(const AnswerTags& tags) {
   CAIRN_RETURN_IF_ERROR(check(tags));
   std::vector<std::string> cells;
-  for (const std::string& cell : tags.cells) cells.push_back(lower_case(cell).substr(0, kCellLetters));
+  for (const std::string& cell : tags.cells) cells.push_back(small_letters(cell).substr(0, kCellLetters));
   invalidations_.fetch_add(1, std::memory_order_acq_rel);  // before any tag moves: see make()
   if (tags.all) epoch_.fetch_add(1, std::memory_order_acq_rel);
   const auto move = [&](TagKind kind, const std::vector<std::string>& names) {

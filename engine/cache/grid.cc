@@ -1,26 +1,20 @@
 #include "engine/cache/grid.h"
 
-#include <string>
-
 #include "features/geohash.h"
 
 namespace cairn::cache {
 
-namespace {
-
-std::string lower(std::string text) {
-  for (char& letter : text) letter = letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
-  return text;
+std::string small_letters(std::string cell) {
+  for (char& letter : cell) letter = letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
+  return cell;
 }
-
-}  // namespace
 
 Result<RecommendRequest> on_grid(const RecommendRequest& request, int letters) {
   RecommendRequest placed = request;
   placed.snap = false;
   if (!request.cell.empty()) {
     if (request.position) return invalid_argument("cell: name a cell, or lat and lon, not both");
-    placed.cell = lower(request.cell);
+    placed.cell = small_letters(request.cell);
     const auto length = static_cast<int>(placed.cell.size());
     const auto bits = features::parse_geohash(placed.cell);
     if (!bits || length < kGridLettersMin || length > kGridLettersMax) {

@@ -85,9 +85,11 @@ void QuestionReader::read_filter(const RecommendRequest& request, const PlaceInd
   const auto id_of = [&](const std::string& name) { return state_.category_ids().find(index.category_now(name)); };
   // A category that no place has is no error: it matches nothing.
   for (const std::string& name : request.categories) {
-    const auto id = id_of(name);
-    if (id) filter.categories.insert(static_cast<std::uint32_t>(*id));
-    if (!id) question->unknown_categories.push_back(name);
+    if (const auto id = id_of(name)) {
+      filter.categories.insert(static_cast<std::uint32_t>(*id));
+    } else {
+      question->unknown_categories.push_back(name);
+    }
   }
   for (const std::string& name : request.exclude_categories) {
     if (const auto id = id_of(name)) filter.excluded_categories.insert(static_cast<std::uint32_t>(*id));
@@ -121,9 +123,11 @@ Status QuestionReader::read_conditions(const RecommendRequest& request, const Pl
   if (!request.only.empty()) {
     auto rows = std::make_shared<RowBits>(no_rows(places.index().size()));
     for (const PlaceId& place : request.only) {
-      const auto row = row_of(places.index(), place.str());
-      if (row) set_row(*row, rows.get());
-      if (!row) ++question->unknown_only;
+      if (const auto row = row_of(places.index(), place.str())) {
+        set_row(*row, rows.get());
+      } else {
+        ++question->unknown_only;
+      }
     }
     all.push_back(std::move(rows));
   }

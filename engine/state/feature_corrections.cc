@@ -21,11 +21,6 @@ bool is_by_place(std::string_view key) {
   return place_of_key(key).has_value() || waiting_place_of_key(key).has_value();
 }
 
-bool has_view(const features::Schema& schema, std::uint32_t id) {
-  const auto& views = schema.views();
-  return std::any_of(views.begin(), views.end(), [id](const features::View& view) { return view.id == id; });
-}
-
 /// Everything that a row holds, as changes of the place or cell of that number. `row`: null for one without anything.
 template <class Change>
 std::vector<Change> all_of(std::uint64_t number, const features::Row* row) {
@@ -95,7 +90,7 @@ void FeatureState::for_each_counted(const Counted& counted, const Accumulator::V
   if (!counted.in_cells) return;
   const Accumulator::VisitRow in_cells = [&](const std::string& key, std::vector<features::Change> changes) {
     if (!cell_of_key(key)) return;
-    std::erase_if(changes, [&](const auto& change) { return !has_view(*counted.came_by, change.view->id); });
+    std::erase_if(changes, [&](const auto& change) { return counted.came_by->find(change.view->id) == nullptr; });
     if (!changes.empty()) visit(key, changes);
   };
   accumulator_.for_each_row(*counted.in_cells, in_cells, by);
@@ -273,9 +268,8 @@ void FeatureState::set_inexact(const std::string& key, std::vector<features::Ine
 /// The notes of a row, of the categories of today.
 std::vector<features::InexactEntry> FeatureState::renamed_notes(std::vector<features::InexactEntry> notes) const {
   for (features::InexactEntry& note : notes) {
-    const auto& views = stored_.schema.views();
-    const auto of = std::find_if(views.begin(), views.end(), [&](const auto& view) { return view.id == note.view; });
-    if (of == views.end() || of->spec.dimension != Dimension::kCategory) continue;
+    const features::View* const of = stored_.schema.find(note.view);
+    if (of == nullptr || of->spec.dimension != Dimension::kCategory) continue;
     note.dimension = catalog_.category_now(note.dimension);
   }
   std::sort(notes.begin(), notes.end());

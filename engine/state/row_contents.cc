@@ -1,6 +1,5 @@
 #include "engine/state/row_contents.h"
 
-#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -17,13 +16,6 @@ void add(std::string* bytes, std::uint64_t number) {
   bytes->append(reinterpret_cast<const char*>(&number), sizeof number);
 }
 
-const features::View* view_of(const features::Schema& schema, std::uint32_t id) {
-  const auto& views = schema.views();
-  const auto found =
-      std::find_if(views.begin(), views.end(), [&](const features::View& view) { return view.id == id; });
-  return found == views.end() ? nullptr : &*found;
-}
-
 }  // namespace
 
 Bits128 hash_of_contents(const FeatureState& state, const features::Row& row) {
@@ -32,7 +24,7 @@ Bits128 hash_of_contents(const FeatureState& state, const features::Row& row) {
   std::string bytes;
   std::string made;
   for (const features::ViewBlock& block : row.blocks) {
-    const features::View* const view = view_of(state.schema(), block.view);
+    const features::View* const view = state.schema().find(block.view);
     if (view == nullptr) continue;  // of a view that is no more; nobody reads it
     for (const features::Entry& entry : block.entries) {
       bytes.clear();

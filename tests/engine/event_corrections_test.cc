@@ -46,6 +46,18 @@ std::unique_ptr<Engine> open(const test::TemporaryFolder& folder, std::vector<Fi
   return *std::move(engine);
 }
 
+/// With one place, p1. It remembers few ids: see make_forget().
+std::unique_ptr<Engine> open_forgetful(const test::TemporaryFolder& folder) {
+  EngineOptions options;
+  options.state_dir = folder / "state";
+  options.state.free_bytes_min = 0;
+  options.decode.dedup_ids = 4;
+  auto engine = Engine::open(options);
+  REQUIRE_MESSAGE(engine.ok(), engine.status().to_string());
+  REQUIRE((*engine)->upsert_places({}, std::vector<Place>{{PlaceId("p1"), "", {40.7, -74.0}, "cafe"}}).ok());
+  return *std::move(engine);
+}
+
 void ingest(Engine& engine, const std::vector<std::string>& events) {
   const std::vector<std::string_view> views(events.begin(), events.end());
   const auto ack = engine.ingest({}, views);
@@ -56,6 +68,12 @@ void ingest(Engine& engine, const std::vector<std::string>& events) {
 void catch_up(const Engine& engine) {
   const Status caught_up = engine.wait_caught_up(CallContext::within(kPatience));
   REQUIRE_MESSAGE(caught_up.ok(), caught_up.to_string());
+}
+
+/// Twelve visits to p1, more0 to more11: what came before is remembered no more.
+void make_forget(Engine& engine) {
+  for (int i = 0; i < 12; ++i) ingest(engine, {event("p1", "more" + std::to_string(i))});
+  catch_up(engine);
 }
 
 std::int64_t visits(const Engine& engine, const std::string& place) {
@@ -566,15 +584,9 @@ TEST_CASE(
 
 TEST_CASE("an original that has another position than what the log knows is refused, and leaves nothing that counts") {
   const test::TemporaryFolder folder;
-  EngineOptions options;
-  options.state_dir = folder / "state";
-  options.state.free_bytes_min = 0;
-  options.decode.dedup_ids = 4;
-  auto engine = *Engine::open(options);
-  REQUIRE(engine->upsert_places({}, std::vector<Place>{{PlaceId("p1"), "", {40.7, -74.0}, "cafe"}}).ok());
+  auto engine = open_forgetful(folder);
   ingest(*engine, {event("p1", "a", kThen, R"(,"lat":40.5,"lon":-74.25)")});
-  for (int i = 0; i < 12; ++i) ingest(*engine, {event("p1", "more" + std::to_string(i))});  // the state forgets it
-  catch_up(*engine);
+  make_forget(*engine);
   const std::string elsewhere = event("p1", "", kThen, R"(,"lat":40.5,"lon":-74.5)");
   const std::string nowhere = event("p1", "");
   const std::string instead = event("p2", "");
@@ -590,21 +602,14 @@ TEST_CASE("an original that has another position than what the log knows is refu
 
 TEST_CASE("an event whose id is forgotten is not taken out, and whoever asks is told so, with nothing changed") {
   const test::TemporaryFolder folder;
-  EngineOptions options;
-  options.state_dir = folder / "state";
-  options.state.free_bytes_min = 0;
-  options.decode.dedup_ids = 4;
-  auto engine = *Engine::open(options);
-  REQUIRE(engine->upsert_places({}, std::vector<Place>{{PlaceId("p1"), "", {40.7, -74.0}, "cafe"}}).ok());
+  auto engine = open_forgetful(folder);
   ingest(*engine, {event("p1", "a")});
   const auto correct = [&](const std::string& id, const std::string& original, const std::string& replacement) {
     return engine->correct_event({}, {.event_id = id, .original = original, .replacement = replacement})
         .status()
         .code();
   };
-  catch_up(*engine);
-  for (int i = 0; i < 12; ++i) ingest(*engine, {event("p1", "more" + std::to_string(i))});
-  catch_up(*engine);
+  make_forget(*engine);
   const std::string said = event("p1", "");
   const std::string instead = event("p2", "");
   CHECK(correct("a", "", "") == StatusCode::kFailedPrecondition);
