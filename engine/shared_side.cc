@@ -248,6 +248,7 @@ std::string SharedSide::alone() const {
 void SharedSide::describe(AnswerCacheStatus* status) const {
   if (shares()) status->shared_alone = alone();
   status->heard = heard_.load(std::memory_order_relaxed);
+  status->heard_up_to = invalidations();
   status->shared_expired = expired_.load(std::memory_order_relaxed);
   status->shared_rows = rows_.load(std::memory_order_relaxed);
   status->shared_bytes = bytes_.load(std::memory_order_relaxed);

@@ -76,7 +76,10 @@ void show_stats(const GlobalOptions& options) {
     line("warmed", warming_text(cache["warming"]));
   if (cache.contains("disk") && count_at(cache["disk"], "limit") > 0) show_disk(cache["disk"]);
   if (cache.contains("shared") && cache["shared"].value("in_use", false)) show_shared(cache["shared"]);
-  if (count_at(cache, "heard") > 0) line("told by SQL", grouped(count_at(cache, "heard")) + " invalidations");
+  if (count_at(cache, "heard_up_to") > 0) {
+    line("told by SQL", grouped(count_at(cache, "heard")) + " invalidations, in force up to " +
+                            std::to_string(count_at(cache, "heard_up_to")));
+  }
 }
 
 struct Names {

@@ -78,6 +78,9 @@ struct AnswerCacheStatus {
   std::uint64_t shared_waited_us = 0;  ///< for PostgreSQL, found or not
 
   std::uint64_t heard = 0;  ///< invalidations by SQL that this process has heard of
+  /// All invalidations by SQL up to this one, as invalidate_answers() returned it, are in force here; -1: nothing was
+  /// read yet of what SQL says.
+  std::int64_t heard_up_to = -1;
 
   AnswerWarmingStatus warming = {};
 

@@ -26,6 +26,7 @@ void write_answer_cache(json::Writer& out, const AnswerCacheStatus& answers) {
   out.key("age_ms_total").unsigned_integer(answers.memory_age_ms);
   out.key("waited_us_total").unsigned_integer(answers.waited_us);
   out.key("heard").unsigned_integer(answers.heard);
+  if (answers.heard_up_to >= 0) out.key("heard_up_to").integer(answers.heard_up_to);
   out.key("disk").begin_object();
   out.key("bytes").unsigned_integer(answers.disk_bytes);
   out.key("limit").unsigned_integer(answers.disk_limit);

@@ -981,6 +981,7 @@ TEST_CASE_FIXTURE(Serving, "the cache tells of itself, alone and in the status")
                                   .disk_waited_us = 29,
                                   .shared_waited_us = 30,
                                   .heard = 31,
+                                  .heard_up_to = 32,
                                   .warming = {.rounds = 17,
                                               .computed = 18,
                                               .failed = 19,
@@ -992,7 +993,7 @@ TEST_CASE_FIXTURE(Serving, "the cache tells of itself, alone and in the status")
   const auto cache = json_of(get(port(), "/v1/cache"));
   CHECK(cache == nlohmann::json::parse(R"({"bytes":10,"limit":20,"entries":1,"hit_ratio":0.8,"hits":6,"stale_hits":2,
     "misses":2,"outdated":1,"waited":1,"passed":3,"refreshes":4,"evictions":5,
-    "age_ms_total":25,"waited_us_total":28,"heard":31,
+    "age_ms_total":25,"waited_us_total":28,"heard":31,"heard_up_to":32,
     "disk":{"bytes":11,"limit":12,"hits":13,"misses":14,"writes":15,"dropped":16,"age_ms_total":26,
       "waited_us_total":29,"trouble":"full"},
     "shared":{"in_use":true,"hits":17,"misses":18,"passed":19,"writes":20,"dropped":21,"expired":22,"rows":23,

@@ -123,7 +123,11 @@ class Site {
   }
 
   void open(Daemon& daemon) {
-    if (daemon.engine) refreshed += daemon.engine->status({}).answers.refreshes;
+    if (daemon.engine) {
+      // What is under way in the background is over, and counted, when it has closed.
+      REQUIRE(daemon.engine->close().ok());
+      refreshed += daemon.engine->status({}).answers.refreshes;
+    }
     daemon.engine.reset();
     auto opened = Engine::open(daemon.options, clock);
     REQUIRE_MESSAGE(opened.ok(), opened.status().to_string());
@@ -242,25 +246,19 @@ class Site {
 
   void invalidate(std::size_t user) {
     const std::uint64_t made = refreshes();
-    std::array<std::uint64_t, 2> heard{};
-    for (std::size_t i = 0; i < daemons.size(); ++i) heard[i] = daemons[i].engine->status({}).answers.heard;
-    PgClient(daemons[0].options.sql.dsn)
-        .query("SELECT cairn.invalidate_answers(users => '{u" + std::to_string(user) + "}')");
-    for (std::size_t i = 0; i < daemons.size(); ++i) {
-      while (daemons[i].engine->status({}).answers.heard == heard[i]) std::this_thread::yield();
-    }
+    say_outdated("u" + std::to_string(user));
     for (const std::size_t limit : kLimits) invalid[{user, limit}] = made;
   }
-  /// Until it hears of invalidations again.
-  void await_listening() {
-    for (Daemon& one : daemons) {
-      const auto before = one.engine->status({}).answers.heard;
-      while (one.engine->status({}).answers.heard == before) {
-        PgClient(one.options.sql.dsn).query("SELECT cairn.invalidate_answers(users => '{nobody}')");
-        std::this_thread::sleep_for(10ms);  // it is asked for again and again, not waited for
-      }
+  /// Says so in SQL, and waits until both daemons have heard of it.
+  void say_outdated(const std::string& user) {
+    const std::string serial =
+        PgClient(daemons[0].options.sql.dsn).value("SELECT cairn.invalidate_answers(users => '{" + user + "}')");
+    for (const Daemon& one : daemons) {
+      while (one.engine->status({}).answers.heard_up_to < std::stoll(serial)) std::this_thread::yield();
     }
   }
+  /// Until they hear of invalidations again.
+  void await_listening() { say_outdated("nobody"); }
 
   /// Warnings about answers, of both daemons.
   std::vector<std::string> logged() {
