@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "cairn/check.h"
+#include "cairn/prefetch.h"
 
 namespace cairn::features {
 namespace {
@@ -147,8 +148,8 @@ void EventIdMemory::begin_generation(std::uint64_t generation) {
 void EventIdMemory::Set::prefetch(const EventFingerprint& id) const noexcept {
   if (slots_.empty()) return;
   const RememberedId* const slot = &slots_[id.low & (slots_.size() - 1)];
-  __builtin_prefetch(slot);
-  __builtin_prefetch(reinterpret_cast<const char*>(slot + 1) - 1);  // one slot in four lies on two lines
+  cairn::prefetch(slot);
+  cairn::prefetch(reinterpret_cast<const char*>(slot + 1) - 1);  // one slot in four lies on two lines
 }
 
 std::size_t EventIdMemory::Set::slot_of(const EventFingerprint& id) const noexcept {

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "cairn/check.h"
+#include "cairn/prefetch.h"
 
 namespace cairn::features {
 namespace {
@@ -46,7 +47,7 @@ std::optional<std::uint32_t> NameTable::find(std::string_view name, std::uint64_
 
 void NameTable::prefetch(std::uint64_t hash) const noexcept {
   const Slots& table = *table_.load(std::memory_order_acquire);
-  __builtin_prefetch(&table.slots[hash & table.mask]);
+  cairn::prefetch(&table.slots[hash & table.mask]);
 }
 
 std::uint32_t NameTable::add(std::string_view name, std::uint64_t hash) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "cairn/prefetch.h"
 #include "engine/state/keys.h"
 #include "engine/state/parallel.h"
 
@@ -17,7 +18,7 @@ constexpr std::size_t kPrefetchAhead = 12;  // look-ups whose memory is on its w
 /// All lines of an interaction: its ids, type, time and value.
 void prefetch(const Interaction* interaction) {
   const char* const begin = reinterpret_cast<const char*>(interaction);
-  for (std::size_t at = 0; at < sizeof(Interaction); at += 64) __builtin_prefetch(begin + at);
+  for (std::size_t at = 0; at < sizeof(Interaction); at += 64) cairn::prefetch(begin + at);
 }
 
 }  // namespace
@@ -113,7 +114,7 @@ void Accumulator::add_touches(const Chunk& chunk, std::span<const Touch> touches
   for (std::size_t i = 0; i < touches.size(); ++i) {
     // A shard meets few of a chunk's events, so the next ones are far away in memory.
     if (i + 2 * kPrefetchAhead < touches.size()) {
-      __builtin_prefetch(&chunk.events[touches[i + 2 * kPrefetchAhead].event]);
+      cairn::prefetch(&chunk.events[touches[i + 2 * kPrefetchAhead].event]);
     }
     if (i + kPrefetchAhead < touches.size()) {
       const Touch& ahead = touches[i + kPrefetchAhead];

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cairn/prefetch.h"
 #include "gpu/cpu/dual_equations.h"
 #include "gpu/cpu/objective.h"
 #include "gpu/cpu/principal_axes.h"
@@ -88,7 +89,7 @@ class CpuFoldIn final : public FoldIn {
     const std::span<const std::uint32_t> columns = interactions.columns_of(r);
     for (std::size_t i = 0; i < columns.size(); ++i) {
       const float* vector = vectors_.as<float>() + columns[i] * dim();
-      for (std::size_t j = 0; j < dim(); j += kTile) __builtin_prefetch(vector + j, 0, 2);
+      for (std::size_t j = 0; j < dim(); j += kTile) cairn::prefetch(vector + j);
       terms->push_back({vector, interactions.value(interactions.offsets[r] + i)});
     }
   }

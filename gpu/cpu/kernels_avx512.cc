@@ -2,6 +2,8 @@
 
 #include "gpu/cpu/kernels.h"
 
+#include "cairn/prefetch.h"
+
 namespace cairn::gpu {
 namespace {
 
@@ -242,7 +244,7 @@ void prefetch_next(const std::uint8_t* tile, std::size_t tile_bytes, std::size_t
   const std::size_t lines = (tile_bytes + 63) / 64;
   const std::uint8_t* next = tile + tile_bytes;
   for (std::size_t line = lines * part / parts; line < lines * (part + 1) / parts; ++line) {
-    __builtin_prefetch(next + 64 * line);
+    cairn::prefetch(next + 64 * line);
   }
 }
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "cairn/mutex.h"
+#include "cairn/prefetch.h"
 #include "gpu/cpu/candidates.h"
 #include "gpu/cpu/cpu_matrix.h"
 #include "gpu/cpu/query_codes.h"
@@ -76,7 +77,7 @@ class RowScorer {
     if (matrix_.rows_are_decoded()) return;
     const float* values = matrix_.row(row, nullptr);
     // A cache line is 16 floats.
-    for (std::size_t j = 0; j < matrix_.dim(); j += 16) __builtin_prefetch(values + j);
+    for (std::size_t j = 0; j < matrix_.dim(); j += 16) cairn::prefetch(values + j);
   }
 
   const CpuMatrix& matrix_;

@@ -12,6 +12,7 @@
 
 #include "cairn/geo.h"
 #include "cairn/place.h"
+#include "cairn/prefetch.h"
 #include "engine/ranking/retrieve/attribute_index.h"
 #include "engine/ranking/retrieve/hilbert.h"
 #include "engine/state/catalog.h"
@@ -51,9 +52,9 @@ class PlaceIndex {
 
   /// Asks the processor for the columns of a row that is read soon.
   void prefetch(std::uint32_t row) const noexcept {
-    __builtin_prefetch(&ids_[row]);
-    __builtin_prefetch(&categories_[row]);
-    __builtin_prefetch(&cells_[row]);
+    cairn::prefetch(&ids_[row]);
+    cairn::prefetch(&categories_[row]);
+    cairn::prefetch(&cells_[row]);
   }
 
   [[nodiscard]] const AttributeIndex& attributes() const noexcept { return *attributes_; }

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "cairn/options.h"
+#include "cairn/prefetch.h"
 #include "engine/ranking/score/ranking_features.h"
 
 namespace cairn::ranking {
@@ -43,8 +44,8 @@ class Ahead {
     if (step < candidates_.size()) question_.index.prefetch(candidates_[step].row);
     if (step >= kSignal && step - kSignal < candidates_.size()) {
       const char* signal = reinterpret_cast<const char*>(&signal_of(step - kSignal));
-      __builtin_prefetch(signal);
-      __builtin_prefetch(signal + sizeof(PlaceSignal) - 1);
+      cairn::prefetch(signal);
+      cairn::prefetch(signal + sizeof(PlaceSignal) - 1);
     }
     if (step >= kLists && step - kLists < candidates_.size()) {
       const PlaceSignal& signal = signal_of(step - kLists);
@@ -52,7 +53,7 @@ class Ahead {
       fetch_all(signal.tiles);
       const std::uint32_t category = question_.index.category(candidates_[step - kLists].row);
       const auto categories = question_.signals.categories();
-      if (category < categories.size()) __builtin_prefetch(&categories[category].visits);
+      if (category < categories.size()) cairn::prefetch(&categories[category].visits);
     }
   }
 
@@ -66,7 +67,7 @@ class Ahead {
   template <typename List>
   static void fetch_all(const List& list) {
     constexpr std::size_t kLine = 64 / sizeof(list[0]);
-    for (std::size_t i = 0; i < list.size(); i += kLine) __builtin_prefetch(list.data() + i);
+    for (std::size_t i = 0; i < list.size(); i += kLine) cairn::prefetch(list.data() + i);
   }
 
   const QuestionFacts& question_;
