@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,19 +21,21 @@ class Dictionary {
   /// The id of `name`, given out when new. Requires: at most 64 KiB; fewer than 2^32 - 1 names.
   std::uint64_t intern(std::string_view name);
   [[nodiscard]] std::optional<std::uint64_t> find(std::string_view name) const {
-    return names_.find(name, NameTable::hash(name));
+    return names_->find(name, NameTable::hash(name));
   }
   /// The same for a caller who has the hash, and may have asked for the memory before.
   [[nodiscard]] std::optional<std::uint32_t> find(std::string_view name, std::uint64_t hash) const noexcept {
-    return names_.find(name, hash);
+    return names_->find(name, hash);
   }
-  void prefetch(std::uint64_t hash) const noexcept { names_.prefetch(hash); }
+  void prefetch(std::uint64_t hash) const noexcept { names_->prefetch(hash); }
   /// Requires: `id` was given out.
   [[nodiscard]] std::string name(std::uint64_t id) const { return std::string(text(id)); }
-  /// The same, which lives as long as the dictionary.
+  /// The same, which lives as long as the dictionary, or memory() of it.
   [[nodiscard]] std::string_view text(std::uint64_t id) const;
-  [[nodiscard]] std::size_t size() const noexcept { return names_.size(); }
-  [[nodiscard]] std::size_t memory_bytes() const noexcept { return names_.memory_bytes(); }
+  /// What keeps every text where it is.
+  [[nodiscard]] std::shared_ptr<const void> memory() const noexcept { return names_; }
+  [[nodiscard]] std::size_t size() const noexcept { return names_->size(); }
+  [[nodiscard]] std::size_t memory_bytes() const noexcept { return names_->memory_bytes(); }
 
   /// Gives a stored name its id again. Pairs must come ascending by id, without a gap, before intern() is called.
   /// Restored pairs are not pending.
@@ -46,7 +49,8 @@ class Dictionary {
   void confirm_pending(std::uint64_t last_id);
 
  private:
-  NameTable names_;  ///< synchronises its readers itself; `mutex_` makes its writers one
+  const std::shared_ptr<NameTable> names_ =
+      std::make_shared<NameTable>();  ///< synchronises its readers itself; `mutex_` makes its writers one
 
   mutable Mutex mutex_;
   std::uint64_t stored_ CAIRN_GUARDED_BY(mutex_) = 0;  ///< ids below this are stored

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -13,7 +14,7 @@
 namespace cairn::features {
 
 /// Memory of entries as they are served, and of their texts, taken in large pieces: an answer has thousands of them.
-/// Nothing is given back before all of it is. Threads: one.
+/// Texts that lie elsewhere are kept there. Nothing is given back before all of it is. Threads: one.
 class FeatureArena {
  public:
   FeatureArena() = default;
@@ -27,10 +28,16 @@ class FeatureArena {
     return reinterpret_cast<FeatureEntry*>(take(n * sizeof(FeatureEntry)));
   }
 
+  [[nodiscard]] std::span<char> room_for_text(std::size_t bytes) { return {take(bytes), bytes}; }
   [[nodiscard]] std::string_view copy(std::string_view text) {
     char* const to = take(text.size());
     std::memcpy(to, text.data(), text.size());
     return {to, text.size()};
+  }
+
+  /// Entries refer to what is in `memory`.
+  void keep(const std::shared_ptr<const void>& memory) {
+    if (std::find(kept_.begin(), kept_.end(), memory) == kept_.end()) kept_.push_back(memory);
   }
 
  private:
@@ -50,6 +57,7 @@ class FeatureArena {
   }
 
   std::vector<std::unique_ptr<char[]>> pieces_;
+  std::vector<std::shared_ptr<const void>> kept_;  ///< few
   char* at_ = nullptr;
   char* end_ = nullptr;
 };

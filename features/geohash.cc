@@ -51,8 +51,12 @@ std::uint64_t geohash_bits(GeoPoint position, int letters) {
 std::string geohash_text(std::uint64_t bits, int letters) {
   check_letters(letters);
   std::string text(static_cast<std::size_t>(letters), '0');
-  for (auto letter = text.rbegin(); letter != text.rend(); ++letter, bits >>= 5) *letter = kAlphabet[bits & 31u];
+  write_geohash(bits, text);
   return text;
+}
+
+void write_geohash(std::uint64_t bits, std::span<char> text) noexcept {
+  for (auto letter = text.rbegin(); letter != text.rend(); ++letter, bits >>= 5) *letter = kAlphabet[bits & 31u];
 }
 
 GeoPoint geohash_center(std::uint64_t bits, int letters) {

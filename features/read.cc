@@ -44,26 +44,67 @@ bool all_later(const View& view, const Entry& entry, EventTime as_of) noexcept {
   return view.spec.dimension == Dimension::kHour && static_cast<std::int64_t>(entry.dimension) > hour_tile(as_of);
 }
 
-/// value_at() of a view's entries, at one instant.
-class ViewValues {
- public:
-  ViewValues(const View& view, EventTime as_of) : view_(view), as_of_(as_of), decays_(time_of(view, as_of)) {}
+// What a view's values and dimensions are is the same for all of its entries. So it is found out once, and the loop
+// over entries is made for each kind.
 
-  double operator()(const Value& value) const {
-    // An entry that is newer has an instant of its own.
-    const bool decays = view_.spec.aggregate == Aggregate::kDecayedSum && value.newest_ms <= to_ms(as_of_);
-    return decays ? decays_({value.mantissa, value.exponent}) : value_at(view_, value, as_of_);
+/// Calls `with` with what makes a number of a stored value at `as_of`: value_at(), with the same bits.
+template <class With>
+auto with_values(const View& view, EventTime as_of, const With& with) {
+  switch (view.spec.aggregate) {
+    case Aggregate::kCount:
+      return with([](const Value& value) { return static_cast<double>(value.count); });
+    case Aggregate::kMean:
+      return with(mean);
+    case Aggregate::kDecayedSum: {
+      const std::int64_t now_ms = to_ms(as_of);
+      const ValuesAt decays(decay_time(now_ms, in_ms(view.spec.half_life)));
+      return with([&view, &decays, now_ms, as_of](const Value& value) {
+        // An entry that is newer has an instant of its own.
+        return value.newest_ms <= now_ms ? decays({value.mantissa, value.exponent}) : value_at(view, value, as_of);
+      });
+    }
+    case Aggregate::kSum:
+    case Aggregate::kMin:
+    case Aggregate::kMax:
+    case Aggregate::kLast:
+    case Aggregate::kSequence:
+      break;
   }
+  return with([](const Value& value) { return units(value.micros); });
+}
 
- private:
-  static ValuesAt time_of(const View& view, EventTime as_of) {
-    const bool decays = view.spec.aggregate == Aggregate::kDecayedSum;
-    return ValuesAt(decays ? decay_time(to_ms(as_of), in_ms(view.spec.half_life)) : DecayTime{});
+/// Calls `with` with what names a dimension. Texts are in `*arena`, or kept by it.
+template <class With>
+auto with_names(const View& view, const DimensionNames& names, FeatureArena* arena, const With& with) {
+  const auto of_dictionary = [&](const Dictionary& dictionary) {
+    arena->keep(dictionary.memory());
+    return with([&dictionary](std::uint64_t dimension) { return dictionary.text(dimension); });
+  };
+  switch (view.spec.dimension) {
+    case Dimension::kPlace:
+      return of_dictionary(names.places);
+    case Dimension::kCategory:
+      return of_dictionary(names.categories);
+    case Dimension::kNone:
+      return with([](std::uint64_t) { return std::string_view(); });
+    case Dimension::kCell:
+      return with([arena, letters = static_cast<std::size_t>(view.spec.cell_precision)](std::uint64_t dimension) {
+        const std::span<char> text = arena->room_for_text(letters);
+        write_geohash(dimension, text);
+        return std::string_view(text.data(), text.size());
+      });
+    default:
+      return with([&, made = std::string()](std::uint64_t dimension) mutable {
+        return arena->copy(dimension_name(names, view, dimension, &made));
+      });
   }
+}
 
-  const View& view_;
-  const EventTime as_of_;
-  const ValuesAt decays_;
+/// What read_view() found among the entries of a block.
+struct Served {
+  std::size_t size = 0;
+  bool any_later = false;
+  bool any_mixed = false;
 };
 
 }  // namespace
@@ -94,7 +135,7 @@ bool within_ttl(const View& view, const Value& value, EventTime as_of) noexcept 
 }
 
 FeatureVector read_view(const View& view, const Row* row, EventTime as_of, LaterEvents later,
-                        const DimensionNamer& name, const std::shared_ptr<FeatureArena>& arena) {
+                        const DimensionNames& names, const std::shared_ptr<FeatureArena>& arena) {
   FeatureVector vector{.view = view.spec.name, .status = FeatureStatus::kNotFound, .entries = {}};
   if (row == nullptr) return vector;
   const ViewBlock* block = row->find(view.id);
@@ -105,31 +146,46 @@ FeatureVector read_view(const View& view, const Row* row, EventTime as_of, Later
     vector.status = aged ? FeatureStatus::kOutsideMaxAge : FeatureStatus::kNullValue;
     return vector;
   }
-  FeatureEntry* const served = arena->room_for(block->entries.size());
-  std::size_t size = 0;
-  std::string made;
-  bool any_later = false;
-  bool any_mixed = false;
-  const ViewValues values(view, as_of);
-  for (const Entry& entry : block->entries) {
-    if (later == LaterEvents::kUnknown && entry.value.newest_ms > to_ms(as_of)) {
-      any_later = true;
-      any_mixed |= !all_later(view, entry, as_of);
-      continue;
-    }
-    if (!within_ttl(view, entry.value, as_of)) continue;
-    new (served + size++) FeatureEntry{.dimension = arena->copy(name(view, entry.dimension, &made)),
-                                       .value = values(entry.value),
-                                       .count = entry.value.count,
-                                       .newest = event_time_from_ms(entry.value.newest_ms)};
-  }
-  if (size > 0) vector.entries = FeatureEntries(arena, {served, size});
-  if (any_mixed || (any_later && vector.entries.empty())) {
+  FeatureEntry* const room = arena->room_for(block->entries.size());
+  const Served served = with_values(view, as_of, [&](const auto& value_of) {
+    return with_names(view, names, arena.get(), [&](auto&& name_of) {
+      Served so_far;
+      for (const Entry& entry : block->entries) {
+        if (later == LaterEvents::kUnknown && entry.value.newest_ms > to_ms(as_of)) {
+          so_far.any_later = true;
+          so_far.any_mixed |= !all_later(view, entry, as_of);
+          continue;
+        }
+        if (!within_ttl(view, entry.value, as_of)) continue;
+        new (room + so_far.size++) FeatureEntry{.dimension = name_of(entry.dimension),
+                                                .value = value_of(entry.value),
+                                                .count = entry.value.count,
+                                                .newest = event_time_from_ms(entry.value.newest_ms)};
+      }
+      return so_far;
+    });
+  });
+  if (served.size > 0) vector.entries = FeatureEntries(arena, {room, served.size});
+  if (served.any_mixed || (served.any_later && vector.entries.empty())) {
     vector.status = FeatureStatus::kNewerThanAsOf;
   } else {
     vector.status = vector.entries.empty() ? FeatureStatus::kOutsideMaxAge : FeatureStatus::kPresent;
   }
   return vector;
+}
+
+std::string_view dimension_name(const DimensionNames& names, const View& view, std::uint64_t dimension,
+                                std::string* made) {
+  switch (view.spec.dimension) {
+    case Dimension::kPlace:
+      return names.places.text(dimension);
+    case Dimension::kCategory:
+      return names.categories.text(dimension);
+    case Dimension::kType:
+      return names.types.name(TypeIndex{static_cast<std::uint8_t>(dimension)});
+    default:
+      return *made = plain_dimension_name(view, dimension).value_or("");
+  }
 }
 
 std::optional<std::string> plain_dimension_name(const View& view, std::uint64_t dimension) {

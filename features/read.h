@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,6 +8,8 @@
 
 #include "cairn/clock.h"
 #include "cairn/feature_view.h"
+#include "cairn/interaction.h"
+#include "features/dictionary.h"
 #include "features/feature_arena.h"
 #include "features/row.h"
 #include "features/schema.h"
@@ -22,9 +23,17 @@ namespace cairn::features {
 /// Whether the entry is still served at `as_of` under the view's TTL (the one TTL rule, for every tier).
 [[nodiscard]] bool within_ttl(const View& view, const Value& value, EventTime as_of) noexcept;
 
-/// Names dimensions for people: dictionary id to place id or category, geohash bits to letters, and so on. A name that
-/// has to be made is written to `*made`. The result lives until that is changed.
-using DimensionNamer = std::function<std::string_view(const View& view, std::uint64_t dimension, std::string* made)>;
+/// What dimensions are called, for people: dictionary id to place id or category, geohash bits to letters, and so on.
+struct DimensionNames {
+  const Dictionary& places;
+  const Dictionary& categories;
+  const InteractionTypes& types;
+};
+
+/// The name of one value. One that has to be made is written to `*made`. The result lives until that is changed, and as
+/// long as `names`.
+[[nodiscard]] std::string_view dimension_name(const DimensionNames& names, const View& view, std::uint64_t dimension,
+                                              std::string* made);
 
 /// What becomes of events that lie after the instant that is read at.
 enum class LaterEvents : std::uint8_t {
@@ -39,9 +48,9 @@ enum class LaterEvents : std::uint8_t {
 /// both sides of the instant cannot be taken apart: it is left out too, and the status is kNewerThanAsOf. So is that of
 /// a view of which only later events are known.
 ///
-/// Entries and their texts are in `arena`, which lives as long as any of them.
+/// Entries and their texts are in `arena`, or in memory that it keeps; it lives as long as any of them.
 [[nodiscard]] FeatureVector read_view(const View& view, const Row* row, EventTime as_of, LaterEvents later,
-                                      const DimensionNamer& name, const std::shared_ptr<FeatureArena>& arena);
+                                      const DimensionNames& names, const std::shared_ptr<FeatureArena>& arena);
 
 /// The name of a dimension value that can be told without a dictionary: empty for none, the letters of a cell, the
 /// number of an hour of the week, an hour in RFC 3339 (beyond year 9999, which RFC 3339 cannot spell, the number of

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "cairn/prefetch.h"
 #include "features/read.h"
 
 namespace cairn::state {
@@ -29,45 +30,19 @@ Result<std::vector<const features::View*>> views_of(const features::Schema& sche
   return views;
 }
 
-struct AskedRow {
-  RowCache::RowPtr row;  ///< null: nothing is known of the entity
-  bool hit = true;       ///< it came from memory
-  bool damaged = false;  ///< which is no reason to refuse the others
-};
+constexpr std::size_t kRowsAhead = 2;
 
-Result<std::vector<AskedRow>> rows_of(const FeatureState& state, const CallContext& context,
-                                      const FeatureRequest& request) {
-  std::vector<AskedRow> rows;
-  rows.reserve(request.keys.size());
-  for (const std::string& key : request.keys) {
-    CAIRN_RETURN_IF_ERROR(context.check());
-    auto found = state.row(request.entity, key);
-    if (found.ok()) {
-      if (found->row) __builtin_prefetch(found->row->blocks.data());
-      rows.push_back({.row = std::move(found->row), .hit = found->hit});
-    } else if (found.status().code() == StatusCode::kDataLoss) {
-      rows.push_back({.damaged = true});
-    } else {
-      return found.status();
-    }
-  }
-  return rows;
-}
-
-/// Asks for the memory that reading these rows begins with: it lies wherever rows were put, and one wait for all of it
-/// is shorter than one after another.
-void fetch_ahead(const std::vector<AskedRow>& rows, const std::vector<const features::View*>& views) {
+/// Asks for the entries that reading a row goes through, while those of the row before are read: they lie wherever rows
+/// were put.
+void fetch_ahead(const FeatureState::ReadRow& asked, const std::vector<const features::View*>& views) {
   constexpr std::size_t kLine = 64;
-  constexpr std::size_t kLines = 4;  // of a block's entries; the processor foresees what follows
-  for (const AskedRow& asked : rows) {
-    if (!asked.row) continue;
-    for (const features::View* view : views) {
-      const features::ViewBlock* block = asked.row->find(view->id);
-      if (block == nullptr) continue;
-      const auto* bytes = reinterpret_cast<const char*>(block->entries.data());
-      const std::size_t size = block->entries.size() * sizeof(features::Entry);
-      for (std::size_t at = 0; at < std::min(size, kLines * kLine); at += kLine) __builtin_prefetch(bytes + at);
-    }
+  if (!asked.row) return;
+  for (const features::View* view : views) {
+    const features::ViewBlock* block = asked.row->find(view->id);
+    if (block == nullptr) continue;
+    const auto* bytes = reinterpret_cast<const char*>(block->entries.data());
+    const std::size_t size = block->entries.size() * sizeof(features::Entry);
+    for (std::size_t at = 0; at < size; at += kLine) cairn::prefetch(bytes + at);
   }
 }
 
@@ -86,14 +61,14 @@ Result<FeatureResponse> read_features(const FeatureState& state, const CallConte
   for (const features::View* view : views) response.views.push_back(view->spec.name);
   const EventTime as_of = request.as_of.value_or(now);
   const auto later = request.as_of ? features::LaterEvents::kUnknown : features::LaterEvents::kCount;
-  const auto namer = [&state](const features::View& view, std::uint64_t dimension, std::string* made) {
-    return state.dimension_name(view, dimension, made);
-  };
-  CAIRN_ASSIGN_OR_RETURN(const std::vector<AskedRow> rows, rows_of(state, context, request));
-  fetch_ahead(rows, views);
+  const features::DimensionNames names = state.dimension_names();
+  CAIRN_ASSIGN_OR_RETURN(const auto rows, state.rows(context, request.entity, request.keys));
   const auto arena = std::make_shared<features::FeatureArena>();
   response.entities.reserve(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
+    for (std::size_t ahead = i == 0 ? 0 : i + kRowsAhead; ahead <= i + kRowsAhead && ahead < rows.size(); ++ahead) {
+      fetch_ahead(rows[ahead], views);
+    }
     FeatureResponse::EntityFeatures& entity = response.entities.emplace_back();
     entity.key = request.keys[i];
     entity.vectors.reserve(views.size());
@@ -101,7 +76,7 @@ Result<FeatureResponse> read_features(const FeatureState& state, const CallConte
     for (const features::View* view : views) {
       entity.vectors.push_back(rows[i].damaged
                                    ? FeatureVector{view->spec.name, FeatureStatus::kInvalid, {}}
-                                   : features::read_view(*view, rows[i].row.get(), as_of, later, namer, arena));
+                                   : features::read_view(*view, rows[i].row.get(), as_of, later, names, arena));
     }
   }
   return response;

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "cairn/prefetch.h"
 #include "engine/state/keys.h"
 #include "features/delta_row.h"
 #include "features/geohash.h"
@@ -372,6 +373,42 @@ Result<RowCache::Found> FeatureState::row(EntityKind kind, std::string_view id) 
   return found;
 }
 
+Result<std::vector<FeatureState::ReadRow>> FeatureState::rows(const CallContext& context, EntityKind kind,
+                                                              std::span<const std::string> ids) const {
+  std::vector<std::string> keys(ids.size());  // empty: of an entity that there cannot be
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (!make_key(kind, ids[i], &keys[i])) keys[i].clear();
+  }
+  prefetch_pending(keys);
+  cache_.prefetch(keys);
+  std::vector<ReadRow> rows(ids.size());
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    CAIRN_RETURN_IF_ERROR(context.check());
+    if (keys[i].empty()) continue;
+    auto found = row_of(keys[i]);
+    if (!found.ok() && found.status().code() != StatusCode::kDataLoss) return found.status();
+    if (found.ok()) {
+      rows[i] = {.row = std::move(found->row), .hit = found->hit};
+    } else {
+      rows[i].damaged = true;
+    }
+  }
+  for (const ReadRow& read : rows) {
+    if (read.row) cairn::prefetch(read.row->blocks.data());
+  }
+  for (ReadRow& read : rows) read.row = settled(std::move(read.row));
+  return rows;
+}
+
+void FeatureState::prefetch_pending(std::span<const std::string> keys) const {
+  const auto version = windows_->current();
+  for (const std::string& key : keys) {
+    const std::uint64_t hash = Window::hash(key);
+    version->growing->rows.prefetch(hash);
+    if (version->full) version->full->rows.prefetch(hash);
+  }
+}
+
 Result<RowCache::Found> FeatureState::row_of(const std::string& key) const {
   const auto version = windows_->current();
   if (version->stored == nullptr) return unavailable("the state is closed");
@@ -436,20 +473,6 @@ void FeatureState::note_invalid_row(std::string_view key, const Status& why) con
   for (const unsigned char byte : key) text.append({kDigits[byte >> 4], kDigits[byte & 15]});
   log_.error("state.invalid_row", "a stored row makes no sense and is answered as INVALID; others are not affected",
              {{"key", text}, {"reason", why.message()}});
-}
-
-std::string_view FeatureState::dimension_name(const features::View& view, std::uint64_t dimension,
-                                              std::string* made) const {
-  switch (view.spec.dimension) {
-    case Dimension::kPlace:
-      return place_ids_.text(dimension);
-    case Dimension::kCategory:
-      return category_ids_.text(dimension);
-    case Dimension::kType:
-      return types_.name(TypeIndex{static_cast<std::uint8_t>(dimension)});
-    default:
-      return *made = features::plain_dimension_name(view, dimension).value_or("");
-  }
 }
 
 Freshness FeatureState::freshness() const {

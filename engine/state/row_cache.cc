@@ -1,6 +1,9 @@
 #include "engine/state/row_cache.h"
 
 #include <utility>
+#include <vector>
+
+#include "cairn/prefetch.h"
 
 namespace cairn::state {
 
@@ -41,10 +44,11 @@ RowCache::RowCache(std::size_t bytes_max) : shard_bytes_max_(bytes_max / kShards
 }
 
 Result<RowCache::Found> RowCache::get(std::string_view key, std::uint64_t epoch, const Load& load) {
-  Shard& shard = shards_[shard_of(key)];
+  const std::size_t hash = S3Fifo<Item>::hash(key);
+  Shard& shard = shards_[shard_of(hash)];
   {
     const MutexLock lock(shard.mutex);
-    const Item* const found = shard.items->find(key);
+    const Item* const found = shard.items->find(key, hash);
     if (found != nullptr && found->since <= epoch) {
       ++shard.hits;
       return Found{found->row, true};
@@ -56,6 +60,28 @@ Result<RowCache::Found> RowCache::get(std::string_view key, std::uint64_t epoch,
   // Once the shard is at a later epoch, a window may have changed the row since it was loaded.
   if (shard.epoch == epoch && shard.items->peek(key) == nullptr) keep(shard, key, row, epoch);
   return Found{std::move(row), false};
+}
+
+void RowCache::prefetch(std::span<const std::string> keys) const {
+  std::vector<std::size_t> hashes;
+  hashes.reserve(keys.size());
+  for (const std::string& key : keys) hashes.push_back(S3Fifo<Item>::hash(key));
+  // What one step asks for is there when the next one looks.
+  const auto each = [&](const auto& ask) {
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      const Shard& shard = shards_[shard_of(hashes[i])];
+      const MutexLock lock(shard.mutex);
+      ask(*shard.items, i);
+    }
+  };
+  each([&](const S3Fifo<Item>& items, std::size_t i) { items.prefetch_slot(hashes[i]); });
+  each([&](const S3Fifo<Item>& items, std::size_t i) { items.prefetch_item(hashes[i]); });
+  each([&](const S3Fifo<Item>& items, std::size_t i) {
+    // Whoever gets it counts one more holder, in front of the row.
+    constexpr std::size_t kCounts = 16;
+    const Item* const found = items.peek(keys[i], hashes[i]);
+    if (found != nullptr && found->row) prefetch_to_write(reinterpret_cast<const char*>(found->row.get()) - kCounts);
+  });
 }
 
 bool RowCache::note_event(std::string_view key) {

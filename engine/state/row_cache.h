@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "cairn/mutex.h"
@@ -41,6 +42,10 @@ class RowCache {
   };
   /// The row as stored at `epoch`, from memory or by `load`. Returns: what `load` returned.
   [[nodiscard]] Result<Found> get(std::string_view key, std::uint64_t epoch, const Load& load);
+
+  /// Asks for the memory that get() of these keys waits for: of many that are asked for one after another, most of the
+  /// time is waiting.
+  void prefetch(std::span<const std::string> keys) const;
 
   /// Notes an event of an entity whose row is not here. Returns: whether the row should be brought in.
   [[nodiscard]] bool note_event(std::string_view key);
@@ -98,9 +103,8 @@ class RowCache {
     std::atomic<std::uint32_t> added_{0};
   };
 
-  [[nodiscard]] static std::size_t shard_of(std::string_view key) {
-    return std::hash<std::string_view>{}(key) >> 7 & (kShards - 1);
-  }
+  [[nodiscard]] static std::size_t shard_of(std::size_t hash) noexcept { return hash >> 7 & (kShards - 1); }
+  [[nodiscard]] static std::size_t shard_of(std::string_view key) noexcept { return shard_of(S3Fifo<Item>::hash(key)); }
   void replace(Shard& shard, const Update& update, std::uint64_t epoch) CAIRN_REQUIRES(shard.mutex);
   static void keep(Shard& shard, std::string_view key, RowPtr row, std::uint64_t since) CAIRN_REQUIRES(shard.mutex);
 

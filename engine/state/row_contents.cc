@@ -35,7 +35,7 @@ Bits128 hash_of_contents(const FeatureState& state, const features::Row& row) {
       add(&bytes, static_cast<std::uint64_t>(std::llround(std::ldexp(entry.value.mantissa, 20))));
       add(&bytes, static_cast<std::uint64_t>(entry.value.exponent));
       add(&bytes, static_cast<std::uint64_t>(entry.value.newest_ms));
-      bytes += state.dimension_name(*view, entry.dimension, &made);
+      bytes += features::dimension_name(state.dimension_names(), *view, entry.dimension, &made);
       const Bits128 one = keyed_hash(kKey, bytes);
       sum.low += one.low;
       sum.high += one.high;

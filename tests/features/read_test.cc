@@ -13,10 +13,10 @@ namespace {
 
 constexpr std::int64_t kHourMs = 3'600'000;
 
-View view_of(Aggregate aggregate, Dimension dimension = Dimension::kPlace) {
+View view_of(Aggregate aggregate, Dimension dimension = Dimension::kPlace, int cell_precision = 6) {
   View view;
   view.id = 3;
-  view.spec = {.name = "v", .dimension = dimension, .aggregate = aggregate};
+  view.spec = {.name = "v", .dimension = dimension, .aggregate = aggregate, .cell_precision = cell_precision};
   if (aggregate == Aggregate::kDecayedSum) view.spec.half_life = hours(10);
   return view;
 }
@@ -30,10 +30,10 @@ Entry entry_at(std::uint64_t dimension, std::int64_t newest_ms) {
 }
 
 FeatureVector read_view(const View& view, const Row* row, EventTime as_of, LaterEvents later) {
-  const auto name = [](const View&, std::uint64_t dimension, std::string* made) -> std::string_view {
-    return *made = "#" + std::to_string(dimension);
-  };
-  return features::read_view(view, row, as_of, later, name, std::make_shared<FeatureArena>());
+  Dictionary names;
+  for (int id = 0; id < 10; ++id) names.intern("#" + std::to_string(id));
+  const InteractionTypes types;
+  return features::read_view(view, row, as_of, later, {names, names, types}, std::make_shared<FeatureArena>());
 }
 
 }  // namespace
@@ -213,19 +213,37 @@ TEST_CASE("entries and their texts live as long as a copy of them, however many 
   std::vector<Entry> entries;
   for (std::uint64_t i = 0; i < 3'000; ++i) entries.push_back(entry_at(i, static_cast<std::int64_t>(i)));
   const Row row = row_of(view, entries);
+  const auto name = [](std::uint64_t i) { return std::string(i == 7 ? 60'000 : i % 40, 'x') + std::to_string(i); };
+  const View cells = view_of(Aggregate::kCount, Dimension::kCell, 7);
+  const View hours_of_week = view_of(Aggregate::kCount, Dimension::kHourOfWeek);
   FeatureEntries kept;
+  FeatureEntries kept_cells;
+  FeatureEntries kept_hours;
   {
+    Dictionary places;
+    for (std::uint64_t i = 0; i < 3'000; ++i) places.intern(name(i));
+    const Dictionary categories;
+    const InteractionTypes types;
     const auto arena = std::make_shared<FeatureArena>();
-    const auto name = [](const View&, std::uint64_t dimension, std::string* made) -> std::string_view {
-      return *made = std::string(dimension == 7 ? 100'000 : dimension % 40, 'x') + std::to_string(dimension);
+    const auto read = [&](const View& of) {
+      return features::read_view(of, &row, event_time_from_ms(5'000), LaterEvents::kCount, {places, categories, types},
+                                 arena)
+          .entries;
     };
-    kept = features::read_view(view, &row, event_time_from_ms(5'000), LaterEvents::kCount, name, arena).entries;
+    kept = read(view);
+    kept_cells = read(cells);
+    kept_hours = read(hours_of_week);
   }
   REQUIRE(kept.size() == 3'000);
+  REQUIRE(kept_cells.size() == 3'000);
+  REQUIRE(kept_hours.size() == 3'000);
   for (std::size_t i = 0; i < kept.size(); ++i) {
-    REQUIRE(kept[i].dimension == std::string(i == 7 ? 100'000 : i % 40, 'x') + std::to_string(i));
+    REQUIRE(kept[i].dimension == name(i));
     REQUIRE(to_ms(kept[i].newest) == static_cast<std::int64_t>(i));
+    REQUIRE(kept_hours[i].dimension == std::to_string(i));
   }
+  // Of 5 bits each, the last two letters of 1,000 are 31 and 8 (11111 01000): z and 8.
+  CHECK(kept_cells[1'000].dimension == "00000z8");
   CHECK_THROWS_AS(static_cast<void>(kept.at(3'000)), std::out_of_range);
 
   std::string text = "p1";

@@ -9,9 +9,11 @@
 #include <list>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <unordered_set>
 #include <utility>
+
+#include "cairn/hash_index.h"
+#include "cairn/prefetch.h"
 
 namespace cairn {
 
@@ -32,11 +34,15 @@ class S3Fifo {
   explicit S3Fifo(std::size_t bytes_max, Evicted evicted = {})
       : bytes_max_(bytes_max), small_max_(bytes_max / 10), evicted_(std::move(evicted)) {}
 
+  /// What to ask for by, for a caller who wants the hash of a key for more than this.
+  [[nodiscard]] static std::size_t hash(std::string_view key) noexcept { return std::hash<std::string_view>{}(key); }
+
   /// Returns: null when it is not here. Valid until the next change.
-  [[nodiscard]] const Value* find(std::string_view key) const {
-    const auto found = by_key_.find(key);
-    if (found == by_key_.end()) return nullptr;
-    const Item& item = *found->second;
+  [[nodiscard]] const Value* find(std::string_view key) const { return find(key, hash(key)); }
+  [[nodiscard]] const Value* find(std::string_view key, std::size_t hash) const {
+    const auto* const found = by_hash_.find(hash, has(key));
+    if (found == nullptr) return nullptr;
+    const Item& item = **found;
     // Two that count at once may count one: it is a hint.
     const std::uint8_t uses = item.uses.load(std::memory_order_relaxed);
     if (uses < kUsesMax) item.uses.store(uses + 1, std::memory_order_relaxed);
@@ -44,17 +50,28 @@ class S3Fifo {
   }
 
   /// As find(), without counting as a use.
-  [[nodiscard]] const Value* peek(std::string_view key) const {
-    const auto found = by_key_.find(key);
-    return found == by_key_.end() ? nullptr : &found->second->value;
+  [[nodiscard]] const Value* peek(std::string_view key) const { return peek(key, hash(key)); }
+  [[nodiscard]] const Value* peek(std::string_view key, std::size_t hash) const {
+    const auto* const found = by_hash_.find(hash, has(key));
+    return found == nullptr ? nullptr : &(*found)->value;
+  }
+
+  /// Who looks for many waits less who asks for all slots first, and then for all items. Threads: as find().
+  void prefetch_slot(std::size_t hash) const noexcept { by_hash_.prefetch(hash); }
+  void prefetch_item(std::size_t hash) const {
+    by_hash_.likely(hash, [](const auto& item) {
+      cairn::prefetch(&item->key);
+      cairn::prefetch(&item->value);
+    });
   }
 
   /// Puts a value in the place of the one there is. `bytes`: all that it takes. What is new and takes more than a
   /// quarter of the room is not kept.
   /// Returns: whether it is kept.
   bool put(std::string_view key, Value value, std::size_t bytes) {
-    if (const auto found = by_key_.find(key); found != by_key_.end()) {
-      Item& item = *found->second;
+    const std::size_t hash = S3Fifo::hash(key);
+    if (const auto* const found = by_hash_.find(hash, has(key))) {
+      Item& item = **found;
       queue_of(item).bytes += bytes - item.bytes;
       item.value = std::move(value);
       item.bytes = bytes;
@@ -62,36 +79,37 @@ class S3Fifo {
       return true;
     }
     if (bytes > bytes_max_ / 4) return false;
-    const bool remembered = forget_ghost(std::hash<std::string_view>{}(key));
+    const bool remembered = forget_ghost(hash);
     Queue& queue = remembered ? main_ : small_;
     queue.items.emplace_front(std::string(key), std::move(value), bytes, remembered);
     queue.bytes += bytes;
-    by_key_.emplace(queue.items.front().key, queue.items.begin());
+    by_hash_.insert(hash, queue.items.begin());
     make_room();
     return true;
   }
 
   /// Notes that a value takes so many bytes by now. Room for them is made by the next put().
   void resize(std::string_view key, std::size_t bytes) {
-    const auto found = by_key_.find(key);
-    if (found == by_key_.end()) return;
-    Item& item = *found->second;
+    const auto* const found = by_hash_.find(hash(key), has(key));
+    if (found == nullptr) return;
+    Item& item = **found;
     queue_of(item).bytes += bytes - item.bytes;
     item.bytes = bytes;
   }
 
   /// Returns: whether it was here.
   bool erase(std::string_view key) {
-    const auto found = by_key_.find(key);
-    if (found == by_key_.end()) return false;
-    const auto item = found->second;
-    by_key_.erase(found);
+    const std::size_t hash = S3Fifo::hash(key);
+    const auto* const found = by_hash_.find(hash, has(key));
+    if (found == nullptr) return false;
+    const Handle item = *found;
+    by_hash_.erase(hash, has(key));
     remove(item);
     return true;
   }
 
   [[nodiscard]] std::size_t bytes() const noexcept { return small_.bytes + main_.bytes; }
-  [[nodiscard]] std::size_t size() const noexcept { return by_key_.size(); }
+  [[nodiscard]] std::size_t size() const noexcept { return by_hash_.size(); }
   [[nodiscard]] std::uint64_t evictions() const noexcept { return evictions_; }
 
  private:
@@ -112,9 +130,15 @@ class S3Fifo {
     std::size_t bytes = 0;
   };
 
+  using Handle = typename std::list<Item>::iterator;
+
+  static auto has(std::string_view key) {
+    return [key](const Handle& item) { return item->key == key; };
+  }
+
   [[nodiscard]] Queue& queue_of(const Item& item) { return item.in_main ? main_ : small_; }
 
-  void remove(typename std::list<Item>::iterator item) {
+  void remove(Handle item) {
     Queue& queue = queue_of(*item);
     queue.bytes -= item->bytes;
     queue.items.erase(item);
@@ -140,7 +164,7 @@ class S3Fifo {
       main_.items.splice(main_.items.begin(), small_.items, oldest);
       return;
     }
-    remember(std::hash<std::string_view>{}(oldest->key));
+    remember(hash(oldest->key));
     evict(oldest);
   }
 
@@ -152,8 +176,8 @@ class S3Fifo {
     main_.items.splice(main_.items.begin(), main_.items, oldest);
   }
 
-  void evict(typename std::list<Item>::iterator item) {
-    by_key_.erase(item->key);
+  void evict(Handle item) {
+    by_hash_.erase(hash(item->key), [item](const Handle& one) { return one == item; });
     if (evicted_) evicted_(item->key, item->value);
     remove(item);
     ++evictions_;
@@ -174,7 +198,7 @@ class S3Fifo {
   const Evicted evicted_;
   Queue small_;
   Queue main_;
-  std::unordered_map<std::string_view, typename std::list<Item>::iterator> by_key_;  ///< keys are the items'
+  HashIndex<Handle> by_hash_;
   std::unordered_set<std::size_t> ghosts_;
   std::deque<std::size_t> ghost_order_;  ///< some of which have come back
   std::uint64_t evictions_ = 0;

@@ -305,7 +305,8 @@ struct Fixture : state::test::RestartedState {
         std::string made;
         const bool plain = view.spec.dimension == Dimension::kHour || view.spec.dimension == Dimension::kHourOfWeek;
         const std::string dimension =
-            plain ? std::to_string(entry.dimension) : std::string(state->dimension_name(view, entry.dimension, &made));
+            plain ? std::to_string(entry.dimension)
+                  : std::string(features::dimension_name(state->dimension_names(), view, entry.dimension, &made));
         (*sums)[{view.spec.name, id, dimension}].add({entry.value.count, entry.value.micros, entry.value.newest_ms});
       }
     }

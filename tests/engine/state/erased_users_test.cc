@@ -71,10 +71,9 @@ struct Fixture {
     REQUIRE(row.ok());
     for (const features::View& view : state->schema().views()) {
       if (view.spec.entity != kind) continue;
-      const auto vector = features::read_view(
-          view, row->row.get(), event_time_from_ms(2'000 * kHour), features::LaterEvents::kCount,
-          [&](const auto& v, auto d, auto* made) { return state->dimension_name(v, d, made); },
-          std::make_shared<features::FeatureArena>());
+      const auto vector =
+          features::read_view(view, row->row.get(), event_time_from_ms(2'000 * kHour), features::LaterEvents::kCount,
+                              state->dimension_names(), std::make_shared<features::FeatureArena>());
       for (const FeatureEntry& entry : vector.entries) {
         all[view.spec.name + "/" + std::string(entry.dimension) + "/" + std::to_string(to_ms(entry.newest))] = entry;
       }

@@ -52,10 +52,9 @@ struct Fixture {
     REQUIRE(found != nullptr);
     const auto row = state->row(kind, id);
     REQUIRE(row.ok());
-    const auto vector = features::read_view(
-        *found, row->row.get(), event_time_from_ms(at_ms), features::LaterEvents::kCount,
-        [&](const auto& v, auto d, auto* made) { return state->dimension_name(v, d, made); },
-        std::make_shared<features::FeatureArena>());
+    const auto vector =
+        features::read_view(*found, row->row.get(), event_time_from_ms(at_ms), features::LaterEvents::kCount,
+                            state->dimension_names(), std::make_shared<features::FeatureArena>());
     for (const FeatureEntry& entry : vector.entries) {
       if (entry.dimension == dimension) return entry.value;
     }
