@@ -44,63 +44,7 @@ bool all_later(const View& view, const Entry& entry, EventTime as_of) noexcept {
   return view.spec.dimension == Dimension::kHour && static_cast<std::int64_t>(entry.dimension) > hour_tile(as_of);
 }
 
-// What a view's values and dimensions are is the same for all of its entries. So it is found out once, and the loop
-// over entries is made for each kind.
-
-/// Calls `with` with what makes a number of a stored value at `as_of`: value_at(), with the same bits.
-template <class With>
-auto with_values(const View& view, EventTime as_of, const With& with) {
-  switch (view.spec.aggregate) {
-    case Aggregate::kCount:
-      return with([](const Value& value) { return static_cast<double>(value.count); });
-    case Aggregate::kMean:
-      return with(mean);
-    case Aggregate::kDecayedSum: {
-      const std::int64_t now_ms = to_ms(as_of);
-      const ValuesAt decays(decay_time(now_ms, in_ms(view.spec.half_life)));
-      return with([&view, &decays, now_ms, as_of](const Value& value) {
-        // An entry that is newer has an instant of its own.
-        return value.newest_ms <= now_ms ? decays({value.mantissa, value.exponent}) : value_at(view, value, as_of);
-      });
-    }
-    case Aggregate::kSum:
-    case Aggregate::kMin:
-    case Aggregate::kMax:
-    case Aggregate::kLast:
-    case Aggregate::kSequence:
-      break;
-  }
-  return with([](const Value& value) { return units(value.micros); });
-}
-
-/// Calls `with` with what names a dimension. Texts are in `*arena`, or kept by it.
-template <class With>
-auto with_names(const View& view, const DimensionNames& names, FeatureArena* arena, const With& with) {
-  const auto of_dictionary = [&](const Dictionary& dictionary) {
-    arena->keep(dictionary.memory());
-    return with([&dictionary](std::uint64_t dimension) { return dictionary.text(dimension); });
-  };
-  switch (view.spec.dimension) {
-    case Dimension::kPlace:
-      return of_dictionary(names.places);
-    case Dimension::kCategory:
-      return of_dictionary(names.categories);
-    case Dimension::kNone:
-      return with([](std::uint64_t) { return std::string_view(); });
-    case Dimension::kCell:
-      return with([arena, letters = static_cast<std::size_t>(view.spec.cell_precision)](std::uint64_t dimension) {
-        const std::span<char> text = arena->room_for_text(letters);
-        write_geohash(dimension, text);
-        return std::string_view(text.data(), text.size());
-      });
-    default:
-      return with([&, made = std::string()](std::uint64_t dimension) mutable {
-        return arena->copy(dimension_name(names, view, dimension, &made));
-      });
-  }
-}
-
-/// What read_view() found among the entries of a block.
+/// What a reader found among the entries of a block.
 struct Served {
   std::size_t size = 0;
   bool any_later = false;
@@ -134,29 +78,91 @@ bool within_ttl(const View& view, const Value& value, EventTime as_of) noexcept 
   return saturating_subtract(to_ms(as_of), value.newest_ms) <= in_ms(view.spec.ttl);
 }
 
-FeatureVector read_view(const View& view, const Row* row, EventTime as_of, LaterEvents later,
-                        const DimensionNames& names, const std::shared_ptr<FeatureArena>& arena) {
-  FeatureVector vector{.view = view.spec.name, .status = FeatureStatus::kNotFound, .entries = {}};
+ViewReader::ViewReader(const View& view, EventTime as_of, LaterEvents later, const DimensionNames& names,
+                       std::shared_ptr<FeatureArena> arena)
+    : view_(view),
+      as_of_(as_of),
+      later_(later),
+      names_(names),
+      arena_(std::move(arena)),
+      decays_(view.spec.aggregate == Aggregate::kDecayedSum ? decay_time(to_ms(as_of), in_ms(view.spec.half_life))
+                                                            : DecayTime{}) {}
+
+// What a view's values and dimensions are is the same for all of its entries. So it is found out once, and the loop
+// over entries is made for each kind.
+
+/// Calls `with` with what makes a number of a stored value: value_at(), with the same bits.
+template <class With>
+auto ViewReader::with_values(const With& with) const {
+  switch (view_.spec.aggregate) {
+    case Aggregate::kCount:
+      return with([](const Value& value) { return static_cast<double>(value.count); });
+    case Aggregate::kMean:
+      return with(mean);
+    case Aggregate::kDecayedSum:
+      return with([this, now_ms = to_ms(as_of_)](const Value& value) {
+        // An entry that is newer has an instant of its own.
+        return value.newest_ms <= now_ms ? decays_({value.mantissa, value.exponent}) : value_at(view_, value, as_of_);
+      });
+    case Aggregate::kSum:
+    case Aggregate::kMin:
+    case Aggregate::kMax:
+    case Aggregate::kLast:
+    case Aggregate::kSequence:
+      break;
+  }
+  return with([](const Value& value) { return units(value.micros); });
+}
+
+/// Calls `with` with what names a dimension. Texts are in the arena, or kept by it.
+template <class With>
+auto ViewReader::with_names(const With& with) const {
+  const auto of_dictionary = [&](const Dictionary& dictionary) {
+    arena_->keep(dictionary.memory());
+    return with([&dictionary](std::uint64_t dimension) { return dictionary.text(dimension); });
+  };
+  switch (view_.spec.dimension) {
+    case Dimension::kPlace:
+      return of_dictionary(names_.places);
+    case Dimension::kCategory:
+      return of_dictionary(names_.categories);
+    case Dimension::kNone:
+      return with([](std::uint64_t) { return std::string_view(); });
+    case Dimension::kCell:
+      return with([this, letters = static_cast<std::size_t>(view_.spec.cell_precision)](std::uint64_t dimension) {
+        const std::span<char> text = arena_->room_for_text(letters);
+        write_geohash(dimension, text);
+        return std::string_view(text.data(), text.size());
+      });
+    default:
+      return with([this, made = std::string()](std::uint64_t dimension) mutable {
+        return arena_->copy(dimension_name(names_, view_, dimension, &made));
+      });
+  }
+}
+
+FeatureVector ViewReader::read(const Row* row) const {
+  FeatureVector vector{.view = view_.spec.name, .status = FeatureStatus::kNotFound, .entries = {}};
   if (row == nullptr) return vector;
-  const ViewBlock* block = row->find(view.id);
+  const ViewBlock* block = row->find(view_.id);
   if (block == nullptr || block->entries.empty()) {
     // The entity is known, but no event counted in this view: another answer than an unknown entity. A block that lost
     // its entries to its TTL (drop_faded) had a value once.
-    const bool aged = block != nullptr && block->ttl_ms != 0 && view.spec.ttl.count() != 0;
+    const bool aged = block != nullptr && block->ttl_ms != 0 && view_.spec.ttl.count() != 0;
     vector.status = aged ? FeatureStatus::kOutsideMaxAge : FeatureStatus::kNullValue;
     return vector;
   }
-  FeatureEntry* const room = arena->room_for(block->entries.size());
-  const Served served = with_values(view, as_of, [&](const auto& value_of) {
-    return with_names(view, names, arena.get(), [&](auto&& name_of) {
+  FeatureEntry* const room = arena_->room_for(block->entries.size());
+  const Served served = with_values([&](const auto& value_of) {
+    return with_names([&](auto&& name_of) {
       Served so_far;
       for (const Entry& entry : block->entries) {
-        if (later == LaterEvents::kUnknown && entry.value.newest_ms > to_ms(as_of)) {
+        if (later_ == LaterEvents::kUnknown && entry.value.newest_ms > to_ms(as_of_)) {
           so_far.any_later = true;
-          so_far.any_mixed |= !all_later(view, entry, as_of);
+          so_far.any_mixed |= !all_later(view_, entry, as_of_);
           continue;
         }
-        if (!within_ttl(view, entry.value, as_of)) continue;
+        if (!within_ttl(view_, entry.value, as_of_)) continue;
         new (room + so_far.size++) FeatureEntry{.dimension = name_of(entry.dimension),
                                                 .value = value_of(entry.value),
                                                 .count = entry.value.count,
@@ -165,7 +171,7 @@ FeatureVector read_view(const View& view, const Row* row, EventTime as_of, Later
       return so_far;
     });
   });
-  if (served.size > 0) vector.entries = FeatureEntries(arena, {room, served.size});
+  if (served.size > 0) vector.entries = FeatureEntries(arena_, {room, served.size});
   if (served.any_mixed || (served.any_later && vector.entries.empty())) {
     vector.status = FeatureStatus::kNewerThanAsOf;
   } else {

@@ -9,6 +9,7 @@
 #include "cairn/clock.h"
 #include "cairn/feature_view.h"
 #include "cairn/interaction.h"
+#include "features/decay.h"
 #include "features/dictionary.h"
 #include "features/feature_arena.h"
 #include "features/row.h"
@@ -41,7 +42,7 @@ enum class LaterEvents : std::uint8_t {
   kUnknown,  ///< the instant was asked for: what they have changed is not known as of then
 };
 
-/// One view of an entity as served. `row` null: the entity is unknown.
+/// Reads one view of entities as it is served at one instant.
 ///
 /// With kUnknown: entries that later events alone have made are left out, because there was nothing of them then; so a
 /// sequence, and a count by hour, are those of the instant, of what max_entries has kept. An entry that has events on
@@ -49,8 +50,32 @@ enum class LaterEvents : std::uint8_t {
 /// a view of which only later events are known.
 ///
 /// Entries and their texts are in `arena`, or in memory that it keeps; it lives as long as any of them.
-[[nodiscard]] FeatureVector read_view(const View& view, const Row* row, EventTime as_of, LaterEvents later,
-                                      const DimensionNames& names, const std::shared_ptr<FeatureArena>& arena);
+///
+/// Threads: one.
+class ViewReader {
+ public:
+  /// `view`, and what `names` refers to, must outlive it.
+  ViewReader(const View& view, EventTime as_of, LaterEvents later, const DimensionNames& names,
+             std::shared_ptr<FeatureArena> arena);
+
+  /// `row` null: the entity is unknown.
+  [[nodiscard]] FeatureVector read(const Row* row) const;
+
+  [[nodiscard]] const View& view() const noexcept { return view_; }
+
+ private:
+  template <class With>
+  auto with_values(const With& with) const;
+  template <class With>
+  auto with_names(const With& with) const;
+
+  const View& view_;
+  const EventTime as_of_;
+  const LaterEvents later_;
+  const DimensionNames names_;
+  const std::shared_ptr<FeatureArena> arena_;
+  const ValuesAt decays_;  ///< of kDecayedSum, at `as_of`
+};
 
 /// The name of a dimension value that can be told without a dictionary: empty for none, the letters of a cell, the
 /// number of an hour of the week, an hour in RFC 3339 (beyond year 9999, which RFC 3339 cannot spell, the number of

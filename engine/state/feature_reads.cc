@@ -64,6 +64,9 @@ Result<FeatureResponse> read_features(const FeatureState& state, const CallConte
   const features::DimensionNames names = state.dimension_names();
   CAIRN_ASSIGN_OR_RETURN(const auto rows, state.rows(context, request.entity, request.keys));
   const auto arena = std::make_shared<features::FeatureArena>();
+  std::vector<features::ViewReader> readers;
+  readers.reserve(views.size());
+  for (const features::View* view : views) readers.emplace_back(*view, as_of, later, names, arena);
   response.entities.reserve(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
     for (std::size_t ahead = i == 0 ? 0 : i + kRowsAhead; ahead <= i + kRowsAhead && ahead < rows.size(); ++ahead) {
@@ -73,10 +76,9 @@ Result<FeatureResponse> read_features(const FeatureState& state, const CallConte
     entity.key = request.keys[i];
     entity.vectors.reserve(views.size());
     if (!rows[i].hit) response.freshness.tier = Tier::kDisk;
-    for (const features::View* view : views) {
-      entity.vectors.push_back(rows[i].damaged
-                                   ? FeatureVector{view->spec.name, FeatureStatus::kInvalid, {}}
-                                   : features::read_view(*view, rows[i].row.get(), as_of, later, names, arena));
+    for (const features::ViewReader& reader : readers) {
+      entity.vectors.push_back(rows[i].damaged ? FeatureVector{reader.view().spec.name, FeatureStatus::kInvalid, {}}
+                                               : reader.read(rows[i].row.get()));
     }
   }
   return response;

@@ -33,7 +33,7 @@ FeatureVector read_view(const View& view, const Row* row, EventTime as_of, Later
   Dictionary names;
   for (int id = 0; id < 10; ++id) names.intern("#" + std::to_string(id));
   const InteractionTypes types;
-  return features::read_view(view, row, as_of, later, {names, names, types}, std::make_shared<FeatureArena>());
+  return ViewReader(view, as_of, later, {names, names, types}, std::make_shared<FeatureArena>()).read(row);
 }
 
 }  // namespace
@@ -226,9 +226,8 @@ TEST_CASE("entries and their texts live as long as a copy of them, however many 
     const InteractionTypes types;
     const auto arena = std::make_shared<FeatureArena>();
     const auto read = [&](const View& of) {
-      return features::read_view(of, &row, event_time_from_ms(5'000), LaterEvents::kCount, {places, categories, types},
-                                 arena)
-          .entries;
+      const DimensionNames names{places, categories, types};
+      return ViewReader(of, event_time_from_ms(5'000), LaterEvents::kCount, names, arena).read(&row).entries;
     };
     kept = read(view);
     kept_cells = read(cells);

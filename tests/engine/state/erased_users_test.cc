@@ -71,9 +71,9 @@ struct Fixture {
     REQUIRE(row.ok());
     for (const features::View& view : state->schema().views()) {
       if (view.spec.entity != kind) continue;
-      const auto vector =
-          features::read_view(view, row->row.get(), event_time_from_ms(2'000 * kHour), features::LaterEvents::kCount,
-                              state->dimension_names(), std::make_shared<features::FeatureArena>());
+      const features::ViewReader reader(view, event_time_from_ms(2'000 * kHour), features::LaterEvents::kCount,
+                                        state->dimension_names(), std::make_shared<features::FeatureArena>());
+      const auto vector = reader.read(row->row.get());
       for (const FeatureEntry& entry : vector.entries) {
         all[view.spec.name + "/" + std::string(entry.dimension) + "/" + std::to_string(to_ms(entry.newest))] = entry;
       }

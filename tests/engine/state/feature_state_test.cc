@@ -52,9 +52,9 @@ struct Fixture {
     REQUIRE(found != nullptr);
     const auto row = state->row(kind, id);
     REQUIRE(row.ok());
-    const auto vector =
-        features::read_view(*found, row->row.get(), event_time_from_ms(at_ms), features::LaterEvents::kCount,
-                            state->dimension_names(), std::make_shared<features::FeatureArena>());
+    const features::ViewReader reader(*found, event_time_from_ms(at_ms), features::LaterEvents::kCount,
+                                      state->dimension_names(), std::make_shared<features::FeatureArena>());
+    const auto vector = reader.read(row->row.get());
     for (const FeatureEntry& entry : vector.entries) {
       if (entry.dimension == dimension) return entry.value;
     }
