@@ -62,6 +62,10 @@ Result<Standing> lock_positions(pqxx::transaction_base& transaction, const Batch
   return standing_of(batch, positions);
 }
 
+void lock_all_positions(pqxx::transaction_base& transaction) {
+  transaction.exec("SELECT FROM consumer_positions ORDER BY source, partition FOR UPDATE");
+}
+
 void store_positions(pqxx::transaction_base& transaction, const Batch& batch) {
   std::vector<std::string> partitions;
   std::vector<std::string> offsets;

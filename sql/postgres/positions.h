@@ -19,6 +19,8 @@ namespace cairn::sql {
 /// compares. Partitions of `after` get their rows.
 /// Returns: FAILED_PRECONDITION when a position and its mark differ.
 [[nodiscard]] Result<Standing> lock_positions(pqxx::transaction_base& transaction, const Batch& batch);
+/// Waits until no batch of a known source is under way, and holds up those that come.
+void lock_all_positions(pqxx::transaction_base& transaction);
 
 /// Stores the positions after the batch.
 /// Requires: lock_positions() has made and locked their rows in this transaction.

@@ -62,9 +62,14 @@ std::vector<Interaction> remove_interactions(pqxx::transaction_base& transaction
     const pqxx::result rows = transaction.exec_params(
         "DELETE FROM user_interactions WHERE occurred_at = $2::timestamptz AND user_id = $1 AND ctid = ("
         "SELECT ctid FROM user_interactions WHERE user_id = $1 AND occurred_at = $2::timestamptz AND event_id = $3 "
-        "LIMIT 1) RETURNING place_id, type, value",
+        "LIMIT 1) RETURNING place_id, type, value, written_at < (SELECT hours_from FROM places "
+        "WHERE places.place_id = user_interactions.place_id)",
         event.user.str(), time_text(event.time), event.event_id);
     if (rows.empty()) continue;
+    if (!rows[0][3].is_null() && rows[0][3].as<bool>()) {
+      removed.pop_back();  // the hours that counted it were erased with their place
+      continue;
+    }
     // What was counted is what the row says, whatever the retraction says.
     const auto type = types.find(rows[0][1].c_str());
     if (type) event.type = *type;
@@ -88,7 +93,8 @@ void mend_stats(pqxx::transaction_base& transaction, std::span<const Interaction
         "UPDATE place_stats_hourly AS s SET value_min = left_over.low, value_max = left_over.high FROM ("
         "SELECT min(value) AS low, max(value) AS high, count(value) AS n FROM user_interactions "
         "WHERE place_id = $1 AND type = $3 AND occurred_at >= $2::timestamptz "
-        "AND occurred_at < $2::timestamptz + interval '1 hour') AS left_over "
+        "AND occurred_at < $2::timestamptz + interval '1 hour' AND (SELECT hours_from FROM places "
+        "WHERE place_id = $1) > written_at IS NOT TRUE) AS left_over "
         "WHERE s.place_id = $1 AND s.hour = $2::timestamptz AND s.type = $3 AND s.value_count = left_over.n "
         "AND (s.value_min >= $4 OR s.value_max <= $4)",
         event.place.str(), hour, type, *event.value);

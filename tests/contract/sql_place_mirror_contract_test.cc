@@ -124,5 +124,48 @@ TEST_CASE_TEMPLATE("a deletion with the history takes the hours of before, once,
   CHECK(twin.tables().stats.size() == 2);
 }
 
+TEST_CASE_TEMPLATE("an event of before its place was erased is taken out of no hour that began anew", Twin, MemoryTwin,
+                   PostgresTwin) {
+  const Twin twin;
+  std::int64_t offset = 0;
+  const auto apply = [&](const std::vector<Interaction>& batch) {
+    const std::vector<SourcePosition> before =
+        offset == 0 ? std::vector<SourcePosition>{} : std::vector{SourcePosition{Partition{0}, Offset{offset}, ""}};
+    ++offset;
+    const std::vector<SourcePosition> after{{Partition{0}, Offset{offset}, ""}};
+    const auto applied = twin.roles.materializer->apply("s", batch, before, after);
+    REQUIRE_MESSAGE(applied.ok(), applied.status().to_string());
+  };
+  const auto rating = [](std::int64_t number, double value, bool retracts = false) {
+    Interaction one{UserId("u"),
+                    PlaceId("a"),
+                    TypeIndex{3},
+                    event_time_from_ms(1'700'000'000'000 + number),
+                    value,
+                    {},
+                    "e" + std::to_string(number)};
+    one.retracts = retracts;
+    return one;
+  };
+  const auto hours = [&] { return twin.tables().stats; };
+  apply({rating(0, 1.0), rating(1, 5.0)});
+  REQUIRE(
+      twin.roles.places->write_places({}, std::vector{DeletedPlace{{PlaceId("a"), ""}, event_time_from_ms(2), true}}, 1)
+          .ok());
+  REQUIRE(hours().empty());
+  apply({rating(2, 2.0), rating(3, 4.0)});
+  const auto anew = hours();
+  REQUIRE(anew.size() == 1);
+  apply({rating(0, 1.0, true)});
+  CHECK(hours() == anew);
+  CHECK(twin.tables().rows.size() == 3);
+  apply({rating(3, 4.0, true)});
+  // What is left is what the other one alone makes.
+  const Twin plain;
+  const std::vector<SourcePosition> one{{Partition{0}, Offset{1}, ""}};
+  REQUIRE(plain.roles.materializer->apply("s", std::vector{rating(2, 2.0)}, {}, one).ok());
+  CHECK(hours() == plain.tables().stats);
+}
+
 }  // namespace
 }  // namespace cairn::sql

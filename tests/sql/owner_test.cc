@@ -78,7 +78,8 @@ TEST_CASE("a schema that was made before there were owners is its next user's") 
   REQUIRE(apply_range(*made.database.materializer, stream, 0, 10).ok());
   made.client().query(
       "DROP TABLE schema_owners, position_marks, kept_answers, answer_invalidations, answer_invalidation_order; "
-      "DROP FUNCTION invalidate_answers; ALTER TABLE places DROP COLUMN deleted_at, DROP COLUMN attributes; "
+      "DROP FUNCTION invalidate_answers; ALTER TABLE places DROP COLUMN deleted_at, DROP COLUMN attributes, "
+      "DROP COLUMN hours_from; ALTER TABLE user_interactions ALTER COLUMN written_at SET DEFAULT now(); "
       "ALTER TABLE event_id_order DROP COLUMN retracted_generation; ALTER TABLE seen_event_ids DROP COLUMN contents; "
       "DELETE FROM schema_migrations WHERE version >= 7");
   const auto upgraded = open_for(made, "one");
