@@ -379,8 +379,10 @@ Result<std::vector<FeatureState::ReadRow>> FeatureState::rows(const CallContext&
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (!make_key(kind, ids[i], &keys[i])) keys[i].clear();
   }
-  prefetch_pending(keys);
-  cache_.prefetch(keys);
+  if (keys.size() > 1) {  // one waits for nothing else meanwhile
+    prefetch_pending(keys);
+    cache_.prefetch(keys);
+  }
   std::vector<ReadRow> rows(ids.size());
   for (std::size_t i = 0; i < ids.size(); ++i) {
     CAIRN_RETURN_IF_ERROR(context.check());
