@@ -117,7 +117,7 @@ class EngineImpl final : public Engine {
   std::unique_ptr<upkeep::Ballast> ballast_;
   upkeep::MemoryReturn memory_return_;                 ///< the schedule's
   upkeep::IdleRulesLog idle_rules_log_{options_.log};  ///< the schedule's
-  state::Fading fading_;
+  state::Fading fading_{clock_};
   std::unique_ptr<storage::StateStore> store_;
   std::unique_ptr<state::FeatureState> state_;
   std::unique_ptr<streaming::EventLog> event_log_;

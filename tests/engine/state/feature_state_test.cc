@@ -42,6 +42,13 @@ struct Fixture {
     REQUIRE_MESSAGE(opened.ok(), opened.status().to_string());
     state = *std::move(opened);
   }
+  /// Another store, in memory, whose compactions ask `fading`.
+  void trim_by(state::Fading& fading) {
+    state.reset();
+    store = storage::open_memory_store(features::merge_encoded_rows, fading.trim());
+    options.fading = &fading;
+    reopen();
+  }
   Status apply(const std::vector<Interaction>& interactions, std::int64_t offset, std::uint64_t rejected = 0) {
     const std::vector<SourcePosition> positions{{Partition{0}, Offset{offset}, "cursor"}};
     return state->apply({"test", interactions, positions, rejected});
@@ -419,13 +426,11 @@ TEST_CASE("what is in files is told by source and partition, and is what a flush
 }
 
 TEST_CASE("a compaction drops what has faded by the stream's own time, and nothing that is still served") {
-  state::Fading fading;
-  Fixture f;
-  f.state.reset();
-  f.store = storage::open_memory_store(features::merge_encoded_rows, fading.trim());
-  f.options.fading = &fading;
-  f.reopen();
   const std::int64_t day = 24 * kHour;
+  const ManualClock clock{event_time_from_ms(900 * day)};
+  state::Fading fading(clock);
+  Fixture f;
+  f.trim_by(fading);
   REQUIRE(f.apply({visit("u", "old", 100 * day), visit("u", "p", 100 * day), visit("u", "p", 800 * day)}, 1).ok());
   REQUIRE(f.state->flush().ok());
   REQUIRE(f.store->flush().ok());  // where the store in memory trims
@@ -443,6 +448,25 @@ TEST_CASE("a compaction drops what has faded by the stream's own time, and nothi
   CHECK(entries("p", "place_visits_30d") == 1);
   CHECK(entries("p", "place_hourly") == 1);
   CHECK(f.value(EntityKind::kPlace, "p", "place_visits") == 2.0);
+}
+
+TEST_CASE("an event ahead of the clock makes nothing of other entities old") {
+  const std::int64_t day = 24 * kHour;
+  const ManualClock clock{event_time_from_ms(101 * day)};
+  state::Fading fading(clock);
+  Fixture f;
+  f.trim_by(fading);
+  REQUIRE(f.apply({visit("u", "p", 100 * day), visit("somebody", "ahead", 800 * day)}, 1).ok());
+  REQUIRE(f.state->flush().ok());
+  REQUIRE(f.store->flush().ok());  // where the store in memory trims
+  f.reopen();
+  // As of 100 days: all of it.
+  CHECK(f.value(EntityKind::kPlace, "p", "place_visits_30d", "", 100 * day) == doctest::Approx(1.0));
+  const auto row = f.state->row(EntityKind::kPlace, "p");
+  REQUIRE(row.ok());
+  const features::ViewBlock* hours = row->row->find(f.state->schema().find("place_hourly")->id);
+  REQUIRE(hours != nullptr);
+  CHECK(hours->entries.size() == 1);
 }
 
 TEST_CASE(
