@@ -180,7 +180,7 @@ TEST_CASE("without room nothing is asked for") {
   CHECK_FALSE(cache.note_event("u"));
 }
 
-TEST_CASE("under concurrent reads and commits every reader sees the counts of the epoch that he stands at") {
+TEST_CASE("under concurrent reads, requests ahead and commits every reader sees the counts of his epoch") {
   const std::uint32_t seed = 11;
   INFO("seed ", seed);
   constexpr int kKeys = 16;
@@ -200,6 +200,11 @@ TEST_CASE("under concurrent reads and commits every reader sees the counts of th
       }
     });
   }
+  readers.emplace_back([&] {
+    std::vector<std::string> keys;
+    for (int i = 0; i <= kKeys; ++i) keys.push_back("k" + std::to_string(i));  // one of them is nobody's
+    while (!done) cache.prefetch(keys);
+  });
   std::mt19937 random(seed);
   for (std::uint64_t epoch = 1; epoch <= 2000; ++epoch) {
     commit(cache, store, "k" + std::to_string(random() % kKeys), 1, epoch);
