@@ -1,11 +1,13 @@
 #include "sql/place_mirror.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "sql/place_rows.h"
 #include "sql/postgres/backend.h"
 #include "sql/postgres/owners.h"
 #include "sql/postgres/places.h"
+#include "sql/postgres/positions.h"
 
 namespace cairn::sql {
 namespace {
@@ -23,6 +25,9 @@ class PostgresPlaceMirror final : public PlaceMirror {
     return backend_->pool.run("postgres: places", [&](Session& session) {
       pqxx::work transaction(session.connection());
       CAIRN_RETURN_IF_ERROR(check_owner(transaction, backend_->schema, backend_->owner));
+      const bool erases =
+          std::any_of(deleted.begin(), deleted.end(), [](const DeletedPlace& one) { return one.history_erased; });
+      if (erases) lock_all_positions(transaction);
       // Rows and version in one transaction: a version is never recorded without its places.
       const auto stamp = static_cast<std::int64_t>(version);
       sql::write_places(transaction, places, stamp);

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "sql/place_rows.h"
-#include "sql/postgres/positions.h"
 #include "sql/postgres/text.h"
 
 namespace cairn::sql {
@@ -74,9 +73,7 @@ void mark_deleted(pqxx::transaction_base& transaction, const DeletedPlace& delet
       "deleted_at = excluded.deleted_at WHERE old.version <= excluded.version",
       id, place.name, place.category, geography_text(place.position), version, at, to_json(place.attributes));
   if (!deleted.history_erased || !done.empty()) return;
-  // Locked in the order in which batches lock them (sql/README.md). No batch is under way then: what was written before
-  // is in the hours that go, and what comes is written later.
-  lock_all_positions(transaction);
+  // No batch is under way: what was written before is in the hours that go, and what comes is written later.
   transaction.exec_params("UPDATE places SET hours_from = clock_timestamp() WHERE place_id = $1", id);
   transaction.exec_params("SELECT FROM place_stats_hourly WHERE place_id = $1 ORDER BY place_id, hour, type FOR UPDATE",
                           id);

@@ -14,6 +14,7 @@ void write_places(pqxx::transaction_base& transaction, std::span<const Place> pl
 
 /// Marks a place as deleted, whether it has a row or not, unless a higher version wrote it. Its hourly aggregates go
 /// when that is wanted and this very deletion is not in the table yet: what came for the place since stays.
+/// Requires, for a history that is erased: lock_all_positions() in this transaction, before any place is written.
 void mark_deleted(pqxx::transaction_base& transaction, const DeletedPlace& deleted, std::int64_t version);
 
 /// Returns: the largest version recorded; 0 when none.

@@ -56,7 +56,7 @@ std::vector<Interaction> remove_interactions(pqxx::transaction_base& transaction
                                              std::span<const std::size_t> undone, const InteractionTypes& types) {
   std::vector<Interaction> removed;
   for (const std::size_t index : undone) {
-    Interaction& event = removed.emplace_back(interactions[index]);
+    Interaction event = interactions[index];
     // The time is that of one month's table, in which a ctid is unique. Of several rows of one id, which came further
     // apart than ids are remembered, one goes.
     const pqxx::result rows = transaction.exec_params(
@@ -65,16 +65,16 @@ std::vector<Interaction> remove_interactions(pqxx::transaction_base& transaction
         "LIMIT 1) RETURNING place_id, type, value, written_at < (SELECT hours_from FROM places "
         "WHERE places.place_id = user_interactions.place_id)",
         event.user.str(), time_text(event.time), event.event_id);
-    if (rows.empty()) continue;
-    if (!rows[0][3].is_null() && rows[0][3].as<bool>()) {
-      removed.pop_back();  // the hours that counted it were erased with their place
-      continue;
+    if (!rows.empty()) {
+      const bool hours_are_gone = rows[0][3].as<bool>(false);  // with the place; NULL: it was never erased
+      if (hours_are_gone) continue;
+      // What was counted is what the row says, whatever the retraction says.
+      const auto type = types.find(rows[0][1].c_str());
+      if (type) event.type = *type;
+      event.place = PlaceId(std::string(rows[0][0].c_str()));
+      event.value = rows[0][2].is_null() ? std::nullopt : std::optional(rows[0][2].as<double>());
     }
-    // What was counted is what the row says, whatever the retraction says.
-    const auto type = types.find(rows[0][1].c_str());
-    if (type) event.type = *type;
-    event.place = PlaceId(std::string(rows[0][0].c_str()));
-    event.value = rows[0][2].is_null() ? std::nullopt : std::optional(rows[0][2].as<double>());
+    removed.push_back(std::move(event));
   }
   return removed;
 }
