@@ -49,8 +49,8 @@ class Dictionary {
   void confirm_pending(std::uint64_t last_id);
 
  private:
-  const std::shared_ptr<NameTable> names_ =
-      std::make_shared<NameTable>();  ///< synchronises its readers itself; `mutex_` makes its writers one
+  /// Synchronises its readers itself; `mutex_` makes its writers one.
+  const std::shared_ptr<NameTable> names_ = std::make_shared<NameTable>();
 
   mutable Mutex mutex_;
   std::uint64_t stored_ CAIRN_GUARDED_BY(mutex_) = 0;  ///< ids below this are stored

@@ -68,10 +68,9 @@ Result<FeatureResponse> read_features(const FeatureState& state, const CallConte
   readers.reserve(views.size());
   for (const features::View* view : views) readers.emplace_back(*view, as_of, later, names, arena);
   response.entities.reserve(rows.size());
+  for (std::size_t i = 0; i < std::min(kRowsAhead, rows.size()); ++i) fetch_ahead(rows[i], views);
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    for (std::size_t ahead = i == 0 ? 0 : i + kRowsAhead; ahead <= i + kRowsAhead && ahead < rows.size(); ++ahead) {
-      fetch_ahead(rows[ahead], views);
-    }
+    if (i + kRowsAhead < rows.size()) fetch_ahead(rows[i + kRowsAhead], views);
     FeatureResponse::EntityFeatures& entity = response.entities.emplace_back();
     entity.key = request.keys[i];
     entity.vectors.reserve(views.size());

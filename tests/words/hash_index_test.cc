@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <random>
 #include <vector>
 
@@ -33,7 +34,9 @@ TEST_CASE("an index finds what was put into it and not erased, also where hashes
         index.insert(hash, key);
         known[key] = true;
       } else if (random() % 2 == 0) {
-        CHECK(index.erase(hash, is) == (known.erase(key) > 0));
+        const std::optional<int> erased = index.erase(hash, is);
+        CHECK(erased.has_value() == (known.erase(key) > 0));
+        if (erased) CHECK(*erased == key);
       }
       CHECK(index.size() == known.size());
     }

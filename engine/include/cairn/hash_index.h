@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -33,11 +34,12 @@ class HashIndex {
     ++size_;
   }
 
-  /// Returns: whether it was here.
+  /// Returns: what was here; nothing when it was not.
   template <class Is>
-  bool erase(std::size_t hash, const Is& is) {
+  std::optional<Handle> erase(std::size_t hash, const Is& is) {
     std::size_t hole = place_of(hash, is);
-    if (hole == kNowhere) return false;
+    if (hole == kNowhere) return std::nullopt;
+    std::optional<Handle> erased = std::move(slots_[hole].handle);
     // What follows moves up unless it would come to stand before where its search begins.
     for (std::size_t next = after(hole); slots_[next].mark != 0; next = after(next)) {
       const std::size_t home = home_of(slots_[next].mark);
@@ -47,7 +49,7 @@ class HashIndex {
     }
     slots_[hole] = {};
     --size_;
-    return true;
+    return erased;
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }

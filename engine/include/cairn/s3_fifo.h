@@ -99,13 +99,9 @@ class S3Fifo {
 
   /// Returns: whether it was here.
   bool erase(std::string_view key) {
-    const std::size_t hash = S3Fifo::hash(key);
-    const auto* const found = by_hash_.find(hash, has(key));
-    if (found == nullptr) return false;
-    const Handle item = *found;
-    by_hash_.erase(hash, has(key));
-    remove(item);
-    return true;
+    const auto item = by_hash_.erase(hash(key), has(key));
+    if (item) remove(*item);
+    return item.has_value();
   }
 
   [[nodiscard]] std::size_t bytes() const noexcept { return small_.bytes + main_.bytes; }

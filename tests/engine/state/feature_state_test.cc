@@ -49,6 +49,19 @@ struct Fixture {
     options.fading = &fading;
     reopen();
   }
+  /// Stores everything, where the store in memory trims.
+  void trim() {
+    REQUIRE(state->flush().ok());
+    REQUIRE(store->flush().ok());
+    reopen();
+  }
+  /// That a place's row has in a view.
+  std::size_t entries(const std::string& place, std::string_view view) {
+    const auto row = state->row(EntityKind::kPlace, place);
+    REQUIRE(row.ok());
+    const features::ViewBlock* block = row->row ? row->row->find(state->schema().find(view)->id) : nullptr;
+    return block ? block->entries.size() : 0;
+  }
   Status apply(const std::vector<Interaction>& interactions, std::int64_t offset, std::uint64_t rejected = 0) {
     const std::vector<SourcePosition> positions{{Partition{0}, Offset{offset}, "cursor"}};
     return state->apply({"test", interactions, positions, rejected});
@@ -432,21 +445,13 @@ TEST_CASE("a compaction drops what has faded by the stream's own time, and nothi
   Fixture f;
   f.trim_by(fading);
   REQUIRE(f.apply({visit("u", "old", 100 * day), visit("u", "p", 100 * day), visit("u", "p", 800 * day)}, 1).ok());
-  REQUIRE(f.state->flush().ok());
-  REQUIRE(f.store->flush().ok());  // where the store in memory trims
-  f.reopen();
+  f.trim();
   // 700 days are 23 half-lives of 30 days: 2^-23 is below a millionth, and tiles are served for 30 days.
-  const auto entries = [&](const std::string& place, std::string_view view) {
-    const auto row = f.state->row(EntityKind::kPlace, place);
-    REQUIRE(row.ok());
-    const features::ViewBlock* block = row->row ? row->row->find(f.state->schema().find(view)->id) : nullptr;
-    return block ? block->entries.size() : 0;
-  };
-  CHECK(entries("old", "place_visits") == 1);
-  CHECK(entries("old", "place_visits_30d") == 0);
-  CHECK(entries("old", "place_hourly") == 0);
-  CHECK(entries("p", "place_visits_30d") == 1);
-  CHECK(entries("p", "place_hourly") == 1);
+  CHECK(f.entries("old", "place_visits") == 1);
+  CHECK(f.entries("old", "place_visits_30d") == 0);
+  CHECK(f.entries("old", "place_hourly") == 0);
+  CHECK(f.entries("p", "place_visits_30d") == 1);
+  CHECK(f.entries("p", "place_hourly") == 1);
   CHECK(f.value(EntityKind::kPlace, "p", "place_visits") == 2.0);
 }
 
@@ -457,16 +462,10 @@ TEST_CASE("an event ahead of the clock makes nothing of other entities old") {
   Fixture f;
   f.trim_by(fading);
   REQUIRE(f.apply({visit("u", "p", 100 * day), visit("somebody", "ahead", 800 * day)}, 1).ok());
-  REQUIRE(f.state->flush().ok());
-  REQUIRE(f.store->flush().ok());  // where the store in memory trims
-  f.reopen();
+  f.trim();
   // As of 100 days: all of it.
   CHECK(f.value(EntityKind::kPlace, "p", "place_visits_30d", "", 100 * day) == doctest::Approx(1.0));
-  const auto row = f.state->row(EntityKind::kPlace, "p");
-  REQUIRE(row.ok());
-  const features::ViewBlock* hours = row->row->find(f.state->schema().find("place_hourly")->id);
-  REQUIRE(hours != nullptr);
-  CHECK(hours->entries.size() == 1);
+  CHECK(f.entries("p", "place_hourly") == 1);
 }
 
 TEST_CASE(
