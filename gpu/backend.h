@@ -59,10 +59,15 @@ enum class InstructionSet : std::uint8_t { kScalar, kAvx2, kAvx512 };
 /// The best that both this machine and this build have. avx512 means F, BW, VL, DQ and VNNI.
 [[nodiscard]] InstructionSet best_instruction_set() noexcept;
 
+/// From about here on bounds save more than they cost.
+inline constexpr std::size_t kScanBoundsFromRows = std::size_t{1} << 17;
+
 struct CpuOptions {
   std::optional<InstructionSet> instruction_set = {};  ///< absent: the best there is
   std::size_t threads = 0;                             ///< that one call may use; 0: all processors
   std::size_t memory_max_bytes = kNoLimit;
+  /// A scan of at least so many rows leaves out those that bounds prove to be below the best. Answers are the same.
+  std::size_t scan_bounds_from_rows = kScanBoundsFromRows;
 };
 
 /// Returns: FAILED_PRECONDITION when the machine lacks the instruction set that was asked for.

@@ -50,8 +50,8 @@ const ScanKernels* scan_kernels_of(InstructionSet set) noexcept {
 
 class CpuBackend final : public Backend {
  public:
-  CpuBackend(std::string_view name, InstructionSet set, CpuResources resources)
-      : name_(name), set_(set), resources_(std::move(resources)) {}
+  CpuBackend(std::string_view name, InstructionSet set, CpuResources resources, std::size_t scan_bounds_from_rows)
+      : name_(name), set_(set), resources_(std::move(resources)), scan_bounds_from_rows_(scan_bounds_from_rows) {}
 
   [[nodiscard]] std::string_view name() const noexcept override { return name_; }
   [[nodiscard]] Result<std::unique_ptr<ItemMatrix>> make_matrix(MatrixView items,
@@ -62,8 +62,10 @@ class CpuBackend final : public Backend {
     return make_cpu_fold_in(items, options, set_, resources_.threads);
   }
   [[nodiscard]] Result<std::unique_ptr<ScanTable>> make_scan_table(const ScanRows& rows) override {
-    return CpuScanTable::make(
-        rows, {.kernels = scan_kernels_of(set_), .threads = resources_.threads, .memory = resources_.memory});
+    return CpuScanTable::make(rows, {.kernels = scan_kernels_of(set_),
+                                     .threads = resources_.threads,
+                                     .memory = resources_.memory,
+                                     .bounds_from_rows = scan_bounds_from_rows_});
   }
   [[nodiscard]] std::size_t resident_bytes() const noexcept override { return resources_.memory->bytes(); }
   [[nodiscard]] std::size_t memory_max_bytes() const noexcept override { return resources_.memory->bytes_max(); }
@@ -72,6 +74,7 @@ class CpuBackend final : public Backend {
   std::string_view name_;
   InstructionSet set_;
   CpuResources resources_;
+  std::size_t scan_bounds_from_rows_;
 };
 
 std::string_view backend_name(InstructionSet set) noexcept {
@@ -108,7 +111,8 @@ Result<std::unique_ptr<Backend>> make_cpu_backend(const CpuOptions& options) {
   CpuResources resources{.kernels = &top_k_kernels(set),
                          .threads = options.threads,
                          .memory = std::make_shared<MemoryCap>(options.memory_max_bytes)};
-  return std::unique_ptr<Backend>(std::make_unique<CpuBackend>(backend_name(set), set, std::move(resources)));
+  return std::unique_ptr<Backend>(
+      std::make_unique<CpuBackend>(backend_name(set), set, std::move(resources), options.scan_bounds_from_rows));
 }
 
 }  // namespace cairn::gpu

@@ -3,19 +3,22 @@
 // threads in chunks. Every chunk has a pool of its own for each query; all chunks of a query share the threshold below
 // which no row can be answered. A row that is left out is below the final threshold, whenever that happens, so the
 // answers do not depend on the number of threads.
+//
+// Of a larger table most tiles are left out as a whole, by bounds of what their rows may score. First the tiles with
+// the highest bounds are scored, for a threshold that is close to the final one from the beginning. Then a tile has to
+// reach the threshold with the most that a vector may add, and, when products with the vectors are computed, with the
+// largest of them.
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
+#include <bit>
 #include <limits>
 #include <vector>
 
+#include "gpu/cpu/prepared_query.h"
 #include "gpu/cpu/scan_pool.h"
 #include "gpu/cpu/scan_table.h"
-#include "gpu/finite.h"
 #include "gpu/parallel.h"
-#include "gpu/quantize.h"
-#include "gpu/scan_terms.h"
 
 namespace cairn::gpu {
 namespace {
@@ -29,85 +32,13 @@ constexpr std::size_t kChunksPerThread = 4;
 /// Read where a query has no prior.
 alignas(64) constexpr float kZeros[kScanBlockRows] = {};
 
-const float* values_of(const ScanColumn* column) {
-  return column == nullptr ? nullptr : static_cast<const CpuScanColumn*>(column)->values();
-}
+/// Rows that are scored first: so many times as are wanted, and so large a part of all tiles.
+constexpr std::size_t kSeedRowsPerWanted = 8;
+constexpr std::size_t kSeedPart = 512;
 
-/// A query as the kernels read it. What stands in `call` of rows and outputs is set for each block.
-struct Prepared {
-  const ScanQuery* query = nullptr;
-  ScoreCall call = {};
-  void (*first)(const ScoreCall&) = nullptr;
-  void (*second)(const ScoreCall&) = nullptr;  // null: nothing to add
-  const float* prior = nullptr;
-  const float* logs = nullptr;
-  ScanTerms terms = {};
-  std::vector<float> pairs = {};         // see ScoreCall
-  std::vector<std::int32_t> codes = {};  // int8: fours of codes
-  std::int32_t excess = 0;
-};
-
-void prepare_vector(const CpuScanTable& table, const ScanQuery& query, Prepared* out) {
-  out->call.dot_weight = query.vector_weight;
-  const CodeTiles* tiles = table.codes();
-  if (!out->terms.has_vector || tiles == nullptr) return;
-  std::vector<std::int8_t> codes(query.vector.size());
-  const GroupCode code = quantize_group(query.vector, {}, kInt8CodeMax, codes);
-  out->call.dot_weight = query.vector_weight * code.scale;
-  out->codes.resize(tiles->quads());
-  tiles->arrange(codes, out->codes);
-  for (const std::int8_t one : codes) out->excess += tiles->excess() * one;
-}
-
-/// Whether logs[r] + logs_table[t] is a positive normal number for every row and tag: the least and the largest sums
-/// are, and rounding keeps the order of sums.
-bool all_have_ln(const ScanQuery& query) {
-  const auto& logs = static_cast<const CpuScanColumn&>(*query.logs);
-  if (query.logs_table.empty() || !logs.all_finite() || !all_finite(query.logs_table)) return false;
-  const auto [least, largest] = std::minmax_element(query.logs_table.begin(), query.logs_table.end());
-  return logs.least() + *least >= std::numeric_limits<float>::min() &&
-         logs.largest() + *largest <= std::numeric_limits<float>::max();
-}
-
-Prepared prepare(const CpuScanTable& table, const ScanQuery& query) {
-  Prepared out{.query = &query, .terms = terms_of(query)};
-  const ScanTerms& terms = out.terms;
-  ScoreCall& call = out.call;
-  call.query_x = query.position.x;
-  call.query_y = query.position.y;
-  call.query_z = query.position.z;
-  out.prior = values_of(query.prior);
-  if (terms.has_logs) out.logs = values_of(query.logs);
-  call.tag_table = query.tag_table.data();
-  call.logs_table = query.logs_table.data();
-  call.logs_weight = query.logs_weight;
-  if (terms.has_logs && !query.tag_table.empty()) {
-    out.pairs.resize(2 * query.tag_table.size());
-    for (std::size_t tag = 0; tag < query.tag_table.size(); ++tag) {
-      out.pairs[2 * tag] = query.tag_table[tag];
-      out.pairs[2 * tag + 1] = query.logs_table[tag];
-    }
-    call.pairs = out.pairs.data();  // stays where it is when `out` is moved
-  }
-  std::copy_n(terms.log_weight, 2, call.log_weight);
-  std::copy_n(terms.log_per_unit, 2, call.log_per_unit);
-  call.exp_weight = terms.exp_weight;
-  call.exp_per_unit = terms.exp_per_unit;
-  call.exp_units_max = terms.exp_units_max;
-  call.radius = terms.radius;
-  call.rim_end = terms.rim_end;
-  prepare_vector(table, query, &out);
-
-  const bool bans = std::find(query.tag_table.begin(), query.tag_table.end(), -kInfinity) != query.tag_table.end();
-  const std::size_t tables = query.tag_table.empty() ? 0 : bans ? 2 : 1;
-  const ScanKernels& kernels = *table.resources().kernels;
-  const std::size_t logs = !terms.has_logs ? 0 : all_have_ln(query) ? 1 : 2;
-  out.first = kernels.first[terms.needs_distance ? 1 : 0][tables][logs];
-  if (terms.log_terms > 0 || terms.has_exp || terms.has_vector) {
-    out.second = kernels.second[terms.log_terms][terms.has_exp ? 1 : 0][terms.has_vector ? 1 : 0];
-  }
-  return out;
-}
+/// Bounds that leave out less than a quarter of so many tiles cost more than they save, and rest for a while.
+constexpr std::size_t kBoundsTrial = 32 * kScanBlockTiles;
+constexpr std::size_t kBoundsRest = 128;
 
 /// What one chunk finds for one query, and how far it has walked through the query's lists.
 struct Finding {
@@ -117,9 +48,14 @@ struct Finding {
   std::size_t range = 0;
   std::size_t excluded = 0;
   std::size_t added = 0;
+
+  // How well bounds did lately.
+  std::size_t bounded = 0;  // tiles
+  std::size_t reached = 0;  // of them
+  std::size_t rest = 0;     // blocks for which they are not asked
 };
 
-/// The tiles of a block; `end` is the end of its rows.
+/// The tiles of a block, or some of them; `end` is the end of their rows.
 struct Block {
   std::size_t first_row = 0;
   std::size_t tiles = 0;
@@ -187,7 +123,7 @@ std::vector<std::uint32_t> blocks_of(std::size_t rows, std::span<const ScanQuery
 /// Scores the blocks of one chunk for some queries.
 class ChunkScan {
  public:
-  ChunkScan(const CpuScanTable& table, std::span<const Prepared> queries, std::span<std::atomic<float>> thresholds,
+  ChunkScan(const CpuScanTable& table, std::span<const PreparedQuery> queries, std::span<std::atomic<float>> thresholds,
             std::span<Finding> findings)
       : table_(table), queries_(queries), thresholds_(thresholds), findings_(findings) {}
 
@@ -195,16 +131,27 @@ class ChunkScan {
     if (blocks.empty()) return;
     for (std::size_t q = 0; q < queries_.size(); ++q) begin(q, blocks.front() * kScanBlockRows);
     for (const std::uint32_t block : blocks) {
-      const std::size_t first_row = block * kScanBlockRows;
-      const std::size_t end = std::min(table_.rows(), first_row + kScanBlockRows);
-      const Block at{first_row, (end - first_row + kScanTileRows - 1) / kScanTileRows, end};
+      const Block at = rows_from(block * kScanBlockRows, kScanBlockTiles);
       for (std::size_t q = 0; q < queries_.size(); q += kScanDotQueries) {
         score_group(at, q, std::min(queries_.size(), q + kScanDotQueries));
       }
     }
   }
 
+  /// Scores the tiles, which ascend, for the one query there is; returns a threshold that its answer is above.
+  float run_tiles(std::span<const std::uint32_t> tiles) {
+    if (tiles.empty()) return -kInfinity;
+    begin(0, tiles.front() * kScanTileRows);
+    for (const std::uint32_t tile : tiles) score_group(rows_from(tile * kScanTileRows, 1), 0, 1);
+    return findings_.front().pool.settle();
+  }
+
  private:
+  [[nodiscard]] Block rows_from(std::size_t first, std::size_t tiles) const {
+    const std::size_t end = std::min(table_.rows(), first + tiles * kScanTileRows);
+    return {first, (end - first + kScanTileRows - 1) / kScanTileRows, end};
+  }
+
   /// Skips what the query's lists say of rows before the chunk.
   void begin(std::size_t q, std::size_t first_row) {
     const ScanQuery& query = *queries_[q].query;
@@ -221,26 +168,141 @@ class ChunkScan {
     finding.range = static_cast<std::size_t>(after - query.ranges->begin());
   }
 
+  /// Which tiles of a block are scored for a query, a bit each.
+  using TileSet = std::uint64_t;
+  /// From the first to the last.
+  static std::size_t tiles_spanned(TileSet tiles) {
+    return 64 - static_cast<std::size_t>(__builtin_clzll(tiles) + __builtin_ctzll(tiles));
+  }
+
   void score_group(const Block& block, std::size_t begin, std::size_t end) {
-    DotsCall dots{.tiles = block.tiles,
-                  .vectors = table_.vector_tiles() + block.first_row / kScanTileRows * table_.vector_tile_bytes(),
-                  .tile_bytes = table_.vector_tile_bytes(),
-                  .columns = table_.codes() != nullptr ? table_.codes()->quads() : table_.dim()};
-    bool some[kScanDotQueries];
+    TileSet scored[kScanDotQueries];
+    bool bounded[kScanDotQueries];
+    TileSet with_dots = 0;
     for (std::size_t q = begin; q < end; ++q) {
       std::uint64_t* words = allowed_[q - begin];
       filter(*queries_[q].query, block, &findings_[q], words);
-      some[q - begin] = std::any_of(words, words + block.tiles, [](std::uint64_t word) { return word != 0; });
-      if (some[q - begin] && queries_[q].terms.has_vector) add_vector(queries_[q], dots_[q - begin], &dots);
+      bounded[q - begin] = asks_bounds(q);
+      scored[q - begin] = bounded[q - begin] ? reaching(block, q, words) : with_rows(block, words);
+      if (queries_[q].terms.has_vector) with_dots |= scored[q - begin];
     }
-    const ScanKernels& kernels = *table_.resources().kernels;
-    if (dots.queries > 0) (table_.codes() != nullptr ? kernels.dots_int8 : kernels.dots_fp32)(dots);
+    if (with_dots != 0) compute_dots(block, begin, std::span(scored).first(end - begin), with_dots);
     for (std::size_t q = begin; q < end; ++q) {
-      if (some[q - begin]) score(block, q, dots_[q - begin], allowed_[q - begin]);
+      TileSet& tiles = scored[q - begin];
+      if (bounded[q - begin]) {
+        if (tiles != 0) tiles = reaching_with_dots(block, q, dots_[q - begin], tiles);
+        count_others(block, q, allowed_[q - begin], tiles);
+        note_bounds(q, with_rows(block, allowed_[q - begin]), tiles);
+      }
+      for (TileSet left = tiles; left != 0;) {
+        const auto first = static_cast<std::size_t>(__builtin_ctzll(left));
+        const auto count = static_cast<std::size_t>(__builtin_ctzll(~(left >> first)));
+        score(rows_from(block.first_row + first * kScanTileRows, count), q, dots_[q - begin] + first * kScanTileRows,
+              allowed_[q - begin] + first);
+        left &= ~(((TileSet{1} << count) - 1) << first);
+      }
     }
   }
 
-  static void add_vector(const Prepared& query, float* to, DotsCall* call) {
+  bool asks_bounds(std::size_t q) {
+    if (!queries_[q].bounds.made()) return false;
+    std::size_t& rest = findings_[q].rest;
+    if (rest == 0) return true;
+    --rest;
+    return false;
+  }
+
+  void note_bounds(std::size_t q, TileSet asked, TileSet scored) {
+    Finding& finding = findings_[q];
+    finding.bounded += static_cast<std::size_t>(std::popcount(asked));
+    finding.reached += static_cast<std::size_t>(std::popcount(scored));
+    if (finding.bounded < kBoundsTrial) return;
+    if (4 * finding.reached > 3 * finding.bounded) finding.rest = kBoundsRest;
+    finding.bounded = finding.reached = 0;
+  }
+
+  /// The tiles with rows that pass the filters.
+  static TileSet with_rows(const Block& block, const std::uint64_t* allowed) {
+    TileSet tiles = 0;
+    for (std::size_t t = 0; t < block.tiles; ++t) tiles |= TileSet{allowed[t] != 0 ? 1U : 0U} << t;
+    return tiles;
+  }
+
+  /// Those of which a row may be answered, or has to be measured to know whether it is within the radius. Rows of tiles
+  /// beyond it no longer pass.
+  TileSet reaching(const Block& block, std::size_t q, std::uint64_t* allowed) {
+    const TileBounds& bounds = queries_[q].bounds;
+    const std::size_t first = block.first_row / kScanTileRows;
+    TileSet always = with_listed(block, q);
+    for (std::size_t t = 0; bounds.measures() && t < block.tiles; ++t) {
+      const TileBounds::Where where = bounds.where(first + t);
+      if (where == TileBounds::Where::kBeyond) allowed[t] = 0;
+      if (where == TileBounds::Where::kAcross) always |= TileSet{1} << t;
+    }
+    return with_rows(block, allowed) & (always | bounds.reaching(first, block.tiles, threshold(q)));
+  }
+
+  /// Those of them that still may, now that products with the vectors are known.
+  TileSet reaching_with_dots(const Block& block, std::size_t q, const float* dots, TileSet tiles) {
+    const TileBounds& bounds = queries_[q].bounds;
+    if (!queries_[q].terms.has_vector) return tiles;
+    const auto skipped = static_cast<std::size_t>(__builtin_ctzll(tiles));
+    const std::size_t first = block.first_row / kScanTileRows + skipped;
+    const std::size_t count = tiles_spanned(tiles);
+    float least[kScanBlockTiles];
+    bounds.least_products(first, count, threshold(q), least);
+    TileSet reach = table_.resources().kernels->tiles_reaching(dots + skipped * kScanTileRows, least, count) << skipped;
+    for (std::size_t t = 0; bounds.measures() && t < block.tiles; ++t) {
+      if (bounds.where(block.first_row / kScanTileRows + t) == TileBounds::Where::kAcross) reach |= TileSet{1} << t;
+    }
+    return tiles & (reach | with_listed(block, q));
+  }
+
+  [[nodiscard]] float threshold(std::size_t q) const {
+    return std::max(findings_[q].pool.threshold(), thresholds_[q].load(std::memory_order_relaxed));
+  }
+
+  /// Tiles with a row that something is added to.
+  [[nodiscard]] TileSet with_listed(const Block& block, std::size_t q) const {
+    const auto rows = queries_[q].query->added_rows;
+    TileSet tiles = 0;
+    for (std::size_t at = findings_[q].added; at < rows.size() && rows[at] < block.end; ++at) {
+      if (rows[at] >= block.first_row) tiles |= TileSet{1} << (rows[at] - block.first_row) / kScanTileRows;
+    }
+    return tiles;
+  }
+
+  /// Rows of tiles that are not scored pass if their tag does.
+  void count_others(const Block& block, std::size_t q, const std::uint64_t* allowed, TileSet scored) {
+    for (std::size_t t = 0; t < block.tiles; ++t) {
+      std::uint64_t passes = allowed[t];
+      if (passes == 0 || (scored >> t & 1) != 0) continue;
+      if (queries_[q].bans) {
+        passes &= table_.resources().kernels->unbanned(table_.tags() + block.first_row + t * kScanTileRows,
+                                                       queries_[q].call.tag_table);
+      }
+      // Without an instruction for it, to count bits is a call.
+      findings_[q].passed += passes == ~std::uint64_t{0} ? kScanTileRows : std::popcount(passes);
+    }
+  }
+
+  /// The products of a group of queries with the vectors from the first tile of `tiles` to the last.
+  void compute_dots(const Block& block, std::size_t begin, std::span<const TileSet> scored, TileSet tiles) {
+    const auto first = static_cast<std::size_t>(__builtin_ctzll(tiles));
+    const std::size_t tile = block.first_row / kScanTileRows + first;
+    DotsCall call{.tiles = tiles_spanned(tiles),
+                  .vectors = table_.vector_tiles() + tile * table_.vector_tile_bytes(),
+                  .tile_bytes = table_.vector_tile_bytes(),
+                  .columns = table_.codes() != nullptr ? table_.codes()->quads() : table_.dim()};
+    for (std::size_t i = 0; i < scored.size(); ++i) {
+      const PreparedQuery& query = queries_[begin + i];
+      if (scored[i] != 0 && query.terms.has_vector) add_vector(query, dots_[i] + first * kScanTileRows, &call);
+    }
+    const ScanKernels& kernels = *table_.resources().kernels;
+    (table_.codes() != nullptr ? kernels.dots_int8 : kernels.dots_fp32)(call);
+  }
+
+  static void add_vector(const PreparedQuery& query, float* to, DotsCall* call) {
     const std::size_t n = call->queries++;
     call->query[n] = query.codes.empty() ? static_cast<const void*>(query.query->vector.data()) : query.codes.data();
     call->excess[n] = query.excess;
@@ -248,7 +310,7 @@ class ChunkScan {
   }
 
   void score(const Block& block, std::size_t q, const float* dots, const std::uint64_t* allowed) {
-    const Prepared& query = queries_[q];
+    const PreparedQuery& query = queries_[q];
     ScoreCall call = query.call;
     call.tiles = block.tiles;
     call.x = table_.x() + block.first_row;
@@ -315,7 +377,7 @@ class ChunkScan {
   }
 
   const CpuScanTable& table_;
-  std::span<const Prepared> queries_;
+  std::span<const PreparedQuery> queries_;
   std::span<std::atomic<float>> thresholds_;
   std::span<Finding> findings_;
   alignas(64) float distances_[kScanBlockRows];
@@ -325,6 +387,59 @@ class ChunkScan {
   std::uint64_t inside_[kScanBlockTiles];
   std::uint64_t rim_[kScanBlockTiles];
 };
+
+/// The tiles with the highest bounds, ascending.
+std::vector<std::uint32_t> best_tiles(const CpuScanTable& table, const PreparedQuery& query,
+                                      std::span<const std::uint32_t> blocks) {
+  const ScanKernels& kernels = *table.resources().kernels;
+  const std::size_t wanted = std::min(query.query->k, table.rows()) * kSeedRowsPerWanted / kScanTileRows;
+  ScanPool best;
+  best.reset(&kernels, std::max(wanted, blocks.size() * kScanBlockTiles / kSeedPart) + 1, 0.0F);
+  // A group of tiles is a tile of the kernels.
+  constexpr std::size_t kGroupBlocks = kScanTileRows / kScanBlockTiles;
+  for (std::size_t i = 0; i < blocks.size();) {
+    const std::size_t group = blocks[i] / kGroupBlocks;
+    const std::size_t first = group * kScanTileRows;
+    std::uint64_t mask = 0;
+    for (; i < blocks.size() && blocks[i] / kGroupBlocks == group; ++i) {
+      for (std::size_t t = 0; t < kScanBlockTiles; ++t) {
+        const std::size_t tile = blocks[i] * kScanBlockTiles + t;
+        const bool there = tile < table.tiles() &&
+                           (!query.bounds.measures() || query.bounds.where(tile) != TileBounds::Where::kBeyond);
+        if (there) mask |= std::uint64_t{1} << (tile - first);
+      }
+    }
+    best.make_room(kScanTileRows);
+    ListCall call{.tiles = 1,
+                  .scores = query.bounds.without_vector() + first,
+                  .mask = &mask,
+                  .threshold = best.threshold(),
+                  .first_row = static_cast<std::uint32_t>(first),
+                  .rows = best.next_rows(),
+                  .row_scores = best.next_scores()};
+    best.commit(kernels.list(&call));
+  }
+  std::vector<std::uint32_t> tiles;
+  std::vector<float> scores;
+  best.finish(&tiles, &scores);
+  std::sort(tiles.begin(), tiles.end());
+  return tiles;
+}
+
+/// Bounds the tiles of the blocks for a query; returns a threshold that its answer is above.
+float bound_tiles(const CpuScanTable& table, std::span<const std::uint32_t> blocks, PreparedQuery* query) {
+  if (blocks.size() * kScanBlockRows < table.resources().bounds_from_rows) return -kInfinity;
+  const auto tiles_of = [](const ScanColumn* column) {
+    return column == nullptr ? nullptr : static_cast<const CpuScanColumn*>(column)->largest_of_tiles();
+  };
+  query->bounds.make(*table.resources().kernels, table.shapes(), *query->query, query->terms, query->call,
+                     {tiles_of(query->query->prior), tiles_of(query->query->logs)}, query->vector_norm, blocks);
+  if (!query->bounds.made() || query->query->k == 0) return -kInfinity;
+  std::atomic<float> none = -kInfinity;
+  Finding finding;
+  return ChunkScan(table, std::span(query, 1), std::span(&none, 1), std::span(&finding, 1))
+      .run_tiles(best_tiles(table, *query, blocks));
+}
 
 /// How work is shared out: chunks of blocks, times groups of queries where there are fewer chunks than threads.
 struct Shares {
@@ -364,20 +479,22 @@ ScanAnswer merge(const ScanQuery& query, std::vector<std::vector<Finding>>& find
 }  // namespace
 
 std::vector<ScanAnswer> answer_scan(const CpuScanTable& table, std::span<const ScanQuery> queries) {
-  std::vector<Prepared> prepared;
+  std::vector<PreparedQuery> prepared;
   prepared.reserve(queries.size());
-  for (const ScanQuery& query : queries) prepared.push_back(prepare(table, query));
+  for (const ScanQuery& query : queries) prepared.push_back(prepare_query(table, query));
   const std::vector<std::uint32_t> blocks = blocks_of(table.rows(), queries);
   const std::size_t threads = thread_count(table.resources().threads);
   const Shares shares = shares_of(blocks.size(), queries.size(), threads);
   std::vector<std::atomic<float>> thresholds(queries.size());
-  for (std::atomic<float>& threshold : thresholds) threshold.store(-kInfinity, std::memory_order_relaxed);
+  parallel_for(threads, queries.size(), [&](std::size_t q) {
+    thresholds[q].store(bound_tiles(table, blocks, &prepared[q]), std::memory_order_relaxed);
+  });
   std::vector<std::vector<Finding>> findings(shares.chunks);
   for (auto& chunk : findings) chunk.resize(queries.size());
   parallel_for(threads, shares.chunks * shares.groups, [&](std::size_t i) {
     const std::size_t chunk = i / shares.groups;
     const std::size_t group = i % shares.groups;
-    ChunkScan(table, part(std::span<const Prepared>(prepared), group, shares.groups),
+    ChunkScan(table, part(std::span<const PreparedQuery>(prepared), group, shares.groups),
               part(std::span(thresholds), group, shares.groups), part(std::span(findings[chunk]), group, shares.groups))
         .run(part(std::span<const std::uint32_t>(blocks), chunk, shares.chunks));
   });

@@ -91,6 +91,10 @@ struct ScanKernels {
   void (*radius)(const ScoreCall&);
   void (*dots_fp32)(const DotsCall&);
   void (*dots_int8)(const DotsCall&);
+  /// Which of 64 rows have a tag whose value is not -infinity, a bit each.
+  std::uint64_t (*unbanned)(const std::uint32_t* tags, const float* tag_table);
+  /// Which tiles have a value that is at least the tile's bound, a bit each. NaN is at least nothing.
+  std::uint64_t (*tiles_reaching)(const float* values, const float* bounds, std::size_t tiles);
   std::size_t (*list)(ListCall*);  ///< returns how many
   /// The least and the largest of some scores, none of them NaN.
   void (*range)(const float* scores, std::size_t count, float* least, float* largest);

@@ -110,6 +110,17 @@ struct ScanPasses {
     }
   }
 
+  static std::uint64_t unbanned(const std::uint32_t* tags, const float* tag_table) {
+    const Floats banned = L::fill(-std::numeric_limits<float>::infinity());
+    std::uint64_t passes = 0;
+#pragma GCC unroll 4
+    for (std::size_t part = 0; part < kParts; ++part) {
+      const Floats value = L::gather(tag_table, L::load(tags + part * L::kCount));
+      passes |= static_cast<std::uint64_t>(L::bits(L::differs(value, banned))) << (part * L::kCount);
+    }
+    return passes;
+  }
+
   /// One tile of fp32 vectors and N queries: a chain of fused multiply-adds for each row.
   template <std::size_t N>
   CAIRN_SCAN_INLINE void dot_fp32(const DotsCall& call, std::size_t tile, std::size_t q) {
@@ -217,6 +228,20 @@ struct ScanPasses {
     return L::bits(L::at_most(bound, L::load(scores)));
   }
 
+  static std::uint64_t tiles_reaching(const float* values, const float* bounds, std::size_t tiles) {
+    std::uint64_t reaching_tiles = 0;
+    for (std::size_t tile = 0; tile < tiles; ++tile) {
+      const Floats bound = L::fill(bounds[tile]);
+      std::uint64_t reach = 0;
+#pragma GCC unroll 8
+      for (std::size_t part = 0; part < kParts; ++part) {
+        reach |= reaching(values + tile * kScanTileRows + part * L::kCount, bound);
+      }
+      reaching_tiles |= std::uint64_t{reach != 0 ? 1U : 0U} << tile;
+    }
+    return reaching_tiles;
+  }
+
   static std::size_t list(ListCall* call) {
     const Floats threshold = L::fill(call->threshold);
     // First which tiles have a hit, then their hits: the processor has to guess once how many there are, not for each.
@@ -311,6 +336,8 @@ struct ScanPasses {
         .radius = radius,
         .dots_fp32 = dots_fp32,
         .dots_int8 = dots_int8,
+        .unbanned = unbanned,
+        .tiles_reaching = tiles_reaching,
         .list = list,
         .range = range,
         .count = count,

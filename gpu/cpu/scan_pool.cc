@@ -120,6 +120,11 @@ void ScanPool::cut() {
   count_ = cut_ = kernels_->keep(rows_.data(), scores_.data(), count_, threshold_);
 }
 
+float ScanPool::settle() {
+  cut();
+  return threshold_;
+}
+
 void ScanPool::append(const ScanPool& others) {
   raise_threshold(others.threshold_);
   make_room(others.count_);

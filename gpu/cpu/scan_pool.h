@@ -23,6 +23,8 @@ class ScanPool {
 
   /// Adds the rows of another part of the table, which come after those here.
   void append(const ScanPool& others);
+  /// Lets go now of the rows that are out of reach; returns the threshold.
+  float settle();
   /// Leaves the answer only, best first; of equal scores the lower row.
   void finish(std::vector<std::uint32_t>* rows, std::vector<float>* scores);
 

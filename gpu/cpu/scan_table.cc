@@ -16,15 +16,22 @@ namespace {
 std::size_t padded(std::size_t rows) { return (rows + kScanTileRows - 1) / kScanTileRows * kScanTileRows; }
 
 /// Exactly what resident_bytes() says of the table of these rows.
-std::size_t bytes_needed(const ScanRows& rows) {
+std::size_t bytes_needed(const ScanRows& rows, bool bounded) {
   const std::size_t tiles = padded(rows.x.size()) / kScanTileRows;
   std::size_t bytes = tiles * kScanTileRows * (3 * sizeof(std::int32_t) + sizeof(std::uint32_t));
+  if (bounded) bytes += TileShapes::bytes_needed(tiles);
   if (rows.dim == 0) return bytes;
   if (!rows.int8) return bytes + tiles * kScanTileRows * rows.dim * sizeof(float);
   bytes += tiles * kScanTileRows * ((rows.dim + 3) / 4 * 4 + sizeof(float));
   // What CodeTiles keeps beside them: which rows have codes, and bounds for spans of tiles.
   const std::size_t spans = (tiles + kSpanTiles - 1) / kSpanTiles;
   return bytes + tiles * sizeof(std::uint64_t) + spans * sizeof(CodeTiles::GroupBound);
+}
+
+double norm_of(std::span<const float> values) {
+  double squares = 0.0;
+  for (const float value : values) squares += static_cast<double>(value) * static_cast<double>(value);
+  return std::sqrt(squares);
 }
 
 std::uint64_t next_id() {
@@ -39,29 +46,36 @@ Result<ReservedBytes> ReservedBytes::take(std::shared_ptr<MemoryCap> memory, std
   return ReservedBytes(std::move(memory), bytes);
 }
 
-CpuScanColumn::CpuScanColumn(std::span<const float> values, std::size_t rows_padded, std::uint64_t table,
-                             ReservedBytes reserved)
-    : reserved_(std::move(reserved)), table_(table), values_(rows_padded * sizeof(float)) {
+CpuScanColumn::CpuScanColumn(std::span<const float> values, std::size_t rows_padded, std::size_t tiles,
+                             std::uint64_t table, ReservedBytes reserved)
+    : reserved_(std::move(reserved)),
+      table_(table),
+      values_(rows_padded * sizeof(float)),
+      tiles_(tiles * sizeof(float)) {
   std::copy(values.begin(), values.end(), values_.as<float>());
-  for (const float value : values) widen(value);
+  std::fill_n(tiles_.as<float>(), tiles, -std::numeric_limits<float>::infinity());
+  for (std::size_t row = 0; row < values.size(); ++row) widen(row, values[row]);
 }
 
-void CpuScanColumn::widen(float value) noexcept {
+void CpuScanColumn::widen(std::size_t row, float value) noexcept {
   all_finite_ = all_finite_ && std::isfinite(value);
   least_ = std::min(least_, value);
   largest_ = std::max(largest_, value);
+  if (tiles_.bytes() == 0) return;
+  float& of_tile = tiles_.as<float>()[row / kScanTileRows];
+  of_tile = std::max(of_tile, value);  // leaves NaN out
 }
 
 void CpuScanColumn::set(std::span<const std::uint32_t> rows, std::span<const float> values) {
   for (std::size_t i = 0; i < rows.size(); ++i) {
     values_.as<float>()[rows[i]] = values[i];
-    widen(values[i]);
+    widen(rows[i], values[i]);
   }
 }
 
 Result<std::unique_ptr<ScanTable>> CpuScanTable::make(const ScanRows& rows, ScanResources resources) {
   CAIRN_RETURN_IF_ERROR(check_scan_rows(rows));
-  const std::size_t needed = bytes_needed(rows);
+  const std::size_t needed = bytes_needed(rows, rows.x.size() >= resources.bounds_from_rows);
   CAIRN_ASSIGN_OR_RETURN(ReservedBytes reserved, ReservedBytes::take(resources.memory, needed));
   try {
     return std::unique_ptr<ScanTable>(new CpuScanTable(rows, std::move(resources), std::move(reserved)));
@@ -77,6 +91,7 @@ CpuScanTable::CpuScanTable(const ScanRows& rows, ScanResources resources, Reserv
       id_(next_id()),
       positions_(3 * padded(shape_.rows) * sizeof(std::int32_t)),
       tags_(padded(shape_.rows) * sizeof(std::uint32_t)) {
+  if (shape_.rows >= resources_.bounds_from_rows) shapes_ = TileShapes(rows, resources_.threads);
   auto* to = positions_.as<std::int32_t>();
   for (const auto& from : {rows.x, rows.y, rows.z}) {
     std::copy(from.begin(), from.end(), to);
@@ -93,9 +108,14 @@ void CpuScanTable::store_vectors(const ScanRows& rows) {
   parallel_for(resources_.threads, tiles(), [&](std::size_t tile) {
     auto* to = vectors_.as<float>() + tile * shape_.dim * kScanTileRows;
     const std::size_t first = tile * kScanTileRows;
+    double norm = 0.0;
     for (std::size_t r = first; r < std::min(shape_.rows, first + kScanTileRows); ++r) {
-      for (std::size_t j = 0; j < shape_.dim; ++j) to[j * kScanTileRows + r - first] = rows.vectors[r * shape_.dim + j];
+      const std::span<const float> vector = rows.vectors.subspan(r * shape_.dim, shape_.dim);
+      for (std::size_t j = 0; j < shape_.dim; ++j) to[j * kScanTileRows + r - first] = vector[j];
+      norm = std::max(norm, norm_of(vector));
     }
+    // A chain of so many operations may be off by a rounding each, of what the magnitudes sum up to.
+    if (!shapes_.empty()) shapes_.set_norm(tile, norm * (1.0 + 0x1p-23 * static_cast<double>(shape_.dim)));
   });
 }
 
@@ -110,16 +130,19 @@ void CpuScanTable::make_codes(const ScanRows& rows) {
   parallel_for(resources_.threads, tiles(), [&](std::size_t tile) {
     std::vector<float> decoded(shape_.dim);
     const std::size_t first = tile * kScanTileRows;
+    double norm = 0.0;
     for (std::size_t r = first; r < std::min(shape_.rows, first + kScanTileRows); ++r) {
       codes_->decode(r, decoded);
       errors[tile].add(vector(r), decoded);
+      norm = std::max(norm, norm_of(decoded));
     }
+    if (!shapes_.empty()) shapes_.set_norm(tile, norm * (1.0 + 1e-6));
   });
   for (const ScanCodeError& error : errors) code_error_.add(error);
 }
 
 std::size_t CpuScanTable::resident_bytes() const noexcept {
-  return positions_.bytes() + tags_.bytes() + vectors_.bytes() + (codes_ ? codes_->bytes() : 0);
+  return positions_.bytes() + tags_.bytes() + shapes_.bytes() + vectors_.bytes() + (codes_ ? codes_->bytes() : 0);
 }
 
 Result<std::unique_ptr<ScanColumn>> CpuScanTable::make_column(std::span<const float> values) const {
@@ -128,9 +151,11 @@ Result<std::unique_ptr<ScanColumn>> CpuScanTable::make_column(std::span<const fl
                             std::to_string(shape_.rows) + " rows");
   }
   const std::size_t rows = padded(shape_.rows);
-  CAIRN_ASSIGN_OR_RETURN(ReservedBytes reserved, ReservedBytes::take(resources_.memory, rows * sizeof(float)));
+  const std::size_t tiles = shapes_.empty() ? 0 : padded_tiles(this->tiles());
+  CAIRN_ASSIGN_OR_RETURN(ReservedBytes reserved,
+                         ReservedBytes::take(resources_.memory, (rows + tiles) * sizeof(float)));
   try {
-    return std::unique_ptr<ScanColumn>(std::make_unique<CpuScanColumn>(values, rows, id_, std::move(reserved)));
+    return std::unique_ptr<ScanColumn>(std::make_unique<CpuScanColumn>(values, rows, tiles, id_, std::move(reserved)));
   } catch (const std::bad_alloc&) {
     return resource_exhausted("no memory for a column of " + std::to_string(rows) + " values");
   }

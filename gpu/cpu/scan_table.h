@@ -11,6 +11,7 @@
 #include "gpu/cpu/buffer.h"
 #include "gpu/cpu/code_tiles.h"
 #include "gpu/cpu/scan_kernels.h"
+#include "gpu/cpu/tile_bounds.h"
 #include "gpu/memory_cap.h"
 #include "gpu/scan.h"
 #include "gpu/scan_code_error.h"
@@ -22,6 +23,7 @@ struct ScanResources {
   const ScanKernels* kernels = nullptr;
   std::size_t threads = 0;
   std::shared_ptr<MemoryCap> memory;
+  std::size_t bounds_from_rows = 0;  ///< see CpuOptions
 };
 
 /// Memory that is counted against a cap while it lives.
@@ -44,7 +46,9 @@ class ReservedBytes {
 
 class CpuScanColumn final : public ScanColumn {
  public:
-  CpuScanColumn(std::span<const float> values, std::size_t rows_padded, std::uint64_t table, ReservedBytes reserved);
+  /// With `tiles`, keeps the largest value of each.
+  CpuScanColumn(std::span<const float> values, std::size_t rows_padded, std::size_t tiles, std::uint64_t table,
+                ReservedBytes reserved);
   void set(std::span<const std::uint32_t> rows, std::span<const float> values) override;
 
   [[nodiscard]] const float* values() const noexcept { return values_.as<float>(); }
@@ -52,15 +56,20 @@ class CpuScanColumn final : public ScanColumn {
   [[nodiscard]] bool all_finite() const noexcept { return all_finite_; }
   [[nodiscard]] float least() const noexcept { return least_; }
   [[nodiscard]] float largest() const noexcept { return largest_; }
+  /// At least the largest value of each tile that is a number; padded_tiles(). Null when they are not kept.
+  [[nodiscard]] const float* largest_of_tiles() const noexcept {
+    return tiles_.bytes() == 0 ? nullptr : tiles_.as<float>();
+  }
   /// Which table it is of.
   [[nodiscard]] std::uint64_t table() const noexcept { return table_; }
 
  private:
-  void widen(float value) noexcept;
+  void widen(std::size_t row, float value) noexcept;
 
   ReservedBytes reserved_;
   std::uint64_t table_;
   Buffer values_;
+  Buffer tiles_;
   bool all_finite_ = true;
   float least_ = std::numeric_limits<float>::infinity();
   float largest_ = -std::numeric_limits<float>::infinity();
@@ -85,6 +94,8 @@ class CpuScanTable final : public ScanTable {
   [[nodiscard]] const std::int32_t* y() const noexcept { return x() + tiles() * kScanTileRows; }
   [[nodiscard]] const std::int32_t* z() const noexcept { return y() + tiles() * kScanTileRows; }
   [[nodiscard]] const std::uint32_t* tags() const noexcept { return tags_.as<std::uint32_t>(); }
+  /// Empty for a table of fewer rows than are bounded.
+  [[nodiscard]] const TileShapes& shapes() const noexcept { return shapes_; }
   /// The codes of the vectors, or null when they are kept in fp32 or there are none.
   [[nodiscard]] const CodeTiles* codes() const noexcept { return codes_ ? &*codes_ : nullptr; }
   [[nodiscard]] const std::uint8_t* vector_tiles() const noexcept {
@@ -108,6 +119,7 @@ class CpuScanTable final : public ScanTable {
   std::uint64_t id_;
   Buffer positions_;  // x, y and z of all rows
   Buffer tags_;
+  TileShapes shapes_;
   Buffer vectors_;  // fp32: see DotsCall
   std::optional<CodeTiles> codes_;
   ScanCodeError code_error_;

@@ -6,9 +6,11 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <random>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "cairn/geo.h"
@@ -127,6 +129,44 @@ std::vector<ScanAnswer> expected_answers(const ScanWorld& world, std::span<const
   return expected;
 }
 
+void check_answers(const std::vector<std::unique_ptr<Backend>>& backends, const ScanWorld& world,
+                   std::span<const OwnedScanQuery> owned) {
+  const std::vector<ScanAnswer> expected = expected_answers(world, owned);
+  for (const auto& backend : backends) {
+    INFO(std::string(backend->name()));
+    const OnBackend on(*backend, world);
+    std::vector<ScanQuery> queries;
+    for (const OwnedScanQuery& one : owned) queries.push_back(on.query(one));
+    const auto answers = answers_of(*on.table, queries);
+    REQUIRE(answers.size() == queries.size());
+    for (std::size_t q = 0; q < queries.size(); ++q) {
+      INFO("query ", q, " k ", queries[q].k, " slack ", queries[q].slack);
+      check_same(answers[q], expected[q]);
+    }
+  }
+}
+
+/// Gives rows the order of their places, as a catalogue has it.
+void bring_neighbours_together(ScanWorld* world) {
+  std::vector<std::size_t> order(world->count());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  const auto cell = [&](std::size_t row) {
+    const GeoPoint at = world->positions[row];
+    return std::make_tuple(std::floor(at.lat * 20.0), std::floor(at.lon * 20.0), at.lat);
+  };
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return cell(a) < cell(b); });
+  const ScanWorld before = *world;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    world->positions[i] = before.positions[order[i]];
+    world->tags[i] = before.tags[order[i]];
+    world->prior[i] = before.prior[order[i]];
+    world->logs[i] = before.logs[order[i]];
+    std::copy_n(before.vectors.begin() + static_cast<std::ptrdiff_t>(order[i] * world->dim), world->dim,
+                world->vectors.begin() + static_cast<std::ptrdiff_t>(i * world->dim));
+  }
+  world->fix_points();
+}
+
 TEST_CASE("the rows that are answered are those of the definition, with the same bits on every backend") {
   for (std::uint32_t seed = 10; seed < 58; ++seed) {
     INFO("seed ", seed);
@@ -137,19 +177,150 @@ TEST_CASE("the rows that are answered are those of the definition, with the same
     for (std::size_t i = 0; i < 1 + random() % 9; ++i) {
       owned.push_back(random_query(random, world, ScanFilters::kRandom));
     }
-    const std::vector<ScanAnswer> expected = expected_answers(world, owned);
-    for (const auto& backend : scan_backends()) {
-      INFO(std::string(backend->name()));
+    check_answers(scan_backends(), world, owned);
+  }
+}
+
+TEST_CASE("what bounds leave out is not among the best: answers have the same bits, neighbours together or not") {
+  for (std::uint32_t seed = 60; seed < 100; ++seed) {
+    INFO("seed ", seed);
+    std::mt19937 random(seed);
+    const std::size_t counts[] = {1, 64, 65, 1300, 9000, 20000};
+    ScanWorld world = random_world(random, counts[random() % 6], static_cast<VectorKind>(seed % 3));
+    if (seed % 4 != 0) bring_neighbours_together(&world);
+    std::vector<OwnedScanQuery> owned;
+    for (std::size_t i = 0; i < 1 + random() % 9; ++i) {
+      owned.push_back(random_query(random, world, seed % 2 == 0 ? ScanFilters::kRandom : ScanFilters::kNone));
+      // Few are wanted, and close to the best of them: what is left out by mistake would be missed.
+      if (random() % 2 == 0) owned.back().k = 1 + random() % 30;
+    }
+    check_answers(bounding_backends(), world, owned);
+  }
+}
+
+TEST_CASE("each part of a bound holds for the row that has the most of it") {
+  // All rows of 64 tiles are alike, but for one of the third tile that is good and one of the last that is a little
+  // better, by one part only.
+  constexpr std::uint32_t kGood = 150;
+  constexpr std::uint32_t kBetter = 4090;
+  ScanWorld world = plain_world(4096);
+  world.dim = 4;
+  world.vectors.assign(4 * world.count(), 0.01F);
+  world.tag_count = 3;
+  world.tags[kGood] = 1;
+  world.tags[kBetter] = 2;
+  world.prior[kGood] = 1.0F;
+  world.prior[kBetter] = 1.0001F;
+  world.logs[kGood] = 2.0F;
+  world.logs[kBetter] = 2.0001F;
+  const float direction[] = {0.5F, -0.25F, 1.0F, 0.125F};
+  for (std::size_t j = 0; j < 4; ++j) {
+    world.vectors[4 * kGood + j] = direction[j];
+    world.vectors[4 * kBetter + j] = 1.01F * direction[j];
+  }
+  for (std::size_t i = 0; i < world.count(); ++i) world.positions[i].lat = 45.0 + 1e-4 * static_cast<double>(i / 64);
+  world.positions[kGood] = {46.0, 9.0};
+  world.positions[kBetter] = {46.0001, 9.0};
+  world.fix_points();
+  const FixedPoint there = fixed_point(50.0, 9.0);  // the better row is the nearest to it
+  const FixedPoint here = fixed_point(40.0, 9.0);   // the better row is the farthest from it
+  std::vector<float> negative;
+  for (const float value : direction) negative.push_back(-value);
+  const float tag_table[] = {0.0F, 1.0F, 1.0001F};
+  const float zeros[] = {0.0F, 0.0F, 0.0F};
+  std::vector<ScanQuery> queries(9);
+  queries[0].prior = nullptr;  // set below, for each backend
+  queries[1].tag_table = tag_table;
+  queries[2].logs_weight = 1.0F;
+  queries[2].logs_table = zeros;
+  queries[3] = {.position = there, .log_distance = {{-1.0F, 1.0F}}};
+  queries[4] = {.position = here, .log_distance = {{}, {1.0F, 1.0F}}};
+  queries[5] = {.position = there, .exp_distance = {1.0F, 0.01F}};
+  queries[6] = {.position = here, .exp_distance = {-1.0F, 0.01F}};
+  queries[7] = {.vector = direction, .vector_weight = 1.0F};
+  queries[8] = {.vector = negative, .vector_weight = -1.0F};
+  for (const bool int8 : {false, true}) {
+    world.int8 = int8;
+    for (const auto& backend : bounding_backends()) {
       const OnBackend on(*backend, world);
-      std::vector<ScanQuery> queries;
-      for (const OwnedScanQuery& one : owned) queries.push_back(on.query(one));
+      queries[0].prior = on.prior.get();
+      queries[2].logs = on.logs.get();
+      for (ScanQuery& query : queries) query.k = 1;
       const auto answers = answers_of(*on.table, queries);
-      REQUIRE(answers.size() == queries.size());
       for (std::size_t q = 0; q < queries.size(); ++q) {
-        INFO("query ", q, " k ", queries[q].k, " slack ", queries[q].slack);
-        check_same(answers[q], expected[q]);
+        INFO(std::string(backend->name()), " int8 ", int8, " query ", q);
+        CHECK(answers[q].passed == 4096);
+        CHECK(answers[q].rows == std::vector<std::uint32_t>{kBetter});
       }
     }
+  }
+}
+
+TEST_CASE("what bounds leave out is counted, and measured where the radius or the rim ends") {
+  ScanWorld world = plain_world(20000);
+  for (std::size_t i = 0; i < world.count(); ++i) world.positions[i].lat = 45.0 + 1e-4 * static_cast<double>(i);
+  world.tag_count = 2;
+  for (std::size_t i = 0; i < world.count(); i += 4) world.tags[i] = 1;
+  world.fix_points();
+  const float table[] = {0.0F, -kInfinity};
+  ScanQuery query{.position = fixed_point(45.0, 9.0), .k = 1};
+  query.log_distance[0] = {-1.0F, 1.0F};
+  query.radius_km = 50.0F;
+  query.rim_km = 60.0F;
+  // A ten-thousandth of a degree is 11.119493 m: rows 0 to 4496 are within 50 km, and 4497 to 5395 within 60 km.
+  for (const auto& backend : bounding_backends()) {
+    INFO(std::string(backend->name()));
+    const OnBackend on(*backend, world);
+    query.tag_table = {};
+    const ScanAnswer all = answers_of(*on.table, {&query, 1})[0];
+    CHECK(all.rows == std::vector<std::uint32_t>{0});
+    CHECK(all.passed == 4497);
+    REQUIRE(all.rim.size() == 899);
+    CHECK(all.rim.front() == 4497);
+    CHECK(all.rim.back() == 5395);
+    query.rim_km = 20.0F;  // ends before the radius does, and then there is none
+    const ScanAnswer without_rim = answers_of(*on.table, {&query, 1})[0];
+    CHECK(without_rim.passed == 4497);
+    CHECK(without_rim.rim.empty());
+    query.rim_km = 60.0F;
+    // Every fourth does not pass by its tag: 1,125 of them.
+    query.tag_table = table;
+    const ScanAnswer some = answers_of(*on.table, {&query, 1})[0];
+    CHECK(some.rows == std::vector<std::uint32_t>{1});
+    CHECK(some.passed == 4497 - 1125);
+  }
+}
+
+TEST_CASE("bounds follow columns that are changed, and hold where points are not on the Earth") {
+  ScanWorld world = plain_world(4096);
+  for (std::size_t i = 0; i < world.count(); ++i) world.positions[i].lat = 45.0 + 0.01 * static_cast<double>(i / 64);
+  world.fix_points();
+  // Within the Earth, below the query: nearer than any other.
+  const FixedPoint query_at = fixed_point(40.0, 9.0);
+  world.x[4095] = query_at.x / 1000 * 999;
+  world.y[4095] = query_at.y / 1000 * 999;
+  world.z[4095] = query_at.z / 1000 * 999;
+  const float zeros[] = {0.0F};
+  for (const auto& backend : bounding_backends()) {
+    INFO(std::string(backend->name()));
+    const OnBackend on(*backend, world);
+    ScanQuery query{.position = query_at, .prior = on.prior.get(), .logs = on.logs.get(), .logs_table = zeros};
+    query.logs_weight = 1.0F;
+    query.log_distance[0] = {-1.0F, 1.0F};
+    query.k = 1;
+    const auto best = [&] { return answers_of(*on.table, {&query, 1})[0].rows.at(0); };
+    CHECK(best() == 4095);
+    const std::uint32_t rows[] = {7, 4000};
+    const float values[] = {100.0F, 50.0F};
+    on.prior->set(rows, values);
+    CHECK(best() == 7);
+    const float fewer[] = {0.0F, 50.0F};
+    on.prior->set(rows, fewer);
+    CHECK(best() == 4000);
+    const std::uint32_t one[] = {100};
+    const float most[] = {3e38F};
+    on.logs->set(one, most);
+    CHECK(best() == 100);
   }
 }
 
