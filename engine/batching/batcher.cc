@@ -121,13 +121,14 @@ class Batcher::Conduct {
     }
     if (asked.empty()) return own_read.status();
     const auto sitting = scan(asked);
-    Result<Recommendations> own_answer = own_read.ok() ? attempt([&] { return sitting->answer(own.call, **own_read); })
-                                                       : Result<Recommendations>(own_read.status());
+    // The own answer last: it cannot go before all are done, and each of the others goes when it is there.
     for (std::size_t i = 0; i < members_.size(); ++i) {
       Waiter& member = *members_[i];
       if (!of_members[i] || has_left(member)) continue;
       deliver(member, attempt([&] { return sitting->answer(member.call, *of_members[i]); }));
     }
+    Result<Recommendations> own_answer = own_read.ok() ? attempt([&] { return sitting->answer(own.call, **own_read); })
+                                                       : Result<Recommendations>(own_read.status());
     batcher_.note_batch(1 + members_.size(), Clock::now() - begun);
     return own_answer;
   }
