@@ -11,5 +11,5 @@ target_compile_definitions(bench_serve PRIVATE
 # What a compiler makes of a plain loop, given all it may use.
 set_source_files_properties(serve/plain_loop.cc PROPERTIES COMPILE_OPTIONS "-O3;-march=native;-ffast-math")
 # A server, and what a bare one is made of.
-target_link_libraries(bench_serve PRIVATE cairn::serving Boost::headers)
+target_link_libraries(bench_serve PRIVATE cairn::serving Boost::headers cairnd_heap)
 set_source_files_properties(serve/bare_responder.cc PROPERTIES COMPILE_OPTIONS -Wno-null-dereference)

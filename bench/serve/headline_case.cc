@@ -62,7 +62,7 @@ void headline_case(ServeRun& run) {
   const auto engine = open_town({.folder = folder.path(),
                                  .places = kPlaces,
                                  .users = kUsers,
-                                 .answers = {.memory_bytes = std::size_t{5} << 28,
+                                 .answers = {.memory_bytes = std::size_t{9} << 27,
                                              .ttl = std::chrono::minutes(5),
                                              .ttl_min = std::chrono::minutes(1),
                                              .disk_bytes = std::uint64_t{2} << 30}});
