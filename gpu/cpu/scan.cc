@@ -393,8 +393,9 @@ std::vector<std::uint32_t> best_tiles(const CpuScanTable& table, const PreparedQ
                                       std::span<const std::uint32_t> blocks) {
   const ScanKernels& kernels = *table.resources().kernels;
   const std::size_t wanted = std::min(query.query->k, table.rows()) * kSeedRowsPerWanted / kScanTileRows;
+  const std::size_t most = std::max(wanted, blocks.size() * kScanBlockTiles / kSeedPart) + 1;
   ScanPool best;
-  best.reset(&kernels, std::max(wanted, blocks.size() * kScanBlockTiles / kSeedPart) + 1, 0.0F);
+  best.reset(&kernels, most, 0.0F);
   // A group of tiles is a tile of the kernels.
   constexpr std::size_t kGroupBlocks = kScanTileRows / kScanBlockTiles;
   for (std::size_t i = 0; i < blocks.size();) {
@@ -422,6 +423,7 @@ std::vector<std::uint32_t> best_tiles(const CpuScanTable& table, const PreparedQ
   std::vector<std::uint32_t> tiles;
   std::vector<float> scores;
   best.finish(&tiles, &scores);
+  if (tiles.size() > most) tiles.resize(most);  // of equal bounds all are there
   std::sort(tiles.begin(), tiles.end());
   return tiles;
 }
@@ -429,11 +431,13 @@ std::vector<std::uint32_t> best_tiles(const CpuScanTable& table, const PreparedQ
 /// Bounds the tiles of the blocks for a query; returns a threshold that its answer is above.
 float bound_tiles(const CpuScanTable& table, std::span<const std::uint32_t> blocks, PreparedQuery* query) {
   if (blocks.size() * kScanBlockRows < table.resources().bounds_from_rows) return -kInfinity;
-  const auto tiles_of = [](const ScanColumn* column) {
-    return column == nullptr ? nullptr : static_cast<const CpuScanColumn*>(column)->largest_of_tiles();
-  };
+  const auto* const prior = static_cast<const CpuScanColumn*>(query->query->prior);
+  const auto* const logs = static_cast<const CpuScanColumn*>(query->query->logs);
   query->bounds.make(*table.resources().kernels, table.shapes(), *query->query, query->terms, query->call,
-                     {tiles_of(query->query->prior), tiles_of(query->query->logs)}, query->vector_norm, blocks);
+                     {.prior = prior == nullptr ? nullptr : prior->largest_of_tiles(),
+                      .prior_magnitude = prior == nullptr ? 0.0F : prior->largest_magnitude(),
+                      .logs = logs == nullptr ? nullptr : logs->largest_of_tiles()},
+                     query->vector_norm, blocks);
   if (!query->bounds.made() || query->query->k == 0) return -kInfinity;
   std::atomic<float> none = -kInfinity;
   Finding finding;

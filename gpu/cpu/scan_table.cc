@@ -61,6 +61,7 @@ void CpuScanColumn::widen(std::size_t row, float value) noexcept {
   all_finite_ = all_finite_ && std::isfinite(value);
   least_ = std::min(least_, value);
   largest_ = std::max(largest_, value);
+  if (std::isfinite(value)) largest_magnitude_ = std::max(largest_magnitude_, std::abs(value));
   if (tiles_.bytes() == 0) return;
   float& of_tile = tiles_.as<float>()[row / kScanTileRows];
   of_tile = std::max(of_tile, value);  // leaves NaN out

@@ -56,6 +56,8 @@ class CpuScanColumn final : public ScanColumn {
   [[nodiscard]] bool all_finite() const noexcept { return all_finite_; }
   [[nodiscard]] float least() const noexcept { return least_; }
   [[nodiscard]] float largest() const noexcept { return largest_; }
+  /// Of all finite values that there are and were.
+  [[nodiscard]] float largest_magnitude() const noexcept { return largest_magnitude_; }
   /// At least the largest value of each tile that is a number; padded_tiles(). Null when they are not kept.
   [[nodiscard]] const float* largest_of_tiles() const noexcept {
     return tiles_.bytes() == 0 ? nullptr : tiles_.as<float>();
@@ -73,6 +75,7 @@ class CpuScanColumn final : public ScanColumn {
   bool all_finite_ = true;
   float least_ = std::numeric_limits<float>::infinity();
   float largest_ = -std::numeric_limits<float>::infinity();
+  float largest_magnitude_ = 0.0F;
 };
 
 /// Arrays of rows are padded to whole tiles, so that kernels have no rest to treat; padding never passes.

@@ -16,6 +16,11 @@ constexpr double kDiameterKm = 12742.0176;  // twice the radius of cairn/geo.h, 
 constexpr std::size_t kGroupBlocks = kScanTileRows / kScanBlockTiles;
 /// No logarithm of a positive normal float is larger.
 constexpr float kLnMax = 89.0F;
+/// Sums of parts no larger than this are finite.
+constexpr double kLarge = 1e30;
+/// Where a result is too small for its full precision, an operation is off by at most 2^-150: those of a score and of
+/// its bound together by less than this.
+constexpr float kSmallest = 0x1p-140F;
 /// In parts of all that a bound is summed of: twice what the operations of a score and of its bound may be off.
 constexpr float kRoundings = 0x1p-19F;
 /// How much of itself a computed distance may differ from another that it is compared with: both may be off.
@@ -57,7 +62,16 @@ Point middle_of(const ScanRows& rows, std::size_t begin, std::size_t end) {
 }
 
 /// The float above a positive number.
-float rounded_up(double value) { return std::nextafter(static_cast<float>(value), kInfinity); }
+float rounded_up(double value) {
+  if (value >= static_cast<double>(std::numeric_limits<float>::max())) return kInfinity;
+  return std::nextafter(static_cast<float>(value), kInfinity);
+}
+
+float largest_magnitude_of(std::span<const float> values) {
+  float largest = 0.0F;
+  for (const float value : values) largest = std::isfinite(value) ? std::max(largest, std::abs(value)) : largest;
+  return largest;
+}
 
 float largest_of(std::span<const float> values) {
   float largest = -kInfinity;
@@ -115,7 +129,8 @@ struct TileBounds::Group {
 // tag (of all tags, a little more than of those of the tile), and the least distance that the triangle inequality
 // allows, or the largest for a term that grows with distance. The computed parts are monotonic up to the errors of ln
 // and exp; sums are off by their roundings. Both are covered by the margin, which is made of the bound's own parts: a
-// row whose part is smaller by more than the margin allows has a score that is smaller by as much.
+// row whose part is smaller by more than the margin allows has a score that is smaller by as much. That holds as long
+// as nothing overflows, which is checked first, and underflow has a margin of its own.
 void TileBounds::make(const ScanKernels& kernels, const TileShapes& shapes, const ScanQuery& query,
                       const ScanTerms& terms, const ScoreCall& call, const Columns& columns, double query_norm,
                       std::span<const std::uint32_t> blocks) {
@@ -140,20 +155,24 @@ void TileBounds::make(const ScanKernels& kernels, const TileShapes& shapes, cons
 
   const float tag = query.tag_table.empty() ? 0.0F : largest_of(query.tag_table);
   if (has_logs_) largest_logs_ = largest_of(query.logs_table);
-  const float log_weights = (has_logs_ ? query.logs_weight : 0.0F) +
-                            std::abs(terms.log_weight[0]) * (terms.log_terms > 0 ? 1.0F : 0.0F) +
-                            std::abs(terms.log_weight[1]) * (terms.log_terms > 1 ? 1.0F : 0.0F);
+  float log_weights = has_logs_ ? query.logs_weight : 0.0F;
+  for (std::size_t i = 0; i < terms.log_terms; ++i) log_weights += std::abs(terms.log_weight[i]);
   const float exp_weight = terms.has_exp ? std::abs(terms.exp_weight) : 0.0F;
+  const double parts = static_cast<double>(largest_magnitude_of(query.tag_table)) +
+                       static_cast<double>(columns.prior_magnitude) +
+                       static_cast<double>(kLnMax) * static_cast<double>(log_weights) + static_cast<double>(exp_weight);
+  if (!(parts < kLarge)) return;
   const auto ln_error = static_cast<float>(2.0 * kScanError.ln) * kLnMax;
   const auto exp_error = static_cast<float>(2.0 * kScanError.exp);
   added_ = tag + ln_error * log_weights + exp_error * exp_weight +
-           kRoundings * (2.0F * std::abs(tag) + kLnMax * log_weights + exp_weight);
+           kRoundings * (2.0F * std::abs(tag) + kLnMax * log_weights + exp_weight) + kSmallest;
 
   norms_ = shapes.norms();
-  vector_reach_ = 0.0F;
-  products_per_score_ = 0.0F;
   if (terms.has_vector) {
-    vector_reach_ = rounded_up(std::abs(static_cast<double>(call.dot_weight)) * query_norm * (1.0 + 1e-5));
+    const double weight = std::abs(static_cast<double>(call.dot_weight));
+    vector_reach_ = rounded_up(weight * query_norm * (1.0 + 1e-5));
+    vector_margin_ = rounded_up(weight * static_cast<double>(query.vector.size() + 8) * 0x1p-148);
+    norm_max_ = static_cast<float>(kLarge / std::max({1.0, query_norm, weight * query_norm}));
     products_per_score_ = 1.0F / call.dot_weight;
   }
   const std::size_t groups = padded_tiles((blocks.back() + 1) * kScanBlockTiles) / kScanTileRows;
@@ -210,6 +229,10 @@ void TileBounds::bound(const ScanKernels& kernels, const TileShapes& shapes, std
     const float bound = now.scores[t] + (added_ + kRoundings * prior);
     without_vector_[first + t] = bound < kInfinity ? bound : kInfinity;  // NaN as well
   }
+  // Behind the last row there is nothing to answer.
+  for (std::size_t tile = std::max(first, shapes.tiles()); tile < first + kScanTileRows; ++tile) {
+    without_vector_[tile] = -kInfinity;
+  }
   if (!with_vector_.empty()) add_vector(first);
 }
 
@@ -226,8 +249,9 @@ void TileBounds::add_vector(std::size_t first) {
   for (std::size_t t = 0; t < kScanTileRows; t += kScanBlockTiles) {
     float largest = -kInfinity;
     for (std::size_t i = first + t; i < first + t + kScanBlockTiles; ++i) {
-      const float bound = without_vector_[i] + vector_reach_ * norms_[i];
-      largest = std::max(largest, bound < kInfinity ? bound : kInfinity);  // NaN bounds nothing
+      const float bound = without_vector_[i] + (vector_reach_ * norms_[i] + vector_margin_);
+      const bool finite = norms_[i] <= norm_max_ && bound < kInfinity;  // NaN is not
+      largest = std::max(largest, finite ? bound : kInfinity);
     }
     with_vector_[(first + t) / kScanBlockTiles] = largest;
   }

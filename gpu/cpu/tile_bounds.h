@@ -34,6 +34,7 @@ class TileShapes {
   [[nodiscard]] static std::size_t bytes_needed(std::size_t tiles);
   [[nodiscard]] std::size_t bytes() const noexcept { return memory_.bytes(); }
   [[nodiscard]] bool empty() const noexcept { return tiles_ == 0; }
+  [[nodiscard]] std::size_t tiles() const noexcept { return tiles_; }
   /// The middles, as FixedPoint; an array of padded_tiles() each.
   [[nodiscard]] const std::int32_t* x() const noexcept { return memory_.as<std::int32_t>(); }
   [[nodiscard]] const std::int32_t* y() const noexcept { return x() + padded_tiles(tiles_); }
@@ -54,11 +55,12 @@ class TileBounds {
 
   struct Columns {
     const float* prior = nullptr;  ///< the largest value of each tile; null: there is none
+    float prior_magnitude = 0.0F;  ///< of all its finite values
     const float* logs = nullptr;
   };
 
   /// Computes the bounds of all tiles of the blocks, which ascend. `call` and `terms` are the query's. Does nothing
-  /// where a bound would take the least value of a tile.
+  /// where a bound would take the least value of a tile, or where numbers are so large that sums might be infinite.
   void make(const ScanKernels& kernels, const TileShapes& shapes, const ScanQuery& query, const ScanTerms& terms,
             const ScoreCall& call, const Columns& columns, double query_norm, std::span<const std::uint32_t> blocks);
 
@@ -106,6 +108,8 @@ class TileBounds {
   float largest_logs_ = 0.0F;  ///< of logs_table
   float added_ = 0.0F;         ///< to each bound: the largest of tag_table, and the margin
   const float* norms_ = nullptr;
+  float norm_max_ = 0.0F;            ///< of vectors whose products are surely finite
+  float vector_margin_ = 0.0F;       ///< what products may be off where they are too small for a float's precision
   float vector_reach_ = 0.0F;        ///< by how much a vector of norm 1 may move a score
   float products_per_score_ = 0.0F;  ///< 1 / weight of a product; below 0 products say nothing
   std::vector<float> without_vector_;

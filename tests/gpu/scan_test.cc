@@ -256,6 +256,57 @@ TEST_CASE("each part of a bound holds for the row that has the most of it") {
   }
 }
 
+TEST_CASE("bounds lose no row where numbers are so large or so small that a float has no more precision") {
+  struct Extreme {
+    float prior = 0.0F;
+    float tag = 0.0F;
+    ScanQuery::DistanceTerm exp_distance = {};
+    float vector = 0.0F;  ///< of every row
+    float asked = 0.0F;
+    float weight = 0.0F;
+    bool int8 = false;
+  };
+  const Extreme extremes[] = {
+      {.vector = 1e20F, .asked = 1e20F, .weight = 1e-10F},  // the product is infinite
+      {.vector = 1e20F, .asked = -1e20F, .weight = -1e-10F},
+      {.vector = 1e37F, .asked = 1e-10F, .weight = 1.0F, .int8 = true},
+      {.prior = 3e38F, .tag = 1e38F, .exp_distance = {-1e38F, 0.0F}},   // a row's sum is infinite in between,
+      {.prior = -3e38F, .tag = 1e38F, .exp_distance = {-1e38F, 0.0F}},  // and here a bound's
+      {.vector = 8e-24F, .asked = 1e-22F, .weight = 1e38F},             // the product has two bits, rounded up
+      {.prior = 1.0F, .vector = 8e-24F, .asked = 1e-22F, .weight = 3e38F},
+      {.vector = 0.9e-25F, .asked = 1.0F, .weight = 1e-20F},  // and here what it is weighted with
+  };
+  for (const Extreme& extreme : extremes) {
+    for (const std::size_t dim : {1, 64}) {
+      ScanWorld world = plain_world(512);
+      world.prior.assign(world.count(), extreme.prior);
+      world.dim = dim;
+      world.int8 = extreme.int8;
+      world.vectors.assign(dim * world.count(), extreme.vector);
+      OwnedScanQuery owned;
+      owned.position = world.positions[0];
+      owned.has_prior = true;
+      owned.tag_table = {extreme.tag};
+      owned.exp_distance = extreme.exp_distance;
+      owned.vector.assign(dim, extreme.asked);
+      owned.vector_weight = extreme.weight;
+      owned.k = 1;
+      check_answers(bounding_backends(), world, {&owned, 1});
+    }
+  }
+  // Logarithms that differ, of a weight that hardly tells them apart.
+  ScanWorld world = plain_world(65);
+  world.logs.assign(65, 1.03443431e-36F);
+  world.logs[1] = 1.03443503e-36F;
+  OwnedScanQuery owned;
+  owned.position = world.positions[0];
+  owned.has_logs = true;
+  owned.logs_table = {0.0F};
+  owned.logs_weight = std::ldexp(380.0F, -149);
+  owned.k = 1;
+  check_answers(bounding_backends(), world, {&owned, 1});
+}
+
 TEST_CASE("what bounds leave out is counted, and measured where the radius or the rim ends") {
   ScanWorld world = plain_world(20000);
   for (std::size_t i = 0; i < world.count(); ++i) world.positions[i].lat = 45.0 + 1e-4 * static_cast<double>(i);
