@@ -1,7 +1,6 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 #include <random>
 #include <span>
@@ -10,6 +9,7 @@
 
 #include "gpu/scan.h"
 #include "tests/gpu/backends.h"
+#include "tests/gpu/scan_oracle.h"
 
 namespace {
 
@@ -78,8 +78,7 @@ std::vector<ScanAnswer> check(const Rows& rows, const std::vector<ScanQuery>& qu
       CHECK(found[q].passed == expected[q].passed);
       CHECK(found[q].rim == expected[q].rim);
       REQUIRE(found[q].rows == expected[q].rows);
-      CHECK(std::memcmp(found[q].scores.data(), expected[q].scores.data(), found[q].scores.size() * sizeof(float)) ==
-            0);
+      CHECK(same_bits(found[q].scores, expected[q].scores));
     }
   }
   return expected;

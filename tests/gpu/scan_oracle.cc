@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <map>
 
 #include "gpu/cpu/scan_kernels.h"
@@ -143,6 +144,10 @@ std::vector<float> scanned_km(const ScanWorld& world, GeoPoint from) {
 }
 
 }  // namespace
+
+bool same_bits(std::span<const float> a, std::span<const float> b) {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size_bytes()) == 0);
+}
 
 void ScanWorld::fix_points() {
   x.clear();

@@ -77,6 +77,7 @@ struct TrueScore {
 [[nodiscard]] TrueScore true_score(const ScanWorld& world, const OwnedScanQuery& query, std::size_t row,
                                    double vector_error);
 
+[[nodiscard]] bool same_bits(std::span<const float> a, std::span<const float> b);
 [[nodiscard]] double dot_of(std::span<const float> a, std::span<const float> b);
 
 /// What the definition answers, given the scores of all rows. Distances are those of the scalar kernel.

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <numeric>
 #include <random>
@@ -69,10 +68,6 @@ void check_scores(const OnBackend& on, const ScanWorld& world, OwnedScanQuery ow
          " km from (", owned.position.lat, ", ", owned.position.lon, ")");
     REQUIRE(off <= truth.error);
   }
-}
-
-bool same_bits(std::span<const float> a, std::span<const float> b) {
-  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size_bytes()) == 0);
 }
 
 void check_same(const ScanAnswer& found, const ScanAnswer& expected) {
