@@ -172,33 +172,40 @@ class ChunkScan {
   using TileSet = std::uint64_t;
   /// From the first to the last.
   static std::size_t tiles_spanned(TileSet tiles) {
-    return 64 - static_cast<std::size_t>(__builtin_clzll(tiles) + __builtin_ctzll(tiles));
+    return 64 - static_cast<std::size_t>(std::countl_zero(tiles) + std::countr_zero(tiles));
   }
 
+  /// What of a block is scored for a query.
+  struct Choice {
+    TileSet tiles = 0;
+    bool by_bounds = false;
+    TileSet always = 0;  ///< whatever bounds say
+  };
+
   void score_group(const Block& block, std::size_t begin, std::size_t end) {
-    TileSet scored[kScanDotQueries];
-    bool bounded[kScanDotQueries];
+    Choice choices[kScanDotQueries];
     TileSet with_dots = 0;
     for (std::size_t q = begin; q < end; ++q) {
       std::uint64_t* words = allowed_[q - begin];
       filter(*queries_[q].query, block, &findings_[q], words);
-      bounded[q - begin] = asks_bounds(q);
-      scored[q - begin] = bounded[q - begin] ? reaching(block, q, words) : with_rows(block, words);
-      if (queries_[q].terms.has_vector) with_dots |= scored[q - begin];
+      choices[q - begin] = choose(block, q, words);
+      if (queries_[q].terms.has_vector) with_dots |= choices[q - begin].tiles;
     }
-    if (with_dots != 0) compute_dots(block, begin, std::span(scored).first(end - begin), with_dots);
+    if (with_dots != 0) compute_dots(block, begin, std::span(choices).first(end - begin), with_dots);
     for (std::size_t q = begin; q < end; ++q) {
-      TileSet& tiles = scored[q - begin];
-      if (bounded[q - begin]) {
-        if (tiles != 0) tiles = reaching_with_dots(block, q, dots_[q - begin], tiles);
-        count_others(block, q, allowed_[q - begin], tiles);
-        note_bounds(q, with_rows(block, allowed_[q - begin]), tiles);
+      const std::uint64_t* words = allowed_[q - begin];
+      const float* dots = dots_[q - begin];
+      Choice& choice = choices[q - begin];
+      if (choice.by_bounds) {
+        if (choice.tiles != 0 && queries_[q].terms.has_vector) choose_by_dots(block, q, dots, &choice);
+        count_others(block, q, words, choice.tiles);
+        note_bounds(q, with_rows(block, words), choice.tiles);
       }
-      for (TileSet left = tiles; left != 0;) {
-        const auto first = static_cast<std::size_t>(__builtin_ctzll(left));
-        const auto count = static_cast<std::size_t>(__builtin_ctzll(~(left >> first)));
-        score(rows_from(block.first_row + first * kScanTileRows, count), q, dots_[q - begin] + first * kScanTileRows,
-              allowed_[q - begin] + first);
+      for (TileSet left = choice.tiles; left != 0;) {
+        const auto first = static_cast<std::size_t>(std::countr_zero(left));
+        const auto count = static_cast<std::size_t>(std::countr_one(left >> first));
+        score(rows_from(block.first_row + first * kScanTileRows, count), q, dots + first * kScanTileRows,
+              words + first);
         left &= ~(((TileSet{1} << count) - 1) << first);
       }
     }
@@ -228,34 +235,34 @@ class ChunkScan {
     return tiles;
   }
 
-  /// Those of which a row may be answered, or has to be measured to know whether it is within the radius. Rows of tiles
-  /// beyond it no longer pass.
-  TileSet reaching(const Block& block, std::size_t q, std::uint64_t* allowed) {
+  /// With bounds those of which a row may be answered, or has to be measured to know whether it is within the radius.
+  /// Rows of tiles beyond it no longer pass.
+  Choice choose(const Block& block, std::size_t q, std::uint64_t* allowed) {
+    Choice choice{.by_bounds = asks_bounds(q)};
+    if (!choice.by_bounds) {
+      choice.tiles = with_rows(block, allowed);
+      return choice;
+    }
     const TileBounds& bounds = queries_[q].bounds;
     const std::size_t first = block.first_row / kScanTileRows;
-    TileSet always = with_listed(block, q);
+    choice.always = with_listed(block, q);
     for (std::size_t t = 0; bounds.measures() && t < block.tiles; ++t) {
       const TileBounds::Where where = bounds.where(first + t);
       if (where == TileBounds::Where::kBeyond) allowed[t] = 0;
-      if (where == TileBounds::Where::kAcross) always |= TileSet{1} << t;
+      if (where == TileBounds::Where::kAcross) choice.always |= TileSet{1} << t;
     }
-    return with_rows(block, allowed) & (always | bounds.reaching(first, block.tiles, threshold(q)));
+    choice.tiles = with_rows(block, allowed) & (choice.always | bounds.reaching(first, block.tiles, threshold(q)));
+    return choice;
   }
 
-  /// Those of them that still may, now that products with the vectors are known.
-  TileSet reaching_with_dots(const Block& block, std::size_t q, const float* dots, TileSet tiles) {
-    const TileBounds& bounds = queries_[q].bounds;
-    if (!queries_[q].terms.has_vector) return tiles;
-    const auto skipped = static_cast<std::size_t>(__builtin_ctzll(tiles));
-    const std::size_t first = block.first_row / kScanTileRows + skipped;
-    const std::size_t count = tiles_spanned(tiles);
+  /// Leaves those of them that still may, now that products with the vectors are known.
+  void choose_by_dots(const Block& block, std::size_t q, const float* dots, Choice* choice) {
+    const auto first = static_cast<std::size_t>(std::countr_zero(choice->tiles));
+    const std::size_t count = tiles_spanned(choice->tiles);
     float least[kScanBlockTiles];
-    bounds.least_products(first, count, threshold(q), least);
-    TileSet reach = table_.resources().kernels->tiles_reaching(dots + skipped * kScanTileRows, least, count) << skipped;
-    for (std::size_t t = 0; bounds.measures() && t < block.tiles; ++t) {
-      if (bounds.where(block.first_row / kScanTileRows + t) == TileBounds::Where::kAcross) reach |= TileSet{1} << t;
-    }
-    return tiles & (reach | with_listed(block, q));
+    queries_[q].bounds.least_products(block.first_row / kScanTileRows + first, count, threshold(q), least);
+    const TileSet reach = table_.resources().kernels->tiles_reaching(dots + first * kScanTileRows, least, count);
+    choice->tiles &= reach << first | choice->always;
   }
 
   [[nodiscard]] float threshold(std::size_t q) const {
@@ -263,13 +270,22 @@ class ChunkScan {
   }
 
   /// Tiles with a row that something is added to.
-  [[nodiscard]] TileSet with_listed(const Block& block, std::size_t q) const {
+  [[nodiscard]] TileSet with_listed(const Block& block, std::size_t q) {
     const auto rows = queries_[q].query->added_rows;
     TileSet tiles = 0;
-    for (std::size_t at = findings_[q].added; at < rows.size() && rows[at] < block.end; ++at) {
-      if (rows[at] >= block.first_row) tiles |= TileSet{1} << (rows[at] - block.first_row) / kScanTileRows;
+    for (std::size_t at = next_listed(block, q); at < rows.size() && rows[at] < block.end; ++at) {
+      tiles |= TileSet{1} << (rows[at] - block.first_row) / kScanTileRows;
     }
     return tiles;
+  }
+
+  /// The first row of the block that something is added to. Blocks that no row of the query is in have not been looked
+  /// at.
+  std::size_t& next_listed(const Block& block, std::size_t q) {
+    const auto rows = queries_[q].query->added_rows;
+    std::size_t& at = findings_[q].added;
+    while (at < rows.size() && rows[at] < block.first_row) ++at;
+    return at;
   }
 
   /// Rows of tiles that are not scored pass if their tag does.
@@ -287,16 +303,16 @@ class ChunkScan {
   }
 
   /// The products of a group of queries with the vectors from the first tile of `tiles` to the last.
-  void compute_dots(const Block& block, std::size_t begin, std::span<const TileSet> scored, TileSet tiles) {
-    const auto first = static_cast<std::size_t>(__builtin_ctzll(tiles));
+  void compute_dots(const Block& block, std::size_t begin, std::span<const Choice> choices, TileSet tiles) {
+    const auto first = static_cast<std::size_t>(std::countr_zero(tiles));
     const std::size_t tile = block.first_row / kScanTileRows + first;
     DotsCall call{.tiles = tiles_spanned(tiles),
                   .vectors = table_.vector_tiles() + tile * table_.vector_tile_bytes(),
                   .tile_bytes = table_.vector_tile_bytes(),
                   .columns = table_.codes() != nullptr ? table_.codes()->quads() : table_.dim()};
-    for (std::size_t i = 0; i < scored.size(); ++i) {
+    for (std::size_t i = 0; i < choices.size(); ++i) {
       const PreparedQuery& query = queries_[begin + i];
-      if (scored[i] != 0 && query.terms.has_vector) add_vector(query, dots_[i] + first * kScanTileRows, &call);
+      if (choices[i].tiles != 0 && query.terms.has_vector) add_vector(query, dots_[i] + first * kScanTileRows, &call);
     }
     const ScanKernels& kernels = *table_.resources().kernels;
     (table_.codes() != nullptr ? kernels.dots_int8 : kernels.dots_fp32)(call);
@@ -335,9 +351,7 @@ class ChunkScan {
 
   void add_listed(const Block& block, std::size_t q) {
     const ScanQuery& query = *queries_[q].query;
-    std::size_t& at = findings_[q].added;
-    // Blocks that no row of the query is in have not been looked at.
-    while (at < query.added_rows.size() && query.added_rows[at] < block.first_row) ++at;
+    std::size_t& at = next_listed(block, q);
     for (; at < query.added_rows.size() && query.added_rows[at] < block.end; ++at) {
       scores_[query.added_rows[at] - block.first_row] += query.added[at];
     }
