@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "gpu/parallel.h"
 #include "gpu/scan_numbers.h"
