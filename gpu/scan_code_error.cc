@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "gpu/norm.h"
 #include "gpu/quantize.h"
 
 namespace cairn::gpu {
@@ -15,12 +16,6 @@ namespace {
 constexpr double kUnit = 1.0 / (1 << 24);
 /// Covers the roundings of sums in double.
 constexpr double kALittleMore = 1.0 + 1e-9;
-
-double norm_of(std::span<const float> values) {
-  double squares = 0.0;
-  for (const float value : values) squares += static_cast<double>(value) * static_cast<double>(value);
-  return std::sqrt(squares) * kALittleMore;
-}
 
 }  // namespace
 

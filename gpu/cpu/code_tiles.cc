@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "gpu/norm.h"
 #include "gpu/parallel.h"
 
 namespace cairn::gpu {
@@ -11,13 +12,6 @@ namespace {
 
 std::size_t rounded_up(std::size_t value, std::size_t unit) { return (value + unit - 1) / unit * unit; }
 std::size_t divided_up(std::size_t value, std::size_t unit) { return (value + unit - 1) / unit; }
-
-double norm_of(std::span<const float> values) {
-  double squares = 0.0;
-  for (const float value : values) squares += static_cast<double>(value) * static_cast<double>(value);
-  // Rounded up, for a sum in double of at most 4,096 squares.
-  return std::sqrt(squares) * (1.0 + 1e-9);
-}
 
 void widen(CodeTiles::GroupBound* bound, const CodeTiles::GroupBound& other) {
   bound->code_norm = std::max(bound->code_norm, other.code_norm);

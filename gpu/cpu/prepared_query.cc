@@ -6,6 +6,7 @@
 #include <span>
 
 #include "gpu/finite.h"
+#include "gpu/norm.h"
 #include "gpu/quantize.h"
 
 namespace cairn::gpu {
@@ -13,13 +14,6 @@ namespace {
 
 const float* values_of(const ScanColumn* column) {
   return column == nullptr ? nullptr : static_cast<const CpuScanColumn*>(column)->values();
-}
-
-template <class Number>
-double norm_of(std::span<const Number> values) {
-  double squares = 0.0;
-  for (const Number value : values) squares += static_cast<double>(value) * static_cast<double>(value);
-  return std::sqrt(squares);
 }
 
 void prepare_vector(const CpuScanTable& table, const ScanQuery& query, PreparedQuery* out) {
@@ -30,7 +24,7 @@ void prepare_vector(const CpuScanTable& table, const ScanQuery& query, PreparedQ
   std::vector<std::int8_t> codes(query.vector.size());
   const GroupCode code = quantize_group(query.vector, {}, kInt8CodeMax, codes);
   out->call.dot_weight = query.vector_weight * code.scale;
-  out->vector_norm = norm_of(std::span<const std::int8_t>(codes));
+  out->vector_norm = norm_of(codes);
   out->codes.resize(tiles->quads());
   tiles->arrange(codes, out->codes);
   for (const std::int8_t one : codes) out->excess += tiles->excess() * one;

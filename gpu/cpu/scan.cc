@@ -177,6 +177,7 @@ class ChunkScan {
 
   /// What of a block is scored for a query.
   struct Choice {
+    TileSet asked = 0;  ///< with rows that pass the filters
     TileSet tiles = 0;
     bool by_bounds = false;
     TileSet always = 0;  ///< whatever bounds say
@@ -198,8 +199,8 @@ class ChunkScan {
       Choice& choice = choices[q - begin];
       if (choice.by_bounds) {
         if (choice.tiles != 0 && queries_[q].terms.has_vector) choose_by_dots(block, q, dots, &choice);
-        count_others(block, q, words, choice.tiles);
-        note_bounds(q, with_rows(block, words), choice.tiles);
+        count_others(block, q, words, choice.asked & ~choice.tiles);
+        note_bounds(q, choice);
       }
       for (TileSet left = choice.tiles; left != 0;) {
         const auto first = static_cast<std::size_t>(std::countr_zero(left));
@@ -219,10 +220,10 @@ class ChunkScan {
     return false;
   }
 
-  void note_bounds(std::size_t q, TileSet asked, TileSet scored) {
+  void note_bounds(std::size_t q, const Choice& choice) {
     Finding& finding = findings_[q];
-    finding.bounded += static_cast<std::size_t>(std::popcount(asked));
-    finding.reached += static_cast<std::size_t>(std::popcount(scored));
+    finding.bounded += static_cast<std::size_t>(std::popcount(choice.asked));
+    finding.reached += static_cast<std::size_t>(std::popcount(choice.tiles));
     if (finding.bounded < kBoundsTrial) return;
     if (4 * finding.reached > 3 * finding.bounded) finding.rest = kBoundsRest;
     finding.bounded = finding.reached = 0;
@@ -240,7 +241,7 @@ class ChunkScan {
   Choice choose(const Block& block, std::size_t q, std::uint64_t* allowed) {
     Choice choice{.by_bounds = asks_bounds(q)};
     if (!choice.by_bounds) {
-      choice.tiles = with_rows(block, allowed);
+      choice.tiles = choice.asked = with_rows(block, allowed);
       return choice;
     }
     const TileBounds& bounds = queries_[q].bounds;
@@ -251,7 +252,8 @@ class ChunkScan {
       if (where == TileBounds::Where::kBeyond) allowed[t] = 0;
       if (where == TileBounds::Where::kAcross) choice.always |= TileSet{1} << t;
     }
-    choice.tiles = with_rows(block, allowed) & (choice.always | bounds.reaching(first, block.tiles, threshold(q)));
+    choice.asked = with_rows(block, allowed);
+    choice.tiles = choice.asked & (choice.always | bounds.reaching(first, block.tiles, threshold(q)));
     return choice;
   }
 
@@ -289,10 +291,10 @@ class ChunkScan {
   }
 
   /// Rows of tiles that are not scored pass if their tag does.
-  void count_others(const Block& block, std::size_t q, const std::uint64_t* allowed, TileSet scored) {
-    for (std::size_t t = 0; t < block.tiles; ++t) {
+  void count_others(const Block& block, std::size_t q, const std::uint64_t* allowed, TileSet others) {
+    for (; others != 0; others &= others - 1) {
+      const auto t = static_cast<std::size_t>(std::countr_zero(others));
       std::uint64_t passes = allowed[t];
-      if (passes == 0 || (scored >> t & 1) != 0) continue;
       if (queries_[q].bans) {
         passes &= table_.resources().kernels->unbanned(table_.tags() + block.first_row + t * kScanTileRows,
                                                        queries_[q].call.tag_table);
@@ -411,7 +413,6 @@ std::vector<std::uint32_t> best_tiles(const CpuScanTable& table, const PreparedQ
   ScanPool best;
   best.reset(&kernels, most, 0.0F);
   // A group of tiles is a tile of the kernels.
-  constexpr std::size_t kGroupBlocks = kScanTileRows / kScanBlockTiles;
   for (std::size_t i = 0; i < blocks.size();) {
     const std::size_t group = blocks[i] / kGroupBlocks;
     const std::size_t first = group * kScanTileRows;

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "gpu/finite.h"
+#include "gpu/norm.h"
 #include "gpu/parallel.h"
 
 namespace cairn::gpu {
@@ -26,12 +27,6 @@ std::size_t bytes_needed(const ScanRows& rows, bool bounded) {
   // What CodeTiles keeps beside them: which rows have codes, and bounds for spans of tiles.
   const std::size_t spans = (tiles + kSpanTiles - 1) / kSpanTiles;
   return bytes + tiles * sizeof(std::uint64_t) + spans * sizeof(CodeTiles::GroupBound);
-}
-
-double norm_of(std::span<const float> values) {
-  double squares = 0.0;
-  for (const float value : values) squares += static_cast<double>(value) * static_cast<double>(value);
-  return std::sqrt(squares);
 }
 
 std::uint64_t next_id() {
@@ -113,7 +108,7 @@ void CpuScanTable::store_vectors(const ScanRows& rows) {
     for (std::size_t r = first; r < std::min(shape_.rows, first + kScanTileRows); ++r) {
       const std::span<const float> vector = rows.vectors.subspan(r * shape_.dim, shape_.dim);
       for (std::size_t j = 0; j < shape_.dim; ++j) to[j * kScanTileRows + r - first] = vector[j];
-      norm = std::max(norm, norm_of(vector));
+      if (!shapes_.empty()) norm = std::max(norm, norm_of(vector));
     }
     // A chain of so many operations may be off by a rounding each, of what the magnitudes sum up to.
     if (!shapes_.empty()) shapes_.set_norm(tile, norm * (1.0 + 0x1p-23 * static_cast<double>(shape_.dim)));
@@ -135,7 +130,7 @@ void CpuScanTable::make_codes(const ScanRows& rows) {
     for (std::size_t r = first; r < std::min(shape_.rows, first + kScanTileRows); ++r) {
       codes_->decode(r, decoded);
       errors[tile].add(vector(r), decoded);
-      norm = std::max(norm, norm_of(decoded));
+      if (!shapes_.empty()) norm = std::max(norm, norm_of(decoded));
     }
     if (!shapes_.empty()) shapes_.set_norm(tile, norm * (1.0 + 1e-6));
   });

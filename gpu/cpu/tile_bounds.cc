@@ -12,7 +12,6 @@ namespace {
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr double kOne = 1 << 30;            // a radius in FixedPoint
 constexpr double kDiameterKm = 12742.0176;  // twice the radius of cairn/geo.h, rounded up
-constexpr std::size_t kGroupBlocks = kScanTileRows / kScanBlockTiles;
 /// No logarithm of a positive normal float is larger.
 constexpr float kLnMax = 89.0F;
 /// Sums of parts no larger than this are finite.
@@ -136,25 +135,20 @@ void TileBounds::make(const ScanKernels& kernels, const TileShapes& shapes, cons
   without_vector_.clear();
   if (shapes.empty() || blocks.empty() || (terms.has_logs && !(query.logs_weight > 0.0F))) return;
   if (terms.needs_distance && !on_sphere(point_of(query.position))) return;
-  first_ = near_ = far_ = call;
+  terms_ = terms;
   columns_ = columns;
-  has_logs_ = terms.has_logs;
-  needs_distance_ = terms.needs_distance;
-  has_radius_ = terms.has_radius;
-  near_logs_ = far_logs_ = 0;
+  first_ = call;
+  shrinking_ = growing_ = {.call = call};
   for (std::size_t i = 0; i < terms.log_terms; ++i) {
-    const bool grows = terms.log_weight[i] > 0.0F;
-    ScoreCall& of = grows ? far_ : near_;
-    std::size_t& at = grows ? far_logs_ : near_logs_;
-    of.log_weight[at] = terms.log_weight[i];
-    of.log_per_unit[at++] = terms.log_per_unit[i];
+    OfDistance& of = terms.log_weight[i] > 0.0F ? growing_ : shrinking_;
+    of.call.log_weight[of.logs] = terms.log_weight[i];
+    of.call.log_per_unit[of.logs++] = terms.log_per_unit[i];
   }
-  near_exp_ = terms.has_exp && terms.exp_weight > 0.0F;
-  far_exp_ = terms.has_exp && !near_exp_;
+  if (terms.has_exp) (terms.exp_weight > 0.0F ? shrinking_ : growing_).exp = true;
 
   const float tag = query.tag_table.empty() ? 0.0F : largest_of(query.tag_table);
-  if (has_logs_) largest_logs_ = largest_of(query.logs_table);
-  float log_weights = has_logs_ ? query.logs_weight : 0.0F;
+  if (terms.has_logs) largest_logs_ = largest_of(query.logs_table);
+  float log_weights = terms.has_logs ? query.logs_weight : 0.0F;
   for (std::size_t i = 0; i < terms.log_terms; ++i) log_weights += std::abs(terms.log_weight[i]);
   const float exp_weight = terms.has_exp ? std::abs(terms.exp_weight) : 0.0F;
   const double parts = static_cast<double>(largest_magnitude_of(query.tag_table)) +
@@ -178,7 +172,7 @@ void TileBounds::make(const ScanKernels& kernels, const TileShapes& shapes, cons
   without_vector_.assign(groups * kScanTileRows, kInfinity);
   with_vector_.assign(terms.has_vector ? groups * kGroupBlocks : 0, kInfinity);
   where_.clear();
-  if (has_radius_) where_.assign(groups * kScanTileRows, Where::kAcross);
+  if (terms.has_radius) where_.assign(groups * kScanTileRows, Where::kAcross);
   std::size_t next = 0;
   for (const std::uint32_t block : blocks) {
     if (block / kGroupBlocks < next) continue;
@@ -203,26 +197,26 @@ void TileBounds::bound(const ScanKernels& kernels, const TileShapes& shapes, std
   call.scores = now.scores;
   call.inside = &now.unused[0];
   call.rim = &now.unused[1];
-  kernels.first[needs_distance_ ? 1 : 0][0][has_logs_ ? 2 : 0](call);
-  if (needs_distance_) {
+  kernels.first[terms_.needs_distance ? 1 : 0][0][terms_.has_logs ? 2 : 0](call);
+  if (terms_.needs_distance) {
     const float share = far_share();
     for (std::size_t t = 0; t < kScanTileRows; ++t) {
       const float reach = shapes.reach()[first + t];
       now.near[t] = std::max(0.0F, now.distances[t] * (1.0F - share) - reach);
       now.far[t] = now.distances[t] * (1.0F + share) + reach;
     }
-    if (has_radius_) place(now, first);
+    if (terms_.has_radius) place(now, first);
   }
-  const auto add = [&](const ScoreCall& terms, std::size_t logs, bool exp, float* distances) {
-    if (logs == 0 && !exp) return;
-    call = terms;
+  const auto add = [&](const OfDistance& terms, float* distances) {
+    if (terms.logs == 0 && !terms.exp) return;
+    call = terms.call;
     call.tiles = 1;
     call.distances = distances;
     call.scores = now.scores;
-    kernels.second[logs][exp ? 1 : 0][0](call);
+    kernels.second[terms.logs][terms.exp ? 1 : 0][0](call);
   };
-  add(near_, near_logs_, near_exp_, now.near);
-  add(far_, far_logs_, far_exp_, now.far);
+  add(shrinking_, now.near);
+  add(growing_, now.far);
   for (std::size_t t = 0; t < kScanTileRows; ++t) {
     const float prior = columns_.prior == nullptr ? 0.0F : std::abs(columns_.prior[first + t]);
     const float bound = now.scores[t] + (added_ + kRoundings * prior);

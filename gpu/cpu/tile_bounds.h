@@ -22,6 +22,8 @@ namespace cairn::gpu {
   return (tiles + kScanTileRows - 1) / kScanTileRows * kScanTileRows;
 }
 
+inline constexpr std::size_t kGroupBlocks = kScanTileRows / kScanBlockTiles;
+
 /// Where the rows of each tile are, and how long their vectors are. Immutable once made.
 class TileShapes {
  public:
@@ -93,17 +95,17 @@ class TileBounds {
   void place(const Group& group, std::size_t first);
   void add_vector(std::size_t first);
 
-  // The query's numbers, as the kernels take them for a group of tiles.
+  /// Terms of distance, as the kernels take them.
+  struct OfDistance {
+    ScoreCall call = {};
+    std::size_t logs = 0;
+    bool exp = false;
+  };
+
+  ScanTerms terms_ = {};
   ScoreCall first_ = {};
-  ScoreCall near_ = {};  ///< what shrinks with distance
-  ScoreCall far_ = {};   ///< what grows
-  std::size_t near_logs_ = 0;
-  std::size_t far_logs_ = 0;
-  bool near_exp_ = false;
-  bool far_exp_ = false;
-  bool has_logs_ = false;
-  bool needs_distance_ = false;
-  bool has_radius_ = false;
+  OfDistance shrinking_ = {};
+  OfDistance growing_ = {};
   Columns columns_ = {};
   float largest_logs_ = 0.0F;  ///< of logs_table
   float added_ = 0.0F;         ///< to each bound: the largest of tag_table, and the margin

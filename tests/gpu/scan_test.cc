@@ -223,8 +223,7 @@ TEST_CASE("each part of a bound holds for the row that has the most of it") {
   for (const float value : direction) negative.push_back(-value);
   const float tag_table[] = {0.0F, 1.0F, 1.0001F};
   const float zeros[] = {0.0F, 0.0F, 0.0F};
-  std::vector<ScanQuery> queries(9);
-  queries[0].prior = nullptr;  // set below, for each backend
+  std::vector<ScanQuery> queries(9);  // the first by prior, which each backend sets below
   queries[1].tag_table = tag_table;
   queries[2].logs_weight = 1.0F;
   queries[2].logs_table = zeros;
