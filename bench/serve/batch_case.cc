@@ -23,6 +23,7 @@
 
 #include "bench/serve/cases.h"
 #include "bench/serve/city.h"
+#include "bench/serve/measure.h"
 #include "engine/batching/batcher.h"
 #include "gpu/guarded_backend.h"
 
@@ -34,11 +35,6 @@ using batching::Batcher;
 
 constexpr std::size_t kCallers = 64;
 constexpr std::size_t kUsersAsking = 1'000;
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 RecommendRequest question(std::size_t number, double radius_meters) {
   return {.user = UserId("u" + std::to_string(number % kUsersAsking)),
@@ -184,12 +180,6 @@ Latencies open_loop(const std::function<void(std::size_t)>& answer, double per_s
     return took[static_cast<std::size_t>(share * static_cast<double>(took.size() - 1))];
   };
   return {at(0.5), at(0.95), at(0.99)};
-}
-
-double thread_seconds() {
-  timespec now{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
 /// A chain of multiplications, which reads no memory.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "bench/serve/cases.h"
+#include "bench/serve/measure.h"
 #include "bench/serve/redis_peer.h"
 #include "cairn/check.h"
 #include "cairn/engine.h"
@@ -27,11 +28,6 @@ const std::vector<std::string> kViews = {"user_history", "user_category_affinity
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
 }
 
 std::unique_ptr<Engine> open_engine(const std::string& folder) {

@@ -4,7 +4,6 @@
 // where: a condition that half of the places pass, asked again and again, as of an application's own filter; new where:
 // one that nobody has asked before; open: places open at the moment, of 200 schedules, each minute asked once; rules:
 // two that add to a third of the places each, one of them by time; bury: one that buries a tenth of them.
-#include <ctime>
 
 #include <algorithm>
 #include <functional>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "bench/serve/cases.h"
+#include "bench/serve/measure.h"
 #include "engine/ranking/builtin_views.h"
 #include "engine/ranking/recommender.h"
 #include "features/row.h"
@@ -26,17 +26,6 @@ constexpr GeoPoint kCenter{40.7, -74.0};
 constexpr std::size_t kPlaces = 40'000;
 constexpr std::size_t kUsers = 200;
 const EventTime kNow = event_time_from_ms(1'700'000'000'000);
-
-double thread_seconds() {
-  timespec now{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 struct Town {
   std::unique_ptr<storage::StateStore> store = storage::open_memory_store(features::merge_encoded_rows);

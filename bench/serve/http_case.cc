@@ -15,6 +15,7 @@
 #include "bench/serve/bare_responder.h"
 #include "bench/serve/cases.h"
 #include "bench/serve/closed_loop.h"
+#include "bench/serve/measure.h"
 #include "cairn/engine.h"
 #include "engine/serving/http_server.h"
 #include "tests/support/temporary_folder.h"
@@ -26,11 +27,6 @@ constexpr std::size_t kConnections = 32;
 constexpr std::size_t kAskingConnections = 16;
 constexpr std::size_t kCityPlaces = 40'000;
 constexpr std::uint64_t kSeed = 1;
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 std::unique_ptr<Engine> open_engine(const std::string& folder, EngineOptions options) {
   options.state_dir = folder + "/state";

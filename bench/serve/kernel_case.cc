@@ -6,7 +6,6 @@
 // reading the table's bytes once for all queries, at the speed at which as many bytes are read from end to end; and of
 // the vector operations on numbers that a candidate takes, at the speed of fused multiply-adds out of registers. Loads,
 // gathers, table look-ups, integer arithmetic and the selection of the best are not counted, so 1 cannot be reached.
-#include <ctime>
 
 #include <algorithm>
 #include <cmath>
@@ -19,6 +18,7 @@
 
 #include "bench/machine_ceilings.h"
 #include "bench/serve/cases.h"
+#include "bench/serve/measure.h"
 #include "bench/serve/plain_loop.h"
 #include "gpu/backend.h"
 
@@ -39,12 +39,6 @@ constexpr std::size_t kFmaRounds = 20'000;
 constexpr double kOperations = 11 + 1 + 3 * 9 + 9 + 1;
 /// Products of vectors: four columns an instruction, then a conversion and two products.
 double vector_operations(std::size_t dim) { return dim == 0 ? 0.0 : static_cast<double>(dim) / 4.0 + 3.0; }
-
-double thread_seconds() {
-  timespec now{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
 
 /// Runs each in turn and returns the median processor seconds of each. Before it is timed each runs once, as the data
 /// of the one before it has taken its place in the caches.

@@ -13,6 +13,7 @@
 
 #include "bench/serve/cases.h"
 #include "bench/serve/city.h"
+#include "bench/serve/measure.h"
 #include "engine/ranking/recommender.h"
 #include "engine/ranking/user_profile.h"
 
@@ -23,11 +24,6 @@ double seconds_of(const std::function<void()>& work) {
   const auto start = std::chrono::steady_clock::now();
   work();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
 }
 
 struct Shape {
