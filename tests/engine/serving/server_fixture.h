@@ -28,6 +28,12 @@ struct Serving {
   [[nodiscard]] std::uint16_t port() const { return server->port(); }
 };
 
+inline bool mentions(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+inline Answer post_lines(std::uint16_t port, std::string_view target, std::string_view body) {
+  return request(port, "POST", target, body, "Content-Type: application/x-ndjson; charset=utf-8\r\n");
+}
+
 inline nlohmann::json json_of(const Answer& answer) {
   INFO("body ", answer.body);
   auto parsed = nlohmann::json::parse(answer.body, nullptr, false);
