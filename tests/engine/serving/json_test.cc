@@ -10,9 +10,11 @@
 #include "engine/serving/json/fields.h"
 #include "engine/serving/json/value.h"
 #include "engine/serving/json/writer.h"
+#include "tests/support/mentions.h"
 
 using namespace cairn;
 using namespace cairn::serving::json;
+using cairn::test::mentions;
 
 namespace {
 
@@ -104,8 +106,6 @@ class Scribbler {
 
   std::mt19937_64 random_;
 };
-
-bool mentions(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 

@@ -9,6 +9,7 @@
 #include "engine/serving/http_server.h"
 #include "tests/engine/serving/fake_engine.h"
 #include "tests/engine/serving/raw_client.h"
+#include "tests/support/mentions.h"
 
 namespace cairn::serving_test {
 
@@ -28,7 +29,7 @@ struct Serving {
   [[nodiscard]] std::uint16_t port() const { return server->port(); }
 };
 
-inline bool mentions(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+using test::mentions;
 
 inline Answer post_lines(std::uint16_t port, std::string_view target, std::string_view body) {
   return request(port, "POST", target, body, "Content-Type: application/x-ndjson; charset=utf-8\r\n");

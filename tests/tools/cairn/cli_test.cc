@@ -21,8 +21,6 @@ using namespace cairn::serving_test;
 
 namespace {
 
-bool mentions(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
-
 struct Cli : Serving {
   Outcome run(std::vector<std::string> arguments, const std::string& input = "") {
     if (!server) start();
@@ -833,7 +831,7 @@ TEST_CASE_FIXTURE(Cli, "doctor says which model is served, and warns when most o
   CHECK(finding()["detail"] == "0123456789abcdef-3 of /m/b, 1,000 items, of these 500 no places");
   engine.status_answer.model = some_model(501);
   CHECK(finding()["health"] == "WARN");
-  CHECK(mentions(finding()["remedy"], "cairn places import"));
+  CHECK(mentions(finding()["remedy"].get<std::string>(), "cairn places import"));
 }
 
 ConsumerHealth blocked_consumer() {

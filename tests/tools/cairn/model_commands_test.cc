@@ -12,14 +12,14 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/mentions.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/tools/cairn/run_cli.h"
 
 using namespace cairn::cli_test;
+using cairn::test::mentions;
 
 namespace {
-
-bool mentions(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 /// Two tastes of ten items each; users 0 to 39 have seven of theirs, and two more later.
 struct Tastes {
