@@ -1,8 +1,8 @@
 // Answers that are kept and given again (tier L1). In process, on one thread: the 95th percentile of a question to an
 // engine that has 20,000 users' answers, of 20 places with their reasons, who ask by Zipf's law. Over HTTP, 32
-// connections, one socket thread: a list of a cell, and answers of users, beside a bare Boost.Beast responder with the
-// same bytes, in turn, in the same process; and beside Redis, GET of as many bytes by redis-benchmark without
-// pipelining, which is a program of its own and so has a core of its own for its server.
+// connections, one socket thread: a list of a cell, and answers of users, beside a bare Boost.Beast responder with as
+// many bodies in the same order, in turn, in the same process; and beside Redis, GET of one value of as many bytes by
+// redis-benchmark without pipelining, which is a program of its own and so has a core of its own for its server.
 #include <algorithm>
 #include <chrono>
 #include <memory>
@@ -61,7 +61,8 @@ void over_http(ServeRun& run, const Engine& engine, std::uint16_t port, const st
     before = engine.status({}).answers.misses;
     ours.rate(1.0);  // until all that is asked for is kept
   }
-  const BareResponder bare(ours.body());
+  // As many bodies, each in a place of its own, as all of ours are in no cache of the processor.
+  const BareResponder bare(std::vector<std::string>(requests.size(), ours.body()), order);
   ClosedLoop theirs(bare.port(), requests, order, kConnections);
   theirs.rate(0.3);
   const auto redis = RedisServer::start();

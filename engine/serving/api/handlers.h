@@ -11,6 +11,7 @@
 #include "engine/serving/admission/admission.h"
 #include "engine/serving/api/conditional.h"
 #include "engine/serving/api/message.h"
+#include "engine/serving/api/request_memo.h"
 #include "engine/serving/metrics/metrics.h"
 
 namespace cairn::serving {
@@ -82,6 +83,8 @@ class Handlers {
   const ApiOptions options_;
   std::atomic<bool> draining_{false};
   mutable std::atomic<std::size_t> offset_waits_{0};  ///< that are under way
+  mutable RequestMemo posts_;                         ///< of POST /v1/recommendations, by their bodies
+  mutable RequestMemo lists_;                         ///< of GET /v1/recommendations, by their targets
 };
 
 /// The document behind GET /openapi.json (openapi.json beside this file, embedded at build time).

@@ -253,14 +253,22 @@ Result<TimedRequest> read_post(const ApiRequest& request) {
   return read;
 }
 
-/// What is kept, from memory; nullopt: nothing is.
+/// What is kept, from memory; nullopt: nothing is. `bytes` and `language`: all that `read` reads of the request.
 std::optional<Recommendations> kept(const Engine& engine, ApiRequest& request,
-                                    Result<TimedRequest> (*read)(const ApiRequest&)) {
+                                    Result<TimedRequest> (*read)(const ApiRequest&), RequestMemo* memo,
+                                    std::string_view bytes, std::string_view language) {
   if (request.body.size() > kAtOnceBytesMax) return std::nullopt;
-  ReadRequest timed = read_once(request, read);
-  if (!timed.ok()) return std::nullopt;  // who handles it says why
-  request.recommendation = *std::move(timed);
-  return engine.kept_recommendations(request.recommendation->request);
+  request.recommendation = memo->find(bytes, language);
+  const bool known = request.recommendation != nullptr;
+  if (!known) {
+    ReadRequest timed = read_once(request, read);
+    if (!timed.ok()) return std::nullopt;  // who handles it says why
+    request.recommendation = *std::move(timed);
+  }
+  auto answer = engine.kept_recommendations(request.recommendation->request);
+  // Whatever nothing is kept for may never come again.
+  if (answer && !known) memo->keep(bytes, language, request.recommendation);
+  return answer;
 }
 
 }  // namespace
@@ -295,7 +303,7 @@ ApiResponse Handlers::recommend(const ApiRequest& request) const {
 }
 
 bool Handlers::recommend_at_once(ApiRequest& request, ApiResponse* response) const {
-  const auto answer = kept(engine_, request, read_post);
+  const auto answer = kept(engine_, request, read_post, &posts_, request.body, request.accept_language);
   if (answer) *response = answer_response(*answer, request.recommendation->request);
   return answer.has_value();
 }
@@ -366,7 +374,7 @@ ApiResponse Handlers::recommend_to_all(const ApiRequest& request) const {
 }
 
 bool Handlers::recommend_to_all_at_once(ApiRequest& request, ApiResponse* response) const {
-  const auto answer = kept(engine_, request, read_list_request);
+  const auto answer = kept(engine_, request, read_list_request, &lists_, request.target, {});
   if (answer) *response = list_response(request, request.recommendation->request, *answer, options_.lists_reuse);
   return answer.has_value();
 }

@@ -7,6 +7,8 @@
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <limits>
 #include <sstream>
 
@@ -369,23 +371,24 @@ struct Metrics::Instruments {
     for (const std::string& route : routes) {
       request_seconds.push_back(&request_duration.Add({{"route", route}}, kSeconds));
     }
-    recommendations.Add({{"code", std::string(to_string(StatusCode::kOk))}});  // there from the first scrape on
+    static_cast<void>(outcomes(StatusCode::kOk));  // there from the first scrape on
   }
 
   [[nodiscard]] std::size_t index_of(std::size_t route) const { return std::min(route, routes.size() - 1); }
 
-  /// The counter of a route's answers with a code. Codes are the few that error_response can give. Finding one by its
-  /// labels costs as much as a small request, so each is looked up once.
+  /// The counter of a route's answers with a code. Codes are the few that error_response can give.
   [[nodiscard]] prometheus::Counter& answers(std::size_t route, int http_code) {
     const auto code = static_cast<std::size_t>(std::clamp(http_code, 0, kCodesMax - 1));
-    std::atomic<prometheus::Counter*>& known = counters[route * kCodesMax + code];
-    prometheus::Counter* found = known.load(std::memory_order_acquire);
-    if (found == nullptr) {
-      // Add returns the existing counter of these labels, so two threads that come here find the same.
-      found = &requests.Add({{"route", routes[route]}, {"code", std::to_string(http_code)}});
-      known.store(found, std::memory_order_release);
-    }
-    return *found;
+    return found(counters[route * kCodesMax + code], [&]() -> prometheus::Counter& {
+      return requests.Add({{"route", routes[route]}, {"code", std::to_string(http_code)}});
+    });
+  }
+
+  /// The counter of recommendations that ended so.
+  [[nodiscard]] prometheus::Counter& outcomes(StatusCode code) {
+    return found(outcome_counters[static_cast<std::size_t>(code)], [&]() -> prometheus::Counter& {
+      return recommendations.Add({{"code", std::string(to_string(code))}});
+    });
   }
 
   prometheus::Registry registry;
@@ -411,7 +414,22 @@ struct Metrics::Instruments {
 
  private:
   static constexpr int kCodesMax = 600;
-  std::vector<std::atomic<prometheus::Counter*>> counters;  // by route and code; null: not looked up yet
+  using Known = std::atomic<prometheus::Counter*>;  // null: not looked up yet
+
+  /// Finding a counter by its labels costs as much as a small request, so each is looked up once.
+  template <class LookUp>
+  static prometheus::Counter& found(Known& known, LookUp look_up) {
+    prometheus::Counter* counter = known.load(std::memory_order_acquire);
+    if (counter == nullptr) {
+      // Add returns the existing counter of these labels, so two threads that come here find the same.
+      counter = &look_up();
+      known.store(counter, std::memory_order_release);
+    }
+    return *counter;
+  }
+
+  std::vector<Known> counters;  // by route and code
+  std::array<Known, static_cast<std::size_t>(StatusCode::kUnauthenticated) + 1> outcome_counters{};
 };
 
 Metrics::Metrics(std::vector<std::string> routes) : instruments_(std::make_unique<Instruments>(std::move(routes))) {}
@@ -424,7 +442,7 @@ void Metrics::observe_request(std::size_t route, int http_code, std::chrono::nan
 }
 
 void Metrics::observe_recommendation(StatusCode code, std::chrono::nanoseconds took) {
-  instruments_->recommendations.Add({{"code", std::string(to_string(code))}}).Increment();
+  instruments_->outcomes(code).Increment();
   instruments_->recommendation_seconds.Observe(seconds(took));
 }
 
