@@ -182,13 +182,6 @@ Latencies open_loop(const std::function<void(std::size_t)>& answer, double per_s
   return {at(0.5), at(0.95), at(0.99)};
 }
 
-/// A chain of multiplications, which reads no memory.
-std::uint64_t spin(std::uint64_t steps) {
-  std::uint64_t value = 1;
-  for (std::uint64_t i = 0; i < steps; ++i) value = value * 6364136223846793005U + 1442695040888963407U;
-  return value;
-}
-
 /// Takes as much processor time a question as it is given, as many questions at a time as there are processors.
 class PlainWork {
  public:

@@ -3,6 +3,7 @@
 #include <ctime>
 
 #include <algorithm>
+#include <cstdint>
 #include <vector>
 
 namespace cairn::bench {
@@ -17,6 +18,13 @@ namespace cairn::bench {
 [[nodiscard]] inline double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
+}
+
+/// A chain of multiplications, which reads no memory.
+[[nodiscard]] inline std::uint64_t spin(std::uint64_t steps) {
+  std::uint64_t value = 1;
+  for (std::uint64_t i = 0; i < steps; ++i) value = value * 6364136223846793005U + 1442695040888963407U;
+  return value;
 }
 
 }  // namespace cairn::bench
