@@ -1,12 +1,16 @@
 // Features of 50 users, five views each, in process, on one thread: rows in memory, decayed to now, names of dimensions
 // written. Beside it the same values in Redis, a hash for each user as feature stores keep them, over loopback: 50
-// HGETALL in one write, their answers read and taken apart, and no decay. Users have 5 to 100 events.
+// HGETALL in one write, their answers read and taken apart, and no decay; and in a hash map of vectors of this process,
+// which are copied and decayed: what a look-up in memory takes that keeps nothing else in order. Users have 5 to 100
+// events.
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <memory>
 #include <random>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "bench/serve/cases.h"
@@ -80,12 +84,54 @@ std::string packed(const FeatureEntry& entry) {
   return bytes;
 }
 
-void copy_to_redis(const Engine& engine, RedisClient& redis) {
+/// All of a user's vectors, in a hash map of this process.
+class PlainMap {
+ public:
+  void add(const std::string& key, const std::vector<FeatureVector>& vectors) {
+    std::vector<View>& views = users_[key];
+    for (const FeatureVector& vector : vectors) {
+      View& view = views.emplace_back();
+      for (const FeatureEntry& entry : vector.entries) {
+        view.push_back({std::string(entry.dimension), entry.value, entry.count, entry.newest});
+      }
+    }
+  }
+  [[nodiscard]] std::vector<std::vector<FeatureEntry>> get(const std::vector<std::string>& keys, EventTime now) const {
+    std::vector<std::vector<FeatureEntry>> found;
+    found.reserve(keys.size() * kViews.size());
+    for (const std::string& key : keys) {
+      for (const View& view : users_.at(key)) {
+        std::vector<FeatureEntry>& entries = found.emplace_back();
+        entries.reserve(view.size());
+        for (const Entry& entry : view) {
+          const double days = std::chrono::duration<double>(now - entry.newest).count() / 86'400.0;
+          entries.push_back({entry.dimension, entry.value * std::exp2(-days / 30.0), entry.count, entry.newest});
+        }
+      }
+    }
+    return found;
+  }
+
+ private:
+  struct Entry {
+    std::string dimension;
+    double value;
+    std::int64_t count;
+    EventTime newest;
+  };
+  using View = std::vector<Entry>;
+  std::unordered_map<std::string, std::vector<View>> users_;
+};
+
+/// `redis` may be null.
+void copy_to_peers(const Engine& engine, PlainMap& plain, RedisClient* redis) {
   std::vector<std::string_view> ignored;
   for (std::size_t user = 0; user < kUsers; ++user) {
     const std::string key = "u" + std::to_string(user);
     const auto found = engine.get_features({}, {.entity = EntityKind::kUser, .keys = {key}, .views = kViews});
     CAIRN_CHECK(found.ok());
+    plain.add(key, found->entities[0].vectors);
+    if (redis == nullptr) continue;
     std::vector<std::string> words = {"HSET", "user:" + key};
     for (const FeatureVector& vector : found->entities[0].vectors) {
       for (const FeatureEntry& entry : vector.entries) {
@@ -94,7 +140,7 @@ void copy_to_redis(const Engine& engine, RedisClient& redis) {
         words.push_back(packed(entry));
       }
     }
-    if (words.size() > 2) redis.ask(RedisClient::command({words.begin(), words.end()}), 1, &ignored);
+    if (words.size() > 2) redis->ask(RedisClient::command({words.begin(), words.end()}), 1, &ignored);
   }
 }
 
@@ -120,13 +166,13 @@ void features_case(ServeRun& run) {
   happen(*engine);
   const auto server = RedisServer::start();
   std::unique_ptr<RedisClient> redis;
-  if (server) {
-    redis = std::make_unique<RedisClient>(server->port());
-    copy_to_redis(*engine, *redis);
-  }
+  if (server) redis = std::make_unique<RedisClient>(server->port());
+  PlainMap plain;
+  copy_to_peers(*engine, plain, redis.get());
   std::mt19937_64 random(kSeed + 1);
   std::vector<double> ours;
   std::vector<double> theirs;
+  std::vector<double> of_map;
   std::vector<std::string_view> elements;
   std::size_t entries = 0;
   std::size_t questions = 0;
@@ -139,6 +185,10 @@ void features_case(ServeRun& run) {
     const bool warm_up = questions++ < 20;
     if (!warm_up) ours.push_back(took);
     if (!warm_up) entries += entries_of(*found);
+    const auto start_map = std::chrono::steady_clock::now();
+    const auto copied = plain.get(request.keys, SystemClock::instance().now());
+    if (!warm_up) of_map.push_back(seconds_since(start_map));
+    CAIRN_CHECK(copied.size() == kAsked * kViews.size());
     if (!redis) continue;
     const auto start_redis = std::chrono::steady_clock::now();
     std::string commands;
@@ -153,6 +203,8 @@ void features_case(ServeRun& run) {
                 .better = Better::kLess,
                 .value = median(ours) * 1e6};
   if (redis) measured.peer = Peer{"Redis, 50 HGETALL in one write, loopback", median(theirs) * 1e6};
+  run.report.add(measured);
+  measured.peer = Peer{"a hash map of vectors, copied and decayed", median(of_map) * 1e6};
   run.report.add(measured);
   run.report.add({.name = "the same, p95", .unit = "us", .better = Better::kLess, .value = [&] {
                     std::sort(ours.begin(), ours.end());
