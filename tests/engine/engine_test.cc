@@ -460,4 +460,42 @@ TEST_CASE("a deleted place is gone from answers at once and after a restart, and
   }
 }
 
+TEST_CASE("of many ids those that are places are deleted, once however many ask, and the others are told") {
+  Folder own;
+  auto engine = open(options_in(own.path));
+  constexpr std::size_t kCount = 400;
+  std::vector<Place> places;
+  for (std::size_t i = 0; i < kCount; ++i) {
+    places.push_back({PlaceId("p" + std::to_string(i)), "", {40.7, -74.0}, "bar"});
+  }
+  REQUIRE(engine->upsert_places({}, places).ok());
+  CHECK(engine->delete_known_places({}, std::vector{PlaceId("p0"), PlaceId("")}, PlaceHistory::kKeep).status().code() ==
+        StatusCode::kInvalidArgument);
+  CHECK(engine->get_place({}, PlaceId("p0")).ok());
+  std::atomic<std::size_t> deleted{0};
+  {
+    std::vector<std::jthread> callers;
+    for (std::size_t caller = 0; caller < 4; ++caller) {
+      callers.emplace_back([&, caller] {
+        // Each names half of what the next one names, 50 at a time, each twice, and one that nobody knows.
+        for (std::size_t begin = caller * 100; begin < caller * 100 + 200; begin += 50) {
+          std::vector<PlaceId> ids{PlaceId("nobody's")};
+          for (std::size_t i = 0; i < 100; ++i) ids.emplace_back("p" + std::to_string((begin + i / 2) % kCount));
+          const auto unknown = engine->delete_known_places({}, ids, PlaceHistory::kKeep);
+          CHECK(unknown.ok());
+          CHECK(unknown->front() == PlaceId("nobody's"));
+          deleted += 51 - unknown->size();
+        }
+      });
+    }
+  }
+  CHECK(deleted == kCount);
+  CHECK(engine->status({}).places == 0);
+  // What is deleted is known as long as there is a history to erase.
+  const std::vector<PlaceId> ids{PlaceId("p1"), PlaceId("p2")};
+  CHECK(engine->delete_known_places({}, ids, PlaceHistory::kKeep).value() == ids);
+  CHECK(engine->delete_known_places({}, ids, PlaceHistory::kErase).value().empty());
+  CHECK(engine->delete_known_places({}, ids, PlaceHistory::kErase).value() == ids);
+}
+
 }  // namespace

@@ -6,6 +6,9 @@
 #include <utility>
 #include <vector>
 
+#include "cairn/ids.h"
+#include "tools/cairn/api_client.h"
+#include "tools/cairn/line_source.h"
 #include "tools/cairn/output.h"
 #include "tools/cairn/place_source.h"
 #include "tools/cairn/upload.h"
@@ -169,14 +172,99 @@ void run_get(const GlobalOptions& options, const std::string& id) {
   if (place.contains("attributes") && !place["attributes"].empty()) print("\n" + place["attributes"].dump(2) + "\n");
 }
 
-void run_delete(const GlobalOptions& options, const std::vector<std::string>& ids, bool erase_history) {
-  nlohmann::json answers = nlohmann::json::array();
-  for (const std::string& id : ids) {
-    const std::string target = "/v1/places/" + percent_encode(id) + (erase_history ? "?history=erase" : "");
-    answers.push_back(call_json(options, {.method = "DELETE", .target = target}));
+struct DeleteArguments {
+  std::vector<std::string> ids;
+  std::string from;
+  bool erase_history = false;
+};
+
+/// One id a line.
+std::vector<std::string> read_ids(const std::string& path) {
+  LineSource lines = value_or_fail(LineSource::open(path));
+  std::vector<std::string> ids;
+  std::string_view line;
+  while (value_or_fail(lines.next(&line))) {
+    const std::string_view id = trimmed(line);
+    if (id.empty()) continue;
+    Status bad = check_utf8(line);
+    if (bad.ok() && !valid_id(id)) bad = invalid_argument("a place id has 1 to 128 bytes and no NUL");
+    if (!bad.ok()) fail(Status(bad.code(), path + ":" + std::to_string(lines.number()) + ": " + bad.message()));
+    ids.emplace_back(id);
   }
-  if (options.json()) return print_as_json(answers);
-  if (!options.quiet) print(grouped(ids.size()) + (ids.size() == 1 ? " place deleted\n" : " places deleted\n"));
+  return ids;
+}
+
+/// Deletes places, many at a time: the server makes its index anew once for all of them.
+class Deletion {
+ public:
+  Deletion(const GlobalOptions& options, bool erase_history)
+      : options_(options), history_(erase_history ? "erase" : "keep"), progress_("places deleted", options.quiet) {}
+
+  void run(const std::vector<std::string>& ids) {
+    constexpr std::size_t kAtOnce = 1'000;
+    for (std::size_t begin = 0; begin < ids.size(); begin += kAtOnce) {
+      const auto from = ids.begin() + static_cast<std::ptrdiff_t>(begin);
+      remove({from, from + static_cast<std::ptrdiff_t>(std::min(kAtOnce, ids.size() - begin))});
+    }
+    progress_.clear();
+    report();
+  }
+
+ private:
+  void remove(const std::vector<std::string>& ids) {
+    const std::string body = nlohmann::json{{"place_ids", ids}, {"history", history_}}.dump();
+    const auto reply = try_call(options_, {.method = "POST", .target = "/v1/places/delete", .body = body});
+    if (!reply.ok()) give_up(reply.status());
+    if (reply->code >= 400) give_up(error_of(*reply));
+    const nlohmann::json answer = nlohmann::json::parse(reply->body, nullptr, false);
+    deleted_ += count_at(answer, "deleted");
+    for (const auto& id : list_at(answer, "unknown")) unknown_.push_back(id);
+    progress_.update(deleted_);
+  }
+
+  void report() const {
+    if (options_.json()) {
+      const std::string history = history_ == "erase" ? "erased" : "kept";
+      print_as_json(nlohmann::json{{"deleted", deleted_}, {"unknown", unknown_}, {"history", history}});
+    } else if (!options_.quiet) {
+      print(grouped(deleted_) + (deleted_ == 1 ? " place deleted\n" : " places deleted\n"));
+    }
+    if (unknown_.empty()) return;
+    constexpr std::size_t kNamedMax = 10;
+    std::string names;
+    for (std::size_t i = 0; i < std::min(unknown_.size(), kNamedMax); ++i) {
+      names += (i == 0 ? "'" : ", '") + unknown_[i].get<std::string>() + "'";
+    }
+    const std::string more =
+        unknown_.size() > kNamedMax ? " and " + grouped(unknown_.size() - kNamedMax) + " more (-o json lists all)" : "";
+    std::fprintf(stderr, "cairn: no place has the id %s%s\n", names.c_str(), more.c_str());
+    exit_with(kExitNotFound);
+  }
+
+  [[noreturn]] void give_up(const Status& status) {
+    progress_.clear();
+    std::fprintf(stderr, "cairn: %s\n", status.to_string().c_str());
+    if (deleted_ > 0) {
+      std::fprintf(stderr, "cairn: %s places were deleted before that; the same again tells those as unknown\n",
+                   grouped(deleted_).c_str());
+    }
+    exit_with(status.code() == StatusCode::kUnavailable ? kExitUnreachable : exit_code_of(status.code()));
+  }
+
+  const GlobalOptions& options_;
+  const std::string history_;
+  Progress progress_;
+  std::uint64_t deleted_ = 0;
+  nlohmann::json unknown_ = nlohmann::json::array();
+};
+
+void run_delete(const GlobalOptions& options, const DeleteArguments& arguments) {
+  std::vector<std::string> ids = arguments.ids;
+  if (!arguments.from.empty()) {
+    for (std::string& id : read_ids(arguments.from)) ids.push_back(std::move(id));
+  }
+  if (ids.empty()) fail(invalid_argument("no place is named: give ids, or --from a file with one a line"));
+  Deletion(options, arguments.erase_history).run(ids);
 }
 
 }  // namespace
@@ -185,17 +273,17 @@ void add_places_command(CLI::App& app, const GlobalOptions& options) {
   auto* command = app.add_subcommand("places", "The catalogue of places");
   command->require_subcommand(1);
 
-  auto* import = command->add_subcommand("import", "Add or replace the places of a file");
+  auto* importing = command->add_subcommand("import", "Add or replace the places of a file");
   auto arguments = std::make_shared<ImportArguments>();
-  import
+  importing
       ->add_option(
           "FILE", arguments->file,
           "NDJSON, a JSON array, GeoJSON points, or CSV (also with ; or tabs) under a heading of place_id, lat, "
           "lon and optionally name, category, attributes; plain or gzip; - for standard input")
       ->required();
-  add_mapping_options(import, &arguments->mapping, false);
-  import->add_flag("--dry-run", arguments->dry_run, "Read and judge the whole file, and send nothing");
-  import->footer(
+  add_mapping_options(importing, &arguments->mapping, false);
+  importing->add_flag("--dry-run", arguments->dry_run, "Read and judge the whole file, and send nothing");
+  importing->footer(
       "Of lines with one and the same place_id the last one counts, and the end says how many replaced an earlier "
       "one.\n\n" +
       examples(
@@ -204,25 +292,25 @@ void add_places_command(CLI::App& app, const GlobalOptions& options) {
           "  cairn places import --extra-as-attributes restaurants.geojson\n"
           "  cairn places import --dry-run --encoding latin1 cafes.geojson\n"
           "  zcat places.ndjson.gz | cairn places import -"));
-  import->callback([&options, arguments] { Import(options, *arguments).run();
-});
+  importing->callback([&options, arguments] { Import(options, *arguments).run(); });
 
-auto* get = command->add_subcommand("get", "One place");
-auto id = std::make_shared<std::string>();
-get->add_option("ID", *id, "The place's id")->required();
-get->footer(examples("  cairn places get p42"));
-get->callback([&options, id] { run_get(options, *id); });
+  auto* get = command->add_subcommand("get", "One place");
+  auto id = std::make_shared<std::string>();
+  get->add_option("ID", *id, "The place's id")->required();
+  get->footer(examples("  cairn places get p42"));
+  get->callback([&options, id] { run_get(options, *id); });
 
-auto* remove = command->add_subcommand("delete", "Delete places; an import of the same id brings one back");
-auto ids = std::make_shared<std::vector<std::string>>();
-auto erase_history = std::make_shared<bool>(false);
-remove->add_option("ID", *ids, "The places' ids; ends at the first that no place has")->required();
-remove->add_flag("--erase-history", *erase_history,
-                 "Erase what was counted for them as well: their features, their hourly aggregates");
-remove->footer(
-    examples("  cairn places delete p42\n"
-             "  cairn places delete --erase-history p42 p43"));
-remove->callback([&options, ids, erase_history] { run_delete(options, *ids, *erase_history); });
-}  // namespace cairn::cli
+  auto* remove = command->add_subcommand("delete", "Delete places; an import of the same id brings one back");
+  auto deletion = std::make_shared<DeleteArguments>();
+  remove->add_option("ID", deletion->ids, "The places' ids; one that no place has is told of at the end");
+  remove->add_option("--from", deletion->from, "A file with one id a line, plain or gzip; - for standard input");
+  remove->add_flag("--erase-history", deletion->erase_history,
+                   "Erase what was counted for them as well: their features, their hourly aggregates");
+  remove->footer("Many take about as long as one: the server makes its index of places anew once for a thousand.\n\n" +
+                 examples("  cairn places delete p42\n"
+                          "  cairn places delete --erase-history p42 p43\n"
+                          "  cairn places delete --from closed.txt"));
+  remove->callback([&options, deletion] { run_delete(options, *deletion); });
+}
 
 }  // namespace cairn::cli

@@ -50,7 +50,7 @@ enum class ModelChoice : std::uint8_t {
 /// return DEADLINE_EXCEEDED and CANCELLED.
 ///
 /// Threads: every method may be called from any thread at any time, except that nothing may run during or after the
-/// destructor. Blocking: `ingest`, `upsert_places`, `delete_places` and `checkpoint` wait for the disk, `recommend` for
+/// destructor. Blocking: `ingest`, `upsert_places`, `delete_places`, `delete_known_places` and `checkpoint` wait for the disk, `recommend` for
 /// `min_offset` when asked to, `wait_caught_up` for the consumers, the rest for locks and for reads of the state. Owns
 /// its threads, its state directory (by lock) and its connections.
 class Engine {
@@ -122,6 +122,12 @@ class Engine {
   /// nearly full. With any error but the first two a history may be erased already.
   [[nodiscard]] virtual Status delete_places(const CallContext& context, std::span<const PlaceId> ids,
                                              PlaceHistory history) = 0;
+
+  /// As delete_places(), of those ids that it would find, each once. Returns: the others, in the order given; as
+  /// delete_places() but never NOT_FOUND.
+  [[nodiscard]] virtual Result<std::vector<PlaceId>> delete_known_places(const CallContext& context,
+                                                                         std::span<const PlaceId> ids,
+                                                                         PlaceHistory history) = 0;
 
   /// All categories, by name.
   [[nodiscard]] virtual std::vector<Category> categories(const CallContext& context) const = 0;

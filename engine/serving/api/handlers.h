@@ -50,6 +50,7 @@ class Handlers {
   ApiResponse get_place(const ApiRequest& request) const;
   ApiResponse upsert_places(const ApiRequest& request) const;
   ApiResponse delete_place(const ApiRequest& request) const;
+  ApiResponse delete_places(const ApiRequest& request) const;
   ApiResponse list_categories(const ApiRequest& request) const;
   ApiResponse rename_category(const ApiRequest& request) const;
   ApiResponse merge_category(const ApiRequest& request) const;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
@@ -102,13 +103,22 @@ ApiResponse Handlers::get_place(const ApiRequest& request) const {
 
 namespace {
 
+constexpr std::size_t kDeletedAtOnceMax = 10'000;
+
+Result<PlaceHistory> history_named(std::string_view word) {
+  if (word == "keep") return PlaceHistory::kKeep;
+  if (word == "erase") return PlaceHistory::kErase;
+  return invalid_argument("history must be 'keep' or 'erase', once");
+}
+
 /// ?history=keep, which is what it means when it is absent, or ?history=erase.
 Result<PlaceHistory> history_of(const ApiRequest& request) {
   const std::vector<std::string> given = request.query_values("history");
-  if (given.empty() || given == std::vector<std::string>{"keep"}) return PlaceHistory::kKeep;
-  if (given == std::vector<std::string>{"erase"}) return PlaceHistory::kErase;
-  return invalid_argument("history must be 'keep' or 'erase', once");
+  if (given.empty()) return PlaceHistory::kKeep;
+  return history_named(given.size() == 1 ? given.front() : "");
 }
+
+std::string_view past_of(PlaceHistory history) { return history == PlaceHistory::kErase ? "erased" : "kept"; }
 
 }  // namespace
 
@@ -122,7 +132,29 @@ ApiResponse Handlers::delete_place(const ApiRequest& request) const {
     return error_response(gone);
   json::Writer out;
   out.begin_object().key("deleted").boolean(true).key("place_id").text(id);
-  out.key("history").text(*history == PlaceHistory::kErase ? "erased" : "kept").end_object();
+  out.key("history").text(past_of(*history)).end_object();
+  return json_response(std::move(out).take());
+}
+
+ApiResponse Handlers::delete_places(const ApiRequest& request) const {
+  const Result<json::Value> body = json::parse(request.body);
+  if (!body.ok()) return error_response(body.status());
+  json::Fields fields(*body, "");
+  std::vector<PlaceId> ids;
+  for (std::string& id : fields.ids("place_ids", kDeletedAtOnceMax)) ids.emplace_back(std::move(id));
+  if (ids.empty()) fields.fail("place_ids must name places to delete");
+  const Result<PlaceHistory> history = history_named(fields.text("history").value_or("keep"));
+  if (!history.ok()) fields.fail(history.status().message());
+  if (const Status status = fields.finish(); !status.ok()) return error_response(status);
+  const Result<std::vector<PlaceId>> unknown = engine_.delete_known_places(request.context, ids, *history);
+  if (!unknown.ok()) return error_response(unknown.status());
+  std::sort(ids.begin(), ids.end());
+  const auto named = static_cast<std::size_t>(std::unique(ids.begin(), ids.end()) - ids.begin());
+  json::Writer out;
+  out.begin_object().key("deleted").unsigned_integer(named - unknown->size());
+  out.key("unknown").begin_array();
+  for (const PlaceId& id : *unknown) out.text(id.str());
+  out.end_array().key("history").text(past_of(*history)).end_object();
   return json_response(std::move(out).take());
 }
 

@@ -24,6 +24,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/features/{entity}/{key}", Lane::kRead, kUsualTimeLimit, &Handlers::get_features},
     {"GET", "/v1/places/{id}", Lane::kInline, kNoTimeLimit, &Handlers::get_place},
     {"DELETE", "/v1/places/{id}", Lane::kWrite, kUsualTimeLimit, &Handlers::delete_place},
+    {"POST", "/v1/places/delete", Lane::kWrite, kUsualTimeLimit, &Handlers::delete_places},
     {"POST", "/v1/places", Lane::kWrite, kUsualTimeLimit, &Handlers::upsert_places},
     {"GET", "/v1/categories", Lane::kRead, kUsualTimeLimit, &Handlers::list_categories},
     {"POST", "/v1/categories/rename", Lane::kWrite, kUsualTimeLimit, &Handlers::rename_category},

@@ -48,6 +48,29 @@ TEST_CASE_FIXTURE(Serving, "a place is deleted, with its history where that is a
   CHECK(engine.last_history() == PlaceHistory::kErase);
 }
 
+TEST_CASE_FIXTURE(Serving, "many places are deleted at once, and the ids that no place has are told") {
+  start();
+  REQUIRE(
+      engine.upsert_places({}, std::vector<Place>{{PlaceId("7"), "", {1, 2}, ""}, {PlaceId("delete"), "", {1, 2}, ""}})
+          .ok());
+  const auto erase = [&](const std::string& body) { return post(port(), "/v1/places/delete", body); };
+  CHECK(json_of(erase(R"({"place_ids":["p1",7,"nowhere","p1","nowhere"],"history":"erase"})")) ==
+        nlohmann::json({{"deleted", 2}, {"unknown", {"nowhere"}}, {"history", "erased"}}));
+  CHECK(engine.last_history() == PlaceHistory::kErase);
+  check_error(get(port(), "/v1/places/p1"), 404, "NOT_FOUND");
+  CHECK(json_of(erase(R"({"place_ids":["p1"]})")) ==
+        nlohmann::json({{"deleted", 0}, {"unknown", {"p1"}}, {"history", "kept"}}));
+  CHECK(engine.last_history() == PlaceHistory::kKeep);
+  // The word is an id as well.
+  CHECK(get(port(), "/v1/places/delete").code == 200);
+  CHECK(request(port(), "DELETE", "/v1/places/delete").code == 200);
+  check_error(erase(R"({"place_ids":[]})"), 400, "INVALID_ARGUMENT");
+  check_error(erase(R"({"history":"keep"})"), 400, "INVALID_ARGUMENT");
+  check_error(erase(R"({"place_ids":["a",""]})"), 400, "INVALID_ARGUMENT");
+  check_error(erase(R"({"place_ids":["a"],"history":"gone"})"), 400, "INVALID_ARGUMENT");
+  CHECK(mentions(check_error(erase(R"({"places":["a"]})"), 400, "INVALID_ARGUMENT"), "place_ids"));
+}
+
 TEST_CASE_FIXTURE(Serving, "a user is erased and gets a receipt, and one that has to wait for a part is accepted") {
   const cairn::test::TemporaryFolder checkpoints;
   std::filesystem::create_directory(checkpoints / "2024-05-01");

@@ -1,6 +1,7 @@
 #include "tests/engine/serving/fake_engine.h"
 
 #include <algorithm>
+#include <set>
 
 namespace cairn {
 
@@ -123,6 +124,18 @@ Status FakeEngine::delete_places(const CallContext&, std::span<const PlaceId> id
     if (places_.erase(id.str()) == 0) return not_found("there is no place '" + id.str() + "'");
   }
   return {};
+}
+
+Result<std::vector<PlaceId>> FakeEngine::delete_known_places(const CallContext&, std::span<const PlaceId> ids,
+                                                             PlaceHistory history) {
+  const MutexLock lock(mutex_);
+  last_history_ = history;
+  const std::set<PlaceId> each(ids.begin(), ids.end());
+  std::vector<PlaceId> unknown;
+  for (const PlaceId& id : each) {
+    if (places_.erase(id.str()) == 0) unknown.push_back(id);
+  }
+  return unknown;
 }
 
 PlaceHistory FakeEngine::last_history() const {

@@ -22,11 +22,46 @@ TEST_CASE_FIXTURE(Cli, "places are deleted by id, and one that nobody knows is t
   CHECK(run({"places", "delete", "--erase-history", "x/y"}).out == "1 place deleted\n");
   CHECK(engine.last_history() == PlaceHistory::kErase);
   CHECK(engine.get_place({}, PlaceId("x/y")).status().code() == StatusCode::kNotFound);
-  const Outcome outcome = run({"places", "delete", "z", "nowhere"});
+  const Outcome outcome = run({"places", "delete", "nowhere", "z"});
   CHECK(outcome.exit_code == 4);
-  CHECK(mentions(outcome.err, "nowhere"));
+  CHECK(outcome.out == "1 place deleted\n");
+  CHECK(outcome.err == "cairn: no place has the id 'nowhere'\n");
   CHECK(engine.last_history() == PlaceHistory::kKeep);
   CHECK(engine.get_place({}, PlaceId("z")).status().code() == StatusCode::kNotFound);
+}
+
+TEST_CASE_FIXTURE(Cli, "thousands of places are deleted by a file of ids, a thousand at a time") {
+  start();
+  std::vector<Place> places;
+  std::string ids = "\xEF\xBB\xBF";
+  for (int i = 0; i < 2'500; ++i) {
+    places.push_back({PlaceId("p" + std::to_string(i)), "", {1, 2}, ""});
+    ids += "p" + std::to_string(i) + (i % 2 == 0 ? "\r\n" : "\n\n");
+    if (i % 200 == 0) ids += " nobody's " + std::to_string(i) + "\n";
+  }
+  REQUIRE(engine.upsert_places({}, places).ok());
+  const cairn::test::TemporaryFolder scratch;
+  const Outcome outcome = run({"places", "delete", "--from", scratch.write("closed.txt", ids)});
+  CHECK(outcome.exit_code == 4);
+  CHECK(outcome.out == "2,500 places deleted\n");
+  CHECK(mentions(outcome.err, "'nobody's 0', 'nobody's 200'"));
+  CHECK(mentions(outcome.err, "and 3 more (-o json lists all)"));
+  const Outcome again = run({"-o", "json", "places", "delete", "--from", "-", "p2"}, "p3\n");
+  CHECK(again.exit_code == 4);
+  CHECK(nlohmann::json::parse(again.out) ==
+        nlohmann::json({{"deleted", 0}, {"unknown", {"p2", "p3"}}, {"history", "kept"}}));
+}
+
+TEST_CASE_FIXTURE(Cli, "a deletion of no id, or of one that is none, sends nothing and says what to do") {
+  const Outcome nothing = run({"places", "delete"});
+  CHECK(nothing.exit_code != 0);
+  CHECK(mentions(nothing.err, "--from"));
+  const cairn::test::TemporaryFolder scratch;
+  const Outcome bad =
+      run({"places", "delete", "p1", "--from", scratch.write("ids", "p2\n" + std::string(129, 'x') + "\n")});
+  CHECK(bad.exit_code != 0);
+  CHECK(mentions(bad.err, "ids:2: a place id has 1 to 128 bytes"));
+  CHECK(engine.get_place({}, PlaceId("p1")).ok());
 }
 
 TEST_CASE_FIXTURE(Cli, "places are imported from CSV, NDJSON and gzip alike") {
