@@ -233,7 +233,8 @@ std::optional<Recommendations> AnswerCache::kept_placed(const RecommendRequest& 
   if (!key) return std::nullopt;
   const EntryPtr entry = find(*key);
   const TimePoint now = now_();
-  const bool good = entry && entry->memo && entry->memo->text() && current(*entry) && will_do(*entry, request, now);
+  const bool at_hand = entry && entry->memo && (entry->answer.items.size() <= kWrittenAtOnceMax || entry->memo->text());
+  const bool good = at_hand && current(*entry) && will_do(*entry, request, now);
   return good ? std::optional(give(*key, request, entry, now)) : std::nullopt;
 }
 

@@ -68,7 +68,8 @@ class AnswerCache {
   /// for another's computation.
   [[nodiscard]] Result<Recommendations> answer(const CallContext& call, const RecommendRequest& request);
 
-  /// As answer(), from memory alone and when a text is beside the answer; nullopt, and not counted, when it is not.
+  /// As answer(), from memory alone, and when a text is beside the answer or there are few places to write one of;
+  /// nullopt, and not counted, when it is not.
   [[nodiscard]] std::optional<Recommendations> kept(const RecommendRequest& request);
 
   /// Computes an answer before it is asked for, unless there is one that is good for so long. Its time to live is the
@@ -166,6 +167,8 @@ class AnswerCache {
     EntryPtr entry;
   };
 
+  /// Places that are written as text in some tenths of a millisecond, reasons and all.
+  static constexpr std::size_t kWrittenAtOnceMax = 100;
   static constexpr std::size_t kShards = 16;
   static constexpr std::size_t kSpillBytesMax = 16u << 20;  ///< that wait; what comes beyond is dropped
   static constexpr std::size_t kRefreshesMax = 1024;        ///< that wait; of more, whoever asks computes

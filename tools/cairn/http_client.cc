@@ -9,6 +9,9 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
+#include <charconv>
+#include <cstdint>
+#include <system_error>
 
 namespace cairn::cli {
 namespace {
@@ -123,8 +126,12 @@ Result<ServerAddress> parse_server_url(std::string_view url) {
   ServerAddress address{std::string(rest.substr(0, colon)), "7077"};
   if (colon != std::string_view::npos) address.port = std::string(rest.substr(colon + 1));
   if (address.host.starts_with('[')) address.host = address.host.substr(1, bracket - 1);
-  const bool numeric = !address.port.empty() && address.port.find_first_not_of("0123456789") == std::string::npos;
-  if (address.host.empty() || address.host.find_first_of("/?#@ ") != std::string::npos || !numeric) return bad_url(url);
+  // The system's resolver takes what is beyond 65535 by its last 16 bits: it would be another server's port.
+  std::uint16_t port = 0;
+  const char* const end = address.port.data() + address.port.size();
+  const auto [rest_of_port, wrong] = std::from_chars(address.port.data(), end, port);
+  const bool is_port = wrong == std::errc() && rest_of_port == end && port > 0;
+  if (address.host.empty() || address.host.find_first_of("/?#@ ") != std::string::npos || !is_port) return bad_url(url);
   return address;
 }
 

@@ -157,9 +157,9 @@ class Engine {
   [[nodiscard]] virtual Result<Recommendations> recommend(const CallContext& context,
                                                           const RecommendRequest& request) const = 0;
 
-  /// The kept answer that recommend() would give, if it is in memory and its text is beside it (AnswerMemo). Reads
-  /// nothing else, waits for nothing and computes nothing, so that a thread that many wait for may ask. Absent: ask
-  /// recommend().
+  /// The kept answer that recommend() would give, if it is in memory and its text is beside it (AnswerMemo), or it has
+  /// at most 100 places, of which a text is soon written. Reads nothing else, waits for nothing and computes nothing,
+  /// so that a thread that many wait for may ask. Absent: ask recommend().
   [[nodiscard]] virtual std::optional<Recommendations> kept_recommendations(const RecommendRequest& request) const = 0;
 
   /// Kept answers about any of these are not given again (AnswerCacheOptions). What events, imports and activations

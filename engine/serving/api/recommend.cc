@@ -253,6 +253,14 @@ Result<TimedRequest> read_post(const ApiRequest& request) {
   return read;
 }
 
+/// Whether a request takes little more memory than the bytes that it came in.
+bool is_small(const RecommendRequest& request) {
+  constexpr std::size_t kNamesMax = 32;
+  return request.categories.size() + request.exclude_categories.size() + request.exclude.size() + request.only.size() +
+             request.rank.size() + request.recent.size() <=
+         kNamesMax;
+}
+
 /// What is kept, from memory; nullopt: nothing is. `bytes` and `language`: all that `read` reads of the request.
 std::optional<Recommendations> kept(const Engine& engine, ApiRequest& request,
                                     Result<TimedRequest> (*read)(const ApiRequest&), RequestMemo* memo,
@@ -267,7 +275,9 @@ std::optional<Recommendations> kept(const Engine& engine, ApiRequest& request,
   }
   auto answer = engine.kept_recommendations(request.recommendation->request);
   // Whatever nothing is kept for may never come again.
-  if (answer && !known) memo->keep(bytes, language, request.recommendation);
+  if (answer && !known && is_small(request.recommendation->request)) {
+    memo->keep(bytes, language, request.recommendation);
+  }
   return answer;
 }
 

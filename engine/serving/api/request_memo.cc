@@ -15,9 +15,9 @@ std::size_t hash_of(std::string_view bytes, std::string_view language) {
 
 std::shared_ptr<const TimedRequest> RequestMemo::find(std::string_view bytes, std::string_view language) const {
   const std::size_t hash = hash_of(bytes, language);
-  const Stripe& stripe = stripes_[hash % kStripes];
+  const Stripe& stripe = stripes_[hash % stripes_.size()];
   const MutexLock lock(stripe.mutex);
-  for (const Slot& slot : stripe.sets[hash / kStripes % kSetsOfStripe]) {
+  for (const Slot& slot : stripe.sets[hash / stripes_.size() % kSetsOfStripe]) {
     if (slot.hash != hash || !slot.known) continue;
     if (slot.known->bytes == bytes && slot.known->language == language) return slot.known->request;
   }
@@ -28,10 +28,10 @@ void RequestMemo::keep(std::string_view bytes, std::string_view language, std::s
   if (bytes.size() > kBytesMax || language.size() > kBytesMax) return;
   const std::size_t hash = hash_of(bytes, language);
   Slot slot{hash, std::make_shared<Known>(Known{std::string(bytes), std::string(language), std::move(request)})};
-  Stripe& stripe = stripes_[hash % kStripes];
+  Stripe& stripe = stripes_[hash % stripes_.size()];
   // What had no more room goes when the lock is open again.
   const MutexLock lock(stripe.mutex);
-  for (Slot& place : stripe.sets[hash / kStripes % kSetsOfStripe]) std::swap(place, slot);
+  for (Slot& place : stripe.sets[hash / stripes_.size() % kSetsOfStripe]) std::swap(place, slot);
 }
 
 }  // namespace cairn::serving

@@ -16,14 +16,16 @@ struct TimedRequest;
 /// Requests for recommendations as they were read, by the bytes that they came in. Who asks for an answer that is kept
 /// has mostly asked for it before, and in the same bytes: reading those again costs as much as finding the answer.
 ///
-/// Bounded: kRequestsMax requests of kBytesMax bytes. Each may be in kSlotsOfSet places; where all are taken, the
-/// oldest goes.
+/// Bounded: so many requests of kBytesMax bytes. Each may be in kSlotsOfSet places; where all are taken, the oldest
+/// goes.
 ///
 /// Threads: any.
 class RequestMemo {
  public:
-  static constexpr std::size_t kRequestsMax = 4096;
-  static constexpr std::size_t kBytesMax = 1024;
+  static constexpr std::size_t kBytesMax = 512;
+
+  /// Requires: `requests_max` is a multiple of 64.
+  explicit RequestMemo(std::size_t requests_max) : stripes_(requests_max / kSlotsOfStripe) {}
 
   /// `language`: what else the request was read with. Returns: null when it was not kept, or is no longer.
   [[nodiscard]] std::shared_ptr<const TimedRequest> find(std::string_view bytes, std::string_view language) const;
@@ -42,7 +44,7 @@ class RequestMemo {
   };
   static constexpr std::size_t kSlotsOfSet = 4;
   static constexpr std::size_t kSetsOfStripe = 16;
-  static constexpr std::size_t kStripes = kRequestsMax / (kSlotsOfSet * kSetsOfStripe);
+  static constexpr std::size_t kSlotsOfStripe = kSlotsOfSet * kSetsOfStripe;
   /// All whose hashes have one remainder, the newest first.
   using Set = std::array<Slot, kSlotsOfSet>;
   /// Some of the sets, with a lock of their own, on cache lines of their own.
@@ -51,7 +53,7 @@ class RequestMemo {
     std::array<Set, kSetsOfStripe> sets CAIRN_GUARDED_BY(mutex);
   };
 
-  std::vector<Stripe> stripes_{kStripes};
+  std::vector<Stripe> stripes_;
 };
 
 }  // namespace cairn::serving

@@ -144,10 +144,15 @@ bool decode_parameters(const std::vector<std::string_view>& encoded, ApiRequest&
   return true;
 }
 
-/// The path and query of a target in absolute form ("http://host/path"), which RFC 9112 wants accepted.
+/// The path and query of a target in absolute form ("http://host/path"), which RFC 9112 wants accepted. A scheme is one
+/// whatever the case of its letters (RFC 3986, section 3.1).
 std::string_view without_authority(std::string_view target) {
   constexpr std::string_view kScheme = "http://";
-  if (!target.starts_with(kScheme)) return target;
+  const bool absolute = target.size() >= kScheme.size() &&
+                        std::equal(kScheme.begin(), kScheme.end(), target.begin(), [](char scheme, char c) {
+                          return scheme == (c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+                        });
+  if (!absolute) return target;
   const std::size_t path = target.find('/', kScheme.size());
   return path == std::string_view::npos ? std::string_view("/") : target.substr(path);
 }

@@ -28,6 +28,7 @@ struct Source {
   std::function<Status(const CallContext&)> before = [](const CallContext&) { return ok_status(); };
   std::atomic<bool> degraded{false};
   std::atomic<bool> empty{false};
+  std::atomic<std::size_t> places{1};
   std::atomic<bool> knows_all{true};
 
   Result<Recommendations> compute(const CallContext& call, const RecommendRequest& request) {
@@ -38,7 +39,7 @@ struct Source {
     Recommendations answer;
     answer.degraded = degraded;
     answer.freshness.watermarks = {{"api", {Partition{0}, Offset{10}}}};
-    if (!empty) {
+    for (std::size_t i = empty ? 0 : places.load(); i > 0; --i) {
       answer.items.edit().push_back(
           {{PlaceId("p" + std::to_string(read)), "", *request.position, "cafe"}, 1.0, 0.0, {}});
     }
@@ -698,14 +699,17 @@ TEST_CASE("an answer that was warmed is given for as long as the longest, and is
   CHECK(status.misses == 0);
 }
 
-TEST_CASE("what is in memory is had at once when its text is beside it, and counts as a hit then alone") {
+TEST_CASE("what is in memory is had at once, and counts as a hit then alone") {
   Source source;
   const auto cache = source.cache();
   CHECK_FALSE(cache->kept(from("u")));
-  (void)ask(*cache, from("u"));
-  CHECK_FALSE(cache->kept(from("u")));  // its text is still to be made
   CHECK(cache->status().hits == 0);
-  ask(*cache, from("u")).kept->memo->keep(memo_text("text"));
+  (void)ask(*cache, from("u"));
+  const auto unwritten = cache->kept(from("u"));
+  REQUIRE(unwritten);
+  REQUIRE(unwritten->kept->memo);
+  CHECK_FALSE(unwritten->kept->memo->text());
+  unwritten->kept->memo->keep(memo_text("text"));
   const auto kept = cache->kept(from("u"));
   REQUIRE(kept);
   CHECK(kept->kept->memo->text()->text == "text");
@@ -716,6 +720,35 @@ TEST_CASE("what is in memory is had at once when its text is beside it, and coun
   CHECK(cache->status().misses == 1);
   CHECK_FALSE(cache->kept(in_cell("", "nowhere!")));
   CHECK(source.computed == 1);
+}
+
+TEST_CASE("what was warmed, or made anew in the background, is had at once when it is asked for next") {
+  Source source;
+  const auto cache = source.cache({.ttl = 10s, .ttl_min = 10s, .stale = 60s});
+  REQUIRE(cache->warm({}, from("u"), 1s).value());
+  CHECK(cache->kept(from("u")));
+  source.advance(15s);
+  source.value = 1;
+  const auto stale = cache->kept(from("u"));  // which asks for a new one
+  REQUIRE(stale);
+  CHECK(stale->kept->stale);
+  await([&] { return cache->status().refreshes == 1; });
+  const auto made_anew = cache->kept(from("u"));
+  REQUIRE(made_anew);
+  CHECK_FALSE(made_anew->kept->stale);
+  CHECK(made_anew->items[0].place.id == PlaceId("p1"));
+}
+
+TEST_CASE("an answer of many places is had at once when its text has been written") {
+  Source source;
+  for (const std::size_t places : {100, 101}) {
+    source.places = places;
+    const auto cache = source.cache({.memory_bytes = 64 << 20});
+    (void)ask(*cache, from("u"));
+    CHECK(cache->kept(from("u")).has_value() == (places == 100));
+    ask(*cache, from("u")).kept->memo->keep(memo_text("text"));
+    CHECK(cache->kept(from("u")));
+  }
 }
 
 }  // namespace

@@ -48,8 +48,9 @@ TEST_CASE("names are added by the configuration, and on another address they are
 TEST_CASE_FIXTURE(Serving, "a request under a foreign name is refused, and what follows it is not served") {
   start();
   for (const std::string& head : {std::string("GET /healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n"),
-                                 std::string("GET http://evil.example/healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"),
-                                 std::string("GET /healthz HTTP/1.0\r\nHost: evil.example\r\n\r\n")}) {
+                                  std::string("GET http://evil.example/healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+                                  std::string("GET HTTP://evil.example/healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+                                  std::string("GET /healthz HTTP/1.0\r\nHost: evil.example\r\n\r\n")}) {
     CAPTURE(head);
     RawClient client(port());
     client.send(head + "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -59,8 +60,10 @@ TEST_CASE_FIXTURE(Serving, "a request under a foreign name is refused, and what 
     CHECK(client.read_answer().code == 0);
   }
   RawClient own(port());
-  own.send("GET http://localhost:7077/healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
-  CHECK(own.read_answer().code == 200);
+  for (const std::string scheme : {"http", "HTTP", "hTTp"}) {  // RFC 3986, section 3.1
+    own.send("GET " + scheme + "://localhost:7077/healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+    CHECK(own.read_answer().code == 200);
+  }
   RawClient broken(port());
   broken.send("GET /healthz HTTP/1.1\r\nHost: \xff\xfe\r\n\r\n");
   check_error(broken.read_answer(), 403, "PERMISSION_DENIED");

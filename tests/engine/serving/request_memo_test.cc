@@ -19,6 +19,8 @@ using serving::RequestMemo;
 
 namespace {
 
+constexpr std::size_t kRequests = 1024;
+
 /// What tells the requests of these tests apart.
 using Asked = std::tuple<std::string, std::size_t, std::string, std::string>;  // user, limit, cell, language
 
@@ -58,7 +60,7 @@ struct KeepsAll : Serving {
 TEST_SUITE_BEGIN("request memo");
 
 TEST_CASE("what was kept is found by its bytes and its language, and by nothing else") {
-  RequestMemo memo;
+  RequestMemo memo(kRequests);
   std::shared_ptr<const serving::TimedRequest> nobody;
   // Nothing looks into a request here, so that any address will do.
   const auto one = std::make_shared<int>(1);
@@ -80,7 +82,7 @@ TEST_CASE("what was kept is found by its bytes and its language, and by nothing 
 }
 
 TEST_CASE("a memo holds no more than it may, the newest above all, and nothing that is long") {
-  RequestMemo memo;
+  RequestMemo memo(kRequests);
   std::vector<std::weak_ptr<int>> kept;
   const auto keep = [&](const std::string& bytes, const std::string& language) {
     const auto made = std::make_shared<int>(0);
@@ -90,11 +92,11 @@ TEST_CASE("a memo holds no more than it may, the newest above all, and nothing t
   keep(std::string(RequestMemo::kBytesMax + 1, 'x'), "");
   keep("", std::string(RequestMemo::kBytesMax + 1, 'x'));
   for (const auto& one : kept) CHECK(one.expired());
-  for (std::size_t i = 0; i < 5 * RequestMemo::kRequestsMax; ++i) keep(std::to_string(i), "");
+  for (std::size_t i = 0; i < 5 * kRequests; ++i) keep(std::to_string(i), "");
   std::size_t left = 0;
   for (const auto& one : kept) left += one.expired() ? 0 : 1;
-  CHECK(left <= RequestMemo::kRequestsMax);
-  CHECK(left > RequestMemo::kRequestsMax / 2);  // five times as many as places leave few of those empty
+  CHECK(left <= kRequests);
+  CHECK(left > kRequests / 2);  // five times as many as places leave few of those empty
   CHECK(!kept.back().expired());
 }
 

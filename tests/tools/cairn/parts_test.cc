@@ -271,8 +271,10 @@ TEST_CASE("server addresses are taken apart") {
   CHECK(address("http://127.0.0.1:7077") == "127.0.0.1 7077");
   CHECK(address("http://cairn.example/") == "cairn.example 7077");
   CHECK(address("http://[::1]:80") == "::1 80");
+  CHECK(address("http://a:65535") == "a 65535");
   for (const char* url : {"", "127.0.0.1:7077", "https://a", "http://", "http://a:b", "http://a:", "http://a/path",
-                          "http://[::1", "http://user@host"}) {
+                          "http://[::1", "http://user@host", "http://a:0", "http://a:65536", "http://a:84613",
+                          "http://a:4294974373", "http://a:99999999999999999999", "http://a:-1", "http://a:+80"}) {
     CAPTURE(url);
     CHECK(address(url) == "refused");
   }
