@@ -50,9 +50,9 @@ enum class ModelChoice : std::uint8_t {
 /// return DEADLINE_EXCEEDED and CANCELLED.
 ///
 /// Threads: every method may be called from any thread at any time, except that nothing may run during or after the
-/// destructor. Blocking: `ingest`, `upsert_places`, `delete_places`, `delete_known_places` and `checkpoint` wait for the disk, `recommend` for
-/// `min_offset` when asked to, `wait_caught_up` for the consumers, the rest for locks and for reads of the state. Owns
-/// its threads, its state directory (by lock) and its connections.
+/// destructor. Blocking: `ingest`, `upsert_places`, `delete_places`, `delete_known_places` and `checkpoint` wait for
+/// the disk, `recommend` for `min_offset` when asked to, `wait_caught_up` for the consumers, the rest for locks and for
+/// reads of the state. Owns its threads, its state directory (by lock) and its connections.
 class Engine {
  public:
   /// Opens the state directory, recovers, starts consuming.
