@@ -72,6 +72,10 @@ Status FeatureState::close() {
 
 // ---- writing ------------------------------------------------------------------------------------------------------
 
+void FeatureState::tell_of(std::span<const Interaction> interactions) const {
+  if (interactions_seen_) interactions_seen_(interactions);
+}
+
 Status FeatureState::apply(const MicroBatch& micro) noexcept {
   CAIRN_RETURN_IF_ERROR(windows_->admit());
   const MutexLock one_at_a_time(windows_->growing_mutex());
@@ -90,10 +94,11 @@ Status FeatureState::apply(const MicroBatch& micro) noexcept {
   if (micro.refuse) CAIRN_RETURN_IF_ERROR(micro.refuse(mismatched));
   event_ids_.judge(interactions, &window.event_ids, &judged_);
   const std::vector<std::uint32_t>& included = judged_.included;
+  tell_of(interactions);
   accumulator_.add(interactions, included, observers_, &waiting_, &window.rows);
-  if (interactions_seen_) interactions_seen_(interactions);
   Counters counters = progress_.counters();
   for (const std::uint32_t i : judged_.undone) undo(i, *version, retracted, &counters.corrections);
+  tell_of(interactions);
   counters.corrections.withheld += judged_.withheld;
   counters.corrections.unmatched += judged_.unmatched;
   counters.corrections.retracted_in = event_ids_.retracted_in();

@@ -165,8 +165,9 @@ class FeatureState {
   /// The same of cells, of which nothing is ever erased.
   Status observe_cells(CellObserver observer, CellReplacer replace = nullptr);
 
-  /// Tells `observer` of interactions once they can be seen, and before positions say so, by the threads that apply
-  /// them. Call before anything is applied.
+  /// Tells `observer` of interactions, by the threads that apply them, before the first of what they change can be seen
+  /// and again when all of it can, before positions say so: what was read before then may lack some of it. Call before
+  /// anything is applied.
   void observe_interactions(std::function<void(std::span<const Interaction>)> observer) {
     interactions_seen_ = std::move(observer);
   }
@@ -211,6 +212,7 @@ class FeatureState {
   void describe(EngineStatus* status) const;
 
  private:
+  void tell_of(std::span<const Interaction> interactions) const;
   FeatureState(storage::StateStore& store, const Options& options, InteractionTypes types, StoredIdentity stored);
 
   Status recover();

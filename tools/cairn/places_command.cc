@@ -3,10 +3,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "cairn/ids.h"
+#include "cairn/utf8.h"
 #include "tools/cairn/api_client.h"
 #include "tools/cairn/line_source.h"
 #include "tools/cairn/output.h"
@@ -178,19 +180,30 @@ struct DeleteArguments {
   bool erase_history = false;
 };
 
-/// One id a line.
+/// What is no id of a place, where `where` says it stands.
+void check_id(std::string_view id, const std::string& where) {
+  if (!is_utf8(id)) fail(invalid_argument(where + ": an id is UTF-8; convert the file with iconv"));
+  if (!valid_id(id)) fail(invalid_argument(where + ": a place id has 1 to 128 bytes and no NUL"));
+}
+
+/// One id a line. Blanks are part of it.
 std::vector<std::string> read_ids(const std::string& path) {
   LineSource lines = value_or_fail(LineSource::open(path));
   std::vector<std::string> ids;
   std::string_view line;
   while (value_or_fail(lines.next(&line))) {
-    const std::string_view id = trimmed(line);
-    if (id.empty()) continue;
-    Status bad = check_utf8(line);
-    if (bad.ok() && !valid_id(id)) bad = invalid_argument("a place id has 1 to 128 bytes and no NUL");
-    if (!bad.ok()) fail(Status(bad.code(), path + ":" + std::to_string(lines.number()) + ": " + bad.message()));
-    ids.emplace_back(id);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.empty()) continue;
+    check_id(line, path + ":" + std::to_string(lines.number()));
+    ids.emplace_back(line);
   }
+  return ids;
+}
+
+/// In the order of their first.
+std::vector<std::string> each_once(std::vector<std::string> ids) {
+  std::unordered_set<std::string> seen;
+  std::erase_if(ids, [&](const std::string& id) { return !seen.insert(id).second; });
   return ids;
 }
 
@@ -259,12 +272,16 @@ class Deletion {
 };
 
 void run_delete(const GlobalOptions& options, const DeleteArguments& arguments) {
+  if (arguments.ids.empty() && arguments.from.empty()) {
+    throw CLI::ValidationError("places delete", "name places: their ids, or --from a file with one a line");
+  }
+  for (const std::string& id : arguments.ids) check_id(id, "'" + id.substr(0, 32) + "'");
   std::vector<std::string> ids = arguments.ids;
   if (!arguments.from.empty()) {
     for (std::string& id : read_ids(arguments.from)) ids.push_back(std::move(id));
   }
-  if (ids.empty()) fail(invalid_argument("no place is named: give ids, or --from a file with one a line"));
-  Deletion(options, arguments.erase_history).run(ids);
+  if (ids.empty()) fail(invalid_argument(arguments.from + ": has no ids"));
+  Deletion(options, arguments.erase_history).run(each_once(std::move(ids)));
 }
 
 }  // namespace
@@ -303,7 +320,8 @@ void add_places_command(CLI::App& app, const GlobalOptions& options) {
   auto* remove = command->add_subcommand("delete", "Delete places; an import of the same id brings one back");
   auto deletion = std::make_shared<DeleteArguments>();
   remove->add_option("ID", deletion->ids, "The places' ids; one that no place has is told of at the end");
-  remove->add_option("--from", deletion->from, "A file with one id a line, plain or gzip; - for standard input");
+  remove->add_option("--from", deletion->from,
+                     "A file with one id a line, blanks and all, plain or gzip; - for standard input, not packed");
   remove->add_flag("--erase-history", deletion->erase_history,
                    "Erase what was counted for them as well: their features, their hourly aggregates");
   remove->footer("Many take about as long as one: the server makes its index of places anew once for a thousand.\n\n" +

@@ -142,10 +142,10 @@ ApiResponse Handlers::delete_places(const ApiRequest& request) const {
   json::Fields fields(*body, "");
   std::vector<PlaceId> ids;
   for (std::string& id : fields.ids("place_ids", kDeletedAtOnceMax)) ids.emplace_back(std::move(id));
-  if (ids.empty()) fields.fail("place_ids must name places to delete");
   const Result<PlaceHistory> history = history_named(fields.text("history").value_or("keep"));
   if (!history.ok()) fields.fail(history.status().message());
   if (const Status status = fields.finish(); !status.ok()) return error_response(status);
+  if (ids.empty()) return error_response(invalid_argument("place_ids must name places to delete"));
   const Result<std::vector<PlaceId>> unknown = engine_.delete_known_places(request.context, ids, *history);
   if (!unknown.ok()) return error_response(unknown.status());
   std::sort(ids.begin(), ids.end());

@@ -20,7 +20,7 @@ using Ids = std::vector<std::string>;
 class HandClock final : public Clock {
  public:
   [[nodiscard]] EventTime now() const override { return event_time_from_ms(ms); }
-  std::int64_t ms = 1'795'780'800'000;  // Friday, the 27th of November 2026, 12:00 UTC
+  std::atomic<std::int64_t> ms = 1'795'780'800'000;  // Friday, the 27th of November 2026, 12:00 UTC
 };
 
 Ids ids_of(const Recommendations& answer) {

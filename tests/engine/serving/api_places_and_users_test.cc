@@ -68,7 +68,7 @@ TEST_CASE_FIXTURE(Serving, "many places are deleted at once, and the ids that no
   check_error(erase(R"({"history":"keep"})"), 400, "INVALID_ARGUMENT");
   check_error(erase(R"({"place_ids":["a",""]})"), 400, "INVALID_ARGUMENT");
   check_error(erase(R"({"place_ids":["a"],"history":"gone"})"), 400, "INVALID_ARGUMENT");
-  CHECK(mentions(check_error(erase(R"({"places":["a"]})"), 400, "INVALID_ARGUMENT"), "place_ids"));
+  CHECK(mentions(check_error(erase(R"({"place_id":["a"]})"), 400, "INVALID_ARGUMENT"), "did you mean 'place_ids'"));
 }
 
 TEST_CASE_FIXTURE(Serving, "a user is erased and gets a receipt, and one that has to wait for a part is accepted") {

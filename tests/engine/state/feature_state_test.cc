@@ -19,6 +19,7 @@
 #include "features/geohash.h"
 #include "features/read.h"
 #include "features/row.h"
+#include "tests/engine/state/told_events.h"
 #include "tests/support/forwarding_store.h"
 
 namespace {
@@ -85,6 +86,20 @@ struct Fixture {
 Interaction visit(std::string user, std::string place, std::int64_t ms, std::string event_id = "") {
   return {UserId(std::move(user)), PlaceId(std::move(place)), TypeIndex{2}, event_time_from_ms(ms), {}, {},
           std::move(event_id)};
+}
+
+TEST_CASE("who hears of interactions hears before anything of them can be read, and when all of it can") {
+  Fixture f;
+  std::vector<double> read;
+  f.state->observe_interactions([&](std::span<const Interaction> told) {
+    REQUIRE(told.size() == 1);
+    read.push_back(f.value(EntityKind::kPlace, "cafe", "place_visits"));
+  });
+  const Interaction one = visit("u", "cafe", 0, "e1");
+  REQUIRE(f.apply({one}, 1).ok());
+  CHECK(read == std::vector<double>{0.0, 1.0});
+  REQUIRE(f.apply({state::test::retraction(one)}, 2).ok());
+  CHECK(read == std::vector<double>{0.0, 1.0, 1.0, 0.0});
 }
 
 TEST_CASE("what was applied is there, before and after a restart") {

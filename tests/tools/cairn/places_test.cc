@@ -37,8 +37,9 @@ TEST_CASE_FIXTURE(Cli, "thousands of places are deleted by a file of ids, a thou
   for (int i = 0; i < 2'500; ++i) {
     places.push_back({PlaceId("p" + std::to_string(i)), "", {1, 2}, ""});
     ids += "p" + std::to_string(i) + (i % 2 == 0 ? "\r\n" : "\n\n");
-    if (i % 200 == 0) ids += " nobody's " + std::to_string(i) + "\n";
+    if (i % 200 == 0) ids += "nobody's " + std::to_string(i) + "\n";
   }
+  ids += "p0\np1\nnobody's 0\n";  // again, in another thousand
   REQUIRE(engine.upsert_places({}, places).ok());
   const cairn::test::TemporaryFolder scratch;
   const Outcome outcome = run({"places", "delete", "--from", scratch.write("closed.txt", ids)});
@@ -52,10 +53,24 @@ TEST_CASE_FIXTURE(Cli, "thousands of places are deleted by a file of ids, a thou
         nlohmann::json({{"deleted", 0}, {"unknown", {"p2", "p3"}}, {"history", "kept"}}));
 }
 
+TEST_CASE_FIXTURE(Cli, "a line of a file of ids is the id, blanks and all") {
+  start();
+  REQUIRE(engine.upsert_places({}, std::vector<Place>{{PlaceId("a"), "", {1, 2}, ""}, {PlaceId(" a "), "", {1, 2}, ""}})
+              .ok());
+  CHECK(run({"places", "delete", "--from", "-"}, " a \r\n").out == "1 place deleted\n");
+  CHECK(engine.get_place({}, PlaceId("a")).ok());
+}
+
 TEST_CASE_FIXTURE(Cli, "a deletion of no id, or of one that is none, sends nothing and says what to do") {
   const Outcome nothing = run({"places", "delete"});
-  CHECK(nothing.exit_code != 0);
+  CHECK(nothing.exit_code == 2);
   CHECK(mentions(nothing.err, "--from"));
+  const Outcome empty = run({"places", "delete", "p1", ""});
+  CHECK(empty.exit_code == 1);
+  CHECK(mentions(empty.err, "'': a place id has 1 to 128 bytes"));
+  const Outcome latin = run({"places", "delete", "--from", "-"}, "p1\ncaf\xE9\n");
+  CHECK(latin.exit_code == 1);
+  CHECK(mentions(latin.err, "-:2: an id is UTF-8"));
   const cairn::test::TemporaryFolder scratch;
   const Outcome bad =
       run({"places", "delete", "p1", "--from", scratch.write("ids", "p2\n" + std::string(129, 'x') + "\n")});
