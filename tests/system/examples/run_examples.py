@@ -135,6 +135,7 @@ class Scratch:
             for place in places:
                 out.write("%s,\"%s\",%s,%s,%s\n" % (place["place_id"], place["name"], place["lat"], place["lon"],
                                                    place["category"]))
+        (f / "closed.txt").write_text("".join(place["place_id"] + "\n" for place in places[-3:]))
         (f / "shops.csv").write_text("id,title,latitude,longitude,owner\ns1,Corner,40.7,-74.0,Eve\n")
         (f / "cafes.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [
             {"type": "Feature", "geometry": {"type": "Point", "coordinates": [-74.0, 40.7]},
