@@ -71,8 +71,8 @@ class EngineImpl final : public Engine {
   Result<CorrectionAck> correct_event(const CallContext& context, const EventCorrection& correction) override;
   Status upsert_places(const CallContext& context, std::span<const Place> places) override;
   Status delete_places(const CallContext& context, std::span<const PlaceId> ids, PlaceHistory history) override;
-  Result<std::vector<PlaceId>> delete_known_places(const CallContext& context, std::span<const PlaceId> ids,
-                                                   PlaceHistory history) override;
+  Result<DeletedPlaces> delete_known_places(const CallContext& context, std::span<const PlaceId> ids,
+                                            PlaceHistory history) override;
   std::vector<Category> categories(const CallContext& context) const override;
   Result<std::uint64_t> rename_category(const CallContext& context, const std::string& from, const std::string& to,
                                         CategoryTarget target) override;
@@ -382,21 +382,22 @@ Status EngineImpl::delete_places(const CallContext& context, std::span<const Pla
   return ok_status();
 }
 
-Result<std::vector<PlaceId>> EngineImpl::delete_known_places(const CallContext& context, std::span<const PlaceId> ids,
-                                                             PlaceHistory history) {
+Result<DeletedPlaces> EngineImpl::delete_known_places(const CallContext& context, std::span<const PlaceId> ids,
+                                                      PlaceHistory history) {
   while (true) {
     std::vector<PlaceId> known;
-    std::vector<PlaceId> unknown;
+    DeletedPlaces outcome;
     std::set<PlaceId> seen;
     for (const PlaceId& id : ids) {
       if (!seen.insert(id).second) continue;
       const Status found = state_->catalog().check_removal({&id, 1}, history);
       if (!found.ok() && found.code() != StatusCode::kNotFound) return found;
-      (found.ok() ? known : unknown).push_back(id);
+      (found.ok() ? known : outcome.unknown).push_back(id);
     }
-    if (known.empty()) return unknown;
+    if (known.empty()) return outcome;
     const Status deleted = delete_places(context, known, history);
-    if (deleted.ok()) return unknown;
+    outcome.count = known.size();
+    if (deleted.ok()) return outcome;
     // Another call has deleted one of them meanwhile.
     if (deleted.code() != StatusCode::kNotFound) return deleted;
   }

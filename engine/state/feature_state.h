@@ -212,10 +212,10 @@ class FeatureState {
   void describe(EngineStatus* status) const;
 
  private:
-  void tell_of(std::span<const Interaction> interactions) const;
   FeatureState(storage::StateStore& store, const Options& options, InteractionTypes types, StoredIdentity stored);
 
   Status recover();
+  void tell_of(std::span<const Interaction> interactions) const;
   /// Moves what waited for these places (dictionary ids) to the cells, if they are known now.
   void settle(std::span<const std::uint64_t> places) CAIRN_REQUIRES(windows_->growing_mutex());
   [[nodiscard]] Status settle_cells(std::uint64_t place) CAIRN_REQUIRES(windows_->growing_mutex());

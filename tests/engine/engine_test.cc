@@ -481,10 +481,11 @@ TEST_CASE("of many ids those that are places are deleted, once however many ask,
         for (std::size_t begin = caller * 100; begin < caller * 100 + 200; begin += 50) {
           std::vector<PlaceId> ids{PlaceId("nobody's")};
           for (std::size_t i = 0; i < 100; ++i) ids.emplace_back("p" + std::to_string((begin + i / 2) % kCount));
-          const auto unknown = engine->delete_known_places({}, ids, PlaceHistory::kKeep);
-          CHECK(unknown.ok());
-          CHECK(unknown->front() == PlaceId("nobody's"));
-          deleted += 51 - unknown->size();
+          const auto outcome = engine->delete_known_places({}, ids, PlaceHistory::kKeep);
+          CHECK(outcome.ok());
+          CHECK(outcome->unknown.front() == PlaceId("nobody's"));
+          CHECK(outcome->count == 51 - outcome->unknown.size());
+          deleted += outcome->count;
         }
       });
     }
@@ -493,9 +494,9 @@ TEST_CASE("of many ids those that are places are deleted, once however many ask,
   CHECK(engine->status({}).places == 0);
   // What is deleted is known as long as there is a history to erase.
   const std::vector<PlaceId> ids{PlaceId("p1"), PlaceId("p2")};
-  CHECK(engine->delete_known_places({}, ids, PlaceHistory::kKeep).value() == ids);
-  CHECK(engine->delete_known_places({}, ids, PlaceHistory::kErase).value().empty());
-  CHECK(engine->delete_known_places({}, ids, PlaceHistory::kErase).value() == ids);
+  CHECK(engine->delete_known_places({}, ids, PlaceHistory::kKeep).value().unknown == ids);
+  CHECK(engine->delete_known_places({}, ids, PlaceHistory::kErase).value().unknown.empty());
+  CHECK(engine->delete_known_places({}, ids, PlaceHistory::kErase).value().unknown == ids);
 }
 
 }  // namespace

@@ -49,6 +49,14 @@ class Repeats {
   std::vector<std::pair<std::size_t, std::uint64_t>> seen_;
 };
 
+/// Ends the program after a call that failed. `done`: what was done before it, and how to go on; may be empty.
+[[noreturn]] void end_badly(const Status& status, Progress* progress, const std::string& done) {
+  progress->clear();
+  std::fprintf(stderr, "cairn: %s\n", status.to_string().c_str());
+  if (!done.empty()) std::fprintf(stderr, "cairn: %s\n", done.c_str());
+  exit_with(status.code() == StatusCode::kUnavailable ? kExitUnreachable : exit_code_of(status.code()));
+}
+
 class Import {
  public:
   Import(const GlobalOptions& options, const ImportArguments& arguments)
@@ -145,13 +153,9 @@ class Import {
   }
 
   [[noreturn]] void give_up(const Status& status) {
-    progress_.clear();
-    std::fprintf(stderr, "cairn: %s\n", status.to_string().c_str());
-    std::fprintf(
-        stderr,
-        "cairn: %s places were imported before that; run the same import again, a place imported twice is one\n",
-        grouped(imported_).c_str());
-    exit_with(status.code() == StatusCode::kUnavailable ? kExitUnreachable : exit_code_of(status.code()));
+    end_badly(status, &progress_,
+              grouped(imported_) +
+                  " places were imported before that; run the same import again, a place imported twice is one");
   }
 
   const GlobalOptions& options_;
@@ -255,13 +259,10 @@ class Deletion {
   }
 
   [[noreturn]] void give_up(const Status& status) {
-    progress_.clear();
-    std::fprintf(stderr, "cairn: %s\n", status.to_string().c_str());
-    if (deleted_ > 0) {
-      std::fprintf(stderr, "cairn: %s places were deleted before that; the same again tells those as unknown\n",
-                   grouped(deleted_).c_str());
-    }
-    exit_with(status.code() == StatusCode::kUnavailable ? kExitUnreachable : exit_code_of(status.code()));
+    end_badly(status, &progress_,
+              deleted_ == 0
+                  ? std::string()
+                  : grouped(deleted_) + " places were deleted before that; the same again tells those as unknown");
   }
 
   const GlobalOptions& options_;

@@ -34,6 +34,12 @@ enum class ModelChoice : std::uint8_t {
   kConfigured,  ///< it is what the configuration names now
 };
 
+/// What came of the ids in Engine::delete_known_places().
+struct DeletedPlaces {
+  std::size_t count = 0;         ///< places that were deleted
+  std::vector<PlaceId> unknown;  ///< each once, in the order given
+};
+
 /// The engine: consumes interactions, keeps features, answers recommendations. HTTP and the CLI are clients of this
 /// class, and so is a program that embeds it:
 ///
@@ -123,11 +129,11 @@ class Engine {
   [[nodiscard]] virtual Status delete_places(const CallContext& context, std::span<const PlaceId> ids,
                                              PlaceHistory history) = 0;
 
-  /// As delete_places(), of those ids that it would find, each once. Returns: the others, in the order given; as
-  /// delete_places() but never NOT_FOUND.
-  [[nodiscard]] virtual Result<std::vector<PlaceId>> delete_known_places(const CallContext& context,
-                                                                         std::span<const PlaceId> ids,
-                                                                         PlaceHistory history) = 0;
+  /// As delete_places(), of those ids that it would find; an id may be named again. Returns: how many those were, and
+  /// the others; as delete_places() but never NOT_FOUND.
+  [[nodiscard]] virtual Result<DeletedPlaces> delete_known_places(const CallContext& context,
+                                                                  std::span<const PlaceId> ids,
+                                                                  PlaceHistory history) = 0;
 
   /// All categories, by name.
   [[nodiscard]] virtual std::vector<Category> categories(const CallContext& context) const = 0;

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
@@ -146,14 +145,12 @@ ApiResponse Handlers::delete_places(const ApiRequest& request) const {
   if (!history.ok()) fields.fail(history.status().message());
   if (const Status status = fields.finish(); !status.ok()) return error_response(status);
   if (ids.empty()) return error_response(invalid_argument("place_ids must name places to delete"));
-  const Result<std::vector<PlaceId>> unknown = engine_.delete_known_places(request.context, ids, *history);
-  if (!unknown.ok()) return error_response(unknown.status());
-  std::sort(ids.begin(), ids.end());
-  const auto named = static_cast<std::size_t>(std::unique(ids.begin(), ids.end()) - ids.begin());
+  const Result<DeletedPlaces> deleted = engine_.delete_known_places(request.context, ids, *history);
+  if (!deleted.ok()) return error_response(deleted.status());
   json::Writer out;
-  out.begin_object().key("deleted").unsigned_integer(named - unknown->size());
+  out.begin_object().key("deleted").unsigned_integer(deleted->count);
   out.key("unknown").begin_array();
-  for (const PlaceId& id : *unknown) out.text(id.str());
+  for (const PlaceId& id : deleted->unknown) out.text(id.str());
   out.end_array().key("history").text(past_of(*history)).end_object();
   return json_response(std::move(out).take());
 }

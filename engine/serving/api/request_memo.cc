@@ -11,9 +11,14 @@ std::size_t hash_of(std::string_view bytes, std::string_view language) {
   return hash(bytes) ^ (language.empty() ? 0 : 3 * hash(language));
 }
 
+bool is_short(std::string_view bytes, std::string_view language) {
+  return bytes.size() <= RequestMemo::kBytesMax && language.size() <= RequestMemo::kBytesMax;
+}
+
 }  // namespace
 
 std::shared_ptr<const TimedRequest> RequestMemo::find(std::string_view bytes, std::string_view language) const {
+  if (!is_short(bytes, language)) return nullptr;
   const std::size_t hash = hash_of(bytes, language);
   const Stripe& stripe = stripes_[hash % stripes_.size()];
   const MutexLock lock(stripe.mutex);
@@ -25,7 +30,7 @@ std::shared_ptr<const TimedRequest> RequestMemo::find(std::string_view bytes, st
 }
 
 void RequestMemo::keep(std::string_view bytes, std::string_view language, std::shared_ptr<const TimedRequest> request) {
-  if (bytes.size() > kBytesMax || language.size() > kBytesMax) return;
+  if (!is_short(bytes, language)) return;
   const std::size_t hash = hash_of(bytes, language);
   Slot slot{hash, std::make_shared<Known>(Known{std::string(bytes), std::string(language), std::move(request)})};
   Stripe& stripe = stripes_[hash % stripes_.size()];

@@ -126,16 +126,16 @@ Status FakeEngine::delete_places(const CallContext&, std::span<const PlaceId> id
   return {};
 }
 
-Result<std::vector<PlaceId>> FakeEngine::delete_known_places(const CallContext&, std::span<const PlaceId> ids,
-                                                             PlaceHistory history) {
+Result<DeletedPlaces> FakeEngine::delete_known_places(const CallContext&, std::span<const PlaceId> ids,
+                                                      PlaceHistory history) {
   const MutexLock lock(mutex_);
   last_history_ = history;
   const std::set<PlaceId> each(ids.begin(), ids.end());
-  std::vector<PlaceId> unknown;
+  DeletedPlaces deleted;
   for (const PlaceId& id : each) {
-    if (places_.erase(id.str()) == 0) unknown.push_back(id);
+    places_.erase(id.str()) == 0 ? deleted.unknown.push_back(id) : static_cast<void>(++deleted.count);
   }
-  return unknown;
+  return deleted;
 }
 
 PlaceHistory FakeEngine::last_history() const {

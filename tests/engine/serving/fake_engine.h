@@ -22,8 +22,8 @@ class FakeEngine final : public Engine {
   Result<IngestAck> check_events(const CallContext& context, std::span<const std::string_view> events) const override;
   Status upsert_places(const CallContext& context, std::span<const Place> places) override;
   Status delete_places(const CallContext& context, std::span<const PlaceId> ids, PlaceHistory history) override;
-  Result<std::vector<PlaceId>> delete_known_places(const CallContext& context, std::span<const PlaceId> ids,
-                                                   PlaceHistory history) override;
+  Result<DeletedPlaces> delete_known_places(const CallContext& context, std::span<const PlaceId> ids,
+                                            PlaceHistory history) override;
   std::vector<Category> categories(const CallContext&) const override { return categories_answer; }
   Result<std::uint64_t> rename_category(const CallContext&, const std::string& from, const std::string& to,
                                         CategoryTarget target) override {
